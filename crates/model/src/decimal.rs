@@ -1,0 +1,195 @@
+//! Exact decimals of a fixed scale in one 64-bit integer. Read from digits and written to digits; a float never comes near.
+
+use std::fmt;
+
+/// Why a text is not a decimal of the wanted scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DecimalError {
+    #[error("not a finite decimal number")]
+    NotFinite,
+    #[error("more than {0} fractional digits")]
+    TooPrecise(u32),
+    #[error("10^12 or more")]
+    TooLarge,
+}
+
+/// A decimal of `SCALE` fractional digits, smaller than 10^12 in size: it fits the lake's DECIMAL(18, SCALE).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Decimal<const SCALE: u32>(pub i64);
+
+/// Money or a price, 6 fractional digits: DECIMAL(18,6).
+pub type Amount = Decimal<6>;
+/// How many of something, 3 fractional digits: DECIMAL(18,3).
+pub type Quantity = Decimal<3>;
+/// Units of the quote currency for one of the base currency, 9 fractional digits: DECIMAL(18,9).
+pub type Rate = Decimal<9>;
+
+impl<const SCALE: u32> Decimal<SCALE> {
+    pub const ZERO: Self = Self(0);
+    /// The units in one: 10^SCALE.
+    pub const ONE: i64 = 10_i64.pow(SCALE);
+    /// 10^12 for money and quantities; a rate keeps 18 digits in all.
+    const LIMIT: i128 = 10_i128.pow(if SCALE > 6 { 18 - SCALE } else { 12 }) * 10_i128.pow(SCALE);
+
+    /// Reads JSON number syntax, with a leading `+` and a missing leading zero forgiven: `12`, `-0.50`, `1.5e3`.
+    ///
+    /// Digits beyond the scale are an error unless they are zeros, so nothing is ever rounded here.
+    pub fn parse(text: &str) -> Result<Self, DecimalError> {
+        let (negative, digits) = match text.as_bytes() {
+            [b'-', rest @ ..] => (true, rest),
+            [b'+', rest @ ..] => (false, rest),
+            rest => (false, rest),
+        };
+        let parts = Digits::scan(digits)?;
+        let units = parts.to_units(SCALE)?;
+        if units >= Self::LIMIT {
+            return Err(DecimalError::TooLarge);
+        }
+        let units = i64::try_from(units).map_err(|_| DecimalError::TooLarge)?;
+        Ok(Self(if negative { -units } else { units }))
+    }
+
+    /// From a value of any decimal scale, as Arrow and Parquet hold them.
+    pub fn from_scaled(value: i128, scale: u32) -> Result<Self, DecimalError> {
+        let units = if scale <= SCALE {
+            value.checked_mul(10_i128.pow(SCALE - scale)).ok_or(DecimalError::TooLarge)?
+        } else {
+            let by = 10_i128.checked_pow(scale - SCALE).ok_or(DecimalError::TooPrecise(SCALE))?;
+            if value % by != 0 {
+                return Err(DecimalError::TooPrecise(SCALE));
+            }
+            value / by
+        };
+        if units.abs() >= Self::LIMIT {
+            return Err(DecimalError::TooLarge);
+        }
+        i64::try_from(units).map(Self).map_err(|_| DecimalError::TooLarge)
+    }
+}
+
+impl Amount {
+    /// price × quantity, rounded half-even to 6 places: the one rounding of an amount.
+    pub fn of(price: Amount, quantity: Quantity) -> Result<Amount, DecimalError> {
+        Self::bounded(round_half_even(i128::from(price.0) * i128::from(quantity.0), i128::from(Quantity::ONE)))
+    }
+
+    /// This amount in the currency that `rate` leads to, rounded half-even to 6 places.
+    pub fn at(self, rate: Rate) -> Result<Amount, DecimalError> {
+        Self::bounded(round_half_even(i128::from(self.0) * i128::from(rate.0), i128::from(Rate::ONE)))
+    }
+
+    fn bounded(units: i128) -> Result<Amount, DecimalError> {
+        Self::from_scaled(units, 6)
+    }
+}
+
+/// `value / by`, ties to even. `by` is positive.
+pub fn round_half_even(value: i128, by: i128) -> i128 {
+    let floor = value.div_euclid(by);
+    let twice = value.rem_euclid(by) * 2;
+    match twice.cmp(&by) {
+        std::cmp::Ordering::Less => floor,
+        std::cmp::Ordering::Greater => floor + 1,
+        std::cmp::Ordering::Equal => floor + floor.rem_euclid(2),
+    }
+}
+
+/// Writes `units` of 10^-scale as a plain decimal without trailing zeros beyond `least` fractional digits.
+pub fn format_units(units: i128, scale: u32, least: u32) -> String {
+    let sign = if units < 0 { "-" } else { "" };
+    let size = units.unsigned_abs();
+    let one = 10_u128.pow(scale);
+    let mut fraction =
+        if scale == 0 { String::new() } else { format!("{:0width$}", size % one, width = usize::try_from(scale).unwrap_or(0)) };
+    while fraction.len() > usize::try_from(least).unwrap_or(0) && fraction.ends_with('0') {
+        fraction.pop();
+    }
+    if fraction.is_empty() { format!("{sign}{}", size / one) } else { format!("{sign}{}.{fraction}", size / one) }
+}
+
+impl<const SCALE: u32> fmt::Display for Decimal<SCALE> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&format_units(i128::from(self.0), SCALE, 0))
+    }
+}
+
+impl<const SCALE: u32> fmt::Debug for Decimal<SCALE> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The significant digits of a number and the power of ten they stand at.
+struct Digits {
+    value: u128,
+    /// The number is `value × 10^exponent`.
+    exponent: i64,
+}
+
+impl Digits {
+    fn scan(text: &[u8]) -> Result<Self, DecimalError> {
+        let (mut value, mut exponent) = (0_u128, 0_i64);
+        let (mut seen_digit, mut seen_point) = (false, false);
+        // Zeros are held back until another digit follows, so that "1.000…0" of any length stays small.
+        let mut zeros = 0_u32;
+        let mut at = 0;
+        while let Some(&byte) = text.get(at) {
+            match byte {
+                b'0'..=b'9' => {
+                    seen_digit = true;
+                    if seen_point {
+                        exponent -= 1;
+                    }
+                    if byte == b'0' {
+                        zeros = if value == 0 { 0 } else { zeros + 1 };
+                    } else {
+                        let shift = 10_u128.checked_pow(zeros + 1).ok_or(DecimalError::TooLarge)?;
+                        value = value.checked_mul(shift).ok_or(DecimalError::TooLarge)? + u128::from(byte - b'0');
+                        zeros = 0;
+                    }
+                }
+                b'.' if !seen_point => seen_point = true,
+                b'e' | b'E' if seen_digit => {
+                    exponent = exponent.saturating_add(Self::scan_exponent(&text[at + 1..])?);
+                    break;
+                }
+                _ => return Err(DecimalError::NotFinite),
+            }
+            at += 1;
+        }
+        if !seen_digit {
+            return Err(DecimalError::NotFinite);
+        }
+        Ok(Self { value, exponent: exponent.saturating_add(i64::from(zeros)) })
+    }
+
+    fn scan_exponent(text: &[u8]) -> Result<i64, DecimalError> {
+        let (negative, digits) = match text {
+            [b'-', rest @ ..] => (true, rest),
+            [b'+', rest @ ..] => (false, rest),
+            rest => (false, rest),
+        };
+        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+            return Err(DecimalError::NotFinite);
+        }
+        let size = digits.iter().fold(0_i64, |all, digit| all.saturating_mul(10).saturating_add(i64::from(digit - b'0')));
+        Ok(if negative { -size } else { size })
+    }
+
+    fn to_units(&self, scale: u32) -> Result<i128, DecimalError> {
+        if self.value == 0 {
+            return Ok(0);
+        }
+        let shift = self.exponent.saturating_add(i64::from(scale));
+        if shift < 0 {
+            // The last digit of `value` is not a zero, so any digit beyond the scale is a real one.
+            return Err(DecimalError::TooPrecise(scale));
+        }
+        let by = u32::try_from(shift).ok().and_then(|shift| 10_u128.checked_pow(shift)).ok_or(DecimalError::TooLarge)?;
+        let units = self.value.checked_mul(by).ok_or(DecimalError::TooLarge)?;
+        i128::try_from(units).map_err(|_| DecimalError::TooLarge)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+use super::*;
+
+#[test]
+fn digits_are_read_exactly() {
+    for (text, units) in [
+        ("0", 0),
+        ("-0.00", 0),
+        ("2.55", 2_550_000),
+        ("-11062.06", -11_062_060_000),
+        ("1.5e3", 1_500_000_000),
+        ("1e-6", 1),
+        ("0.1000000000000000000000000000000000000000000000000000000", 100_000),
+        ("+3", 3_000_000),
+        (".5", 500_000),
+        ("999999999999.999999", 999_999_999_999_999_999),
+        ("100e-2", 1_000_000),
+        ("0e999999999999999999999", 0),
+    ] {
+        assert_eq!(Amount::parse(text), Ok(Decimal(units)), "{text}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused_and_never_rounded() {
+    for (text, error) in [
+        ("", DecimalError::NotFinite),
+        ("NaN", DecimalError::NotFinite),
+        ("1e", DecimalError::NotFinite),
+        ("--1", DecimalError::NotFinite),
+        ("1.2.3", DecimalError::NotFinite),
+        ("1,5", DecimalError::NotFinite),
+        (" 1", DecimalError::NotFinite),
+        (".", DecimalError::NotFinite),
+        ("0.0000001", DecimalError::TooPrecise(6)),
+        ("1e-7", DecimalError::TooPrecise(6)),
+        ("1000000000000", DecimalError::TooLarge),
+        ("1e999", DecimalError::TooLarge),
+        ("1e99999999999999999999", DecimalError::TooLarge),
+        ("99999999999999999999999999999999999999999", DecimalError::TooLarge),
+    ] {
+        assert_eq!(Amount::parse(text), Err(error), "{text}");
+    }
+}
+
+#[test]
+fn products_round_half_even() {
+    let price = |text| Amount::parse(text).expect("a price");
+    let quantity = |text| Quantity::parse(text).expect("a quantity");
+    assert_eq!(Amount::of(price("0.000001"), quantity("0.5")).expect("fits").0, 0);
+    assert_eq!(Amount::of(price("0.000003"), quantity("0.5")).expect("fits").0, 2);
+    assert_eq!(Amount::of(price("-0.000003"), quantity("0.5")).expect("fits").0, -2);
+    assert_eq!(Amount::of(price("2.55"), quantity("-6")).expect("fits").to_string(), "-15.3");
+}
+
+#[test]
+fn what_is_written_reads_back() {
+    for units in [0, 1, -1, 999_999, 1_000_000, -12_345_600, 999_999_999_999_999_999] {
+        assert_eq!(Amount::parse(&Decimal::<6>(units).to_string()), Ok(Decimal(units)));
+    }
+    assert_eq!(format_units(1_672_000_000, 6, 2), "1672.00");
+}

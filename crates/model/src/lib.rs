@@ -1,0 +1,24 @@
+//! The words of kassa: what a record, an event, a position and a batch's span are, exact money, the nine contracts, and the
+//! star schema as Arrow schemas. Nothing here does IO, reads a clock or draws a random number.
+
+pub mod contract;
+pub mod country;
+pub mod currency;
+pub mod decimal;
+pub mod key;
+pub mod position;
+pub mod reason;
+pub mod record;
+pub mod shop;
+pub mod star;
+pub mod time;
+
+pub use contract::Contract;
+pub use currency::Currency;
+pub use decimal::{Amount, Quantity, Rate};
+pub use key::Key;
+pub use position::{Counts, Fate, Partition, Positions, Span};
+pub use reason::{DeadLetter, Reason};
+pub use record::{Headers, Records};
+pub use shop::Shop;
+pub use star::Table;

@@ -1,0 +1,89 @@
+//! Why a record became a dead letter. The codes are part of the model: users group by them and look them up in docs/errors.
+
+use std::borrow::Cow;
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])* $name:ident = $code:literal,)*) => {
+        /// A reason code of a dead letter.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Reason { $($(#[doc = $doc])* $name,)* }
+
+        impl Reason {
+            pub const ALL: &[Reason] = &[$(Reason::$name,)*];
+
+            pub fn code(self) -> &'static str {
+                match self { $(Reason::$name => $code,)* }
+            }
+
+            /// What the code means, in a sentence.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Reason::$name => concat!($($doc,)*).trim_ascii(),)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The record is not JSON by RFC 8259.
+    NotJson = "not_json",
+    /// The record's bytes are not UTF-8 (nor the encoding that the stream states).
+    NotUtf8 = "not_utf8",
+    /// The record is JSON, but not an object.
+    NotAnObject = "not_an_object",
+    /// The CSV row does not have as many fields as its header, or its quotes do not close.
+    NotCsv = "not_csv",
+    /// The record is larger than the stream's limit.
+    TooLarge = "too_large",
+    /// The record nests deeper than 128 levels.
+    TooDeep = "too_deep",
+    /// A field of the contract appears twice.
+    DuplicateField = "duplicate_field",
+    /// A field that the contract requires is absent, null or empty.
+    MissingField = "missing_field",
+    /// A field has another type than the contract's.
+    WrongType = "wrong_type",
+    /// A text is not a finite decimal number.
+    NotADecimal = "not_a_decimal",
+    /// A decimal has more fractional digits than the field keeps.
+    TooPrecise = "too_precise",
+    /// A number is 10^12 or more.
+    OutOfRange = "out_of_range",
+    /// A timestamp is not RFC 3339 nor an epoch, or lies outside the years 1900 to 2199.
+    BadTimestamp = "bad_timestamp",
+    /// A currency is not an ISO 4217 code.
+    UnknownCurrency = "unknown_currency",
+    /// A country is not an ISO 3166-1 alpha-2 code nor a known name.
+    UnknownCountry = "unknown_country",
+    /// A value is not one of those that the field allows.
+    UnknownValue = "unknown_value",
+    /// A sale has a negative quantity.
+    NegativeQuantity = "negative_quantity",
+    /// A text is longer than its limit.
+    TextTooLong = "text_too_long",
+    /// A text holds a control character.
+    ControlCharacter = "control_character",
+    /// The mapping could not compute this field of this record.
+    MappingFailed = "mapping_failed",
+    /// The id was seen before with other contents.
+    Conflict = "conflict",
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// What is wrong with a record: the reason, the path of the field (`lines[2].quantity`; empty for the whole record) and words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    pub reason: Reason,
+    pub field: Cow<'static, str>,
+    pub detail: Cow<'static, str>,
+}
+
+impl DeadLetter {
+    pub fn new(reason: Reason, field: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason, field: field.into(), detail: detail.into() }
+    }
+}

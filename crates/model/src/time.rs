@@ -1,0 +1,206 @@
+//! Timestamps in µs UTC, the shop's days, and the texts that both come in.
+
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+
+pub const SECOND: i64 = 1_000_000;
+pub const HOUR: i64 = 3_600 * SECOND;
+pub const DAY: i64 = 24 * HOUR;
+
+/// Dates outside these years are taken for mistakes: 1900-01-01 and 2200-01-01, in µs.
+const EARLIEST: i64 = -2_208_988_800 * SECOND;
+const LATEST: i64 = 7_258_118_400 * SECOND;
+
+/// Why a text or number is not a timestamp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TimeError {
+    #[error("neither RFC 3339 nor an epoch in seconds, milliseconds or microseconds")]
+    NotATime,
+    #[error("outside the years 1900 to 2199")]
+    OutOfRange,
+}
+
+fn in_range(micros: i64) -> Result<i64, TimeError> {
+    if (EARLIEST..LATEST).contains(&micros) { Ok(micros) } else { Err(TimeError::OutOfRange) }
+}
+
+/// An epoch whose unit is told by its size: below 10^11 seconds, below 10^14 milliseconds, below 10^17 microseconds.
+///
+/// Between them there is no doubt for dates of 1973 to 5138; earlier ones need RFC 3339.
+pub fn from_epoch(value: i64) -> Result<i64, TimeError> {
+    let micros = match value.unsigned_abs() {
+        0..100_000_000_000 => value * SECOND,
+        100_000_000_000..100_000_000_000_000 => value * 1000,
+        100_000_000_000_000..100_000_000_000_000_000 => value,
+        _ => return Err(TimeError::OutOfRange),
+    };
+    in_range(micros)
+}
+
+/// RFC 3339 (`2026-03-29T01:30:00Z`, `…+01:00`, a space for the `T`), or an epoch in digits.
+///
+/// A text without an offset (`2026-03-29 01:30:00`, `2026-03-29`) is wall-clock time in `zone`: in a gap of the clock it moves
+/// forward by the gap, in a fold it is the earlier of the two.
+pub fn parse(text: &str, zone: &TimeZone) -> Result<i64, TimeError> {
+    let bytes = text.as_bytes();
+    if let Some(micros) = parse_utc(bytes) {
+        return in_range(micros);
+    }
+    let digits = bytes.strip_prefix(b"-").unwrap_or(bytes);
+    if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) {
+        return text.parse().map_err(|_| TimeError::OutOfRange).and_then(from_epoch);
+    }
+    if !(10..=48).contains(&bytes.len()) || bytes.contains(&b'[') {
+        return Err(TimeError::NotATime);
+    }
+    if let Ok(timestamp) = text.parse::<Timestamp>() {
+        return in_range(timestamp.as_microsecond());
+    }
+    let civil = text.parse::<DateTime>().map_err(|_| TimeError::NotATime)?;
+    let zoned = zone.to_ambiguous_timestamp(civil).compatible().map_err(|_| TimeError::OutOfRange)?;
+    in_range(zoned.as_microsecond())
+}
+
+/// The commonest form by far, `YYYY-MM-DDTHH:MM:SS[.ffffff]Z`, without a general parser's cost.
+fn parse_utc(text: &[u8]) -> Option<i64> {
+    let (head, rest) = text.split_at_checked(19)?;
+    let &[y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2, b'T', h1, h2, b':', mi1, mi2, b':', s1, s2] = head else {
+        return None;
+    };
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0_i64, |all, digit| digit.is_ascii_digit().then(|| all * 10 + i64::from(digit - b'0')))
+    };
+    let (year, month, day) = (number(&[y1, y2, y3, y4])?, number(&[mo1, mo2])?, number(&[d1, d2])?);
+    let (hour, minute, second) = (number(&[h1, h2])?, number(&[mi1, mi2])?, number(&[s1, s2])?);
+    if hour > 23 || minute > 59 || second > 59 || !is_day(year, month, day) {
+        return None;
+    }
+    let micros = match rest {
+        [b'Z'] => 0,
+        [b'.', fraction @ .., b'Z'] if (1..=6).contains(&fraction.len()) => {
+            number(fraction)? * 10_i64.pow(6 - u32::try_from(fraction.len()).ok()?)
+        }
+        _ => return None,
+    };
+    Some((days_from_civil(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second) * SECOND + micros)
+}
+
+fn is_day(year: i64, month: i64, day: i64) -> bool {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let last = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        _ => return false,
+    };
+    (1..=last).contains(&day)
+}
+
+/// Days since 1970-01-01 in the proleptic Gregorian calendar (Howard Hinnant's public algorithm).
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let of_era = year.rem_euclid(400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+/// A day as the star schema keys it: yyyymmdd.
+pub fn date_key(date: Date) -> i32 {
+    i32::from(date.year()) * 10_000 + i32::from(date.month()) * 100 + i32::from(date.day())
+}
+
+/// The day of a key made by [`date_key`].
+pub fn date_of(key: i32) -> Option<Date> {
+    let part = |value: i32| i8::try_from(value).ok();
+    Date::new(i16::try_from(key / 10_000).ok()?, part(key / 100 % 100)?, part(key % 100)?).ok()
+}
+
+/// `2026-01-31`, and nothing else.
+pub fn parse_day(text: &str) -> Option<Date> {
+    (text.len() == 10).then(|| text.parse::<Date>().ok()).flatten()
+}
+
+/// `2026-01-31T09:30:00.123456Z`.
+pub fn format(micros: i64) -> String {
+    Timestamp::from_microsecond(micros).map(|timestamp| timestamp.to_string()).unwrap_or_default()
+}
+
+/// Tells the time: given, not taken, so that tests advance it themselves.
+pub trait Clock: Send + Sync + std::fmt::Debug {
+    /// µs since 1970, UTC.
+    fn now(&self) -> i64;
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the machine's clock is read")]
+    fn now(&self) -> i64 {
+        Timestamp::now().as_microsecond()
+    }
+}
+
+/// A moment on the shop's wall clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Local {
+    /// yyyymmdd.
+    pub date_key: i32,
+    /// Minutes since the shop's midnight as the wall clock shows them, 0..1440.
+    pub minute: i32,
+}
+
+/// Turns timestamps into the shop's days. Remembers the offset of the last hour it was asked for: events come nearly in order,
+/// and no zone of today changes its offset other than at a quarter hour.
+#[derive(Debug, Clone)]
+pub struct Calendar {
+    zone: TimeZone,
+    quarter: i64,
+    offset: i64,
+    day: i64,
+    key: i32,
+}
+
+impl Calendar {
+    const QUARTER: i64 = 900 * SECOND;
+
+    pub fn new(zone: TimeZone) -> Self {
+        Self { zone, quarter: i64::MIN, offset: 0, day: i64::MIN, key: 0 }
+    }
+
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    pub fn local(&mut self, micros: i64) -> Local {
+        let quarter = micros.div_euclid(Self::QUARTER);
+        if quarter != self.quarter {
+            let timestamp = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH);
+            self.offset = i64::from(self.zone.to_offset(timestamp).seconds()) * SECOND;
+            self.quarter = quarter;
+        }
+        let wall = micros + self.offset;
+        let day = wall.div_euclid(DAY);
+        if day != self.day {
+            self.day = day;
+            self.key = date_key(jiff::civil::date(1970, 1, 1).saturating_add(jiff::Span::new().days(day)));
+        }
+        Local { date_key: self.key, minute: i32::try_from(wall.rem_euclid(DAY) / (60 * SECOND)).unwrap_or(0) }
+    }
+
+    pub fn date_key(&mut self, micros: i64) -> i32 {
+        self.local(micros).date_key
+    }
+
+    /// The instant at which a day of the shop begins.
+    pub fn start_of(&self, date: Date) -> i64 {
+        date.to_zoned(self.zone.clone()).map_or(0, |zoned| zoned.timestamp().as_microsecond())
+    }
+}
+
+#[cfg(test)]
+mod tests;
