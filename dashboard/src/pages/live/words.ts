@@ -1,0 +1,44 @@
+/** What the live day may be called. Only the day that the shop's clock shows is "today". */
+
+import type { Live } from "../../api/shapes";
+import { addDays, dayName, minuteOfDay, place, weekday } from "../../format/times";
+import { isToday } from "../../state/phase";
+
+export interface Words {
+  /** For the header: "Today, Fri 20 Nov · London". */
+  day: string;
+  /** For labels: "today", or the day's name. */
+  now: string;
+  againstYesterday: string;
+  againstLastWeek: string;
+  lastWeek: string;
+  window: string;
+  /** Figures of the running quarter hour and hour may still grow. */
+  open: boolean;
+}
+
+export function wordsOf(live: Live, now: number): Words {
+  const { today, time_zone: zone, minute } = live.shop;
+  const day = today ?? "";
+  const until = minute === null ? "" : minuteOfDay(minute);
+  if (isToday(live, now)) {
+    return {
+      day: `Today, ${dayName(day)} · ${place(zone)}`,
+      now: "today",
+      againstYesterday: "yesterday by now",
+      againstLastWeek: `last ${weekday(day)} by now`,
+      lastWeek: `last ${weekday(day, "long")}`,
+      window: until ? `Today to ${until}` : "Today",
+      open: true,
+    };
+  }
+  return {
+    day: `${dayName(day, true)} · last day with records`,
+    now: dayName(day),
+    againstYesterday: `${weekday(addDays(day, -1))} before by ${until}`,
+    againstLastWeek: `${weekday(day)} before by ${until}`,
+    lastWeek: dayName(addDays(day, -7)),
+    window: until ? `${dayName(day)} to ${until}` : dayName(day),
+    open: (live.rate_per_s ?? 0) > 0,
+  };
+}

@@ -1,0 +1,48 @@
+/** Ranges over the shop's own days: the last day with records stands where a calendar's today would. */
+
+import { addDays, dateName, dayName, daysBetween } from "../../format/times";
+
+export interface Range {
+  from: string;
+  to: string;
+}
+
+export interface Preset extends Range {
+  title: string;
+}
+
+const laterOf = (a: string, b: string): string => (a > b ? a : b);
+
+/** The ranges that people ask for, cut to the days that have records. */
+export function presets(first: string, last: string): Preset[] {
+  const month = `${last.slice(0, 7)}-01`;
+  const monthBefore = `${addDays(month, -1).slice(0, 7)}-01`;
+  const list: Preset[] = [
+    { title: "Last day", from: last, to: last },
+    { title: "Day before", from: addDays(last, -1), to: addDays(last, -1) },
+    { title: "7 days", from: addDays(last, -6), to: last },
+    { title: "28 days", from: addDays(last, -27), to: last },
+    { title: "This month", from: month, to: last },
+    { title: "Month before", from: monthBefore, to: addDays(month, -1) },
+    { title: "All days", from: first, to: last },
+  ];
+  return list.filter(({ to }) => to >= first).map((preset) => ({ ...preset, from: laterOf(preset.from, first) }));
+}
+
+/** As many days, just before. */
+export function before({ from, to }: Range): Range {
+  const days = daysBetween(from, to);
+  return { from: addDays(from, -days), to: addDays(from, -1) };
+}
+
+export function rangeWords({ from, to }: Range): string {
+  if (from === to) return dayName(from, true);
+  return `${dateName(from, from.slice(0, 4) !== to.slice(0, 4))} – ${dateName(to)}`;
+}
+
+/** The range of the view, from whatever of it the address gives; the last 28 days by default. */
+export function rangeOf(from: string | undefined, to: string | undefined, first: string, last: string): Range {
+  const end = to ?? last;
+  const start = from ?? laterOf(first, addDays(end, -27));
+  return start <= end ? { from: start, to: end } : { from: end, to: start };
+}

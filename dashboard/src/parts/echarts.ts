@@ -1,0 +1,10 @@
+/** ECharts from parts: what the charts use and no more. */
+
+import { BarChart, LineChart } from "echarts/charts";
+import { GridComponent, MarkAreaComponent } from "echarts/components";
+import { init, use } from "echarts/core";
+import { CanvasRenderer } from "echarts/renderers";
+
+use([LineChart, BarChart, GridComponent, MarkAreaComponent, CanvasRenderer]);
+
+export { init };

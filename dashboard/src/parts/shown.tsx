@@ -1,0 +1,23 @@
+import type { JSX } from "preact";
+import type { Text, Unit } from "../api/shapes";
+import { figure } from "../format/figures";
+import { useFrame } from "./frame";
+
+interface ShownProps {
+  name: string;
+  value: Text;
+  unit: Unit;
+  by?: string;
+  item?: string;
+  class?: string;
+}
+
+/** A figure on the page: the reader sees it formatted, a test reads the server's exact string beside it. */
+export function Shown({ name, value, unit, by = "total", item = "total", class: extra }: ShownProps): JSX.Element {
+  const { currency } = useFrame();
+  return (
+    <span class={extra} data-figure={name} data-by={by} data-key={item} data-value={value ?? ""} title={value === null ? "not known" : undefined}>
+      {figure(value, unit, currency)}
+    </span>
+  );
+}

@@ -1,0 +1,88 @@
+import type { ComponentChildren, JSX } from "preact";
+import type { Refusal } from "../api/http";
+import type { Connection } from "../state/feed";
+import { feed, useNow } from "../state/hooks";
+
+export function Skeleton({ lines = 3, height }: { lines?: number; height?: number }): JSX.Element {
+  if (height) return <div class="bone" style={{ height: `${height}px` }} aria-hidden="true" />;
+  return (
+    <div class="bones" aria-hidden="true">
+      {Array.from({ length: lines }, (_, index) => (
+        <div class="bone" key={index} style={{ width: `${100 - ((index * 17) % 45)}%` }} />
+      ))}
+    </div>
+  );
+}
+
+/** A full-width notice in place of what cannot be shown. */
+export function Notice({ title, children, kind = "plain" }: { title: string; children?: ComponentChildren; kind?: "plain" | "error" }): JSX.Element {
+  return (
+    <div class={`notice ${kind}`} role={kind === "error" ? "alert" : "status"}>
+      <h2>{title}</h2>
+      {children}
+    </div>
+  );
+}
+
+export function Refused({ refusal, retry }: { refusal: Refusal; retry?: () => void }): JSX.Element {
+  return (
+    <Notice title={`${refusal.message}.`.replace(/([.!?])\.$/, "$1")} kind="error">
+      {refusal.hint && <p>{refusal.hint}</p>}
+      {refusal.code && (
+        <p class="muted">
+          Code <code>{refusal.code}</code>, explained in <code>docs/errors/{refusal.code}.md</code>
+        </p>
+      )}
+      {retry && (
+        <button type="button" class="button" onClick={retry}>
+          Try again
+        </button>
+      )}
+    </Notice>
+  );
+}
+
+export function NoRecords(): JSX.Element {
+  return (
+    <Notice title="No records yet">
+      <p>Figures appear here as soon as the first order is in. Feed it in one of these ways:</p>
+      <dl class="commands">
+        <dt>A made-up shop, to look around</dt>
+        <dd>
+          <code>kassa demo</code>
+        </dd>
+        <dt>Your own export</dt>
+        <dd>
+          <code>kassa replay -c kassa.toml --stream orders orders.csv</code>
+        </dd>
+        <dt>Your shop, as it happens</dt>
+        <dd>
+          <code>
+            curl {location.origin}/v1/orders --data @order.json
+          </code>
+        </dd>
+      </dl>
+    </Notice>
+  );
+}
+
+/** Says that the connection is lost, that what is seen is old, and when it is tried again. */
+export function Lost({ connection, asOf }: { connection: Connection; asOf: string | null }): JSX.Element | null {
+  const now = useNow(500);
+  if (connection.kind !== "waiting") return null;
+  const seconds = Math.max(0, Math.ceil((connection.retryAt - now) / 1000));
+  return (
+    <div class="banner" role="alert">
+      <p>
+        <strong>{connection.refusal.unreachable ? "Connection lost" : connection.refusal.message}.</strong>{" "}
+        {asOf ? `These are the figures as of ${asOf}.` : "No figures have come yet."} {connection.refusal.hint}
+      </p>
+      <p class="banner-side">
+        <span aria-live="off">{seconds > 0 ? `Next try in ${seconds} s` : "Trying now"}</span>
+        <button type="button" class="button" onClick={() => feed.retryNow()}>
+          Retry now
+        </button>
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,64 @@
+import type { JSX } from "preact";
+import type { Unit } from "../api/shapes";
+import { type Cell, csv, download } from "../format/csv";
+import { count, figure } from "../format/figures";
+
+export interface Column {
+  title: string;
+  /** How the column's cells are written; a text stays as it is. */
+  unit: Unit | "text";
+}
+
+/** A table behind a chart: cells are the server's own strings, formatted only where they are shown. */
+export interface Sheet {
+  name: string;
+  columns: Column[];
+  rows: Cell[][];
+}
+
+/** Rows that are drawn; a download has them all. */
+const SHOWN_MAX = 500;
+
+export function saveSheet(sheet: Sheet): void {
+  const titles = sheet.columns.map(({ title }) => title);
+  download(`${sheet.name}.csv`, csv(titles, sheet.rows));
+}
+
+export function SheetTable({ sheet, currency, caption }: { sheet: Sheet; currency: string; caption: string }): JSX.Element {
+  const shown = sheet.rows.slice(0, SHOWN_MAX);
+  return (
+    <div class="scroll" tabIndex={0} role="region" aria-label={caption}>
+      <table class="sheet">
+        <caption class="sr">{caption}</caption>
+        <thead>
+          <tr>
+            {sheet.columns.map(({ title, unit }) => (
+              <th scope="col" class={unit === "text" ? "" : "number"}>
+                {title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {shown.map((row) => (
+            <tr key={String(row[0])}>
+              {sheet.columns.map(({ unit }, index) => (
+                <td class={unit === "text" ? "" : "number"}>{written(row[index] ?? null, unit, currency)}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {sheet.rows.length > shown.length && (
+        <p class="note">
+          {count(shown.length)} of {count(sheet.rows.length)} rows. The CSV has all.
+        </p>
+      )}
+    </div>
+  );
+}
+
+function written(cell: Cell, unit: Unit | "text", currency: string): string {
+  if (unit === "text") return cell === null ? "" : String(cell);
+  return figure(cell === null ? null : String(cell), unit, currency);
+}

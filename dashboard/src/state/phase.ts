@@ -1,0 +1,38 @@
+/** Which of its states the page is in: decided here once, from what is known. */
+
+import type { Refusal } from "../api/http";
+import type { Live, Sink } from "../api/shapes";
+import { dayIn } from "../format/times";
+import type { FeedState } from "./feed";
+
+/** Live figures further behind than this are shown as old. */
+export const STALE_MS = 10_000;
+
+export type Phase =
+  | { kind: "loading" }
+  | { kind: "error"; refusal: Refusal }
+  | { kind: "empty"; live: Live }
+  | { kind: "shown"; live: Live; stale: boolean; partial: Sink[] };
+
+export function phaseOf({ live, connection }: FeedState): Phase {
+  if (!live) {
+    const refused = connection.kind === "waiting" && !connection.refusal.unreachable;
+    return refused ? { kind: "error", refusal: connection.refusal } : { kind: "loading" };
+  }
+  if (live.event_time === null || live.shop.today === null) return { kind: "empty", live };
+  const sink = live.sinks.find(({ name }) => name === "live");
+  const late = sink !== undefined && (sink.state === "stopped" || (sink.behind_ms ?? 0) > STALE_MS);
+  const lost = connection.kind === "waiting";
+  return { kind: "shown", live, stale: late || lost, partial: live.sinks.filter(({ state }) => state !== "current") };
+}
+
+/** Milliseconds since the server last vouched for the figures, by its word and so also by its clock. */
+export function ageOf({ live, pipeline }: FeedState, now: number): number | null {
+  const instants = [live?.as_of, pipeline?.as_of].filter((instant) => instant !== undefined).map((instant) => Date.parse(instant));
+  return instants.length ? Math.max(0, now - Math.max(...instants)) : null;
+}
+
+/** Whether the shop's last day with records is the day that its clock shows: else nothing may be called "today". */
+export function isToday(live: Live, now: number): boolean {
+  return live.shop.today === dayIn(live.shop.time_zone, now);
+}

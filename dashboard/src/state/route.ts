@@ -1,0 +1,62 @@
+/** The view lives in the URL's fragment, so that a link shows another person the same. */
+
+import type { Basis } from "../api/shapes";
+import { isDay } from "../format/times";
+
+export type Page = "live" | "sales" | "data";
+
+export interface Route {
+  page: Page;
+  basis: Basis;
+  figure: string;
+  by: string;
+  from: string | undefined;
+  to: string | undefined;
+  shape: "chart" | "table";
+  /** The bar whose orders are open. */
+  bar: string | undefined;
+}
+
+export const HOME: Route = { page: "live", basis: "movement", figure: "net_sales", by: "day", from: undefined, to: undefined, shape: "chart", bar: undefined };
+
+const NAME = /^[a-z0-9_]{1,64}$/;
+
+export function readRoute(hash: string): Route {
+  const [path = "", search = ""] = hash.replace(/^#\/?/, "").split("?");
+  const query = new URLSearchParams(search);
+  const page: Page = path === "sales" || path === "data" ? path : "live";
+  const named = (key: string, fallback: string): string => {
+    const value = query.get(key);
+    return value && NAME.test(value) ? value : fallback;
+  };
+  const day = (key: string): string | undefined => {
+    const value = query.get(key);
+    return value && isDay(value) ? value : undefined;
+  };
+  return {
+    page,
+    basis: query.get("basis") === "order" ? "order" : "movement",
+    figure: named("figure", HOME.figure),
+    by: named("by", HOME.by),
+    from: day("from"),
+    to: day("to"),
+    shape: query.get("shape") === "table" ? "table" : "chart",
+    bar: query.get("bar") ?? undefined,
+  };
+}
+
+/** The shortest fragment that reads back as this route. */
+export function writeRoute(route: Route): string {
+  const query = new URLSearchParams();
+  const keys = route.page === "sales" ? (["figure", "by", "from", "to", "basis", "shape", "bar"] as const) : (["basis"] as const);
+  for (const key of keys) {
+    const value = route[key];
+    if (value !== undefined && value !== HOME[key]) query.set(key, value);
+  }
+  const search = query.toString();
+  return `#/${route.page}${search ? `?${search}` : ""}`;
+}
+
+export function to(route: Route, change: Partial<Route>): string {
+  return writeRoute({ ...route, ...change });
+}
