@@ -1,1 +1,23 @@
-//! placeholder
+//! Figures: rows of the star schema in, values out. No IO, no clock, no randomness.
+//!
+//! [`Figures`] folds in rows in any order and any split and answers a [`Query`] at any time; the same rows give the same answer.
+//! The command line, the HTTP API, the dashboard and the views of `kassa sql` all ask it, so each figure has one definition:
+//! its entry in [`catalogue`].
+
+mod answer;
+mod by_day;
+mod catalogue;
+mod cells;
+mod columns;
+mod figures;
+mod names;
+mod orders;
+mod period;
+mod query;
+mod sales;
+
+pub use answer::{Answer, Row, Unconverted, Unit};
+pub use catalogue::{Figure, catalogue};
+pub use columns::ApplyError;
+pub use figures::Figures;
+pub use query::{Basis, By, Query, QueryError};

@@ -1,0 +1,146 @@
+//! What is answered, in the JSON of the HTTP API.
+
+use std::collections::BTreeMap;
+
+use kassa_model::decimal::{format_units, round_half_even};
+use kassa_model::{Currency, time};
+use serde::{Serialize, Serializer};
+
+use crate::query::{Basis, By, Query};
+
+/// What a figure is a number of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// The shop's reporting currency.
+    Money,
+    Count,
+    Quantity,
+    /// A fraction: `0.0231`.
+    Ratio,
+}
+
+impl Unit {
+    /// A value of this unit as plain decimal text; `units` are 10⁻⁶ of money and ratios, 10⁻³ of quantities, whole counts.
+    pub(crate) fn format(self, units: i128, currency: Currency) -> String {
+        match self {
+            Unit::Money => format_units(units, 6, currency.minor_digits()),
+            Unit::Count => format_units(units, 0, 0),
+            Unit::Quantity => format_units(units, 3, 0),
+            Unit::Ratio => format_units(units, 6, 0),
+        }
+    }
+}
+
+/// `part / whole` in 10⁻⁶, rounded half-even; nothing where the whole is not positive.
+pub(crate) fn ratio(part: i128, whole: i128) -> Option<i128> {
+    mean(part * 1_000_000, whole)
+}
+
+/// `part / whole` in the units of the part, rounded half-even; nothing where the whole is not positive.
+pub(crate) fn mean(part: i128, whole: i128) -> Option<i128> {
+    (whole > 0).then(|| round_half_even(part, whole))
+}
+
+/// One row: `value` is plain decimal text, or null where the figure is not defined (a ratio of nothing).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Row {
+    pub key: String,
+    pub label: String,
+    pub value: Option<String>,
+}
+
+/// Rows left out of the money because no rate to the shop's currency was known for their day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unconverted {
+    pub currency: String,
+    pub rows: i64,
+}
+
+fn micros<S: Serializer>(time: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(time::format).serialize(serializer)
+}
+
+/// An answer without `as_of` and `positions`, which the one who holds the rows adds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    pub figure: &'static str,
+    pub unit: Unit,
+    pub currency: String,
+    /// None for a figure that has no date basis.
+    pub basis: Option<Basis>,
+    pub time_zone: String,
+    pub by: By,
+    pub from: Option<String>,
+    pub to: Option<String>,
+    /// The latest event time seen, µs UTC; RFC 3339 in JSON.
+    #[serde(serialize_with = "micros")]
+    pub event_time: Option<i64>,
+    pub unconverted: Vec<Unconverted>,
+    pub rows: Vec<Row>,
+}
+
+/// Values by key, with the label of each. Keys that two members share (a product in two stores) are one row.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Keyed(BTreeMap<String, (String, i128)>);
+
+impl Keyed {
+    pub(crate) fn add(&mut self, key: &str, label: &str, value: i128) {
+        match self.0.get_mut(key) {
+            Some((known, total)) => {
+                *total += value;
+                if label < known.as_str() {
+                    label.clone_into(known);
+                }
+            }
+            None => {
+                self.0.insert(key.to_owned(), (label.to_owned(), value));
+            }
+        }
+    }
+
+    /// This over `whole`, by the keys of both; `divide` is [`ratio`] or [`mean`].
+    pub(crate) fn over(mut self, whole: &Keyed, divide: fn(i128, i128) -> Option<i128>) -> Values {
+        for (key, (label, _)) in &whole.0 {
+            self.add(key, label, 0);
+        }
+        let at = |key: &str| whole.0.get(key).map_or(0, |(_, value)| *value);
+        Values(self.0.into_iter().map(|(key, (label, part))| (divide(part, at(&key)), key, label)).collect())
+    }
+
+    pub(crate) fn value(&self, key: &str) -> i128 {
+        self.0.get(key).map_or(0, |(_, value)| *value)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str, i128)> {
+        self.0.iter().map(|(key, (label, value))| (key.as_str(), label.as_str(), *value))
+    }
+}
+
+impl From<Keyed> for Values {
+    fn from(keyed: Keyed) -> Self {
+        Values(keyed.0.into_iter().map(|(key, (label, value))| (Some(value), key, label)).collect())
+    }
+}
+
+/// The values of an answer in units of its scale, each with key and label.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Values(pub(crate) Vec<(Option<i128>, String, String)>);
+
+impl Values {
+    /// Rows by time in order of time, the others by value, largest first, ties by key; undefined ones last.
+    pub(crate) fn into_rows(mut self, query: &Query, currency: Currency) -> Vec<Row> {
+        if query.by.is_ordered() {
+            self.0.sort_by(|(_, left, _), (_, right, _)| left.cmp(right));
+        } else if query.by != By::Step {
+            self.0.sort_by(|(left, left_key, _), (right, right_key, _)| right.cmp(left).then_with(|| left_key.cmp(right_key)));
+        }
+        let unit = query.figure.unit;
+        let row = |(value, key, label): (Option<i128>, _, _)| Row {
+            key,
+            label,
+            value: value.map(|value| unit.format(value, currency)),
+        };
+        self.0.into_iter().map(row).collect()
+    }
+}

@@ -1,0 +1,116 @@
+//! Rows of facts into state.
+
+use arrow_array::Array;
+use kassa_model::time::Local;
+
+use super::Figures;
+use crate::cells::{Movement, Sums};
+use crate::columns::{ApplyError, Columns, Decimals};
+use crate::names::Memo;
+use crate::sales::Line;
+
+pub(super) const SALES: &[&str] = &[
+    "order_key",
+    "movement",
+    "ordered_at",
+    "moved_at",
+    "customer_key",
+    "product_key",
+    "channel_key",
+    "ship_country_key",
+    "currency",
+    "quantity",
+    "gross_amount_reporting",
+    "discount_amount_reporting",
+    "tax_amount_reporting",
+    "shipping_amount_reporting",
+    "net_amount_reporting",
+    "is_test",
+    "is_future",
+];
+
+/// The reporting amounts of the ledger, by the names of their columns.
+struct Money<'a> {
+    gross: Decimals<'a>,
+    discount: Decimals<'a>,
+    tax: Decimals<'a>,
+    shipping: Decimals<'a>,
+    net: Decimals<'a>,
+}
+
+impl<'a> Money<'a> {
+    fn of(columns: &Columns<'a>) -> Result<Self, ApplyError> {
+        Ok(Self {
+            gross: columns.amounts("gross_amount_reporting")?,
+            discount: columns.amounts("discount_amount_reporting")?,
+            tax: columns.amounts("tax_amount_reporting")?,
+            shipping: columns.amounts("shipping_amount_reporting")?,
+            net: columns.amounts("net_amount_reporting")?,
+        })
+    }
+
+    /// Nothing where any of them has no value, which is where no rate was known.
+    fn get(&self, row: usize) -> Result<Option<Sums>, ApplyError> {
+        let amounts =
+            (self.gross.get(row)?, self.discount.get(row)?, self.tax.get(row)?, self.shipping.get(row)?, self.net.get(row)?);
+        let (Some(gross), Some(discount), Some(tax), Some(shipping), Some(net)) = amounts else {
+            return Ok(None);
+        };
+        Ok(Some(Sums { gross, discount, net, tax, shipping, units: 0 }))
+    }
+}
+
+impl Figures {
+    pub(super) fn apply_sales(&mut self, columns: &Columns<'_>) -> Result<(), ApplyError> {
+        let rows = columns.rows.num_rows();
+        let movements = columns.texts("movement")?.each(rows, Movement::parse)?;
+        let symbols = &mut self.names.symbols;
+        let currencies: Result<_, ApplyError> =
+            columns.texts("currency")?.each(rows, |text| Ok(symbols.id(text.unwrap_or_default())));
+        let currencies: Vec<u32> = currencies?;
+        let (orders, ordered_at, moved_at) =
+            (columns.longs("order_key")?, columns.times("ordered_at")?, columns.times("moved_at")?);
+        let (products, customers) = (columns.longs("product_key")?, columns.longs("customer_key")?);
+        let (countries, channels) = (columns.longs("ship_country_key")?, columns.longs("channel_key")?);
+        let (quantities, money) = (columns.quantities("quantity")?, Money::of(columns)?);
+        let (is_test, is_future) = (columns.flags("is_test")?, columns.flags("is_future")?);
+        let [mut product, mut customer, mut country, mut channel] = [(); 4].map(|()| Memo::default());
+        for row in (0..rows).filter(|row| !is_test.value(*row)) {
+            let converted = money.get(row)?;
+            let members = &mut self.names.members;
+            let line = Line {
+                order_key: orders.value(row),
+                customer_key: customers.value(row),
+                movement: movements[row],
+                ordered_at: ordered_at.value(row),
+                ordered: self.calendars[0].local(ordered_at.value(row)),
+                moved: self.calendars[1].local(moved_at.value(row)),
+                product: product.id(members, products.value(row)),
+                customer: customer.id(members, customers.value(row)),
+                country: country.id(members, countries.value(row)),
+                channel: channel.id(members, channels.value(row)),
+                currency: currencies[row],
+                sums: Sums { units: quantities.get(row)?.unwrap_or_default(), ..converted.unwrap_or_default() },
+                is_converted: converted.is_some(),
+            };
+            self.add_line(&line);
+            self.saw(moved_at.value(row), line.moved, is_future.value(row));
+        }
+        Ok(())
+    }
+
+    fn add_line(&mut self, line: &Line) {
+        self.sales.add(line);
+        if line.movement == Movement::Sale {
+            self.orders.add(line);
+        }
+    }
+
+    /// Moves the watermark on; a row flagged as lying in the future does not.
+    fn saw(&mut self, at: i64, local: Local, is_future: bool) {
+        if !is_future {
+            self.event_time = self.event_time.max(Some(at));
+        }
+        self.first_day = Some(self.first_day.map_or(local.date_key, |day| day.min(local.date_key)));
+    }
+}

@@ -1,0 +1,162 @@
+//! Orders that have a line sold, each at the time of the first.
+
+use hashbrown::{HashMap, HashSet};
+use kassa_model::time::{Calendar, Local};
+
+use crate::by_day::{ByDay, Days};
+use crate::period;
+use crate::query::By;
+use crate::sales::Line;
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Order {
+    pub(crate) first_at: i64,
+    pub(crate) day: i32,
+    pub(crate) country: u32,
+    pub(crate) customer: u32,
+    pub(crate) channel: u32,
+    pub(crate) currency: u32,
+}
+
+impl Order {
+    fn of(line: &Line) -> Self {
+        Self {
+            first_at: line.ordered_at,
+            day: line.ordered.date_key,
+            country: line.country,
+            customer: line.customer,
+            channel: line.channel,
+            currency: line.currency,
+        }
+    }
+
+    fn member(&self, by: By) -> u32 {
+        match by {
+            By::Country => self.country,
+            By::Customer => self.customer,
+            By::Channel => self.channel,
+            _ => self.currency,
+        }
+    }
+}
+
+const OF_AN_ORDER: [By; 4] = [By::Country, By::Customer, By::Channel, By::Currency];
+
+/// What a line sold did to its order's time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dated {
+    /// Where the order stood before, unless it is new.
+    pub(crate) from: Option<Local>,
+    pub(crate) to: Local,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Orders {
+    ids: HashMap<i64, u32>,
+    list: Vec<Order>,
+    /// Members that an order has beside those in `list`, as when its lines go to two countries.
+    others: HashSet<(u32, By, u32)>,
+    /// Orders and the products in them.
+    products: HashSet<(u32, u32)>,
+    quarters: ByDay<HashMap<u32, i64>>,
+    calendar: Calendar,
+}
+
+impl Orders {
+    pub(crate) fn new(calendar: Calendar) -> Self {
+        Self {
+            ids: HashMap::new(),
+            list: Vec::new(),
+            others: HashSet::new(),
+            products: HashSet::new(),
+            quarters: ByDay::default(),
+            calendar,
+        }
+    }
+
+    /// Takes in a line sold; tells whether and how the order's time changed by it.
+    pub(crate) fn add(&mut self, line: &Line) -> Option<Dated> {
+        let next = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+        let id = *self.ids.entry(line.order_key).or_insert(next);
+        self.products.insert((id, line.product));
+        let dated = if id == next {
+            self.list.push(Order::of(line));
+            Some(Dated { from: None, to: line.ordered })
+        } else {
+            self.add_to(id, line)
+        };
+        if let Some(dated) = dated {
+            self.move_count(dated);
+        }
+        dated
+    }
+
+    fn add_to(&mut self, id: u32, line: &Line) -> Option<Dated> {
+        let order = self.list.get_mut(usize::try_from(id).ok()?)?;
+        let new = Order::of(line);
+        for by in OF_AN_ORDER {
+            if order.member(by) != new.member(by) {
+                self.others.insert((id, by, new.member(by)));
+            }
+        }
+        if line.ordered_at >= order.first_at {
+            return None;
+        }
+        let from = self.calendar.local(order.first_at);
+        (order.first_at, order.day) = (new.first_at, new.day);
+        Some(Dated { from: Some(from), to: line.ordered })
+    }
+
+    fn move_count(&mut self, dated: Dated) {
+        if let Some(from) = dated.from
+            && let Some(count) = self.quarters.at(from.date_key).get_mut(&period::quarter(from))
+        {
+            *count -= 1;
+        }
+        *self.quarters.at(dated.to.date_key).entry(period::quarter(dated.to)).or_default() += 1;
+    }
+
+    /// Orders by period, or in all.
+    pub(crate) fn by_time(&self, by: By, days: Days) -> HashMap<i64, i128> {
+        let mut all = HashMap::new();
+        for (day, quarters) in self.quarters.range(days) {
+            for (quarter, count) in quarters.iter().filter(|(_, count)| **count != 0) {
+                let code = if by == By::Total { 0 } else { period::code(by, day, *quarter) };
+                *all.entry(code).or_default() += i128::from(*count);
+            }
+        }
+        all
+    }
+
+    /// Each order of the days with each of its members of a dimension; products for `category` too.
+    pub(crate) fn members(&self, by: By, days: Days) -> Vec<(u32, u32)> {
+        let order = |id: u32| usize::try_from(id).ok().and_then(|at| self.list.get(at));
+        let is_within = |id: u32| order(id).is_some_and(|order| days.contains(order.day));
+        if matches!(by, By::Product | By::Category) {
+            return self.products.iter().copied().filter(|(order, _)| is_within(*order)).collect();
+        }
+        let own = (0..).zip(&self.list).map(|(id, order)| (id, order.member(by)));
+        let others = self.others.iter().filter(|(_, of, _)| *of == by).map(|(id, _, member)| (*id, *member));
+        own.chain(others).filter(|(order, _)| is_within(*order)).collect()
+    }
+
+    /// The days on which each known customer ordered, a day an order, in order of time.
+    pub(crate) fn days_of_customers(&self) -> HashMap<u32, Vec<i32>> {
+        let mut all: HashMap<u32, Vec<i32>> = HashMap::new();
+        for (order, customer) in self.members(By::Customer, Days::ALL) {
+            if let (true, Some(order)) = (customer != 0, usize::try_from(order).ok().and_then(|at| self.list.get(at))) {
+                all.entry(customer).or_default().push(order.day);
+            }
+        }
+        all.values_mut().for_each(|days| days.sort_unstable());
+        all
+    }
+
+    /// Bytes held, to within the allocator's rounding.
+    pub(crate) fn size(&self) -> usize {
+        self.ids.allocation_size()
+            + self.list.capacity() * size_of::<Order>()
+            + self.others.allocation_size()
+            + self.products.allocation_size()
+    }
+}

@@ -1,0 +1,240 @@
+//! What is asked: a figure, how to group it, which days, on which date basis.
+
+use jiff::civil::Date;
+use kassa_model::time::{date_key, parse_day};
+use serde::{Serialize, Serializer};
+
+use crate::by_day::Days;
+use crate::catalogue::{Figure, catalogue};
+
+/// The day that a row of the ledger counts on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Basis {
+    /// Returns on the day they happen.
+    #[default]
+    Movement,
+    /// Returns go back to the day of their order.
+    Order,
+}
+
+impl Basis {
+    pub const ALL: [Basis; 2] = [Basis::Movement, Basis::Order];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Basis::Movement => "movement",
+            Basis::Order => "order",
+        }
+    }
+
+    pub fn parse(text: &str) -> Result<Self, QueryError> {
+        Self::ALL.into_iter().find(|basis| basis.name() == text).ok_or_else(|| QueryError::UnknownBasis(text.to_owned()))
+    }
+}
+
+/// How a figure is split into rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum By {
+    Total,
+    Hour,
+    QuarterHour,
+    Day,
+    Week,
+    Month,
+    Category,
+    Product,
+    Country,
+    Customer,
+    Channel,
+    Currency,
+    Movement,
+    Method,
+    Status,
+    /// The steps of the funnel.
+    Step,
+    /// Month of the first order and months since: `2026-01+2`.
+    Cohort,
+    /// Quintiles of recency, frequency and money: `R5F4M3`.
+    Segment,
+}
+
+impl By {
+    pub const ALL: [By; 18] = [
+        By::Total,
+        By::Hour,
+        By::QuarterHour,
+        By::Day,
+        By::Week,
+        By::Month,
+        By::Category,
+        By::Product,
+        By::Country,
+        By::Customer,
+        By::Channel,
+        By::Currency,
+        By::Movement,
+        By::Method,
+        By::Status,
+        By::Step,
+        By::Cohort,
+        By::Segment,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            By::Total => "total",
+            By::Hour => "hour",
+            By::QuarterHour => "quarter_hour",
+            By::Day => "day",
+            By::Week => "week",
+            By::Month => "month",
+            By::Category => "category",
+            By::Product => "product",
+            By::Country => "country",
+            By::Customer => "customer",
+            By::Channel => "channel",
+            By::Currency => "currency",
+            By::Movement => "movement",
+            By::Method => "method",
+            By::Status => "status",
+            By::Step => "step",
+            By::Cohort => "cohort",
+            By::Segment => "segment",
+        }
+    }
+
+    /// Whether rows come in order of their keys rather than by value.
+    pub(crate) fn is_ordered(self) -> bool {
+        matches!(self, By::Hour | By::QuarterHour | By::Day | By::Week | By::Month | By::Cohort)
+    }
+}
+
+macro_rules! serialize_as_name {
+    ($($kind:ty),*) => {$(
+        impl Serialize for $kind {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.name())
+            }
+        }
+    )*};
+}
+serialize_as_name!(Basis, By);
+
+/// Why a question has no answer. The text names the nearest valid word.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum QueryError {
+    #[error("no figure is called {name:?}; the nearest is {nearest:?}")]
+    UnknownFigure { name: String, nearest: &'static str },
+    #[error("{figure} cannot be grouped by {by:?}; the nearest of its groupings is {nearest:?} (it has {})", names(.groupings))]
+    UnknownGrouping { figure: &'static str, by: String, nearest: &'static str, groupings: &'static [By] },
+    #[error("{field} is {text:?}, expected a day such as 2026-01-31")]
+    NotADay { field: &'static str, text: String },
+    #[error("from {from} is after to {to}")]
+    EmptyRange { from: Date, to: Date },
+    #[error("no date basis is called {0:?}, expected \"movement\" or \"order\"")]
+    UnknownBasis(String),
+}
+
+fn names(groupings: &[By]) -> String {
+    groupings.iter().map(|by| by.name()).collect::<Vec<_>>().join(", ")
+}
+
+/// A question that has an answer.
+#[derive(Debug, Clone)]
+pub struct Query {
+    pub figure: &'static Figure,
+    pub by: By,
+    pub from: Option<Date>,
+    pub to: Option<Date>,
+    /// The basis that the answer is on; none for a figure that has no basis.
+    pub basis: Option<Basis>,
+}
+
+impl Query {
+    /// Reads the words of the command line and of the HTTP API. A word that is absent has its default; an empty one is absent.
+    ///
+    /// A figure with a grouping of its own (funnel: `step`) has it for `total` too. A figure that is always dated by the order
+    /// takes either basis and answers on `order`.
+    pub fn parse(
+        figure: &str,
+        by: Option<&str>,
+        from: Option<&str>,
+        to: Option<&str>,
+        basis: Option<&str>,
+    ) -> Result<Self, QueryError> {
+        let figure = find_figure(figure)?;
+        let by = find_grouping(figure, given(by))?;
+        let (from, to) = (find_day("from", given(from))?, find_day("to", given(to))?);
+        if let (Some(from), Some(to)) = (from, to)
+            && from > to
+        {
+            return Err(QueryError::EmptyRange { from, to });
+        }
+        let asked = given(basis).map(Basis::parse).transpose()?.unwrap_or_default();
+        Ok(Self { figure, by, from, to, basis: figure.basis(asked) })
+    }
+
+    /// Whether the figure has the grouping, which a query not made by [`Query::parse`] may have got wrong.
+    pub(crate) fn check(&self) -> Result<(), QueryError> {
+        if self.figure.groupings.contains(&self.by) { Ok(()) } else { Err(no_grouping(self.figure, self.by.name())) }
+    }
+
+    pub(crate) fn days(&self) -> Days {
+        Days { from: self.from.map_or(Days::ALL.from, date_key), to: self.to.map_or(Days::ALL.to, date_key) }
+    }
+}
+
+fn given(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
+}
+
+fn find_figure(name: &str) -> Result<&'static Figure, QueryError> {
+    catalogue().iter().find(|figure| figure.name == name).ok_or_else(|| QueryError::UnknownFigure {
+        name: name.to_owned(),
+        nearest: nearest(name, catalogue().iter().map(|figure| figure.name)),
+    })
+}
+
+fn find_grouping(figure: &'static Figure, by: Option<&str>) -> Result<By, QueryError> {
+    let own = figure.groupings.first().copied().unwrap_or(By::Total);
+    match by {
+        None | Some("total") => Ok(own),
+        Some(by) => figure.groupings.iter().copied().find(|each| each.name() == by).ok_or_else(|| no_grouping(figure, by)),
+    }
+}
+
+fn no_grouping(figure: &'static Figure, by: &str) -> QueryError {
+    QueryError::UnknownGrouping {
+        figure: figure.name,
+        by: by.to_owned(),
+        nearest: nearest(by, figure.groupings.iter().map(|by| by.name())),
+        groupings: figure.groupings,
+    }
+}
+
+fn find_day(field: &'static str, text: Option<&str>) -> Result<Option<Date>, QueryError> {
+    let read = |text: &str| parse_day(text).ok_or_else(|| QueryError::NotADay { field, text: text.to_owned() });
+    text.map(read).transpose()
+}
+
+fn nearest(word: &str, valid: impl Iterator<Item = &'static str>) -> &'static str {
+    valid.min_by_key(|name| distance(word, name)).unwrap_or_default()
+}
+
+/// The edits that turn one word into another (Levenshtein).
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (at, letter) in from.chars().take(64).enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], at + 1);
+        for (column, other) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *other);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests;
