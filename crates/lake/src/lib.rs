@@ -1,1 +1,16 @@
-//! placeholder
+//! The lake: raw archive and star schema as Delta tables, with the positions inside each commit.
+
+pub mod archive;
+pub mod delta;
+pub mod encode;
+pub mod figures;
+pub mod query;
+pub mod read;
+pub mod recover;
+pub mod star;
+pub mod store;
+
+pub use archive::ArchiveSink;
+pub use delta::LogError;
+pub use star::StarSink;
+pub use store::{Folder, Store};

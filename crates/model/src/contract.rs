@@ -222,8 +222,8 @@ pub const REFUND_LINE: &[Field] = &[
     may("restock", Kind::Boolean),
 ];
 
+// `customer_id` is the envelope's, and required here.
 const CUSTOMER: &[Field] = &[
-    must("customer_id", Kind::Id),
     may("name", Kind::Text),
     may("email", Kind::Text),
     may("phone", Kind::Text),
@@ -312,6 +312,14 @@ impl Contract {
                 _ => vec![field.name.to_owned()],
             })
             .collect()
+    }
+
+    /// Whether a record of this contract must carry the field.
+    pub fn requires(self, name: &str) -> bool {
+        match (self, name) {
+            (Contract::Event, "event_id") | (Contract::Customer, "customer_id") => true,
+            _ => ENVELOPE.iter().chain(self.fields()).any(|field| field.required && field.name == name),
+        }
     }
 
     /// Reference data is read before facts, so that a fact finds the rates and the members that were there before it.

@@ -31,6 +31,11 @@ impl<const SCALE: u32> Decimal<SCALE> {
     /// 10^12 for money and quantities; a rate keeps 18 digits in all.
     const LIMIT: i128 = 10_i128.pow(if SCALE > 6 { 18 - SCALE } else { 12 }) * 10_i128.pow(SCALE);
 
+    /// From whole units of 10^-SCALE, known to be in range.
+    pub fn from_units(units: i64) -> Self {
+        Self(units)
+    }
+
     /// Reads JSON number syntax, with a leading `+` and a missing leading zero forgiven: `12`, `-0.50`, `1.5e3`.
     ///
     /// Digits beyond the scale are an error unless they are zeros, so nothing is ever rounded here.

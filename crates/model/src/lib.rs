@@ -1,8 +1,10 @@
 //! The words of kassa: what a record, an event, a position and a batch's span are, exact money, the nine contracts, and the
 //! star schema as Arrow schemas. Nothing here does IO, reads a clock or draws a random number.
 
+pub mod code;
 pub mod contract;
 pub mod country;
+pub mod crash;
 pub mod currency;
 pub mod decimal;
 pub mod key;
@@ -13,6 +15,7 @@ pub mod shop;
 pub mod star;
 pub mod time;
 
+pub use code::Code;
 pub use contract::Contract;
 pub use currency::Currency;
 pub use decimal::{Amount, Quantity, Rate};

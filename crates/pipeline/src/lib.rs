@@ -1,1 +1,28 @@
-//! placeholder
+//! From records to batches: decode → map → validate → dedupe → shape, synchronous and columnar.
+//!
+//! ```text
+//!  Records ──decode──► Payload ──validate──► Event ──dedupe──► accepted ──shape──► Batch {span, rows}
+//!     │  (JSON, CSV; or by a SQL mapping)       │                  │
+//!     └────────── not decodable ────────────────┴── not valid ─────┴── conflict ──► dead letter, with its bytes
+//! ```
+//!
+//! Bad data is data: nothing here fails because of what a record holds. `Err` means that we could not do our own work.
+
+pub mod batch;
+pub mod columns;
+pub mod csv;
+pub mod decode;
+pub mod dedupe;
+pub mod dimensions;
+pub mod event;
+pub mod extract;
+pub mod ports;
+pub mod rates;
+pub mod rows;
+pub mod shape;
+pub mod stage;
+pub mod validate;
+
+pub use batch::Batch;
+pub use ports::{Mapped, Mapper, MapperError, Sink, SinkError};
+pub use stage::{Format, Stage, Stream};

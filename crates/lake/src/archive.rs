@@ -1,0 +1,206 @@
+//! The archive sink: every record's bytes as they came, one Delta table a topic.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arrow_array::builder::BinaryBuilder;
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, ArrayRef, BinaryArray, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_schema::{ArrowError, Schema, SchemaRef};
+use kassa_model::time::{self, Clock};
+use kassa_model::{Headers, Partition, Positions, Records, star};
+use kassa_pipeline::{Batch, Sink, SinkError};
+use parquet::file::properties::WriterProperties;
+
+use crate::delta::table::{NewFile, TableSpec};
+use crate::delta::{DeltaTable, LogError};
+use crate::encode;
+use crate::read::archive_folder;
+use crate::store::Store;
+
+/// Keeps one table a topic, created when its first record comes.
+#[derive(Debug)]
+pub struct ArchiveSink {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    tables: HashMap<Arc<str>, DeltaTable>,
+    positions: Positions,
+    properties: WriterProperties,
+}
+
+/// The table of a topic's archive.
+pub fn table_spec(topic: &str) -> TableSpec {
+    TableSpec {
+        name: topic.to_owned(),
+        folder: archive_folder(topic),
+        schema: star::archive_schema(),
+        partition_columns: vec!["ingest_date".to_owned()],
+    }
+}
+
+/// What a data file holds: all columns but the one that its folder states.
+fn file_schema() -> SchemaRef {
+    let schema = star::archive_schema();
+    Arc::new(Schema::new(schema.fields().iter().skip(1).cloned().collect::<Vec<_>>()))
+}
+
+impl ArchiveSink {
+    pub fn open(store: Arc<dyn Store>, topics: &[Arc<str>], clock: Arc<dyn Clock>) -> Result<Self, LogError> {
+        let mut tables = HashMap::new();
+        let mut positions = Positions::default();
+        for topic in topics {
+            let table = DeltaTable::open(Arc::clone(&store), table_spec(topic), Arc::clone(&clock))?;
+            for (partition, next) in table.positions().iter() {
+                positions.advance(partition, next);
+            }
+            tables.insert(Arc::clone(topic), table);
+        }
+        Ok(Self { store, clock, tables, positions, properties: encode::properties(&file_schema()) })
+    }
+
+    /// The tables, for maintenance.
+    pub fn tables_mut(&mut self) -> impl Iterator<Item = &mut DeltaTable> {
+        self.tables.values_mut()
+    }
+
+    fn commit_topic(&mut self, topic: &Arc<str>, batches: &[&Arc<Batch>]) -> Result<(), SinkError> {
+        let mut days: BTreeMap<i64, Vec<RecordBatch>> = BTreeMap::new();
+        let mut next = Positions::default();
+        for batch in batches {
+            let records = batch.records();
+            let from = self.positions.next(&records.partition);
+            if batch.from() > from {
+                return Err(gap(&records.partition, from, batch.from()));
+            }
+            let first = records.offsets.partition_point(|offset| *offset < from);
+            for (day, range) in days_of(records, first) {
+                days.entry(day).or_default().push(rows(records, range).map_err(|error| SinkError::Corrupt(error.to_string()))?);
+            }
+            next.advance(&records.partition, batch.to());
+        }
+        let mut files = Vec::with_capacity(days.len());
+        for (day, rows) in days {
+            let bytes = encode::parquet(&rows, &self.properties).map_err(|error| SinkError::Corrupt(error.to_string()))?;
+            let date = time::format(day * time::DAY)[..10].to_owned();
+            let rows = rows.iter().map(RecordBatch::num_rows).sum();
+            files.push(NewFile { bytes, rows, partition_values: BTreeMap::from([("ingest_date".to_owned(), Some(date))]) });
+        }
+        let moved: Vec<(Partition, i64)> = next
+            .iter()
+            .filter(|(partition, next)| self.positions.next(partition) < *next)
+            .map(|(partition, next)| (partition.clone(), next))
+            .collect();
+        if moved.is_empty() {
+            return Ok(());
+        }
+        if !self.tables.contains_key(topic) {
+            let table = DeltaTable::open(Arc::clone(&self.store), table_spec(topic), Arc::clone(&self.clock))?;
+            self.tables.insert(Arc::clone(topic), table);
+        }
+        if let Some(table) = self.tables.get_mut(topic) {
+            table.append(files, &moved)?;
+        }
+        for (partition, next) in moved {
+            self.positions.advance(&partition, next);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn gap(partition: &Partition, held: i64, from: i64) -> SinkError {
+    SinkError::Corrupt(format!("{}/{} is committed up to {held}, but the next batch begins at {from}", partition.topic, partition.number))
+}
+
+impl Sink for ArchiveSink {
+    fn name(&self) -> &'static str {
+        "archive"
+    }
+
+    fn positions(&self) -> Positions {
+        self.positions.clone()
+    }
+
+    fn commit(&mut self, batches: &[Arc<Batch>]) -> Result<(), SinkError> {
+        let mut topics: BTreeMap<Arc<str>, Vec<&Arc<Batch>>> = BTreeMap::new();
+        for batch in batches {
+            topics.entry(Arc::clone(&batch.records().partition.topic)).or_default().push(batch);
+        }
+        for (topic, batches) in topics {
+            // Batches of one commit follow each other, so each is held against what the ones before it lead to.
+            self.commit_topic(&topic, &merge_check(&self.positions, &batches)?)?;
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+/// Leaves out what is committed already, and refuses a hole between two batches.
+fn merge_check<'b>(held: &Positions, batches: &[&'b Arc<Batch>]) -> Result<Vec<&'b Arc<Batch>>, SinkError> {
+    let mut reached = held.clone();
+    let mut wanted = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let partition = &batch.records().partition;
+        let at = reached.next(partition);
+        if batch.from() > at {
+            return Err(gap(partition, at, batch.from()));
+        }
+        if batch.to() > at {
+            reached.advance(partition, batch.to());
+            wanted.push(*batch);
+        }
+    }
+    Ok(wanted)
+}
+
+/// Runs of records of one ingest day (days since 1970): index ranges from `first` on.
+fn days_of(records: &Records, first: usize) -> Vec<(i64, std::ops::Range<usize>)> {
+    let mut runs: Vec<(i64, std::ops::Range<usize>)> = Vec::new();
+    for index in first..records.len() {
+        let day = records.ingested_at[index].div_euclid(time::DAY);
+        match runs.last_mut() {
+            Some((held, range)) if *held == day => range.end = index + 1,
+            _ => runs.push((day, index..index + 1)),
+        }
+    }
+    runs
+}
+
+fn rows(records: &Records, range: std::ops::Range<usize>) -> Result<RecordBatch, ArrowError> {
+    let (start, length) = (range.start, range.len());
+    let micros = |values: TimestampMicrosecondArray| -> ArrayRef { Arc::new(values.with_timezone("UTC")) };
+    let keys: BinaryArray = match &records.keys {
+        Some(keys) => keys.slice(start, length),
+        None => {
+            let mut none = BinaryBuilder::new();
+            none.append_nulls(length);
+            none.finish()
+        }
+    };
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from_value(records.partition.number, length)),
+        Arc::new(Int64Array::from(records.offsets[range.clone()].to_vec())),
+        micros(TimestampMicrosecondArray::from(records.timestamps[range.clone()].to_vec())),
+        micros(TimestampMicrosecondArray::from(records.ingested_at[range.clone()].to_vec())),
+        Arc::new(keys),
+        headers(records, range)?,
+        Arc::new(Int32Array::new_null(length)),
+        Arc::new(records.values.slice(start, length)),
+    ];
+    RecordBatch::try_new(file_schema(), columns)
+}
+
+fn headers(records: &Records, range: std::ops::Range<usize>) -> Result<ArrayRef, ArrowError> {
+    Ok(match &records.headers {
+        Headers::None => Arc::new(DictionaryArray::<Int32Type>::try_new(Int32Array::new_null(range.len()), Arc::new(StringArray::from(vec![""])))?),
+        Headers::Shared(shared) => {
+            let keys = Int32Array::from_value(0, range.len());
+            Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(StringArray::from(vec![shared.as_ref()])))?)
+        }
+        Headers::Each(_) => {
+            Arc::new(range.map(|index| records.headers.get(index).map(AsRef::as_ref)).collect::<DictionaryArray<Int32Type>>())
+        }
+    })
+}

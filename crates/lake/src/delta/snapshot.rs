@@ -1,0 +1,164 @@
+//! What a table holds at its newest version: the files, the positions, the metadata.
+
+use std::collections::{BTreeMap, HashMap};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, RecordBatch, StructArray};
+use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use super::action::{self, Add, Line, Metadata};
+use super::table::LogError;
+use crate::store::Store;
+
+/// A table at a version.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// `None`: there is no table yet.
+    pub version: Option<u64>,
+    pub files: BTreeMap<String, Add>,
+    /// Application id → version.
+    pub txns: HashMap<String, i64>,
+    pub metadata: Option<Metadata>,
+    /// The version of the checkpoint that this was read from.
+    pub checkpoint: Option<u64>,
+    /// Entries read since the checkpoint.
+    pub entries: u64,
+}
+
+/// The name of a log entry.
+pub fn entry_name(version: u64) -> String {
+    format!("{version:020}.json")
+}
+
+impl Snapshot {
+    /// Reads the newest version of the table in `folder`.
+    pub fn load(store: &dyn Store, folder: &str) -> Result<Self, LogError> {
+        let log = format!("{folder}/_delta_log");
+        let names = store.list(&log)?;
+        let mut snapshot = Self::default();
+        let checkpoint = names.iter().filter_map(|name| checkpoint_version(name)).max();
+        // A checkpoint that was being written when the power went may be torn: the entries are still there then.
+        if let Some(version) = checkpoint {
+            match snapshot.read_checkpoint(store, &log, version, &names) {
+                Ok(()) => {}
+                Err(error) if names.first().is_some_and(|first| *first == entry_name(0)) => {
+                    tracing::warn!(%error, folder, version, "unreadable checkpoint, reading the whole log");
+                    snapshot = Self::default();
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let mut next = snapshot.version.map_or(0, |version| version + 1);
+        for name in &names {
+            let Some(version) = name.strip_suffix(".json").and_then(|digits| digits.parse::<u64>().ok()) else { continue };
+            if version < next {
+                continue;
+            }
+            if version > next {
+                return Err(LogError::Corrupt(format!("{folder}: log entry {next} is missing")));
+            }
+            snapshot.apply_entry(store, &log, version)?;
+            next = version + 1;
+        }
+        Ok(snapshot)
+    }
+
+    /// Applies one log entry on top of this version.
+    pub fn apply_entry(&mut self, store: &dyn Store, log: &str, version: u64) -> Result<Vec<Line>, LogError> {
+        let path = format!("{log}/{}", entry_name(version));
+        let lines = action::from_entry(&store.get(&path)?).map_err(|error| LogError::Corrupt(format!("{path}: {error}")))?;
+        self.apply(version, &lines);
+        Ok(lines)
+    }
+
+    pub fn apply(&mut self, version: u64, lines: &[Line]) {
+        for line in lines {
+            if let Some(add) = &line.add {
+                self.files.insert(add.path.clone(), add.clone());
+            }
+            if let Some(remove) = &line.remove {
+                self.files.remove(&remove.path);
+            }
+            if let Some(txn) = &line.txn {
+                self.txns.insert(txn.app_id.clone(), txn.version);
+            }
+            if let Some(metadata) = &line.meta_data {
+                self.metadata = Some(metadata.clone());
+            }
+        }
+        self.version = Some(version);
+        self.entries += 1;
+    }
+
+    fn read_checkpoint(&mut self, store: &dyn Store, log: &str, version: u64, names: &[String]) -> Result<(), LogError> {
+        let prefix = format!("{version:020}.checkpoint");
+        for name in names.iter().filter(|name| name.starts_with(&prefix) && name.ends_with(".parquet")) {
+            let path = format!("{log}/{name}");
+            let corrupt = |error: String| LogError::Corrupt(format!("{path}: {error}"));
+            let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(store.get(&path)?)).map_err(|error| corrupt(error.to_string()))?;
+            let wanted = ["add.path", "add.size", "add.modificationTime", "add.partitionValues", "add.stats", "txn", "metaData"];
+            let mask = ProjectionMask::columns(builder.parquet_schema(), wanted);
+            for batch in builder.with_projection(mask).build().map_err(|error| corrupt(error.to_string()))? {
+                let batch = batch.map_err(|error| corrupt(error.to_string()))?;
+                self.take_checkpoint(&batch);
+            }
+        }
+        self.version = Some(version);
+        self.checkpoint = Some(version);
+        Ok(())
+    }
+
+    fn take_checkpoint(&mut self, batch: &RecordBatch) {
+        let part = |name: &str| batch.column_by_name(name).and_then(|column| column.as_struct_opt());
+        if let Some(adds) = part("add") {
+            for row in (0..adds.len()).filter(|row| adds.is_valid(*row)) {
+                if let Some(path) = text(adds, "path", row) {
+                    let add = Add {
+                        path: path.clone(),
+                        partition_values: partition_values(adds, row),
+                        size: long(adds, "size", row).unwrap_or(0),
+                        modification_time: long(adds, "modificationTime", row).unwrap_or(0),
+                        data_change: false,
+                        stats: text(adds, "stats", row),
+                    };
+                    self.files.insert(path, add);
+                }
+            }
+        }
+        if let Some(txns) = part("txn") {
+            for row in (0..txns.len()).filter(|row| txns.is_valid(*row)) {
+                if let Some((app, version)) = text(txns, "appId", row).zip(long(txns, "version", row)) {
+                    self.txns.insert(app, version);
+                }
+            }
+        }
+    }
+}
+
+fn checkpoint_version(name: &str) -> Option<u64> {
+    let (digits, rest) = name.split_once('.')?;
+    (rest.starts_with("checkpoint") && rest.ends_with("parquet")).then(|| digits.parse().ok())?
+}
+
+fn text(rows: &StructArray, name: &str, row: usize) -> Option<String> {
+    let column = rows.column_by_name(name)?;
+    let column = column.as_string_opt::<i32>()?;
+    column.is_valid(row).then(|| column.value(row).to_owned())
+}
+
+fn long(rows: &StructArray, name: &str, row: usize) -> Option<i64> {
+    let column = rows.column_by_name(name)?.as_primitive_opt::<Int64Type>()?;
+    column.is_valid(row).then(|| column.value(row))
+}
+
+fn partition_values(rows: &StructArray, row: usize) -> BTreeMap<String, Option<String>> {
+    let Some(maps) = rows.column_by_name("partitionValues").and_then(|column| column.as_map_opt()) else { return BTreeMap::new() };
+    let entries = maps.value(row);
+    let keys = entries.column(0).as_string_opt::<i32>();
+    let values = entries.column(1).as_string_opt::<i32>();
+    let Some((keys, values)) = keys.zip(values) else { return BTreeMap::new() };
+    (0..keys.len()).map(|at| (keys.value(at).to_owned(), values.is_valid(at).then(|| values.value(at).to_owned()))).collect()
+}

@@ -1,0 +1,68 @@
+//! The figures by what the lake holds, at one cut through all its tables.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
+use kassa_analytics::Figures;
+use kassa_model::{Partition, Positions, Shop, Table};
+
+use crate::delta::table::partition_of;
+use crate::delta::{LogError, Snapshot};
+use crate::read::{self, folder_of};
+use crate::store::Store;
+
+/// The positions that the spans account for: every table holds all rows before them.
+pub fn accounted(store: &dyn Store) -> Result<Positions, LogError> {
+    Ok(positions(&Snapshot::load(store, &folder_of(Table::Spans))?))
+}
+
+fn positions(snapshot: &Snapshot) -> Positions {
+    snapshot.txns.iter().filter_map(|(app, version)| Some((partition_of(app)?, *version))).collect()
+}
+
+/// Folds the lake's rows up to the accounted positions. Rows beyond them, of a commit under way, are left out, so that all
+/// tables are seen at the same positions.
+pub fn figures(store: &dyn Store, shop: &Shop) -> Result<(Figures, Positions), LogError> {
+    let cut = accounted(store)?;
+    let mut figures = Figures::new(shop);
+    for table in Table::ALL {
+        let columns = Figures::columns(table);
+        if columns.is_empty() {
+            continue;
+        }
+        let folder = folder_of(table);
+        let snapshot = Snapshot::load(store, &folder)?;
+        let ahead = positions(&snapshot).iter().any(|(partition, next)| cut.next(partition) < next);
+        let lineage = ["source_topic", "source_partition", "source_offset"];
+        let missing = lineage.iter().filter(|name| ahead && !columns.contains(name));
+        let wanted: Vec<&str> = columns.iter().chain(missing).copied().collect();
+        for add in snapshot.files.values() {
+            read::file(store, &folder, add, &table.schema(), &wanted, &mut |rows| {
+                let rows = if ahead { before(&rows, &cut)? } else { rows };
+                figures.apply(table, &rows).map_err(|error| LogError::Corrupt(format!("{}: {error}", table.name())))
+            })?;
+        }
+    }
+    Ok((figures, cut))
+}
+
+/// The rows that stem from before the cut.
+fn before(rows: &RecordBatch, cut: &Positions) -> Result<RecordBatch, LogError> {
+    let column = |name: &str| rows.column_by_name(name).ok_or_else(|| LogError::Corrupt(format!("no column {name}")));
+    let (topics, numbers, offsets) = (column("source_topic")?, column("source_partition")?, column("source_offset")?);
+    let (topics, numbers, offsets) =
+        (topics.as_string::<i32>(), numbers.as_primitive::<Int64Type>(), offsets.as_primitive::<Int64Type>());
+    let mut last: Option<(Partition, i64)> = None;
+    let mut keep = Vec::with_capacity(rows.num_rows());
+    for row in 0..rows.num_rows() {
+        let same = last.as_ref().is_some_and(|(p, _)| *p.topic == *topics.value(row) && p.number == numbers.value(row));
+        if !same {
+            let partition = Partition::new(topics.value(row), numbers.value(row));
+            let next = cut.next(&partition);
+            last = Some((partition, next));
+        }
+        keep.push(last.as_ref().is_some_and(|(_, next)| offsets.value(row) < *next));
+    }
+    filter_record_batch(rows, &BooleanArray::from(keep)).map_err(|error| LogError::Corrupt(error.to_string()))
+}

@@ -1,0 +1,70 @@
+//! Reads a table's rows file by file, in bounded memory, as plain types.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_cast::cast;
+use arrow_schema::{Schema, SchemaRef};
+use kassa_model::{Table, star};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::delta::{Add, LogError};
+use crate::store::Store;
+
+/// Rows of a batch read at once.
+const ROWS: usize = 16 * 1024;
+
+/// Reads the named columns (all if empty) of one data file and hands its batches to `take`. Columns have the stored types of
+/// `schema`; one that an older file lacks is null.
+pub fn file(
+    store: &dyn Store,
+    folder: &str,
+    add: &Add,
+    schema: &Schema,
+    columns: &[&str],
+    take: &mut dyn FnMut(RecordBatch) -> Result<(), LogError>,
+) -> Result<(), LogError> {
+    let path = store.local_path(&format!("{folder}/{}", add.path));
+    let corrupt = |error: &dyn std::fmt::Display| LogError::Corrupt(format!("{folder}/{}: {error}", add.path));
+    let opened = File::open(&path).map_err(|error| corrupt(&error))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(|error| corrupt(&error))?;
+    let wanted = projected(schema, columns);
+    let held: Vec<&str> = wanted.fields().iter().map(|field| field.name().as_str()).collect();
+    let mask = ProjectionMask::columns(builder.parquet_schema(), held);
+    let reader = builder.with_projection(mask).with_batch_size(ROWS).build().map_err(|error| corrupt(&error))?;
+    for batch in reader {
+        let batch = batch.map_err(|error| corrupt(&error))?;
+        take(conform(&batch, &wanted).map_err(|error| corrupt(&error))?)?;
+    }
+    Ok(())
+}
+
+fn projected(schema: &Schema, columns: &[&str]) -> SchemaRef {
+    let stored = star::stored(schema);
+    if columns.is_empty() {
+        return stored;
+    }
+    let fields = columns.iter().filter_map(|name| stored.field_with_name(name).ok().cloned());
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, arrow_schema::ArrowError> {
+    let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
+        Some(column) if column.data_type() == field.data_type() => Ok(Arc::clone(column)),
+        Some(column) => cast(column, field.data_type()),
+        None => Ok(arrow_array::new_null_array(field.data_type(), batch.num_rows())),
+    });
+    RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<Vec<_>, _>>()?)
+}
+
+/// The folder of a star table.
+pub fn folder_of(table: Table) -> String {
+    format!("DWH/{}", table.name())
+}
+
+/// The folder of a topic's archive.
+pub fn archive_folder(topic: &str) -> String {
+    format!("topics/{topic}")
+}

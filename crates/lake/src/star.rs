@@ -1,0 +1,195 @@
+//! The lake sink: rows of the star schema, dead letters, and last the spans that account for them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use kassa_model::time::Clock;
+use kassa_model::{Contract, Partition, Positions, Span, Table};
+use kassa_pipeline::rows::Rows;
+use kassa_pipeline::{Batch, Sink, SinkError};
+use parquet::file::properties::WriterProperties;
+
+use crate::archive::gap;
+use crate::delta::table::{NewFile, TableSpec};
+use crate::delta::{DeltaTable, LogError};
+use crate::encode;
+use crate::read::folder_of;
+use crate::store::Store;
+
+/// One table: what is committed, and how far it has been carried by batches that held no rows for it.
+#[derive(Debug)]
+struct Part {
+    table: DeltaTable,
+    reached: Positions,
+    properties: WriterProperties,
+}
+
+/// The star schema's tables, each with positions of its own.
+#[derive(Debug)]
+pub struct StarSink {
+    parts: BTreeMap<Table, Part>,
+    contracts: HashMap<Arc<str>, Contract>,
+    clock: Arc<dyn Clock>,
+}
+
+pub fn table_spec(table: Table) -> TableSpec {
+    TableSpec { name: table.name().to_owned(), folder: folder_of(table), schema: table.schema(), partition_columns: Vec::new() }
+}
+
+/// The tables that records of a contract move on: those it feeds, dead letters and spans.
+pub fn tables_of(contract: Contract) -> impl Iterator<Item = Table> {
+    Table::fed_by(contract).iter().copied().chain([Table::Rejected, Table::Spans])
+}
+
+impl StarSink {
+    /// `contracts` are those of the topics.
+    pub fn open(store: &Arc<dyn Store>, contracts: HashMap<Arc<str>, Contract>, clock: Arc<dyn Clock>) -> Result<Self, LogError> {
+        let tables: BTreeSet<Table> = contracts.values().flat_map(|contract| tables_of(*contract)).collect();
+        let mut parts = BTreeMap::new();
+        for table in tables {
+            let opened = DeltaTable::open(Arc::clone(store), table_spec(table), Arc::clone(&clock))?;
+            let reached = opened.positions();
+            parts.insert(table, Part { reached, properties: encode::properties(&table.schema()), table: opened });
+        }
+        Ok(Self { parts, contracts, clock })
+    }
+
+    /// The tables, for maintenance.
+    pub fn tables_mut(&mut self) -> impl Iterator<Item = &mut DeltaTable> {
+        self.parts.values_mut().map(|part| &mut part.table)
+    }
+
+    /// How far the spans account: what lies before is complete in every table.
+    pub fn accounted(&self) -> Positions {
+        self.parts.get(&Table::Spans).map(|part| part.table.positions()).unwrap_or_default()
+    }
+
+    fn contract(&self, topic: &str) -> Result<Contract, SinkError> {
+        self.contracts.get(topic).copied().ok_or_else(|| SinkError::Invalid(format!("no stream reads the topic `{topic}`")))
+    }
+
+    fn commit_table(&mut self, table: Table, batches: &[Arc<Batch>]) -> Result<(), SinkError> {
+        let now = self.clock.now();
+        let contracts = &self.contracts;
+        let Some(part) = self.parts.get_mut(&table) else { return Ok(()) };
+        let mut reached = part.reached.clone();
+        let mut rows = Vec::new();
+        let mut spans: Vec<Span> = Vec::new();
+        for batch in batches {
+            let partition = &batch.records().partition;
+            let contract = contracts.get(&partition.topic);
+            if !contract.is_some_and(|contract| tables_of(*contract).any(|fed| fed == table)) {
+                continue;
+            }
+            let at = reached.next(partition);
+            if batch.from() > at {
+                return Err(gap(partition, at, batch.from()));
+            }
+            if batch.to() <= at {
+                continue;
+            }
+            if table == Table::Spans {
+                add_span(&mut spans, batch.span_from(at));
+            } else {
+                rows.extend(batch.rows_from(table, at));
+            }
+            reached.advance(partition, batch.to());
+        }
+        if table == Table::Spans && !spans.is_empty() {
+            rows.push(span_rows(&spans, now).map_err(|error| SinkError::Corrupt(error.to_string()))?);
+        }
+        let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
+        if count > 0 {
+            part.append(rows, count, &reached)?;
+        }
+        part.reached = reached;
+        Ok(())
+    }
+}
+
+impl Part {
+    fn append(&mut self, rows: Vec<RecordBatch>, count: usize, reached: &Positions) -> Result<(), SinkError> {
+        let bytes = encode::parquet(&rows, &self.properties).map_err(|error| SinkError::Corrupt(error.to_string()))?;
+        let file = NewFile { bytes, rows: count, partition_values: BTreeMap::new() };
+        let moved = moved(&self.table, reached);
+        Ok(self.table.append(vec![file], &moved)?)
+    }
+}
+
+/// The positions beyond what the table has committed.
+fn moved(table: &DeltaTable, reached: &Positions) -> Vec<(Partition, i64)> {
+    let committed = table.positions();
+    let ahead = reached.iter().filter(|(partition, next)| committed.get(partition).is_none_or(|held| held < *next));
+    ahead.map(|(partition, next)| (partition.clone(), next)).collect()
+}
+
+fn add_span(spans: &mut Vec<Span>, span: Span) {
+    if let Some(last) = spans.iter_mut().find(|last| last.partition == span.partition && last.to == span.from) {
+        last.to = span.to;
+        last.counts = last.counts.plus(span.counts);
+        last.gap += span.gap;
+    } else {
+        spans.push(span);
+    }
+}
+
+fn span_rows(spans: &[Span], committed_at: i64) -> Result<RecordBatch, arrow_schema::ArrowError> {
+    let mut rows = Rows::new(Table::Spans);
+    for span in spans {
+        let _row = rows
+            .row()
+            .text(span.partition.topic.as_ref())
+            .i64(span.partition.number)
+            .i64(span.from)
+            .i64(span.to)
+            .i64(span.counts.read)
+            .i64(span.counts.accepted)
+            .i64(span.counts.duplicates)
+            .i64(span.counts.dead_letters)
+            .i64(span.gap)
+            .i64(committed_at);
+    }
+    rows.finish()
+}
+
+impl Sink for StarSink {
+    fn name(&self) -> &'static str {
+        "lake"
+    }
+
+    /// The lowest position of the tables that a partition's records feed: from there on something is missing somewhere.
+    fn positions(&self) -> Positions {
+        let mut lowest = Positions::default();
+        let known: BTreeSet<Partition> =
+            self.parts.values().flat_map(|part| part.table.positions().iter().map(|(p, _)| p.clone()).collect::<Vec<_>>()).collect();
+        for partition in known {
+            let Ok(contract) = self.contract(&partition.topic) else { continue };
+            let held = tables_of(contract).filter_map(|table| self.parts.get(&table)).map(|part| part.table.positions().next(&partition));
+            lowest.set(partition.clone(), held.min().unwrap_or(0));
+        }
+        lowest
+    }
+
+    fn commit(&mut self, batches: &[Arc<Batch>]) -> Result<(), SinkError> {
+        for batch in batches {
+            self.contract(&batch.records().partition.topic)?;
+        }
+        // `Spans` is the last table of all: its rows vouch for those of the others.
+        let tables: Vec<Table> = self.parts.keys().copied().collect();
+        for table in tables {
+            self.commit_table(table, batches)?;
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Result<(), SinkError> {
+        for part in self.parts.values_mut() {
+            let moved = moved(&part.table, &part.reached);
+            if !moved.is_empty() {
+                part.table.append(Vec::new(), &moved)?;
+            }
+        }
+        Ok(())
+    }
+}

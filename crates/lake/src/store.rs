@@ -1,0 +1,137 @@
+//! Where the lake's files are: whole objects, put once. The local folder makes each put durable before it returns.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Whole objects under slash-separated paths.
+pub trait Store: fmt::Debug + Send + Sync {
+    /// Writes an object that nobody else writes (its name is unique). Durable when it returns.
+    fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()>;
+
+    /// Writes an object if there is none of that name. `false`: there was one, and it is untouched. Durable when it returns.
+    fn put_new(&self, path: &str, bytes: &[u8]) -> io::Result<bool>;
+
+    fn get(&self, path: &str) -> io::Result<Vec<u8>>;
+
+    /// The names directly under a folder, in order; none if there is no such folder.
+    fn list(&self, folder: &str) -> io::Result<Vec<String>>;
+
+    fn delete(&self, path: &str) -> io::Result<()>;
+
+    /// Makes durable what somebody else (the Delta library) wrote under a folder.
+    fn sync_folder(&self, folder: &str) -> io::Result<()>;
+
+    /// Where an object is, for readers that open files themselves.
+    fn local_path(&self, path: &str) -> PathBuf;
+}
+
+/// A folder of this machine.
+#[derive(Debug)]
+pub struct Folder {
+    root: PathBuf,
+    unique: AtomicU64,
+}
+
+impl Folder {
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), unique: AtomicU64::new(0) }
+    }
+
+    fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_data()
+    }
+
+    /// Creates the folders that are missing, each made durable in its parent.
+    fn create_folder(&self, folder: &Path) -> io::Result<()> {
+        if folder.is_dir() {
+            return Ok(());
+        }
+        if let Some(parent) = folder.parent() {
+            self.create_folder(parent)?;
+        }
+        match fs::create_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => folder.parent().map_or(Ok(()), sync),
+        }
+    }
+
+    fn prepare<'p>(&self, path: &'p Path) -> io::Result<&'p Path> {
+        let folder = path.parent().ok_or_else(|| io::Error::other("a path without a folder"))?;
+        self.create_folder(folder)?;
+        Ok(folder)
+    }
+}
+
+fn sync(folder: &Path) -> io::Result<()> {
+    if folder.as_os_str().is_empty() { File::open(".")?.sync_all() } else { File::open(folder)?.sync_all() }
+}
+
+impl Store for Folder {
+    fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = self.root.join(path);
+        let folder = self.prepare(&path)?;
+        Self::write(&path, bytes)?;
+        sync(folder)
+    }
+
+    fn put_new(&self, path: &str, bytes: &[u8]) -> io::Result<bool> {
+        let path = self.root.join(path);
+        let folder = self.prepare(&path)?;
+        let nth = self.unique.fetch_add(1, Ordering::Relaxed);
+        let draft = folder.join(format!(".draft-{}-{nth}", std::process::id()));
+        Self::write(&draft, bytes)?;
+        // A link appears with its whole contents or not at all, and never over another.
+        let linked = fs::hard_link(&draft, &path);
+        fs::remove_file(&draft)?;
+        match linked {
+            Ok(()) => sync(folder).map(|()| true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn get(&self, path: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.root.join(path))
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(self.root.join(folder)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            names.extend(entry?.file_name().into_string());
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn delete(&self, path: &str) -> io::Result<()> {
+        match fs::remove_file(self.root.join(path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+
+    fn sync_folder(&self, folder: &str) -> io::Result<()> {
+        let folder = self.root.join(folder);
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                File::open(entry.path())?.sync_all()?;
+            }
+        }
+        sync(&folder)
+    }
+
+    fn local_path(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+}

@@ -1,0 +1,76 @@
+//! A batch: records of one partition, what became of each, and the rows they were shaped into. No batch exists without the
+//! span that accounts for every one of its records.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
+use kassa_model::{Counts, Fate, Records, Span, Table};
+
+/// Cut once, and given to every sink alike.
+#[derive(Debug)]
+pub struct Batch {
+    records: Arc<Records>,
+    fates: Vec<Fate>,
+    tables: Vec<(Table, RecordBatch)>,
+    from: i64,
+}
+
+impl Batch {
+    /// `fates` has one entry a record; `from` is the position that the records were read from.
+    ///
+    /// # Panics
+    /// If there are not as many fates as records: such a batch would lose count.
+    pub fn new(records: Arc<Records>, from: i64, fates: Vec<Fate>, tables: Vec<(Table, RecordBatch)>) -> Self {
+        assert_eq!(records.len(), fates.len(), "a batch accounts for each of its records");
+        Self { records, fates, tables, from }
+    }
+
+    pub fn records(&self) -> &Arc<Records> {
+        &self.records
+    }
+
+    pub fn tables(&self) -> &[(Table, RecordBatch)] {
+        &self.tables
+    }
+
+    pub fn from(&self) -> i64 {
+        self.from
+    }
+
+    pub fn to(&self) -> i64 {
+        self.records.next
+    }
+
+    /// The bytes of the records, as a measure for the bounds of hand-offs.
+    pub fn bytes(&self) -> usize {
+        self.records.bytes()
+    }
+
+    /// What became of the records at or beyond `from`.
+    pub fn span_from(&self, from: i64) -> Span {
+        let from = from.max(self.from);
+        let first = self.records.offsets.partition_point(|offset| *offset < from);
+        Span {
+            partition: self.records.partition.clone(),
+            from,
+            to: self.records.next,
+            counts: Counts::of(&self.fates[first..]),
+            gap: 0,
+        }
+    }
+
+    /// The rows of a table that stem from records at or beyond `from`.
+    pub fn rows_from(&self, table: Table, from: i64) -> Option<RecordBatch> {
+        let (_, rows) = self.tables.iter().find(|(held, _)| *held == table)?;
+        if from <= self.from {
+            return Some(rows.clone());
+        }
+        let column = if table == Table::Rejected { "offset" } else { "source_offset" };
+        let offsets = rows.column_by_name(column)?.as_primitive_opt::<Int64Type>()?;
+        let keep: BooleanArray = offsets.iter().map(|offset| Some(offset.is_some_and(|offset| offset >= from))).collect();
+        filter_record_batch(rows, &keep).ok().filter(|rows| rows.num_rows() > 0)
+    }
+}

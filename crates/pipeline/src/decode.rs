@@ -1,0 +1,299 @@
+//! Decodes one record into a payload: the contract's fields as slots that borrow from the record's bytes.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+
+use kassa_model::contract::{ADDRESS, ENVELOPE, Kind};
+use kassa_model::{Contract, DeadLetter, Reason};
+use serde::de::{DeserializeSeed, Deserializer as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// A field's value as it was read: not yet held against the contract.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Value<'a> {
+    #[default]
+    Absent,
+    Text(Cow<'a, str>),
+    /// A JSON number, by its digits.
+    Number(&'a str),
+    Bool(bool),
+    /// A JSON object or array, as text.
+    Nested(&'a str),
+    /// From a typed column of a mapping.
+    Decimal(i128, u32),
+    Integer(i64),
+    /// µs UTC.
+    Micros(i64),
+}
+
+/// The names and kinds of a contract's slots: its columns, envelope first, each address as five.
+#[derive(Debug)]
+pub struct Layout {
+    pub contract: Contract,
+    pub names: Vec<String>,
+    pub kinds: Vec<Kind>,
+    by_name: HashMap<String, usize>,
+    /// Fields that are objects in JSON: name → the first of their five slots.
+    addresses: HashMap<&'static str, usize>,
+}
+
+impl Layout {
+    pub fn new(contract: Contract) -> Self {
+        let (mut names, mut kinds, mut addresses) = (Vec::new(), Vec::new(), HashMap::new());
+        for field in ENVELOPE.iter().chain(contract.fields()) {
+            if field.kind == Kind::Address {
+                addresses.insert(field.name, names.len());
+                for part in ADDRESS {
+                    names.push(format!("{}_{part}", field.name));
+                    kinds.push(if part == "country" { Kind::Country } else { Kind::Text });
+                }
+            } else {
+                names.push(field.name.to_owned());
+                kinds.push(field.kind);
+            }
+        }
+        Self::with(contract, names, kinds, addresses)
+    }
+
+    /// A layout of some fields alone, without envelope and addresses.
+    pub fn of_fields(contract: Contract, fields: impl Iterator<Item = (&'static str, Kind)>) -> Self {
+        let (names, kinds) = fields.map(|(name, kind)| (name.to_owned(), kind)).unzip();
+        Self::with(contract, names, kinds, HashMap::new())
+    }
+
+    fn with(contract: Contract, names: Vec<String>, kinds: Vec<Kind>, addresses: HashMap<&'static str, usize>) -> Self {
+        let by_name = names.iter().enumerate().map(|(slot, name)| (name.clone(), slot)).collect();
+        Self { contract, names, kinds, by_name, addresses }
+    }
+
+    pub fn slot(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The path of a slot's field in the record: `shipping_address.city`.
+    pub fn path(&self, slot: usize) -> String {
+        let name = &self.names[slot];
+        let address = self.addresses.iter().find(|(_, first)| (**first..**first + ADDRESS.len()).contains(&slot));
+        address.map_or_else(|| name.clone(), |(field, first)| format!("{field}.{}", ADDRESS[slot - first]))
+    }
+}
+
+/// One record's fields, reused from record to record.
+#[derive(Debug)]
+pub struct Payload<'a> {
+    pub slots: Vec<Value<'a>>,
+    /// Unknown fields as the inside of a JSON object: `"a":1,"b":"x"`.
+    pub extra: String,
+    /// The slot of the n-th key of the last record: producers write their fields in one order.
+    order: Vec<Option<usize>>,
+}
+
+impl<'a> Payload<'a> {
+    pub fn new(layout: &Layout) -> Self {
+        Self { slots: vec![Value::Absent; layout.names.len()], extra: String::new(), order: Vec::new() }
+    }
+
+    pub fn clear(&mut self) {
+        self.slots.fill(Value::Absent);
+        self.extra.clear();
+    }
+}
+
+/// JSON deeper than this is refused.
+const DEPTH_MAX: usize = 128;
+
+/// Decodes a JSON object in the contract's own form.
+pub fn json<'a>(layout: &Layout, bytes: &'a [u8], payload: &mut Payload<'a>) -> Result<(), DeadLetter> {
+    payload.clear();
+    let text = utf8(bytes)?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let mut refused = None;
+    let fields = Fields { layout, payload, refused: &mut refused };
+    let read = json.deserialize_map(fields).and_then(|()| json.end());
+    match (refused, read) {
+        (Some(letter), _) => Err(letter),
+        (None, Ok(())) => Ok(()),
+        (None, Err(error)) => Err(not_json(text, &error)),
+    }
+}
+
+pub fn utf8(bytes: &[u8]) -> Result<&str, DeadLetter> {
+    simdutf8::basic::from_utf8(bytes).map_err(|_| {
+        let at = std::str::from_utf8(bytes).err().map_or(0, |error| error.valid_up_to());
+        DeadLetter::new(Reason::NotUtf8, "", format!("not UTF-8 at byte {at}"))
+    })
+}
+
+pub(crate) fn not_json(text: &str, error: &serde_json::Error) -> DeadLetter {
+    match serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        Ok(_) => DeadLetter::new(Reason::NotAnObject, "", "expected a JSON object"),
+        Err(_) if depth(text) > DEPTH_MAX => DeadLetter::new(Reason::TooDeep, "", "nested deeper than 128 levels"),
+        Err(_) => DeadLetter::new(Reason::NotJson, "", error.to_string()),
+    }
+}
+
+/// How deep brackets nest, texts left out. A bound on work, not a parser: it is asked of texts that a parser looks at too.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest, mut in_text, mut escaped) = (0_usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// A value of a JSON object, from the text of its JSON.
+pub(crate) fn value<'a>(raw: &'a str, path: impl Fn() -> String) -> Result<Value<'a>, DeadLetter> {
+    Ok(match raw.as_bytes() {
+        [b'"', inside @ .., b'"'] if !inside.contains(&b'\\') => Value::Text(Cow::Borrowed(&raw[1..raw.len() - 1])),
+        [b'"', ..] => match serde_json::from_str::<String>(raw) {
+            Ok(text) => Value::Text(Cow::Owned(text)),
+            Err(error) => return Err(DeadLetter::new(Reason::NotJson, path(), error.to_string())),
+        },
+        [b'{' | b'[', ..] if depth(raw) >= DEPTH_MAX => {
+            return Err(DeadLetter::new(Reason::TooDeep, path(), "nested deeper than 128 levels"));
+        }
+        [b'{' | b'[', ..] => Value::Nested(raw),
+        b"true" => Value::Bool(true),
+        b"false" => Value::Bool(false),
+        b"null" => Value::Absent,
+        _ => Value::Number(raw),
+    })
+}
+
+/// Reads the keys and values of the outer object into slots.
+struct Fields<'s, 'a> {
+    layout: &'s Layout,
+    payload: &'s mut Payload<'a>,
+    /// Set when the record is JSON but its fields cannot be taken; the parser is stopped then.
+    refused: &'s mut Option<DeadLetter>,
+}
+
+impl<'a> Visitor<'a> for Fields<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<(), A::Error> {
+        let mut nth = 0;
+        while let Some(Name(name)) = map.next_key::<Name<'a>>()? {
+            let raw: &'a RawValue = map.next_value()?;
+            if let Err(letter) = self.take(nth, &name, raw.get()) {
+                *self.refused = Some(letter);
+                return Err(serde::de::Error::custom("refused"));
+            }
+            nth += 1;
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Fields<'_, 'a> {
+    fn take(&mut self, nth: usize, name: &str, raw: &'a str) -> Result<(), DeadLetter> {
+        let guess = self.payload.order.get(nth).copied().flatten().filter(|slot| self.layout.names[*slot] == name);
+        let slot = guess.or_else(|| self.layout.slot(name));
+        if guess.is_none() {
+            self.payload.order.resize(self.payload.order.len().max(nth + 1).min(256), None);
+            if let Some(place) = self.payload.order.get_mut(nth) {
+                *place = slot;
+            }
+        }
+        match slot {
+            Some(slot) => self.put(slot, value(raw, || self.layout.path(slot))?),
+            None => match self.layout.addresses.get(name) {
+                Some(first) => self.address(name, *first, raw),
+                None => self.keep(name, raw),
+            },
+        }
+    }
+
+    fn put(&mut self, slot: usize, value: Value<'a>) -> Result<(), DeadLetter> {
+        let place = &mut self.payload.slots[slot];
+        if *place != Value::Absent {
+            return Err(DeadLetter::new(Reason::DuplicateField, self.layout.path(slot), "the field appears twice"));
+        }
+        *place = value;
+        Ok(())
+    }
+
+    fn address(&mut self, name: &str, first: usize, raw: &'a str) -> Result<(), DeadLetter> {
+        if raw == "null" {
+            return Ok(());
+        }
+        let wrong = |_| DeadLetter::new(Reason::WrongType, name.to_owned(), "expected an object with street, postcode, city, region, country");
+        let parts: HashMap<Cow<'a, str>, &'a RawValue> = serde_json::from_str(raw).map_err(wrong)?;
+        for (part, raw) in parts {
+            match ADDRESS.iter().position(|known| *known == part) {
+                Some(at) => self.put(first + at, value(raw.get(), || self.layout.path(first + at))?)?,
+                None => self.keep(&format!("{name}.{part}"), raw.get())?,
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, name: &str, raw: &str) -> Result<(), DeadLetter> {
+        if matches!(raw.as_bytes(), [b'{' | b'[', ..]) && depth(raw) >= DEPTH_MAX {
+            return Err(DeadLetter::new(Reason::TooDeep, name.to_owned(), "nested deeper than 128 levels"));
+        }
+        keep_extra(&mut self.payload.extra, name, raw);
+        Ok(())
+    }
+}
+
+/// Adds `"name":raw` to the inside of a JSON object.
+pub(crate) fn keep_extra(extra: &mut String, name: &str, raw: &str) {
+    if !extra.is_empty() {
+        extra.push(',');
+    }
+    // Writing a text as JSON into memory cannot fail.
+    extra.push_str(&serde_json::to_string(name).unwrap_or_default());
+    extra.push(':');
+    extra.push_str(raw);
+}
+
+/// A key of an object, borrowed where it has no escapes.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'a> serde::Deserialize<'a> for Name<'a> {
+    fn deserialize<D: serde::Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        NameSeed.deserialize(deserializer).map(Name)
+    }
+}
+
+struct NameSeed;
+
+impl<'a> DeserializeSeed<'a> for NameSeed {
+    type Value = Cow<'a, str>;
+
+    fn deserialize<D: serde::Deserializer<'a>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'a> Visitor<'a> for NameSeed {
+    type Value = Cow<'a, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'a str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(name))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(name.to_owned()))
+    }
+}

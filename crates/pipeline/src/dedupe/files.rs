@@ -1,0 +1,80 @@
+//! The index's folder: numbers for new run files, and the removal of those that nothing refers to.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::IndexError;
+use super::run::Run;
+
+pub(super) const SNAPSHOT: &str = "index.snapshot";
+
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    dir: Option<PathBuf>,
+    last_id: u64,
+    /// The files that the last snapshot refers to: they outlive their use until the next one.
+    in_snapshot: BTreeSet<PathBuf>,
+    retired: Vec<PathBuf>,
+}
+
+impl Files {
+    /// A folder in use. Files of this index that are not among `known` are left-overs, and removed.
+    pub(super) fn open(dir: Option<PathBuf>, last_id: u64, known: BTreeSet<PathBuf>) -> Result<Self, IndexError> {
+        if let Some(dir) = &dir {
+            std::fs::create_dir_all(dir).map_err(IndexError::io(dir))?;
+            for entry in std::fs::read_dir(dir).map_err(IndexError::io(dir))? {
+                let path = entry.map_err(IndexError::io(dir))?.path();
+                if is_ours(&path) && !known.contains(&path) {
+                    std::fs::remove_file(&path).map_err(IndexError::io(&path))?;
+                }
+            }
+        }
+        Ok(Self { dir, last_id, in_snapshot: known, retired: Vec::new() })
+    }
+
+    pub(super) fn dir(&self) -> Option<PathBuf> {
+        self.dir.clone()
+    }
+
+    pub(super) fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    pub(super) fn last_id(&self) -> u64 {
+        self.last_id
+    }
+
+    /// The runs are not asked any more.
+    pub(super) fn retire<'a>(&mut self, runs: impl IntoIterator<Item = &'a Arc<Run>>) {
+        for run in runs {
+            if self.in_snapshot.contains(&run.path) {
+                self.retired.push(run.path.clone());
+            } else {
+                remove(&run.path);
+            }
+        }
+    }
+
+    /// A snapshot that refers to `files` has taken the place of the last one.
+    pub(super) fn snapshot_taken(&mut self, files: BTreeSet<PathBuf>) {
+        let before = std::mem::replace(&mut self.in_snapshot, files);
+        let unused = std::mem::take(&mut self.retired).into_iter().chain(before);
+        unused.filter(|path| !self.in_snapshot.contains(path)).for_each(|path| remove(&path));
+    }
+}
+
+fn is_ours(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.starts_with(SNAPSHOT) || (name.starts_with("run-") && name.ends_with(".keys"))
+}
+
+/// A file that cannot be removed only takes room until the next start.
+fn remove(path: &Path) {
+    if let Err(error) = std::fs::remove_file(path)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(path = %path.display(), %error, "could not remove a run file of the dedupe index");
+    }
+}

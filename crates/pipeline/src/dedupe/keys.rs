@@ -1,0 +1,121 @@
+//! The keys of one class: a table of the newest, sealed runs of the rest, and the merge that keeps those few.
+
+use std::sync::Arc;
+
+use super::IndexError;
+use super::entry::Entry;
+use super::files::Files;
+use super::merge::{self, Merge};
+use super::run::{Run, RunWriter};
+use super::table::Table;
+
+/// What asking the runs has cost so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Asked {
+    pub(super) runs_read: u64,
+    pub(super) false_positives: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Keys {
+    pub(super) table: Table,
+    pub(super) runs: Vec<Arc<Run>>,
+    merge: Option<Merge>,
+    /// How far apart two ingest times may lie for their records to be duplicates; none for keys that are kept for good.
+    pub(super) window: Option<u64>,
+    /// Entries of earlier steps matter no more.
+    horizon: u64,
+    purged: u64,
+    pub(super) asked: Asked,
+}
+
+impl Keys {
+    pub(super) fn new(window: Option<u64>) -> Self {
+        Self { table: Table::new(), runs: vec![], merge: None, window, horizon: 0, purged: 0, asked: Asked::default() }
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.table.len() as u64 + self.runs.iter().map(|run| run.entries).sum::<u64>()
+    }
+
+    pub(super) fn runs_memory_bytes(&self) -> usize {
+        self.runs.iter().map(|run| run.memory_bytes()).sum()
+    }
+
+    /// Calls `see` with every entry of `key`, wherever it is.
+    pub(super) fn visit(&mut self, key: u64, mut see: impl FnMut(Entry)) -> Result<(), IndexError> {
+        self.table.visit(key, &mut see);
+        for run in self.runs.iter().filter(|run| run.may_hold(key)) {
+            self.asked.runs_read += 1;
+            self.asked.false_positives += u64::from(!run.visit(key, &mut see)?);
+        }
+        Ok(())
+    }
+
+    /// Writes the table out as a run and empties it.
+    pub(super) fn seal(&mut self, files: &mut Files) -> Result<(), IndexError> {
+        let Some(dir) = files.dir().filter(|_| self.table.len() > 0) else { return Ok(()) };
+        let mut run = RunWriter::create(&dir, files.next_id(), 0, true)?;
+        let horizon = self.horizon;
+        self.table.for_each_sorted(|entry| if entry.step() < horizon { Ok(()) } else { run.add(entry) })?;
+        self.runs.push(Arc::new(run.finish()?));
+        self.table = Table::new();
+        self.expire(files);
+        self.begin_merge(files)
+    }
+
+    /// Goes on with a merge by some entries. A merge that fails is given up: its inputs stay.
+    pub(super) fn tend(&mut self, files: &mut Files, entries: usize) -> Result<(), IndexError> {
+        let Some(mut merge) = self.merge.take() else { return Ok(()) };
+        if !merge.step(entries, self.horizon)? {
+            self.merge = Some(merge);
+            return Ok(());
+        }
+        let (merged, kept) = std::mem::take(&mut self.runs).into_iter().partition(|run| merge.is_input(run));
+        self.runs = kept;
+        let output = merge.finish();
+        match output {
+            Ok(output) => self.runs.push(Arc::new(output)),
+            Err(failed) => {
+                self.runs.extend::<Vec<_>>(merged);
+                return Err(failed);
+            }
+        }
+        files.retire(merged.iter());
+        self.expire(files);
+        self.begin_merge(files)
+    }
+
+    /// Entries before `horizon` (in steps) matter no more. `crowded` says that the table should be rid of them now.
+    pub(super) fn move_horizon(&mut self, files: &mut Files, horizon: u64, crowded: bool) {
+        self.horizon = self.horizon.max(horizon);
+        self.expire(files);
+        // Going through the table costs as much as filling it: half a window must have passed since the last time.
+        if crowded && self.horizon.saturating_sub(self.purged) > self.window.unwrap_or(0) / 2 {
+            self.purged = self.horizon;
+            self.table.retain(|entry| entry.step() >= horizon);
+        }
+    }
+
+    /// Drops the runs of which nothing matters any more.
+    fn expire(&mut self, files: &mut Files) {
+        let Self { runs, merge, horizon, .. } = self;
+        let is_merged = |run: &Run| merge.as_ref().is_some_and(|merge| merge.is_input(run));
+        runs.retain(|run| {
+            let keep = is_merged(run) || (run.entries > 0 && run.newest >= *horizon);
+            if !keep {
+                files.retire([run]);
+            }
+            keep
+        });
+    }
+
+    fn begin_merge(&mut self, files: &mut Files) -> Result<(), IndexError> {
+        let (None, Some(dir)) = (&self.merge, files.dir()) else { return Ok(()) };
+        let spread = self.window.map_or(u64::MAX, |window| window / 2);
+        if let Some(chosen) = merge::choose(&self.runs, spread) {
+            self.merge = Some(Merge::begin(&dir, files.next_id(), &chosen)?);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,242 @@
+//! Builds the rows of one star table: cells are put in the order of the table's columns, lineage comes last.
+
+use std::sync::Arc;
+
+use arrow_array::builder::{BinaryBuilder, BooleanBuilder, StringBuilder};
+use arrow_array::types::Int32Type;
+use arrow_array::{ArrayRef, Decimal128Array, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_buffer::{NullBuffer, NullBufferBuilder};
+use arrow_schema::{ArrowError, DataType};
+use hashbrown::HashMap;
+use kassa_model::decimal::Decimal;
+use kassa_model::{Key, Table};
+
+/// Values of a few distinct texts.
+#[derive(Debug, Default)]
+pub struct Symbols {
+    values: Vec<String>,
+    index: HashMap<String, i32>,
+    keys: Vec<i32>,
+    last: i32,
+}
+
+impl Symbols {
+    fn put(&mut self, text: &str) {
+        let same = usize::try_from(self.last).ok().and_then(|last| self.values.get(last)).is_some_and(|last| last == text);
+        if !same {
+            self.last = match self.index.get(text) {
+                Some(key) => *key,
+                None => {
+                    let key = i32::try_from(self.values.len()).unwrap_or(i32::MAX);
+                    self.values.push(text.to_owned());
+                    self.index.insert(text.to_owned(), key);
+                    key
+                }
+            };
+        }
+        self.keys.push(self.last);
+    }
+}
+
+/// One column being built. Absent cells hold a zero behind a null bit.
+#[derive(Debug)]
+enum Column {
+    I64(Vec<i64>, NullBufferBuilder),
+    I32(Vec<i32>, NullBufferBuilder),
+    Micros(Vec<i64>, NullBufferBuilder),
+    Decimal(Vec<i128>, NullBufferBuilder, u8, i8),
+    Text(StringBuilder),
+    Bytes(BinaryBuilder),
+    Bool(BooleanBuilder),
+    Symbol(Symbols, NullBufferBuilder),
+}
+
+impl Column {
+    fn new(kind: &DataType) -> Self {
+        let nulls = NullBufferBuilder::new(0);
+        match kind {
+            DataType::Int32 | DataType::Date32 => Column::I32(Vec::new(), nulls),
+            DataType::Timestamp(..) => Column::Micros(Vec::new(), nulls),
+            DataType::Decimal128(precision, scale) => Column::Decimal(Vec::new(), nulls, *precision, *scale),
+            DataType::Utf8 => Column::Text(StringBuilder::new()),
+            DataType::Binary => Column::Bytes(BinaryBuilder::new()),
+            DataType::Boolean => Column::Bool(BooleanBuilder::new()),
+            DataType::Dictionary(..) => Column::Symbol(Symbols::default(), nulls),
+            _ => Column::I64(Vec::new(), nulls),
+        }
+    }
+
+    fn finish(self) -> Result<ArrayRef, ArrowError> {
+        let taken = |mut nulls: NullBufferBuilder| -> Option<NullBuffer> { nulls.finish() };
+        Ok(match self {
+            Column::I64(values, nulls) => Arc::new(Int64Array::new(values.into(), taken(nulls))),
+            Column::I32(values, nulls) => Arc::new(Int32Array::new(values.into(), taken(nulls))),
+            Column::Micros(values, nulls) => {
+                Arc::new(TimestampMicrosecondArray::new(values.into(), taken(nulls)).with_timezone("UTC"))
+            }
+            Column::Decimal(values, nulls, precision, scale) => {
+                Arc::new(Decimal128Array::new(values.into(), taken(nulls)).with_precision_and_scale(precision, scale)?)
+            }
+            Column::Text(mut builder) => Arc::new(builder.finish()),
+            Column::Bytes(mut builder) => Arc::new(builder.finish()),
+            Column::Bool(mut builder) => Arc::new(builder.finish()),
+            Column::Symbol(symbols, nulls) => {
+                let keys = Int32Array::new(symbols.keys.into(), taken(nulls));
+                let values = if symbols.values.is_empty() { vec![String::new()] } else { symbols.values };
+                Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(StringArray::from(values)))?)
+            }
+        })
+    }
+}
+
+/// The rows of one table, in the making.
+#[derive(Debug)]
+pub struct Rows {
+    table: Table,
+    columns: Vec<Column>,
+    rows: usize,
+}
+
+impl Rows {
+    pub fn new(table: Table) -> Self {
+        let columns = table.schema().fields().iter().map(|field| Column::new(field.data_type())).collect();
+        Self { table, columns, rows: 0 }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Starts a row; its cells follow in the order of the columns.
+    pub fn row(&mut self) -> Row<'_> {
+        self.rows += 1;
+        Row { columns: self.columns.iter_mut(), table: self.table }
+    }
+
+    pub fn finish(self) -> Result<RecordBatch, ArrowError> {
+        let columns = self.columns.into_iter().map(Column::finish).collect::<Result<Vec<_>, _>>()?;
+        RecordBatch::try_new(self.table.schema(), columns)
+    }
+}
+
+/// One row in the making. Each call fills the next column.
+///
+/// # Panics
+/// In debug builds, if a cell has another type than its column: the shape of a row is the code's, never the data's.
+#[derive(Debug)]
+pub struct Row<'r> {
+    columns: std::slice::IterMut<'r, Column>,
+    table: Table,
+}
+
+impl Row<'_> {
+    fn column(&mut self) -> Option<&mut Column> {
+        self.columns.next()
+    }
+
+    pub fn i64(mut self, value: impl Into<Option<i64>>) -> Self {
+        let table = self.table;
+        match self.column() {
+            Some(Column::I64(values, nulls) | Column::Micros(values, nulls)) => match value.into() {
+                Some(value) => {
+                    values.push(value);
+                    nulls.append_non_null();
+                }
+                None => {
+                    values.push(0);
+                    nulls.append_null();
+                }
+            },
+            other => misplaced(table, "i64", other.as_deref()),
+        }
+        self
+    }
+
+    pub fn key(self, key: Key) -> Self {
+        self.i64(key.0)
+    }
+
+    pub fn i32(mut self, value: i32) -> Self {
+        let table = self.table;
+        match self.column() {
+            Some(Column::I32(values, nulls)) => {
+                values.push(value);
+                nulls.append_non_null();
+            }
+            other => misplaced(table, "i32", other.as_deref()),
+        }
+        self
+    }
+
+    pub fn no_i32(mut self) -> Self {
+        let table = self.table;
+        match self.column() {
+            Some(Column::I32(values, nulls)) => {
+                values.push(0);
+                nulls.append_null();
+            }
+            other => misplaced(table, "i32", other.as_deref()),
+        }
+        self
+    }
+
+    pub fn decimal<const SCALE: u32>(mut self, value: impl Into<Option<Decimal<SCALE>>>) -> Self {
+        let table = self.table;
+        match self.column() {
+            Some(Column::Decimal(values, nulls, ..)) => match value.into() {
+                Some(value) => {
+                    values.push(i128::from(value.0));
+                    nulls.append_non_null();
+                }
+                None => {
+                    values.push(0);
+                    nulls.append_null();
+                }
+            },
+            other => misplaced(table, "decimal", other.as_deref()),
+        }
+        self
+    }
+
+    pub fn text<'t>(mut self, value: impl Into<Option<&'t str>>) -> Self {
+        let table = self.table;
+        match self.column() {
+            Some(Column::Text(builder)) => builder.append_option(value.into()),
+            Some(Column::Symbol(symbols, nulls)) => match value.into() {
+                Some(text) => {
+                    symbols.put(text);
+                    nulls.append_non_null();
+                }
+                None => {
+                    symbols.keys.push(0);
+                    nulls.append_null();
+                }
+            },
+            other => misplaced(table, "text", other.as_deref()),
+        }
+        self
+    }
+
+    pub fn bytes<'t>(mut self, value: impl Into<Option<&'t [u8]>>) -> Self {
+        let table = self.table;
+        match self.column() {
+            Some(Column::Bytes(builder)) => builder.append_option(value.into()),
+            other => misplaced(table, "bytes", other.as_deref()),
+        }
+        self
+    }
+
+    pub fn bool(mut self, value: impl Into<Option<bool>>) -> Self {
+        let table = self.table;
+        match self.column() {
+            Some(Column::Bool(builder)) => builder.append_option(value.into()),
+            other => misplaced(table, "boolean", other.as_deref()),
+        }
+        self
+    }
+}
+
+/// A misplaced cell leaves its column short, so the table's batch is refused when it is finished; tests see it at once.
+fn misplaced(table: Table, kind: &str, column: Option<&Column>) {
+    debug_assert!(false, "{} has no {kind} column here but {column:?}", table.name());
+}

@@ -1,0 +1,418 @@
+//! The stage that turns a run of records into a batch: one record after the other, in one order, decided once.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use kassa_model::{Contract, DeadLetter, Fate, Reason, Records, Shop, Table, key};
+
+use crate::batch::Batch;
+use crate::columns::Plan;
+use crate::csv::{Dialect, Fields};
+use crate::decode::{self, Layout, Payload};
+use crate::dedupe::{Class, Index, IndexError, PartitionId, Row, Verdict};
+use crate::dimensions::Collision;
+use crate::event::{self, Body, Event};
+use crate::extract::{CsvPlan, Extract};
+use crate::ports::{Mapper, MapperError};
+use crate::shape::{Lineage, Memory, NestedLine, RowSet, Shaper, nested_lines};
+
+/// What a stream's records look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Json,
+    Csv,
+}
+
+/// A named input with a contract.
+#[derive(Debug)]
+pub struct Stream {
+    pub name: Arc<str>,
+    pub contract: Contract,
+    pub format: Format,
+    pub mapper: Option<Box<dyn Mapper>>,
+    /// Bytes of a record beyond which it is a dead letter.
+    pub record_bytes_max: usize,
+    layout: Layout,
+}
+
+impl Stream {
+    pub fn new(name: &str, contract: Contract, format: Format, mapper: Option<Box<dyn Mapper>>, record_bytes_max: usize) -> Self {
+        Self { name: name.into(), contract, format, mapper, record_bytes_max, layout: Layout::new(contract) }
+    }
+}
+
+/// We could not do our work, whatever the record.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    #[error("no stream reads the topic `{0}`")]
+    UnknownTopic(String),
+    #[error(transparent)]
+    Collision(#[from] Collision),
+    #[error(transparent)]
+    Mapper(#[from] MapperError),
+    #[error("could not build rows")]
+    Rows(#[from] arrow_schema::ArrowError),
+    #[error(transparent)]
+    Index(#[from] IndexError),
+}
+
+/// Everything that deciding and shaping remembers, and the streams by topic.
+#[derive(Debug)]
+pub struct Stage {
+    streams: HashMap<Arc<str>, Stream>,
+    pub memory: Memory,
+    pub index: Index,
+}
+
+impl Stage {
+    pub fn new(shop: &Shop, index: Index, streams: impl IntoIterator<Item = (Arc<str>, Stream)>) -> Self {
+        Self { streams: streams.into_iter().collect(), memory: Memory::new(shop), index }
+    }
+
+    pub fn stream(&self, topic: &str) -> Option<&Stream> {
+        self.streams.get(topic)
+    }
+
+    /// Decodes, maps, validates, dedupes and shapes. `from` is the position that the records were read from.
+    pub fn run(&mut self, records: Records, from: i64) -> Result<Batch, StageError> {
+        let topic = Arc::clone(&records.partition.topic);
+        let stream = self.streams.get(&topic).ok_or_else(|| StageError::UnknownTopic(topic.to_string()))?;
+        let partition = self.index.partition(&records.partition)?;
+        let mut run = Run {
+            stream,
+            partition,
+            memory: &mut self.memory,
+            index: &mut self.index,
+            records: &records,
+            rows: RowSet::default(),
+            fates: vec![Fate::DeadLetter; records.len()],
+        };
+        match (&stream.mapper, stream.format) {
+            (None, Format::Json) => run.json()?,
+            (Some(mapper), Format::Json) => run.mapped_json(mapper.as_ref())?,
+            (mapper, Format::Csv) => run.csv(mapper.as_deref())?,
+        }
+        let (rows, fates) = (run.rows.finish()?, run.fates);
+        Ok(Batch::new(Arc::new(records), from, fates, rows))
+    }
+}
+
+/// One run of records on its way through the stage.
+struct Run<'s> {
+    stream: &'s Stream,
+    partition: PartitionId,
+    memory: &'s mut Memory,
+    index: &'s mut Index,
+    records: &'s Records,
+    rows: RowSet,
+    fates: Vec<Fate>,
+}
+
+impl Run<'_> {
+    fn size_of(&self, index: usize) -> Result<(), DeadLetter> {
+        let size = self.records.value(index).len();
+        let limit = self.stream.record_bytes_max;
+        if size <= limit { Ok(()) } else { Err(DeadLetter::new(Reason::TooLarge, "", format!("{size} bytes, at most {limit}"))) }
+    }
+
+    /// JSON in the contract's own form: the fast path.
+    fn json(&mut self) -> Result<(), StageError> {
+        let (records, layout) = (self.records, &self.stream.layout);
+        let mut payload = Payload::new(layout);
+        for index in 0..records.len() {
+            match self.size_of(index).and_then(|()| decode::json(layout, records.value(index), &mut payload)) {
+                Ok(()) => self.take(index, &payload)?,
+                Err(letter) => self.reject(index, &letter),
+            }
+        }
+        Ok(())
+    }
+
+    fn mapped_json(&mut self, mapper: &dyn Mapper) -> Result<(), StageError> {
+        let mut extract = Extract::new(mapper.inputs());
+        for index in 0..self.records.len() {
+            if let Err(letter) = self.size_of(index).and_then(|()| extract.json(index, self.records.value(index))) {
+                self.reject(index, &letter);
+            }
+        }
+        let (input, rows, extras) = extract.finish(self.records)?;
+        self.map(mapper, &input, &rows, &extras)
+    }
+
+    fn csv(&mut self, mapper: Option<&dyn Mapper>) -> Result<(), StageError> {
+        let dialect = self.records.headers.get(0).and_then(|headers| Dialect::from_headers(headers));
+        let Some(dialect) = dialect else {
+            let letter = DeadLetter::new(Reason::NotCsv, "", "no CSV header is known for this record");
+            (0..self.records.len()).for_each(|index| self.reject(index, &letter));
+            return Ok(());
+        };
+        let inputs = match mapper {
+            Some(mapper) => mapper.inputs().to_vec(),
+            None => dialect.header.iter().filter(|name| self.stream.layout.slot(name).is_some()).cloned().collect(),
+        };
+        let plan = CsvPlan::new(&dialect, &inputs);
+        let (mut extract, mut fields) = (Extract::new(&inputs), Fields::new(dialect.delimiter));
+        for index in 0..self.records.len() {
+            let read = self.size_of(index).and_then(|()| fields.split(self.records.value(index)));
+            if let Err(letter) = read.and_then(|()| extract.csv(index, &fields, &plan)) {
+                self.reject(index, &letter);
+            }
+        }
+        let (input, rows, extras) = extract.finish(self.records)?;
+        match mapper {
+            Some(mapper) => self.map(mapper, &input, &rows, &extras),
+            None => self.take_columns(&input, &rows, &extras, &[]),
+        }
+    }
+
+    fn map(&mut self, mapper: &dyn Mapper, input: &RecordBatch, rows: &[usize], extras: &[String]) -> Result<(), StageError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mapped = mapper.map(input)?;
+        let mut failed = vec![None; rows.len()];
+        for (row, field, detail) in mapped.failed {
+            failed[row] = Some(DeadLetter::new(Reason::MappingFailed, field, detail));
+        }
+        self.take_columns(&mapped.columns, rows, extras, &failed)
+    }
+
+    fn take_columns(
+        &mut self,
+        columns: &RecordBatch,
+        rows: &[usize],
+        extras: &[String],
+        failed: &[Option<DeadLetter>],
+    ) -> Result<(), StageError> {
+        let layout = &self.stream.layout;
+        let plan = Plan::new(layout, columns);
+        let mut payload = Payload::new(layout);
+        for (row, index) in rows.iter().enumerate() {
+            if let Some(Some(letter)) = failed.get(row) {
+                self.reject(*index, letter);
+                continue;
+            }
+            plan.fill(layout, columns, row, &extras[row], &mut payload);
+            self.take(*index, &payload)?;
+        }
+        Ok(())
+    }
+
+    /// Validates, dedupes and shapes one payload.
+    fn take(&mut self, index: usize, payload: &Payload<'_>) -> Result<(), StageError> {
+        let zone = self.memory.calendar.zone().clone();
+        let event = match event::validate(&self.stream.layout, payload, &zone) {
+            Ok(event) => event,
+            Err(letter) => {
+                self.reject(index, &letter);
+                return Ok(());
+            }
+        };
+        let lines = match nested_lines(&event, &zone) {
+            Ok(lines) => lines,
+            Err(letter) => {
+                self.reject(index, &letter);
+                return Ok(());
+            }
+        };
+        let event_id = event.envelope.event_id.map_or_else(|| Cow::Owned(stand_in(&event)), Cow::Borrowed);
+        match self.decide(index, &event, &event_id, lines)? {
+            Decision::Accept(lines) => self.accept(index, &event, &event_id, &lines),
+            Decision::Duplicate => {
+                self.fates[index] = Fate::Duplicate;
+                Ok(())
+            }
+            Decision::Conflict(letter) => {
+                self.reject(index, &letter);
+                Ok(())
+            }
+        }
+    }
+
+    fn decide<'l>(
+        &mut self,
+        index: usize,
+        event: &Event<'_>,
+        event_id: &str,
+        lines: Vec<NestedLine<'l>>,
+    ) -> Result<Decision<'l>, StageError> {
+        let keys = Keys::of(self.stream.contract, event, event_id);
+        let class = self.class();
+        let row = self.row(index, 0, event.content_hash);
+        if lines.is_empty() {
+            return Ok(match self.index.decide(keys.held(), class, &row)? {
+                Verdict::New | Verdict::Winner => Decision::Accept(lines),
+                Verdict::Duplicate { .. } => Decision::Duplicate,
+                Verdict::Conflict { partition, offset } => Decision::Conflict(self.conflict("", partition, offset)),
+            });
+        }
+        // A record with nested lines is accepted or refused whole: nothing is remembered before all its keys have been asked.
+        for key in keys.held() {
+            match self.index.probe(*key, class, &row)? {
+                Verdict::New | Verdict::Winner => {}
+                Verdict::Duplicate { .. } => return Ok(Decision::Duplicate),
+                Verdict::Conflict { partition, offset } => return Ok(Decision::Conflict(self.conflict("", partition, offset))),
+            }
+        }
+        let mut fresh = Vec::with_capacity(lines.len());
+        let mut asked = Vec::new();
+        for (at, line) in lines.into_iter().enumerate() {
+            if let Some(key) = nested_key(event, &line.line_id) {
+                let row = self.row(index, at + 1, line.content_hash);
+                match self.index.probe(key, class, &row)? {
+                    Verdict::New | Verdict::Winner => asked.push((key, row)),
+                    Verdict::Duplicate { .. } => continue,
+                    Verdict::Conflict { partition, offset } => {
+                        return Ok(Decision::Conflict(self.conflict(&format!("lines[{at}]"), partition, offset)));
+                    }
+                }
+            }
+            fresh.push(line);
+        }
+        self.index.decide(keys.held(), class, &row)?;
+        for (key, row) in asked {
+            self.index.decide(&[key], class, &row)?;
+        }
+        Ok(Decision::Accept(fresh))
+    }
+
+    fn class(&self) -> Class {
+        if self.stream.contract.is_money() { Class::Money } else { Class::Event }
+    }
+
+    fn row(&self, index: usize, nth: usize, content: i64) -> Row {
+        Row {
+            partition: self.partition,
+            offset: self.records.offsets[index],
+            index: u32::try_from(nth).unwrap_or(u32::MAX),
+            content: u64::from_ne_bytes(content.to_ne_bytes()),
+            ingested_at: self.records.ingested_at[index],
+        }
+    }
+
+    fn conflict(&self, field: &str, partition: PartitionId, offset: i64) -> DeadLetter {
+        let place = self.index.partition_of(partition);
+        let place = place.map_or_else(String::new, |place| format!("{}/{} ", place.topic, place.number));
+        DeadLetter::new(Reason::Conflict, field.to_owned(), format!("the id was accepted with other contents at {place}offset {offset}"))
+    }
+
+    fn accept(&mut self, index: usize, event: &Event<'_>, event_id: &str, lines: &[NestedLine<'_>]) -> Result<(), StageError> {
+        let lineage = Lineage {
+            partition: &self.records.partition,
+            offset: self.records.offsets[index],
+            event_id,
+            source: event.envelope.source,
+            store_id: event.envelope.store_id,
+            content_hash: event.content_hash,
+            ingested_at: self.records.ingested_at[index],
+            occurred_at: event.envelope.occurred_at,
+        };
+        let mut shaper = Shaper { memory: self.memory, rows: &mut self.rows, lineage, index: 0 };
+        shaper.shape(event, lines)?;
+        self.fates[index] = Fate::Accepted;
+        Ok(())
+    }
+
+    fn reject(&mut self, index: usize, letter: &DeadLetter) {
+        let records = self.records;
+        let row = self.rows.of(Table::Rejected).row();
+        let _row = row
+            .text(records.partition.topic.as_ref())
+            .i64(records.partition.number)
+            .i64(records.offsets[index])
+            .i32(0)
+            .i64(records.timestamps[index])
+            .bytes(records.key(index))
+            .text(records.headers.get(index).map(AsRef::as_ref))
+            .no_i32()
+            .bytes(records.value(index))
+            .text(self.stream.name.as_ref())
+            .text(self.stream.contract.name())
+            .text(letter.reason.code())
+            .text(letter.field.as_ref())
+            .text(letter.detail.as_ref())
+            .i64(records.ingested_at[index])
+            .i64(None);
+    }
+}
+
+enum Decision<'l> {
+    Accept(Vec<NestedLine<'l>>),
+    Duplicate,
+    Conflict(DeadLetter),
+}
+
+/// The keys by which a record is known: its event id (or what stands in for it) and, where money is, its business key.
+struct Keys {
+    keys: [u64; 2],
+    count: usize,
+}
+
+impl Keys {
+    fn of(contract: Contract, event: &Event<'_>, event_id: &str) -> Self {
+        let store = event.envelope.store_id;
+        let business = match &event.body {
+            Body::Order(order) => Some(order_key(store, order.order_id, order.revision)),
+            Body::OrderLine(line) => Some(line_key(store, line.order_id, line.line_id)),
+            Body::Payment(payment) => Some(payment_key(store, payment.payment_id, payment.kind)),
+            Body::Refund(refund) => Some(refund_key(store, refund.refund_id)),
+            _ => None,
+        };
+        let event = event_key(contract, event.envelope.source, event_id);
+        Self { keys: [event, business.unwrap_or_default()], count: if business.is_some() { 2 } else { 1 } }
+    }
+
+    fn held(&self) -> &[u64] {
+        &self.keys[..self.count]
+    }
+}
+
+/// The dedupe key of (source, event id), apart for each contract.
+pub fn event_key(contract: Contract, source: Option<&str>, event_id: &str) -> u64 {
+    key::hash("event_id", &[contract.name(), source.unwrap_or_default(), event_id])
+}
+
+/// The dedupe key of a revision of an order.
+pub fn order_key(store_id: &str, order_id: &str, revision: i64) -> u64 {
+    key::hash(Contract::Order.name(), &[store_id, order_id, &revision.to_string()])
+}
+
+/// The dedupe key of a payment transaction.
+pub fn payment_key(store_id: &str, payment_id: &str, kind: &str) -> u64 {
+    key::hash(Contract::Payment.name(), &[store_id, payment_id, kind])
+}
+
+/// The dedupe key of a refund.
+pub fn refund_key(store_id: &str, refund_id: &str) -> u64 {
+    key::hash(Contract::Refund.name(), &[store_id, refund_id])
+}
+
+/// The dedupe key of an order line, nested or not.
+pub fn line_key(store_id: &str, order_id: &str, line_id: &str) -> u64 {
+    key::hash(Contract::OrderLine.name(), &[store_id, order_id, line_id])
+}
+
+fn nested_key(event: &Event<'_>, line_id: &str) -> Option<u64> {
+    match &event.body {
+        Body::Order(order) => Some(line_key(event.envelope.store_id, order.order_id, line_id)),
+        _ => None,
+    }
+}
+
+/// What names a record without an event id: MODEL §1's business key; for master data, its id and the time of the version.
+fn stand_in(event: &Event<'_>) -> String {
+    let at = event.envelope.occurred_at;
+    match &event.body {
+        Body::Event(behaviour) => format!("event/{}/{at}", behaviour.kind),
+        Body::Order(order) => format!("order/{}/{}", order.order_id, order.revision),
+        Body::OrderLine(line) => format!("order_line/{}/{}", line.order_id, line.line_id),
+        Body::Payment(payment) => format!("payment/{}/{}", payment.payment_id, payment.kind),
+        Body::Refund(refund) => format!("refund/{}", refund.refund_id),
+        Body::Customer(_) => format!("customer/{}/{at}", event.envelope.customer_id),
+        Body::Product(product) => format!("product/{}/{}/{at}", product.product_id, product.variant_id.unwrap_or_default()),
+        Body::Inventory(inventory) => format!("inventory/{}/{}/{at}", inventory.product_id, inventory.location),
+        Body::FxRate(rate) => format!("fx_rate/{}{}/{}/{at}", rate.base, rate.quote, rate.day),
+    }
+}

@@ -1,0 +1,283 @@
+//! Holds a payload's slots against the contract, field by field in the contract's order, and hashes what it accepts.
+
+use jiff::tz::TimeZone;
+use kassa_model::decimal::{Decimal, DecimalError};
+use kassa_model::time::{self, TimeError};
+use kassa_model::{Amount, Currency, DeadLetter, Quantity, Rate, Reason, country, key};
+
+use crate::decode::{Layout, Payload, Value};
+
+/// Reads one payload's fields in the order of its layout. Every read moves on by one slot.
+#[derive(Debug)]
+pub struct Reader<'r, 'a> {
+    layout: &'r Layout,
+    payload: &'r Payload<'a>,
+    zone: &'r TimeZone,
+    at: usize,
+    hash: u64,
+}
+
+type Read<T> = Result<Option<T>, DeadLetter>;
+
+impl<'r, 'a> Reader<'r, 'a> {
+    pub fn new(layout: &'r Layout, payload: &'r Payload<'a>, zone: &'r TimeZone) -> Self {
+        Self { layout, payload, zone, at: 0, hash: 0 }
+    }
+
+    /// Hash of every value read through `self` since the start or the last [`forget`](Self::forget): equal contents, equal hash.
+    pub fn content_hash(&self) -> i64 {
+        let extra = if self.payload.extra.is_empty() { 0 } else { key::hash("extra", &[&self.payload.extra]) };
+        key::positive(mix(self.hash, extra))
+    }
+
+    /// Leaves what was read so far out of the hash: ids and delivery details of the envelope.
+    pub fn forget(&mut self) {
+        self.hash = 0;
+    }
+
+    pub fn extra(&self) -> Option<&'r str> {
+        Some(self.payload.extra.as_str()).filter(|extra| !extra.is_empty())
+    }
+
+    pub fn zone(&self) -> &'r TimeZone {
+        self.zone
+    }
+
+    fn next(&mut self, name: &str) -> (usize, &'r Value<'a>) {
+        let at = self.at;
+        debug_assert_eq!(self.layout.names[at], name, "fields are read in the contract's order");
+        self.at += 1;
+        (at, &self.payload.slots[at])
+    }
+
+    fn letter(&self, at: usize, reason: Reason, detail: impl Into<String>) -> DeadLetter {
+        DeadLetter::new(reason, self.layout.path(at), detail.into())
+    }
+
+    fn absorb(&mut self, at: usize, value: u64) {
+        self.hash = mix(self.hash, value ^ u64::try_from(at).unwrap_or(0).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    }
+
+    fn absorb_int(&mut self, at: usize, value: i64) {
+        self.absorb(at, u64::from_ne_bytes(value.to_ne_bytes()));
+    }
+
+    /// A required field: absent, null and empty are missing.
+    pub fn must<T>(&self, read: Option<T>) -> Result<T, DeadLetter> {
+        read.ok_or_else(|| self.letter(self.at - 1, Reason::MissingField, "the contract requires this field"))
+    }
+
+    /// A refusal of the field read last.
+    pub fn refuse(&self, reason: Reason, detail: impl Into<String>) -> DeadLetter {
+        self.letter(self.at - 1, reason, detail)
+    }
+
+    fn text_of(&mut self, name: &str, limit: usize) -> Read<&'r str> {
+        let (at, value) = self.next(name);
+        let text = match value {
+            Value::Absent => return Ok(None),
+            Value::Text(text) => text.as_ref(),
+            Value::Number(digits) => digits,
+            _ => return Err(self.letter(at, Reason::WrongType, "expected a text")),
+        };
+        if text.is_empty() {
+            return Ok(None);
+        }
+        check_text(text, limit).map_err(|(reason, detail)| self.letter(at, reason, detail))?;
+        self.absorb(at, xxhash_rust::xxh3::xxh3_64(text.as_bytes()));
+        Ok(Some(text))
+    }
+
+    pub fn id(&mut self, name: &str) -> Read<&'r str> {
+        self.text_of(name, ID_MAX)
+    }
+
+    pub fn text(&mut self, name: &str) -> Read<&'r str> {
+        self.text_of(name, TEXT_MAX)
+    }
+
+    pub fn long_text(&mut self, name: &str) -> Read<&'r str> {
+        self.text_of(name, LONG_TEXT_MAX)
+    }
+
+    fn decimal<const SCALE: u32>(&mut self, name: &str) -> Read<Decimal<SCALE>> {
+        let (at, value) = self.next(name);
+        let read = match value {
+            Value::Absent => return Ok(None),
+            Value::Text(text) if text.is_empty() => return Ok(None),
+            Value::Text(text) => Decimal::<SCALE>::parse(text),
+            Value::Number(digits) => Decimal::<SCALE>::parse(digits),
+            Value::Decimal(units, scale) => Decimal::<SCALE>::from_scaled(*units, *scale),
+            Value::Integer(whole) => Decimal::<SCALE>::from_scaled(i128::from(*whole), 0),
+            _ => return Err(self.letter(at, Reason::WrongType, "expected a decimal number or a text with one")),
+        };
+        let decimal = read.map_err(|error| {
+            let reason = match error {
+                DecimalError::NotFinite => Reason::NotADecimal,
+                DecimalError::TooPrecise(_) => Reason::TooPrecise,
+                DecimalError::TooLarge => Reason::OutOfRange,
+            };
+            self.letter(at, reason, error.to_string())
+        })?;
+        self.absorb_int(at, decimal.0);
+        Ok(Some(decimal))
+    }
+
+    pub fn amount(&mut self, name: &str) -> Read<Amount> {
+        self.decimal(name)
+    }
+
+    pub fn quantity(&mut self, name: &str) -> Read<Quantity> {
+        self.decimal(name)
+    }
+
+    pub fn rate(&mut self, name: &str) -> Read<Rate> {
+        self.decimal(name)
+    }
+
+    pub fn integer(&mut self, name: &str) -> Read<i64> {
+        let (at, value) = self.next(name);
+        let whole = match value {
+            Value::Absent => return Ok(None),
+            Value::Text(text) if text.is_empty() => return Ok(None),
+            Value::Text(text) => text.parse().ok(),
+            Value::Number(digits) => digits.parse().ok(),
+            Value::Integer(whole) => Some(*whole),
+            Value::Decimal(units, 0) => i64::try_from(*units).ok(),
+            _ => None,
+        };
+        let whole = whole.ok_or_else(|| self.letter(at, Reason::WrongType, "expected a whole number"))?;
+        self.absorb_int(at, whole);
+        Ok(Some(whole))
+    }
+
+    pub fn boolean(&mut self, name: &str) -> Read<bool> {
+        let (at, value) = self.next(name);
+        let truth = match value {
+            Value::Absent => return Ok(None),
+            Value::Bool(truth) => Some(*truth),
+            Value::Text(text) => match text.as_ref() {
+                "" => return Ok(None),
+                "true" | "TRUE" | "True" | "1" => Some(true),
+                "false" | "FALSE" | "False" | "0" => Some(false),
+                _ => None,
+            },
+            Value::Integer(0) | Value::Number("0") => Some(false),
+            Value::Integer(1) | Value::Number("1") => Some(true),
+            _ => None,
+        };
+        let truth = truth.ok_or_else(|| self.letter(at, Reason::WrongType, "expected true or false"))?;
+        self.absorb(at, u64::from(truth) + 1);
+        Ok(Some(truth))
+    }
+
+    /// µs UTC.
+    pub fn timestamp(&mut self, name: &str) -> Read<i64> {
+        let (at, value) = self.next(name);
+        let read = match value {
+            Value::Absent => return Ok(None),
+            Value::Text(text) if text.is_empty() => return Ok(None),
+            Value::Text(text) => time::parse(text, self.zone),
+            Value::Number(digits) => digits.parse().map_err(|_| TimeError::NotATime).and_then(time::from_epoch),
+            Value::Integer(epoch) => time::from_epoch(*epoch),
+            Value::Micros(micros) => Ok(*micros),
+            _ => Err(TimeError::NotATime),
+        };
+        let micros = read.map_err(|error| self.letter(at, Reason::BadTimestamp, error.to_string()))?;
+        self.absorb_int(at, micros);
+        Ok(Some(micros))
+    }
+
+    /// yyyymmdd.
+    pub fn day(&mut self, name: &str) -> Read<i32> {
+        let Some(text) = self.id(name)? else { return Ok(None) };
+        let date = time::parse_day(text).ok_or_else(|| self.refuse(Reason::BadTimestamp, "expected a day such as 2026-01-31"))?;
+        Ok(Some(time::date_key(date)))
+    }
+
+    pub fn currency(&mut self, name: &str) -> Read<Currency> {
+        let Some(code) = self.id(name)? else { return Ok(None) };
+        let currency = Currency::parse(code);
+        currency.map(Some).ok_or_else(|| self.refuse(Reason::UnknownCurrency, format!("`{}` is not an ISO 4217 code", shorten(code))))
+    }
+
+    /// The alpha-2 code.
+    pub fn country(&mut self, name: &str) -> Read<&'static str> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let code = country::code_of(text);
+        code.map(Some)
+            .ok_or_else(|| self.refuse(Reason::UnknownCountry, format!("`{}` is neither an ISO 3166-1 code nor a known name", shorten(text))))
+    }
+
+    /// Levels of a category, outermost first, joined by ` > `.
+    pub fn category(&mut self, name: &str) -> Read<String> {
+        let Some(levels) = self.texts_of(name, Some('>'))? else { return Ok(None) };
+        if levels.len() > 5 {
+            return Err(self.refuse(Reason::OutOfRange, "a category has at most 5 levels"));
+        }
+        Ok(Some(levels.join(" > ")).filter(|path| !path.is_empty()))
+    }
+
+    /// A list of texts, joined by commas.
+    pub fn texts(&mut self, name: &str) -> Read<String> {
+        Ok(self.texts_of(name, Some(','))?.map(|texts| texts.join(",")).filter(|texts| !texts.is_empty()))
+    }
+
+    fn texts_of(&mut self, name: &str, separator: Option<char>) -> Read<Vec<String>> {
+        let (at, value) = self.next(name);
+        let texts: Vec<String> = match value {
+            Value::Absent => return Ok(None),
+            Value::Text(text) => match separator {
+                Some(separator) => text.split(separator).map(|part| part.trim().to_owned()).collect(),
+                None => vec![text.to_string()],
+            },
+            Value::Nested(json) => {
+                serde_json::from_str(json).map_err(|_| self.letter(at, Reason::WrongType, "expected an array of texts"))?
+            }
+            _ => return Err(self.letter(at, Reason::WrongType, "expected an array of texts")),
+        };
+        let texts: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+        for text in &texts {
+            check_text(text, TEXT_MAX).map_err(|(reason, detail)| self.letter(at, reason, detail))?;
+            self.absorb(at, xxhash_rust::xxh3::xxh3_64(text.as_bytes()));
+        }
+        Ok(Some(texts))
+    }
+
+    /// The JSON of a nested array, unread.
+    pub fn nested(&mut self, name: &str) -> Read<&'r str> {
+        let (at, value) = self.next(name);
+        match value {
+            Value::Absent => Ok(None),
+            Value::Nested(json) if json.starts_with('[') => {
+                self.absorb(at, xxhash_rust::xxh3::xxh3_64(json.as_bytes()));
+                Ok(Some(json))
+            }
+            _ => Err(self.letter(at, Reason::WrongType, "expected an array of objects")),
+        }
+    }
+}
+
+const ID_MAX: usize = 128;
+const TEXT_MAX: usize = 1_024;
+const LONG_TEXT_MAX: usize = 8_192;
+
+fn check_text(text: &str, limit: usize) -> Result<(), (Reason, String)> {
+    if text.len() > limit {
+        return Err((Reason::TextTooLong, format!("{} bytes, at most {limit}", text.len())));
+    }
+    let control = |byte: &u8| (*byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) || *byte == 0x7F;
+    match text.as_bytes().iter().position(control) {
+        Some(at) => Err((Reason::ControlCharacter, format!("control character at byte {at}"))),
+        None => Ok(()),
+    }
+}
+
+/// What an error message quotes of a user's text.
+fn shorten(text: &str) -> &str {
+    text.char_indices().nth(32).map_or(text, |(end, _)| &text[..end])
+}
+
+fn mix(state: u64, value: u64) -> u64 {
+    (state ^ value).wrapping_mul(0x9FB2_1C65_1E98_DF25).rotate_left(27) ^ value
+}
