@@ -16,7 +16,7 @@ export function Delta({ change, against, neutral = false }: { change: Change | n
   return (
     <p class={`delta ${neutral ? "neutral" : change.direction}`}>
       <span class="delta-change">
-        <span aria-hidden="true">{ARROW[change.direction]} </span>
+        <span aria-hidden="true">{ARROW[change.direction]}</span>
         {change.text}
         <span class="sr"> {WORD[change.direction]}</span>
       </span>{" "}

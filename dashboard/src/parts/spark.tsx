@@ -7,7 +7,7 @@ interface SparkProps {
   ghost?: Text[];
   /** How many buckets the width stands for. */
   length: number;
-  /** The last bucket is not over: drawn dashed. */
+  /** The last bucket is not over: it is left out, lest it look like a fall. */
   open?: boolean;
   height?: number;
 }
@@ -16,7 +16,7 @@ const WIDTH = 100;
 
 /** A line without axes; the figure beside it and the table behind it carry the values. */
 export function Spark({ values, ghost = [], length, open = false, height = 32 }: SparkProps): JSX.Element {
-  const now = values.map(geometry);
+  const now = (open && values.length > 1 ? values.slice(0, -1) : values).map(geometry);
   const then = ghost.map(geometry);
   const known = [...now, ...then].filter((value): value is number => value !== null);
   const low = Math.min(0, ...known);
@@ -25,14 +25,12 @@ export function Spark({ values, ghost = [], length, open = false, height = 32 }:
   const x = (index: number): number => (length > 1 ? (index / (length - 1)) * WIDTH : 0);
   const y = (value: number): number => (high === low ? height - pad : height - pad - ((value - low) / (high - low)) * (height - 2 * pad));
   const path = (list: (number | null)[]): string => line(list, x, y);
-  const closed = open ? now.slice(0, -1) : now;
   const last = now.length - 1;
   const end = now[last] ?? null;
   return (
     <svg class="spark" viewBox={`0 0 ${WIDTH} ${height}`} height={height} preserveAspectRatio="none" aria-hidden="true">
       {then.length > 0 && <path class="spark-ghost" d={path(then)} />}
-      <path class="spark-now" d={path(closed)} />
-      {open && last > 0 && <path class="spark-now spark-open" d={path(now.map((value, index) => (index >= last - 1 ? value : null)))} />}
+      <path class="spark-now" d={path(now)} />
       {end !== null && <path class="spark-end" d={`M${x(last).toFixed(2)} ${y(end).toFixed(2)}h0.001`} />}
     </svg>
   );

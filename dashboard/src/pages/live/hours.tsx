@@ -58,7 +58,7 @@ export function Hours({ live, words }: { live: Live; words: Words }): JSX.Elemen
         })}
         title="Orders an hour"
         summary={summary}
-        height={208}
+        height={252}
       />
     </Panel>
   );
@@ -91,7 +91,7 @@ function draw({ today, before, open }: Facts, palette: Palette, width: number): 
       {
         id: "before",
         type: "bar",
-        itemStyle: { color: palette.compareWash, borderColor: palette.compare, borderWidth: 1, borderRadius: corners },
+        itemStyle: { color: palette.compare, borderRadius: corners },
         data: before,
       },
     ],

@@ -3,7 +3,7 @@
 import type { JSX } from "preact";
 import type { Live, Text } from "../../api/shapes";
 import { add } from "../../format/decimal";
-import { figure, share } from "../../format/figures";
+import { share } from "../../format/figures";
 import { Bar } from "../../parts/bars";
 import type { Subject } from "../../parts/explain";
 import { type Frame, footerOf, useFrame } from "../../parts/frame";
@@ -84,7 +84,7 @@ export function Countries(props: PartProps): JSX.Element {
     rows: rows.map(({ label, orders, net }) => [label, orders, net]),
   }));
   return (
-    <Panel class="half" title="Net sales by country" footer={footerOf(frame, words.window)} subject={subject}>
+    <Panel class="third last" title="Net sales by country" footer={footerOf(frame, words.window)} subject={subject}>
       {rows.length ? (
         <table class="plain">
           <thead>
@@ -141,7 +141,7 @@ export function Products(props: PartProps): JSX.Element {
     rows: rows.map(({ key, label, units, net, return_rate }) => [label, key, units, net, return_rate]),
   }));
   return (
-    <Panel class="half" title="Top products" footer={footerOf(frame, `${words.window}, trend by hour`)} subject={subject}>
+    <Panel class="full" title="Top products" footer={footerOf(frame, `${words.window}, trend by hour`)} subject={subject}>
       {rows.length ? (
         <table class="plain products">
           <thead>
@@ -173,8 +173,8 @@ export function Products(props: PartProps): JSX.Element {
                 <td class="number strong">
                   <Shown name="net_sales" by="product" item={key} value={net} unit="money" />
                 </td>
-                <td class="trend-cell" title={trendWords(trend, frame.currency)}>
-                  <Spark values={trend} length={HOURS} height={20} />
+                <td class="trend-cell">
+                  <Spark values={trend} length={HOURS} height={20} open={words.open} />
                 </td>
                 <td class="number">
                   <Shown name="return_rate" by="product" item={key} value={return_rate} unit="ratio" />
@@ -188,9 +188,4 @@ export function Products(props: PartProps): JSX.Element {
       )}
     </Panel>
   );
-}
-
-function trendWords(trend: Text[], currency: string): string {
-  const last = trend.at(-1);
-  return last == null ? "no sales this hour" : `${figure(last, "money", currency)} in the last hour shown`;
 }

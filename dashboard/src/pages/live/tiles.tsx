@@ -2,10 +2,10 @@ import type { JSX } from "preact";
 import { useId } from "preact/hooks";
 import type { Live, Tile } from "../../api/shapes";
 import { change, figure } from "../../format/figures";
-import { minuteOfDay } from "../../format/times";
+import { minuteOfDay, place } from "../../format/times";
 import { Delta } from "../../parts/delta";
 import { Explain, type Subject } from "../../parts/explain";
-import { footerOf, useFrame } from "../../parts/frame";
+import { basisWords, useFrame } from "../../parts/frame";
 import { Shown } from "../../parts/shown";
 import { Spark } from "../../parts/spark";
 import type { Words } from "./words";
@@ -79,7 +79,15 @@ function FigureTile({ tile, live, words }: { tile: Tile; live: Live; words: Word
         <Delta change={change(tile.value, tile.last_week, tile.unit)} against={words.againstLastWeek} />
       </div>
       <Spark values={tile.today} ghost={tile.ghost} length={QUARTERS} open={words.open} />
-      <footer class="panel-foot">{footerOf(frame, words.window, tile.unit === "money")}</footer>
+      <footer class="panel-foot">
+        <p>
+          {words.window}, {place(frame.zone)}
+        </p>
+        <p>
+          {basisWords(frame.basis)}
+          {tile.unit === "money" && `, ${frame.currency}`}
+        </p>
+      </footer>
     </section>
   );
 }

@@ -1,4 +1,74 @@
+/** Any range, basis and grouping of any figure, and from each bar to its orders. */
+
 import type { JSX } from "preact";
-import type { Phase } from "../../state/phase";
+import { ask } from "../../api/http";
+import type { Answer } from "../../api/shapes";
+import { useFrame } from "../../parts/frame";
+import { NoRecords, Refused, Skeleton } from "../../parts/states";
+import { useQuery } from "../../state/hooks";
+import { type Phase, isToday } from "../../state/phase";
 import type { Route } from "../../state/route";
-export function SalesPage(_: { phase: Phase; route: Route; now: number }): JSX.Element { return <p/>; }
+import { MainFigure } from "./main-figure";
+import { Multiples } from "./multiples";
+import { OrdersPanel } from "./orders";
+import { rangeOf } from "./range";
+import { type Days, useReading } from "./reading";
+import { Toolbar } from "./toolbar";
+
+/** How often it is asked whether there is another day. */
+const DAYS_MS = 60_000;
+
+export function SalesPage({ phase, route, now }: { phase: Phase; route: Route; now: number }): JSX.Element {
+  const { basis } = useFrame();
+  const known = useQuery(`days ${basis}`, (signal) => ask({ figure: "net_sales", by: "day", basis }, signal), DAYS_MS);
+  if (known.answer) {
+    const days = daysOf(known.answer, phase, route, now);
+    return days ? <View days={days} phase={phase} route={route} /> : <NoRecords />;
+  }
+  if (known.refusal) return <Refused refusal={known.refusal} retry={known.retry} />;
+  return <Loading />;
+}
+
+function daysOf({ rows }: Answer, phase: Phase, route: Route, now: number): Days | null {
+  const first = rows[0]?.key;
+  const last = rows.at(-1)?.key;
+  if (first === undefined || last === undefined) return null;
+  const running = phase.kind === "shown" && isToday(phase.live, now) ? phase.live.shop.today : null;
+  return { range: rangeOf(route.from, route.to, first, last), first, last, running };
+}
+
+function View({ days, phase, route }: { days: Days; phase: Phase; route: Route }): JSX.Element {
+  const reading = useReading(route, days);
+  const late = phase.kind === "shown" ? phase.partial : [];
+  const label = reading.members.now.find(({ key }) => key === route.bar)?.label ?? route.bar;
+  return (
+    <>
+      <Toolbar route={route} range={days.range} first={days.first} last={days.last} />
+      {late.length > 0 && (
+        <p class="banner partial" role="status">
+          {late.map(({ name, state }) => `${name} ${state}`).join(", ")}: these figures may still grow.
+        </p>
+      )}
+      <div class="grid">
+        <MainFigure route={route} days={days} reading={reading} />
+        {route.bar !== undefined && <OrdersPanel route={route} bar={route.bar} label={label ?? ""} range={days.range} />}
+      </div>
+      <Multiples route={route} range={days.range} last={days.last} />
+    </>
+  );
+}
+
+function Loading(): JSX.Element {
+  return (
+    <div role="status" aria-label="Loading figures">
+      <div class="toolbar">
+        <Skeleton height={48} />
+      </div>
+      <div class="grid" aria-hidden="true">
+        <section class="panel full">
+          <Skeleton height={440} />
+        </section>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,62 @@
+import type { JSX } from "preact";
+import type { Pipeline, Reason } from "../../api/shapes";
+import { count } from "../../format/figures";
+import { Bar } from "../../parts/bars";
+import { Panel } from "../../parts/panel";
+
+export function DeadLetters({ letters }: { letters: Pipeline["dead_letters"] }): JSX.Element {
+  const all = letters.by_reason.map((one) => String(one.count));
+  return (
+    <Panel
+      class="half"
+      title={`Dead letters by reason: ${count(letters.total)} in all, ${count(letters.today)} today`}
+      footer="Kept with their bytes, and never lost: mend the mapping, then kassa dead-letters replay --dry-run"
+    >
+      {letters.by_reason.length ? (
+        <ul class="reasons">
+          {letters.by_reason.map((reason) => (
+            <ReasonRow key={`${reason.stream} ${reason.reason}`} reason={reason} all={all} />
+          ))}
+        </ul>
+      ) : (
+        <p class="none">{letters.total === null ? "Not known." : "None. Every record could be read."}</p>
+      )}
+    </Panel>
+  );
+}
+
+function ReasonRow({ reason, all }: { reason: Reason; all: string[] }): JSX.Element {
+  const { example } = reason;
+  return (
+    <li>
+      <details>
+        <summary>
+          <code class="reason-code">{reason.reason}</code>
+          <span class="muted reason-stream">{reason.stream}</span>
+          <Bar value={String(reason.count)} all={all} colour="var(--warning)" thin />
+          <strong class="number">{count(reason.count)}</strong>
+        </summary>
+        <p>{reason.meaning}</p>
+        {example && (
+          <>
+            <dl class="facts">
+              <dt>Example</dt>
+              <dd>
+                <code>
+                  {example.topic}/{example.partition} offset {example.offset}
+                </code>
+              </dd>
+              <dt>Field</dt>
+              <dd>{example.field ? <code>{example.field}</code> : "the whole record"}</dd>
+              <dt>Detail</dt>
+              <dd>{example.detail}</dd>
+            </dl>
+            <pre class="sql" tabIndex={0} aria-label="The record's bytes as text">
+              {example.value}
+            </pre>
+          </>
+        )}
+      </details>
+    </li>
+  );
+}

@@ -1,0 +1,60 @@
+/** The main chart over members: categories, products, countries. Bars from zero, also to the left of it. */
+
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import type { Row, Text, Unit } from "../../api/shapes";
+import { change, count, share } from "../../format/figures";
+import { Bar } from "../../parts/bars";
+import { useFrame } from "../../parts/frame";
+import { Shown } from "../../parts/shown";
+
+const SHOWN = 15;
+/** Figures whose parts add up to the whole, so that a share means something. */
+const ADDITIVE = ["net_sales", "gross_sales", "discounts", "returns", "adjustments", "total_sales", "units", "payments"];
+
+interface RankingProps {
+  figure: string;
+  by: string;
+  unit: Unit;
+  rows: Row[];
+  before: Row[];
+  total: Text;
+  hrefOf: ((key: string) => string) | undefined;
+}
+
+export function Ranking({ figure, by, unit, rows, before, total, hrefOf }: RankingProps): JSX.Element {
+  const frame = useFrame();
+  const [all, setAll] = useState(false);
+  const shown = all ? rows.slice(0, 500) : rows.slice(0, SHOWN);
+  const values = shown.map(({ value }) => value);
+  const earlier = new Map(before.map(({ key, value }) => [key, value]));
+  const shares = ADDITIVE.includes(figure);
+  return (
+    <>
+      <ul class={`ranking sales-ranking${shares ? "" : " no-share"}`}>
+        {shown.map(({ key, label, value }) => {
+          const against = before.length ? change(value, earlier.get(key) ?? null, unit) : null;
+          return (
+            <li key={key}>
+              <span class="ranking-name">
+                {hrefOf ? <a href={hrefOf(key)}>{label}</a> : label}
+                {label !== key && <span class="code"> {key}</span>}
+              </span>
+              <Bar value={value} all={values} colour={by === "category" ? frame.colourOf(key) : "var(--accent)"} />
+              <strong class="number">
+                <Shown name={figure} by={by} item={key} value={value} unit={unit} />
+              </strong>
+              {shares && <span class="number muted">{share(value, total)}</span>}
+              <span class={`number ranking-change ${against?.direction === "up" ? "positive" : against?.direction === "down" ? "negative" : "muted"}`}>{against ? against.text : ""}</span>
+            </li>
+          );
+        })}
+      </ul>
+      {rows.length > SHOWN && (
+        <button type="button" class="button more" aria-expanded={all} onClick={() => setAll(!all)}>
+          {all ? `Only the first ${SHOWN}` : `All ${count(rows.length)}`}
+        </button>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,87 @@
+import type { JSX } from "preact";
+import type { Definition } from "../../api/shapes";
+import { useFrame } from "../../parts/frame";
+import { type Route, to } from "../../state/route";
+import { type Range, presets } from "./range";
+
+const GROUPINGS: Record<string, string> = { hour: "Hour", quarter_hour: "Quarter hour", day: "Day", week: "Week", month: "Month", category: "Category", product: "Product", country: "Country", customer: "Customer", channel: "Channel", currency: "Currency", movement: "Movement", method: "Payment method", status: "Status", step: "Step" };
+
+export const groupingName = (by: string): string => GROUPINGS[by] ?? by.replaceAll("_", " ");
+
+interface ToolbarProps {
+  route: Route;
+  range: Range;
+  first: string;
+  last: string;
+}
+
+const go = (hash: string): void => {
+  location.hash = hash;
+};
+
+/** Figure, grouping and range of the view; each choice is another address. */
+export function Toolbar({ route, range, first, last }: ToolbarProps): JSX.Element {
+  const { definitions } = useFrame();
+  const list = [...definitions.values()];
+  const groupings = (definitions.get(route.figure)?.groupings ?? [route.by]).filter((by) => by !== "total");
+  return (
+    <div class="toolbar">
+      <Choice label="Figure" value={route.figure} options={list.length ? list.map(({ name, title }) => [name, title]) : [[route.figure, route.figure]]} onChange={(figure) => go(to(route, { figure, by: groupingFor(definitions.get(figure), route.by), bar: undefined }))} />
+      <Choice label="By" value={route.by} options={groupings.map((by) => [by, groupingName(by)])} onChange={(by) => go(to(route, { by, bar: undefined }))} />
+      <Days route={route} range={range} first={first} last={last} />
+      <nav class="presets" aria-label="Ranges">
+        {presets(first, last).map(({ title, from, to: until }) => (
+          <a key={title} class="button" href={to(route, { from, to: until, by: groupingIn(route.by, from === until), bar: undefined })} aria-current={from === range.from && until === range.to ? "true" : undefined}>
+            {title}
+          </a>
+        ))}
+      </nav>
+    </div>
+  );
+}
+
+/** The grouping that stays, if the other figure has it too. */
+function groupingFor(definition: Definition | undefined, by: string): string {
+  const groupings = definition?.groupings.filter((name) => name !== "total") ?? [];
+  return groupings.includes(by) || !groupings.length ? by : groupings.includes("day") ? "day" : (groupings[0] ?? by);
+}
+
+/** One day by day is one bar: its hours say more; and hours of many days too much. */
+function groupingIn(by: string, oneDay: boolean): string {
+  if (oneDay) return by === "day" || by === "week" || by === "month" ? "hour" : by;
+  return by === "hour" || by === "quarter_hour" ? "day" : by;
+}
+
+function Choice({ label, value, options, onChange }: { label: string; value: string; options: [string, string][]; onChange: (value: string) => void }): JSX.Element {
+  return (
+    <label class="choice">
+      <span>{label}</span>
+      <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
+        {options.map(([key, title]) => (
+          <option key={key} value={key}>
+            {title}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+function Days({ route, range, first, last }: ToolbarProps): JSX.Element {
+  const set = (part: Partial<Range>): void => {
+    const next = { ...range, ...part };
+    if (next.from && next.to) go(to(route, { ...next, bar: undefined }));
+  };
+  return (
+    <div class="days">
+      <label class="choice">
+        <span>From</span>
+        <input type="date" value={range.from} min={first} max={last} onChange={(event) => set({ from: event.currentTarget.value })} />
+      </label>
+      <label class="choice">
+        <span>To</span>
+        <input type="date" value={range.to} min={first} max={last} onChange={(event) => set({ to: event.currentTarget.value })} />
+      </label>
+    </div>
+  );
+}
