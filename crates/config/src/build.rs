@@ -1,0 +1,405 @@
+//! Values as given → [`Config`]: one pass over all keys, and the checks that see more than one of them.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use kassa_model::{Code, Contract, Shop};
+
+use crate::config::{Archive, Collector, Config, Encoding, Format, Lake, Live, Log, Lookup, Mapping, Server, Stream};
+use crate::given::{Given, Layer, Raw};
+use crate::keys;
+use crate::kind::{Kind, Value};
+use crate::load::{plural, read_bounded};
+use crate::mistake::Mistake;
+use crate::nearest::{list, nearest};
+use crate::origin::{Entry, Origin, Origins, Place};
+
+/// Takes values from the layers by key, and notes every mistake and every origin on the way.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    /// The strongest first: flags, environment, file.
+    layers: [Layer; 3],
+    config_dir: PathBuf,
+    working_dir: PathBuf,
+    mistakes: Vec<Mistake>,
+    origins: Origins,
+}
+
+/// The configuration; `None` only beside a mistake. Where a value is wrong, an empty one takes its place, so that the rest is checked too.
+pub(crate) fn build(reader: &mut Reader, file: Option<PathBuf>) -> Option<Config> {
+    let data_dir = data_dir(reader);
+    let shop = shop(reader);
+    let streams = streams(reader);
+    let lookups = lookups(reader);
+    let log = log(reader, &data_dir);
+    let collector = collector(reader);
+    let lake = lake(reader, &data_dir);
+    apart(reader, &data_dir, &log.dir, &lake.dir);
+    let archive = Archive { zstd_level: reader.level("archive.zstd_level") };
+    let live = Live { push_interval: reader.duration("live.push_interval") };
+    let listen =
+        reader.value("server.listen").and_then(|value| if let Value::Address(address) = value { Some(address) } else { None });
+    let server = Server { listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))) };
+    Some(Config { file, data_dir, shop: shop?, streams, lookups, log, collector, lake, archive, live, server })
+}
+
+fn data_dir(reader: &mut Reader) -> PathBuf {
+    let dir = reader.path("data_dir").unwrap_or_default();
+    if dir.exists() && !dir.is_dir() {
+        reader.complain(
+            "data_dir",
+            Code::NotAFolder,
+            format!("`data_dir` is not a folder: {}", dir.display()),
+            &["name another, or move the file away"],
+        );
+    }
+    dir
+}
+
+fn shop(reader: &mut Reader) -> Option<Shop> {
+    let (name, zone) = (reader.text("shop.name"), reader.text("shop.time_zone"));
+    let currency =
+        reader.value("shop.currency").and_then(|value| if let Value::Currency(currency) = value { Some(currency) } else { None });
+    Shop::new(&name?, &zone?, currency?)
+}
+
+fn streams(reader: &mut Reader) -> Vec<Stream> {
+    let members = reader.members("streams");
+    let streams: Vec<Stream> = members.into_iter().map(|(name, origin)| stream(reader, name, origin)).collect();
+    let mut readers: BTreeMap<&str, &str> = BTreeMap::new();
+    for stream in &streams {
+        if let Some(first) = readers.insert(&stream.topic, &stream.name) {
+            let what = format!("the streams `{first}` and `{}` read the same topic: \"{}\"", stream.name, stream.topic);
+            reader.complain_at(
+                reader.origin(&format!("streams.{}.topic", stream.name), &stream.origin),
+                Code::SharedTopic,
+                what,
+                &["a record belongs to one stream, or it would be counted twice: give one of them another `topic`"],
+            );
+        }
+    }
+    streams
+}
+
+fn stream(reader: &mut Reader, name: String, origin: Origin) -> Stream {
+    let key = |word: &str| format!("streams.{name}.{word}");
+    let topic = reader.text_or(&key("topic"), &name);
+    let given_format = reader.text(&key("format"));
+    let format = match given_format.as_deref() {
+        Some("csv") => Format::Csv,
+        Some("parquet") => Format::Parquet,
+        _ => Format::Json,
+    };
+    let contract = contract(reader, &name, &origin).unwrap_or(Contract::Event);
+    let mapping = mapping(reader, &name);
+    let (encoding, delimiter) = (reader.encoding(&key("encoding")), reader.byte(&key("delimiter")));
+    for word in ["encoding", "delimiter"] {
+        if given_format.is_some() && format != Format::Csv && reader.given(&key(word)).is_some() {
+            let what = format!("`{}` has no effect: the stream's format is not csv", key(word));
+            reader.complain(&key(word), Code::NoEffect, what, &["leave it out, or write `format = \"csv\"`"]);
+        }
+    }
+    let (dedupe_window, max_record_bytes) = (reader.duration(&key("dedupe_window")), reader.number(&key("max_record")));
+    Stream { topic, format, contract, mapping, encoding, delimiter, dedupe_window, max_record_bytes, origin, name }
+}
+
+fn contract(reader: &mut Reader, name: &str, origin: &Origin) -> Option<Contract> {
+    let key = format!("streams.{name}.contract");
+    if reader.given(&key).is_some() {
+        return reader.text(&key).as_deref().and_then(Contract::from_name);
+    }
+    let own = Contract::ALL.into_iter().find(|contract| name == contract.name() || name == plural(*contract));
+    if let Some(contract) = own {
+        reader.note(&key, quoted(contract.name()), Origin::Default);
+        return own;
+    }
+    let names = || Contract::ALL.iter().map(|contract| contract.name());
+    let mistake = Mistake::new(Code::NoContract, format!("the stream `{name}` has no contract"), origin.clone());
+    let likely = nearest(name, names()).unwrap_or("order_line");
+    reader.mistakes.push(
+        mistake
+            .help(format!("a contract says what its records are: {}", list(names())))
+            .help(format!("write for example `contract = \"{likely}\"` in [streams.{name}]")),
+    );
+    None
+}
+
+fn mapping(reader: &mut Reader, name: &str) -> Option<Mapping> {
+    let (inline, file) = (format!("streams.{name}.map"), format!("streams.{name}.map_file"));
+    if reader.given(&inline).is_some() && reader.given(&file).is_some() {
+        let what = format!("the stream `{name}` has both `map` and `map_file`");
+        reader.complain(&file, Code::TwoMappings, what, &["which of the two is meant cannot be told: keep one"]);
+        return None;
+    }
+    if let Some(given) = reader.given(&inline).cloned() {
+        let origin = given.text_at.map_or(given.origin, Origin::File);
+        return reader.text(&inline).map(|sql| Mapping { sql, origin });
+    }
+    let path = reader.path(&file)?;
+    let read = read_bounded(&path).map_err(|error| error.to_string());
+    let fault = match read.map(String::from_utf8) {
+        Ok(Ok(sql)) if !sql.trim().is_empty() => {
+            return Some(Mapping { sql, origin: Origin::File(Place { file: path, line: 1, column: 1 }) });
+        }
+        Ok(Ok(_)) => "the file is empty".to_owned(),
+        Ok(Err(_)) => "the file is not UTF-8".to_owned(),
+        Err(error) => error,
+    };
+    reader.unreadable(&file, &path, &fault);
+    None
+}
+
+fn lookups(reader: &mut Reader) -> Vec<Lookup> {
+    let members = reader.members("lookups");
+    members.into_iter().map(|(name, origin)| lookup(reader, name, origin)).collect()
+}
+
+fn lookup(reader: &mut Reader, name: String, origin: Origin) -> Lookup {
+    let path = |word: &str| format!("lookups.{name}.{word}");
+    for word in ["file", "key"] {
+        if reader.given(&path(word)).is_none() {
+            let what = format!("the lookup `{name}` has no `{word}`");
+            let help = "a lookup needs `file = \"orders.csv\"` and `key = \"order_id\"`, the column that is looked up";
+            reader.complain_at(origin.clone(), Code::MissingKey, what, &[help]);
+        }
+    }
+    let file = reader.path(&path("file")).unwrap_or_default();
+    let opened = File::open(&file).and_then(|opened| opened.metadata());
+    let fault = match opened {
+        Ok(metadata) if metadata.is_dir() => Some("it is a folder".to_owned()),
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
+    };
+    if let (Some(fault), false) = (fault, file.as_os_str().is_empty()) {
+        reader.unreadable(&path("file"), &file, &fault);
+    }
+    let key = reader.text(&path("key")).unwrap_or_default();
+    let (encoding, delimiter) = (reader.encoding(&path("encoding")), reader.byte(&path("delimiter")));
+    Lookup { file, key, encoding, delimiter, origin, name }
+}
+
+fn log(reader: &mut Reader, data_dir: &Path) -> Log {
+    let dir = reader.text("source.url").map(|folder| absolute(data_dir, &folder)).unwrap_or_default();
+    let (segment_bytes, capacity_bytes) = (reader.number("log.segment_bytes"), reader.number("log.capacity"));
+    if capacity_bytes > 0 && capacity_bytes / 2 < segment_bytes {
+        reader.contradiction(
+            "log.capacity",
+            "log.segment_bytes",
+            "the log's capacity is less than two segments",
+            ["only closed segments can be deleted, so the log would be full for good"],
+        );
+    }
+    let retention = reader.duration("log.retention");
+    Log { dir, segment_bytes, retention, capacity_bytes }
+}
+
+fn collector(reader: &mut Reader) -> Collector {
+    let (max_body_bytes, max_record_bytes) = (reader.number("collector.max_body"), reader.number("collector.max_record"));
+    if max_body_bytes > 0 && max_record_bytes > max_body_bytes {
+        reader.contradiction(
+            "collector.max_record",
+            "collector.max_body",
+            "a record may be larger than the body that holds it",
+            ["such a record could never be posted: raise max_body or lower max_record"],
+        );
+    }
+    Collector { max_body_bytes, max_record_bytes, max_records: reader.number("collector.max_records") }
+}
+
+fn lake(reader: &mut Reader, data_dir: &Path) -> Lake {
+    Lake {
+        dir: reader.text("lake.url").map(|folder| absolute(data_dir, &folder)).unwrap_or_default(),
+        commit_interval: reader.duration("lake.commit_interval"),
+        commit_rows: reader.number("lake.commit_rows"),
+        compact_after_files: reader.number("lake.compact_after_files"),
+        checkpoint_interval: reader.number("lake.checkpoint_interval"),
+        log_retention: reader.duration("lake.log_retention"),
+        zstd_level: reader.level("lake.zstd_level"),
+    }
+}
+
+/// Lake, log and the data folder itself must not lie in one another: each cleans up what it does not know in its own.
+fn apart(reader: &mut Reader, data_dir: &Path, log: &Path, lake: &Path) {
+    if [data_dir, log, lake].iter().any(|dir| dir.as_os_str().is_empty()) {
+        return;
+    }
+    let help = ["each of them keeps house in its own folder: name two that do not contain each other"];
+    for (key, dir) in [("source.url", log), ("lake.url", lake)] {
+        if data_dir.starts_with(dir) {
+            let what = format!("`{key}` is the data folder itself or above it: {}", dir.display());
+            reader.complain(key, Code::FoldersOverlap, what, &["name a folder below it, as `lake` or `log`"]);
+            return;
+        }
+    }
+    if log.starts_with(lake) || lake.starts_with(log) {
+        let what = format!("the lake ({}) and the log ({}) lie in one another", lake.display(), log.display());
+        let key = if reader.given("lake.url").is_some() { "lake.url" } else { "source.url" };
+        reader.complain(key, Code::FoldersOverlap, what, &help);
+    }
+}
+
+impl Reader {
+    pub(crate) fn new(layers: [Layer; 3], config_dir: PathBuf, working_dir: PathBuf, mistakes: Vec<Mistake>) -> Self {
+        Self { layers, config_dir, working_dir, mistakes, origins: Origins::default() }
+    }
+
+    pub(crate) fn into_parts(self) -> (Vec<Mistake>, Origins) {
+        (self.mistakes, self.origins)
+    }
+
+    fn members(&self, word: &str) -> Vec<(String, Origin)> {
+        self.layers[2].names(word).map(|(name, origin)| (name.to_owned(), origin.clone())).collect()
+    }
+
+    /// What somebody gave for the key, not its default.
+    fn given(&self, path: &str) -> Option<&Given> {
+        self.layers.iter().find_map(|layer| layer.values.get(path))
+    }
+
+    fn origin(&self, path: &str, otherwise: &Origin) -> Origin {
+        self.given(path).map_or_else(|| otherwise.clone(), |given| given.origin.clone())
+    }
+
+    fn note(&mut self, path: &str, value: String, origin: Origin) {
+        self.origins.0.insert(path.to_owned(), Entry { value, origin });
+    }
+
+    fn complain(&mut self, path: &str, code: Code, what: String, help: &[&str]) {
+        self.complain_at(self.origin(path, &Origin::Default), code, what, help);
+    }
+
+    fn complain_at(&mut self, origin: Origin, code: Code, what: String, help: &[&str]) {
+        self.mistakes.push(help.iter().fold(Mistake::new(code, what, origin), |mistake, line| mistake.help(*line)));
+    }
+
+    fn unreadable(&mut self, path: &str, file: &Path, fault: &str) {
+        let what = format!("`{path}` cannot be read: {fault}");
+        let looked = format!("looked for {}", file.display());
+        self.complain(
+            path,
+            Code::NamedFileUnreadable,
+            what,
+            &[&looked, "a relative path starts at the configuration file's folder"],
+        );
+    }
+
+    /// The mistake lies with the key that somebody gave.
+    fn contradiction(&mut self, first: &str, second: &str, what: &str, help: [&str; 1]) {
+        let key = if self.given(first).is_some() { first } else { second };
+        self.complain(key, Code::Contradiction, format!("`{first}` and `{second}` contradict each other: {what}"), &help);
+    }
+
+    /// The key's value in force. `None`: it has none, or a wrong one, and then the mistake is noted.
+    fn value(&mut self, path: &str) -> Option<Value> {
+        let key = keys::find(path)?;
+        let default =
+            || key.default.map(|text| Given { raw: Raw::Text(text.to_owned()), origin: Origin::Default, text_at: None });
+        let given = self.given(path).cloned().or_else(default)?;
+        match key.kind.parse(path, &given) {
+            Ok(value) => {
+                let shown = self.shown(key.kind, &given, &value);
+                self.note(path, shown, given.origin);
+                Some(value)
+            }
+            Err(mistake) => {
+                self.mistakes.push(mistake);
+                None
+            }
+        }
+    }
+
+    /// The value as TOML, folders and files absolute.
+    fn shown(&self, kind: Kind, given: &Given, value: &Value) -> String {
+        match (kind, value, &given.raw) {
+            (Kind::Folder | Kind::File, Value::Text(text), _) => quoted(&self.resolve(text, &given.origin).to_string_lossy()),
+            (Kind::Count { .. }, Value::Number(number), _) => number.to_string(),
+            (_, _, Raw::Text(text)) => quoted(text),
+            (_, _, Raw::Integer(digits)) => digits.clone(),
+            (_, _, Raw::Other(what)) => (*what).to_owned(),
+        }
+    }
+
+    /// A path of the file starts at the file's folder; one of a flag or variable where the user stands.
+    fn resolve(&self, text: &str, origin: &Origin) -> PathBuf {
+        let base = match origin {
+            Origin::Default | Origin::File(_) => &self.config_dir,
+            Origin::Env(_) | Origin::Flag(_) => &self.working_dir,
+        };
+        absolute(base, text)
+    }
+
+    fn path(&mut self, path: &str) -> Option<PathBuf> {
+        let origin = self.origin(path, &Origin::Default);
+        self.text(path).map(|text| self.resolve(&text, &origin))
+    }
+
+    fn text(&mut self, path: &str) -> Option<String> {
+        match self.value(path)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn text_or(&mut self, path: &str, default: &str) -> String {
+        if self.given(path).is_none() {
+            self.note(path, quoted(default), Origin::Default);
+            return default.to_owned();
+        }
+        // Beside a mistake; the path keeps it apart from every topic.
+        self.text(path).unwrap_or_else(|| path.to_owned())
+    }
+
+    fn number<T: TryFrom<u64> + Default>(&mut self, path: &str) -> T {
+        match self.value(path) {
+            Some(Value::Number(number)) => T::try_from(number).unwrap_or_default(),
+            _ => T::default(),
+        }
+    }
+
+    fn level(&mut self, path: &str) -> i32 {
+        self.number(path)
+    }
+
+    fn duration(&mut self, path: &str) -> Duration {
+        match self.value(path) {
+            Some(Value::Duration(duration)) => duration,
+            _ => Duration::ZERO,
+        }
+    }
+
+    fn byte(&mut self, path: &str) -> u8 {
+        match self.value(path) {
+            Some(Value::Byte(byte)) => byte,
+            _ => b',',
+        }
+    }
+
+    fn encoding(&mut self, path: &str) -> Encoding {
+        match self.text(path).as_deref() {
+            Some("windows-1252") => Encoding::Windows1252,
+            _ => Encoding::Utf8,
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+/// Joins and takes `.` and `..` out, without asking the disk: the folder need not exist yet.
+fn absolute(base: &Path, path: &str) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for part in base.join(path).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                clean.pop();
+            }
+            part => clean.push(part),
+        }
+    }
+    clean
+}

@@ -1,0 +1,142 @@
+//! What a configuration says, typed and checked: sizes in bytes, folders and files absolute.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kassa_model::{Contract, Shop};
+
+use crate::origin::{Origin, Place};
+
+/// A whole configuration, without mistakes.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it was read from, if there was one.
+    pub file: Option<PathBuf>,
+    pub data_dir: PathBuf,
+    pub shop: Shop,
+    /// By name.
+    pub streams: Vec<Stream>,
+    /// By name.
+    pub lookups: Vec<Lookup>,
+    pub log: Log,
+    pub collector: Collector,
+    pub lake: Lake,
+    pub archive: Archive,
+    pub live: Live,
+    pub server: Server,
+}
+
+/// A named input with a contract.
+#[derive(Debug, Clone)]
+pub struct Stream {
+    pub name: String,
+    /// No two streams share one.
+    pub topic: String,
+    pub format: Format,
+    pub contract: Contract,
+    /// `None`: records are in the contract's own form.
+    pub mapping: Option<Mapping>,
+    /// Of CSV.
+    pub encoding: Encoding,
+    /// Of CSV.
+    pub delimiter: u8,
+    /// How long the ids of behaviour events are remembered, by ingest time.
+    pub dedupe_window: Duration,
+    pub max_record_bytes: usize,
+    /// Where it is named.
+    pub origin: Origin,
+}
+
+/// How a stream's records are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// In files: one object a line.
+    Json,
+    /// With a header line.
+    Csv,
+    Parquet,
+}
+
+/// The encoding of CSV.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    Utf8,
+    Windows1252,
+}
+
+/// A mapping, not yet compiled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    pub sql: String,
+    /// Where the SQL's first character is.
+    pub origin: Origin,
+}
+
+impl Mapping {
+    /// The origin of a place in the SQL; both count from 1.
+    pub fn origin_at(&self, line: usize, column: usize) -> Origin {
+        let Origin::File(start) = &self.origin else { return self.origin.clone() };
+        let column = if line == 1 { start.column + column - 1 } else { column };
+        Origin::File(Place { file: start.file.clone(), line: start.line + line - 1, column })
+    }
+}
+
+/// A CSV file whose columns mappings look up by a key.
+#[derive(Debug, Clone)]
+pub struct Lookup {
+    pub name: String,
+    /// Exists and can be opened. Plain, .gz or .zst.
+    pub file: PathBuf,
+    pub key: String,
+    pub encoding: Encoding,
+    pub delimiter: u8,
+    /// Where it is named.
+    pub origin: Origin,
+}
+
+/// The collector's log.
+#[derive(Debug, Clone)]
+pub struct Log {
+    pub dir: PathBuf,
+    pub segment_bytes: u64,
+    pub retention: Duration,
+    pub capacity_bytes: u64,
+}
+
+/// The bounds of a request to the collector.
+#[derive(Debug, Clone)]
+pub struct Collector {
+    pub max_body_bytes: usize,
+    pub max_record_bytes: usize,
+    pub max_records: usize,
+}
+
+#[derive(Debug, Clone)]
+pub struct Lake {
+    pub dir: PathBuf,
+    pub commit_interval: Duration,
+    pub commit_rows: usize,
+    /// Small files of a table.
+    pub compact_after_files: usize,
+    /// In commits of a table.
+    pub checkpoint_interval: u64,
+    pub log_retention: Duration,
+    pub zstd_level: i32,
+}
+
+#[derive(Debug, Clone)]
+pub struct Archive {
+    pub zstd_level: i32,
+}
+
+#[derive(Debug, Clone)]
+pub struct Live {
+    pub push_interval: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Loopback.
+    pub listen: SocketAddr,
+}

@@ -1,0 +1,178 @@
+//! The one table of keys. What is not here is a mistake in a configuration; the JSON schema, `config/default.toml` and
+//! `docs/reference/configuration.md` are made from it, so that none of them can drift.
+
+use crate::kind::Kind;
+
+/// One key, or with `*` for a name that the user chooses, one key of each stream or lookup.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) path: &'static str,
+    pub(crate) kind: Kind,
+    /// As it would be given. `None`: required, optional, or derived as `doc` says.
+    pub(crate) default: Option<&'static str>,
+    pub(crate) required: bool,
+    pub(crate) doc: &'static str,
+}
+
+/// A table of the file. The first has no header.
+#[derive(Debug)]
+pub(crate) struct Section {
+    pub(crate) name: &'static str,
+    pub(crate) doc: &'static str,
+}
+
+pub(crate) const SECTIONS: &[Section] = &[
+    Section { name: "", doc: "" },
+    Section { name: "shop", doc: "The shop whose days and money the figures are in." },
+    Section { name: "source", doc: "Where records come from." },
+    Section {
+        name: "streams.*",
+        doc: "A named input with a contract. Where the file names no stream, the nine contracts' own exist: events, orders, \
+              order_lines, payments, refunds, customers, products, inventory, fx_rates.",
+    },
+    Section { name: "lookups.*", doc: "A reference table for mappings: `lookup('NAME', key, 'column')`." },
+    Section { name: "log", doc: "The collector's log: what was answered 202, on disk." },
+    Section { name: "collector", doc: "What `POST /v1/{stream}` takes; more is answered 413." },
+    Section { name: "lake", doc: "The star schema, dead letters and spans, as Delta tables." },
+    Section { name: "archive", doc: "Every record's bytes, in the lake's folder." },
+    Section { name: "live", doc: "The figures that are pushed to the dashboard." },
+    Section { name: "server", doc: "The one listener: collector, API and dashboard." },
+];
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const HOUR: u64 = 3600 * 1000;
+const DAY: u64 = 24 * HOUR;
+
+const fn key(path: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+    Key { path, kind, default: Some(default), required: false, doc }
+}
+
+const fn without_default(path: &'static str, kind: Kind, doc: &'static str) -> Key {
+    Key { path, kind, default: None, required: false, doc }
+}
+
+const fn required(path: &'static str, kind: Kind, doc: &'static str) -> Key {
+    Key { path, kind, default: None, required: true, doc }
+}
+
+const fn bytes(min: u64, max: u64) -> Kind {
+    Kind::Bytes { min, max }
+}
+
+const fn count(min: u64, max: u64) -> Kind {
+    Kind::Count { min, max }
+}
+
+/// Bounds in milliseconds.
+const fn duration(min: u64, max: u64) -> Kind {
+    Kind::Duration { min, max }
+}
+
+pub(crate) const CONTRACTS: Kind =
+    Kind::OneOf(&["event", "order", "order_line", "payment", "refund", "customer", "product", "inventory", "fx_rate"]);
+pub(crate) const FORMATS: Kind = Kind::OneOf(&["json", "csv", "parquet"]);
+pub(crate) const ENCODINGS: Kind = Kind::OneOf(&["utf-8", "windows-1252"]);
+
+pub(crate) const KEYS: &[Key] = &[
+    key("data_dir", Kind::Folder, "./data", "All that kassa writes lies below it. Relative to the configuration file's folder."),
+    key("shop.name", Kind::Text, "Shop", "The name on the dashboard."),
+    key("shop.time_zone", Kind::TimeZone, "Europe/London", "An IANA zone. Its midnights part the days of every figure."),
+    key("shop.currency", Kind::Currency, "GBP", "The reporting currency, an ISO 4217 code."),
+    key("source.url", Kind::SourceUrl, "log:log", "`log:FOLDER`: the collector's log. Relative to data_dir."),
+    without_default("streams.*.topic", Kind::Topic, "The topic that it is read from. Default: the stream's name."),
+    key("streams.*.format", FORMATS, "json", "How records are written. In files `json` is NDJSON; CSV has a header line."),
+    without_default(
+        "streams.*.contract",
+        CONTRACTS,
+        "What a record is. Required, unless the stream is named like its contract (`order`, `orders`).",
+    ),
+    without_default("streams.*.map", Kind::Sql, "The mapping into the contract: one SQL `SELECT … FROM input`."),
+    without_default(
+        "streams.*.map_file",
+        Kind::File,
+        "A file with the mapping, instead of `map`. Relative to the configuration file's folder.",
+    ),
+    key("streams.*.encoding", ENCODINGS, "utf-8", "The encoding of CSV files."),
+    key("streams.*.delimiter", Kind::Delimiter, ",", "The character between CSV fields: one ASCII character, `\\t` for a tab."),
+    key(
+        "streams.*.dedupe_window",
+        duration(60_000, 400 * DAY),
+        "7d",
+        "How long the ids of behaviour events are remembered, by ingest time. Orders, lines, payments and refunds: for good.",
+    ),
+    key("streams.*.max_record", bytes(KIB, 64 * MIB), "1MiB", "A larger record is a dead letter (`too_large`)."),
+    required(
+        "lookups.*.file",
+        Kind::File,
+        "A CSV file with a header line, plain, .gz or .zst. Relative to the configuration file's folder.",
+    ),
+    required("lookups.*.key", Kind::Text, "The column that is looked up; each value of it once."),
+    key("lookups.*.encoding", ENCODINGS, "utf-8", "The encoding of the file."),
+    key("lookups.*.delimiter", Kind::Delimiter, ",", "The character between fields: one ASCII character, `\\t` for a tab."),
+    key("log.segment_bytes", bytes(64 * KIB, GIB), "64MiB", "A segment file of this size is closed and the next one begun."),
+    key(
+        "log.retention",
+        duration(60_000, 4000 * DAY),
+        "7d",
+        "A closed segment this old is deleted once every sink has committed it.",
+    ),
+    key("log.capacity", bytes(MIB, 1 << 50), "16GiB", "When the log is this large, the collector answers 429 until segments go."),
+    key("collector.max_body", bytes(KIB, GIB), "64MiB", "The largest request body."),
+    key("collector.max_record", bytes(KIB, 64 * MIB), "1MiB", "The largest record in it."),
+    key("collector.max_records", count(1, 10_000_000), "1000000", "The most records in one request."),
+    key("lake.url", Kind::LakeUrl, "file:lake", "`file:FOLDER`: a local folder. Relative to data_dir."),
+    key(
+        "lake.commit_interval",
+        duration(10, HOUR),
+        "2s",
+        "Rows are committed at least this often: fresher, or fewer and larger files.",
+    ),
+    key("lake.commit_rows", count(1, 10_000_000), "200000", "Rows are committed at the latest when there are this many."),
+    key("lake.compact_after_files", count(2, 100_000), "100", "A table is compacted when it has this many small files."),
+    key("lake.checkpoint_interval", count(1, 100_000), "200", "Commits of a table between two checkpoints of its Delta log."),
+    key("lake.log_retention", duration(60_000, 400 * DAY), "1h", "How long a table's older versions can still be read."),
+    key("lake.zstd_level", count(1, 19), "1", "The compression of Parquet files: higher is smaller and slower."),
+    key("archive.zstd_level", count(1, 19), "1", "The same, of the raw records."),
+    key("live.push_interval", duration(10, 60_000), "50ms", "Changes are pushed to all viewers at most this often."),
+    key(
+        "server.listen",
+        Kind::Address,
+        "127.0.0.1:8080",
+        "Address and port. Only this machine's own (loopback), as kassa has no users and tokens yet. Port 0: any free one.",
+    ),
+];
+
+/// The key of a path as given: `streams.orders.topic` is an instance of `streams.*.topic`.
+pub(crate) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| {
+        let (mut given, mut known) = (path.split('.'), key.path.split('.'));
+        loop {
+            match (given.next(), known.next()) {
+                (None, None) => return true,
+                (Some(_), Some("*")) => {}
+                (Some(part), Some(word)) if part == word => {}
+                _ => return false,
+            }
+        }
+    })
+}
+
+/// The keys of a section by their last words: of `streams.*`: `topic`, `format`, …
+pub(crate) fn of_section(section: &str) -> impl Iterator<Item = (&'static str, &'static Key)> {
+    KEYS.iter().filter_map(move |key| {
+        let (parent, word) = key.path.rsplit_once('.').unwrap_or(("", key.path));
+        (parent == section).then_some((word, key))
+    })
+}
+
+/// The first words of sections: `shop`, `streams`, …
+pub(crate) fn section_words() -> impl Iterator<Item = &'static str> {
+    SECTIONS.iter().skip(1).map(|section| section.name.trim_end_matches(".*"))
+}
+
+/// Whether the section's members are named by the user: `streams`, `lookups`.
+pub(crate) fn is_named(word: &str) -> bool {
+    SECTIONS.iter().any(|section| section.name.strip_suffix(".*") == Some(word))
+}

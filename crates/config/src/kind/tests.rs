@@ -1,0 +1,121 @@
+use super::*;
+use crate::keys;
+use crate::origin::Origin;
+
+/// The value's text form by Debug, or the code and the first line of help.
+#[track_caller]
+fn check(path: &str, text: &str, want: &str) {
+    let given = Given { raw: Raw::Text(text.to_owned()), origin: Origin::Env("X".to_owned()), text_at: None };
+    let got = match keys::find(path).unwrap().kind.parse(path, &given) {
+        Ok(value) => format!("{value:?}"),
+        Err(mistake) => format!("{}: {}", mistake.code, mistake.help[0]),
+    };
+    assert_eq!(got, want, "{path} = {text}");
+}
+
+#[test]
+fn sizes_have_units() {
+    for (text, bytes) in [("64KiB", 65_536), ("1 MB", 1_000_000), ("70000", 70_000), ("1gib", 1 << 30)] {
+        check("log.segment_bytes", text, &format!("Number({bytes})"));
+    }
+    for text in ["", "MiB", "1.5MiB", "-1", "64 potatoes", "99999999999999999999", "99999999999TiB"] {
+        check(
+            "log.segment_bytes",
+            text,
+            "C007: a size is a whole number and B, kB, MB, GB, KiB, MiB or GiB, for example `64MiB`",
+        );
+    }
+    check("log.segment_bytes", "0", "C007: it can be 64KiB to 1GiB");
+    check("log.segment_bytes", "2GiB", "C007: it can be 64KiB to 1GiB");
+}
+
+#[test]
+fn durations_have_units() {
+    check("lake.commit_interval", "1s 500ms", "Duration(1.5s)");
+    check("lake.commit_interval", "2", "C007: a duration is numbers with ms, s, m, h or d, for example `2s`");
+    check("lake.commit_interval", "soon", "C007: a duration is numbers with ms, s, m, h or d, for example `2s`");
+    check("lake.commit_interval", "0s", "C007: it can be 10ms to 1h");
+    check("streams.x.dedupe_window", "30", "C007: a duration is numbers with ms, s, m, h or d, for example `30d`");
+    check("streams.x.dedupe_window", "2years", "C007: it can be 1m to 400d");
+}
+
+#[test]
+fn only_this_machine_listens() {
+    for (text, want) in [
+        ("127.0.0.1:80", "127.0.0.1:80"),
+        ("[::1]:0", "[::1]:0"),
+        ("localhost:99", "127.0.0.1:99"),
+        ("127.8.0.1:1", "127.8.0.1:1"),
+    ] {
+        check("server.listen", text, &format!("Address({want})"));
+    }
+    for text in ["0.0.0.0:80", "[::]:80", "192.168.1.5:80", "[::ffff:10.0.0.1]:80"] {
+        check("server.listen", text, "C012: whoever reaches kassa reads and writes everything: it has no users and tokens yet");
+    }
+    check("server.listen", ":8080", "C011: did you mean `127.0.0.1:8080`?");
+    check("server.listen", "8080", "C011: did you mean `127.0.0.1:8080`?");
+    for text in ["", "shop.example:80", "127.0.0.1", "127.0.0.1:99999"] {
+        check("server.listen", text, "C011: an IP address and a port, for example `127.0.0.1:8080` or `[::1]:8080`");
+    }
+}
+
+#[test]
+fn urls_open_what_this_build_has() {
+    check("source.url", "log:a/b", "Text(\"a/b\")");
+    check("lake.url", "file:///srv/lake", "Text(\"/srv/lake\")");
+    check("lake.url", "file:/srv/lake", "Text(\"/srv/lake\")");
+    check("lake.url", "file://host/lake", "C010: a local folder has no host: write `file:FOLDER` or `file:///ABSOLUTE/FOLDER`");
+    check("lake.url", "file:", "C010: write `file:FOLDER`");
+    check("lake.url", "lake", "C010: did you mean `file:lake`?");
+    check("lake.url", "s3://bucket", "C010: this build writes the lake to a local folder, not to S3: write `file:FOLDER`");
+    check("source.url", "file:x.csv", "C010: files are read by `kassa replay --stream NAME FILE…`; leave `log:log` here");
+    check(
+        "source.url",
+        "kafka://host:9092",
+        "C010: this build reads the collector's log (`log:log`) and files (`kassa replay`), not Kafka: POST the records to /v1/{stream}",
+    );
+}
+
+#[test]
+fn names_are_met_half_way() {
+    check("shop.time_zone", "Asia/Kolkata", "Text(\"Asia/Kolkata\")");
+    check("shop.time_zone", "new york", "C008: did you mean `America/New_York`?");
+    check("shop.time_zone", "Europe/Lodnon", "C008: did you mean `Europe/London`?");
+    check("shop.currency", "eur", "C009: did you mean `EUR`?");
+    check("shop.currency", "£", "C009: an active ISO 4217 code, as `GBP`, `EUR` or `INR`");
+    check("streams.x.contract", "orderline", "C006: did you mean `order_line`?");
+    check("streams.x.contract", "orders", "C006: did you mean `order`?");
+    check("streams.x.format", "ndjson", "C006: write `json`: a file of that format has one JSON object a line");
+    check("streams.x.format", "xml", "C006: valid here: `json`, `csv` and `parquet`");
+    check("streams.x.encoding", "latin1", "C006: write `windows-1252`, which contains it");
+}
+
+#[test]
+fn a_topic_can_be_a_folder_and_a_delimiter_one_byte() {
+    check("streams.x.topic", "shop.Orders-v1_2", "Text(\"shop.Orders-v1_2\")");
+    for text in ["", ".", "..", "a/b", "é", "a b"] {
+        let legal = "C013: a topic is made of A–Z, a–z, 0–9, `.`, `_` and `-`, and has at most 249 characters";
+        check("streams.x.topic", text, legal);
+    }
+    check("streams.x.delimiter", "\\t", "Byte(9)");
+    check("streams.x.delimiter", "\t", "Byte(9)");
+    check("streams.x.delimiter", ";", "Byte(59)");
+    for text in ["", ";;", "\"", "\n", "é"] {
+        check("streams.x.delimiter", text, "C006: one ASCII character, not a quote or a line end: `,`, `;`, `|` or `\\t`");
+    }
+}
+
+#[test]
+fn every_default_is_right_by_itself() {
+    for key in keys::KEYS {
+        let Some(default) = key.default else { continue };
+        let given = Given { raw: Raw::Text(default.to_owned()), origin: Origin::Default, text_at: None };
+        assert!(key.kind.parse(key.path, &given).is_ok(), "{}", key.path);
+    }
+}
+
+#[test]
+fn choices_are_the_models_contracts() {
+    let names: Vec<&str> = kassa_model::Contract::ALL.iter().map(|contract| contract.name()).collect();
+    assert_eq!(keys::CONTRACTS, Kind::OneOf(Vec::leak(names)));
+}

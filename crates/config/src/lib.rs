@@ -1,0 +1,40 @@
+//! kassa's configuration, read in one go: defaults < file < environment < flags → [`Config`], or every mistake at once.
+//!
+//! ```text
+//!  keys.rs      the one table of keys: name, kind, default, meaning   (also feeds the schema, the reference and default.toml)
+//!  file.rs      TOML text            ─┐
+//!  overlay.rs   KASSA__* and flags   ─┴► given.rs   key → value as it was given, and where
+//!  kind.rs      one value as given → one typed value, or what is wrong with it
+//!  build.rs     all of it → Config: the checks that see more than one key
+//!  mistake.rs   what, where, why, the nearest valid name, the fix; as text and as JSON
+//! ```
+//!
+//! Nothing here opens the lake, the log or a socket; it reads the configuration file and the files which that names.
+
+mod build;
+mod config;
+mod file;
+mod given;
+mod keys;
+mod kind;
+mod load;
+mod mistake;
+mod nearest;
+mod origin;
+mod overlay;
+mod schema;
+
+#[cfg(test)]
+mod pages;
+#[cfg(test)]
+mod reference;
+
+pub use config::{Archive, Collector, Config, Encoding, Format, Lake, Live, Log, Lookup, Mapping, Server, Stream};
+pub use load::{LoadOptions, Override};
+pub use mistake::{Mistake, Mistakes};
+pub use nearest::nearest;
+pub use origin::{Entry, Origin, Origins, Place};
+pub use schema::schema;
+
+/// The file with every key, its default and a comment each.
+pub const DEFAULT_TOML: &str = include_str!("../../../config/default.toml");

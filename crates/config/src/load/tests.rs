@@ -1,0 +1,424 @@
+use std::fs;
+
+use super::*;
+use crate::config::{Encoding, Format};
+use crate::{DEFAULT_TOML, keys};
+
+struct Case {
+    dir: tempfile::TempDir,
+    env: Vec<(OsString, OsString)>,
+    overrides: Vec<Override>,
+}
+
+fn given(file: impl AsRef<[u8]>) -> Case {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("kassa.toml"), file).unwrap();
+    Case { dir, env: Vec::new(), overrides: Vec::new() }
+}
+
+impl Case {
+    fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    fn flag(mut self, flag: &str, key: &str, value: &str) -> Self {
+        self.overrides.push(Override { key: key.into(), value: value.into(), flag: flag.into() });
+        self
+    }
+
+    fn file(self, name: &str, text: &str) -> Self {
+        fs::write(self.dir.path().join(name), text).unwrap();
+        self
+    }
+
+    fn load(&self) -> Result<(Config, Origins), Mistakes> {
+        let working_dir = self.dir.path().to_owned();
+        Config::load(&LoadOptions { path: None, working_dir, env: self.env.clone(), overrides: self.overrides.clone() })
+    }
+
+    fn right(&self) -> (Config, Origins) {
+        self.load().unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    }
+
+    fn wrong(&self) -> String {
+        let text = self.load().map(|_| ()).unwrap_err().to_string();
+        text.replace(&*self.dir.path().to_string_lossy(), "DIR")
+    }
+}
+
+/// Each line of `want` is a line of the mistakes, without its indent.
+#[track_caller]
+fn check(case: &Case, want: &str) {
+    let trim = |text: &str| text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
+    let got = case.wrong();
+    assert_eq!(trim(&got), trim(want), "\n{got}");
+}
+
+#[test]
+fn an_empty_file_is_the_defaults() {
+    let case = given("");
+    let (config, origins) = case.right();
+    let data = case.dir.path().join("data");
+    assert_eq!(config.data_dir, data);
+    assert_eq!((config.log.dir, config.lake.dir), (data.join("log"), data.join("lake")));
+    assert_eq!((config.shop.zone_name.as_str(), config.shop.currency.code()), ("Europe/London", "GBP"));
+    assert_eq!((config.log.segment_bytes, config.log.capacity_bytes), (64 << 20, 16 << 30));
+    assert_eq!((config.collector.max_body_bytes, config.collector.max_record_bytes), (64 << 20, 1 << 20));
+    assert_eq!((config.lake.commit_rows, config.lake.checkpoint_interval, config.lake.zstd_level), (200_000, 200, 1));
+    assert_eq!(config.lake.commit_interval.as_millis(), 2000);
+    assert_eq!(config.live.push_interval.as_millis(), 50);
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+    let streams: Vec<String> =
+        config.streams.iter().map(|stream| format!("{}={}", stream.name, stream.contract.name())).collect();
+    assert_eq!(
+        streams.join(" "),
+        "customers=customer events=event fx_rates=fx_rate inventory=inventory order_lines=order_line orders=order \
+         payments=payment products=product refunds=refund"
+    );
+    let stream = &config.streams[1];
+    assert_eq!((stream.topic.as_str(), stream.format, stream.max_record_bytes), ("events", Format::Json, 1 << 20));
+    assert_eq!(stream.dedupe_window.as_secs(), 7 * 86_400);
+    assert!(origins.iter().all(|(_, entry)| entry.origin == Origin::Default));
+}
+
+#[test]
+fn default_toml_as_a_file_changes_nothing() {
+    let show = |origins: &Origins| origins.iter().map(|(path, entry)| format!("{path} = {}", entry.value)).collect::<Vec<_>>();
+    let case = given(DEFAULT_TOML);
+    let with_file = show(&case.right().1);
+    fs::write(case.dir.path().join("kassa.toml"), "").unwrap();
+    assert_eq!(with_file, show(&case.right().1));
+    let fixed = keys::KEYS.iter().filter(|key| !key.path.contains('*'));
+    for key in fixed {
+        assert!(with_file.iter().any(|line| line.starts_with(&format!("{} = ", key.path))), "{} has no default", key.path);
+    }
+}
+
+#[test]
+fn flags_beat_the_environment_beats_the_file_beats_the_default() {
+    let file = "[server]\nlisten = \"127.0.0.1:1\"\n[shop]\nname = \"File\"\ncurrency = \"EUR\"\n[lake]\ncommit_rows = 5\n";
+    let case = given(file)
+        .env("KASSA__SERVER__LISTEN", "127.0.0.1:2")
+        .env("KASSA__SHOP__NAME", "Env")
+        .env("KASSA__LAKE__COMMIT_ROWS", "6")
+        .env("KASSA_TEST_DATA", "not meant for the configuration")
+        .flag("--listen", "server.listen", "localhost:3");
+    let (config, origins) = case.right();
+    assert_eq!(config.server.listen.port(), 3);
+    assert_eq!((config.shop.name.as_str(), config.shop.currency.code(), config.lake.commit_rows), ("Env", "EUR", 6));
+    let origin = |path: &str| format!("{} from {}", origins.get(path).unwrap().value, origins.get(path).unwrap().origin);
+    assert_eq!(origin("server.listen"), "\"localhost:3\" from flag --listen");
+    assert_eq!(origin("shop.name"), "\"Env\" from environment variable KASSA__SHOP__NAME");
+    assert_eq!(origin("lake.commit_rows"), "6 from environment variable KASSA__LAKE__COMMIT_ROWS");
+    assert_eq!(origin("shop.currency"), "\"EUR\" from kassa.toml:5:12");
+    assert_eq!(origin("shop.time_zone"), "\"Europe/London\" from default");
+}
+
+#[test]
+fn a_path_starts_where_it_was_written() {
+    let case = given("");
+    let shop = case.dir.path().join("shop");
+    fs::create_dir(&shop).unwrap();
+    fs::write(shop.join("my.toml"), "data_dir = \"../kept/./data\"\n[lake]\nurl = \"file:///srv/lake\"\n").unwrap();
+    let mut options =
+        LoadOptions { path: Some("shop/my.toml".into()), working_dir: case.dir.path().into(), ..Default::default() };
+    let (config, origins) = Config::load(&options).unwrap();
+    assert_eq!(config.data_dir, case.dir.path().join("kept/data"));
+    assert_eq!((config.log.dir, config.lake.dir), (case.dir.path().join("kept/data/log"), PathBuf::from("/srv/lake")));
+    assert_eq!(config.file, Some(shop.join("my.toml")));
+    assert_eq!(origins.get("data_dir").unwrap().value, format!("\"{}\"", case.dir.path().join("kept/data").display()));
+    options.overrides = vec![Override { key: "data_dir".into(), value: "here".into(), flag: "--data-dir".into() }];
+    assert_eq!(Config::load(&options).unwrap().0.data_dir, case.dir.path().join("here"));
+}
+
+#[test]
+fn streams_and_lookups_are_read_whole() {
+    let case = given(
+        "[streams.sales]\ntopic = \"online-retail\"\nformat = \"csv\"\nencoding = \"windows-1252\"\ndelimiter = \"\\\\t\"\n\
+         contract = \"order_line\"\nmap = \"\"\"\nSELECT a\nFROM input\"\"\"\n\
+         [streams.orders]\nmap_file = \"o.sql\"\n[lookups.shops]\nfile = \"s.csv\"\nkey = \"id\"\n",
+    )
+    .file("o.sql", "SELECT b FROM input")
+    .file("s.csv", "id\n1\n")
+    .env("KASSA__STREAMS__ORDERS__MAX_RECORD", "2 kb");
+    let (config, _) = case.right();
+    let [orders, sales] = &config.streams[..] else { panic!("{:?}", config.streams) };
+    assert_eq!((orders.contract, orders.topic.as_str(), orders.max_record_bytes), (Contract::Order, "orders", 2000));
+    assert_eq!((sales.contract, sales.topic.as_str()), (Contract::OrderLine, "online-retail"));
+    assert_eq!((sales.format, sales.encoding, sales.delimiter), (Format::Csv, Encoding::Windows1252, b'\t'));
+    let at = |stream: &crate::Stream, line, column| stream.mapping.as_ref().unwrap().origin_at(line, column).to_string();
+    assert_eq!((at(sales, 1, 8), at(sales, 2, 6)), ("kassa.toml:8:8".into(), "kassa.toml:9:6".into()));
+    assert_eq!(sales.mapping.as_ref().unwrap().sql, "SELECT a\nFROM input");
+    assert_eq!(at(orders, 1, 8), format!("{}:1:8", case.dir.path().join("o.sql").display()));
+    assert_eq!((config.lookups[0].name.as_str(), config.lookups[0].key.as_str()), ("shops", "id"));
+    assert_eq!(config.lookups[0].file, case.dir.path().join("s.csv"));
+}
+
+#[test]
+fn a_mapping_in_one_line_begins_behind_its_quote() {
+    let (config, _) = given("[streams.orders]\nmap = 'SELECT a FROM input'\n").right();
+    assert_eq!(config.streams[0].mapping.as_ref().unwrap().origin_at(1, 8).to_string(), "kassa.toml:2:15");
+}
+
+#[test]
+fn windows_line_ends_are_line_ends() {
+    let text = "[streams.orders]\r\nmap = \"\"\"\r\nSELECT a FROM input\"\"\"\r\n[server]\r\nlisten = '127.0.0.1:7'\r\n";
+    let (config, origins) = given(text).right();
+    assert_eq!(config.streams[0].mapping.as_ref().unwrap().origin.to_string(), "kassa.toml:3:1");
+    assert_eq!(origins.get("server.listen").unwrap().origin.to_string(), "kassa.toml:5:10");
+    check(
+        &given("[server]\r\nlsten = 3\r\n"),
+        "error[C003]: unknown key `lsten` in [server]
+         --> kassa.toml:2:1
+         = did you mean `listen`?
+         = see docs/errors/C003.md
+         1 mistake in the configuration",
+    );
+}
+
+#[test]
+fn a_file_that_is_not_utf_8_says_where() {
+    let mut latin: Vec<u8> = b"[shop]\nname = \"Caf".to_vec();
+    latin.extend([0xE9, b'"', b'\n']);
+    check(
+        &given(latin),
+        "error[C002]: the file is not UTF-8
+         --> kassa.toml:2:12
+         = TOML is always UTF-8; save the file in that encoding (your editor may call it Unicode)
+         = see docs/errors/C002.md
+         1 mistake in the configuration",
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_mistake_only_when_it_was_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = LoadOptions { working_dir: dir.path().into(), ..Default::default() };
+    assert_eq!(Config::load(&options).unwrap().0.data_dir, dir.path().join("data"));
+    options.path = Some("gone.toml".into());
+    options.env = vec![("KASSA__SHOP__NAEM".into(), "x".into()), ("KASSA__STREAMS__SALES__FORMAT".into(), "csv".into())];
+    let mistakes = Config::load(&options).map(|_| ()).unwrap_err();
+    let told: Vec<String> = mistakes.0.iter().map(|mistake| format!("{} {}", mistake.code, mistake.origin)).collect();
+    assert_eq!(told, ["C004 environment variable KASSA__SHOP__NAEM", "C001 gone.toml:1:1"]);
+}
+
+#[test]
+fn every_mistake_is_told_at_once() {
+    let case = given(
+        "dta_dir = \"x\"
+listen = \"127.0.0.1:9\"
+[shop]
+time_zone = \"London\"
+currency = \"gbp\"
+[serverr]
+[server]
+lsiten = \"127.0.0.1:8080\"
+listen = \"0.0.0.0:8080\"
+[streams.sales]
+format = \"json\"
+delimiter = \";\"
+dedupe_window = \"7\"
+[lake]
+url = \"s3://bucket/x\"
+commit_rows = \"7\"
+",
+    )
+    .env("KASSA__SERVER__LISTN", "x")
+    .flag("--set", "server.lisen", "3");
+    check(
+        &case,
+        "error[C004]: unknown variable KASSA__SERVER__LISTN
+         --> environment variable KASSA__SERVER__LISTN
+         = did you mean `KASSA__SERVER__LISTEN`?
+         = see docs/errors/C004.md
+
+         error[C003]: unknown key `lisen` in [server]
+         --> flag --set
+         = did you mean `listen`?
+         = see docs/errors/C003.md
+
+         error[C003]: unknown key `dta_dir` before the first section
+         --> kassa.toml:1:1
+         = did you mean `data_dir`?
+         = see docs/errors/C003.md
+
+         error[C003]: unknown key `listen` before the first section
+         --> kassa.toml:2:1
+         = `listen` is a key of `server`
+         = see docs/errors/C003.md
+
+         error[C008]: `shop.time_zone` is not a time zone: \"London\"
+         --> kassa.toml:4:13
+         = did you mean `Europe/London`?
+         = see docs/errors/C008.md
+
+         error[C009]: `shop.currency` is not a currency: \"gbp\"
+         --> kassa.toml:5:12
+         = did you mean `GBP`?
+         = see docs/errors/C009.md
+
+         error[C003]: unknown section [serverr]
+         --> kassa.toml:6:2
+         = did you mean `server`?
+         = see docs/errors/C003.md
+
+         error[C003]: unknown key `lsiten` in [server]
+         --> kassa.toml:8:1
+         = did you mean `listen`?
+         = see docs/errors/C003.md
+
+         error[C012]: `server.listen` is not an address of this machine alone: \"0.0.0.0:8080\"
+         --> kassa.toml:9:10
+         = whoever reaches kassa reads and writes everything: it has no users and tokens yet
+         = write `127.0.0.1:8080`; from afar, tunnel: `ssh -L 8080:127.0.0.1:8080 HOST`
+         = see docs/errors/C012.md
+
+         error[C014]: the stream `sales` has no contract
+         --> kassa.toml:10:10
+         = a contract says what its records are: `event`, `order`, `order_line`, `payment`, `refund`, `customer`, `product`, `inventory` and `fx_rate`
+         = write for example `contract = \"order_line\"` in [streams.sales]
+         = see docs/errors/C014.md
+
+         error[C019]: `streams.sales.delimiter` has no effect: the stream's format is not csv
+         --> kassa.toml:12:13
+         = leave it out, or write `format = \"csv\"`
+         = see docs/errors/C019.md
+
+         error[C007]: `streams.sales.dedupe_window` is not a duration: \"7\"
+         --> kassa.toml:13:17
+         = a duration is numbers with ms, s, m, h or d, for example `7d`
+         = see docs/errors/C007.md
+
+         error[C010]: `lake.url` is no lake of this build: \"s3://bucket/x\"
+         --> kassa.toml:15:7
+         = this build writes the lake to a local folder, not to S3: write `file:FOLDER`
+         = see docs/errors/C010.md
+
+         error[C005]: `lake.commit_rows` takes a number, not text
+         --> kassa.toml:16:15
+         = write it without quotes: `commit_rows = 7`
+         = see docs/errors/C005.md
+
+         14 mistakes in the configuration",
+    );
+}
+
+/// The codes and places of a file's mistakes, and what stands first.
+#[track_caller]
+fn check_short(file: &str, want: &[&str]) {
+    let case = given(file).file("empty.sql", "").file("in.csv", "a\n");
+    let mistakes = case.load().map(|_| ()).unwrap_err();
+    let dir = case.dir.path().to_string_lossy().into_owned();
+    let told: Vec<String> =
+        mistakes.0.iter().map(|mistake| format!("{} {}: {}", mistake.code, mistake.origin, mistake.what)).collect();
+    let told: Vec<String> = told.iter().map(|line| line.replace(&dir, "DIR").replace("kassa.toml:", "")).collect();
+    assert_eq!(told, want, "{mistakes}");
+}
+
+#[test]
+fn mistakes_that_see_two_keys_lie_with_the_one_that_was_given() {
+    check_short(
+        "[streams.a]\ntopic = \"x\"\ncontract = \"order\"\n[streams.b]\ntopic = \"x\"\ncontract = \"order\"\n",
+        &["C018 5:9: the streams `a` and `b` read the same topic: \"x\""],
+    );
+    check_short(
+        "[log]\ncapacity = \"100MiB\"\n",
+        &[
+            "C020 2:12: `log.capacity` and `log.segment_bytes` contradict each other: the log's capacity is less than two segments",
+        ],
+    );
+    check_short(
+        "[collector]\nmax_body = \"64KiB\"\n",
+        &[
+            "C020 2:12: `collector.max_record` and `collector.max_body` contradict each other: a record may be larger than the body that holds it",
+        ],
+    );
+    check_short(
+        "[lake]\nurl = \"file:log/lake\"\n",
+        &["C021 2:7: the lake (DIR/data/log/lake) and the log (DIR/data/log) lie in one another"],
+    );
+    check_short("[lake]\nurl = \"file:.\"\n", &["C021 2:7: `lake.url` is the data folder itself or above it: DIR/data"]);
+    check_short(
+        "[streams.orders]\nmap = \"SELECT 1\"\nmap_file = \"o.sql\"\n",
+        &["C015 3:12: the stream `orders` has both `map` and `map_file`"],
+    );
+}
+
+#[test]
+fn files_that_the_configuration_names_are_looked_at() {
+    check_short("data_dir = \"kassa.toml\"\n", &["C023 1:12: `data_dir` is not a folder: DIR/kassa.toml"]);
+    check_short(
+        "[streams.orders]\nmap_file = \"empty.sql\"\n",
+        &["C016 2:12: `streams.orders.map_file` cannot be read: the file is empty"],
+    );
+    check_short(
+        "[lookups.a]\nfile = \".\"\nkey = \"id\"\n[lookups.b]\nfile = \"in.csv\"\n[lookups.c]\nfile = \"gone.csv\"\nkey = \"id\"\n",
+        &[
+            "C016 2:8: `lookups.a.file` cannot be read: it is a folder",
+            "C022 4:10: the lookup `b` has no `key`",
+            "C016 7:8: `lookups.c.file` cannot be read: No such file or directory (os error 2)",
+        ],
+    );
+}
+
+#[test]
+fn the_wrong_form_is_told_where_it_lies() {
+    check_short(
+        "streams = 3\n[server.listen]\nx = 1\n",
+        &["C005 1:11: `streams` is a section, not a value", "C005 2:1: `server.listen` cannot be a section"],
+    );
+    check_short(
+        "[streams]\nx = 3\n[streams.Order-Lines]\n[streams.a__b]\n",
+        &[
+            "C005 2:5: `streams.x` is a section, not a value",
+            "C013 3:10: `Order-Lines` cannot name one of [streams]",
+            "C013 4:10: `a__b` cannot name one of [streams]",
+        ],
+    );
+    check_short(
+        "[shop]\nname = 3\ncurrency = true\ntime_zone = \"\"\n",
+        &[
+            "C005 2:8: `shop.name` takes text, not a number",
+            "C005 3:12: `shop.currency` cannot be a boolean",
+            "C008 4:13: `shop.time_zone` is not a time zone: \"\"",
+        ],
+    );
+}
+
+#[test]
+fn behind_a_syntax_error_nothing_is_guessed() {
+    check_short(
+        "[server]\nlisten = 127.0.0.1:8080\n[shop]\nnmae = 1\n",
+        &["C002 2:15: not TOML: invalid float, expected nothing"],
+    );
+    check_short(
+        "[shop]\nnmae = 1\n[streams.sales]\nformat = csv\ncontract = \"order\"\n",
+        &["C003 2:1: unknown key `nmae` in [shop]", "C002 4:10: not TOML: string values must be quoted, expected literal string"],
+    );
+    check_short("[shop]\nname = \"a\"\n[shop]\n", &["C002 3:2: not TOML: duplicate key"]);
+}
+
+#[test]
+fn the_environment_changes_streams_and_makes_none() {
+    let case =
+        given("[streams.orders]\n").env("KASSA__STREAMS__ORDER__FORMAT", "csv").env("KASSA__STREAMS__ORDERS__FORMT", "csv");
+    let told = case.wrong();
+    assert!(told.contains("unknown variable KASSA__STREAMS__ORDER__FORMAT"), "{told}");
+    assert_eq!(told.matches("did you mean `KASSA__STREAMS__ORDERS__FORMAT`?").count(), 2, "{told}");
+}
+
+#[test]
+fn mistakes_are_json_too() {
+    let mistakes = given("[server]\nlsten = 3\n").env("KASSA__X", "1").load().map(|_| ()).unwrap_err();
+    assert_eq!(
+        serde_json::to_value(&mistakes).unwrap(),
+        serde_json::json!([
+            {"code": "C004", "message": "unknown variable KASSA__X", "file": null, "line": null, "column": null,
+             "variable": "KASSA__X", "flag": null, "page": "docs/errors/C004.md",
+             "help": ["a variable is KASSA__SECTION__KEY, as in KASSA__SERVER__LISTEN; `kassa config show` lists all keys"]},
+            {"code": "C003", "message": "unknown key `lsten` in [server]", "file": "kassa.toml", "line": 2, "column": 1,
+             "variable": null, "flag": null, "help": ["did you mean `listen`?"], "page": "docs/errors/C003.md"},
+        ])
+    );
+}

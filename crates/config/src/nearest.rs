@@ -1,0 +1,52 @@
+//! "Did you mean": the nearest of the valid names.
+
+/// The candidate that is at most a third of its letters away from `word` (at least one edit, at most three; case is no edit).
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = word.to_lowercase();
+    let within = |candidate: &str| (candidate.chars().count() / 3).clamp(1, 3);
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, candidate)| *distance <= within(candidate))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// "did you mean `x`?", or else all that is valid.
+pub(crate) fn hint<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> String {
+    match nearest(word, candidates.clone()) {
+        Some(candidate) => format!("did you mean `{candidate}`?"),
+        None => format!("valid here: {}", list(candidates)),
+    }
+}
+
+/// "`a`, `b` and `c`".
+pub(crate) fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    let quoted: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        None => "nothing".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_near() {
+        let names = ["listen", "lake", "log", "live", "time_zone", "currency"];
+        for (word, want) in [
+            ("lsiten", Some("listen")),
+            ("Listen", Some("listen")),
+            ("timezone", Some("time_zone")),
+            ("curency", Some("currency")),
+            ("lag", Some("log")),
+            ("warehouse", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(word, names), want, "{word}");
+        }
+    }
+}
