@@ -1,4 +1,5 @@
-import { defineConfig, type Plugin } from "vite";
+import type { Plugin } from "vite";
+import { defineConfig } from "vitest/config";
 
 /** Nothing inline, nothing from another host. In the page itself, so that it holds whatever serves it. */
 const POLICY = [
@@ -26,5 +27,6 @@ export default defineConfig({
   base: "./",
   plugins: [contentSecurityPolicy()],
   server: { proxy: { "/api": "http://127.0.0.1:8080" } },
+  test: { css: true, environment: "node", include: ["src/**/*.test.ts"] },
   build: { target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 700 },
 });

@@ -6,7 +6,7 @@ import { AT, launch, open, startMock } from "./stage.mjs";
 const folder = process.argv[2] ?? "screenshots";
 const only = process.argv[3];
 mkdirSync(folder, { recursive: true });
-const mock = await startMock({ at: AT, everyMs: 1000 });
+const mock = await startMock({ at: new Date(Date.parse(AT) - 240).toISOString(), still: true, everyMs: 1000 });
 const browser = await launch();
 const VIEWS = { live: "#/live", sales: "#/sales", "sales-category": "#/sales?by=category", "sales-orders": "#/sales?bar=2026-11-18", data: "#/data" };
 for (const [name, path] of Object.entries(VIEWS)) {

@@ -67,7 +67,7 @@ export function figureAnswer(name, query, at, now) {
   const to = [query.get("to") ?? at.today, at.today].sort()[0];
   const days = [];
   for (let date = from; date <= to; date = addDays(date, 1)) days.push(dayOf(date, at));
-  const rows = by === "step" ? steps(sumOf(days)) : rowsBy(name, by, days);
+  const rows = by === "step" ? steps(sumOf(days)) : rowsBy(name, by, days, `${at.today}T${String(Math.floor(at.minute / 60)).padStart(2, "0")}`);
   return { status: 200, body: { figure: name, unit: entry.unit, currency: "GBP", basis: query.get("basis") ?? "movement", time_zone: ZONE, by, from: query.get("from"), to: query.get("to"), as_of: now.toISOString(), event_time: now.toISOString(), positions: positions(at.minute), unconverted: name === "gross_sales" ? [{ currency: "SEK", rows: 3 }] : [], rows } };
 }
 
@@ -79,10 +79,10 @@ function isoWeek(date) {
   return `${thursday.getUTCFullYear()}-W${String(1 + Math.floor((thursday - start) / 604_800_000)).padStart(2, "0")}`;
 }
 
-function rowsBy(name, by, days) {
+function rowsBy(name, by, days, nowKey) {
   const value = VALUES[name];
   if (by === "total") return [{ key: "total", label: "total", value: value(sumOf(days)) }];
-  if (by === "hour") return days.flatMap((one) => hours(one).map((hour, index) => ({ key: `${one.date}T${String(index).padStart(2, "0")}`, label: `${one.date}T${String(index).padStart(2, "0")}`, value: value(hour) }))).filter((_, index, all) => index < all.length);
+  if (by === "hour") return days.flatMap((one) => hours(one).map((hour, index) => ({ key: `${one.date}T${String(index).padStart(2, "0")}`, label: `${one.date}T${String(index).padStart(2, "0")}`, value: value(hour) }))).filter(({ key }) => key <= nowKey);
   if (KEYS[by]) {
     const groups = Map.groupBy ? Map.groupBy(days, (one) => KEYS[by](one.date)) : grouped(days, (one) => KEYS[by](one.date));
     return [...groups].map(([key, list]) => ({ key, label: key, value: value(sumOf(list)) }));

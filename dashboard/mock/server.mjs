@@ -13,10 +13,11 @@ const DIST = join(fileURLToPath(new URL(".", import.meta.url)), "..", "dist");
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
 const REFUSAL = { error: { code: "lake_unreadable", message: "the lake cannot be read: ./data/lake/DWH/fact_sales/_delta_log is missing", hint: "point [lake] url at the folder that holds DWH, or restore it from a backup" } };
 
-/** Options: port (0 is any), at (the mock's start of time), state, everyMs (how often the stream pushes). */
-export async function startMock({ port = 0, at, state = "live", everyMs = 100 } = {}) {
+/** Options: port (0 is any), at (the mock's start of time), still (its clock stands), state, everyMs (how often the stream pushes). */
+export async function startMock({ port = 0, at, still = false, state = "live", everyMs = 100 } = {}) {
   const shift = at ? Date.parse(at) - Date.now() : 0;
-  const mock = { state, everyMs, sent: null, pushes: 0, now: () => new Date(Date.now() + shift - (mock.state === "past" ? 40 * 86_400_000 : 0)), streams: new Set() };
+  const mock = { state, everyMs, sent: null, pushes: 0, streams: new Set() };
+  mock.now = () => new Date(still ? Date.parse(at) : Date.now() + shift);
   const server = createServer((request, response) => answer(mock, new URL(request.url, "http://mock"), response));
   await new Promise((ready) => server.listen(port, "127.0.0.1", ready));
   mock.url = `http://127.0.0.1:${server.address().port}`;
@@ -27,7 +28,7 @@ export async function startMock({ port = 0, at, state = "live", everyMs = 100 } 
 
 function answer(mock, url, response) {
   const now = mock.now();
-  const at = instantOf(now);
+  const at = momentOf(mock, now);
   const path = url.pathname;
   if (path === "/mock") { mock.state = url.searchParams.get("state") ?? mock.state; mock.drop(); return json(response, 200, { state: mock.state }); }
   if (!path.startsWith("/api/")) return asset(path, response);
@@ -44,6 +45,9 @@ function answer(mock, url, response) {
   return json(response, status, body);
 }
 
+/** The shop's day and minute; in the state `past` its last record is 40 days old. */
+const momentOf = (mock, now) => instantOf(mock.state === "past" ? new Date(now.getTime() - 40 * 86_400_000) : now);
+
 function stream(mock, basis, response) {
   response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
   response.flushHeaders();
@@ -52,7 +56,7 @@ function stream(mock, basis, response) {
   const push = () => {
     if (mock.state === "silent") return;
     const now = mock.now();
-    const at = instantOf(now);
+    const at = momentOf(mock, now);
     mock.sent = mock.frozen ?? (mock.state === "empty" ? emptyLive(basis, now) : live(basis, at, now, mock.state));
     mock.pushes += 1;
     response.write(`event: live\ndata: ${JSON.stringify(mock.sent)}\n\n`);

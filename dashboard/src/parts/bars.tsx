@@ -9,7 +9,7 @@ export function extent(value: Text, all: Text[]): { left: number; width: number 
   const high = Math.max(0, ...known);
   const size = geometry(value);
   if (size === null || high === low) return { left: 0, width: 0 };
-  const zero = (-low / (high - low)) * 100;
+  const zero = ((0 - low) / (high - low)) * 100;
   const width = (Math.abs(size) / (high - low)) * 100;
   return { left: size < 0 ? zero - width : zero, width };
 }

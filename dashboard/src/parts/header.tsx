@@ -16,6 +16,9 @@ const PAGES: [Page, string][] = [
   ["data", "Data"],
 ];
 
+/** Nothing has changed for so long: no fault by itself, but no pulse either. */
+const IDLE_MS = 60_000;
+
 interface HeaderProps {
   state: FeedState;
   phase: Phase;
@@ -58,14 +61,14 @@ function Dot({ state, phase, now }: { state: FeedState; phase: Phase; now: numbe
   const old = ageOf(state, now);
   const lost = state.connection.kind === "waiting";
   const late = phase.kind === "shown" && phase.stale;
-  const kind = lost ? "lost" : late ? "late" : old === null ? "waiting" : "live";
-  const words = { lost: "Disconnected", late: "Stale", waiting: "Connecting", live: "Live" }[kind];
+  const kind = lost ? "lost" : late ? "late" : old === null ? "waiting" : old > IDLE_MS ? "idle" : "live";
+  const words = { lost: "Disconnected", late: "Stale", waiting: "Connecting", idle: "Unchanged for", live: "Live" }[kind];
   return (
     <span class={`chip still dot-${kind}`} title={`${words}: how old the figures are`}>
       <span class="dot" aria-hidden="true" />
       <span>
         <span class={kind === "live" ? "sr" : ""}>{words} </span>
-        {old !== null && <span class="age">{age(old)} old</span>}
+        {old !== null && <span class="age">{kind === "idle" ? age(old) : `${age(old)} old`}</span>}
       </span>
     </span>
   );

@@ -10,12 +10,14 @@ interface SparkProps {
   /** The last bucket is not over: it is left out, lest it look like a fall. */
   open?: boolean;
   height?: number;
+  /** Fills down to zero, which shows how much of the height is the figure itself. */
+  filled?: boolean;
 }
 
 const WIDTH = 100;
 
 /** A line without axes; the figure beside it and the table behind it carry the values. */
-export function Spark({ values, ghost = [], length, open = false, height = 32 }: SparkProps): JSX.Element {
+export function Spark({ values, ghost = [], length, open = false, height = 32, filled = false }: SparkProps): JSX.Element {
   const now = (open && values.length > 1 ? values.slice(0, -1) : values).map(geometry);
   const then = ghost.map(geometry);
   const known = [...now, ...then].filter((value): value is number => value !== null);
@@ -29,6 +31,7 @@ export function Spark({ values, ghost = [], length, open = false, height = 32 }:
   const end = now[last] ?? null;
   return (
     <svg class="spark" viewBox={`0 0 ${WIDTH} ${height}`} height={height} preserveAspectRatio="none" aria-hidden="true">
+      {filled && last > 0 && <path class="spark-fill" d={`${path(now.map((value) => value ?? 0))}L${x(last)} ${y(0)}L0 ${y(0)}Z`} />}
       {then.length > 0 && <path class="spark-ghost" d={path(then)} />}
       <path class="spark-now" d={path(now)} />
       {end !== null && <path class="spark-end" d={`M${x(last).toFixed(2)} ${y(end).toFixed(2)}h0.001`} />}

@@ -24,10 +24,15 @@ export function Notice({ title, children, kind = "plain" }: { title: string; chi
   );
 }
 
+/** An error comes as a lowercase fragment: on a page it is a sentence, whose full stop is added. */
+function sentence(fragment: string): string {
+  return (fragment.charAt(0).toUpperCase() + fragment.slice(1)).replace(/[.!]$/, "");
+}
+
 export function Refused({ refusal, retry }: { refusal: Refusal; retry?: () => void }): JSX.Element {
   return (
-    <Notice title={`${refusal.message}.`.replace(/([.!?])\.$/, "$1")} kind="error">
-      {refusal.hint && <p>{refusal.hint}</p>}
+    <Notice title={`${sentence(refusal.message)}.`} kind="error">
+      {refusal.hint && <p>{sentence(refusal.hint)}.</p>}
       {refusal.code && (
         <p class="muted">
           Code <code>{refusal.code}</code>, explained in <code>docs/errors/{refusal.code}.md</code>
@@ -66,16 +71,16 @@ export function NoRecords(): JSX.Element {
   );
 }
 
-/** Says that the connection is lost, that what is seen is old, and when it is tried again. */
+/** Says that the connection is lost, that what is seen is old, and when it is tried again. A refusal before any figures has the page to itself. */
 export function Lost({ connection, asOf }: { connection: Connection; asOf: string | null }): JSX.Element | null {
   const now = useNow(500);
-  if (connection.kind !== "waiting") return null;
+  if (connection.kind !== "waiting" || (asOf === null && !connection.refusal.unreachable)) return null;
   const seconds = Math.max(0, Math.ceil((connection.retryAt - now) / 1000));
   return (
     <div class="banner" role="alert">
       <p>
-        <strong>{connection.refusal.unreachable ? "Connection lost" : connection.refusal.message}.</strong>{" "}
-        {asOf ? `These are the figures as of ${asOf}.` : "No figures have come yet."} {connection.refusal.hint}
+        <strong>{connection.refusal.unreachable ? "Connection lost" : sentence(connection.refusal.message)}.</strong>{" "}
+        {asOf ? `These are the figures as of ${asOf}.` : "No figures have come yet."} {connection.refusal.hint && `${sentence(connection.refusal.hint)}.`}
       </p>
       <p class="banner-side">
         <span aria-live="off">{seconds > 0 ? `Next try in ${seconds} s` : "Trying now"}</span>

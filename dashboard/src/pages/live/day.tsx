@@ -134,7 +134,7 @@ function draw({ today, before, currency, nowLabel, beforeLabel, open }: Facts, p
         z: 3,
         markArea:
           open && last > 0
-            ? { silent: true, itemStyle: { color: { image: palette.hatch, repeat: "repeat" }, opacity: 0.45 }, data: [[{ xAxis: last - 1 }, { xAxis: last }]] }
+            ? { silent: true, z: 4, itemStyle: { color: { image: palette.hatch, repeat: "repeat" }, opacity: 0.45 }, data: [[{ xAxis: last - 1 }, { xAxis: last }]] }
             : undefined,
       },
     ],

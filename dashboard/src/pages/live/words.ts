@@ -1,7 +1,7 @@
 /** What the live day may be called. Only the day that the shop's clock shows is "today". */
 
 import type { Live } from "../../api/shapes";
-import { addDays, dayName, minuteOfDay, place, weekday } from "../../format/times";
+import { addDays, dateName, dayName, minuteOfDay, place, weekday } from "../../format/times";
 import { isToday } from "../../state/phase";
 
 export interface Words {
@@ -35,10 +35,10 @@ export function wordsOf(live: Live, now: number): Words {
   return {
     day: `${dayName(day, true)} · last day with records`,
     now: dayName(day),
-    againstYesterday: `${weekday(addDays(day, -1))} before by ${until}`,
-    againstLastWeek: `${weekday(day)} before by ${until}`,
+    againstYesterday: `${dateName(addDays(day, -1), false)} by ${until}`,
+    againstLastWeek: `${dateName(addDays(day, -7), false)} by ${until}`,
     lastWeek: dayName(addDays(day, -7)),
-    window: until ? `${dayName(day)} to ${until}` : dayName(day),
+    window: until ? `${dateName(day, false)} to ${until}` : dateName(day, false),
     open: (live.rate_per_s ?? 0) > 0,
   };
 }

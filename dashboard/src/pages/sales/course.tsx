@@ -74,6 +74,8 @@ function summaryOf(title: string, by: string, now: Bucket[], unit: Unit, currenc
   return `${title}, ${known.length} values from ${name(low)} to ${name(high)}.`;
 }
 
+const MARKS = { id: "before", type: "line", symbol: "rect", showAllSymbol: true, lineStyle: { width: 0 }, z: 4 };
+
 function draw(facts: Facts, palette: Palette, width: number): EChartsCoreOption {
   const { labels, unit, currency } = facts;
   const bars = labels.length <= BARS_MAX;
@@ -82,21 +84,29 @@ function draw(facts: Facts, palette: Palette, width: number): EChartsCoreOption 
     grid: grid(12),
     xAxis: bucketAxis(palette, labels, Math.max(1, Math.ceil(labels.length / room)), bars),
     yAxis: valueAxis(palette, unit, currency),
-    series: bars ? asBars(facts, palette) : asLines(facts, palette),
+    series: bars ? asBars(facts, palette, width) : asLines(facts, palette),
   };
 }
 
-function asBars({ now, before, open }: Facts, palette: Palette): object[] {
+/** What it is compared with is a mark across each bar, which leaves the bars to the range itself. */
+function asBars({ now, before, open }: Facts, palette: Palette, width: number): object[] {
   const shown = now.map(geometry);
   const data = shown.map((value, index) => (open && index === shown.length - 1 ? { value, itemStyle: hatched(palette) } : value));
-  const series: object[] = [{ id: "now", type: "bar", barMaxWidth: 40, barGap: "10%", barCategoryGap: "28%", itemStyle: { color: palette.accent, borderRadius: 2 }, data }];
-  if (before.length) series.push({ id: "before", type: "bar", barMaxWidth: 40, itemStyle: { color: palette.compare, borderRadius: 2 }, data: before.map(geometry) });
+  const series: object[] = [{ id: "now", type: "bar", barMaxWidth: 56, barCategoryGap: "32%", itemStyle: { color: palette.accent, borderRadius: 2 }, data }];
+  if (before.length) {
+    const mark = Math.max(4, Math.min(68, (width - 64) / now.length - 1));
+    series.push({ ...MARKS, symbolSize: [mark, 3], itemStyle: { color: palette.compare, borderColor: palette.surface, borderWidth: 1 }, data: before.map(geometry) });
+  }
   return series;
 }
 
-function asLines({ now, before }: Facts, palette: Palette): object[] {
+/** The way to a bucket that is not over is dashed. */
+function asLines({ now, before, open }: Facts, palette: Palette): object[] {
+  const shown = now.map(geometry);
+  const last = shown.length - 1;
   const line = { type: "line", symbol: "none", connectNulls: false };
-  const series: object[] = [{ ...line, id: "now", lineStyle: { color: palette.accent, width: 2 }, areaStyle: { color: palette.accentWash, opacity: 1 }, data: now.map(geometry), z: 2 }];
+  const series: object[] = [{ ...line, id: "now", lineStyle: { color: palette.accent, width: 2 }, areaStyle: { color: palette.accentWash, opacity: 1 }, data: open ? shown.slice(0, -1) : shown, z: 2 }];
+  if (open) series.push({ ...line, id: "open", lineStyle: { color: palette.accent, width: 2, type: "dashed" }, data: shown.map((value, index) => (index >= last - 1 ? value : null)), z: 2 });
   if (before.length) series.push({ ...line, id: "before", lineStyle: { color: palette.compare, width: 1.5 }, data: before.map(geometry), z: 3 });
   return series;
 }

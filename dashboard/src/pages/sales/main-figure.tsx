@@ -17,7 +17,7 @@ import { rangeWords } from "./range";
 import { type Days, type Reading, sheetOf, valueOf } from "./reading";
 import { groupingName } from "./toolbar";
 
-/** A rise of these is no good news and no bad news by itself. */
+/** A rise of these is no good news and no bad news by itself; nor is the fall of a range whose last day is not over. */
 const NEUTRAL = ["discounts", "returns", "return_rate", "abandoned_carts", "adjustments"];
 
 interface MainProps {
@@ -30,7 +30,7 @@ export function MainFigure({ route, days, reading }: MainProps): JSX.Element {
   const frame = useFrame();
   const { title, unit, rows, open, course, beforeWords, question } = reading;
   const words = rangeWords(days.range);
-  const notes = [words, ...(open ? ["last day provisional"] : []), ...(course.before.length ? [`grey: ${beforeWords}`] : [])];
+  const notes = [words, ...(open ? ["last day provisional"] : []), ...(course.before.length ? [`grey marks: ${beforeWords}`] : [])];
   return (
     <Panel
       class="full"
@@ -52,14 +52,14 @@ export function MainFigure({ route, days, reading }: MainProps): JSX.Element {
 }
 
 function Headline({ route, reading }: { route: Route; reading: Reading }): JSX.Element | null {
-  const { total, totalBefore, comparable, unit, beforeWords } = reading;
+  const { total, totalBefore, comparable, unit, beforeWords, open } = reading;
   if (!total) return null;
   const value = valueOf(total.answer);
   return (
     <div class="headline">
       <p class="figure">{total.answer ? <Shown name={route.figure} value={value} unit={unit} /> : <span class="bone" />}</p>
       {comparable ? (
-        <Delta change={change(value, totalBefore, unit)} against={`against ${beforeWords}`} neutral={NEUTRAL.includes(route.figure)} />
+        <Delta change={change(value, totalBefore, unit)} against={`against ${beforeWords}${open ? "; the last day is not over" : ""}`} neutral={open || NEUTRAL.includes(route.figure)} />
       ) : (
         <p class="delta muted">No records of {beforeWords} to compare with</p>
       )}

@@ -10,6 +10,7 @@ import { useQuery } from "../../state/hooks";
 import { type Route, to } from "../../state/route";
 import { buckets } from "./buckets";
 import { type Range, rangeWords } from "./range";
+import type { Days } from "./reading";
 import { groupingName } from "./toolbar";
 
 const FIGURES = ["net_sales", "orders", "aov", "units", "discounts", "returns", "new_customers", "conversion"];
@@ -20,7 +21,8 @@ function stepFor(range: Range): string {
   return days === 1 ? "hour" : days <= 92 ? "day" : days <= 730 ? "week" : "month";
 }
 
-export function Multiples({ route, range, last }: { route: Route; range: Range; last: string }): JSX.Element {
+export function Multiples({ route, days: { range, last, running } }: { route: Route; days: Days }): JSX.Element {
+  const open = running !== null && range.to >= running;
   const { definitions } = useFrame();
   const known = FIGURES.filter((name) => definitions.has(name));
   const by = stepFor(range);
@@ -31,14 +33,14 @@ export function Multiples({ route, range, last }: { route: Route; range: Range; 
       </h2>
       <ul>
         {known.map((name) => (
-          <Multiple key={name} name={name} by={by} route={route} range={range} last={last} />
+          <Multiple key={name} name={name} by={by} route={route} range={range} last={last} open={open} />
         ))}
       </ul>
     </section>
   );
 }
 
-function Multiple({ name, by, route, range, last }: { name: string; by: string; route: Route; range: Range; last: string }): JSX.Element {
+function Multiple({ name, by, route, range, last, open }: { name: string; by: string; route: Route; range: Range; last: string; open: boolean }): JSX.Element {
   const { definitions } = useFrame();
   const definition = definitions.get(name);
   const grouped = definition?.groupings.includes(by) ?? false;
@@ -53,7 +55,7 @@ function Multiple({ name, by, route, range, last }: { name: string; by: string; 
       <a class="panel multiple" href={to(route, { figure: name, by: grouped ? by : route.by, bar: undefined })} aria-current={isThis ? "true" : undefined}>
         <span class="multiple-title">{definition?.title ?? name}</span>
         <strong class="multiple-value">{total.answer ? <Shown name={name} value={total.answer.rows[0]?.value ?? null} unit={unit} /> : total.refusal ? "not known" : <span class="bone" />}</strong>
-        <Spark values={values} length={Math.max(2, values.length)} height={36} />
+        <Spark values={values} length={Math.max(2, values.length)} height={40} open={open} filled />
       </a>
     </li>
   );

@@ -9,6 +9,7 @@ import { type Query, useQuery } from "../../state/hooks";
 import type { Route } from "../../state/route";
 import { type Bucket, buckets, isTime } from "./buckets";
 import { type Range, before as rangeBefore } from "./range";
+import { groupingName } from "./toolbar";
 
 /** Groupings whose buckets line up with those of as many days before. */
 const ALIGNED = ["day", "hour", "quarter_hour"];
@@ -82,14 +83,14 @@ export function sheetOf(route: Route, { range }: Days, reading: Reading): Sheet 
   const name = `${route.figure}-by-${route.by}-${range.from}-${range.to}`;
   if (!isTime(route.by)) {
     const earlier = new Map(members.before.map(({ key, value }) => [key, value]));
-    const columns = [text(route.by), text("name"), { title, unit }, { title: `${title}, ${beforeWords}`, unit }];
+    const columns = [text(groupingName(route.by)), text("Name"), { title, unit }, { title: `${title}, ${beforeWords}`, unit }];
     return { name, columns, rows: members.now.map(({ key, label, value }) => [key, label, value, earlier.get(key) ?? null]) };
   }
-  const columns = [text(route.by), { title, unit }];
+  const columns = [text(groupingName(route.by)), { title, unit }];
   if (!course.before.length) return { name, columns, rows: course.now.map(({ key, value }) => [key, value]) };
   return {
     name,
-    columns: [...columns, text("before"), { title: `${title}, ${beforeWords}`, unit }],
+    columns: [...columns, text(`${groupingName(route.by)} compared`), { title: `${title}, ${beforeWords}`, unit }],
     rows: course.now.map(({ key, value }, index) => {
       const there = course.before[index];
       return [key, value, there?.key ?? null, there?.value ?? null];

@@ -53,7 +53,7 @@ function View({ days, phase, route }: { days: Days; phase: Phase; route: Route }
         <MainFigure route={route} days={days} reading={reading} />
         {route.bar !== undefined && <OrdersPanel route={route} bar={route.bar} label={label ?? ""} range={days.range} />}
       </div>
-      <Multiples route={route} range={days.range} last={days.last} />
+      <Multiples route={route} days={days} />
     </>
   );
 }

@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+import { extent } from "./bars";
+import { moved } from "./chart";
+import { colours } from "./frame";
+
+test("bars start at zero, and those below zero lie to its left", () => {
+  expect(extent("50", ["100", "50", "0"])).toEqual({ left: 0, width: 50 });
+  expect(extent("-25", ["75", "-25"])).toEqual({ left: 0, width: 25 });
+  expect(extent("75", ["75", "-25"])).toEqual({ left: 25, width: 75 });
+  expect(extent(null, ["75"])).toEqual({ left: 0, width: 0 });
+});
+
+test("a category keeps its colour in whatever order it comes", () => {
+  const one = colours(["Toys", "Gifts", "Garden"]);
+  const other = colours(["Garden", "Toys", "Gifts", "Toys"]);
+  for (const name of ["Toys", "Gifts", "Garden"]) expect(one(name)).toBe(other(name));
+  expect(new Set(["Toys", "Gifts", "Garden"].map(one)).size).toBe(3);
+});
+
+test("keys move along a chart and stop at its ends", () => {
+  expect(moved("ArrowRight", null, 5)).toBe(0);
+  expect(moved("ArrowRight", 4, 5)).toBe(4);
+  expect(moved("ArrowLeft", 0, 5)).toBe(0);
+  expect(moved("End", 1, 5)).toBe(4);
+  expect(moved("Escape", 3, 5)).toBeNull();
+  expect(moved("Tab", 3, 5)).toBeUndefined();
+});
