@@ -99,6 +99,10 @@ impl Keyed {
         }
     }
 
+    pub(crate) fn add_all(&mut self, other: Keyed) {
+        other.0.into_iter().for_each(|(key, (label, value))| self.add(&key, &label, value));
+    }
+
     /// This over `whole`, by the keys of both; `divide` is [`ratio`] or [`mean`].
     pub(crate) fn over(mut self, whole: &Keyed, divide: fn(i128, i128) -> Option<i128>) -> Values {
         for (key, (label, _)) in &whole.0 {
@@ -128,11 +132,15 @@ impl From<Keyed> for Values {
 pub(crate) struct Values(pub(crate) Vec<(Option<i128>, String, String)>);
 
 impl Values {
-    /// Rows by time in order of time, the others by value, largest first, ties by key; undefined ones last.
+    pub(crate) fn total(value: Option<i128>) -> Self {
+        Self(vec![(value, "total".to_owned(), "total".to_owned())])
+    }
+
+    /// Rows by time in order of time, steps and cohorts as they come, the others by value, largest first, ties by key; undefined ones last.
     pub(crate) fn into_rows(mut self, query: &Query, currency: Currency) -> Vec<Row> {
-        if query.by.is_ordered() {
+        if query.by.is_time() {
             self.0.sort_by(|(_, left, _), (_, right, _)| left.cmp(right));
-        } else if query.by != By::Step {
+        } else if !matches!(query.by, By::Step | By::Cohort) {
             self.0.sort_by(|(left, left_key, _), (right, right_key, _)| right.cmp(left).then_with(|| left_key.cmp(right_key)));
         }
         let unit = query.figure.unit;

@@ -59,10 +59,6 @@ impl<T> ByDay<T> {
         self.find(day).ok().map(|at| &self.days[at].1)
     }
 
-    pub(crate) fn get_mut(&mut self, day: i32) -> Option<&mut T> {
-        self.find(day).ok().map(|at| &mut self.days[at].1)
-    }
-
     pub(crate) fn range(&self, days: Days) -> impl Iterator<Item = (i32, &T)> {
         let from = self.days.partition_point(|(day, _)| *day < days.from);
         self.days[from..].iter().take_while(move |(day, _)| *day <= days.to).map(|(day, value)| (*day, value))

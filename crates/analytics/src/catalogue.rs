@@ -1,9 +1,10 @@
 //! Every figure, once: what it is called, what it means, how it can be asked for.
 
+use kassa_model::time::date_of;
 use serde::Serialize;
 
 use crate::answer::Unit;
-use crate::query::{Basis, By};
+use crate::query::{Basis, By, Query};
 
 /// Which figure; the arithmetic behind it is in [`crate::Figures::answer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,7 +52,19 @@ pub struct Figure {
     pub sql: &'static str,
 }
 
+impl Kind {
+    pub(crate) fn figure(self) -> &'static Figure {
+        CATALOGUE.iter().find(|figure| figure.kind == self).unwrap_or(&CATALOGUE[0])
+    }
+}
+
 impl Figure {
+    /// The question for a day's total.
+    pub(crate) fn of_day(&'static self, day: i32, basis: Basis) -> Query {
+        let date = date_of(day);
+        Query { figure: self, by: By::Total, from: date, to: date, basis: self.basis(basis) }
+    }
+
     /// The basis that an answer is on when `asked` is asked for.
     pub(crate) fn basis(&self, asked: Basis) -> Option<Basis> {
         self.bases.iter().copied().find(|basis| *basis == asked).or(self.bases.first().copied())

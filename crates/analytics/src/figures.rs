@@ -1,17 +1,24 @@
 //! The state behind every figure.
 
 mod ask;
+mod behaviour;
 mod dimensions;
-mod facts;
+mod ledger;
+mod money;
 
 use arrow_array::RecordBatch;
-use kassa_model::time::Calendar;
+use kassa_model::time::{Calendar, Local};
 use kassa_model::{Shop, Table};
 
 use crate::columns::{ApplyError, Columns};
+use crate::duties::Duties;
 use crate::names::Names;
 use crate::orders::Orders;
+use crate::payments::Payments;
+use crate::persons::Persons;
+use crate::recent::Recent;
 use crate::sales::Sales;
+use crate::sessions::Sessions;
 
 /// Everything that the figures of a shop are taken from, folded in row by row.
 #[derive(Debug, Clone)]
@@ -20,6 +27,12 @@ pub struct Figures {
     names: Names,
     sales: Sales,
     orders: Orders,
+    duties: Duties,
+    payments: Payments,
+    sessions: Sessions,
+    persons: Persons,
+    recent: Recent,
+    /// For times of order and for all others.
     calendars: [Calendar; 2],
     event_time: Option<i64>,
     first_day: Option<i32>,
@@ -32,6 +45,11 @@ impl Figures {
             names: Names::default(),
             sales: Sales::default(),
             orders: Orders::new(shop.calendar()),
+            duties: Duties::new(shop.calendar()),
+            payments: Payments::default(),
+            sessions: Sessions::new(shop.calendar()),
+            persons: Persons::default(),
+            recent: Recent::default(),
             calendars: [shop.calendar(), shop.calendar()],
             event_time: None,
             first_day: None,
@@ -42,8 +60,11 @@ impl Figures {
     /// that fails, the rows before the failing one may have been taken in.
     pub fn apply(&mut self, table: Table, rows: &RecordBatch) -> Result<(), ApplyError> {
         let columns = Columns { table, rows };
-        match table {
+        let applied = match table {
             Table::FactSales => self.apply_sales(&columns),
+            Table::FactOrder => self.apply_orders(&columns),
+            Table::FactPayment => self.apply_payments(&columns),
+            Table::FactEvent => self.apply_events(&columns),
             Table::DimProduct => self.names.apply_products(&columns),
             Table::DimCategory => self.names.apply_categories(&columns),
             Table::DimCountry => self.names.apply_countries(&columns),
@@ -51,13 +72,18 @@ impl Figures {
             Table::DimChannel => self.names.apply_plain(&columns, "channel_key", "name"),
             Table::DimPaymentMethod => self.names.apply_plain(&columns, "payment_method_key", "name"),
             _ => Ok(()),
-        }
+        };
+        self.turn_the_day();
+        applied
     }
 
     /// The columns that [`Figures::apply`] reads of a table; none if it needs nothing of it.
     pub fn columns(table: Table) -> &'static [&'static str] {
         match table {
-            Table::FactSales => facts::SALES,
+            Table::FactSales => ledger::SALES,
+            Table::FactOrder => money::ORDER,
+            Table::FactPayment => money::PAYMENT,
+            Table::FactEvent => behaviour::EVENT,
             Table::DimProduct => dimensions::PRODUCT,
             Table::DimCategory => &["category_key", "path"],
             Table::DimCountry => &["country_key", "code", "name"],
@@ -73,9 +99,53 @@ impl Figures {
         self.event_time
     }
 
+    pub(crate) fn shop(&self) -> &Shop {
+        &self.shop
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    pub(crate) fn sales(&self) -> &Sales {
+        &self.sales
+    }
+
+    pub(crate) fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
+    /// The first day of the shop's records.
+    pub(crate) fn first_day(&self) -> Option<i32> {
+        self.first_day
+    }
+
+    /// The moment of the watermark on the shop's clock.
+    pub(crate) fn today(&self) -> Option<Local> {
+        self.event_time.map(|at| self.shop.calendar().local(at))
+    }
+
+    /// Lets go of the minutes of days that are no longer near the watermark.
+    fn turn_the_day(&mut self) {
+        if let Some(today) = self.event_time.map(|at| self.calendars[1].date_key(at))
+            && self.recent.advance(today)
+        {
+            self.persons.settle(self.recent.from());
+        }
+    }
+
+    /// Moves the watermark on; a row flagged as lying in the future does not.
+    fn saw(&mut self, at: i64, day: i32, is_future: bool) {
+        if !is_future {
+            self.event_time = self.event_time.max(Some(at));
+        }
+        self.first_day = Some(self.first_day.map_or(day, |first| first.min(day)));
+    }
+
     /// Bytes held, to within the allocator's rounding and what names take.
     pub fn size(&self) -> usize {
-        self.sales.size() + self.orders.size()
+        let ledger = self.sales.size() + self.orders.size() + self.duties.size() + self.payments.size();
+        ledger + self.sessions.size() + self.persons.size() + self.recent.size()
     }
 }
 

@@ -9,15 +9,25 @@ mod by_day;
 mod catalogue;
 mod cells;
 mod columns;
+mod customers;
+mod duties;
 mod figures;
+mod live;
 mod names;
 mod orders;
+mod payments;
 mod period;
+mod persons;
 mod query;
+mod recent;
 mod sales;
+mod sessions;
+#[cfg(test)]
+mod testing;
 
 pub use answer::{Answer, Row, Unconverted, Unit};
 pub use catalogue::{Figure, catalogue};
 pub use columns::ApplyError;
 pub use figures::Figures;
+pub use live::{CategorySales, CountrySales, FunnelStep, Live, LiveDay, LiveShop, OrdersByHour, ProductSales, Tile};
 pub use query::{Basis, By, Query, QueryError};

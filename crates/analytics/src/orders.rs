@@ -3,7 +3,10 @@
 use hashbrown::{HashMap, HashSet};
 use kassa_model::time::{Calendar, Local};
 
+use crate::answer::Keyed;
 use crate::by_day::{ByDay, Days};
+use crate::customers::History;
+use crate::names::Names;
 use crate::period;
 use crate::query::By;
 use crate::sales::Line;
@@ -59,6 +62,8 @@ pub(crate) struct Orders {
     /// Orders and the products in them.
     products: HashSet<(u32, u32)>,
     quarters: ByDay<HashMap<u32, i64>>,
+    /// The orders that ever stood on a day; one that has moved since knows its own day.
+    days: ByDay<Vec<u32>>,
     calendar: Calendar,
 }
 
@@ -70,6 +75,7 @@ impl Orders {
             others: HashSet::new(),
             products: HashSet::new(),
             quarters: ByDay::default(),
+            days: ByDay::default(),
             calendar,
         }
     }
@@ -87,6 +93,9 @@ impl Orders {
         };
         if let Some(dated) = dated {
             self.move_count(dated);
+            if dated.from.is_none_or(|from| from.date_key != dated.to.date_key) {
+                self.days.at(dated.to.date_key).push(id);
+            }
         }
         dated
     }
@@ -128,25 +137,50 @@ impl Orders {
         all
     }
 
-    /// Each order of the days with each of its members of a dimension; products for `category` too.
-    pub(crate) fn members(&self, by: By, days: Days) -> Vec<(u32, u32)> {
-        let order = |id: u32| usize::try_from(id).ok().and_then(|at| self.list.get(at));
-        let is_within = |id: u32| order(id).is_some_and(|order| days.contains(order.day));
+    fn order(&self, id: u32) -> Option<&Order> {
+        usize::try_from(id).ok().and_then(|at| self.list.get(at))
+    }
+
+    fn within(&self, days: Days) -> impl Iterator<Item = &Order> {
+        let listed = self.days.range(days).flat_map(|(day, ids)| ids.iter().map(move |id| (day, *id)));
+        listed.filter_map(|(day, id)| self.order(id).filter(|order| order.day == day))
+    }
+
+    /// Orders by key of a dimension. Several members can have one key (all unknown ones, the products of a category): an order
+    /// counts once in it.
+    pub(crate) fn by_member(&self, by: By, days: Days, names: &Names) -> Keyed {
+        let mut all = Keyed::default();
+        let mut add = |member: u32, count: i128| {
+            let (key, label) = names.of(by, member);
+            all.add(key, label, count);
+        };
+        let is_within = |id: u32| self.order(id).is_some_and(|order| days.contains(order.day));
+        let mut seen: HashSet<(u32, &str)> = HashSet::new();
         if matches!(by, By::Product | By::Category) {
-            return self.products.iter().copied().filter(|(order, _)| is_within(*order)).collect();
+            for (id, product) in self.products.iter().filter(|(id, _)| is_within(*id)) {
+                add(*product, i128::from(seen.insert((*id, names.of(by, *product).0))));
+            }
+            return all;
         }
-        let own = (0..).zip(&self.list).map(|(id, order)| (id, order.member(by)));
-        let others = self.others.iter().filter(|(_, of, _)| *of == by).map(|(id, _, member)| (*id, *member));
-        own.chain(others).filter(|(order, _)| is_within(*order)).collect()
+        let mut counts: HashMap<u32, i128> = HashMap::new();
+        self.within(days).for_each(|order| *counts.entry(order.member(by)).or_default() += 1);
+        counts.into_iter().for_each(|(member, count)| add(member, count));
+        for (id, _, member) in self.others.iter().filter(|(id, of, _)| *of == by && is_within(*id)) {
+            let own = self.order(*id).map(|order| names.of(by, order.member(by)).0);
+            let key = names.of(by, *member).0;
+            add(*member, i128::from(own != Some(key) && seen.insert((*id, key))));
+        }
+        all
     }
 
     /// The days on which each known customer ordered, a day an order, in order of time.
-    pub(crate) fn days_of_customers(&self) -> HashMap<u32, Vec<i32>> {
-        let mut all: HashMap<u32, Vec<i32>> = HashMap::new();
-        for (order, customer) in self.members(By::Customer, Days::ALL) {
-            if let (true, Some(order)) = (customer != 0, usize::try_from(order).ok().and_then(|at| self.list.get(at))) {
-                all.entry(customer).or_default().push(order.day);
-            }
+    pub(crate) fn days_of_customers(&self) -> History {
+        let mut all = History::new();
+        let own = self.list.iter().map(|order| (order.customer, order.day));
+        let others = self.others.iter().filter(|(_, of, _)| *of == By::Customer);
+        let others = others.filter_map(|(id, _, customer)| self.order(*id).map(|order| (*customer, order.day)));
+        for (customer, day) in own.chain(others).filter(|(customer, _)| *customer != 0) {
+            all.entry(customer).or_default().push(day);
         }
         all.values_mut().for_each(|days| days.sort_unstable());
         all

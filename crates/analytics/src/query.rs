@@ -103,9 +103,9 @@ impl By {
         }
     }
 
-    /// Whether rows come in order of their keys rather than by value.
-    pub(crate) fn is_ordered(self) -> bool {
-        matches!(self, By::Hour | By::QuarterHour | By::Day | By::Week | By::Month | By::Cohort)
+    /// Whether the keys are times, whose rows come in order.
+    pub(crate) fn is_time(self) -> bool {
+        matches!(self, By::Hour | By::QuarterHour | By::Day | By::Week | By::Month)
     }
 }
 

@@ -115,6 +115,8 @@ pub(crate) struct Sales {
     same: ByDay<Facets>,
     moved: ByDay<Facets>,
     ordered: ByDay<Facets>,
+    /// Units sold and returned of each product, to date.
+    products: HashMap<u32, [i128; 2]>,
 }
 
 impl Sales {
@@ -132,6 +134,14 @@ impl Sales {
             self.moved.at(moved.date_key).add_quarter(line, moved);
             self.ordered.at(ordered.date_key).add_quarter(line, ordered);
         }
+        let units = self.products.entry(line.product).or_default();
+        units[0] += Measure::SoldUnits.of(line.movement, &line.sums).unwrap_or_default();
+        units[1] += Measure::ReturnedUnits.of(line.movement, &line.sums).unwrap_or_default();
+    }
+
+    /// Units sold and returned of a product, to date.
+    pub(crate) fn product_units(&self, product: u32) -> [i128; 2] {
+        self.products.get(&product).copied().unwrap_or_default()
     }
 
     fn days(&self, basis: Basis, days: Days) -> impl Iterator<Item = (i32, &Facets)> {

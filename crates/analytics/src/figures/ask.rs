@@ -1,16 +1,18 @@
 //! Answers, each from the one definition of its figure.
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use super::Figures;
 use crate::answer::{Answer, Keyed, Unconverted, Values, mean, ratio};
 use crate::by_day::Days;
 use crate::catalogue::Kind;
 use crate::cells::Measure;
+use crate::customers;
 use crate::names::Names;
 use crate::period;
 use crate::query::{Basis, By, Query, QueryError};
 use crate::sales::Group;
+use crate::sessions::{Counts, Step};
 
 impl Kind {
     /// The money of the ledger that the figure is made of.
@@ -58,6 +60,26 @@ impl Figures {
                 let sold = self.ledger(Measure::SoldUnits, by, Basis::Order, days);
                 self.ledger(Measure::ReturnedUnits, by, Basis::Order, days).over(&sold, ratio)
             }
+            Kind::TotalSales => {
+                let mut all = self.ledger(Measure::NetTaxShipping, by, basis, days);
+                all.add_all(self.keyed(by, self.duties.sums(by, days)));
+                all.into()
+            }
+            Kind::Payments => self.keyed(by, self.payments.sums(by, days)).into(),
+            Kind::ActiveCustomers => self.counts(by, self.persons.by_time(by, days)).into(),
+            Kind::Sessions => self.sessions(by, days, |counts| counts.sessions).into(),
+            Kind::AbandonedCarts => self.sessions(by, days, |counts| counts.abandoned).into(),
+            Kind::Conversion => {
+                let sessions = self.sessions(by, days, |counts| counts.sessions);
+                self.sessions(by, days, |counts| counts.converted).over(&sessions, ratio)
+            }
+            Kind::Funnel => self.funnel(days),
+            Kind::NewCustomers => self.counts(by, customers::new(&self.orders.days_of_customers(), by, days)).into(),
+            Kind::ReturningCustomers => self.counts(by, customers::returning(&self.orders.days_of_customers(), by, days)).into(),
+            Kind::CohortRetention => customers::cohorts(&self.orders.days_of_customers(), days),
+            Kind::RepeatRate => Values::total(customers::repeat_rate(&self.orders.days_of_customers(), days)),
+            Kind::CustomerValue => self.customer_value(by, basis, days),
+            Kind::Rfm => self.rfm(by, basis, days),
             kind => kind.measure().map_or_else(Values::default, |measure| self.ledger(measure, by, basis, days).into()),
         }
     }
@@ -92,33 +114,73 @@ impl Figures {
         all
     }
 
+    fn counts(&self, by: By, counts: impl IntoIterator<Item = (i64, i128)>) -> Keyed {
+        let group = |code| if by == By::Total { Group::Total } else { Group::Period(code) };
+        self.keyed(by, counts.into_iter().map(|(code, count)| (group(code), count)).collect())
+    }
+
     pub(crate) fn orders(&self, by: By, days: Days) -> Keyed {
-        match by {
-            By::Total => {
-                self.keyed(by, self.orders.by_time(by, days).into_iter().map(|(_, count)| (Group::Total, count)).collect())
-            }
-            By::Hour | By::QuarterHour | By::Day | By::Week | By::Month => {
-                let counts = self.orders.by_time(by, days).into_iter();
-                self.keyed(by, counts.map(|(code, count)| (Group::Period(code), count)).collect())
-            }
-            _ => self.orders_by_member(by, days),
+        if by == By::Total || by.is_time() {
+            self.counts(by, self.orders.by_time(by, days))
+        } else {
+            self.orders.by_member(by, days, &self.names)
         }
     }
 
-    /// Several members can have one key (all unknown ones, the products of a category): an order counts once in it.
-    fn orders_by_member(&self, by: By, days: Days) -> Keyed {
-        let mut all = Keyed::default();
-        let mut seen: HashSet<(u32, &str)> = HashSet::new();
-        for (order, member) in self.orders.members(by, days) {
-            let (key, label) = self.names.of(by, member);
-            all.add(key, label, i128::from(seen.insert((order, key))));
+    fn sessions(&self, by: By, days: Days, count: fn(&Counts) -> i64) -> Keyed {
+        let counts = self.sessions.by_time(by, days).into_iter();
+        self.counts(by, counts.map(|(code, counts)| (code, i128::from(count(&counts)))))
+    }
+
+    /// Sessions that reached each step of the funnel.
+    pub(crate) fn reached(&self, days: Days) -> [(&'static str, i64); 4] {
+        let counts = self.sessions.by_time(By::Total, days).into_values().next().unwrap_or_default();
+        [0, 1, 2, 3].map(|at| (Step::FUNNEL[at], counts.reached[at]))
+    }
+
+    fn funnel(&self, days: Days) -> Values {
+        let row = |(step, count): (&str, i64)| (Some(i128::from(count)), step.to_owned(), step.to_owned());
+        Values(self.reached(days).map(row).to_vec())
+    }
+
+    /// Net sales of each known customer.
+    fn net_of_customers(&self, basis: Basis, days: Days) -> HashMap<u32, i128> {
+        let sums = self.sales.sums(Measure::Net, By::Customer, basis, days);
+        sums.into_iter()
+            .filter_map(|(group, net)| if let Group::Member(id @ 1..) = group { Some((id, net)) } else { None })
+            .collect()
+    }
+
+    fn customer_value(&self, by: By, basis: Basis, days: Days) -> Values {
+        let net = self.net_of_customers(basis, days);
+        if by == By::Total {
+            return Values::total(mean(net.values().sum(), i128::try_from(net.len()).unwrap_or_default()));
         }
-        all
+        self.keyed(by, net.into_iter().map(|(id, net)| (Group::Member(id), net)).collect()).into()
+    }
+
+    fn rfm(&self, by: By, basis: Basis, days: Days) -> Values {
+        let scores = customers::rfm(&self.orders.days_of_customers(), days, &self.net_of_customers(basis, days));
+        if by != By::Customer {
+            return customers::segments(&scores).into();
+        }
+        let row = |(id, [r, f, m]): &(u32, [usize; 3])| {
+            let (key, label) = self.names.of(by, *id);
+            (i128::try_from(r * 100 + f * 10 + m).ok(), key.to_owned(), label.to_owned())
+        };
+        Values(scores.iter().map(row).collect())
     }
 
     fn unconverted(&self, query: &Query) -> Vec<Unconverted> {
         let (days, basis) = (query.days(), query.basis.unwrap_or_default());
-        let rows = query.figure.kind.measure().map(|measure| self.sales.unconverted(measure, basis, days)).unwrap_or_default();
+        let kind = query.figure.kind;
+        let mut rows = kind.measure().map(|measure| self.sales.unconverted(measure, basis, days)).unwrap_or_default();
+        let others = match kind {
+            Kind::TotalSales => self.duties.unconverted(days),
+            Kind::Payments => self.payments.unconverted(days),
+            _ => HashMap::new(),
+        };
+        others.into_iter().for_each(|(currency, more)| *rows.entry(currency).or_default() += more);
         let mut all: Vec<_> = rows
             .into_iter()
             .map(|(currency, rows)| Unconverted { currency: self.names.symbols.text(currency).to_owned(), rows })

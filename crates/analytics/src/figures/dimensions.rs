@@ -2,8 +2,6 @@
 
 use std::cmp::Ordering;
 
-use arrow_array::Array;
-
 use crate::columns::{ApplyError, Columns};
 use crate::names::{Names, Product, Version};
 

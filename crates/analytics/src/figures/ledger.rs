@@ -1,9 +1,7 @@
-//! Rows of facts into state.
-
-use arrow_array::Array;
-use kassa_model::time::Local;
+//! Rows of the sales ledger into state.
 
 use super::Figures;
+use super::money::symbols;
 use crate::cells::{Movement, Sums};
 use crate::columns::{ApplyError, Columns, Decimals};
 use crate::names::Memo;
@@ -64,10 +62,7 @@ impl Figures {
     pub(super) fn apply_sales(&mut self, columns: &Columns<'_>) -> Result<(), ApplyError> {
         let rows = columns.rows.num_rows();
         let movements = columns.texts("movement")?.each(rows, Movement::parse)?;
-        let symbols = &mut self.names.symbols;
-        let currencies: Result<_, ApplyError> =
-            columns.texts("currency")?.each(rows, |text| Ok(symbols.id(text.unwrap_or_default())));
-        let currencies: Vec<u32> = currencies?;
+        let currencies = symbols(&mut self.names.symbols, columns.texts("currency")?, rows)?;
         let (orders, ordered_at, moved_at) =
             (columns.longs("order_key")?, columns.times("ordered_at")?, columns.times("moved_at")?);
         let (products, customers) = (columns.longs("product_key")?, columns.longs("customer_key")?);
@@ -94,23 +89,19 @@ impl Figures {
                 is_converted: converted.is_some(),
             };
             self.add_line(&line);
-            self.saw(moved_at.value(row), line.moved, is_future.value(row));
+            self.saw(moved_at.value(row), line.moved.date_key, is_future.value(row));
         }
         Ok(())
     }
 
     fn add_line(&mut self, line: &Line) {
         self.sales.add(line);
+        self.recent.add_line(line);
         if line.movement == Movement::Sale {
-            self.orders.add(line);
+            self.persons.see(line.customer_key, line.ordered, &mut self.recent);
+            if let Some(dated) = self.orders.add(line) {
+                self.recent.add_order(dated);
+            }
         }
-    }
-
-    /// Moves the watermark on; a row flagged as lying in the future does not.
-    fn saw(&mut self, at: i64, local: Local, is_future: bool) {
-        if !is_future {
-            self.event_time = self.event_time.max(Some(at));
-        }
-        self.first_day = Some(self.first_day.map_or(local.date_key, |day| day.min(local.date_key)));
     }
 }

@@ -1,0 +1,178 @@
+//! The parts of the live payload that are figures: today, beside yesterday and the same weekday last week.
+
+mod parts;
+
+use hashbrown::HashMap;
+use kassa_model::time::Local;
+use serde::Serialize;
+
+use crate::answer::Unit;
+use crate::catalogue::Kind;
+use crate::figures::Figures;
+use crate::query::Basis;
+use crate::recent::shift;
+
+/// The shop and the moment on its clock that the latest event time stands for; none before the first event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LiveShop {
+    pub name: String,
+    pub time_zone: String,
+    pub currency: String,
+    pub today: Option<String>,
+    /// Minutes since the shop's midnight.
+    pub minute: Option<i32>,
+}
+
+/// A tile: today's value, and those of two other days up to the same minute of the day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tile {
+    pub figure: &'static str,
+    pub unit: Unit,
+    pub value: Option<String>,
+    pub yesterday: Option<String>,
+    pub last_week: Option<String>,
+    /// By quarter hour, up to and with the current one.
+    pub today: Vec<Option<String>>,
+    /// The 96 quarter hours of the same weekday last week; empty where there is no such day.
+    pub ghost: Vec<Option<String>>,
+}
+
+/// Net sales through the day, cumulative by quarter hour.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct LiveDay {
+    pub today: Vec<String>,
+    pub last_week: Vec<String>,
+    pub last_week_total: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FunnelStep {
+    pub step: &'static str,
+    pub sessions: i64,
+}
+
+/// Orders by hour: today's up to and with the current one, last week's 24 (none where there is no such day).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct OrdersByHour {
+    pub today: Vec<i64>,
+    pub last_week: Vec<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CategorySales {
+    pub key: String,
+    pub label: String,
+    pub net: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CountrySales {
+    pub key: String,
+    pub label: String,
+    pub net: String,
+    pub orders: i64,
+}
+
+/// A product by today's net sales. Its return rate is that to date: few of today's units can have come back today.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProductSales {
+    pub key: String,
+    pub label: String,
+    pub units: String,
+    pub net: String,
+    pub return_rate: Option<String>,
+    /// Net sales by hour, up to and with the current one.
+    pub trend: Vec<String>,
+}
+
+/// What figures own of `GET /api/v1/live`; the caller adds the rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Live {
+    pub shop: LiveShop,
+    pub basis: Basis,
+    pub tiles: Vec<Tile>,
+    pub day: LiveDay,
+    pub funnel: Vec<FunnelStep>,
+    pub orders_by_hour: OrdersByHour,
+    pub by_category: Vec<CategorySales>,
+    pub by_country: Vec<CountrySales>,
+    pub top_products: Vec<ProductSales>,
+}
+
+const TILES: [Kind; 6] = [Kind::NetSales, Kind::Orders, Kind::Aov, Kind::Units, Kind::ActiveCustomers, Kind::Conversion];
+
+/// The days that are shown: none before the first event.
+#[derive(Debug, Clone, Copy)]
+struct Shown {
+    now: Local,
+    /// None where the shop's records begin later.
+    yesterday: Option<i32>,
+    last_week: Option<i32>,
+    basis: Basis,
+}
+
+impl Shown {
+    /// So many quarter hours or hours of today have begun.
+    fn begun(&self, minutes: i32) -> usize {
+        usize::try_from(self.now.minute / minutes + 1).unwrap_or(0)
+    }
+}
+
+impl Figures {
+    /// Today's figures. Today is the day of the latest event time, so a replayed year shows its own last day. Its values are those
+    /// that [`Figures::answer`] gives for that day.
+    pub fn live(&self, basis: Basis) -> Live {
+        let now = self.today();
+        let shop = LiveShop {
+            name: self.shop().name.clone(),
+            time_zone: self.shop().zone_name.clone(),
+            currency: self.shop().currency.code().to_owned(),
+            today: now.map(|now| crate::period::key(crate::By::Day, i64::from(now.date_key))),
+            minute: now.map(|now| now.minute),
+        };
+        let Some(now) = now else {
+            return Live::without_events(shop, basis);
+        };
+        let known = |day: i32| self.first_day().is_some_and(|first| first <= day).then_some(day);
+        let (yesterday, last_week) = (known(shift(now.date_key, -1)), known(shift(now.date_key, -7)));
+        let shown = Shown { now, yesterday, last_week, basis };
+        Live {
+            shop,
+            basis,
+            tiles: TILES.map(|kind| self.tile(kind, &shown)).to_vec(),
+            day: self.through_the_day(&shown),
+            funnel: self.funnel_of(now.date_key),
+            orders_by_hour: self.orders_by_hour(&shown),
+            by_category: self.by_category(&shown),
+            by_country: self.by_country(&shown),
+            top_products: self.top_products(&shown),
+        }
+    }
+}
+
+impl Live {
+    fn without_events(shop: LiveShop, basis: Basis) -> Self {
+        let tile = |kind: Kind| {
+            let figure = kind.figure();
+            let (today, ghost) = (Vec::new(), Vec::new());
+            Tile { figure: figure.name, unit: figure.unit, value: None, yesterday: None, last_week: None, today, ghost }
+        };
+        Live {
+            shop,
+            basis,
+            tiles: TILES.map(tile).to_vec(),
+            day: LiveDay::default(),
+            funnel: Vec::new(),
+            orders_by_hour: OrdersByHour::default(),
+            by_category: Vec::new(),
+            by_country: Vec::new(),
+            top_products: Vec::new(),
+        }
+    }
+}
+
+/// Sums by natural key, each with its label and the members that share it.
+type ByKey<'a> = HashMap<&'a str, (&'a str, Vec<u32>)>;
+
+#[cfg(test)]
+mod tests;

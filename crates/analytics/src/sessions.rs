@@ -1,0 +1,245 @@
+//! Sessions: how far each got, and when. A session is kept as the few times that decide this, so that its events may come in any order
+//! and at any lateness: 40 bytes a session, and 8 more for each step beyond a view.
+
+use hashbrown::HashMap;
+use kassa_model::time::{Calendar, DAY, Local};
+
+use crate::by_day::{ByDay, Days};
+use crate::period;
+use crate::query::By;
+use crate::recent::Recent;
+
+/// What an event means for its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Step {
+    /// Shows that the session was there, no more.
+    Other,
+    Viewed,
+    Added,
+    Checkout,
+    Paid,
+}
+
+impl Step {
+    pub(crate) const FUNNEL: [&str; 4] = ["viewed", "added", "checkout", "paid"];
+
+    /// By the type of the event. An order id alone is no order: a checkout and a failed payment carry it too.
+    pub(crate) fn of(kind: &str) -> Self {
+        match kind {
+            "product_viewed" => Step::Viewed,
+            "product_added" => Step::Added,
+            "checkout_started" => Step::Checkout,
+            "order_completed" => Step::Paid,
+            _ => Step::Other,
+        }
+    }
+}
+
+/// A step beyond a view and its time in one word, which sorts by time and then by step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Mark(i64);
+
+impl Mark {
+    fn new(step: Step, at: i64) -> Self {
+        let low = match step {
+            Step::Added => 1,
+            Step::Checkout => 2,
+            _ => 3,
+        };
+        Self(at << 2 | low)
+    }
+
+    fn at(self) -> i64 {
+        self.0 >> 2
+    }
+
+    fn step(self) -> Step {
+        match self.0 & 3 {
+            1 => Step::Added,
+            2 => Step::Checkout,
+            _ => Step::Paid,
+        }
+    }
+}
+
+/// Of a step taken more often in one session the earliest and the latest half are kept: which those are does not depend on the order
+/// of arrival, and the session is bounded.
+const MARKS_MAX: usize = 32;
+
+#[derive(Debug, Clone)]
+struct Session {
+    first_at: i64,
+    /// The first product viewed; `i64::MAX` before there is one.
+    viewed_at: i64,
+    /// Sorted, each once.
+    marks: Box<[Mark]>,
+}
+
+/// What a session counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Outcome {
+    first_at: i64,
+    /// Steps of the funnel reached in order of time, 0..=4.
+    reached: usize,
+    ordered_at: Option<i64>,
+    is_abandoned: bool,
+}
+
+impl Session {
+    fn note(&mut self, step: Step, at: i64) {
+        self.first_at = self.first_at.min(at);
+        match step {
+            Step::Other => {}
+            Step::Viewed => self.viewed_at = self.viewed_at.min(at),
+            step => {
+                let mark = Mark::new(step, at);
+                if let Err(place) = self.marks.binary_search(&mark) {
+                    let mut marks = std::mem::take(&mut self.marks).into_vec();
+                    marks.insert(place, mark);
+                    thin_out(&mut marks, step);
+                    self.marks = marks.into_boxed_slice();
+                }
+            }
+        }
+    }
+
+    fn first(&self, step: Step) -> Option<i64> {
+        self.marks.iter().find(|mark| mark.step() == step).map(|mark| mark.at())
+    }
+
+    fn reached(&self) -> usize {
+        if self.viewed_at == i64::MAX {
+            return 0;
+        }
+        let mut wanted = [Step::Added, Step::Checkout, Step::Paid].into_iter().peekable();
+        for mark in self.marks.iter().filter(|mark| mark.at() >= self.viewed_at) {
+            wanted.next_if_eq(&mark.step());
+        }
+        4 - wanted.len()
+    }
+
+    fn outcome(&self) -> Outcome {
+        let in_time = |added: i64| {
+            let saved = |mark: &&Mark| mark.step() == Step::Paid && (added..=added + DAY).contains(&mark.at());
+            self.marks.iter().find(saved).is_some()
+        };
+        Outcome {
+            first_at: self.first_at,
+            reached: self.reached(),
+            ordered_at: self.first(Step::Paid),
+            is_abandoned: self.first(Step::Added).is_some_and(|added| !in_time(added)),
+        }
+    }
+}
+
+fn thin_out(marks: &mut Vec<Mark>, step: Step) {
+    if marks.len() > MARKS_MAX {
+        let of_step: Vec<usize> = (0..marks.len()).filter(|at| marks[*at].step() == step).collect();
+        if of_step.len() > MARKS_MAX {
+            marks.remove(of_step[MARKS_MAX / 2]);
+        }
+    }
+}
+
+/// Sessions of a quarter hour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) sessions: i64,
+    pub(crate) converted: i64,
+    pub(crate) abandoned: i64,
+    /// By step of the funnel.
+    pub(crate) reached: [i64; 4],
+}
+
+impl Counts {
+    fn count(&mut self, outcome: &Outcome, sign: i64) {
+        self.sessions += sign;
+        self.converted += sign * i64::from(outcome.ordered_at.is_some());
+        self.abandoned += sign * i64::from(outcome.is_abandoned);
+        self.reached.iter_mut().take(outcome.reached).for_each(|step| *step += sign);
+    }
+
+    fn add(&mut self, other: &Counts) {
+        self.sessions += other.sessions;
+        self.converted += other.converted;
+        self.abandoned += other.abandoned;
+        self.reached.iter_mut().zip(other.reached).for_each(|(step, more)| *step += more);
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Sessions {
+    sessions: HashMap<i64, Session>,
+    quarters: ByDay<HashMap<u32, Counts>>,
+    calendar: Calendar,
+}
+
+impl Sessions {
+    pub(crate) fn new(calendar: Calendar) -> Self {
+        Self { sessions: HashMap::new(), quarters: ByDay::default(), calendar }
+    }
+
+    pub(crate) fn add(&mut self, key: i64, step: Step, at: i64, recent: &mut Recent) {
+        if key == 0 {
+            return;
+        }
+        let mut is_new = false;
+        let session = self.sessions.entry(key).or_insert_with(|| {
+            is_new = true;
+            Session { first_at: at, viewed_at: i64::MAX, marks: Box::default() }
+        });
+        // Most events are later views or pages and change nothing.
+        let says_more = match step {
+            Step::Other => false,
+            Step::Viewed => at < session.viewed_at,
+            _ => true,
+        };
+        if !is_new && at >= session.first_at && !says_more {
+            return;
+        }
+        let before = (!is_new).then(|| session.outcome());
+        session.note(step, at);
+        let after = session.outcome();
+        if before != Some(after) {
+            if let Some(before) = before {
+                self.count(&before, -1, recent);
+            }
+            self.count(&after, 1, recent);
+        }
+    }
+
+    fn count(&mut self, outcome: &Outcome, sign: i64, recent: &mut Recent) {
+        let start = self.calendar.local(outcome.first_at);
+        self.quarters.at(start.date_key).entry(period::quarter(start)).or_default().count(outcome, sign);
+        recent.alter(start, |minute| {
+            minute.sessions += sign;
+            minute.to_convert += sign * i64::from(outcome.ordered_at.is_some());
+        });
+        let Some(ordered) = outcome.ordered_at.map(|at| self.calendar.local(at)) else { return };
+        if ordered.date_key == start.date_key {
+            let minute = ordered.minute.max(start.minute);
+            recent.alter(Local { minute, ..start }, |minute| minute.conversions += sign);
+        }
+    }
+
+    /// Counts by period, or in all.
+    pub(crate) fn by_time(&self, by: By, days: Days) -> HashMap<i64, Counts> {
+        let mut all: HashMap<i64, Counts> = HashMap::new();
+        for (day, quarters) in self.quarters.range(days) {
+            for (quarter, counts) in quarters.iter().filter(|(_, counts)| counts.sessions != 0) {
+                let code = if by.is_time() { period::code(by, day, *quarter) } else { 0 };
+                all.entry(code).or_default().add(counts);
+            }
+        }
+        all
+    }
+
+    /// Bytes held, to within the allocator's rounding.
+    pub(crate) fn size(&self) -> usize {
+        let marks: usize = self.sessions.values().map(|session| session.marks.len() * size_of::<Mark>() + 8).sum();
+        self.sessions.allocation_size() + marks
+    }
+}
+
+#[cfg(test)]
+mod tests;
