@@ -4,8 +4,9 @@
 //!  keys.rs      the one table of keys: name, kind, default, meaning   (also feeds the schema, the reference and default.toml)
 //!  file.rs      TOML text            ─┐
 //!  overlay.rs   KASSA__* and flags   ─┴► given.rs   key → value as it was given, and where
-//!  kind.rs      one value as given → one typed value, or what is wrong with it
-//!  build.rs     all of it → Config: the checks that see more than one key
+//!  kind.rs      one value as given → one typed value, or what is wrong with it (parse.rs: a function a kind)
+//!  reader.rs    the value in force of a key, its mistake noted, its origin noted
+//!  build.rs     all keys → Config: the checks that see more than one of them
 //!  mistake.rs   what, where, why, the nearest valid name, the fix; as text and as JSON
 //! ```
 //!
@@ -22,6 +23,8 @@ mod mistake;
 mod nearest;
 mod origin;
 mod overlay;
+mod parse;
+mod reader;
 mod schema;
 
 #[cfg(test)]

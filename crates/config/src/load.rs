@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use kassa_model::{Code, Contract};
 
-use crate::build::{Reader, build};
+use crate::build::build;
 use crate::config::Config;
 use crate::file;
 use crate::given::Layer;
 use crate::mistake::{Mistake, Mistakes};
 use crate::origin::{Origin, Origins, Place};
 use crate::overlay;
+use crate::reader::Reader;
 
 /// What the binary hands in: nothing is taken from the process itself.
 #[derive(Debug, Clone, Default)]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use kassa_model::{Code, Reason};
 
 use crate::reference::check_file;
+use crate::{Config, LoadOptions};
 
 const INDEX_HEAD: &str = "\
 # Errors
@@ -53,6 +54,37 @@ fn check_page(name: &str, title: &str, headings: &[&str]) {
 fn every_code_has_its_page() {
     for code in Code::ALL {
         check_page(code.code(), &format!("# {code}: {}", code.title()), &["What it means", "Example", "Why", "What to do"]);
+    }
+}
+
+/// The first block of the page in this language.
+fn block<'p>(page: &'p str, language: &str) -> Option<&'p str> {
+    let (_, rest) = page.split_once(&format!("\n```{language}\n"))?;
+    rest.split_once("```").map(|(block, _)| block)
+}
+
+/// What kassa says to the page's example. `None`: the page's mistake is not one of a file or variable alone.
+fn answer(page: &str) -> Option<String> {
+    let (toml, shell) = (block(page, "toml"), block(page, "sh"));
+    let assignments = shell.unwrap_or_default().split_whitespace().filter_map(|word| word.split_once('='));
+    let env = assignments.map(|(name, value)| (name.into(), value.into())).collect();
+    toml.or(shell)?;
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("kassa.toml"), toml.unwrap_or_default()).unwrap();
+    let options = LoadOptions { working_dir: dir.path().to_owned(), env, ..Default::default() };
+    let mistakes = Config::load(&options).map(|_| ()).unwrap_err();
+    let blocks: Vec<String> = mistakes.0.iter().map(|mistake| format!("{mistake}\n")).collect();
+    Some(blocks.join("\n").replace(&*dir.path().to_string_lossy(), "/srv/shop"))
+}
+
+#[test]
+fn the_examples_are_what_kassa_says() {
+    let elsewhere = [Code::ConfigUnreadable, Code::BadMapping];
+    for code in Code::ALL.iter().filter(|code| code.code().starts_with('C') && !elsewhere.contains(code)) {
+        let page = fs::read_to_string(folder().join(format!("{code}.md"))).unwrap();
+        let (said, want) = (block(&page, "text").unwrap(), answer(&page).unwrap());
+        assert!(want.contains(&format!("error[{code}]")), "{code}: the example makes another mistake: {want}");
+        check_file(code.page(), &page.replacen(&format!("```text\n{said}```"), &format!("```text\n{want}```"), 1));
     }
 }
 

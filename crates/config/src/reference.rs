@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::keys::{self, Key, SECTIONS};
-use crate::kind::{Kind, size, span};
+use crate::kind::Kind;
+use crate::parse::{size, span};
 
 const INTRODUCTION: &str = "\
 # Configuration

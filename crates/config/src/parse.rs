@@ -1,0 +1,209 @@
+//! One text → one typed value, or what is wrong with it: a function for each kind.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+
+use kassa_model::{Code, Currency};
+
+use crate::kind::Value;
+use crate::nearest::{hint, list, nearest};
+
+/// Code, what, and lines of help.
+pub(crate) type Fault = (Code, String, Vec<String>);
+
+pub(crate) fn fault(code: Code, what: String, help: impl Into<String>) -> Fault {
+    (code, what, vec![help.into()])
+}
+
+pub(crate) fn malformed(path: &str, noun: &str, text: &str, form: &str, example: &str) -> Fault {
+    let help = format!("a {noun} is {form}, for example `{example}`");
+    fault(Code::BadQuantity, format!("`{path}` is not a {noun}: \"{text}\""), help)
+}
+
+pub(crate) fn within<T: Display>(path: &str, number: u64, min: u64, max: u64, show: impl Fn(u64) -> T) -> Result<u64, Fault> {
+    if (min..=max).contains(&number) {
+        return Ok(number);
+    }
+    let side = if number < min { "small" } else { "large" };
+    Err(fault(
+        Code::BadQuantity,
+        format!("`{path}` is too {side}: {}", show(number)),
+        format!("it can be {} to {}", show(min), show(max)),
+    ))
+}
+
+pub(crate) fn not_empty(path: &str, text: &str) -> Result<Value, Fault> {
+    if text.trim().is_empty() {
+        return Err(fault(Code::WrongType, format!("`{path}` is empty"), "give it a value, or leave the key out"));
+    }
+    Ok(Value::Text(text.to_owned()))
+}
+
+/// A topic names folders of the log and of the archive.
+pub(crate) fn topic(path: &str, text: &str) -> Result<Value, Fault> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if !(1..=200).contains(&text.len()) || !text.bytes().all(legal) || text.starts_with('.') {
+        let help = "a topic is made of A–Z, a–z, 0–9, `.`, `_` and `-`, no `.` first, and has at most 200 characters";
+        return Err(fault(Code::BadName, format!("`{path}` cannot be \"{text}\""), help));
+    }
+    Ok(Value::Text(text.to_owned()))
+}
+
+pub(crate) fn one_of(path: &str, text: &str, choices: &'static [&'static str]) -> Result<Value, Fault> {
+    if choices.contains(&text) {
+        return Ok(Value::Text(text.to_owned()));
+    }
+    // Two names that the field uses for what is called otherwise here.
+    let help = match text {
+        "ndjson" | "jsonl" => "write `json`: a file of that format has one JSON object a line".to_owned(),
+        "latin1" | "latin-1" | "iso-8859-1" | "cp1252" => "write `windows-1252`, which contains it".to_owned(),
+        _ => hint(text, choices.iter().copied()),
+    };
+    let mut lines = vec![help];
+    if lines[0].starts_with("did you mean") {
+        lines.push(format!("valid here: {}", list(choices.iter().copied())));
+    }
+    Err((Code::UnknownChoice, format!("`{path}` cannot be \"{text}\""), lines))
+}
+
+pub(crate) fn delimiter(path: &str, text: &str) -> Result<Value, Fault> {
+    match text.as_bytes() {
+        b"\\t" => Ok(Value::Byte(b'\t')),
+        [byte] if byte.is_ascii() && !b"\"\r\n".contains(byte) => Ok(Value::Byte(*byte)),
+        _ => {
+            let help = "one ASCII character, not a quote or a line end: `,`, `;`, `|` or `\\t`";
+            Err(fault(Code::UnknownChoice, format!("`{path}` cannot be \"{}\"", text.escape_default()), help))
+        }
+    }
+}
+
+pub(crate) fn time_zone(path: &str, text: &str) -> Result<Value, Fault> {
+    if jiff::tz::TimeZone::get(text).is_ok() {
+        return Ok(Value::Text(text.to_owned()));
+    }
+    let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+    let names = || names.iter().map(String::as_str);
+    let city = |name: &str| name.rsplit('/').next().unwrap_or(name).to_lowercase();
+    // Most people remember the city and forget the continent.
+    let candidate = names().find(|name| city(name) == text.to_lowercase().replace(' ', "_")).or_else(|| nearest(text, names()));
+    let help = match candidate {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => "an IANA name, as `Europe/London`: an abbreviation or an offset does not know when the clocks change".to_owned(),
+    };
+    Err(fault(Code::UnknownTimeZone, format!("`{path}` is not a time zone: \"{text}\""), help))
+}
+
+pub(crate) fn currency(path: &str, text: &str) -> Result<Value, Fault> {
+    if let Some(currency) = Currency::parse(text) {
+        return Ok(Value::Currency(currency));
+    }
+    let help = match Currency::parse(&text.trim().to_uppercase()) {
+        Some(currency) => format!("did you mean `{currency}`?"),
+        None => "an active ISO 4217 code, as `GBP`, `EUR` or `INR`".to_owned(),
+    };
+    Err(fault(Code::UnknownCurrency, format!("`{path}` is not a currency: \"{text}\""), help))
+}
+
+pub(crate) fn source_url(path: &str, text: &str) -> Result<Value, Fault> {
+    let what = format!("`{path}` is no source of this build: \"{text}\"");
+    match text.split_once(':') {
+        Some(("log", folder)) => url_folder(path, "log", folder),
+        Some(("kafka", _)) => Err(fault(
+            Code::BadUrl,
+            what,
+            "this build reads the collector's log (`log:log`) and files (`kassa replay`), not Kafka: POST the records to /v1/{stream}",
+        )),
+        Some(("file", _)) => {
+            Err(fault(Code::BadUrl, what, "files are read by `kassa replay --stream NAME FILE…`; leave `log:log` here"))
+        }
+        _ => Err(fault(Code::BadUrl, what, "write `log:FOLDER`, for example `log:log`")),
+    }
+}
+
+pub(crate) fn lake_url(path: &str, text: &str) -> Result<Value, Fault> {
+    let what = format!("`{path}` is no lake of this build: \"{text}\"");
+    match text.split_once(':') {
+        Some(("file", folder)) => url_folder(path, "file", folder),
+        Some(("s3" | "s3a", _)) => {
+            Err(fault(Code::BadUrl, what, "this build writes the lake to a local folder, not to S3: write `file:FOLDER`"))
+        }
+        None => Err(fault(Code::BadUrl, what, format!("did you mean `file:{text}`?"))),
+        Some(_) => Err(fault(Code::BadUrl, what, "write `file:FOLDER`, for example `file:lake`")),
+    }
+}
+
+/// The folder behind the scheme: `lake`, `/srv/lake` or `///srv/lake`.
+pub(crate) fn url_folder(path: &str, scheme: &str, folder: &str) -> Result<Value, Fault> {
+    let folder = match folder.strip_prefix("//") {
+        Some(rest) if rest.starts_with('/') => rest,
+        Some(_) => {
+            let help = format!("a local folder has no host: write `{scheme}:FOLDER` or `{scheme}:///ABSOLUTE/FOLDER`");
+            return Err(fault(Code::BadUrl, format!("`{path}` names a host: \"{scheme}:{folder}\""), help));
+        }
+        None => folder,
+    };
+    if folder.trim().is_empty() {
+        let help = format!("write `{scheme}:FOLDER`");
+        return Err(fault(Code::BadUrl, format!("`{path}` names no folder: \"{scheme}:\""), help));
+    }
+    Ok(Value::Text(folder.to_owned()))
+}
+
+pub(crate) fn address(path: &str, text: &str) -> Result<Value, Fault> {
+    let numeric = match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.to_owned(),
+    };
+    let Ok(address) = numeric.parse::<SocketAddr>() else {
+        let port = text.trim_start_matches(':');
+        let help = match port.parse::<u16>() {
+            Ok(port) => format!("did you mean `127.0.0.1:{port}`?"),
+            Err(_) => "an IP address and a port, for example `127.0.0.1:8080` or `[::1]:8080`".to_owned(),
+        };
+        return Err(fault(Code::BadAddress, format!("`{path}` is not an address: \"{text}\""), help));
+    };
+    if !address.ip().is_loopback() {
+        let help = vec![
+            "whoever reaches kassa reads and writes everything: it has no users and tokens yet".to_owned(),
+            format!("write `127.0.0.1:{}`; from afar, tunnel: `ssh -L {0}:127.0.0.1:{0} HOST`", address.port()),
+        ];
+        return Err((Code::NotLoopback, format!("`{path}` is not an address of this machine alone: \"{text}\""), help));
+    }
+    Ok(Value::Address(address))
+}
+
+/// `64MiB`, `1 GB`, `512` (bytes).
+pub(crate) fn parse_size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let factor: u64 = match unit.trim_start().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1000,
+        "mb" => 1000 * 1000,
+        "gb" => 1000 * 1000 * 1000,
+        "tb" => 1000 * 1000 * 1000 * 1000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "tib" => 1 << 40,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+/// Bytes as people write them: `64MiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    let units = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    match units.into_iter().find(|(_, shift)| bytes > 0 && bytes.is_multiple_of(1 << shift)) {
+        Some((unit, shift)) => format!("{}{unit}", bytes >> shift),
+        None => format!("{bytes}B"),
+    }
+}
+
+/// Milliseconds as people write them: `2s`, `400d`. Years and months are not whole days, so they are not used.
+pub(crate) fn span(millis: u64) -> String {
+    let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+    let unit = units.into_iter().find(|(_, length)| millis > 0 && millis.is_multiple_of(*length));
+    unit.map_or_else(|| "0s".to_owned(), |(unit, length)| format!("{}{unit}", millis / length))
+}

@@ -1,0 +1,187 @@
+//! Takes values from the layers, and notes every mistake and every origin on the way.
+
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use kassa_model::Code;
+
+use crate::config::Encoding;
+use crate::given::{Given, Layer, Raw};
+use crate::keys;
+use crate::kind::{Kind, Value};
+use crate::mistake::Mistake;
+use crate::origin::{Entry, Origin, Origins};
+
+/// Takes values from the layers by key, and notes every mistake and every origin on the way.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    /// The strongest first: flags, environment, file.
+    layers: [Layer; 3],
+    config_dir: PathBuf,
+    working_dir: PathBuf,
+    pub(crate) mistakes: Vec<Mistake>,
+    origins: Origins,
+}
+
+impl Reader {
+    pub(crate) fn new(layers: [Layer; 3], config_dir: PathBuf, working_dir: PathBuf, mistakes: Vec<Mistake>) -> Self {
+        Self { layers, config_dir, working_dir, mistakes, origins: Origins::default() }
+    }
+
+    pub(crate) fn into_parts(self) -> (Vec<Mistake>, Origins) {
+        (self.mistakes, self.origins)
+    }
+
+    pub(crate) fn members(&self, word: &str) -> Vec<(String, Origin)> {
+        self.layers[2].names(word).map(|(name, origin)| (name.to_owned(), origin.clone())).collect()
+    }
+
+    /// What somebody gave for the key, not its default.
+    pub(crate) fn given(&self, path: &str) -> Option<&Given> {
+        self.layers.iter().find_map(|layer| layer.values.get(path))
+    }
+
+    pub(crate) fn origin(&self, path: &str, otherwise: &Origin) -> Origin {
+        self.given(path).map_or_else(|| otherwise.clone(), |given| given.origin.clone())
+    }
+
+    pub(crate) fn note(&mut self, path: &str, value: String, origin: Origin) {
+        self.origins.0.insert(path.to_owned(), Entry { value, origin });
+    }
+
+    pub(crate) fn complain(&mut self, path: &str, code: Code, what: String, help: &[&str]) {
+        self.complain_at(self.origin(path, &Origin::Default), code, what, help);
+    }
+
+    pub(crate) fn complain_at(&mut self, origin: Origin, code: Code, what: String, help: &[&str]) {
+        self.mistakes.push(help.iter().fold(Mistake::new(code, what, origin), |mistake, line| mistake.help(*line)));
+    }
+
+    pub(crate) fn unreadable(&mut self, path: &str, file: &Path, fault: &str) {
+        let what = format!("`{path}` cannot be read: {fault}");
+        let looked = format!("looked for {}", file.display());
+        self.complain(
+            path,
+            Code::NamedFileUnreadable,
+            what,
+            &[&looked, "a relative path starts at the configuration file's folder"],
+        );
+    }
+
+    /// The mistake lies with the key that somebody gave.
+    pub(crate) fn contradiction(&mut self, first: &str, second: &str, what: &str, help: [&str; 1]) {
+        let key = if self.given(first).is_some() { first } else { second };
+        self.complain(key, Code::Contradiction, format!("`{first}` and `{second}` contradict each other: {what}"), &help);
+    }
+
+    /// The key's value in force. `None`: it has none, or a wrong one, and then the mistake is noted.
+    pub(crate) fn value(&mut self, path: &str) -> Option<Value> {
+        let key = keys::find(path)?;
+        let default =
+            || key.default.map(|text| Given { raw: Raw::Text(text.to_owned()), origin: Origin::Default, text_at: None });
+        let given = self.given(path).cloned().or_else(default)?;
+        match key.kind.parse(path, &given) {
+            Ok(value) => {
+                let shown = self.shown(key.kind, &given, &value);
+                self.note(path, shown, given.origin);
+                Some(value)
+            }
+            Err(mistake) => {
+                self.mistakes.push(mistake);
+                None
+            }
+        }
+    }
+
+    /// The value as TOML, folders and files absolute.
+    pub(crate) fn shown(&self, kind: Kind, given: &Given, value: &Value) -> String {
+        match (kind, value, &given.raw) {
+            (Kind::Folder | Kind::File, Value::Text(text), _) => quoted(&self.resolve(text, &given.origin).to_string_lossy()),
+            (Kind::Count { .. }, Value::Number(number), _) => number.to_string(),
+            (_, _, Raw::Text(text)) => quoted(text),
+            (_, _, Raw::Integer(digits)) => digits.clone(),
+            (_, _, Raw::Other(what)) => (*what).to_owned(),
+        }
+    }
+
+    /// A path of the file starts at the file's folder; one of a flag or variable where the user stands.
+    pub(crate) fn resolve(&self, text: &str, origin: &Origin) -> PathBuf {
+        let base = match origin {
+            Origin::Default | Origin::File(_) => &self.config_dir,
+            Origin::Env(_) | Origin::Flag(_) => &self.working_dir,
+        };
+        absolute(base, text)
+    }
+
+    pub(crate) fn path(&mut self, path: &str) -> Option<PathBuf> {
+        let origin = self.origin(path, &Origin::Default);
+        self.text(path).map(|text| self.resolve(&text, &origin))
+    }
+
+    pub(crate) fn text(&mut self, path: &str) -> Option<String> {
+        match self.value(path)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn text_or(&mut self, path: &str, default: &str) -> String {
+        if self.given(path).is_none() {
+            self.note(path, quoted(default), Origin::Default);
+            return default.to_owned();
+        }
+        // Beside a mistake; the path keeps it apart from every topic.
+        self.text(path).unwrap_or_else(|| path.to_owned())
+    }
+
+    pub(crate) fn number<T: TryFrom<u64> + Default>(&mut self, path: &str) -> T {
+        match self.value(path) {
+            Some(Value::Number(number)) => T::try_from(number).unwrap_or_default(),
+            _ => T::default(),
+        }
+    }
+
+    pub(crate) fn level(&mut self, path: &str) -> i32 {
+        self.number(path)
+    }
+
+    pub(crate) fn duration(&mut self, path: &str) -> Duration {
+        match self.value(path) {
+            Some(Value::Duration(duration)) => duration,
+            _ => Duration::ZERO,
+        }
+    }
+
+    pub(crate) fn byte(&mut self, path: &str) -> u8 {
+        match self.value(path) {
+            Some(Value::Byte(byte)) => byte,
+            _ => b',',
+        }
+    }
+
+    pub(crate) fn encoding(&mut self, path: &str) -> Encoding {
+        match self.text(path).as_deref() {
+            Some("windows-1252") => Encoding::Windows1252,
+            _ => Encoding::Utf8,
+        }
+    }
+}
+
+pub(crate) fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+/// Joins and takes `.` and `..` out, without asking the disk: the folder need not exist yet.
+pub(crate) fn absolute(base: &Path, path: &str) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for part in base.join(path).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                clean.pop();
+            }
+            part => clean.push(part),
+        }
+    }
+    clean
+}
