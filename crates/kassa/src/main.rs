@@ -1,1 +1,48 @@
-fn main() {}
+//! kassa, the program: arguments, configuration, wiring, shutdown.
+
+mod cli;
+mod command;
+mod engine;
+mod failure;
+mod output;
+mod settings;
+mod topology;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command, ConfigCommand, DeadLetters};
+use tracing_subscriber::EnvFilter;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("KASSA_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let colour = std::env::var_os("NO_COLOR").is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
+    match dispatch(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error),
+    }
+}
+
+fn dispatch(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Demo(args) => command::demo::demo(&args),
+        Command::Run(args) => command::run::run(&args),
+        Command::Replay(args) => command::replay::replay(&args),
+        Command::Figures(args) => command::figures::figures(&args),
+        Command::Sql(args) => command::sql::sql(&args),
+        Command::Prove(args) => command::prove::prove(&args),
+        Command::DeadLetters(DeadLetters::List(args)) => command::dead_letters::list(&args),
+        Command::DeadLetters(DeadLetters::Show(args)) => command::dead_letters::show(&args),
+        Command::DeadLetters(DeadLetters::Replay(args)) => command::dead_letters::replay(&args),
+        Command::Simulate(args) => command::simulate::simulate(&args),
+        Command::Check(args) => command::check::check(&args),
+        Command::Config(ConfigCommand::Show(args)) => command::config::show(&args),
+        Command::Config(ConfigCommand::Schema) => command::config::schema(),
+    }
+}

@@ -4,6 +4,7 @@ pub mod archive;
 pub mod delta;
 pub mod encode;
 pub mod figures;
+pub mod letters;
 pub mod query;
 pub mod read;
 pub mod recover;

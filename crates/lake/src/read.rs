@@ -68,3 +68,8 @@ pub fn folder_of(table: Table) -> String {
 pub fn archive_folder(topic: &str) -> String {
     format!("topics/{topic}")
 }
+
+/// Rows as they will be stored: symbols as plain strings.
+pub fn plain(rows: &RecordBatch) -> Result<RecordBatch, LogError> {
+    conform(rows, &star::stored(&rows.schema())).map_err(|error| LogError::Encode(error.to_string()))
+}

@@ -79,6 +79,12 @@ codes! {
     BadParameter = "K015", "a parameter is malformed";
     /// The positions on disk are not those that the batch was cut from.
     Fenced = "K016", "another writer moved the positions on";
+    /// HTTP 404 and 405.
+    NoSuchAddress = "K017", "no such address";
+    /// HTTP 421 and 403: what a browser sends for a page of another site.
+    ForeignSite = "K018", "a request from another site is refused";
+    /// HTTP 429 and 503.
+    TooManyAtOnce = "K019", "too many requests at once";
 }
 
 impl fmt::Display for Code {

@@ -65,3 +65,19 @@ impl Records {
         self.keys.as_ref().filter(|keys| keys.is_valid(index)).map(|keys| keys.value(index))
     }
 }
+
+impl Records {
+    /// One record at offset 0, of no particular time: to ask what would become of it.
+    pub fn single(topic: &str, value: &[u8]) -> Self {
+        Self {
+            partition: Partition::new(topic, 0),
+            offsets: vec![0],
+            ingested_at: vec![0],
+            timestamps: vec![None],
+            keys: None,
+            headers: Headers::None,
+            values: BinaryArray::from(vec![value]),
+            next: 1,
+        }
+    }
+}

@@ -36,6 +36,11 @@ impl Batch {
         &self.tables
     }
 
+    /// What became of each record.
+    pub fn fates(&self) -> &[Fate] {
+        &self.fates
+    }
+
     pub fn from(&self) -> i64 {
         self.from
     }

@@ -416,3 +416,36 @@ fn stand_in(event: &Event<'_>) -> String {
         Body::FxRate(rate) => format!("fx_rate/{}{}/{}/{at}", rate.base, rate.quote, rate.day),
     }
 }
+
+impl Stage {
+    /// What a record would be refused for, before it is compared with others: the collector's verdict. `None`: nothing.
+    pub fn verdict(&self, topic: &str, value: &[u8]) -> Result<Option<DeadLetter>, StageError> {
+        let stream = self.streams.get(topic).ok_or_else(|| StageError::UnknownTopic(topic.to_owned()))?;
+        if value.len() > stream.record_bytes_max {
+            return Ok(Some(DeadLetter::new(Reason::TooLarge, "", format!("{} bytes, at most {}", value.len(), stream.record_bytes_max))));
+        }
+        let zone = self.memory.calendar.zone();
+        let Some(mapper) = &stream.mapper else {
+            let mut payload = Payload::new(&stream.layout);
+            return Ok(decode::json(&stream.layout, value, &mut payload).and_then(|()| check(stream, &payload, zone)).err());
+        };
+        let mut extract = Extract::new(mapper.inputs());
+        if let Err(letter) = extract.json(0, value) {
+            return Ok(Some(letter));
+        }
+        let (input, _, extras) = extract.finish(&Records::single(topic, value))?;
+        let mapped = mapper.map(&input)?;
+        if let Some((_, field, detail)) = mapped.failed.into_iter().next() {
+            return Ok(Some(DeadLetter::new(Reason::MappingFailed, field, detail)));
+        }
+        let plan = Plan::new(&stream.layout, &mapped.columns);
+        let mut payload = Payload::new(&stream.layout);
+        plan.fill(&stream.layout, &mapped.columns, 0, &extras[0], &mut payload);
+        Ok(check(stream, &payload, zone).err())
+    }
+}
+
+fn check(stream: &Stream, payload: &Payload<'_>, zone: &jiff::tz::TimeZone) -> Result<(), DeadLetter> {
+    let event = event::validate(&stream.layout, payload, zone)?;
+    nested_lines(&event, zone).map(|_| ())
+}

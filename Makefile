@@ -1,0 +1,35 @@
+# kassa. `make` says what there is. Cargo's own variables (CARGO_TARGET_DIR, CARGO_BUILD_JOBS) are left as the user set them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: help demo build test dashboard tools bench
+
+help: ## What there is to make
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: tools dashboard ## Build what is needed and run the synthetic shop with its dashboard
+	@echo "==> building kassa (the first time takes about ten minutes on two cores)"
+	cargo build --locked -p kassa
+	@echo "==> kassa demo"
+	$(TARGET_DIR)/debug/kassa demo
+
+build: tools dashboard ## The release program, at bin/kassa
+	cargo build --locked --release -p kassa
+	@mkdir -p bin && cp $(TARGET_DIR)/release/kassa bin/kassa
+	@echo "==> bin/kassa"
+
+test: ## Everything that must hold; installs what it needs and says so
+	scripts/test
+
+tools: ## Check for (or install) what the build needs
+	scripts/tools build
+
+dashboard: dashboard/dist/index.html ## The web page
+
+dashboard/dist/index.html: dashboard/package-lock.json $(shell find dashboard/src dashboard/index.html dashboard/public -type f 2>/dev/null)
+	@echo "==> building the dashboard"
+	cd dashboard && npm ci --no-audit --no-fund --loglevel=error && npm run build
+
+bench: dashboard ## Records per CPU-second, beside what the parts alone reach
+	scripts/bench

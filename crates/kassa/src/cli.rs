@@ -1,0 +1,257 @@
+//! The command line: names, flags, help. What they do is in `command/`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Real-time e-commerce data pipeline: figures that are right, provably.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the synthetic shop through the whole of kassa, with the dashboard.
+    #[command(after_help = "Example: kassa demo --for 20s --rate 5000")]
+    Demo(Demo),
+    /// Run the pipeline: collector, archive, lake, live figures, dashboard.
+    #[command(after_help = "Example: kassa run -c kassa.toml")]
+    Run(Run),
+    /// Read files into a stream. Doing it again changes nothing.
+    #[command(after_help = "Example: kassa replay -c examples/online-retail.toml --stream sales by-day/*.csv")]
+    Replay(Replay),
+    /// Print a figure, by what the lake holds.
+    #[command(after_help = "Example: kassa figures net_sales --by month --basis order\nWithout NAME: the catalogue.")]
+    Figures(Figures),
+    /// Ask the lake in SQL, read-only.
+    #[command(after_help = "Example: kassa sql \"SELECT top_category, SUM(net_amount_reporting) FROM sales_flat GROUP BY 1\"")]
+    Sql(Sql),
+    /// Recount everything from its own contents; exit 0 only if nothing is lost, doubled or changed.
+    #[command(after_help = "Example: kassa prove --format json")]
+    Prove(Prove),
+    /// List, show and replay the records that were set aside.
+    #[command(subcommand, name = "dead-letters")]
+    DeadLetters(DeadLetters),
+    /// The synthetic shop alone, with its truth.json: to files or to a running collector.
+    #[command(after_help = "Example: kassa simulate --records 1000000 --to ./shop")]
+    Simulate(Simulate),
+    /// Check the configuration and its mappings; all mistakes at once.
+    #[command(after_help = "Example: kassa check -c kassa.toml")]
+    Check(Check),
+    /// Show the configuration in force, or its JSON schema.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// Where the configuration is, for every command that takes it.
+#[derive(Debug, Args, Clone, Default)]
+pub struct Place {
+    /// The configuration [default: kassa.toml where there is one]
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// All that kassa writes lies below it [default: as configured]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, PartialEq, Eq)]
+pub enum Format {
+    Table,
+    Json,
+    Csv,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// The folder for everything the demo writes
+    #[arg(long, value_name = "DIR", default_value = "kassa-demo")]
+    pub dir: PathBuf,
+    /// Events a second
+    #[arg(long, value_name = "EVENTS_PER_S", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub rate: u64,
+    /// Where the dashboard listens
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Stop after this long, catch up, compare every figure with the truth
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub duration: Option<Duration>,
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub place: Place,
+    /// Where the collector and the dashboard listen
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<String>,
+    /// The sinks to run: archive, lake, live [default: all]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub sinks: Vec<String>,
+    /// Stop when the log has been read to its end
+    #[arg(long)]
+    pub until_caught_up: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Replay {
+    #[command(flatten)]
+    pub place: Place,
+    /// The stream that the files belong to
+    #[arg(long, value_name = "NAME")]
+    pub stream: String,
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct Figures {
+    /// The figure; without it, the catalogue
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub place: Place,
+    /// total, hour, quarter_hour, day, week, month, category, product, country, customer, channel, …
+    #[arg(long)]
+    pub by: Option<String>,
+    /// The first day
+    #[arg(long, value_name = "DAY")]
+    pub from: Option<String>,
+    /// The last day
+    #[arg(long, value_name = "DAY")]
+    pub to: Option<String>,
+    /// movement: returns count on the day they happen; order: on the day of their order
+    #[arg(long)]
+    pub basis: Option<String>,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct Sql {
+    pub query: String,
+    #[command(flatten)]
+    pub place: Place,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct Prove {
+    #[command(flatten)]
+    pub place: Place,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DeadLetters {
+    /// The records that were set aside, grouped by reason or one by one.
+    #[command(after_help = "Example: kassa dead-letters list --reason unknown_currency")]
+    List(DeadLettersList),
+    /// One record: what is wrong with it, and its bytes as they came.
+    #[command(after_help = "Example: kassa dead-letters show order_lines/0/771")]
+    Show(DeadLettersShow),
+    /// Send the records through the pipeline as it is now. What is good now is added, once.
+    #[command(after_help = "Example: kassa dead-letters replay --reason mapping_failed --dry-run")]
+    Replay(DeadLettersReplay),
+}
+
+#[derive(Debug, Args, Clone, Default)]
+pub struct Chosen {
+    /// Only this reason
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// Only this stream
+    #[arg(long)]
+    pub stream: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct DeadLettersList {
+    #[command(flatten)]
+    pub place: Place,
+    #[command(flatten)]
+    pub chosen: Chosen,
+    /// At most so many
+    #[arg(long, default_value_t = 1_000)]
+    pub limit: usize,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct DeadLettersShow {
+    /// TOPIC/PARTITION/OFFSET
+    pub id: String,
+    #[command(flatten)]
+    pub place: Place,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct DeadLettersReplay {
+    #[command(flatten)]
+    pub place: Place,
+    #[command(flatten)]
+    pub chosen: Chosen,
+    /// Show what would be added, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// A folder for files, or http://HOST:PORT of a running kassa
+    #[arg(long, value_name = "DIR|URL")]
+    pub to: String,
+    #[arg(long, default_value_t = 100_000)]
+    pub records: u64,
+    /// Records on a simulated day
+    #[arg(long, default_value_t = 60_000)]
+    pub per_day: u64,
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    pub place: Place,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Every key and its value.
+    #[command(after_help = "Example: kassa config show --origin")]
+    Show(ConfigShow),
+    /// The JSON schema of kassa.toml.
+    Schema,
+}
+
+#[derive(Debug, Args)]
+pub struct ConfigShow {
+    #[command(flatten)]
+    pub place: Place,
+    /// And where each value comes from
+    #[arg(long)]
+    pub origin: bool,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
+    humantime::parse_duration(text)
+}

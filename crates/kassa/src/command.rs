@@ -1,0 +1,13 @@
+//! One file a command.
+
+pub mod check;
+pub mod config;
+pub mod dead_letters;
+pub mod demo;
+pub mod figures;
+pub mod post;
+pub mod prove;
+pub mod replay;
+pub mod run;
+pub mod simulate;
+pub mod sql;

@@ -1,0 +1,193 @@
+//! `kassa dead-letters`: what was set aside, why, and what becomes of it when the pipeline is mended.
+
+use std::collections::{BTreeMap, HashMap};
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Decimal128Type;
+use kassa_lake::letters::{self, Letter};
+use kassa_model::decimal::format_units;
+use kassa_model::{Code, Fate, Table, time};
+use kassa_pipeline::Batch;
+use serde_json::json;
+
+use crate::cli::{Chosen, DeadLettersList, DeadLettersReplay, DeadLettersShow, Format};
+use crate::failure::Failure;
+use crate::wiring::{Lake, Lock};
+use crate::{output, settings};
+
+/// Bytes of letters replayed in one go.
+const REPLAY_BYTES: usize = 64 << 20;
+
+fn wanted(letter: &Letter, chosen: &Chosen) -> bool {
+    let is = |wanted: &Option<String>, held: &str| wanted.as_deref().is_none_or(|wanted| wanted == held);
+    is(&chosen.reason, &letter.reason) && is(&chosen.stream, &letter.stream)
+}
+
+fn id(letter: &Letter) -> String {
+    let (topic, partition, offset) = &letter.position;
+    format!("{topic}/{partition}/{offset}")
+}
+
+pub fn list(args: &DeadLettersList) -> anyhow::Result<()> {
+    let lake = Lake::of(&settings::config(&args.place)?);
+    let (mut rows, mut reasons, mut all) = (Vec::new(), BTreeMap::<String, usize>::new(), 0_usize);
+    letters::each(lake.store.as_ref(), &mut |letter| {
+        if wanted(&letter, &args.chosen) {
+            all += 1;
+            *reasons.entry(letter.reason.clone()).or_default() += 1;
+            if rows.len() < args.limit {
+                let (topic, partition, offset) = letter.position.clone();
+                let at = time::format(letter.rejected_at);
+                let place = [topic.to_string(), partition.to_string(), offset.to_string()];
+                rows.push([place.to_vec(), vec![letter.stream, letter.reason, letter.field, letter.detail, at]].concat());
+            }
+        }
+        true
+    })?;
+    output::table(&["topic", "partition", "offset", "stream", "reason", "field", "detail", "rejected_at"], &rows, args.format)?;
+    if args.format == Format::Table {
+        for (reason, count) in &reasons {
+            eprintln!("{count:>8}  {reason}  (docs/errors/{reason}.md)");
+        }
+        if all > rows.len() {
+            eprintln!("{} of {all} shown; --limit shows more", rows.len());
+        }
+    }
+    Ok(())
+}
+
+pub fn show(args: &DeadLettersShow) -> anyhow::Result<()> {
+    let lake = Lake::of(&settings::config(&args.place)?);
+    let mut found = None;
+    letters::each(lake.store.as_ref(), &mut |letter| {
+        if id(&letter) == args.id {
+            found = Some(letter);
+        }
+        found.is_none()
+    })?;
+    let Some(letter) = found else {
+        let failure = Failure::new(Code::BadParameter, format!("there is no dead letter {}", args.id));
+        return Err(failure.hint("`kassa dead-letters list` shows topic, partition and offset of each").into());
+    };
+    let text = std::str::from_utf8(&letter.value).ok();
+    let hex = || letter.value.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    if args.format == Format::Json {
+        return output::json(&json!({
+            "topic": letter.position.0.as_ref(), "partition": letter.position.1.to_string(), "offset": letter.position.2.to_string(),
+            "stream": letter.stream, "contract": letter.contract, "reason": letter.reason, "field": letter.field, "detail": letter.detail,
+            "rejected_at": time::format(letter.rejected_at), "headers": letter.headers, "value": text,
+            "value_hex": text.is_none().then(hex),
+        }));
+    }
+    let field = if letter.field.is_empty() { "the whole record" } else { &letter.field };
+    output::print(&format!(
+        "{}\nstream     {} ({})\nreason     {}: docs/errors/{}.md\nfield      {field}\ndetail     {}\nrejected   {}\nheaders    {}\n\n{}",
+        args.id,
+        letter.stream,
+        letter.contract,
+        letter.reason,
+        letter.reason,
+        letter.detail,
+        time::format(letter.rejected_at),
+        letter.headers.as_deref().unwrap_or("none"),
+        text.map_or_else(hex, str::to_owned),
+    ))
+}
+
+/// What a replay would do, or did, to one letter.
+struct Outcome {
+    id: String,
+    was: String,
+    now: String,
+}
+
+pub fn replay(args: &DeadLettersReplay) -> anyhow::Result<()> {
+    let config = settings::config(&args.place)?;
+    let _lock = Lock::take(&config.data_dir)?;
+    let lake = Lake::of(&config);
+    let (mut chosen, mut bytes) = (Vec::new(), 0);
+    letters::each(lake.store.as_ref(), &mut |letter| {
+        if wanted(&letter, &args.chosen) {
+            bytes += letter.value.len();
+            chosen.push(letter);
+        }
+        bytes < REPLAY_BYTES
+    })?;
+    let mut stage = lake.stage(&config)?;
+    let (mut outcomes, mut rows, mut good) = (Vec::new(), HashMap::<Table, Vec<RecordBatch>>::new(), Vec::new());
+    for records in letters::records(&chosen) {
+        let from = records.offsets.first().copied().unwrap_or(0);
+        let batch = stage.run(records, from)?;
+        let why = still(&batch);
+        for (at, offset) in batch.records().offsets.iter().enumerate() {
+            let partition = &batch.records().partition;
+            let position = (partition.topic.clone(), partition.number, *offset);
+            let Some(letter) = chosen.iter().find(|letter| letter.position == position) else { continue };
+            let now = match batch.fates()[at] {
+                Fate::Accepted => "accepted".to_owned(),
+                Fate::Duplicate => "duplicate".to_owned(),
+                Fate::DeadLetter => why.get(offset).cloned().unwrap_or_default(),
+            };
+            if batch.fates()[at] == Fate::Accepted {
+                good.push(letter);
+            }
+            outcomes.push(Outcome { id: id(letter), was: letter.reason.clone(), now });
+        }
+        for (table, held) in batch.tables().iter().filter(|(table, _)| *table != Table::Rejected) {
+            rows.entry(*table).or_default().push(held.clone());
+        }
+    }
+    let added: BTreeMap<&str, usize> =
+        rows.iter().map(|(table, batches)| (table.name(), batches.iter().map(RecordBatch::num_rows).sum())).collect();
+    let net = net_of(&rows);
+    let accepted = good.len();
+    if !args.dry_run && accepted > 0 {
+        letters::commit(&lake.store, &lake.clock, rows, &good)?;
+    }
+    show_replay(args, &outcomes, accepted, &added, net)
+}
+
+/// Why records of a batch are dead letters still: offset → reason and field.
+fn still(batch: &Batch) -> HashMap<i64, String> {
+    let Some((_, rows)) = batch.tables().iter().find(|(table, _)| *table == Table::Rejected) else { return HashMap::new() };
+    let Ok(rows) = kassa_lake::read::plain(rows) else { return HashMap::new() };
+    let column = |name: &str| rows.column_by_name(name).map(|column| column.as_ref());
+    let (Some(offsets), Some(reasons), Some(fields)) = (column("offset"), column("reason"), column("field")) else { return HashMap::new() };
+    let offsets = offsets.as_primitive::<arrow::datatypes::Int64Type>();
+    let (reasons, fields) = (reasons.as_string::<i32>(), fields.as_string::<i32>());
+    let word = |row: usize| match fields.value(row) {
+        "" => reasons.value(row).to_owned(),
+        field => format!("{} at {field}", reasons.value(row)),
+    };
+    (0..rows.num_rows()).map(|row| (offsets.value(row), word(row))).collect()
+}
+
+fn net_of(rows: &HashMap<Table, Vec<RecordBatch>>) -> String {
+    let batches = rows.get(&Table::FactSales).map(Vec::as_slice).unwrap_or_default();
+    let columns = batches.iter().filter_map(|rows| rows.column_by_name("net_amount_reporting"));
+    let sum: i128 = columns.map(|column| column.as_primitive::<Decimal128Type>().iter().flatten().sum::<i128>()).sum();
+    format_units(sum, 6, 2)
+}
+
+fn show_replay(
+    args: &DeadLettersReplay,
+    outcomes: &[Outcome],
+    accepted: usize,
+    added: &BTreeMap<&str, usize>,
+    net: String,
+) -> anyhow::Result<()> {
+    if args.format == Format::Json {
+        let records: Vec<_> = outcomes.iter().map(|o| json!({"id": o.id, "was": o.was, "now": o.now})).collect();
+        return output::json(&json!({
+            "dry_run": args.dry_run, "replayed": outcomes.len(), "accepted": accepted, "rows": added, "net_sales": net, "records": records,
+        }));
+    }
+    let rows: Vec<Vec<String>> = outcomes.iter().map(|o| vec![o.id.clone(), o.was.clone(), o.now.clone()]).collect();
+    output::table(&["record", "was", "now"], &rows, args.format)?;
+    let verb = if args.dry_run { "would be" } else { "are" };
+    eprintln!("{accepted} of {} records {verb} accepted; net sales {net}", outcomes.len());
+    for (table, count) in added {
+        eprintln!("  + {count} rows in {table}");
+    }
+    Ok(())
+}

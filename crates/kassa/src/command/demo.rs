@@ -1,0 +1,209 @@
+//! `kassa demo`: the synthetic shop through the whole of kassa.
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use bytes::Bytes;
+use kassa_analytics::Query;
+use kassa_config::Config;
+use kassa_model::Contract;
+use kassa_source::log::{Log, LogRecord};
+use kassa_source::shop::{Shop, Truth, stream_of};
+
+use super::simulate;
+use crate::cli::{Demo, Place};
+use crate::engine;
+use crate::failure::Exit;
+use crate::server::Service;
+use crate::{output, settings};
+
+/// Simulated days before the shop goes at its rate, so that there is a last week to compare with.
+const HISTORY_DAYS: u64 = 8;
+/// A simulated day passes in a minute.
+const SECONDS_A_DAY: u64 = 60;
+/// Records handed to the log at once.
+const CHUNK: u64 = 2_000;
+
+pub fn demo(args: &Demo) -> anyhow::Result<()> {
+    let config = prepare(args)?;
+    let mut service = Service::start(&config, true)?;
+    let per_day = args.rate * SECONDS_A_DAY;
+    let stop = service.stop_flag();
+    let plan = Plan {
+        history: per_day * HISTORY_DAYS,
+        rate: args.rate,
+        records: args.duration.map(|duration| per_day * HISTORY_DAYS + args.rate * duration.as_secs().max(1)),
+    };
+    greet(args, &config, &plan);
+    let shop = simulate::shop(args.seed, per_day)?;
+    let log = service.log();
+    let ended = Arc::new(AtomicBool::new(false));
+    let generator = {
+        let (stop, ended) = (Arc::clone(&stop), Arc::clone(&ended));
+        let done = move || ended.store(true, Ordering::Release);
+        thread::Builder::new().name("shop".to_owned()).spawn(move || {
+            let truth = feed(shop, &plan, &log, &stop);
+            done();
+            truth
+        })?
+    };
+    service.work_until(|| stop.load(Ordering::Acquire) || (args.duration.is_some() && ended.load(Ordering::Acquire)))?;
+    stop.store(true, Ordering::Release);
+    let truth = generator.join().map_err(|_| anyhow::anyhow!("the synthetic shop panicked"))??;
+    service.catch_up()?;
+    let path = args.dir.join("truth.json");
+    fs::write(&path, serde_json::to_vec_pretty(&truth)?).with_context(|| format!("could not write {}", path.display()))?;
+    let same = if args.duration.is_some() { verdict(&service, &config, &truth)? } else { true };
+    service.finish()?;
+    if same { Ok(()) } else { Err(Exit(1).into()) }
+}
+
+/// The folder with a configuration that every other command accepts.
+fn prepare(args: &Demo) -> anyhow::Result<Config> {
+    let file = args.dir.join("kassa.toml");
+    let used = args.dir.join("data/lake").exists();
+    if used {
+        // The shop begins anew, with the same ids: what an earlier demo left would be taken for its duplicates.
+        fs::remove_dir_all(args.dir.join("data")).with_context(|| format!("could not clear {}", args.dir.display()))?;
+    }
+    fs::create_dir_all(&args.dir).with_context(|| format!("could not create {}", args.dir.display()))?;
+    let text = format!(
+        "# Made by `kassa demo`. Other commands take it: kassa figures net_sales -c {}\n\n[shop]\nname = \"Harbour & Pine\"\ntime_zone = \"Europe/London\"\ncurrency = \"GBP\"\n\n[server]\nlisten = \"{}\"\n",
+        file.display(),
+        args.listen,
+    );
+    fs::write(&file, text).with_context(|| format!("could not write {}", file.display()))?;
+    settings::config(&Place { config: Some(file), data_dir: None })
+}
+
+/// How many records, and how fast.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    history: u64,
+    rate: u64,
+    records: Option<u64>,
+}
+
+fn greet(args: &Demo, config: &Config, plan: &Plan) {
+    eprintln!("kassa demo: a synthetic shop, a simulated day a minute, {} records a second", args.rate);
+    eprintln!("  dashboard  http://{}/", config.server.listen);
+    eprintln!("  collector  http://{}/v1/orders", config.server.listen);
+    eprintln!("  data       {}", config.data_dir.display());
+    eprintln!("  history    {} records first, as fast as they go", plan.history);
+    eprintln!("next: kassa figures net_sales --by day -c {}", args.dir.join("kassa.toml").display());
+}
+
+/// Writes the shop's records to the collector's log, the history at once and the rest at the rate. Answers the truth of what
+/// was written.
+fn feed(mut shop: Shop, plan: &Plan, log: &Log, stop: &AtomicBool) -> anyhow::Result<Truth> {
+    let end = plan.records.unwrap_or(u64::MAX);
+    let mut made = 0;
+    while made < end.min(plan.history) && !stop.load(Ordering::Acquire) {
+        let count = CHUNK.min(end - made);
+        append(&mut shop, count, log)?;
+        made += count;
+    }
+    let (started, paced_from) = (Instant::now(), made);
+    while made < end && !stop.load(Ordering::Acquire) {
+        let count = (plan.rate / 20).clamp(1, CHUNK).min(end - made);
+        append(&mut shop, count, log)?;
+        made += count;
+        let due = Duration::from_micros((made - paced_from).saturating_mul(1_000_000) / plan.rate);
+        thread::sleep(due.saturating_sub(started.elapsed()));
+    }
+    // An order's event, header and lines are told one after the other: stop between two such runs.
+    Ok(shop.truth())
+}
+
+fn append(shop: &mut Shop, count: u64, log: &Log) -> anyhow::Result<()> {
+    let mut streams: [Vec<LogRecord>; Contract::ALL.len()] = Default::default();
+    let mut record = Vec::with_capacity(512);
+    for _ in 0..count {
+        record.clear();
+        let emitted = shop.next(&mut record);
+        streams[emitted.contract as usize].push(LogRecord::new(Bytes::copy_from_slice(&record)));
+    }
+    // Reference data first: a fact must find the rates of its day.
+    let mut order = Contract::ALL;
+    order.sort_by_key(|contract| !contract.is_reference());
+    for contract in order {
+        let records = std::mem::take(&mut streams[contract as usize]);
+        if !records.is_empty() {
+            append_all(log, stream_of(contract), records)?;
+        }
+    }
+    Ok(())
+}
+
+fn append_all(log: &Log, topic: &str, records: Vec<LogRecord>) -> anyhow::Result<()> {
+    loop {
+        match log.append_and_wait(&engine::partition(topic), records.clone()) {
+            Ok(_) => return Ok(()),
+            Err(kassa_source::log::LogError::Full { retry_after, .. }) => thread::sleep(retry_after),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Compares every figure of the truth with the lake's and the live one, and says so.
+fn verdict(service: &Service, config: &Config, truth: &Truth) -> anyhow::Result<bool> {
+    let (lake, _) = kassa_lake::figures::figures(service.lake().store.as_ref(), &config.shop)?;
+    let mut rows = Vec::new();
+    let mut same = true;
+    for (name, expected) in expected(truth) {
+        let query = Query::parse(name, None, None, None, None)?;
+        let stored = lake.answer(&query)?.rows.first().and_then(|row| row.value.clone()).unwrap_or_default();
+        let live = service.live(&query)?;
+        let equal = equal(&stored, &expected) && equal(&live, &expected);
+        same &= equal;
+        rows.push(vec![name.to_owned(), expected, stored, live, if equal { "equal" } else { "DIFFERENT" }.to_owned()]);
+    }
+    let counts = service.counts();
+    let (accepted, duplicates) = (counts.accepted.to_string(), counts.duplicates.to_string());
+    for (name, expected, held) in [
+        ("produced", truth.produced.to_string(), counts.read.to_string()),
+        ("accepted", truth.accepted.to_string(), accepted),
+        ("duplicates", truth.duplicates.to_string(), duplicates),
+        ("malformed", truth.malformed.to_string(), counts.dead_letters.to_string()),
+    ] {
+        let equal = expected == held;
+        same &= equal;
+        rows.push(vec![name.to_owned(), expected, held.clone(), held, if equal { "equal" } else { "DIFFERENT" }.to_owned()]);
+    }
+    output::table(&["figure", "truth", "lake", "live", "verdict"], &rows, crate::cli::Format::Table)?;
+    eprintln!("{}", if same { "every figure is equal" } else { "FIGURES DIFFER" });
+    Ok(same)
+}
+
+/// The figures of the truth that kassa has by the same definition.
+fn expected(truth: &Truth) -> Vec<(&'static str, String)> {
+    let (figures, sales) = (&truth.figures, &truth.figures.sales);
+    let mut all = vec![
+        ("net_sales", sales.net_sales.clone()),
+        ("gross_sales", sales.gross_sales.clone()),
+        ("discounts", sales.discounts.clone()),
+        ("returns", sales.returns.clone()),
+        ("adjustments", sales.adjustments.clone()),
+        ("total_sales", sales.total_sales.clone()),
+        ("units", sales.units.clone()),
+        ("orders", figures.orders.to_string()),
+        ("sessions", figures.sessions.to_string()),
+        ("new_customers", figures.new_customers.to_string()),
+    ];
+    all.extend(figures.aov.clone().map(|aov| ("aov", aov)));
+    all.extend(figures.conversion.clone().map(|conversion| ("conversion", conversion)));
+    all
+}
+
+/// Equal as decimals, whatever zeros they end in.
+fn equal(one: &str, other: &str) -> bool {
+    let plain = |text: &str| {
+        let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };
+        if text == "-0" { "0".to_owned() } else { text.to_owned() }
+    };
+    plain(one) == plain(other)
+}

@@ -1,0 +1,95 @@
+//! A small HTTP/1.1 client for a collector on this machine: one connection, one request at a time.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use kassa_source::shop::{Shop, stream_of};
+use kassa_model::Contract;
+
+/// Bytes of a request, about.
+const BODY: usize = 256 * 1024;
+
+/// A connection to a collector.
+pub struct Client {
+    host: String,
+    stream: BufReader<TcpStream>,
+}
+
+impl Client {
+    pub fn connect(url: &str) -> anyhow::Result<Self> {
+        let host = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        let stream = TcpStream::connect(&host).with_context(|| format!("could not connect to {host}"))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { host, stream: BufReader::new(stream) })
+    }
+
+    /// Status and body of the answer.
+    pub fn send(&mut self, method: &str, path: &str, body: &[u8]) -> anyhow::Result<(u16, Vec<u8>)> {
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n", self.host, body.len());
+        let stream = self.stream.get_mut();
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(body)?;
+        let mut line = String::new();
+        self.stream.read_line(&mut line)?;
+        let status = line.split(' ').nth(1).and_then(|code| code.parse().ok()).with_context(|| format!("not HTTP: {line:?}"))?;
+        let mut length = 0;
+        loop {
+            line.clear();
+            self.stream.read_line(&mut line)?;
+            let Some((name, value)) = line.trim_end().split_once(':') else { break };
+            if name.eq_ignore_ascii_case("content-length") {
+                length = value.trim().parse()?;
+            }
+        }
+        let mut answer = vec![0; length];
+        self.stream.read_exact(&mut answer)?;
+        Ok((status, answer))
+    }
+
+    /// Posts records, waiting while the collector's log is full.
+    pub fn post(&mut self, stream: &str, body: &[u8]) -> anyhow::Result<()> {
+        loop {
+            let (status, answer) = self.send("POST", &format!("/v1/{stream}"), body)?;
+            match status {
+                202 => return Ok(()),
+                429 => thread::sleep(Duration::from_millis(200)),
+                _ => bail!("the collector answered {status}: {}", String::from_utf8_lossy(&answer)),
+            }
+        }
+    }
+}
+
+/// Sends the shop's next records, each stream's in its order.
+pub fn to_collector(shop: &mut Shop, url: &str, records: u64) -> anyhow::Result<()> {
+    let mut client = Client::connect(url)?;
+    let mut bodies: [Vec<u8>; Contract::ALL.len()] = Default::default();
+    let mut record = Vec::new();
+    for _ in 0..records {
+        record.clear();
+        let emitted = shop.next(&mut record);
+        let body = &mut bodies[emitted.contract as usize];
+        body.extend_from_slice(&record);
+        body.push(b'\n');
+        if body.len() >= BODY {
+            // Reference data goes first: a fact must find the rates of its day.
+            flush(&mut client, &mut bodies)?;
+        }
+    }
+    flush(&mut client, &mut bodies)
+}
+
+fn flush(client: &mut Client, bodies: &mut [Vec<u8>]) -> anyhow::Result<()> {
+    let mut order = Contract::ALL;
+    order.sort_by_key(|contract| !contract.is_reference());
+    for contract in order {
+        let body = &mut bodies[contract as usize];
+        if !body.is_empty() {
+            client.post(stream_of(contract), body)?;
+            body.clear();
+        }
+    }
+    Ok(())
+}

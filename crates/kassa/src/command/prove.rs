@@ -1,0 +1,1 @@
+//! `kassa prove`: recounts everything from its own contents.

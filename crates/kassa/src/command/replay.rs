@@ -1,0 +1,130 @@
+//! `kassa replay`: files into a stream, through the same pipeline as everything else. Idempotent: a file is known by its contents.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use kassa_config::{Config, Encoding, Format as Written, Stream};
+use kassa_model::{Code, Counts};
+use kassa_source::file::{self, FileOptions, FileSource};
+use serde::Serialize;
+
+use crate::cli::{Format, Replay};
+use crate::failure::Failure;
+use crate::topology::{BATCH_BYTES, BATCH_RECORDS, Cadence, Topology};
+use crate::wiring::{Lake, Lock};
+use crate::{output, settings};
+
+/// A replay has nobody waiting for its rows, so its commits are large.
+const COMMIT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// What a replay did. Counts are of records that this run read; those of files replayed before are in `known_files`.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    files: usize,
+    known_files: usize,
+    records: i64,
+    accepted: i64,
+    duplicates: i64,
+    dead_letters: i64,
+    seconds: f64,
+}
+
+pub fn replay(args: &Replay) -> anyhow::Result<()> {
+    let config = settings::config(&args.place)?;
+    let stream = find_stream(&config, &args.stream)?;
+    let _lock = Lock::take(&config.data_dir)?;
+    let started = Instant::now();
+    let lake = Lake::of(&config);
+    let sinks = lake.sinks()?.into_iter().map(|sink| Cadence { sink, interval: COMMIT_INTERVAL }).collect();
+    let mut topology = Topology::start(lake.stage(&config)?, sinks, &lake.clock)?;
+    let progress = progress_bar(&args.files);
+    let mut report = Report { files: args.files.len(), ..Report::default() };
+    for path in &args.files {
+        progress.set_message(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
+        let counts = read_file(&mut topology, path, stream, lake.clock.now(), &progress)?;
+        if counts.read == 0 {
+            report.known_files += 1;
+        }
+        report.records += counts.read;
+        report.accepted += counts.accepted;
+        report.duplicates += counts.duplicates;
+        report.dead_letters += counts.dead_letters;
+    }
+    topology.finish()?;
+    progress.finish_and_clear();
+    report.seconds = started.elapsed().as_secs_f64();
+    show(&report, args)
+}
+
+fn find_stream<'c>(config: &'c Config, name: &str) -> anyhow::Result<&'c Stream> {
+    config.streams.iter().find(|stream| stream.name == name).ok_or_else(|| {
+        let names: Vec<&str> = config.streams.iter().map(|stream| stream.name.as_str()).collect();
+        let failure = Failure::new(Code::UnknownStream, format!("the configuration has no stream `{name}`"));
+        let nearest = kassa_config::nearest(name, names.iter().copied());
+        let hint = nearest.map_or_else(|| format!("streams: {}", names.join(", ")), |nearest| format!("did you mean `{nearest}`?"));
+        failure.hint(hint).into()
+    })
+}
+
+fn progress_bar(files: &[std::path::PathBuf]) -> ProgressBar {
+    let bytes = files.iter().filter_map(|path| path.metadata().ok()).map(|metadata| metadata.len()).sum();
+    let style = ProgressStyle::with_template("{bar:30} {percent:>3} % · {bytes_per_sec} · {eta} left · {msg}");
+    let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr_with_hz(10));
+    style.map(|style| bar.clone().with_style(style)).unwrap_or(bar)
+}
+
+fn options(stream: &Stream) -> FileOptions {
+    let format = match stream.format {
+        Written::Csv => file::Format::Csv { delimiter: stream.delimiter },
+        Written::Json => file::Format::Ndjson,
+        Written::Parquet => file::Format::Parquet,
+    };
+    let encoding = match stream.encoding {
+        Encoding::Utf8 => file::Encoding::Utf8,
+        Encoding::Windows1252 => file::Encoding::Windows1252,
+    };
+    FileOptions { format, encoding, max_record_bytes: stream.max_record_bytes }
+}
+
+fn read_file(topology: &mut Topology, path: &Path, stream: &Stream, now: i64, progress: &ProgressBar) -> anyhow::Result<Counts> {
+    let failed = |error: file::FileError| anyhow::Error::new(Failure::new(Code::InputUnreadable, error.to_string()));
+    let mut source = FileSource::open(path, options(stream), Arc::from(stream.topic.as_str()), now).map_err(failed)?;
+    let (before, length) = (progress.position(), path.metadata().map_or(0, |metadata| metadata.len()));
+    let position = topology.position(source.partition());
+    source.skip_to(position).map_err(failed)?;
+    let mut counts = Counts::default();
+    let mut from = position;
+    while let Some(records) = source.next(BATCH_RECORDS, BATCH_BYTES).map_err(failed)? {
+        let next = records.next;
+        let batch = topology.push(records, from)?;
+        counts = counts.plus(batch.span_from(from).counts);
+        from = next;
+        let share = source.read_bytes().saturating_mul(length).checked_div(source.len_bytes()).unwrap_or(length);
+        progress.set_position(before + share.min(length));
+    }
+    progress.set_position(before + length);
+    Ok(counts)
+}
+
+fn show(report: &Report, args: &Replay) -> anyhow::Result<()> {
+    if args.format == Format::Json {
+        return output::json(report);
+    }
+    let rate = if report.seconds > 0.0 { format!("{:.0}", f64::from(i32::try_from(report.records).unwrap_or(i32::MAX)) / report.seconds) } else { "–".to_owned() };
+    let row = vec![
+        report.files.to_string(),
+        report.known_files.to_string(),
+        report.records.to_string(),
+        report.accepted.to_string(),
+        report.duplicates.to_string(),
+        report.dead_letters.to_string(),
+    ];
+    output::table(&["files", "known before", "records", "accepted", "duplicates", "dead letters"], &[row], args.format)?;
+    eprintln!("{:.1} s, {rate} records/s", report.seconds);
+    if report.dead_letters > 0 {
+        eprintln!("hint: `kassa dead-letters list` says why {} records were set aside", report.dead_letters);
+    }
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! Data on stdout: tables for people, JSON and CSV for programs. Decimals and keys are strings in JSON.
+
+use std::io::{self, Write};
+
+use arrow::array::{Array, RecordBatch};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use serde_json::{Map, Value};
+
+use crate::cli::Format;
+
+/// Writes to stdout; a reader that has gone (`| head`) is no failure.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print(&serde_json::to_string_pretty(value)?)
+}
+
+/// Rows of texts under a header.
+pub fn table(header: &[&str], rows: &[Vec<String>], format: Format) -> anyhow::Result<()> {
+    match format {
+        Format::Json => {
+            let objects: Vec<Value> = rows
+                .iter()
+                .map(|row| Value::Object(header.iter().zip(row).map(|(name, cell)| ((*name).to_owned(), Value::from(cell.as_str()))).collect()))
+                .collect();
+            json(&objects)
+        }
+        Format::Csv => {
+            let line = |cells: Vec<&str>| cells.iter().map(|cell| csv_cell(cell, false)).collect::<Vec<_>>().join(",");
+            let mut lines = vec![line(header.to_vec())];
+            lines.extend(rows.iter().map(|row| line(row.iter().map(String::as_str).collect())));
+            print(&lines.join("\n"))
+        }
+        Format::Table => print(&aligned(header, rows)),
+    }
+}
+
+fn aligned(header: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |at: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count());
+        cells.chain([header[at].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let numeric = |at: usize| rows.iter().all(|row| row.get(at).is_some_and(|cell| is_number(cell))) && !rows.is_empty();
+    let right: Vec<bool> = (0..header.len()).map(numeric).collect();
+    let line = |cells: Vec<&str>| {
+        let padded = cells.iter().enumerate().map(|(at, cell)| {
+            let gap = " ".repeat(widths[at].saturating_sub(cell.chars().count()));
+            if right[at] { format!("{gap}{cell}") } else { format!("{cell}{gap}") }
+        });
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let mut lines = vec![line(header.to_vec())];
+    lines.push(widths.iter().map(|width| "─".repeat(*width)).collect::<Vec<_>>().join("  "));
+    lines.extend(rows.iter().map(|row| line(row.iter().map(String::as_str).collect())));
+    lines.join("\n")
+}
+
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+}
+
+/// A CSV cell. A text that a spreadsheet would run as a formula is quoted behind an apostrophe; numbers, negative ones too, are not.
+fn csv_cell(cell: &str, is_text: bool) -> String {
+    let formula = is_text && cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let cell = if formula { format!("'{cell}") } else { cell.to_owned() };
+    if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
+}
+
+/// The rows of a query.
+pub fn batches(batches: &[RecordBatch], format: Format) -> anyhow::Result<()> {
+    match format {
+        Format::Table => print(&arrow::util::pretty::pretty_format_batches(batches)?.to_string()),
+        Format::Json => {
+            let mut objects = Vec::new();
+            for batch in batches {
+                let cells = formatters(batch)?;
+                for row in 0..batch.num_rows() {
+                    let fields = batch.schema();
+                    let object: Map<String, Value> = fields
+                        .fields()
+                        .iter()
+                        .enumerate()
+                        .map(|(at, field)| (field.name().clone(), json_cell(batch.column(at).as_ref(), row, &cells[at])))
+                        .collect();
+                    objects.push(Value::Object(object));
+                }
+            }
+            json(&objects)
+        }
+        Format::Csv => {
+            let mut lines = Vec::new();
+            if let Some(first) = batches.first() {
+                let schema = first.schema();
+                let names = schema.fields().iter().map(|field| csv_cell(field.name(), true));
+                lines.push(names.collect::<Vec<_>>().join(","));
+            }
+            for batch in batches {
+                let cells = formatters(batch)?;
+                for row in 0..batch.num_rows() {
+                    let line = cells.iter().enumerate().map(|(at, cell)| {
+                        let column = batch.column(at);
+                        let text = if column.is_null(row) { String::new() } else { cell.value(row).to_string() };
+                        csv_cell(&text, !column.data_type().is_numeric())
+                    });
+                    lines.push(line.collect::<Vec<_>>().join(","));
+                }
+            }
+            print(&lines.join("\n"))
+        }
+    }
+}
+
+fn formatters(batch: &RecordBatch) -> anyhow::Result<Vec<ArrayFormatter<'_>>> {
+    let options = FormatOptions::default();
+    Ok(batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options)).collect::<Result<_, _>>()?)
+}
+
+/// Counts and small numbers are numbers; decimals and 64-bit keys, which JSON readers would round, are strings.
+fn json_cell(column: &dyn Array, row: usize, cell: &ArrayFormatter<'_>) -> Value {
+    use arrow::datatypes::DataType;
+    if column.is_null(row) {
+        return Value::Null;
+    }
+    let text = cell.value(row).to_string();
+    match column.data_type() {
+        DataType::Boolean => Value::Bool(text == "true"),
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => {
+            text.parse::<i64>().map_or(Value::String(text), Value::from)
+        }
+        _ => Value::String(text),
+    }
+}

@@ -1,0 +1,240 @@
+//! Dead letters: read back with their bytes, and, once they are good, added to the tables they belong to.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, BinaryArray, BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
+use kassa_model::time::Clock;
+use kassa_model::{Headers, Partition, Records, Table, crash};
+use kassa_pipeline::rows::Rows;
+
+use crate::delta::table::NewFile;
+use crate::delta::{DeltaTable, LogError};
+use crate::recover::scan;
+use crate::star::table_spec;
+use crate::store::Store;
+use crate::{encode, read};
+
+/// Where a record was: topic, partition, offset.
+pub type Position = (Arc<str>, i64, i64);
+
+/// A record that was set aside.
+#[derive(Debug, Clone)]
+pub struct Letter {
+    pub position: Position,
+    /// The source's timestamp, µs UTC.
+    pub timestamp: Option<i64>,
+    pub key: Option<Vec<u8>>,
+    pub headers: Option<String>,
+    pub value: Vec<u8>,
+    pub stream: String,
+    pub contract: String,
+    pub reason: String,
+    pub field: String,
+    pub detail: String,
+    /// µs UTC; the record's own ingest time.
+    pub rejected_at: i64,
+}
+
+/// Hands every dead letter that has not been replayed to `take`, which answers whether it wants more.
+pub fn each(store: &dyn Store, take: &mut dyn FnMut(Letter) -> bool) -> Result<(), LogError> {
+    let done = replayed(store)?;
+    let mut more = true;
+    scan(store, Table::Rejected, &[], &mut |rows| {
+        let columns = Columns::new(&rows)?;
+        for row in 0..rows.num_rows() {
+            if more && columns.replayed_at.is_null(row) && !done.contains(&columns.position(row)) {
+                more = take(columns.letter(row));
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The positions of letters that were replayed.
+fn replayed(store: &dyn Store) -> Result<HashSet<Position>, LogError> {
+    let mut done = HashSet::new();
+    scan(store, Table::Rejected, &[], &mut |rows| {
+        let columns = Columns::new(&rows)?;
+        done.extend((0..rows.num_rows()).filter(|row| columns.replayed_at.is_valid(*row)).map(|row| columns.position(row)));
+        Ok(())
+    })?;
+    Ok(done)
+}
+
+type Texts = arrow_array::StringArray;
+type Micros = arrow_array::TimestampMicrosecondArray;
+
+struct Columns<'r> {
+    topic: &'r Texts,
+    partition: &'r arrow_array::Int64Array,
+    offset: &'r arrow_array::Int64Array,
+    timestamp: &'r Micros,
+    key: &'r BinaryArray,
+    headers: &'r Texts,
+    value: &'r BinaryArray,
+    /// stream, contract, reason, field, detail
+    words: [&'r Texts; 5],
+    rejected_at: &'r Micros,
+    replayed_at: &'r Micros,
+}
+
+impl<'r> Columns<'r> {
+    fn new(rows: &'r RecordBatch) -> Result<Self, LogError> {
+        let column = |name: &str| rows.column_by_name(name).ok_or_else(|| LogError::Corrupt(format!("rejected has no column {name}")));
+        let texts = |name: &str| Ok::<_, LogError>(column(name)?.as_string::<i32>());
+        let micros = |name: &str| Ok::<_, LogError>(column(name)?.as_primitive::<TimestampMicrosecondType>());
+        Ok(Self {
+            topic: texts("topic")?,
+            partition: column("partition")?.as_primitive::<Int64Type>(),
+            offset: column("offset")?.as_primitive::<Int64Type>(),
+            timestamp: micros("timestamp")?,
+            key: column("key")?.as_binary::<i32>(),
+            headers: texts("headers")?,
+            value: column("value")?.as_binary::<i32>(),
+            words: [texts("stream")?, texts("contract")?, texts("reason")?, texts("field")?, texts("detail")?],
+            rejected_at: micros("rejected_at")?,
+            replayed_at: micros("replayed_at")?,
+        })
+    }
+
+    fn position(&self, row: usize) -> Position {
+        (Arc::from(self.topic.value(row)), self.partition.value(row), self.offset.value(row))
+    }
+
+    fn letter(&self, row: usize) -> Letter {
+        let word = |at: usize| self.words[at].value(row).to_owned();
+        Letter {
+            position: self.position(row),
+            timestamp: self.timestamp.is_valid(row).then(|| self.timestamp.value(row)),
+            key: self.key.is_valid(row).then(|| self.key.value(row).to_vec()),
+            headers: self.headers.is_valid(row).then(|| self.headers.value(row).to_owned()),
+            value: self.value.value(row).to_vec(),
+            stream: word(0),
+            contract: word(1),
+            reason: word(2),
+            field: word(3),
+            detail: word(4),
+            rejected_at: self.rejected_at.value(row),
+        }
+    }
+}
+
+/// Letters as records again, a run for each partition and header.
+pub fn records(letters: &[Letter]) -> Vec<Records> {
+    let mut runs: BTreeMap<(Arc<str>, i64, Option<&str>), Vec<&Letter>> = BTreeMap::new();
+    for letter in letters {
+        let (topic, partition, _) = &letter.position;
+        runs.entry((Arc::clone(topic), *partition, letter.headers.as_deref())).or_default().push(letter);
+    }
+    let run = |((topic, number, headers), mut letters): ((Arc<str>, i64, Option<&str>), Vec<&Letter>)| {
+        letters.sort_by_key(|letter| letter.position.2);
+        letters.dedup_by_key(|letter| letter.position.2);
+        Records {
+            partition: Partition::new(topic, number),
+            offsets: letters.iter().map(|letter| letter.position.2).collect(),
+            ingested_at: letters.iter().map(|letter| letter.rejected_at).collect(),
+            timestamps: letters.iter().map(|letter| letter.timestamp).collect(),
+            keys: Some(letters.iter().map(|letter| letter.key.as_deref()).collect()),
+            headers: headers.map_or(Headers::None, |headers| Headers::Shared(headers.into())),
+            values: letters.iter().map(|letter| Some(letter.value.as_slice())).collect(),
+            next: letters.last().map_or(0, |letter| letter.position.2 + 1),
+        }
+    };
+    runs.into_iter().map(run).collect()
+}
+
+/// Adds rows of replayed letters, each once however often this is tried, and then marks the letters as replayed.
+pub fn commit(
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+    rows: HashMap<Table, Vec<RecordBatch>>,
+    letters: &[&Letter],
+) -> Result<(), LogError> {
+    for (table, batches) in rows {
+        let held = held(store.as_ref(), table, &batches)?;
+        let fresh: Vec<RecordBatch> = batches.iter().map(|rows| without(rows, &held)).collect::<Result<_, _>>()?;
+        append(store, clock, table, fresh)?;
+        crash::point("replay.after_table");
+    }
+    append(store, clock, Table::Rejected, vec![marks(letters, clock.now())?])
+}
+
+fn append(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>, table: Table, rows: Vec<RecordBatch>) -> Result<(), LogError> {
+    let count = rows.iter().map(RecordBatch::num_rows).sum();
+    if count == 0 {
+        return Ok(());
+    }
+    let bytes = encode::parquet(&rows, &encode::properties(&table.schema())).map_err(|error| LogError::Encode(error.to_string()))?;
+    let mut table = DeltaTable::open(Arc::clone(store), table_spec(table), Arc::clone(clock))?;
+    table.append(vec![NewFile { bytes, rows: count, partition_values: BTreeMap::new() }], &[])
+}
+
+const LINEAGE: [&str; 3] = ["source_topic", "source_partition", "source_offset"];
+
+/// The positions of `rows` that the table holds already.
+fn held(store: &dyn Store, table: Table, rows: &[RecordBatch]) -> Result<HashSet<Position>, LogError> {
+    let mut wanted = HashSet::new();
+    for rows in rows {
+        let plain = read::plain(rows)?;
+        positions(&plain, &mut |_, position| {
+            wanted.insert(position);
+        })?;
+    }
+    let mut held = HashSet::new();
+    scan(store, table, &LINEAGE, &mut |rows| {
+        positions(&rows, &mut |_, position| {
+            if wanted.contains(&position) {
+                held.insert(position);
+            }
+        })
+    })?;
+    Ok(held)
+}
+
+fn positions(rows: &RecordBatch, take: &mut dyn FnMut(usize, Position)) -> Result<(), LogError> {
+    let column = |name: &str| rows.column_by_name(name).ok_or_else(|| LogError::Corrupt(format!("no column {name}")));
+    let topics = column(LINEAGE[0])?.as_string::<i32>();
+    let numbers = column(LINEAGE[1])?.as_primitive::<Int64Type>();
+    let offsets = column(LINEAGE[2])?.as_primitive::<Int64Type>();
+    for row in 0..rows.num_rows() {
+        take(row, (Arc::from(topics.value(row)), numbers.value(row), offsets.value(row)));
+    }
+    Ok(())
+}
+
+fn without(rows: &RecordBatch, held: &HashSet<Position>) -> Result<RecordBatch, LogError> {
+    let mut keep = vec![true; rows.num_rows()];
+    positions(&read::plain(rows)?, &mut |row, position| keep[row] = !held.contains(&position))?;
+    filter_record_batch(rows, &BooleanArray::from(keep)).map_err(|error| LogError::Encode(error.to_string()))
+}
+
+/// A row for each letter that says it was replayed.
+fn marks(letters: &[&Letter], now: i64) -> Result<RecordBatch, LogError> {
+    let mut rows = Rows::new(Table::Rejected);
+    for letter in letters {
+        let (topic, partition, offset) = &letter.position;
+        let _row = rows
+            .row()
+            .text(topic.as_ref())
+            .i64(*partition)
+            .i64(*offset)
+            .i32(0)
+            .i64(letter.timestamp)
+            .bytes(letter.key.as_deref())
+            .text(letter.headers.as_deref())
+            .no_i32()
+            .bytes(letter.value.as_slice())
+            .text(letter.stream.as_str())
+            .text(letter.contract.as_str())
+            .text(letter.reason.as_str())
+            .text(letter.field.as_str())
+            .text(letter.detail.as_str())
+            .i64(letter.rejected_at)
+            .i64(now);
+    }
+    rows.finish().map_err(|error| LogError::Encode(error.to_string()))
+}

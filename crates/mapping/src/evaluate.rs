@@ -1,0 +1,72 @@
+//! Evaluates a mapping on a batch. An expression that fails is narrowed down to the rows that make it fail.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, RecordBatch, new_null_array};
+use arrow_schema::{DataType, Field, Schema};
+use datafusion::physical_expr::PhysicalExpr;
+use kassa_pipeline::ports::{Mapped, Mapper, MapperError};
+
+use crate::Mapping;
+
+/// Row, field, words.
+type Failed = Vec<(usize, String, String)>;
+
+impl Mapper for Mapping {
+    fn inputs(&self) -> &[String] {
+        &self.inputs
+    }
+
+    fn map(&self, input: &RecordBatch) -> Result<Mapped, MapperError> {
+        let mut failed = Failed::new();
+        let (mut fields, mut columns) = (Vec::new(), Vec::new());
+        for (name, expr) in &self.outputs {
+            let column = self.column(name, expr.as_ref(), input, &mut failed)?;
+            fields.push(Field::new(name, column.data_type().clone(), true));
+            columns.push(column);
+        }
+        failed.sort_by_key(|(row, ..)| *row);
+        failed.dedup_by_key(|(row, ..)| *row);
+        let columns = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|error| MapperError(error.to_string()))?;
+        Ok(Mapped { columns, failed })
+    }
+}
+
+impl Mapping {
+    fn column(&self, name: &str, expr: &dyn PhysicalExpr, input: &RecordBatch, failed: &mut Failed) -> Result<ArrayRef, MapperError> {
+        let kind = expr.data_type(&self.schema).map_err(|error| MapperError(error.to_string()))?;
+        let mut parts = Vec::new();
+        narrow(expr, input, 0, &kind, &mut parts, &mut |row, detail| failed.push((row, name.to_owned(), detail)));
+        match parts.as_slice() {
+            [whole] => Ok(Arc::clone(whole)),
+            _ => {
+                let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+                arrow::compute::concat(&parts).map_err(|error| MapperError(error.to_string()))
+            }
+        }
+    }
+}
+
+/// Evaluates rows from `first` on; where that fails, each half by itself, down to the single rows at fault.
+fn narrow(
+    expr: &dyn PhysicalExpr,
+    input: &RecordBatch,
+    first: usize,
+    kind: &DataType,
+    parts: &mut Vec<ArrayRef>,
+    fail: &mut dyn FnMut(usize, String),
+) {
+    let rows = input.num_rows();
+    match expr.evaluate(input).and_then(|value| value.into_array(rows)) {
+        Ok(column) => parts.push(column),
+        Err(error) if rows <= 1 => {
+            fail(first, error.strip_backtrace());
+            parts.push(new_null_array(kind, rows));
+        }
+        Err(_) => {
+            let half = rows / 2;
+            narrow(expr, &input.slice(0, half), first, kind, parts, fail);
+            narrow(expr, &input.slice(half, rows - half), first + half, kind, parts, fail);
+        }
+    }
+}
