@@ -1,1 +1,5 @@
-//! placeholder
+//! Where records come from: files, the collector's log, the synthetic shop.
+
+mod column;
+pub mod file;
+pub mod log;

@@ -1,0 +1,35 @@
+use arrow_array::BinaryArray;
+use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+
+/// Values are addressed with 32 bits within a run of records.
+pub(crate) const RUN_BYTES_MAX: usize = 1 << 30;
+
+/// Values one after another, as Arrow lays them out: each is copied here once.
+#[derive(Debug)]
+pub(crate) struct Column {
+    bytes: Vec<u8>,
+    ends: Vec<i32>,
+}
+
+impl Column {
+    pub(crate) fn new() -> Self {
+        Self { bytes: Vec::new(), ends: vec![0] }
+    }
+
+    pub(crate) fn push(&mut self, value: &[u8]) {
+        self.bytes.extend_from_slice(value);
+        self.ends.push(i32::try_from(self.bytes.len()).unwrap_or(i32::MAX));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len() - 1
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(crate) fn finish(self, nulls: Option<NullBuffer>) -> BinaryArray {
+        BinaryArray::new(OffsetBuffer::new(ScalarBuffer::from(self.ends)), Buffer::from_vec(self.bytes), nulls)
+    }
+}

@@ -1,0 +1,243 @@
+//! The collector's durable log: what is answered 202 is here, fsynced, until every sink has it.
+//!
+//! ```text
+//!  append ──► queue (≤ queue_bytes) ──► writer thread ──► segments ──► readers, up to the durable end
+//!                                         │ takes all that waits, writes it, one fdatasync a touched segment,
+//!                                         └ publishes the durable end, raises the signal, answers
+//! ```
+//!
+//! - An offset is answered, and shown to readers, only once its bytes are synced. After a failed write or sync the log stops.
+//! - Opening cuts a torn tail; damage that is followed by whole frames, or lies in an earlier segment, is an error that cuts nothing.
+//! - A segment is deleted only when every sink has committed all of it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kassa_model::time::Clock;
+use kassa_model::{Partition, Positions};
+
+mod error;
+mod folder;
+mod frame;
+mod queue;
+mod reader;
+mod recover;
+mod retention;
+mod segment;
+mod shared;
+mod signal;
+mod verify;
+mod writer;
+
+pub use error::LogError;
+pub use reader::LogReader;
+pub use retention::Retained;
+pub use signal::Signal;
+pub use verify::{Problem, ProblemKind, Verification, Verified, verify};
+
+use error::IoContext;
+use queue::{Queue, Request};
+use shared::{PartitionLog, SegmentInfo, Shared};
+
+/// The log's bounds. Sizes in bytes.
+#[derive(Debug, Clone)]
+pub struct LogOptions {
+    /// A segment is closed when the next record would make it larger.
+    pub segment_bytes: u64,
+    /// A partition keeps about so much of what every sink has committed; `None`: not limited by size.
+    pub retention_bytes: Option<u64>,
+    /// Committed segments older than this are deleted; `None`: not limited by age.
+    pub retention_age: Option<Duration>,
+    /// The largest key and value together.
+    pub max_record_bytes: usize,
+    /// How much may wait for the sinks before appends are refused.
+    pub capacity_bytes: u64,
+    /// How much may wait for the disk before appends are refused.
+    pub queue_bytes: u64,
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 64 << 20,
+            retention_bytes: Some(1 << 30),
+            retention_age: Some(Duration::from_secs(7 * 86_400)),
+            max_record_bytes: 1 << 20,
+            capacity_bytes: 8 << 30,
+            queue_bytes: 64 << 20,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRecord {
+    pub key: Option<Bytes>,
+    pub value: Bytes,
+}
+
+impl LogRecord {
+    pub fn new(value: impl Into<Bytes>) -> Self {
+        Self { key: None, value: value.into() }
+    }
+
+    fn len(&self) -> usize {
+        self.key.as_ref().map_or(0, Bytes::len) + self.value.len()
+    }
+}
+
+/// The offsets that an append was given, half open. Its records are on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    pub partition: Partition,
+    pub from: i64,
+    pub to: i64,
+    /// µs UTC; never less than that of the record before.
+    pub ingested_at: i64,
+}
+
+/// The log, open for writing: by one process at a time.
+#[derive(Debug)]
+pub struct Log {
+    shared: Arc<Shared>,
+    writer: Option<JoinHandle<()>>,
+    _lock: File,
+}
+
+impl Log {
+    /// Opens `<data_dir>/log`, verifies each partition's last segment, cuts its torn tail, and starts the writer.
+    pub fn open(data_dir: &Path, options: LogOptions, clock: Arc<dyn Clock>) -> Result<Self, LogError> {
+        if options.max_record_bytes > frame::RECORD_BYTES_MAX {
+            return Err(LogError::BadLimit { bytes: options.max_record_bytes, limit: frame::RECORD_BYTES_MAX });
+        }
+        let dir = folder::log_dir(data_dir);
+        fs::create_dir_all(&dir).during("create", &dir)?;
+        folder::sync(data_dir)?;
+        let lock = lock(&dir)?;
+        let mut partitions = BTreeMap::new();
+        for partition in folder::partitions(&dir)? {
+            partitions.insert(partition.clone(), Arc::new(recover::recover(&dir, &partition)?));
+        }
+        let shared = Arc::new(Shared {
+            queue: Queue::new(options.queue_bytes, options.capacity_bytes),
+            dir,
+            options,
+            clock,
+            partitions: Mutex::new(partitions),
+            signal: Signal::default(),
+        });
+        shared.queue.set_backlog(retention::unread_bytes(&shared, &Positions::default()));
+        let writer = writer::start(shared.clone()).during("start the writer of", &shared.dir)?;
+        Ok(Self { shared, writer: Some(writer), _lock: lock })
+    }
+
+    /// Says that the sinks hold a partition up to `committed`, before the first append to it: a log that was deleted goes on
+    /// there and does not give the offsets out again. One whose end alone was lost is an error.
+    pub fn continue_from(&self, partition: &Partition, committed: i64) -> Result<(), LogError> {
+        let log = self.shared.partition(partition)?;
+        let segments = held(&log.segments);
+        let end = log.durable();
+        if committed <= end {
+            return Ok(());
+        }
+        if !segments.is_empty() {
+            return Err(LogError::Lost { partition: partition.clone(), asked: committed, end });
+        }
+        tracing::info!(topic = %partition.topic, partition = partition.number, offset = committed, "the log begins anew");
+        log.start.store(committed, Ordering::Release);
+        log.durable.store(committed, Ordering::Release);
+        Ok(())
+    }
+
+    /// Hands records to the writer and returns at once; `done` is called from the writer's thread when they are on disk, or can
+    /// never be. All records of a call get offsets in a row. An error here means that nothing was taken in.
+    pub fn append(
+        &self,
+        partition: &Partition,
+        records: Vec<LogRecord>,
+        done: impl FnOnce(Result<Receipt, LogError>) + Send + 'static,
+    ) -> Result<(), LogError> {
+        let limit = self.shared.options.max_record_bytes;
+        let too_large = records.iter().map(LogRecord::len).enumerate().find(|(_, bytes)| *bytes > limit);
+        if let Some((index, bytes)) = too_large {
+            return Err(LogError::TooLarge { index, bytes, limit });
+        }
+        let log = self.shared.partition(partition)?;
+        self.shared.queue.push(Request::new(log, records, Box::new(done)))
+    }
+
+    /// [`Log::append`] for a thread that may block.
+    pub fn append_and_wait(&self, partition: &Partition, records: Vec<LogRecord>) -> Result<Receipt, LogError> {
+        let (sender, answer) = mpsc::sync_channel(1);
+        // The receiver below outlives the call.
+        self.append(partition, records, move |result| sender.send(result).unwrap_or_default())?;
+        answer.recv().unwrap_or_else(|_| Err(writer::ended("the writer ended")))
+    }
+
+    /// Reads a partition from an offset on.
+    pub fn reader(&self, partition: &Partition, from: i64) -> Result<LogReader, LogError> {
+        LogReader::of_partition(self.shared.partition(partition)?, from)
+    }
+
+    pub fn partitions(&self) -> Vec<Partition> {
+        held(&self.shared.partitions).keys().cloned().collect()
+    }
+
+    /// The first offset that is still held, by partition.
+    pub fn starts(&self) -> Positions {
+        self.shared.positions(PartitionLog::start)
+    }
+
+    /// The offset after the last durable record, by partition.
+    pub fn ends(&self) -> Positions {
+        self.shared.positions(PartitionLog::durable)
+    }
+
+    /// Raised whenever records became durable.
+    pub fn signal(&self) -> &Signal {
+        &self.shared.signal
+    }
+
+    /// Why the log has stopped, if it has.
+    pub fn stopped(&self) -> Option<LogError> {
+        self.shared.queue.stopped()
+    }
+
+    /// Bytes that wait for the sinks, as of the last [`Log::retain`] and what came since.
+    pub fn backlog_bytes(&self) -> u64 {
+        self.shared.queue.backlog_bytes()
+    }
+}
+
+impl Drop for Log {
+    /// Writes and answers what was taken in.
+    fn drop(&mut self) {
+        self.shared.queue.close();
+        if self.writer.take().is_some_and(|writer| writer.join().is_err()) {
+            tracing::error!("the log's writer had panicked");
+        }
+    }
+}
+
+fn lock(dir: &Path) -> Result<File, LogError> {
+    let path = dir.join(".lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).during("open", &path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(LogError::InUse { dir: dir.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(error).during("lock", &path),
+    }
+}
+
+/// The state behind these locks is never left half changed, so a panic elsewhere does not spoil it.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

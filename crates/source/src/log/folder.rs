@@ -1,0 +1,76 @@
+//! Where segments lie: `<data_dir>/log/<topic>/<partition>/<first offset, 20 digits>.seg`.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use kassa_model::Partition;
+
+use super::error::{IoContext, LogError};
+
+const DIGITS: usize = 20;
+
+pub(super) fn log_dir(data_dir: &Path) -> PathBuf {
+    data_dir.join("log")
+}
+
+/// The folder of a partition, if its topic can name a folder.
+pub(super) fn partition_dir(log_dir: &Path, partition: &Partition) -> Result<PathBuf, LogError> {
+    let topic = partition.topic.as_ref();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if topic.is_empty() || topic.len() > 200 || topic.starts_with('.') || !topic.bytes().all(plain) {
+        return Err(LogError::BadTopic { topic: topic.to_owned() });
+    }
+    Ok(log_dir.join(topic).join(partition.number.to_string()))
+}
+
+pub(super) fn segment_file(partition_dir: &Path, first: i64) -> PathBuf {
+    partition_dir.join(format!("{first:0DIGITS$}.seg"))
+}
+
+/// The first offsets of a partition's segments, in order. A folder that is not there has none.
+pub(super) fn segments(partition_dir: &Path) -> Result<Vec<i64>, LogError> {
+    let mut firsts: Vec<i64> = names(partition_dir)?.iter().filter_map(|name| first_offset(name.strip_suffix(".seg")?)).collect();
+    firsts.sort_unstable();
+    Ok(firsts)
+}
+
+fn first_offset(digits: &str) -> Option<i64> {
+    (digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
+}
+
+/// The partitions that have a folder, in order.
+pub(super) fn partitions(log_dir: &Path) -> Result<Vec<Partition>, LogError> {
+    let mut found = Vec::new();
+    for topic in names(log_dir)?.into_iter().filter(|name| !name.starts_with('.')) {
+        for number in names(&log_dir.join(&topic))?.iter().filter_map(|name| name.parse().ok()) {
+            found.push(Partition::new(topic.as_str(), number));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn names(dir: &Path) -> Result<Vec<String>, LogError> {
+    match fs::read_dir(dir) {
+        Ok(entries) => entries
+            .map(|entry| Ok(entry.during("list", dir)?.file_name()))
+            .filter_map(|name| name.map(|name| name.to_str().map(str::to_owned)).transpose())
+            .collect(),
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => Ok(Vec::new()),
+        Err(error) => Err(error).during("list", dir),
+    }
+}
+
+/// Makes the partition's folder, durably: the names in the folders above it too.
+pub(super) fn create(log_dir: &Path, partition_dir: &Path) -> Result<(), LogError> {
+    fs::create_dir_all(partition_dir).during("create", partition_dir)?;
+    partition_dir.ancestors().skip(1).take_while(|dir| dir.starts_with(log_dir)).try_for_each(sync)?;
+    log_dir.parent().map_or(Ok(()), sync)
+}
+
+/// Makes the names in a folder durable.
+pub(super) fn sync(dir: &Path) -> Result<(), LogError> {
+    let dir = if dir.as_os_str() == OsStr::new("") { Path::new(".") } else { dir };
+    File::open(dir).and_then(|dir| dir.sync_all()).during("sync", dir)
+}

@@ -1,0 +1,185 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_buffer::NullBuffer;
+use kassa_model::{Headers, Partition, Records};
+
+use super::frame::Frame;
+use super::segment::{Next, Segment};
+use super::{LogError, PartitionLog, folder};
+use crate::column::{Column, RUN_BYTES_MAX};
+
+/// Where reading ends for now.
+#[derive(Debug)]
+enum End {
+    /// Within the writer's process: at the last durable record.
+    Durable(Arc<PartitionLog>),
+    /// In another one: at the last whole frame.
+    LastWhole,
+}
+
+/// Reads a partition of the log forward. It holds at most one segment open, and a buffer of one frame or a quarter MiB.
+#[derive(Debug)]
+pub struct LogReader {
+    partition: Partition,
+    dir: PathBuf,
+    end: End,
+    next: i64,
+    segment: Option<Segment>,
+}
+
+impl LogReader {
+    /// Reads the log of another process, or one that nobody writes; it takes no lock and changes nothing.
+    pub fn open(data_dir: &Path, partition: &Partition, from: i64) -> Result<Self, LogError> {
+        let dir = folder::partition_dir(&folder::log_dir(data_dir), partition)?;
+        Ok(Self { partition: partition.clone(), dir, end: End::LastWhole, next: from, segment: None })
+    }
+
+    pub(super) fn of_partition(log: Arc<PartitionLog>, from: i64) -> Result<Self, LogError> {
+        let partition = log.partition.clone();
+        if from < log.start() {
+            return Err(LogError::Gone { partition, asked: from, start: log.start() });
+        }
+        if from > log.durable() {
+            return Err(LogError::Lost { partition, asked: from, end: log.durable() });
+        }
+        Ok(Self { partition, dir: log.dir.clone(), end: End::Durable(log), next: from, segment: None })
+    }
+
+    /// The offset of the record that [`LogReader::read`] gives next.
+    pub fn next_offset(&self) -> i64 {
+        self.next
+    }
+
+    /// The next records, or `None` if there are none for now. A run ends with the record that reaches `max_bytes` of values.
+    pub fn read(&mut self, max_records: usize, max_bytes: usize) -> Result<Option<Records>, LogError> {
+        let limit = match &self.end {
+            End::Durable(log) => log.durable(),
+            End::LastWhole => i64::MAX,
+        };
+        let mut run = Run::new();
+        while self.next < limit && run.offsets.len() < max_records && run.values.bytes() < max_bytes.min(RUN_BYTES_MAX) {
+            if self.segment.is_none() {
+                self.segment = self.find()?;
+            }
+            let Some(segment) = &mut self.segment else { break };
+            match segment.next()? {
+                Next::Frame(frame) => {
+                    let (offset, bytes) = (self.next, frame.len());
+                    run.push(offset, &frame);
+                    segment.pass(bytes);
+                    self.next += 1;
+                }
+                Next::End => {
+                    if !self.roll()? {
+                        break;
+                    }
+                }
+                Next::Bad(why) => {
+                    self.must_be_tail(why)?;
+                    break;
+                }
+            }
+        }
+        Ok(run.finish(&self.partition, self.next))
+    }
+
+    /// The segment that holds the next record, at that record; `None` if nothing was written there yet.
+    fn find(&self) -> Result<Option<Segment>, LogError> {
+        let firsts = folder::segments(&self.dir)?;
+        let Some(&first) = firsts.iter().rfind(|first| **first <= self.next) else {
+            return match firsts.first() {
+                Some(&start) => Err(LogError::Gone { partition: self.partition.clone(), asked: self.next, start }),
+                None if matches!(self.end, End::Durable(_)) => {
+                    Err(LogError::Missing { file: folder::segment_file(&self.dir, self.next) })
+                }
+                None => Ok(None),
+            };
+        };
+        let Some(mut segment) = self.open_segment(first)? else { return Ok(None) };
+        while segment.offset() < self.next {
+            let bytes = match segment.next()? {
+                Next::Frame(frame) => frame.len(),
+                Next::Bad(why) => return Err(segment.corrupt(why)),
+                Next::End => {
+                    return Err(LogError::Lost { partition: self.partition.clone(), asked: self.next, end: segment.offset() });
+                }
+            };
+            segment.pass(bytes);
+        }
+        Ok(Some(segment))
+    }
+
+    /// `None` while another process has not written the header yet; here it is durable before any record is.
+    fn open_segment(&self, first: i64) -> Result<Option<Segment>, LogError> {
+        let file = folder::segment_file(&self.dir, first);
+        match (Segment::open(&file)?, &self.end) {
+            (None, End::Durable(_)) => Err(LogError::Corrupt { file, byte: 0, offset: first, what: "the header is missing" }),
+            (segment, _) => Ok(segment),
+        }
+    }
+
+    /// At the end of a segment: goes on to the one after it, if there is one.
+    fn roll(&mut self) -> Result<bool, LogError> {
+        let path = folder::segment_file(&self.dir, self.next);
+        let Some(current) = &self.segment else { return Ok(false) };
+        if current.index() > 0 && path.exists() {
+            let Some(following) = self.open_segment(self.next)? else { return Ok(false) };
+            super::recover::follows(&following, self.next, Some(current))?;
+            self.segment = Some(following);
+            return Ok(true);
+        }
+        self.must_be_tail("the segment ends before its last record")?;
+        Ok(false)
+    }
+
+    /// Nothing whole at the place of the next record: that is as it should be only where the log ends.
+    fn must_be_tail(&self, why: &'static str) -> Result<(), LogError> {
+        let Some(segment) = &self.segment else { return Ok(()) };
+        let last = folder::segments(&self.dir)?.last().is_none_or(|last| *last <= segment.header.first);
+        match self.end {
+            End::LastWhole if last && !segment.goes_on_beyond()? => Ok(()),
+            _ => Err(segment.corrupt(why)),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Run {
+    offsets: Vec<i64>,
+    ingested_at: Vec<i64>,
+    values: Column,
+    keys: Column,
+    has_key: Vec<bool>,
+}
+
+impl Run {
+    fn new() -> Self {
+        Self { offsets: Vec::new(), ingested_at: Vec::new(), values: Column::new(), keys: Column::new(), has_key: Vec::new() }
+    }
+
+    fn push(&mut self, offset: i64, frame: &Frame<'_>) {
+        self.offsets.push(offset);
+        self.ingested_at.push(frame.ingested_at);
+        self.values.push(frame.value);
+        self.keys.push(frame.key.unwrap_or_default());
+        self.has_key.push(frame.key.is_some());
+    }
+
+    fn finish(self, partition: &Partition, next: i64) -> Option<Records> {
+        if self.offsets.is_empty() {
+            return None;
+        }
+        let keys = self.has_key.contains(&true).then(|| self.keys.finish(Some(NullBuffer::from(self.has_key))));
+        Some(Records {
+            partition: partition.clone(),
+            timestamps: vec![None; self.offsets.len()],
+            offsets: self.offsets,
+            ingested_at: self.ingested_at,
+            keys,
+            headers: Headers::None,
+            values: self.values.finish(None),
+            next,
+        })
+    }
+}

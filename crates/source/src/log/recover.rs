@@ -1,0 +1,110 @@
+//! What opening does to a partition: checks that its segments follow one another, and that the last one's frames are whole.
+
+use std::fs::{self, OpenOptions};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicI64;
+
+use kassa_model::{Partition, crash};
+
+use super::error::IoContext;
+use super::segment::{Next, Segment};
+use super::{LogError, PartitionLog, SegmentInfo, folder};
+
+pub(super) fn recover(log_dir: &Path, partition: &Partition) -> Result<PartitionLog, LogError> {
+    let dir = folder::partition_dir(log_dir, partition)?;
+    let mut segments = open_all(&dir)?;
+    let (mut next, mut last_ingested_at) = (0, i64::MIN);
+    if let Some(last) = segments.last_mut() {
+        last_ingested_at = last.header.created_at.max(end_of(last)?);
+        next = last.offset();
+        folder::sync(&dir)?;
+    }
+    let segments = segments.iter().map(info).collect::<Result<Vec<_>, _>>()?;
+    Ok(PartitionLog {
+        partition: partition.clone(),
+        dir,
+        start: AtomicI64::new(segments.first().map_or(0, |first| first.first)),
+        durable: AtomicI64::new(next),
+        last_ingested_at: AtomicI64::new(last_ingested_at),
+        segments: Mutex::new(segments),
+    })
+}
+
+fn info(segment: &Segment) -> Result<SegmentInfo, LogError> {
+    let bytes = fs::metadata(segment.path()).during("read", segment.path())?.len();
+    Ok(SegmentInfo { first: segment.header.first, bytes, created_at: segment.header.created_at })
+}
+
+/// The segments in order, each of which names the one before it.
+fn open_all(dir: &Path) -> Result<Vec<Segment>, LogError> {
+    let firsts = folder::segments(dir)?;
+    let mut segments: Vec<Segment> = Vec::with_capacity(firsts.len());
+    for (place, &first) in firsts.iter().enumerate() {
+        let path = folder::segment_file(dir, first);
+        match Segment::open(&path)? {
+            Some(segment) => {
+                follows(&segment, first, segments.last())?;
+                segments.push(segment);
+            }
+            // A crash came between the creation of the segment and its first sync: nothing in it was acknowledged.
+            None if place + 1 == firsts.len() => remove(dir, &path)?,
+            None => return Err(LogError::Corrupt { file: path, byte: 0, offset: first, what: "the header is missing" }),
+        }
+    }
+    Ok(segments)
+}
+
+/// Whether a segment is what its name says, and the one that comes after `before`. The first may follow a deleted one.
+pub(super) fn follows(segment: &Segment, first: i64, before: Option<&Segment>) -> Result<(), LogError> {
+    if segment.header.first != first {
+        return Err(segment.corrupt("the name is not that of the first offset within"));
+    }
+    match (before, segment.header.previous) {
+        (None, _) => Ok(()),
+        (Some(before), Some(previous)) if previous == before.header.first => Ok(()),
+        (Some(_), Some(previous)) => {
+            let dir = segment.path().parent().unwrap_or(segment.path());
+            Err(LogError::Missing { file: folder::segment_file(dir, previous) })
+        }
+        (Some(_), None) => Err(segment.corrupt("another log begins here")),
+    }
+}
+
+fn remove(dir: &Path, path: &Path) -> Result<(), LogError> {
+    tracing::warn!(file = %path.display(), "removing a segment that a crash left without a header");
+    fs::remove_file(path).during("remove", path)?;
+    folder::sync(dir)
+}
+
+/// Goes to the end of the last segment, cuts what a crash left there half written, and makes the rest durable. Returns the ingest
+/// time of the last record.
+fn end_of(segment: &mut Segment) -> Result<i64, LogError> {
+    let mut last_ingested_at = i64::MIN;
+    let torn = loop {
+        match segment.next()? {
+            Next::Frame(frame) => {
+                last_ingested_at = frame.ingested_at;
+                let bytes = frame.len();
+                segment.pass(bytes);
+            }
+            Next::End => break None,
+            Next::Bad(why) => break Some(why),
+        }
+    };
+    let file = OpenOptions::new().write(true).open(segment.path()).during("open", segment.path())?;
+    if let Some(why) = torn {
+        if segment.goes_on_beyond()? {
+            return Err(segment.corrupt(why));
+        }
+        let length = file.metadata().during("read", segment.path())?.len();
+        let cut_bytes = length.saturating_sub(segment.byte());
+        tracing::warn!(file = %segment.path().display(), byte = segment.byte(), cut_bytes, why, "cutting a torn tail");
+        file.set_len(segment.byte()).during("cut", segment.path())?;
+    }
+    file.sync_all().during("sync", segment.path())?;
+    if torn.is_some() {
+        crash::point("log.after_truncate_tail");
+    }
+    Ok(last_ingested_at)
+}

@@ -1,0 +1,82 @@
+use std::fs;
+use std::sync::atomic::Ordering;
+
+use kassa_model::{Positions, crash};
+
+use super::error::IoContext;
+use super::{Log, LogError, LogOptions, PartitionLog, SegmentInfo, Shared, folder, held};
+
+/// What [`Log::retain`] has deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retained {
+    pub segments: u64,
+    pub bytes: u64,
+}
+
+impl Log {
+    /// Takes the lowest position that every sink has committed, by partition: frees that much of the capacity, and deletes the
+    /// segments wholly below it that are over the retention's size or age, oldest first. The segment written to stays.
+    pub fn retain(&self, committed: &Positions) -> Result<Retained, LogError> {
+        let logs: Vec<_> = held(&self.shared.partitions).values().cloned().collect();
+        if let Some(log) = logs.iter().find(|log| committed.next(&log.partition) > log.durable()) {
+            let (asked, end) = (committed.next(&log.partition), log.durable());
+            return Err(LogError::Lost { partition: log.partition.clone(), asked, end });
+        }
+        let mut retained = Retained::default();
+        let now = self.shared.clock.now();
+        for log in &logs {
+            delete_oldest(log, committed.next(&log.partition), &self.shared.options, now, &mut retained)?;
+        }
+        self.shared.queue.set_backlog(unread_bytes(&self.shared, committed));
+        Ok(retained)
+    }
+}
+
+fn delete_oldest(
+    log: &PartitionLog,
+    committed: i64,
+    options: &LogOptions,
+    now: i64,
+    retained: &mut Retained,
+) -> Result<(), LogError> {
+    let before = retained.segments;
+    let mut segments = held(&log.segments);
+    while let [oldest, next, ..] = segments[..] {
+        let total_bytes = segments.iter().map(|segment| segment.bytes).sum();
+        if next.first > committed || !expired(options, total_bytes, now - next.created_at) {
+            break;
+        }
+        let path = folder::segment_file(&log.dir, oldest.first);
+        crash::point("log.before_retention_delete");
+        log.start.store(next.first, Ordering::Release);
+        fs::remove_file(&path).during("remove", &path)?;
+        segments.remove(0);
+        retained.segments += 1;
+        retained.bytes += oldest.bytes;
+        tracing::info!(file = %path.display(), "deleted a segment that every sink has");
+    }
+    if retained.segments > before { folder::sync(&log.dir) } else { Ok(()) }
+}
+
+/// A segment is as old as its last record, and that is at least as old as the segment after it.
+fn expired(options: &LogOptions, total_bytes: u64, age: i64) -> bool {
+    options.retention_bytes.is_some_and(|bytes| total_bytes > bytes)
+        || options.retention_age.is_some_and(|limit| i64::try_from(limit.as_micros()).is_ok_and(|limit| age >= limit))
+}
+
+/// Bytes on disk beyond the committed positions; of a segment read in part, in proportion.
+pub(super) fn unread_bytes(shared: &Shared, committed: &Positions) -> u64 {
+    let unread = |log: &PartitionLog| {
+        let segments = held(&log.segments);
+        let ends = segments.iter().skip(1).map(|next| next.first).chain([log.durable()]);
+        segments.iter().zip(ends).map(|(segment, end)| unread_of(segment, end, committed.next(&log.partition))).sum::<u64>()
+    };
+    held(&shared.partitions).values().map(|log| unread(log)).sum()
+}
+
+fn unread_of(segment: &SegmentInfo, end: i64, committed: i64) -> u64 {
+    let records = u128::from((end - segment.first).max(0).unsigned_abs());
+    let unread = u128::from((end - committed.max(segment.first)).max(0).unsigned_abs());
+    let share = (u128::from(segment.bytes) * unread).checked_div(records).unwrap_or(0);
+    u64::try_from(share).unwrap_or(u64::MAX)
+}

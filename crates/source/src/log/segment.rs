@@ -1,0 +1,188 @@
+//! One segment read from its start, frame by frame, in memory of one frame or a quarter MiB.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::error::{IoContext, LogError};
+use super::frame::{self, FRAME_BYTES_MIN, Frame, HEADER_BYTES, Header, HeaderFault, Parsed};
+
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// What lies at the place where the next frame should be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next<'a> {
+    Frame(Frame<'a>),
+    /// Nothing: the file ends here.
+    End,
+    /// Bytes that are no frame.
+    Bad(&'static str),
+}
+
+#[derive(Debug)]
+pub(super) struct Segment {
+    file: File,
+    path: PathBuf,
+    pub(super) header: Header,
+    seed: u32,
+    /// The number of the next frame.
+    index: u32,
+    /// Where in the file the next frame begins.
+    byte: u64,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Segment {
+    /// `None` if the header was not written yet: a crash or its writer is right there.
+    pub(super) fn open(path: &Path) -> Result<Option<Self>, LogError> {
+        let mut file = File::open(path).during("open", path)?;
+        let mut bytes = [0; HEADER_BYTES];
+        match file.read_exact(&mut bytes) {
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
+            read => read.during("read", path)?,
+        }
+        match Header::parse(&bytes) {
+            Ok((header, seed)) => {
+                let byte = u64::try_from(HEADER_BYTES).unwrap_or_default();
+                Ok(Some(Self { file, path: path.to_owned(), header, seed, index: 0, byte, buffer: Vec::new(), start: 0, end: 0 }))
+            }
+            Err(HeaderFault::Version(version)) => Err(LogError::Version { file: path.to_owned(), version }),
+            // Power was lost before the header reached the disk: its place is there, and nothing is in it.
+            Err(HeaderFault::NotOurs) if bytes == [0; HEADER_BYTES] && rest_is_zero(&mut file).during("read", path)? => Ok(None),
+            Err(HeaderFault::NotOurs) => {
+                Err(LogError::Corrupt { file: path.to_owned(), byte: 0, offset: 0, what: "no segment begins so" })
+            }
+        }
+    }
+
+    pub(super) fn seed(&self) -> u32 {
+        self.seed
+    }
+
+    pub(super) fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// The offset of the next frame's record.
+    pub(super) fn offset(&self) -> i64 {
+        self.header.first + i64::from(self.index)
+    }
+
+    pub(super) fn byte(&self) -> u64 {
+        self.byte
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Looks at what comes next; [`Segment::pass`] goes on. At the end it may be called again: the file may have grown.
+    pub(super) fn next(&mut self) -> Result<Next<'_>, LogError> {
+        self.fill()?;
+        let bytes = &self.buffer[self.start..self.end];
+        Ok(match frame::parse(bytes, self.seed, self.index) {
+            Parsed::Frame(frame) => Next::Frame(frame),
+            Parsed::Short if bytes.is_empty() => Next::End,
+            Parsed::Short => Next::Bad("the file ends within a frame"),
+            Parsed::Bad(why) => Next::Bad(why),
+        })
+    }
+
+    /// Goes past the frame that [`Segment::next`] has shown, which took so many bytes.
+    pub(super) fn pass(&mut self, bytes: usize) {
+        self.start += bytes;
+        self.byte += u64::try_from(bytes).unwrap_or_default();
+        self.index += 1;
+    }
+
+    /// Reads until the buffer holds the whole next frame, or the file ends.
+    fn fill(&mut self) -> Result<(), LogError> {
+        loop {
+            let held = self.end - self.start;
+            let Some(needed) = frame::bytes_needed(&self.buffer[self.start..self.end]) else { return Ok(()) };
+            if held >= needed && held >= FRAME_BYTES_MIN {
+                return Ok(());
+            }
+            self.make_room(needed);
+            match self.file.read(&mut self.buffer[self.end..]).during("read", &self.path)? {
+                0 => return Ok(()),
+                read => self.end += read,
+            }
+        }
+    }
+
+    fn make_room(&mut self, needed: usize) {
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.buffer.len() < needed.max(BUFFER_BYTES) {
+            self.buffer.resize(needed.max(BUFFER_BYTES), 0);
+        }
+    }
+
+    /// Whether any later record's frame is whole beyond the bad bytes at the current place: then they are no torn tail.
+    pub(super) fn goes_on_beyond(&self) -> Result<bool, LogError> {
+        let length = self.file.metadata().during("read", &self.path)?.len();
+        let mut window = vec![0; BUFFER_BYTES];
+        let mut at = self.byte + 1;
+        while at < length {
+            let read = read_at(&self.file, &mut window, at).during("read", &self.path)?;
+            let whole = read.saturating_sub(FRAME_BYTES_MIN - 1);
+            for (place, byte) in (0..whole).zip(at..) {
+                if self.is_frame(&window[place..read], byte, length)? {
+                    return Ok(true);
+                }
+            }
+            if whole == 0 {
+                break;
+            }
+            at += u64::try_from(whole).unwrap_or(u64::MAX);
+        }
+        Ok(false)
+    }
+
+    /// Cheap checks first: nearly no place passes the length and the number, and only then the body is read for its checksum.
+    fn is_frame(&self, head: &[u8], byte: u64, length: u64) -> Result<bool, LogError> {
+        let (Some(needed), Some(index)) = (frame::bytes_needed(head), frame::claimed_index(head)) else { return Ok(false) };
+        let fits = u64::try_from(needed).is_ok_and(|needed| byte + needed <= length);
+        let between = (byte - self.byte) / FRAME_BYTES_MIN as u64 + 1;
+        if !fits || index <= self.index || u64::from(index - self.index) > between {
+            return Ok(false);
+        }
+        let mut bytes = vec![0; needed];
+        self.file.read_exact_at(&mut bytes, byte).during("read", &self.path)?;
+        Ok(matches!(frame::parse(&bytes, self.seed, index), Parsed::Frame(_)))
+    }
+
+    pub(super) fn corrupt(&self, what: &'static str) -> LogError {
+        LogError::Corrupt { file: self.path.clone(), byte: self.byte, offset: self.offset(), what }
+    }
+}
+
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> std::io::Result<usize> {
+    let mut read = 0;
+    while read < buffer.len() {
+        match file.read_at(&mut buffer[read..], at + read as u64)? {
+            0 => break,
+            more => read += more,
+        }
+    }
+    Ok(read)
+}
+
+fn rest_is_zero(file: &mut File) -> std::io::Result<bool> {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    file.seek(SeekFrom::Start(0))?;
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(true),
+            read if buffer[..read].iter().all(|byte| *byte == 0) => {}
+            _ => return Ok(false),
+        }
+    }
+}

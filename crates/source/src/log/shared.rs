@@ -1,0 +1,77 @@
+//! What the log's threads share.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use kassa_model::time::Clock;
+use kassa_model::{Partition, Positions};
+
+use super::queue::Queue;
+use super::{LogError, LogOptions, Signal, folder, held};
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SegmentInfo {
+    pub(super) first: i64,
+    pub(super) bytes: u64,
+    pub(super) created_at: i64,
+}
+
+/// What writer, readers and retention share of a partition.
+#[derive(Debug)]
+pub(super) struct PartitionLog {
+    pub(super) partition: Partition,
+    pub(super) dir: PathBuf,
+    /// The first offset that is still held.
+    pub(super) start: AtomicI64,
+    /// The offset after the last durable record.
+    pub(super) durable: AtomicI64,
+    pub(super) last_ingested_at: AtomicI64,
+    pub(super) segments: Mutex<Vec<SegmentInfo>>,
+}
+
+impl PartitionLog {
+    pub(super) fn start(&self) -> i64 {
+        self.start.load(Ordering::Acquire)
+    }
+
+    pub(super) fn durable(&self) -> i64 {
+        self.durable.load(Ordering::Acquire)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) dir: PathBuf,
+    pub(super) options: LogOptions,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) queue: Queue,
+    pub(super) partitions: Mutex<BTreeMap<Partition, Arc<PartitionLog>>>,
+    pub(super) signal: Signal,
+}
+
+impl Shared {
+    /// The partition's log, which begins empty if there was none.
+    pub(super) fn partition(&self, partition: &Partition) -> Result<Arc<PartitionLog>, LogError> {
+        let mut partitions = held(&self.partitions);
+        if let Some(known) = partitions.get(partition) {
+            return Ok(known.clone());
+        }
+        let dir = folder::partition_dir(&self.dir, partition)?;
+        let new = Arc::new(PartitionLog {
+            partition: partition.clone(),
+            dir,
+            start: AtomicI64::new(0),
+            durable: AtomicI64::new(0),
+            last_ingested_at: AtomicI64::new(i64::MIN),
+            segments: Mutex::default(),
+        });
+        partitions.insert(partition.clone(), new.clone());
+        Ok(new)
+    }
+
+    pub(super) fn positions(&self, of: impl Fn(&PartitionLog) -> i64) -> Positions {
+        held(&self.partitions).iter().map(|(partition, log)| (partition.clone(), of(log))).collect()
+    }
+}

@@ -1,0 +1,44 @@
+use std::fmt;
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use super::held;
+
+/// Tells readers that records became durable: by waiting, or by a call from the writer's thread.
+#[derive(Default)]
+pub struct Signal {
+    generation: Mutex<u64>,
+    changed: Condvar,
+    observers: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
+}
+
+impl Signal {
+    /// A number that grows with every change. Take it before reading, and wait with it after having read all.
+    pub fn seen(&self) -> u64 {
+        *held(&self.generation)
+    }
+
+    /// Waits until there was a change since `seen`, or the time is up.
+    pub fn wait(&self, seen: u64, timeout: Duration) -> u64 {
+        let generation = held(&self.generation);
+        let waited = self.changed.wait_timeout_while(generation, timeout, |generation| *generation == seen);
+        *waited.unwrap_or_else(std::sync::PoisonError::into_inner).0
+    }
+
+    /// Calls `observer` after every change, from the writer's thread: it must return at once.
+    pub fn observe(&self, observer: impl Fn() + Send + Sync + 'static) {
+        held(&self.observers).push(Box::new(observer));
+    }
+
+    pub(super) fn raise(&self) {
+        *held(&self.generation) += 1;
+        self.changed.notify_all();
+        held(&self.observers).iter().for_each(|observer| observer());
+    }
+}
+
+impl fmt::Debug for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signal").field("generation", &self.seen()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,209 @@
+use std::fs;
+use std::path::PathBuf;
+
+use kassa_model::code::Code;
+
+use super::super::frame::HEADER_BYTES;
+use super::super::{ProblemKind, folder};
+use super::*;
+
+fn file(dir: &Path, first: i64) -> PathBuf {
+    folder::segment_file(&dir.join("log/orders/0"), first)
+}
+
+/// A log of one segment with these records, closed; its bytes.
+fn one_segment(records: i64) -> (TempDir, PathBuf, Vec<u8>) {
+    let dir = TempDir::new().unwrap();
+    append(&open(dir.path(), &LogOptions::default()), 0..records);
+    let file = file(dir.path(), 0);
+    let bytes = fs::read(&file).unwrap();
+    (dir, file, bytes)
+}
+
+/// Where each record's frame begins, and the end.
+fn frame_starts(bytes: &[u8]) -> Vec<usize> {
+    let mut starts = vec![HEADER_BYTES];
+    while let Some(prefix) = bytes.get(*starts.last().unwrap()..).and_then(|rest| rest.first_chunk()) {
+        starts.push(starts.last().unwrap() + 8 + u32::from_le_bytes(*prefix) as usize);
+    }
+    starts
+}
+
+fn kinds(dir: &Path) -> Vec<ProblemKind> {
+    verify(dir).unwrap().problems.iter().map(|problem| problem.kind).collect()
+}
+
+#[test]
+fn a_tail_torn_at_any_byte_of_the_last_frame_is_cut_and_written_over() {
+    let (dir, file, bytes) = one_segment(5);
+    let starts = frame_starts(&bytes);
+    let (last, end) = (starts[4], starts[5]);
+    assert_eq!(end, bytes.len());
+    for torn in last..end {
+        fs::write(&file, &bytes[..torn]).unwrap();
+        let before = verify(dir.path()).unwrap();
+        assert_eq!(before.partitions[0].next, 4);
+        assert_eq!(before.problems.len(), usize::from(torn > last));
+        assert_eq!(drain(&mut LogReader::open(dir.path(), &orders(), 0).unwrap(), 9).unwrap(), expected(0..4));
+
+        let log = open(dir.path(), &LogOptions::default());
+        assert_eq!(fs::metadata(&file).unwrap().len(), last as u64);
+        assert_eq!(append(&log, 4..5).from, 4);
+        assert_eq!(drain(&mut log.reader(&orders(), 0).unwrap(), 9).unwrap(), expected(0..5));
+    }
+}
+
+#[test]
+fn any_flipped_bit_of_the_last_frame_cuts_it_and_any_before_cuts_nothing() {
+    let (dir, file, bytes) = one_segment(5);
+    let last = frame_starts(&bytes)[4];
+    for place in 0..bytes.len() * 8 {
+        let mut damaged = bytes.clone();
+        damaged[place / 8] ^= 1 << (place % 8);
+        fs::write(&file, &damaged).unwrap();
+        let opened = Log::open(dir.path(), LogOptions::default(), clock());
+        if place / 8 >= last {
+            assert_eq!(opened.unwrap().ends().get(&orders()), Some(4), "bit {place}");
+            continue;
+        }
+        let Err(LogError::Corrupt { file: named, byte, offset, .. }) = opened else { panic!("bit {place}: {opened:?}") };
+        let starts = frame_starts(&bytes);
+        let within = starts.iter().rposition(|start| *start <= place / 8);
+        let at = within.map_or(0, |index| starts[index]);
+        assert_eq!((named, byte, offset), (file.clone(), at as u64, within.unwrap_or(0) as i64), "bit {place}");
+        assert_eq!(fs::read(&file).unwrap(), damaged, "nothing is cut");
+        assert_eq!(kinds(dir.path()), [ProblemKind::Corrupt]);
+    }
+}
+
+#[test]
+fn several_torn_frames_are_cut_but_for_the_whole_ones_before() {
+    let (dir, file, bytes) = one_segment(5);
+    let starts = frame_starts(&bytes);
+    let mut torn = bytes.clone();
+    torn[starts[2]..].fill(0);
+    fs::write(&file, &torn).unwrap();
+    assert_eq!(kinds(dir.path()), [ProblemKind::TornTail]);
+    assert_eq!(open(dir.path(), &LogOptions::default()).ends().get(&orders()), Some(2));
+}
+
+#[test]
+fn a_torn_record_that_holds_the_image_of_a_frame_is_still_a_torn_tail() {
+    let (dir, file, bytes) = one_segment(3);
+    let starts = frame_starts(&bytes);
+    let elsewhere = one_segment(3).2;
+    let mut torn = bytes[..starts[1]].to_vec();
+    torn.extend_from_slice(&500_u32.to_le_bytes());
+    torn.extend_from_slice(&elsewhere[starts[2]..]);
+    fs::write(&file, &torn).unwrap();
+    let other = clock();
+    other.0.store(77, Ordering::Relaxed);
+    assert_eq!(kinds(dir.path()), [ProblemKind::Corrupt], "made at the same time, the segments are the same to the byte");
+
+    let dir = TempDir::new().unwrap();
+    append(&Log::open(dir.path(), LogOptions::default(), other).unwrap(), 0..3);
+    let file = self::file(dir.path(), 0);
+    let own = fs::read(&file).unwrap();
+    fs::write(&file, [&own[..starts[1]], &torn[starts[1]..]].concat()).unwrap();
+    assert_eq!(kinds(dir.path()), [ProblemKind::TornTail]);
+    assert_eq!(open(dir.path(), &LogOptions::default()).ends().get(&orders()), Some(1));
+}
+
+#[test]
+fn a_segment_without_its_header_is_what_a_crash_leaves_only_at_the_end() {
+    let dir = TempDir::new().unwrap();
+    append(&open(dir.path(), &small()), 0..30);
+    let firsts = segments(dir.path());
+    for left in [vec![], vec![0; 10], vec![0; 4096]] {
+        fs::write(file(dir.path(), 30), &left).unwrap();
+        assert_eq!(kinds(dir.path()), [ProblemKind::TornTail]);
+        assert_eq!(open(dir.path(), &small()).ends().get(&orders()), Some(30));
+        assert_eq!(segments(dir.path()), firsts);
+    }
+    let middle = fs::read(file(dir.path(), firsts[1])).unwrap();
+    fs::write(file(dir.path(), firsts[1]), b"").unwrap();
+    assert!(matches!(Log::open(dir.path(), small(), clock()), Err(LogError::Corrupt { offset, .. }) if offset == firsts[1]));
+    fs::write(file(dir.path(), firsts[1]), middle).unwrap();
+    fs::write(file(dir.path(), 30), b"these bytes were never written by a log of ours").unwrap();
+    assert!(matches!(Log::open(dir.path(), small(), clock()), Err(LogError::Corrupt { byte: 0, .. })));
+}
+
+#[test]
+fn a_missing_segment_is_named_when_the_log_opens_and_when_it_is_verified() {
+    let dir = TempDir::new().unwrap();
+    append(&open(dir.path(), &small()), 0..50);
+    let firsts = segments(dir.path());
+    fs::remove_file(file(dir.path(), firsts[2])).unwrap();
+    let Err(LogError::Missing { file: named }) = Log::open(dir.path(), small(), clock()) else { panic!() };
+    assert_eq!(named, file(dir.path(), firsts[2]));
+    let problem = verify(dir.path()).unwrap().problems.remove(0);
+    assert_eq!((problem.kind, problem.from, problem.to), (ProblemKind::Missing, firsts[2], firsts[3]));
+    let read = drain(&mut LogReader::open(dir.path(), &orders(), 0).unwrap(), 9);
+    assert!(matches!(read, Err(LogError::Corrupt { offset, .. }) if offset == firsts[2]), "{read:?}");
+}
+
+#[test]
+fn damage_in_an_earlier_segment_stops_its_reader_and_is_found_by_verify() {
+    let dir = TempDir::new().unwrap();
+    append(&open(dir.path(), &small()), 0..50);
+    let firsts = segments(dir.path());
+    let path = file(dir.path(), firsts[1]);
+    let whole = fs::read(&path).unwrap();
+    let last_frame = frame_starts(&whole).iter().rev().nth(1).copied().unwrap();
+    let mut flipped = whole.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    for (damaged, at) in [(&flipped[..], last_frame), (&whole[..whole.len() - 1], last_frame), (&whole[..last_frame], last_frame)]
+    {
+        fs::write(&path, damaged).unwrap();
+        let log = open(dir.path(), &small());
+        for mut reader in [log.reader(&orders(), 0).unwrap(), LogReader::open(dir.path(), &orders(), 0).unwrap()] {
+            let Err(LogError::Corrupt { file, byte, offset, .. }) = drain(&mut reader, 9) else { panic!() };
+            assert_eq!((file, byte, offset), (path.clone(), at as u64, firsts[2] - 1));
+        }
+        let problems = verify(dir.path()).unwrap().problems;
+        assert_eq!(problems.len(), 1);
+        assert_eq!((problems[0].from, problems[0].to), (firsts[2] - 1, firsts[2]));
+    }
+}
+
+#[test]
+fn a_deleted_log_goes_on_where_the_sinks_are_and_a_shortened_one_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let log = open(dir.path(), &small());
+    log.continue_from(&orders(), 500).unwrap();
+    assert_eq!(append(&log, 0..1).from, 500);
+    log.continue_from(&orders(), 501).unwrap();
+    assert!(matches!(log.continue_from(&orders(), 502), Err(LogError::Lost { asked: 502, end: 501, .. })));
+    assert!(matches!(log.retain(&Positions::from_iter([(orders(), 502)])), Err(LogError::Lost { .. })));
+    assert!(matches!(log.reader(&orders(), 502), Err(LogError::Lost { .. })));
+    drop(log);
+    let log = open(dir.path(), &small());
+    assert_eq!((log.starts().next(&orders()), log.ends().next(&orders())), (500, 501));
+}
+
+#[test]
+fn a_log_of_a_later_version_is_left_alone() {
+    let (dir, file, mut bytes) = one_segment(1);
+    bytes[8] = 2;
+    let crc = crc32fast::hash(&bytes[..36]);
+    bytes[36..40].copy_from_slice(&crc.to_le_bytes());
+    fs::write(&file, &bytes).unwrap();
+    assert!(matches!(Log::open(dir.path(), LogOptions::default(), clock()), Err(LogError::Version { version: 2, .. })));
+    assert_eq!(fs::read(&file).unwrap(), bytes);
+}
+
+#[test]
+fn after_a_failed_write_nothing_is_acknowledged_any_more() {
+    let dir = TempDir::new().unwrap();
+    let log = open(dir.path(), &small());
+    append(&log, 0..2);
+    fs::remove_dir_all(dir.path().join("log/orders")).unwrap();
+    let refused = log.append_and_wait(&orders(), values(2..50)).unwrap_err();
+    assert!(
+        matches!(&refused, LogError::Stopped { code: Code::StorageFailed, why } if why.contains("could not create")),
+        "{refused}"
+    );
+    assert!(matches!(log.append_and_wait(&Partition::new("other", 0), values(0..1)), Err(LogError::Stopped { .. })));
+    assert!(log.stopped().is_some());
+    assert_eq!(log.ends().get(&orders()), Some(2), "what was not synced is not shown");
+}

@@ -1,0 +1,142 @@
+//! Reads all of a log and says what it holds and what is wrong with it: for `kassa prove`.
+
+use std::path::{Path, PathBuf};
+
+use kassa_model::Partition;
+
+use super::LogError;
+use super::folder;
+use super::recover::follows;
+use super::segment::{Next, Segment};
+
+/// A partition of the log, as its bytes say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    pub partition: Partition,
+    /// The first offset that is held.
+    pub first: i64,
+    /// The offset after the last whole record.
+    pub next: i64,
+    pub segments: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// The last segment ends in bytes that are no record: a crash leaves such, never acknowledged, and opening cuts them.
+    TornTail,
+    /// Bytes that were whole once are not.
+    Corrupt,
+    /// Offsets are in no segment.
+    Missing,
+    /// Offsets are in two segments.
+    Overlap,
+}
+
+/// Something wrong, and the half-open range of offsets that it concerns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub partition: Partition,
+    pub kind: ProblemKind,
+    pub file: PathBuf,
+    pub byte: u64,
+    pub from: i64,
+    pub to: i64,
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Verification {
+    pub partitions: Vec<Verified>,
+    pub problems: Vec<Problem>,
+}
+
+/// Walks every segment of `<data_dir>/log`, also while it is written to. It changes nothing.
+pub fn verify(data_dir: &Path) -> Result<Verification, LogError> {
+    let log_dir = folder::log_dir(data_dir);
+    let mut found = Verification::default();
+    for partition in folder::partitions(&log_dir)? {
+        Walk { dir: folder::partition_dir(&log_dir, &partition)?, partition, problems: &mut found.problems }
+            .segments()?
+            .into_iter()
+            .for_each(|verified| found.partitions.push(verified));
+    }
+    Ok(found)
+}
+
+struct Walk<'a> {
+    partition: Partition,
+    dir: PathBuf,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Walk<'_> {
+    fn segments(&mut self) -> Result<Option<Verified>, LogError> {
+        let firsts = folder::segments(&self.dir)?;
+        let Some(&first) = firsts.first() else { return Ok(None) };
+        let mut next = first;
+        for (place, &first) in firsts.iter().enumerate() {
+            self.must_follow(first, next);
+            next = self.segment(first, firsts.get(place + 1).copied())?;
+        }
+        Ok(Some(Verified { partition: self.partition.clone(), first, next, segments: firsts.len() }))
+    }
+
+    fn must_follow(&mut self, first: i64, next: i64) {
+        let detail = format!("the segment begins at offset {first}, the one before ends at {next}");
+        match first.cmp(&next) {
+            std::cmp::Ordering::Equal => {}
+            std::cmp::Ordering::Greater => self.problem(ProblemKind::Missing, first, 0, next..first, detail),
+            std::cmp::Ordering::Less => self.problem(ProblemKind::Overlap, first, 0, first..next, detail),
+        }
+    }
+
+    /// Reads one segment to its end, or to the first thing wrong; returns the offset after its last whole record.
+    fn segment(&mut self, first: i64, following: Option<i64>) -> Result<i64, LogError> {
+        let path = folder::segment_file(&self.dir, first);
+        let mut segment = match Segment::open(&path) {
+            Ok(Some(segment)) => segment,
+            Ok(None) if following.is_none() => {
+                self.problem(ProblemKind::TornTail, first, 0, first..first, "the header is not written".into());
+                return Ok(first);
+            }
+            Ok(None) => return Ok(self.unreadable(first, following, "the header is missing".into())),
+            // Retention took it since the folder was listed.
+            Err(LogError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(following.unwrap_or(first));
+            }
+            Err(error @ LogError::Io { .. }) => return Err(error),
+            Err(error) => return Ok(self.unreadable(first, following, error.to_string())),
+        };
+        if let Err(error) = follows(&segment, first, None) {
+            return Ok(self.unreadable(first, following, error.to_string()));
+        }
+        let why = loop {
+            match segment.next()? {
+                Next::Frame(frame) => {
+                    let bytes = frame.len();
+                    segment.pass(bytes);
+                }
+                Next::End => return Ok(segment.offset()),
+                Next::Bad(why) => break why,
+            }
+        };
+        let (at, byte) = (segment.offset(), segment.byte());
+        let torn = following.is_none() && !segment.goes_on_beyond()?;
+        let kind = if torn { ProblemKind::TornTail } else { ProblemKind::Corrupt };
+        self.problem(kind, first, byte, at..following.unwrap_or(at + i64::from(!torn)), why.into());
+        // What the damage hides is reported once, as such, and not again as missing.
+        Ok(following.unwrap_or(at))
+    }
+
+    fn unreadable(&mut self, first: i64, following: Option<i64>, detail: String) -> i64 {
+        let next = following.unwrap_or(first);
+        self.problem(ProblemKind::Corrupt, first, 0, first..next, detail);
+        next
+    }
+
+    fn problem(&mut self, kind: ProblemKind, first: i64, byte: u64, offsets: std::ops::Range<i64>, detail: String) {
+        let file = folder::segment_file(&self.dir, first);
+        let partition = self.partition.clone();
+        self.problems.push(Problem { partition, kind, file, byte, from: offsets.start, to: offsets.end, detail });
+    }
+}
