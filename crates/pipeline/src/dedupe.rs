@@ -176,6 +176,16 @@ impl Index {
         self.places.name(id)
     }
 
+    /// Fetches from memory what [`decide`](Self::decide) will need for these keys. Called with some hundred keys ahead of deciding
+    /// on them, it saves each the wait for memory.
+    pub fn warm(&self, keys: &[u64], class: Class) {
+        let held = match class {
+            Class::Money => &self.money,
+            Class::Event => &self.event,
+        };
+        held.warm(keys.iter().map(|key| spread(*key)));
+    }
+
     /// What would become of a row with this one key. Remembers nothing.
     pub fn probe(&mut self, key: u64, class: Class, row: &Row) -> Result<Verdict, IndexError> {
         let entry = self.entry(key, row)?;
@@ -188,13 +198,15 @@ impl Index {
     pub fn decide(&mut self, keys: &[u64], class: Class, row: &Row) -> Result<Verdict, IndexError> {
         self.make_room()?;
         let template = self.entry(0, row)?;
-        let mut verdict = Verdict::New;
+        let (mut verdict, mut all_won) = (Verdict::New, true);
         for key in keys {
-            verdict = verdict.and(self.judge(with_key(template, *key), class)?);
+            let by_key = self.judge(with_key(template, *key), class)?;
+            all_won &= by_key == Verdict::Winner;
+            verdict = verdict.and(by_key);
         }
         if verdict == Verdict::New {
             keys.iter().for_each(|key| self.keys(class).table.insert(with_key(template, *key)));
-        } else if verdict == Verdict::Winner {
+        } else if verdict == Verdict::Winner && !all_won {
             keys.iter().try_for_each(|key| self.remember_entry(with_key(template, *key), class))?;
         }
         self.tend(class, keys.len())?;
@@ -292,6 +304,9 @@ impl Index {
             Class::Money => &mut self.money,
             Class::Event => &mut self.event,
         };
+        if !keys.is_merging() {
+            return Ok(());
+        }
         keys.tend(&mut self.files, inserted * MERGED_PER_INSERT)
     }
 }

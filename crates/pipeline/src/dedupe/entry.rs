@@ -12,7 +12,6 @@
 /// An entry as tables and run files hold it.
 pub(super) type Words = [u64; 3];
 
-pub(super) const EMPTY: Words = [0; 3];
 pub(super) const INDEX_BITS: u32 = 12;
 /// A step of time is 2^24 µs.
 const TIME_SHIFT: u32 = 24;

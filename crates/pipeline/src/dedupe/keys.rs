@@ -42,7 +42,17 @@ impl Keys {
         self.runs.iter().map(|run| run.memory_bytes()).sum()
     }
 
+    /// Fetches from memory what visiting these keys will need.
+    pub(super) fn warm(&self, keys: impl Iterator<Item = u64> + Clone) {
+        std::hint::black_box(self.table.warm(keys));
+    }
+
+    pub(super) fn is_merging(&self) -> bool {
+        self.merge.is_some()
+    }
+
     /// Calls `see` with every entry of `key`, wherever it is.
+    #[inline]
     pub(super) fn visit(&mut self, key: u64, mut see: impl FnMut(Entry)) -> Result<(), IndexError> {
         self.table.visit(key, &mut see);
         for run in self.runs.iter().filter(|run| run.may_hold(key)) {
