@@ -7,7 +7,9 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+
 import { CATALOGUE, emptyLive, figureAnswer, instantOf, live, ordersAnswer, pipeline } from "./answers.mjs";
+import { money } from "./shop.mjs";
 
 const DIST = join(fileURLToPath(new URL(".", import.meta.url)), "..", "dist");
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
@@ -16,7 +18,7 @@ const REFUSAL = { error: { code: "lake_unreadable", message: "the lake cannot be
 /** Options: port (0 is any), at (the mock's start of time), still (its clock stands), state, everyMs (how often the stream pushes). */
 export async function startMock({ port = 0, at, still = false, state = "live", everyMs = 100 } = {}) {
   const shift = at ? Date.parse(at) - Date.now() : 0;
-  const mock = { state, everyMs, sent: null, pushes: 0, streams: new Set() };
+  const mock = { state, still, everyMs, sent: null, pushes: 0, streams: new Set() };
   mock.now = () => new Date(still ? Date.parse(at) : Date.now() + shift);
   const server = createServer((request, response) => answer(mock, new URL(request.url, "http://mock"), response));
   await new Promise((ready) => server.listen(port, "127.0.0.1", ready));
@@ -45,6 +47,20 @@ function answer(mock, url, response) {
   return json(response, status, body);
 }
 
+/** The day's figures, worked out once a minute: a mock that pushes every 10 ms must have time for it. */
+function liveOf(mock, basis, at, now) {
+  const key = `${mock.state} ${basis} ${at.today} ${at.minute}`;
+  if (mock.key !== key) Object.assign(mock, { key, base: live(basis, at, now, mock.state) });
+  return mock.base;
+}
+
+/** With every push another few pounds, unless the clock stands. */
+function ticked(mock, base, now) {
+  if (mock.still) return base;
+  const [net, ...others] = base.tiles;
+  return { ...base, as_of: now.toISOString(), tiles: [{ ...net, value: money(Math.round(Number(net.value) * 100) + mock.pushes * 137) }, ...others] };
+}
+
 /** The shop's day and minute; in the state `past` its last record is 40 days old. */
 const momentOf = (mock, now) => instantOf(mock.state === "past" ? new Date(now.getTime() - 40 * 86_400_000) : now);
 
@@ -57,8 +73,8 @@ function stream(mock, basis, response) {
     if (mock.state === "silent") return;
     const now = mock.now();
     const at = momentOf(mock, now);
-    mock.sent = mock.frozen ?? (mock.state === "empty" ? emptyLive(basis, now) : live(basis, at, now, mock.state));
     mock.pushes += 1;
+    mock.sent = mock.frozen ?? (mock.state === "empty" ? emptyLive(basis, now) : ticked(mock, liveOf(mock, basis, at, now), now));
     response.write(`event: live\ndata: ${JSON.stringify(mock.sent)}\n\n`);
     if (Date.now() - piped < 1000) return;
     piped = Date.now();

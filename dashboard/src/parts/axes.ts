@@ -31,7 +31,7 @@ export function bucketAxis(palette: Palette, labels: string[], step: number, edg
 }
 
 export function grid(top = 24): EChartsCoreOption {
-  return { left: 4, right: 12, top, bottom: 0, outerBoundsMode: "same", outerBoundsContain: "axisLabel" };
+  return { left: 4, right: 12, top, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" };
 }
 
 /** The hatch of a bucket that is not over. */

@@ -60,9 +60,10 @@ export function Header({ state, phase, route, now }: HeaderProps): JSX.Element {
 function Dot({ state, phase, now }: { state: FeedState; phase: Phase; now: number }): JSX.Element {
   const old = ageOf(state, now);
   const lost = state.connection.kind === "waiting";
+  const refused = state.connection.kind === "waiting" && !state.connection.refusal.unreachable;
   const late = phase.kind === "shown" && phase.stale;
   const kind = lost ? "lost" : late ? "late" : old === null ? "waiting" : old > IDLE_MS ? "idle" : "live";
-  const words = { lost: "Disconnected", late: "Stale", waiting: "Connecting", idle: "Unchanged for", live: "Live" }[kind];
+  const words = { lost: refused ? "Error" : "Disconnected", late: "Stale", waiting: "Connecting", idle: "Unchanged for", live: "Live" }[kind];
   return (
     <span class={`chip still dot-${kind}`} title={`${words}: how old the figures are`}>
       <span class="dot" aria-hidden="true" />

@@ -7,7 +7,7 @@ interface SparkProps {
   ghost?: Text[];
   /** How many buckets the width stands for. */
   length: number;
-  /** The last bucket is not over: it is left out, lest it look like a fall. */
+  /** The last bucket is, or may be, cut short: it is left out, lest it look like a fall. */
   open?: boolean;
   height?: number;
   /** Fills down to zero, which shows how much of the height is the figure itself. */

@@ -45,6 +45,7 @@ test("the age is since the server last vouched, and never negative", () => {
   expect(ageOf(state(live()), NOW)).toBe(200);
   expect(ageOf(state(null), NOW)).toBeNull();
   expect(ageOf(state(live({ as_of: "2026-11-20T15:00:00Z" })), NOW)).toBe(0);
+  expect(ageOf(state(live({ sinks: [sink("live", "behind", 77_000)] })), NOW)).toBe(77_200);
 });
 
 test("only the day of the shop's clock is called today", () => {

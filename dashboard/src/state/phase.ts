@@ -26,10 +26,12 @@ export function phaseOf({ live, connection }: FeedState): Phase {
   return { kind: "shown", live, stale: late || lost, partial: live.sinks.filter(({ state }) => state !== "current") };
 }
 
-/** Milliseconds since the server last vouched for the figures, by its word and so also by its clock. */
+/** Milliseconds since the server last vouched for the figures, by its clock, and what they were behind then. */
 export function ageOf({ live, pipeline }: FeedState, now: number): number | null {
-  const instants = [live?.as_of, pipeline?.as_of].filter((instant) => instant !== undefined).map((instant) => Date.parse(instant));
-  return instants.length ? Math.max(0, now - Math.max(...instants)) : null;
+  const known = [live, pipeline].filter((one) => one !== null).sort((a, b) => Date.parse(b.as_of) - Date.parse(a.as_of))[0];
+  if (!known) return null;
+  const behind = known.sinks.find(({ name }) => name === "live")?.behind_ms ?? 0;
+  return Math.max(0, now - Date.parse(known.as_of)) + behind;
 }
 
 /** Whether the shop's last day with records is the day that its clock shows: else nothing may be called "today". */

@@ -174,7 +174,7 @@ export function Products(props: PartProps): JSX.Element {
                   <Shown name="net_sales" by="product" item={key} value={net} unit="money" />
                 </td>
                 <td class="trend-cell">
-                  <Spark values={trend} length={HOURS} height={20} open={words.open} />
+                  <Spark values={trend} length={HOURS} height={20} open />
                 </td>
                 <td class="number">
                   <Shown name="return_rate" by="product" item={key} value={return_rate} unit="ratio" />

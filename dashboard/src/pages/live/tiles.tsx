@@ -78,7 +78,7 @@ function FigureTile({ tile, live, words }: { tile: Tile; live: Live; words: Word
         <Delta change={change(tile.value, tile.yesterday, tile.unit)} against={words.againstYesterday} />
         <Delta change={change(tile.value, tile.last_week, tile.unit)} against={words.againstLastWeek} />
       </div>
-      <Spark values={tile.today} ghost={tile.ghost} length={QUARTERS} open={words.open} />
+      <Spark values={tile.today} ghost={tile.ghost} length={QUARTERS} open />
       <footer class="panel-foot">
         <p>
           {words.window}, {place(frame.zone)}

@@ -2,6 +2,7 @@
 
 import type { JSX } from "preact";
 import { ask } from "../../api/http";
+import { figure } from "../../format/figures";
 import { daysBetween } from "../../format/times";
 import { useFrame } from "../../parts/frame";
 import { Shown } from "../../parts/shown";
@@ -10,7 +11,7 @@ import { useQuery } from "../../state/hooks";
 import { type Route, to } from "../../state/route";
 import { buckets } from "./buckets";
 import { type Range, rangeWords } from "./range";
-import type { Days } from "./reading";
+import { type Days, valueOf } from "./reading";
 import { groupingName } from "./toolbar";
 
 const FIGURES = ["net_sales", "orders", "aov", "units", "discounts", "returns", "new_customers", "conversion"];
@@ -41,7 +42,7 @@ export function Multiples({ route, days: { range, last, running } }: { route: Ro
 }
 
 function Multiple({ name, by, route, range, last, open }: { name: string; by: string; route: Route; range: Range; last: string; open: boolean }): JSX.Element {
-  const { definitions } = useFrame();
+  const { definitions, currency } = useFrame();
   const definition = definitions.get(name);
   const grouped = definition?.groupings.includes(by) ?? false;
   const question = { figure: name, from: range.from, to: range.to, basis: route.basis };
@@ -49,12 +50,15 @@ function Multiple({ name, by, route, range, last, open }: { name: string; by: st
   const course = useQuery(grouped ? `${by} ${JSON.stringify(question)}` : null, (signal) => ask({ ...question, by }, signal));
   const values = course.answer ? buckets(by, range, course.answer.rows, last).map(({ value }) => value) : [];
   const unit = definition?.unit ?? "count";
+  const value = valueOf(total.answer);
   const isThis = route.figure === name;
   return (
     <li>
       <a class="panel multiple" href={to(route, { figure: name, by: grouped ? by : route.by, bar: undefined })} aria-current={isThis ? "true" : undefined}>
         <span class="multiple-title">{definition?.title ?? name}</span>
-        <strong class="multiple-value">{total.answer ? <Shown name={name} value={total.answer.rows[0]?.value ?? null} unit={unit} /> : total.refusal ? "not known" : <span class="bone" />}</strong>
+        <strong class="multiple-value" style={{ "--characters": String(Math.max(8, figure(value, unit, currency).length)) }}>
+          {total.answer ? <Shown name={name} value={value} unit={unit} /> : total.refusal ? "not known" : <span class="bone" />}
+        </strong>
         <Spark values={values} length={Math.max(2, values.length)} height={40} open={open} filled />
       </a>
     </li>

@@ -1,4 +1,5 @@
 import type { JSX } from "preact";
+import { useId } from "preact/hooks";
 import type { Definition } from "../../api/shapes";
 import { useFrame } from "../../parts/frame";
 import { type Route, to } from "../../state/route";
@@ -53,35 +54,37 @@ function groupingIn(by: string, oneDay: boolean): string {
 }
 
 function Choice({ label, value, options, onChange }: { label: string; value: string; options: [string, string][]; onChange: (value: string) => void }): JSX.Element {
+  const id = useId();
   return (
-    <label class="choice">
-      <span>{label}</span>
-      <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
+    <div class="choice">
+      <label for={id}>{label}</label>
+      <select id={id} value={value} onChange={(event) => onChange(event.currentTarget.value)}>
         {options.map(([key, title]) => (
           <option key={key} value={key}>
             {title}
           </option>
         ))}
       </select>
-    </label>
+    </div>
   );
 }
 
 function Days({ route, range, first, last }: ToolbarProps): JSX.Element {
+  const id = useId();
   const set = (part: Partial<Range>): void => {
     const next = { ...range, ...part };
     if (next.from && next.to) go(to(route, { ...next, bar: undefined }));
   };
   return (
     <div class="days">
-      <label class="choice">
-        <span>From</span>
-        <input type="date" value={range.from} min={first} max={last} onChange={(event) => set({ from: event.currentTarget.value })} />
-      </label>
-      <label class="choice">
-        <span>To</span>
-        <input type="date" value={range.to} min={first} max={last} onChange={(event) => set({ to: event.currentTarget.value })} />
-      </label>
+      <div class="choice">
+        <label for={`${id}from`}>From</label>
+        <input id={`${id}from`} type="date" value={range.from} min={first} max={last} onChange={(event) => set({ from: event.currentTarget.value })} />
+      </div>
+      <div class="choice">
+        <label for={`${id}to`}>To</label>
+        <input id={`${id}to`} type="date" value={range.to} min={first} max={last} onChange={(event) => set({ to: event.currentTarget.value })} />
+      </div>
     </div>
   );
 }
