@@ -1,7 +1,6 @@
 //! The running pipeline over the collector's log: reads every topic in turn and pushes what it reads through the topology.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -122,9 +121,9 @@ impl Engine {
         self.inputs.iter().map(|input| (input.partition.clone(), self.topology.position(&input.partition))).collect()
     }
 
-    /// Turns until `stop` is raised.
-    pub fn work(&mut self, stop: &AtomicBool) -> anyhow::Result<()> {
-        while !stop.load(Ordering::Acquire) {
+    /// Turns until `ended` says so.
+    pub fn work(&mut self, ended: &dyn Fn() -> bool) -> anyhow::Result<()> {
+        while !ended() {
             let seen = self.log.signal().seen();
             if !self.turn()? {
                 self.log.signal().wait(seen, IDLE);

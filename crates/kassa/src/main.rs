@@ -5,8 +5,10 @@ mod command;
 mod engine;
 mod failure;
 mod output;
+mod server;
 mod settings;
 mod topology;
+mod tracker;
 mod wiring;
 
 use std::process::ExitCode;

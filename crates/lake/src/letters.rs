@@ -54,6 +54,13 @@ pub fn each(store: &dyn Store, take: &mut dyn FnMut(Letter) -> bool) -> Result<(
     })
 }
 
+/// The letters among rows of `rejected` that are on their way to it.
+pub fn of_rows(rows: &RecordBatch) -> Result<Vec<Letter>, LogError> {
+    let rows = read::plain(rows)?;
+    let columns = Columns::new(&rows)?;
+    Ok((0..rows.num_rows()).map(|row| columns.letter(row)).collect())
+}
+
 /// The positions of letters that were replayed.
 fn replayed(store: &dyn Store) -> Result<HashSet<Position>, LogError> {
     let mut done = HashSet::new();

@@ -9,12 +9,14 @@ use arrow_schema::{Schema, SchemaRef};
 use kassa_model::{Table, star};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use crate::delta::{Add, LogError};
 use crate::store::Store;
 
-/// Rows of a batch read at once.
+/// Rows of a batch read at once, and their bytes: fewer rows where they are large.
 const ROWS: usize = 16 * 1024;
+const BYTES: i64 = 16 * 1024 * 1024;
 
 /// Reads the named columns (all if empty) of one data file and hands its batches to `take`. Columns have the stored types of
 /// `schema`; one that an older file lacks is null.
@@ -33,12 +35,19 @@ pub fn file(
     let wanted = projected(schema, columns);
     let held: Vec<&str> = wanted.fields().iter().map(|field| field.name().as_str()).collect();
     let mask = ProjectionMask::columns(builder.parquet_schema(), held);
-    let reader = builder.with_projection(mask).with_batch_size(ROWS).build().map_err(|error| corrupt(&error))?;
+    let rows = batch_rows(builder.metadata());
+    let reader = builder.with_projection(mask).with_batch_size(rows).build().map_err(|error| corrupt(&error))?;
     for batch in reader {
         let batch = batch.map_err(|error| corrupt(&error))?;
         take(conform(&batch, &wanted).map_err(|error| corrupt(&error))?)?;
     }
     Ok(())
+}
+
+fn batch_rows(metadata: &ParquetMetaData) -> usize {
+    let bytes: i64 = metadata.row_groups().iter().map(RowGroupMetaData::total_byte_size).sum();
+    let row = (bytes / metadata.file_metadata().num_rows().max(1)).max(1);
+    usize::try_from(BYTES / row).map_or(1, |rows| rows.clamp(1, ROWS))
 }
 
 fn projected(schema: &Schema, columns: &[&str]) -> SchemaRef {
@@ -72,4 +81,11 @@ pub fn archive_folder(topic: &str) -> String {
 /// Rows as they will be stored: symbols as plain strings.
 pub fn plain(rows: &RecordBatch) -> Result<RecordBatch, LogError> {
     conform(rows, &star::stored(&rows.schema())).map_err(|error| LogError::Encode(error.to_string()))
+}
+
+/// The sum of a decimal column's units.
+pub fn sum_decimals(rows: &RecordBatch, column: usize) -> i128 {
+    use arrow_array::cast::AsArray;
+    let decimals = rows.column(column).as_primitive_opt::<arrow_array::types::Decimal128Type>();
+    decimals.map_or(0, |decimals| decimals.iter().flatten().sum())
 }

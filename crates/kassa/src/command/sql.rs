@@ -1,6 +1,6 @@
 //! `kassa sql`: a read-only query over the lake's star schema, views and figures.
 
-use kassa_lake::query::{self, SqlError};
+use kassa_query::{self as query, SqlError};
 use kassa_model::Code;
 
 use crate::cli::Sql;

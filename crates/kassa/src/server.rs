@@ -1,0 +1,168 @@
+//! The service: the engine, and the HTTP server beside it.
+
+mod adapters;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+use anyhow::Context;
+use kassa_analytics::Query;
+use kassa_config::Config;
+use kassa_model::{Code, Counts};
+use kassa_pipeline::Sink;
+use kassa_server::{App, Limits, Live, LiveSink};
+use kassa_source::log::Log;
+
+use self::adapters::{Gate, OrdersOfLake, Overview};
+use crate::engine::{self, Engine};
+use crate::failure::Failure;
+use crate::tracker::Tracker;
+use crate::wiring::{Lake, Lock};
+
+/// Everything that `kassa run` and `kassa demo` keep going.
+pub struct Service {
+    engine: Engine,
+    lake: Lake,
+    log: Arc<Log>,
+    live: Arc<Live>,
+    tracker: Arc<Tracker>,
+    stop: Arc<AtomicBool>,
+    http: Option<JoinHandle<std::io::Result<()>>>,
+    closed: Option<tokio::sync::oneshot::Sender<()>>,
+    _lock: Lock,
+}
+
+/// The sinks that a run has.
+#[derive(Debug, Clone, Copy)]
+pub struct Chosen {
+    pub archive: bool,
+    pub lake: bool,
+    pub live: bool,
+}
+
+impl Service {
+    pub fn start(config: &Config, http: bool) -> anyhow::Result<Self> {
+        Self::start_with(config, http, Chosen { archive: true, lake: true, live: true })
+    }
+
+    pub fn start_with(config: &Config, http: bool, chosen: Chosen) -> anyhow::Result<Self> {
+        // The port first: if it is taken, nothing has been touched.
+        let listener = http.then(|| listen(config)).transpose()?;
+        let lock = Lock::take(&config.data_dir)?;
+        let lake = Lake::of(config);
+        let log = engine::open_log(config, &lake)?;
+        let (figures, positions) = kassa_lake::figures::figures(lake.store.as_ref(), &config.shop).context("could not read the lake")?;
+        let tracker = Tracker::new(lake.store.as_ref(), positions.clone(), config.shop.calendar(), Arc::clone(&lake.clock))?;
+        let (live, tracker) = (Arc::new(Live::new(figures, positions)), Arc::new(tracker));
+        let mut sinks = lake.sinks()?;
+        sinks.retain(|sink| if sink.name() == "archive" { chosen.archive } else { chosen.lake });
+        if chosen.live {
+            sinks.push(Box::new(LiveSink::new(Arc::clone(&live))) as Box<dyn Sink>);
+        }
+        let observed = Arc::clone(&tracker);
+        let engine = Engine::start(config, &lake, Arc::clone(&log), sinks, Box::new(move |batch| observed.observe(batch)))?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut service = Self { engine, lake, log, live, tracker, stop, http: None, closed: None, _lock: lock };
+        if let Some(listener) = listener {
+            service.serve(config, listener)?;
+        }
+        Ok(service)
+    }
+
+    fn serve(&mut self, config: &Config, listener: TcpListener) -> anyhow::Result<()> {
+        let app = App {
+            shop: config.shop.clone(),
+            live: Arc::clone(&self.live),
+            collector: Some(Arc::new(Gate::new(config, &self.lake, Arc::clone(&self.log))?)),
+            status: Arc::new(Overview::new(config, self.engine.handles(), Arc::clone(&self.log), Arc::clone(&self.tracker), &self.lake)),
+            orders: Arc::new(OrdersOfLake::new(config, &self.lake)),
+            clock: Arc::clone(&self.lake.clock),
+            limits: Limits {
+                max_body_bytes: config.collector.max_body_bytes,
+                max_record_bytes: config.collector.max_record_bytes,
+                max_records: config.collector.max_records,
+            },
+            push_interval: config.live.push_interval,
+        };
+        let (closed, close) = tokio::sync::oneshot::channel::<()>();
+        let stop = Arc::clone(&self.stop);
+        let serve = move || -> std::io::Result<()> {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("http").enable_all().build()?;
+            runtime.block_on(async move {
+                tokio::spawn(async move {
+                    interrupted().await;
+                    stop.store(true, Ordering::Release);
+                });
+                // The engine closes the server once it has stopped; a sender that is gone says so too.
+                let shutdown = async move { close.await.unwrap_or_default() };
+                kassa_server::serve(listener, app, shutdown).await
+            })
+        };
+        self.http = Some(thread::Builder::new().name("server".to_owned()).spawn(serve)?);
+        self.closed = Some(closed);
+        Ok(())
+    }
+
+    pub fn stop_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop)
+    }
+
+    pub fn log(&self) -> Arc<Log> {
+        Arc::clone(&self.log)
+    }
+
+    pub fn lake(&self) -> &Lake {
+        &self.lake
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.tracker.counts()
+    }
+
+    /// The first value of a live figure.
+    pub fn live(&self, query: &Query) -> anyhow::Result<String> {
+        let (answer, _) = self.live.answer(query)?;
+        Ok(answer.rows.first().and_then(|row| row.value.clone()).unwrap_or_default())
+    }
+
+    /// Works until `ended` says so or the program is told to stop.
+    pub fn work_until(&mut self, ended: impl Fn() -> bool) -> anyhow::Result<()> {
+        let stop = Arc::clone(&self.stop);
+        self.engine.work(&|| stop.load(Ordering::Acquire) || ended())
+    }
+
+    /// Reads to the end of the log; everything is committed then.
+    pub fn catch_up(&mut self) -> anyhow::Result<()> {
+        self.engine.catch_up()
+    }
+
+    /// Takes no more requests, commits what is left, and stops.
+    pub fn finish(mut self) -> anyhow::Result<()> {
+        drop(self.closed.take());
+        if let Some(http) = self.http.take() {
+            http.join().map_err(|_| anyhow::anyhow!("the server panicked"))?.context("the server failed")?;
+        }
+        self.engine.catch_up()?;
+        self.engine.finish()
+    }
+}
+
+fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    let address = config.server.listen;
+    TcpListener::bind(address).map_err(|error| {
+        let failure = Failure::new(Code::PortInUse, format!("could not listen on {address}: {error}"));
+        failure.hint("give another address with --listen, or set server.listen").into()
+    })
+}
+
+/// Ctrl-C, or a polite request to end.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}

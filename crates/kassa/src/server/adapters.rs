@@ -1,0 +1,268 @@
+//! What the server asks of the rest: the collector's door, the overview, the orders behind a bar.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use bytes::Bytes;
+use kassa_analytics::Basis;
+use kassa_config::Config;
+use kassa_lake::Store;
+use kassa_model::{DeadLetter, Reason, Shop};
+use kassa_pipeline::Stage;
+use kassa_query as query;
+use kassa_server::{BoxFuture, CollectError, Collector, Done, Kind, Metric, Orders, OrdersQuery, Sample, Status};
+use kassa_server::{PartitionStatus, PipelineStatus, SinkState, SinkStatus};
+use kassa_source::log::{Log, LogError, LogRecord};
+use serde_json::{Value, json};
+
+use crate::engine;
+use crate::topology::SinkHandle;
+use crate::tracker::Tracker;
+use crate::wiring::Lake;
+
+/// The collector's door: verdicts by the pipeline's own rules, records into the log.
+pub struct Gate {
+    log: Arc<Log>,
+    /// Name and topic.
+    streams: Vec<(String, String)>,
+    rules: Mutex<Stage>,
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").field("streams", &self.streams).finish_non_exhaustive()
+    }
+}
+
+impl Gate {
+    pub fn new(config: &Config, lake: &Lake, log: Arc<Log>) -> anyhow::Result<Self> {
+        let streams = config.streams.iter().map(|stream| (stream.name.clone(), stream.topic.clone())).collect();
+        Ok(Self { log, streams, rules: Mutex::new(lake.bare_stage(config, None)?) })
+    }
+
+    fn topic(&self, stream: &str) -> Option<&str> {
+        self.streams.iter().find(|(name, _)| name == stream).map(|(_, topic)| topic.as_str())
+    }
+}
+
+impl Collector for Gate {
+    fn streams(&self) -> Vec<String> {
+        self.streams.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    fn append(&self, stream: &str, records: Vec<Bytes>, done: Done) -> Result<(), CollectError> {
+        let topic = self.topic(stream).ok_or(CollectError::UnknownStream)?;
+        let records = records.into_iter().map(LogRecord::new).collect();
+        self.log.append(&engine::partition(topic), records, move |receipt| done(receipt.map(|_| ()).map_err(refusal))).map_err(refusal)
+    }
+
+    fn check(&self, stream: &str, record: &[u8]) -> Option<DeadLetter> {
+        let topic = self.topic(stream)?;
+        let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        rules.verdict(topic, record).unwrap_or_else(|error| Some(DeadLetter::new(Reason::MappingFailed, "", error.to_string())))
+    }
+}
+
+fn refusal(error: LogError) -> CollectError {
+    match error {
+        LogError::Full { retry_after, .. } => CollectError::Full { retry_after },
+        LogError::TooLarge { .. } => CollectError::TooLarge,
+        error => CollectError::Failed(error.to_string()),
+    }
+}
+
+/// How far each sink is, and what passed through.
+#[derive(Debug)]
+pub struct Overview {
+    sinks: Vec<SinkHandle>,
+    topics: Vec<String>,
+    log: Arc<Log>,
+    tracker: Arc<Tracker>,
+    clock: Arc<dyn kassa_model::time::Clock>,
+    /// A sink that commits at this cadence is current within three of them.
+    interval: Duration,
+}
+
+impl Overview {
+    pub fn new(config: &Config, sinks: Vec<SinkHandle>, log: Arc<Log>, tracker: Arc<Tracker>, lake: &Lake) -> Self {
+        let topics = config.streams.iter().map(|stream| stream.topic.clone()).collect();
+        Self { sinks, topics, log, tracker, clock: Arc::clone(&lake.clock), interval: config.lake.commit_interval }
+    }
+
+    fn sinks(&self) -> Vec<SinkStatus> {
+        let (ends, now) = (self.log.ends(), self.clock.now());
+        let slack = i64::try_from(self.interval.as_micros() * 3).unwrap_or(i64::MAX).max(2_000_000);
+        let status = |sink: &SinkHandle| {
+            let state = sink.state();
+            let behind: i64 = self
+                .topics
+                .iter()
+                .map(|topic| engine::partition(topic))
+                .map(|partition| (ends.next(&partition) - state.positions.next(&partition)).max(0))
+                .sum();
+            let idle = state.committed_at.map(|at| now - at);
+            let late = behind > 0 && idle.is_some_and(|idle| idle > slack);
+            SinkStatus {
+                name: sink.name,
+                state: if state.failed.is_some() { SinkState::Stopped } else if late { SinkState::Behind } else { SinkState::Current },
+                behind_records: Some(behind),
+                behind_ms: if behind == 0 { Some(0) } else { idle.map(|idle| idle / 1_000) },
+                committed_at: state.committed_at,
+            }
+        };
+        self.sinks.iter().map(status).collect()
+    }
+
+    fn partitions(&self) -> Vec<PartitionStatus> {
+        let (starts, ends) = (self.log.starts(), self.log.ends());
+        let states: Vec<_> = self.sinks.iter().map(|sink| (sink.name, sink.state().positions)).collect();
+        let of = |topic: &String| {
+            let partition = engine::partition(topic);
+            let at = |name: &str| states.iter().find(|(held, _)| *held == name).and_then(|(_, positions)| positions.get(&partition));
+            PartitionStatus {
+                topic: topic.clone(),
+                partition: partition.number,
+                log_start: starts.get(&partition),
+                log_end: ends.get(&partition),
+                archive: at("archive"),
+                lake: at("lake"),
+                live: at("live"),
+            }
+        };
+        self.topics.iter().map(of).filter(|partition| partition.log_end.is_some()).collect()
+    }
+}
+
+impl Status for Overview {
+    fn pipeline(&self) -> PipelineStatus {
+        PipelineStatus {
+            sinks: self.sinks(),
+            partitions: self.partitions(),
+            records: self.tracker.counts().into(),
+            rate_per_s: Some(self.tracker.rate()),
+            memory_bytes: memory_bytes(),
+            spans: self.tracker.spans(),
+            dead_letters: self.tracker.dead_letters(),
+            proof: None,
+        }
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        for sink in &self.sinks {
+            if let Some(why) = sink.state().failed {
+                return Err(format!("the {} stopped: {why}", sink.name));
+            }
+        }
+        match self.log.stopped() {
+            Some(why) => Err(format!("the collector's log stopped: {why}")),
+            None => Ok(()),
+        }
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        let counts = self.tracker.counts();
+        let whole = |value: i64| f64::from(i32::try_from(value).unwrap_or(i32::MAX));
+        let fate = |name: &str, value: i64| Sample { labels: vec![("fate", name.to_owned())], value: whole(value) };
+        let records = vec![fate("accepted", counts.accepted), fate("duplicate", counts.duplicates), fate("dead_letter", counts.dead_letters)];
+        let behind = self.sinks().into_iter().map(|sink| Sample {
+            labels: vec![("sink", sink.name.to_owned())],
+            value: whole(sink.behind_records.unwrap_or(0)),
+        });
+        vec![
+            Metric { name: "kassa_records_total", help: "Records read, by what became of them.", kind: Kind::Counter, samples: records },
+            Metric { name: "kassa_sink_lag_records", help: "Records in the log that a sink has not committed.", kind: Kind::Gauge, samples: behind.collect() },
+            Metric {
+                name: "kassa_memory_bytes",
+                help: "Resident memory of the process.",
+                kind: Kind::Gauge,
+                samples: memory_bytes().map(|bytes| Sample { labels: Vec::new(), value: whole(bytes) }).into_iter().collect(),
+            },
+        ]
+    }
+}
+
+/// Resident memory, where the system tells.
+fn memory_bytes() -> Option<i64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: i64 = statm.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * i64::try_from(rustix::param::page_size()).ok()?)
+}
+
+/// The orders behind a bar, by the lake's own rows.
+#[derive(Debug)]
+pub struct OrdersOfLake {
+    store: Arc<dyn Store>,
+    shop: Shop,
+}
+
+impl OrdersOfLake {
+    pub fn new(config: &Config, lake: &Lake) -> Self {
+        Self { store: Arc::clone(&lake.store), shop: config.shop.clone() }
+    }
+
+    async fn ask(&self, asked: OrdersQuery) -> Result<Value, String> {
+        let sql = orders_sql(&asked);
+        let session = query::session(self.store.as_ref(), &self.shop, "").await.map_err(|error| error.to_string())?;
+        let batches = query::run(&session, &sql).await.map_err(|error| error.to_string())?;
+        let mut rows: Vec<Value> = batches.iter().flat_map(order_rows).collect();
+        let truncated = rows.len() > asked.limit;
+        rows.truncate(asked.limit);
+        Ok(json!({"rows": rows, "truncated": truncated}))
+    }
+}
+
+impl Orders for OrdersOfLake {
+    fn orders(&self, query: OrdersQuery) -> BoxFuture<'_, Result<Value, String>> {
+        Box::pin(self.ask(query))
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+fn orders_sql(asked: &OrdersQuery) -> String {
+    let mut wanted = vec!["NOT is_test".to_owned()];
+    let day = if asked.basis == Basis::Order { "order_date_key" } else { "movement_date_key" };
+    wanted.extend(asked.day.map(|key| format!("{day} = {key}")));
+    wanted.extend(asked.category.as_deref().map(|category| format!("coalesce(top_category, 'Unknown') = {}", quoted(category))));
+    wanted.extend(asked.product.as_deref().map(|product| format!("product_id = {}", quoted(product))));
+    wanted.extend(asked.country.as_deref().map(|country| format!("country = {}", quoted(country))));
+    format!(
+        "SELECT order_id, CAST(min(ordered_at) AS VARCHAR) AS ordered_at, min(customer_id) AS customer, min(country) AS country, \
+         CAST(count(*) AS VARCHAR) AS lines, CAST(sum(quantity) AS VARCHAR) AS units, CAST(sum(net_amount_reporting) AS VARCHAR) AS net \
+         FROM sales_flat WHERE {} GROUP BY order_id ORDER BY sum(net_amount_reporting) DESC, order_id LIMIT {}",
+        wanted.join(" AND "),
+        asked.limit + 1
+    )
+}
+
+fn order_rows(batch: &RecordBatch) -> Vec<Value> {
+    let schema = batch.schema();
+    let cell = |column: usize, row: usize| {
+        let texts = batch.column(column).as_string_opt::<i32>()?;
+        texts.is_valid(row).then(|| texts.value(row).to_owned())
+    };
+    let object = |row: usize| {
+        let cells = schema.fields().iter().enumerate().map(|(at, field)| {
+            let text = cell(at, row);
+            let value = match field.name().as_str() {
+                "lines" => text.and_then(|text| text.parse::<i64>().ok()).map_or(Value::Null, Value::from),
+                "units" | "net" => text.map_or(Value::Null, |text| Value::from(plain(&text))),
+                _ => text.map_or(Value::Null, Value::from),
+            };
+            (field.name().clone(), value)
+        });
+        Value::Object(cells.collect())
+    };
+    (0..batch.num_rows()).map(object).collect()
+}
+
+/// A decimal without trailing zeros beyond two digits.
+fn plain(text: &str) -> String {
+    let Some((whole, fraction)) = text.split_once('.') else { return text.to_owned() };
+    let kept = fraction.trim_end_matches('0');
+    if kept.is_empty() { whole.to_owned() } else { format!("{whole}.{kept:0<2}") }
+}

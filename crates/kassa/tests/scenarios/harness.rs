@@ -1,0 +1,198 @@
+//! Runs the built program in folders of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The program under test.
+pub const KASSA: &str = env!("CARGO_BIN_EXE_kassa");
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository")
+}
+
+/// The folder of real data sets. `None` where it is missing and may be: the test then says loudly that it was left out.
+pub fn test_data(set: &str) -> Option<PathBuf> {
+    let dir = std::env::var_os("KASSA_TEST_DATA").map_or_else(|| root().join("../shared/data"), PathBuf::from).join(set);
+    if dir.is_dir() {
+        return Some(dir.canonicalize().expect("a folder"));
+    }
+    let words = format!("{} is not there; CONTRIBUTING.md says where the data sets come from", dir.display());
+    assert!(std::env::var_os("CI").is_none(), "{words}");
+    eprintln!("LEFT OUT: {words}");
+    None
+}
+
+/// A folder with a configuration, and the program in it.
+pub struct Shop {
+    pub dir: TempDir,
+    pub config: PathBuf,
+}
+
+impl Shop {
+    /// The configuration's text may say `{root}` for the repository; its `data_dir` is `data` beside it.
+    pub fn new(config: &str) -> Self {
+        let dir = TempDir::new().expect("a temporary folder");
+        let file = dir.path().join("kassa.toml");
+        let body: String = config.lines().filter(|line| !line.starts_with("data_dir")).collect::<Vec<_>>().join("\n");
+        std::fs::write(&file, format!("data_dir = \"data\"\n{body}\n")).expect("written");
+        Self { config: file, dir }
+    }
+
+    pub fn of_example(name: &str, replacements: &[(&str, &str)]) -> Self {
+        let mut text = std::fs::read_to_string(root().join("examples").join(name)).expect("an example");
+        for (from, to) in replacements {
+            text = text.replace(from, to);
+        }
+        Self::new(&text)
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(KASSA);
+        command.args(args).arg("-c").arg(&self.config).current_dir(self.dir.path()).env("NO_COLOR", "1");
+        command
+    }
+
+    /// Runs to the end, whatever that is.
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().expect("started")
+    }
+
+    /// Runs and expects success; stdout.
+    pub fn ok(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "kassa {args:?} exited {:?}\n{words}", output.status.code());
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    pub fn json(&self, args: &[&str]) -> Value {
+        serde_json::from_str(&self.ok(&[args, &["--format", "json"]].concat())).expect("JSON")
+    }
+
+    /// The one value of a figure's total.
+    pub fn figure(&self, name: &str) -> String {
+        let answer = self.json(&["figures", name]);
+        answer["rows"][0]["value"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Key → value of a grouped figure.
+    pub fn figure_by(&self, name: &str, by: &str) -> std::collections::BTreeMap<String, String> {
+        let answer = self.json(&["figures", name, "--by", by]);
+        let rows = answer["rows"].as_array().expect("rows");
+        rows.iter().map(|row| (row["key"].as_str().unwrap_or_default().to_owned(), row["value"].as_str().unwrap_or_default().to_owned())).collect()
+    }
+
+    /// Starts `kassa run` on a free port and waits until it answers.
+    pub fn serve(&self) -> Server {
+        self.serve_with(&[])
+    }
+
+    pub fn serve_with(&self, env: &[(&str, &str)]) -> Server {
+        let port = free_port();
+        let address = format!("127.0.0.1:{port}");
+        let mut command = self.command(&["run", "--listen", &address]);
+        command.envs(env.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let child = command.spawn().expect("started");
+        let mut server = Server { child, address };
+        server.wait_until_live();
+        server
+    }
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
+}
+
+/// A running `kassa run`; killed when dropped.
+pub struct Server {
+    pub child: Child,
+    pub address: String,
+}
+
+impl Server {
+    fn wait_until_live(&mut self) {
+        let give_up = Instant::now() + Duration::from_secs(30);
+        while http(&self.address, "GET", "/livez", b"").is_none() {
+            if self.child.try_wait().expect("a child").is_some() || Instant::now() > give_up {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn get(&self, path: &str) -> Value {
+        let (status, body) = http(&self.address, "GET", path, b"").expect("an answer");
+        assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&body));
+        serde_json::from_slice(&body).expect("JSON")
+    }
+
+    pub fn post(&self, stream: &str, body: &[u8]) -> Option<(u16, Value)> {
+        let (status, body) = http(&self.address, "POST", &format!("/v1/{stream}"), body)?;
+        Some((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
+    }
+
+    /// Asks it politely to end, and waits.
+    pub fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
+        let status = self.child.wait().expect("ended");
+        assert!(status.success(), "kassa run ended with {status}");
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("ended");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            self.child.kill().unwrap_or_default();
+            self.child.wait().map(|_| ()).unwrap_or_default();
+        }
+    }
+}
+
+/// One request on a connection of its own. `None` if the other side was not there or went away.
+pub fn http(address: &str, method: &str, path: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).ok()?;
+    // An early refusal closes the way in: the answer may still be read.
+    stream.write_all(body).unwrap_or_default();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap_or_default();
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&answer[..end]).ok()?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    let chunked = head.to_lowercase().contains("transfer-encoding: chunked");
+    let body = answer[end + 4..].to_vec();
+    Some((status, if chunked { unchunk(&body) } else { body }))
+}
+
+fn unchunk(mut body: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    while let Some(end) = body.windows(2).position(|window| window == b"\r\n") {
+        let size = std::str::from_utf8(&body[..end]).ok().and_then(|hex| usize::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
+        if size == 0 {
+            break;
+        }
+        whole.extend_from_slice(&body[end + 2..end + 2 + size]);
+        body = &body[(end + 4 + size).min(body.len())..];
+    }
+    whole
+}

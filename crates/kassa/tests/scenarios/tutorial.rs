@@ -1,0 +1,31 @@
+//! The tutorial's commands work as they stand, in a folder that has nothing but the program.
+
+use std::process::Command;
+
+use crate::harness::{KASSA, root};
+
+/// The `sh` blocks of a page, in order.
+fn blocks(page: &str) -> Vec<String> {
+    page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().expect("a closed block").to_owned()).collect()
+}
+
+#[test]
+fn a_reader_gets_from_a_csv_to_figures_and_proof_by_the_tutorials_own_commands() {
+    let page = std::fs::read_to_string(root().join("docs/tutorials/from-csv-to-proof.md")).expect("the page");
+    let dir = tempfile::tempdir().expect("a folder");
+    let bin = std::path::Path::new(KASSA).parent().expect("a folder");
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("a path"));
+    let (mut said, mut commands) = (Vec::new(), 0);
+    for block in blocks(&page) {
+        commands += block.lines().filter(|line| line.starts_with("kassa ") || line.starts_with("cat ")).count();
+        let script = format!("set -eu\n{block}");
+        let output = Command::new("sh").arg("-c").arg(&script).current_dir(dir.path()).env("PATH", &path).output().expect("sh");
+        assert!(output.status.success(), "{block}\n{}", String::from_utf8_lossy(&output.stderr));
+        said.push(String::from_utf8(output.stdout).expect("UTF-8"));
+    }
+    assert!(commands < 11, "{commands} commands");
+    let all = said.join("\n");
+    for expected in ["2026-03-28  16.25", "2026-03-29  22.5", "2026-03-30  -7.25", "not_csv"] {
+        assert!(all.contains(expected), "{expected} is not in:\n{all}");
+    }
+}
