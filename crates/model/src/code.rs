@@ -85,6 +85,8 @@ codes! {
     ForeignSite = "K018", "a request from another site is refused";
     /// HTTP 429 and 503.
     TooManyAtOnce = "K019", "too many requests at once";
+    /// HTTP 500.
+    Defect = "K020", "a defect of kassa";
 }
 
 impl fmt::Display for Code {

@@ -1,0 +1,134 @@
+//! The live sink: the figures in memory, at the positions that they have seen.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use kassa_analytics::{Answer, ApplyError, Basis, Figures, Query, QueryError};
+use kassa_model::{Partition, Positions};
+use kassa_pipeline::{Batch, Sink, SinkError};
+use tokio::sync::watch;
+
+/// Why batches could not be folded in. What is held is then not to be trusted: it is rebuilt from the lake.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    #[error("{}/{} is folded in up to {held}, but the next batch begins at {from}", partition.topic, partition.number)]
+    Gap { partition: Partition, held: i64, from: i64 },
+    #[error("could not fold in rows: {0}")]
+    Rows(#[from] ApplyError),
+}
+
+struct Held {
+    figures: Figures,
+    positions: Positions,
+}
+
+/// Figures that move with the batches, and word that they have moved.
+pub struct Live {
+    held: Mutex<Held>,
+    /// Counts the changes.
+    changes: watch::Sender<u64>,
+}
+
+/// Today's figures, as of one moment between two batches.
+pub(crate) struct Shown {
+    pub(crate) figures: kassa_analytics::Live,
+    pub(crate) event_time: Option<i64>,
+    /// How many changes went before.
+    pub(crate) change: u64,
+}
+
+impl Live {
+    /// `figures` hold exactly the rows before `positions`.
+    pub fn new(figures: Figures, positions: Positions) -> Self {
+        Self { held: Mutex::new(Held { figures, positions }), changes: watch::Sender::new(0) }
+    }
+
+    /// The answer, and the positions that it was computed at.
+    pub fn answer(&self, query: &Query) -> Result<(Answer, Positions), QueryError> {
+        let held = self.held();
+        Ok((held.figures.answer(query)?, held.positions.clone()))
+    }
+
+    pub fn positions(&self) -> Positions {
+        self.held().positions.clone()
+    }
+
+    /// Folds in the rows beyond the positions and moves those on. What lies before them was folded in already.
+    pub fn apply(&self, batches: &[Arc<Batch>]) -> Result<(), LiveError> {
+        let mut held = self.held();
+        for batch in batches {
+            held.take(batch)?;
+        }
+        drop(held);
+        self.changes.send_modify(|count| *count += 1);
+        Ok(())
+    }
+
+    pub(crate) fn show(&self, basis: Basis) -> Shown {
+        let held = self.held();
+        // Read under the lock: a change that is counted later is then never taken for one that is shown.
+        let change = *self.changes.borrow();
+        Shown { figures: held.figures.live(basis), event_time: held.figures.event_time(), change }
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn take(&mut self, batch: &Batch) -> Result<(), LiveError> {
+        let partition = &batch.records().partition;
+        let next = self.positions.next(partition);
+        if batch.from() > next {
+            return Err(LiveError::Gap { partition: partition.clone(), held: next, from: batch.from() });
+        }
+        if batch.to() <= next {
+            return Ok(());
+        }
+        for (table, _) in batch.tables() {
+            if !Figures::columns(*table).is_empty()
+                && let Some(rows) = batch.rows_from(*table, next)
+            {
+                self.figures.apply(*table, &rows)?;
+            }
+        }
+        self.positions.advance(partition, batch.to());
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").field("changes", &*self.changes.borrow()).finish_non_exhaustive()
+    }
+}
+
+/// [`Live`] as a sink. It keeps nothing on disk: at start it is rebuilt from the lake.
+#[derive(Debug, Clone)]
+pub struct LiveSink(pub Arc<Live>);
+
+impl Sink for LiveSink {
+    fn name(&self) -> &'static str {
+        "live"
+    }
+
+    fn positions(&self) -> Positions {
+        self.0.positions()
+    }
+
+    fn commit(&mut self, batches: &[Arc<Batch>]) -> Result<(), SinkError> {
+        self.0.apply(batches).map_err(|error| SinkError::Corrupt(error.to_string()))
+    }
+
+    fn settle(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,13 @@
+//! `GET /api/v1/openapi.json`: the description of the API, written by hand.
+
+use axum::http::header;
+use axum::response::IntoResponse;
+
+const DOCUMENT: &str = include_str!("openapi.json");
+
+pub(crate) async fn document() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! `GET /api/v1/orders`: the orders behind a bar.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use kassa_analytics::Basis;
+use kassa_model::time::{date_key, parse_day};
+use kassa_model::Code;
+use serde_json::Value;
+
+use crate::Server;
+use crate::parameters::parameters;
+use crate::ports::OrdersQuery;
+use crate::refusal::Refusal;
+
+const LIMIT: usize = 100;
+/// A list for people to read; for more there is `kassa sql`.
+const LIMIT_MAX: usize = 1000;
+
+pub(crate) async fn list(State(server): State<Arc<Server>>, uri: Uri) -> Result<Json<Value>, Refusal> {
+    let query = query(&uri)?;
+    server.app.orders.orders(query).await.map(Json).map_err(|cause| {
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::StorageFailed, cause, "`kassa prove` says whether the lake is whole")
+    })
+}
+
+fn query(uri: &Uri) -> Result<OrdersQuery, Refusal> {
+    let names = ["day", "basis", "category", "product", "country", "limit"];
+    let [day, basis, category, product, country, limit] = parameters(uri, names)?.map(|value| value.filter(|text| !text.is_empty()));
+    let day = day.map(|text| parse_day(&text).ok_or(kassa_analytics::QueryError::NotADay { field: "day", text })).transpose()?;
+    let basis = basis.as_deref().map(Basis::parse).transpose()?.unwrap_or_default();
+    let limit = match limit {
+        None => LIMIT,
+        Some(text) => text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit)).ok_or_else(|| {
+            Refusal::bad_parameter(format!("limit={text}"), format!("a limit is a number from 1 to {LIMIT_MAX}"))
+        })?,
+    };
+    Ok(OrdersQuery { day: day.map(date_key), basis, category, product, country, limit })
+}

@@ -1,0 +1,99 @@
+//! What the server needs of the rest of kassa.
+
+use std::fmt::Debug;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kassa_analytics::Basis;
+use kassa_model::DeadLetter;
+
+use crate::status::{PipelineStatus, Pulse};
+
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Called once, when the records are on disk or will never be.
+pub type Done = Box<dyn FnOnce(Result<(), CollectError>) + Send>;
+
+/// Why records were not kept. None of the request's were.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CollectError {
+    #[error("no such stream")]
+    UnknownStream,
+    #[error("the log is full")]
+    Full { retry_after: Duration },
+    #[error("more than the log takes at once")]
+    TooLarge,
+    #[error("could not write the log: {0}")]
+    Failed(String),
+}
+
+/// Keeps records for good. Called on a thread that may block.
+pub trait Collector: Debug + Send + Sync {
+    /// The names of the streams, as in `POST /v1/{stream}`.
+    fn streams(&self) -> Vec<String>;
+
+    /// Takes the records over, all or none. `done` is called once they are durable; not at all if this returns an error.
+    fn append(&self, stream: &str, records: Vec<Bytes>, done: Done) -> Result<(), CollectError>;
+
+    /// What is wrong with a record by itself, by the pipeline's own decoding and validation. None if nothing is.
+    fn check(&self, stream: &str, record: &[u8]) -> Option<DeadLetter>;
+}
+
+/// How the pipeline is doing.
+pub trait Status: Debug + Send + Sync {
+    /// Asked at most once a second, and for each `GET /api/v1/pipeline`.
+    fn pipeline(&self) -> PipelineStatus;
+
+    /// The part of it that each push of live figures carries; worth an implementation of its own if the whole is dear.
+    fn pulse(&self) -> Pulse {
+        Pulse::of(&self.pipeline())
+    }
+
+    /// In words, what holds things up.
+    fn ready(&self) -> Result<(), String>;
+
+    fn metrics(&self) -> Vec<Metric>;
+}
+
+/// Of a metric as Prometheus knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Counter,
+    Gauge,
+}
+
+/// A metric; names are `kassa_<what>_<unit>[_total]`, labels from bounded sets.
+#[derive(Debug, Clone)]
+pub struct Metric {
+    pub name: &'static str,
+    pub help: &'static str,
+    pub kind: Kind,
+    pub samples: Vec<Sample>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Sample {
+    pub labels: Vec<(&'static str, String)>,
+    pub value: f64,
+}
+
+/// Which orders: those with a line of this day, category, product and country, where given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrdersQuery {
+    /// yyyymmdd, on `basis`.
+    pub day: Option<i32>,
+    pub basis: Basis,
+    /// Top level.
+    pub category: Option<String>,
+    pub product: Option<String>,
+    /// ISO 3166-1 alpha-2.
+    pub country: Option<String>,
+    pub limit: usize,
+}
+
+/// Orders from the lake.
+pub trait Orders: Debug + Send + Sync {
+    /// The JSON of `GET /api/v1/orders`: `{"rows": […], "truncated": …}`.
+    fn orders(&self, query: OrdersQuery) -> BoxFuture<'_, Result<serde_json::Value, String>>;
+}
