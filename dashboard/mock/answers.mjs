@@ -226,5 +226,5 @@ export function emptyLive(basis, now) {
 }
 
 export function ordersAnswer(query) {
-  return orderRows(query.get("day") ?? query.get("to") ?? "2026-11-19", Number(query.get("limit") ?? 100));
+  return orderRows(query.get("day") ?? "2026-11-19", Number(query.get("limit") ?? 100));
 }

@@ -3,6 +3,9 @@ import type { Text, Unit } from "../api/shapes";
 import { figure } from "../format/figures";
 import { useFrame } from "./frame";
 
+/** A member's name; records that name none have a row of their own. */
+export const memberName = (label: string): string => label || "not stated";
+
 interface ShownProps {
   name: string;
   value: Text;

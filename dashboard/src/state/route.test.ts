@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { HOME, readRoute, to, writeRoute } from "./route";
 
 test("a view reads back from its address", () => {
-  const view = { ...HOME, page: "sales" as const, basis: "order" as const, figure: "aov", by: "country", from: "2026-01-01", to: "2026-01-31", shape: "table" as const, bar: "Home & kitchen" };
+  const view = { ...HOME, page: "sales" as const, basis: "order" as const, figure: "aov", by: "country", from: "2026-01-01", to: "2026-01-31", shape: "table" as const, bar: "Home & kitchen", day: "2026-01-30" };
   expect(readRoute(writeRoute(view))).toEqual(view);
 });
 

@@ -15,9 +15,11 @@ export interface Route {
   shape: "chart" | "table";
   /** The bar whose orders are open. */
   bar: string | undefined;
+  /** The day of those orders, where the bar stands for more than one. */
+  day: string | undefined;
 }
 
-export const HOME: Route = { page: "live", basis: "movement", figure: "net_sales", by: "day", from: undefined, to: undefined, shape: "chart", bar: undefined };
+export const HOME: Route = { page: "live", basis: "movement", figure: "net_sales", by: "day", from: undefined, to: undefined, shape: "chart", bar: undefined, day: undefined };
 
 const NAME = /^[a-z0-9_]{1,64}$/;
 
@@ -42,15 +44,16 @@ export function readRoute(hash: string): Route {
     to: day("to"),
     shape: query.get("shape") === "table" ? "table" : "chart",
     bar: query.get("bar") ?? undefined,
+    day: day("day"),
   };
 }
 
 /** The shortest fragment that reads back as this route. */
 export function writeRoute(route: Route): string {
   const query = new URLSearchParams();
-  const keys = route.page === "sales" ? (["figure", "by", "from", "to", "basis", "shape", "bar"] as const) : (["basis"] as const);
+  const keys = route.page === "sales" ? (["figure", "by", "from", "to", "basis", "shape", "bar", "day"] as const) : (["basis"] as const);
   for (const key of keys) {
-    const value = route[key];
+    const value = key === "day" && route.bar === undefined ? undefined : route[key];
     if (value !== undefined && value !== HOME[key]) query.set(key, value);
   }
   const search = query.toString();

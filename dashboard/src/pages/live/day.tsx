@@ -126,16 +126,26 @@ function draw({ today, before, currency, nowLabel, beforeLabel, open }: Facts, p
         id: "today",
         type: "line",
         symbol: "none",
-        showAllSymbol: true,
         lineStyle: { color: palette.accent, width: 2.5 },
         areaStyle: { color: palette.accentWash, opacity: 1 },
         itemStyle: { color: palette.accent },
-        data: now.map((value, index) => (index === last ? { value, symbol: "circle", symbolSize: 9, label: ends } : value)),
+        data: now,
         z: 3,
         markArea:
           open && last > 0
             ? { silent: true, z: 4, itemStyle: { color: { image: palette.hatch, repeat: "repeat" }, opacity: 0.45 }, data: [[{ xAxis: last - 1 }, { xAxis: last }]] }
             : undefined,
+      },
+      {
+        id: "end",
+        type: "line",
+        symbol: "circle",
+        symbolSize: 9,
+        showAllSymbol: true,
+        itemStyle: { color: palette.accent },
+        label: ends,
+        data: now.map((value, index) => (index === last ? value : null)),
+        z: 5,
       },
     ],
   };

@@ -8,7 +8,7 @@ import { Bar } from "../../parts/bars";
 import type { Subject } from "../../parts/explain";
 import { type Frame, footerOf, useFrame } from "../../parts/frame";
 import { Panel } from "../../parts/panel";
-import { Shown } from "../../parts/shown";
+import { Shown, memberName } from "../../parts/shown";
 import { Spark } from "../../parts/spark";
 import type { Sheet } from "../../parts/table";
 import type { Words } from "./words";
@@ -53,7 +53,7 @@ export function Categories(props: PartProps): JSX.Element {
         <ul class="ranking">
           {rows.map(({ key, label, net }) => (
             <li key={key}>
-              <span class="ranking-name">{label}</span>
+              <span class="ranking-name">{memberName(label)}</span>
               <Bar value={net} all={all} colour={colourOf(frame, key)} />
               <strong class="number">
                 <Shown name="net_sales" by="category" item={key} value={net} unit="money" />
@@ -104,7 +104,7 @@ export function Countries(props: PartProps): JSX.Element {
           <tbody>
             {rows.map(({ key, label, net, orders }) => (
               <tr key={key}>
-                <th scope="row">{label}</th>
+                <th scope="row">{memberName(label)}</th>
                 <td class="number">
                   <Shown name="orders" by="country" item={key} value={orders === null ? null : String(orders)} unit="count" />
                 </td>
@@ -165,7 +165,7 @@ export function Products(props: PartProps): JSX.Element {
             {rows.map(({ key, label, units, net, trend, return_rate }) => (
               <tr key={key}>
                 <th scope="row">
-                  <span class="product-name">{label}</span> {label !== key && <span class="code">{key}</span>}
+                  <span class="product-name">{memberName(label)}</span> {label !== key && <span class="code">{key}</span>}
                 </th>
                 <td class="number">
                   <Shown name="units" by="product" item={key} value={units} unit="quantity" />

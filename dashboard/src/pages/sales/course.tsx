@@ -32,9 +32,11 @@ interface CourseProps {
   /** The last bucket holds the running day. */
   open: boolean;
   onPick: ((key: string) => void) | undefined;
+  /** What a pick opens, in words. */
+  action: string;
 }
 
-export function Course({ title, by, unit, now, before, open, onPick }: CourseProps): JSX.Element {
+export function Course({ title, by, unit, now, before, open, onPick, action }: CourseProps): JSX.Element {
   const { currency } = useFrame();
   const oneDay = new Set(now.map(({ key }) => key.slice(0, 10))).size === 1;
   const labels = now.map(({ key }) => (by === "hour" && !oneDay ? bucketName("day", key.slice(0, 10)) : bucketName(by, key)));
@@ -49,7 +51,7 @@ export function Course({ title, by, unit, now, before, open, onPick }: CoursePro
       if (against) lines.push({ label: "change", text: against.text, kind: "plain" });
     }
     const head = here ? bucketName(by, here.key, true) : "";
-    return { head: open && index === now.length - 1 ? `${head}, not over` : head, lines, ...(onPick ? { action: "Click or Enter: its orders" } : {}) };
+    return { head: open && index === now.length - 1 ? `${head}, not over` : head, lines, ...(onPick ? { action: `Click or Enter: ${action}` } : {}) };
   };
   return (
     <Chart

@@ -1,24 +1,34 @@
-/** From a bar to the orders behind it. */
+/** From a bar to what is behind it: from a week or a month to its days, from all else to the orders of a day. */
 
+import { dayName } from "../../format/times";
+import type { Route } from "../../state/route";
 import { bucketName, daysOf, isTime } from "./buckets";
-import { type Range, rangeWords } from "./range";
+import type { Range } from "./range";
 
-const FILTERS = ["category", "product", "country"];
+const MEMBERS = ["category", "product", "country"];
 
-export const drills = (by: string): boolean => isTime(by) || FILTERS.includes(by);
+export const drills = (by: string): boolean => isTime(by) || MEMBERS.includes(by);
 
-/** What to ask `GET /api/v1/orders` for a bar: its days, cut to the range, and its member where it stands for one. */
-export function drillQuery(by: string, key: string, range: Range): Record<string, string> {
-  const days = isTime(by) ? daysOf(by, key) : range;
-  const from = days.from > range.from ? days.from : range.from;
-  const to = days.to < range.to ? days.to : range.to;
-  const when: Record<string, string> = from === to ? { day: from } : { from, to };
-  return isTime(by) ? when : { ...when, [by]: key };
+/** The view that a bar opens. */
+export function drill(by: string, key: string, range: Range): Partial<Route> {
+  if (by !== "week" && by !== "month") return { bar: key };
+  const days = daysOf(by, key);
+  return { by: "day", from: days.from > range.from ? days.from : range.from, to: days.to < range.to ? days.to : range.to, bar: undefined };
 }
 
-/** "Orders of Fri 20 Nov 2026", "Orders with Garden, 1 Nov – 20 Nov 2026". */
-export function drillTitle(by: string, key: string, label: string, range: Range): string {
-  if (!isTime(by)) return `Orders ${by === "country" ? "to" : "with"} ${label}, ${rangeWords(range)}`;
-  if (by === "hour" || by === "quarter_hour") return `Orders of ${bucketName("day", key.slice(0, 10), true)}`;
-  return `Orders of ${bucketName(by, key, true).replace(/^Week/, "week")}`;
+/** The day whose orders are listed: the bar's own; for a member the one chosen, else the range's last. */
+export function drillDay(by: string, key: string, chosen: string | undefined, range: Range): string {
+  if (isTime(by)) return key.slice(0, 10);
+  return chosen !== undefined && chosen >= range.from && chosen <= range.to ? chosen : range.to;
+}
+
+/** What to ask `GET /api/v1/orders`. */
+export function drillQuery(by: string, key: string, day: string): Record<string, string> {
+  return isTime(by) ? { day } : { day, [by]: key };
+}
+
+/** "Orders of Fri 20 Nov 2026", "Orders with Garden on Fri 20 Nov 2026". */
+export function drillTitle(by: string, label: string, day: string): string {
+  if (isTime(by)) return `Orders of ${bucketName("day", day, true)}`;
+  return `Orders ${by === "country" ? "to" : "with"} ${label} on ${dayName(day, true)}`;
 }

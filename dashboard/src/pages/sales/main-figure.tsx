@@ -11,7 +11,7 @@ import { SheetTable } from "../../parts/table";
 import { type Route, to } from "../../state/route";
 import { isTime } from "./buckets";
 import { Course } from "./course";
-import { drills } from "./drill";
+import { drill, drills } from "./drill";
 import { Ranking } from "./ranking";
 import { rangeWords } from "./range";
 import { type Days, type Reading, sheetOf, valueOf } from "./reading";
@@ -72,10 +72,10 @@ function Body({ route, days, reading }: MainProps): JSX.Element {
   const { title, unit, members, course, open, total } = reading;
   if (!members.now.length) return <p class="none">No records in this range.</p>;
   if (route.shape === "table") return <SheetTable sheet={sheetOf(route, days, reading)} currency={currency} caption={title} />;
-  const hrefOf = drills(route.by) ? (key: string): string => to(route, { bar: key }) : undefined;
+  const hrefOf = drills(route.by) ? (key: string): string => to(route, { ...drill(route.by, key, days.range), day: undefined }) : undefined;
   if (!isTime(route.by)) return <Ranking figure={route.figure} by={route.by} unit={unit} rows={members.now} before={members.before} total={valueOf(total?.answer)} hrefOf={hrefOf} />;
   const onPick = hrefOf && ((key: string) => (location.hash = hrefOf(key)));
-  return <Course title={title} by={route.by} unit={unit} now={course.now} before={course.before} open={open} onPick={onPick} />;
+  return <Course title={title} by={route.by} unit={unit} now={course.now} before={course.before} open={open} onPick={onPick} action={route.by === "week" || route.by === "month" ? "its days" : "its orders"} />;
 }
 
 function Shape({ route }: { route: Route }): JSX.Element {

@@ -9,7 +9,8 @@ import { Refused, Skeleton } from "../../parts/states";
 import { type Sheet, SheetTable, saveSheet } from "../../parts/table";
 import { useQuery } from "../../state/hooks";
 import { type Route, to } from "../../state/route";
-import { drillQuery, drillTitle } from "./drill";
+import { isTime } from "./buckets";
+import { drillDay, drillQuery, drillTitle } from "./drill";
 import type { Range } from "./range";
 
 const LIMIT = "200";
@@ -18,14 +19,15 @@ const LIMIT = "200";
 export function OrdersPanel({ route, bar, label, range }: { route: Route; bar: string; label: string; range: Range }): JSX.Element {
   const frame = useFrame();
   const heading = useRef<HTMLHeadingElement>(null);
-  const query = { ...drillQuery(route.by, bar, range), basis: route.basis, limit: LIMIT };
+  const day = drillDay(route.by, bar, route.day, range);
+  const query = { ...drillQuery(route.by, bar, day), basis: route.basis, limit: LIMIT };
   const { answer, refusal, retry } = useQuery(JSON.stringify(query), (signal) => orders(query, signal));
-  const title = drillTitle(route.by, bar, label, range);
+  const title = drillTitle(route.by, label, day);
   useEffect(() => {
     heading.current?.focus({ preventScroll: true });
     heading.current?.scrollIntoView({ block: "nearest" });
   }, [bar]);
-  const sheet = answer && sheetOf(answer.rows, bar, frame);
+  const sheet = answer && sheetOf(answer.rows, `orders-${isTime(route.by) ? "" : `${bar}-`}${day}`, frame);
   return (
     <section class="panel full orders" aria-label={title}>
       <header class="panel-head">
@@ -33,12 +35,23 @@ export function OrdersPanel({ route, bar, label, range }: { route: Route; bar: s
           {title}
         </h2>
         <div class="panel-actions">
+          {!isTime(route.by) && range.from !== range.to && (
+            <input
+              type="date"
+              class="button"
+              aria-label="Day of the orders"
+              value={day}
+              min={range.from}
+              max={range.to}
+              onChange={(event) => event.currentTarget.value && (location.hash = to(route, { day: event.currentTarget.value }))}
+            />
+          )}
           {sheet && (
             <button type="button" class="button" onClick={() => saveSheet(sheet)}>
               CSV
             </button>
           )}
-          <a class="button" href={to(route, { bar: undefined })}>
+          <a class="button" href={to(route, { bar: undefined, day: undefined })}>
             Close
           </a>
         </div>
@@ -55,9 +68,9 @@ export function OrdersPanel({ route, bar, label, range }: { route: Route; bar: s
   );
 }
 
-function sheetOf(rows: Order[], bar: string, frame: Frame): Sheet {
+function sheetOf(rows: Order[], name: string, frame: Frame): Sheet {
   return {
-    name: `orders-${bar}`,
+    name,
     columns: [
       { title: "Order", unit: "text" },
       { title: "Ordered", unit: "text" },

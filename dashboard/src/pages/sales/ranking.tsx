@@ -6,7 +6,7 @@ import type { Row, Text, Unit } from "../../api/shapes";
 import { change, count, share } from "../../format/figures";
 import { Bar } from "../../parts/bars";
 import { useFrame } from "../../parts/frame";
-import { Shown } from "../../parts/shown";
+import { Shown, memberName } from "../../parts/shown";
 
 const SHOWN = 15;
 /** Figures whose parts add up to the whole, so that a share means something. */
@@ -37,7 +37,7 @@ export function Ranking({ figure, by, unit, rows, before, total, hrefOf }: Ranki
           return (
             <li key={key}>
               <span class="ranking-name">
-                {hrefOf ? <a href={hrefOf(key)}>{label}</a> : label}
+                {hrefOf && key ? <a href={hrefOf(key)}>{memberName(label)}</a> : memberName(label)}
                 {label !== key && <span class="code"> {key}</span>}
               </span>
               <Bar value={value} all={values} colour={by === "category" ? frame.colourOf(key) : "var(--accent)"} />

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { bucketName, buckets, daysOf, mondayOf, weekOf } from "./buckets";
-import { drillQuery, drillTitle, drills } from "./drill";
+import { drill, drillDay, drillQuery, drillTitle, drills } from "./drill";
 import { before, presets, rangeOf } from "./range";
 
 const row = (key: string, value: string): { key: string; label: string; value: string } => ({ key, label: key, value });
@@ -56,15 +56,19 @@ describe("buckets", () => {
 describe("from a bar to its orders", () => {
   const range = { from: "2026-01-10", to: "2026-01-20" };
 
-  test("a bar over time asks for its days, cut to the range", () => {
-    expect(drillQuery("day", "2026-01-12", range)).toEqual({ day: "2026-01-12" });
-    expect(drillQuery("month", "2026-01", range)).toEqual({ from: "2026-01-10", to: "2026-01-20" });
+  test("a day and an hour open the day's orders; a week and a month their days, cut to the range", () => {
+    expect(drill("day", "2026-01-12", range)).toEqual({ bar: "2026-01-12" });
+    expect(drillDay("hour", "2026-01-12T09", undefined, range)).toBe("2026-01-12");
+    expect(drillQuery("hour", "2026-01-12T09", "2026-01-12")).toEqual({ day: "2026-01-12" });
+    expect(drill("month", "2026-01", range)).toMatchObject({ by: "day", from: "2026-01-10", to: "2026-01-20" });
   });
 
-  test("a bar of a member asks for the member in the range", () => {
-    expect(drillQuery("category", "Garden", range)).toEqual({ from: "2026-01-10", to: "2026-01-20", category: "Garden" });
-    expect(drillQuery("country", "GB", { from: "2026-01-10", to: "2026-01-10" })).toEqual({ day: "2026-01-10", country: "GB" });
-    expect(drillTitle("country", "GB", "United Kingdom", range)).toBe("Orders to United Kingdom, 10 Jan – 20 Jan 2026");
+  test("a member opens its orders on the day chosen, else on the range's last", () => {
+    expect(drillDay("category", "Garden", undefined, range)).toBe("2026-01-20");
+    expect(drillDay("category", "Garden", "2026-01-15", range)).toBe("2026-01-15");
+    expect(drillDay("category", "Garden", "2025-12-31", range)).toBe("2026-01-20");
+    expect(drillQuery("category", "Garden", "2026-01-15")).toEqual({ day: "2026-01-15", category: "Garden" });
+    expect(drillTitle("country", "United Kingdom", "2026-01-15")).toBe("Orders to United Kingdom on Thu 15 Jan 2026");
   });
 
   test("what orders cannot be found by has no orders to open", () => expect(["customer", "movement", "step"].some(drills)).toBe(false));
