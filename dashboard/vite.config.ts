@@ -23,9 +23,14 @@ function contentSecurityPolicy(): Plugin {
   };
 }
 
+/** A plain script, before the first paint and outside the bundle. */
+function themeFirst(): Plugin {
+  return { name: "theme-first", transformIndexHtml: () => [{ tag: "script", attrs: { src: "./theme.js" }, injectTo: "head" }] };
+}
+
 export default defineConfig({
   base: "./",
-  plugins: [contentSecurityPolicy()],
+  plugins: [contentSecurityPolicy(), themeFirst()],
   server: { proxy: { "/api": "http://127.0.0.1:8080" } },
   test: { css: true, environment: "node", include: ["src/**/*.test.ts"] },
   build: { target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 700 },

@@ -8,12 +8,11 @@ export interface Palette {
   accent: string;
   accentWash: string;
   compare: string;
-  compareWash: string;
   font: string;
   hatch: HTMLCanvasElement;
 }
 
-const NAMES = ["text", "muted", "border", "surface", "accent", "accent-wash", "compare", "compare-wash"] as const;
+const NAMES = ["text", "muted", "border", "surface", "accent", "accent-wash", "compare"] as const;
 
 export function paletteOf(element: HTMLElement): Palette {
   const probe = document.createElement("span");
@@ -32,7 +31,6 @@ export function paletteOf(element: HTMLElement): Palette {
     accent,
     accentWash: read("accent-wash"),
     compare: read("compare"),
-    compareWash: read("compare-wash"),
     font: getComputedStyle(element).fontFamily,
     hatch: hatch(accent, surface),
   };
