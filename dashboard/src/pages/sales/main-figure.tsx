@@ -20,6 +20,8 @@ import { groupingName } from "./toolbar";
 /** A rise of these is no good news and no bad news by itself; nor is the fall of a range whose last day is not over. */
 const NEUTRAL = ["discounts", "returns", "return_rate", "abandoned_carts", "adjustments"];
 
+const isNeutral = (route: Route, { open }: Reading): boolean => open || NEUTRAL.includes(route.figure);
+
 interface MainProps {
   route: Route;
   days: Days;
@@ -59,7 +61,7 @@ function Headline({ route, reading }: { route: Route; reading: Reading }): JSX.E
     <div class="headline">
       <p class="figure">{total.answer ? <Shown name={route.figure} value={value} unit={unit} /> : <span class="bone" />}</p>
       {comparable ? (
-        <Delta change={change(value, totalBefore, unit)} against={`against ${beforeWords}${open ? "; the last day is not over" : ""}`} neutral={open || NEUTRAL.includes(route.figure)} />
+        <Delta change={change(value, totalBefore, unit)} against={`against ${beforeWords}${open ? "; the last day is not over" : ""}`} neutral={isNeutral(route, reading)} />
       ) : (
         <p class="delta muted">No records of {beforeWords} to compare with</p>
       )}
@@ -73,7 +75,7 @@ function Body({ route, days, reading }: MainProps): JSX.Element {
   if (!members.now.length) return <p class="none">No records in this range.</p>;
   if (route.shape === "table") return <SheetTable sheet={sheetOf(route, days, reading)} currency={currency} caption={title} />;
   const hrefOf = drills(route.by) ? (key: string): string => to(route, { ...drill(route.by, key, days.range), day: undefined }) : undefined;
-  if (!isTime(route.by)) return <Ranking figure={route.figure} by={route.by} unit={unit} rows={members.now} before={members.before} total={valueOf(total?.answer)} hrefOf={hrefOf} />;
+  if (!isTime(route.by)) return <Ranking figure={route.figure} by={route.by} unit={unit} rows={members.now} before={members.before} total={valueOf(total?.answer)} neutral={isNeutral(route, reading)} hrefOf={hrefOf} />;
   const onPick = hrefOf && ((key: string) => (location.hash = hrefOf(key)));
   return <Course title={title} by={route.by} unit={unit} now={course.now} before={course.before} open={open} onPick={onPick} action={route.by === "week" || route.by === "month" ? "its days" : "its orders"} />;
 }

@@ -19,10 +19,12 @@ interface RankingProps {
   rows: Row[];
   before: Row[];
   total: Text;
+  /** A rise or fall is neither good nor bad news. */
+  neutral: boolean;
   hrefOf: ((key: string) => string) | undefined;
 }
 
-export function Ranking({ figure, by, unit, rows, before, total, hrefOf }: RankingProps): JSX.Element {
+export function Ranking({ figure, by, unit, rows, before, total, neutral, hrefOf }: RankingProps): JSX.Element {
   const frame = useFrame();
   const [all, setAll] = useState(false);
   const shown = all ? rows.slice(0, 500) : rows.slice(0, SHOWN);
@@ -45,7 +47,7 @@ export function Ranking({ figure, by, unit, rows, before, total, hrefOf }: Ranki
                 <Shown name={figure} by={by} item={key} value={value} unit={unit} />
               </strong>
               {shares && <span class="number muted">{share(value, total)}</span>}
-              <span class={`number ranking-change ${against?.direction === "up" ? "positive" : against?.direction === "down" ? "negative" : "muted"}`}>{against ? against.text : ""}</span>
+              <span class={`number ranking-change ${neutral || !against || against.direction === "same" ? "muted" : against.direction === "up" ? "positive" : "negative"}`}>{against ? against.text : ""}</span>
             </li>
           );
         })}
