@@ -36,6 +36,12 @@ fn write(name: &str, bytes: &[u8]) -> Written {
     Written { _dir: dir, path }
 }
 
+/// A new file in the place of the old: some file systems flush a file that is cut and written anew.
+fn replace(path: &Path, bytes: &[u8]) {
+    fs::remove_file(path).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
 fn open_with(path: &Path, options: FileOptions) -> Result<FileSource, FileError> {
     FileSource::open(path, options, "sales".into(), 7)
 }
@@ -144,8 +150,9 @@ fn a_line_that_never_ends_is_an_error_that_names_it() {
 fn a_packed_file_that_was_cut_or_damaged_is_an_error_before_any_record() {
     let text: String = (0..400).map(|row| format!("{{\"row\":{row},\"hash\":{}}}\n", row * 7_919 % 1_009)).collect();
     for (packed, what) in [(gz(text.as_bytes()), "gzip stream"), (zst(text.as_bytes()), "zstd stream")] {
+        let file = write("cut", b"");
         for cut in (4..packed.len()).step_by(7) {
-            let file = write("cut", &packed[..cut]);
+            replace(&file.path, &packed[..cut]);
             let Err(FileError::Corrupt { file: named, what: named_what, .. }) =
                 open_with(&file.path, FileOptions::new(Format::Ndjson))
             else {
@@ -155,11 +162,12 @@ fn a_packed_file_that_was_cut_or_damaged_is_an_error_before_any_record() {
         }
     }
     let packed = gz(text.as_bytes());
+    let file = write("damaged", b"");
     let mut found = 0;
     for place in 10..packed.len() {
         let mut damaged = packed.clone();
         damaged[place] ^= 0x10;
-        let file = write("damaged", &damaged);
+        replace(&file.path, &damaged);
         match open_with(&file.path, FileOptions::new(Format::Ndjson)) {
             Err(FileError::Corrupt { .. }) => found += 1,
             // Some bits of a gzip stream mean nothing.

@@ -85,8 +85,9 @@ fn rows_are_read_on_from_any_offset_and_packed_alike() {
 #[test]
 fn damage_is_an_error_that_names_the_file_and_never_a_panic() {
     let bytes = numbers(50);
+    let file = write("a.parquet", b"");
     let read = |bytes: &[u8]| {
-        let file = write("a.parquet", bytes);
+        replace(&file.path, bytes);
         let mut source = open_with(&file.path, FileOptions::new(Format::Parquet))?;
         while source.next(1_000, 1 << 20)?.is_some() {}
         Ok::<_, FileError>(())
@@ -98,11 +99,9 @@ fn damage_is_an_error_that_names_the_file_and_never_a_panic() {
     }
     let mut found = 0;
     for place in 0..bytes.len() {
-        for bit in [0x01, 0x80, 0xff] {
-            let mut damaged = bytes.clone();
-            damaged[place] ^= bit;
-            found += usize::from(read(&damaged).is_err());
-        }
+        let mut damaged = bytes.clone();
+        damaged[place] ^= 1 << (place % 8);
+        found += usize::from(read(&damaged).is_err());
     }
-    assert!(found > bytes.len() / 4, "{found} of {}", bytes.len() * 3);
+    assert!(found > bytes.len() / 3, "{found} of {}", bytes.len());
 }
