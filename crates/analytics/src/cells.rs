@@ -46,7 +46,8 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
-    fn plus(&self, other: &Sums) -> Option<Sums> {
+    /// Nothing where a sum would not fit.
+    pub(crate) fn plus(&self, other: &Sums) -> Option<Sums> {
         Some(Sums {
             gross: self.gross.checked_add(other.gross)?,
             discount: self.discount.checked_add(other.discount)?,

@@ -20,6 +20,7 @@ mod period;
 mod persons;
 mod query;
 mod recent;
+mod run;
 mod sales;
 mod sessions;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::customers::History;
 use crate::names::Names;
 use crate::period;
 use crate::query::By;
-use crate::sales::Line;
+use crate::run::{Head, Run};
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Order {
@@ -22,14 +22,14 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    fn of(line: &Line) -> Self {
+    fn of(head: &Head) -> Self {
         Self {
-            first_at: line.ordered_at,
-            day: line.ordered.date_key,
-            country: line.country,
-            customer: line.customer,
-            channel: line.channel,
-            currency: line.currency,
+            first_at: head.ordered_at,
+            day: head.ordered.date_key,
+            country: head.country,
+            customer: head.customer,
+            channel: head.channel,
+            currency: head.currency,
         }
     }
 
@@ -80,16 +80,17 @@ impl Orders {
         }
     }
 
-    /// Takes in a line sold; tells whether and how the order's time changed by it.
-    pub(crate) fn add(&mut self, line: &Line) -> Option<Dated> {
+    /// Takes in lines sold; tells whether and how the order's time changed by them.
+    pub(crate) fn add(&mut self, run: &Run) -> Option<Dated> {
+        let head = &run.head;
         let next = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
-        let id = *self.ids.entry(line.order_key).or_insert(next);
-        self.products.insert((id, line.product));
+        let id = *self.ids.entry(head.order_key).or_insert(next);
+        self.products.extend(run.products.iter().map(|product| (id, *product)));
         let dated = if id == next {
-            self.list.push(Order::of(line));
-            Some(Dated { from: None, to: line.ordered })
+            self.list.push(Order::of(head));
+            Some(Dated { from: None, to: head.ordered })
         } else {
-            self.add_to(id, line)
+            self.add_to(id, head)
         };
         if let Some(dated) = dated {
             self.move_count(dated);
@@ -100,20 +101,20 @@ impl Orders {
         dated
     }
 
-    fn add_to(&mut self, id: u32, line: &Line) -> Option<Dated> {
+    fn add_to(&mut self, id: u32, head: &Head) -> Option<Dated> {
         let order = self.list.get_mut(usize::try_from(id).ok()?)?;
-        let new = Order::of(line);
+        let new = Order::of(head);
         for by in OF_AN_ORDER {
             if order.member(by) != new.member(by) {
                 self.others.insert((id, by, new.member(by)));
             }
         }
-        if line.ordered_at >= order.first_at {
+        if head.ordered_at >= order.first_at {
             return None;
         }
         let from = self.calendar.local(order.first_at);
         (order.first_at, order.day) = (new.first_at, new.day);
-        Some(Dated { from: Some(from), to: line.ordered })
+        Some(Dated { from: Some(from), to: head.ordered })
     }
 
     fn move_count(&mut self, dated: Dated) {

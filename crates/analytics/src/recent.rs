@@ -7,10 +7,10 @@ use jiff::ToSpan;
 use kassa_model::time::{Local, date_key, date_of};
 
 use crate::by_day::ByDay;
-use crate::cells::{Measure, Movement};
+use crate::cells::{Measure, Sums};
 use crate::orders::Dated;
 use crate::query::Basis;
-use crate::sales::Line;
+use crate::run::{Head, Run};
 
 /// A day of the shop so many days away.
 pub(crate) fn shift(day: i32, by: i32) -> i32 {
@@ -107,23 +107,26 @@ impl Recent {
         }
     }
 
-    pub(crate) fn add_line(&mut self, line: &Line) {
+    pub(crate) fn add_product(&mut self, head: &Head, product: u32, sums: &Sums) {
         for basis in Basis::ALL {
-            let (at, local) = (index(basis), line.local(basis));
-            if local.date_key < self.from {
-                continue;
+            let local = head.local(basis);
+            if local.date_key >= self.today {
+                let hours = self.products[index(basis)].at(local.date_key);
+                *hours.entry((product, local.minute / 60)).or_default() += i128::from(sums.net);
             }
-            let net = i128::from(line.sums.net);
-            self.alter(local, |minute| {
-                minute.net[at] += net;
-                minute.units[at] += i128::from(line.sums.units);
-                if basis == Basis::Order && line.movement == Movement::Sale {
-                    minute.sold += Measure::Sold.of(line.movement, &line.sums).unwrap_or_default();
+        }
+    }
+
+    pub(crate) fn add(&mut self, run: &Run) {
+        let sums = &run.sums;
+        for basis in Basis::ALL {
+            self.alter(run.head.local(basis), |minute| {
+                minute.net[index(basis)] += i128::from(sums.net);
+                minute.units[index(basis)] += i128::from(sums.units);
+                if basis == Basis::Order {
+                    minute.sold += Measure::Sold.of(run.head.movement, sums).unwrap_or_default();
                 }
             });
-            if local.date_key >= self.today {
-                *self.products[at].at(local.date_key).entry((line.product, local.minute / 60)).or_default() += net;
-            }
         }
     }
 

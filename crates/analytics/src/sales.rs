@@ -7,94 +7,52 @@ use crate::by_day::{ByDay, Days};
 use crate::cells::{CellKey, Cells, Measure, Movement, Sums};
 use crate::period;
 use crate::query::{Basis, By};
+use crate::run::{Head, Run};
 
-/// One row of the ledger, its keys and texts as small numbers.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Line {
-    pub(crate) order_key: i64,
-    pub(crate) customer_key: i64,
-    pub(crate) movement: Movement,
-    pub(crate) ordered_at: i64,
-    pub(crate) ordered: Local,
-    pub(crate) moved: Local,
-    pub(crate) product: u32,
-    pub(crate) customer: u32,
-    pub(crate) country: u32,
-    pub(crate) channel: u32,
-    pub(crate) currency: u32,
-    /// Money is 0 where no rate to the reporting currency is known.
-    pub(crate) sums: Sums,
-    pub(crate) is_converted: bool,
-}
-
-impl Line {
-    pub(crate) fn local(&self, basis: Basis) -> Local {
-        match basis {
-            Basis::Movement => self.moved,
-            Basis::Order => self.ordered,
-        }
-    }
-
-    fn member(&self, dimension: Dimension) -> u32 {
-        match dimension {
-            Dimension::Product => self.product,
-            Dimension::Customer => self.customer,
-            Dimension::Country => self.country,
-            Dimension::Channel => self.channel,
-            Dimension::Currency => self.currency,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dimension {
-    Product,
-    Customer,
-    Country,
-    Channel,
-    Currency,
-}
-
-const DIMENSIONS: [Dimension; 5] =
-    [Dimension::Product, Dimension::Customer, Dimension::Country, Dimension::Channel, Dimension::Currency];
-
-/// The cells of one day, by each dimension in turn.
+/// The cells of one day, by one dimension each.
 #[derive(Debug, Clone, Default)]
 struct Facets {
-    cells: [Cells; 5],
     quarters: Cells,
+    products: Cells,
+    customers: Cells,
+    countries: Cells,
+    channels: Cells,
+    currencies: Cells,
     /// Rows by their own currency.
     unconverted: HashMap<CellKey, i64>,
 }
 
 impl Facets {
-    fn add(&mut self, line: &Line) {
-        for (cells, dimension) in self.cells.iter_mut().zip(DIMENSIONS) {
-            cells.add(CellKey::new(line.member(dimension), line.movement), &line.sums);
-        }
-        if !line.is_converted {
-            *self.unconverted.entry(CellKey::new(line.currency, line.movement)).or_default() += 1;
+    fn add(&mut self, run: &Run) {
+        let head = &run.head;
+        self.customers.add(head.key(head.customer), &run.sums);
+        self.countries.add(head.key(head.country), &run.sums);
+        self.channels.add(head.key(head.channel), &run.sums);
+        self.currencies.add(head.key(head.currency), &run.sums);
+        if !head.is_converted {
+            *self.unconverted.entry(head.key(head.currency)).or_default() += run.rows;
         }
     }
 
-    fn add_quarter(&mut self, line: &Line, at: Local) {
-        self.quarters.add(CellKey::new(period::quarter(at), line.movement), &line.sums);
+    fn add_quarter(&mut self, run: &Run, at: Local) {
+        self.quarters.add(run.head.key(period::quarter(at)), &run.sums);
     }
 
     /// The cells that hold a grouping: of those that would do, the fewest.
     fn by(&self, by: By) -> &Cells {
         match by {
             By::Hour | By::QuarterHour => &self.quarters,
-            By::Product | By::Category => &self.cells[0],
-            By::Customer => &self.cells[1],
-            By::Country => &self.cells[2],
-            By::Channel => &self.cells[3],
-            _ => &self.cells[4],
+            By::Product | By::Category => &self.products,
+            By::Customer => &self.customers,
+            By::Country => &self.countries,
+            By::Channel => &self.channels,
+            _ => &self.currencies,
         }
     }
 
     fn size(&self) -> usize {
-        self.cells.iter().chain([&self.quarters]).map(Cells::size).sum::<usize>() + self.unconverted.allocation_size()
+        let cells = [&self.quarters, &self.products, &self.customers, &self.countries, &self.channels, &self.currencies];
+        cells.into_iter().map(Cells::size).sum::<usize>() + self.unconverted.allocation_size()
     }
 }
 
@@ -115,33 +73,48 @@ pub(crate) struct Sales {
     same: ByDay<Facets>,
     moved: ByDay<Facets>,
     ordered: ByDay<Facets>,
-    /// Units sold and returned of each product, to date.
-    products: HashMap<u32, [i128; 2]>,
+    /// Units sold and returned of each product, to date, by its small number.
+    product_units: Vec<[i128; 2]>,
 }
 
 impl Sales {
-    pub(crate) fn add(&mut self, line: &Line) {
-        let (moved, ordered) = (line.moved, line.ordered);
-        if moved.date_key == ordered.date_key {
-            self.same.at(moved.date_key).add(line);
+    /// Adds a line to what differs from line to line; the rest of it is added with its run.
+    pub(crate) fn add_product(&mut self, head: &Head, product: u32, sums: &Sums) {
+        let (moved, ordered) = (head.moved.date_key, head.ordered.date_key);
+        if moved == ordered {
+            self.same.at(moved).products.add(head.key(product), sums);
         } else {
-            self.moved.at(moved.date_key).add(line);
-            self.ordered.at(ordered.date_key).add(line);
+            self.moved.at(moved).products.add(head.key(product), sums);
+            self.ordered.at(ordered).products.add(head.key(product), sums);
+        }
+        let at = usize::try_from(product).unwrap_or(0);
+        if at >= self.product_units.len() {
+            self.product_units.resize(at + 1, [0, 0]);
+        }
+        let units = &mut self.product_units[at];
+        units[0] += Measure::SoldUnits.of(head.movement, sums).unwrap_or_default();
+        units[1] += Measure::ReturnedUnits.of(head.movement, sums).unwrap_or_default();
+    }
+
+    pub(crate) fn add(&mut self, run: &Run) {
+        let (moved, ordered) = (run.head.moved, run.head.ordered);
+        if moved.date_key == ordered.date_key {
+            self.same.at(moved.date_key).add(run);
+        } else {
+            self.moved.at(moved.date_key).add(run);
+            self.ordered.at(ordered.date_key).add(run);
         }
         if moved.date_key == ordered.date_key && period::quarter(moved) == period::quarter(ordered) {
-            self.same.at(moved.date_key).add_quarter(line, moved);
+            self.same.at(moved.date_key).add_quarter(run, moved);
         } else {
-            self.moved.at(moved.date_key).add_quarter(line, moved);
-            self.ordered.at(ordered.date_key).add_quarter(line, ordered);
+            self.moved.at(moved.date_key).add_quarter(run, moved);
+            self.ordered.at(ordered.date_key).add_quarter(run, ordered);
         }
-        let units = self.products.entry(line.product).or_default();
-        units[0] += Measure::SoldUnits.of(line.movement, &line.sums).unwrap_or_default();
-        units[1] += Measure::ReturnedUnits.of(line.movement, &line.sums).unwrap_or_default();
     }
 
     /// Units sold and returned of a product, to date.
     pub(crate) fn product_units(&self, product: u32) -> [i128; 2] {
-        self.products.get(&product).copied().unwrap_or_default()
+        usize::try_from(product).ok().and_then(|at| self.product_units.get(at)).copied().unwrap_or_default()
     }
 
     fn days(&self, basis: Basis, days: Days) -> impl Iterator<Item = (i32, &Facets)> {
@@ -182,11 +155,12 @@ impl Sales {
 
     /// Bytes held, to within the allocator's rounding.
     pub(crate) fn size(&self) -> usize {
-        [&self.same, &self.moved, &self.ordered]
+        let days: usize = [&self.same, &self.moved, &self.ordered]
             .into_iter()
             .flat_map(|days| days.range(Days::ALL))
             .map(|(_, day)| day.size())
-            .sum()
+            .sum();
+        days + self.product_units.capacity() * size_of::<[i128; 2]>()
     }
 }
 

@@ -5,7 +5,7 @@ use super::money::symbols;
 use crate::cells::{Movement, Sums};
 use crate::columns::{ApplyError, Columns, Decimals};
 use crate::names::Memo;
-use crate::sales::Line;
+use crate::run::{Head, Run};
 
 pub(super) const SALES: &[&str] = &[
     "order_key",
@@ -70,36 +70,43 @@ impl Figures {
         let (quantities, money) = (columns.quantities("quantity")?, Money::of(columns)?);
         let (is_test, is_future) = (columns.flags("is_test")?, columns.flags("is_future")?);
         let [mut product, mut customer, mut country, mut channel] = [(); 4].map(|()| Memo::default());
+        let mut run: Option<Run> = None;
         for row in (0..rows).filter(|row| !is_test.value(*row)) {
             let converted = money.get(row)?;
             let members = &mut self.names.members;
-            let line = Line {
+            let head = Head {
                 order_key: orders.value(row),
                 customer_key: customers.value(row),
                 movement: movements[row],
                 ordered_at: ordered_at.value(row),
                 ordered: self.calendars[0].local(ordered_at.value(row)),
                 moved: self.calendars[1].local(moved_at.value(row)),
-                product: product.id(members, products.value(row)),
                 customer: customer.id(members, customers.value(row)),
                 country: country.id(members, countries.value(row)),
                 channel: channel.id(members, channels.value(row)),
                 currency: currencies[row],
-                sums: Sums { units: quantities.get(row)?.unwrap_or_default(), ..converted.unwrap_or_default() },
                 is_converted: converted.is_some(),
             };
-            self.add_line(&line);
-            self.saw(moved_at.value(row), line.moved.date_key, is_future.value(row));
+            let product = product.id(members, products.value(row));
+            let sums = Sums { units: quantities.get(row)?.unwrap_or_default(), ..converted.unwrap_or_default() };
+            self.sales.add_product(&head, product, &sums);
+            self.recent.add_product(&head, product, &sums);
+            if !run.as_mut().is_some_and(|run| run.extend(&head, product, &sums)) {
+                self.add_run(run.replace(Run::new(head, product, sums)));
+            }
+            self.saw(moved_at.value(row), head.moved.date_key, is_future.value(row));
         }
+        self.add_run(run);
         Ok(())
     }
 
-    fn add_line(&mut self, line: &Line) {
-        self.sales.add(line);
-        self.recent.add_line(line);
-        if line.movement == Movement::Sale {
-            self.persons.see(line.customer_key, line.ordered, &mut self.recent);
-            if let Some(dated) = self.orders.add(line) {
+    fn add_run(&mut self, run: Option<Run>) {
+        let Some(run) = run else { return };
+        self.sales.add(&run);
+        self.recent.add(&run);
+        if run.head.movement == Movement::Sale {
+            self.persons.see(run.head.customer_key, run.head.ordered, &mut self.recent);
+            if let Some(dated) = self.orders.add(&run) {
                 self.recent.add_order(dated);
             }
         }

@@ -1,0 +1,64 @@
+//! Lines of the ledger on their way into sums.
+
+use kassa_model::time::Local;
+
+use crate::cells::{CellKey, Movement, Sums};
+use crate::query::Basis;
+
+/// What the lines of one movement of an order have in common, keys and texts as small numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) order_key: i64,
+    pub(crate) customer_key: i64,
+    pub(crate) movement: Movement,
+    pub(crate) ordered_at: i64,
+    pub(crate) ordered: Local,
+    pub(crate) moved: Local,
+    pub(crate) customer: u32,
+    pub(crate) country: u32,
+    pub(crate) channel: u32,
+    pub(crate) currency: u32,
+    /// Whether a rate to the reporting currency is known; money is 0 where none is.
+    pub(crate) is_converted: bool,
+}
+
+impl Head {
+    pub(crate) fn local(&self, basis: Basis) -> Local {
+        match basis {
+            Basis::Movement => self.moved,
+            Basis::Order => self.ordered,
+        }
+    }
+
+    pub(crate) fn key(&self, member: u32) -> CellKey {
+        CellKey::new(member, self.movement)
+    }
+}
+
+/// Lines that stand together and differ in their products only: most of what they add to is shared, and is added to once.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    pub(crate) head: Head,
+    pub(crate) sums: Sums,
+    pub(crate) rows: i64,
+    pub(crate) products: Vec<u32>,
+}
+
+impl Run {
+    pub(crate) fn new(head: Head, product: u32, sums: Sums) -> Self {
+        Self { head, sums, rows: 1, products: vec![product] }
+    }
+
+    /// Takes in a line of the same head; tells whether it could.
+    pub(crate) fn extend(&mut self, head: &Head, product: u32, sums: &Sums) -> bool {
+        match self.sums.plus(sums) {
+            Some(total) if self.head == *head => {
+                self.sums = total;
+                self.rows += 1;
+                self.products.push(product);
+                true
+            }
+            _ => false,
+        }
+    }
+}
