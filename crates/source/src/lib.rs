@@ -3,3 +3,4 @@
 mod column;
 pub mod file;
 pub mod log;
+pub mod shop;

@@ -1,0 +1,334 @@
+//! An order: its lines and prices, its header's revisions, and what is told when it is placed.
+
+use kassa_model::Contract;
+use kassa_model::decimal::round_half_even;
+
+use super::catalogue::{in_money, product_id};
+use super::fulfil::Life;
+use super::json::Json;
+use super::ledger::{Effect, Kind, Movement, Step, reported};
+use super::outbox::{Pace, Post};
+use super::payment::Tender;
+use super::people::Home;
+use super::session::Session;
+use super::words::{MONIES, SHELVES};
+use super::world::{Tag, World, write_customer_id};
+
+/// Orders above so many pence at home prices ship for nothing.
+const FREE_SHIPPING: i64 = 6_000;
+
+/// The ids of an order's lines; no cart holds more.
+pub(super) const LINE_IDS: [&str; 8] = ["1", "2", "3", "4", "5", "6", "7", "8"];
+
+/// A line of an order. Amounts in 10^-6 of the order's currency, quantities in 10^-3.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    pub(super) product: u16,
+    pub(super) quantity: i64,
+    list: i64,
+    unit: i64,
+    discount: i64,
+    pub(super) tax: i64,
+    pub(super) shipping: i64,
+    promotion: Option<&'static str>,
+    pub(super) cancelled: bool,
+}
+
+impl Line {
+    fn gross(&self) -> i64 {
+        // Exact: prices of what is sold by halves are even.
+        self.unit * self.quantity / 1_000
+    }
+
+    pub(super) fn net(&self) -> i64 {
+        self.gross() - self.discount
+    }
+}
+
+/// The parts of an order that do not change.
+#[derive(Debug, Clone)]
+pub(super) struct Terms {
+    pub(super) number: u64,
+    pub(super) session: u64,
+    pub(super) customer: Option<u32>,
+    pub(super) channel: &'static str,
+    pub(super) is_test: bool,
+    /// An index in [`MONIES`].
+    pub(super) money: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) terms: Terms,
+    pub(super) placed_at: i64,
+    /// The shop's day on which it was placed.
+    pub(super) day: i32,
+    pub(super) lines: Vec<Line>,
+    pub(super) tenders: Vec<Tender>,
+    pub(super) status: &'static str,
+    pub(super) financial_status: &'static str,
+    pub(super) paid_at: Option<i64>,
+    pub(super) cancelled_at: Option<i64>,
+    pub(super) closed_at: Option<i64>,
+    pub(super) cancel_reason: &'static str,
+    pub(super) next: Life,
+    ship_to: Home,
+    /// Where it differs.
+    bill_to: Option<Box<Home>>,
+    coupon: Option<&'static str>,
+    attribution: &'static str,
+    revision: u64,
+}
+
+/// The smallest payable amount in a currency, in 10^-6.
+pub(super) fn minor(money: usize) -> i64 {
+    10_i64.pow(6 - MONIES[money].digits)
+}
+
+/// `part` of `whole` of an amount, in payable units.
+pub(super) fn share(amount: i64, part: i64, whole: i64, money: usize) -> i64 {
+    let minor = minor(money);
+    round_half_even(i128::from(amount) * i128::from(part), i128::from(whole) * i128::from(minor)) as i64 * minor
+}
+
+/// The cart's lines at today's prices.
+pub(super) fn lines_of(session: &Session, world: &World) -> Vec<Line> {
+    let country = session.visitor.home.country;
+    let mut lines: Vec<Line> = session
+        .cart
+        .iter()
+        .map(|item| {
+            let product = world.catalogue.get(item.product);
+            let price = product.price(country.money);
+            let offers = [world.today.promotion, session.code].into_iter().flatten();
+            let best =
+                offers.max_by_key(|offer| offer.percent_on(product.shelf)).filter(|offer| offer.percent_on(product.shelf) > 0);
+            let percent = best.map_or(0, |offer| offer.percent_on(product.shelf));
+            let mut line = Line {
+                product: item.product,
+                quantity: item.quantity,
+                list: price.list,
+                unit: price.unit,
+                discount: 0,
+                tax: 0,
+                shipping: 0,
+                promotion: best.map(|offer| offer.code),
+                cancelled: false,
+            };
+            line.discount = share(line.gross(), percent, 100, country.money);
+            line.tax = share(line.net(), country.tax, 1_000, country.money);
+            line
+        })
+        .collect();
+    let net: i64 = lines.iter().map(Line::net).sum();
+    if net < in_money(FREE_SHIPPING, country.money, false)
+        && let Some(first) = lines.first_mut()
+    {
+        first.shipping = in_money(country.shipping, country.money, false);
+    }
+    lines
+}
+
+/// What the lines cost in all.
+pub(super) fn total(lines: &[Line]) -> i64 {
+    lines.iter().map(|line| line.net() + line.tax + line.shipping).sum()
+}
+
+/// The terms of the order that a session is about to place; its number is reserved by the first try to pay.
+pub(super) fn terms_of(session: &mut Session, world: &mut World) -> Terms {
+    let number = *session.order.get_or_insert_with(|| {
+        world.orders += 1;
+        world.orders
+    });
+    let visitor = &session.visitor;
+    let money = visitor.home.country.money;
+    Terms { number, session: session.id, customer: visitor.customer, channel: visitor.channel, is_test: session.is_test, money }
+}
+
+impl Terms {
+    pub(super) fn write(&self, tag: Tag, json: &mut Json<'_>) {
+        tag.order_id(json, self.number);
+        write_customer_id(json, self.customer);
+        json.text("channel", self.channel);
+        if self.is_test {
+            json.flag("is_test", true);
+        }
+    }
+
+    pub(super) fn amount(&self, json: &mut Json<'_>, key: &str, micros: i64) {
+        json.amount(key, micros, MONIES[self.money].digits);
+    }
+}
+
+/// Turns the cart into an order and tells of it: event, header, lines, stock, payments.
+pub(super) fn place(session: &mut Session, world: &mut World, at: i64) -> Order {
+    let terms = terms_of(session, world);
+    session.tell_cart(world, at, "order_completed", Step::Paid);
+    let lines = lines_of(session, world);
+    let tenders = Tender::drawn(session.visitor.home.country, total(&lines), &mut world.rng);
+    let at_once = tenders.iter().all(|tender| tender.method.at_once);
+    let home = &session.visitor.home;
+    let gift = world.rng.permille(90).then(|| Home::somewhere(home.country, &mut world.rng));
+    let [_, source, ..] = session.arrival;
+    let mut order = Order {
+        placed_at: at,
+        day: world.today.key,
+        status: if at_once { "paid" } else { "placed" },
+        financial_status: if at_once { "paid" } else { "authorized" },
+        paid_at: at_once.then_some(at),
+        cancelled_at: None,
+        closed_at: None,
+        cancel_reason: "",
+        next: Life::Capture,
+        bill_to: gift.is_some().then(|| Box::new(home.clone())),
+        ship_to: gift.unwrap_or_else(|| home.clone()),
+        coupon: session
+            .code
+            .or(world.today.promotion)
+            .map(|promotion| promotion.code)
+            .filter(|code| lines.iter().any(|line| line.promotion == Some(*code))),
+        attribution: if source.is_empty() { "direct" } else { source },
+        revision: 0,
+        terms,
+        lines,
+        tenders,
+    };
+    order.post(world, at);
+    for line in 0..order.lines.len() {
+        order.post_sale(world, line);
+        if !order.terms.is_test && world.rng.permille(600) {
+            world.post_level(at, order.lines[line].product);
+        }
+    }
+    order.pay(world, at);
+    order
+}
+
+impl Order {
+    /// The next revision of the header.
+    pub(super) fn post(&mut self, world: &mut World, at: i64) {
+        self.revision += 1;
+        let (order, tag, home) = (&*self, world.tag, world.home);
+        world.outbox.post(Post { contract: Contract::Order, at, pace: Pace::Slips, effect: Effect::None }, |json| {
+            order.terms.write(tag, json);
+            json.integer("revision", order.revision).text("status", order.status);
+            json.text("financial_status", order.financial_status).text("fulfilment_status", order.fulfilment_status());
+            json.time("placed_at", order.placed_at);
+            for (key, time) in [("paid_at", order.paid_at), ("cancelled_at", order.cancelled_at), ("closed_at", order.closed_at)]
+            {
+                if let Some(time) = time {
+                    json.time(key, time);
+                }
+            }
+            if !order.cancel_reason.is_empty() {
+                json.text("cancel_reason", order.cancel_reason);
+            }
+            json.text("currency", MONIES[order.terms.money].code)
+                .text("shop_currency", MONIES[home].code)
+                .flag("tax_included", false);
+            order.write_totals(json);
+            order.write_addresses(json);
+            json.text("attribution", order.attribution).opaque_id("session_id", "s", order.terms.session);
+        });
+    }
+
+    fn fulfilment_status(&self) -> &'static str {
+        if matches!(self.status, "fulfilled" | "closed") { "fulfilled" } else { "unfulfilled" }
+    }
+
+    fn write_totals(&self, json: &mut Json<'_>) {
+        let sum = |part: fn(&Line) -> i64| self.lines.iter().map(part).sum();
+        self.terms.amount(json, "subtotal", sum(Line::gross));
+        self.terms.amount(json, "discount", sum(|line| line.discount));
+        self.terms.amount(json, "tax", sum(|line| line.tax));
+        self.terms.amount(json, "shipping", sum(|line| line.shipping));
+        self.terms.amount(json, "total", total(&self.lines));
+        if let Some(coupon) = self.coupon {
+            json.array_of_texts("coupons", &[coupon]);
+        }
+    }
+
+    fn write_addresses(&self, json: &mut Json<'_>) {
+        if let Some(home) = &self.bill_to {
+            home.write("billing_address", json);
+        }
+        self.ship_to.write("shipping_address", json);
+    }
+
+    pub(super) fn write_ship_to(&self, json: &mut Json<'_>) {
+        self.ship_to.write_short("shipping_address", json);
+    }
+
+    /// A movement of this order today, in the reporting currency; of a test order it changes nothing.
+    pub(super) fn movement(&self, world: &World, kind: Kind, amounts: [i64; 4], units: i64) -> Movement {
+        let rate = world.rate(self.terms.money);
+        let [gross, discount, tax, shipping] = amounts.map(|micros| reported(micros, rate));
+        let (day, order_day, customer) = (world.today.key, self.day, self.terms.customer);
+        Movement { kind, day, order_day, customer, gross, discount, tax, shipping, units }
+    }
+
+    fn effect(&self, movement: Movement) -> Effect {
+        if self.terms.is_test { Effect::None } else { Effect::Movement(movement) }
+    }
+
+    fn post_sale(&self, world: &mut World, at: usize) {
+        let line = &self.lines[at];
+        let (opens, amounts) = (at == 0, [line.gross(), line.discount, line.tax, line.shipping]);
+        let effect = self.effect(self.movement(world, Kind::Sale { opens }, amounts, line.quantity));
+        // The order counts from its first line.
+        let pace = if opens { Pace::Punctual } else { Pace::Strays };
+        let (tag, catalogue) = (world.tag, &world.catalogue);
+        world.outbox.post(Post { contract: Contract::OrderLine, at: self.placed_at, pace, effect }, |json| {
+            self.terms.write(tag, json);
+            json.text("line_id", LINE_IDS[at]).time("placed_at", self.placed_at);
+            let product = catalogue.get(line.product);
+            product_id(json, line.product);
+            json.text("name", &product.name).text("brand", product.brand).array_of_texts("category", SHELVES[product.shelf].path);
+            json.quantity("quantity", line.quantity);
+            self.terms.amount(json, "list_price", line.list);
+            self.terms.amount(json, "unit_price", line.unit);
+            for (key, micros) in [("discount", line.discount), ("tax", line.tax), ("shipping", line.shipping)] {
+                if micros != 0 {
+                    self.terms.amount(json, key, micros);
+                }
+            }
+            if line.discount == 0 && self.terms.channel == "app" {
+                self.terms.amount(json, "amount", line.gross());
+            }
+            json.text("currency", MONIES[self.terms.money].code);
+            if let Some(promotion) = line.promotion {
+                json.text("promotion", promotion);
+            }
+            json.opaque_id("session_id", "s", self.terms.session);
+            self.write_ship_to(json);
+        });
+    }
+
+    /// Takes a line back before it is sent.
+    pub(super) fn cancel_line(&mut self, world: &mut World, now: i64, at: usize) {
+        self.lines[at].cancelled = true;
+        let line = &self.lines[at];
+        let amounts = [-line.net(), 0, -line.tax, -line.shipping];
+        let effect = self.effect(self.movement(world, Kind::Cancellation, amounts, -line.quantity));
+        let tag = world.tag;
+        let (category, name) = (SHELVES[world.catalogue.get(line.product).shelf].path, &world.catalogue.get(line.product).name);
+        world.outbox.post(Post { contract: Contract::OrderLine, at: now, pace: Pace::Strays, effect }, |json| {
+            self.terms.write(tag, json);
+            json.texts("line_id", &[LINE_IDS[at], "-c"]).text("movement", "cancellation");
+            json.time("placed_at", self.placed_at);
+            product_id(json, line.product);
+            json.text("name", name).array_of_texts("category", category).quantity("quantity", -line.quantity);
+            // A discounted line is taken back at what it came to; there is no price that its quantity would give that by.
+            match line.discount {
+                0 => self.terms.amount(json, "unit_price", line.unit),
+                _ => self.terms.amount(json, "amount", -line.net()),
+            }
+            self.terms.amount(json, "tax", -line.tax);
+            if line.shipping != 0 {
+                self.terms.amount(json, "shipping", -line.shipping);
+            }
+            json.text("currency", MONIES[self.terms.money].code).opaque_id("session_id", "s", self.terms.session);
+            self.write_ship_to(json);
+        });
+    }
+}

@@ -1,0 +1,196 @@
+//! Who visits and who buys. A person is computed from a number, so a million of them need no memory but what has changed.
+
+use super::json::Json;
+use super::rng::{Rng, Weighted, mix};
+use super::words::{COUNTRIES, Country, DEVICES};
+
+/// Numbers of anonymous ids at and above this belong to known customers' browsers.
+const CUSTOMERS_BROWSERS: u64 = 1 << 40;
+/// How many of the latest anonymous visitors may come back.
+const REMEMBERED: u64 = 20_000;
+
+/// Where a person lives: all drawn from one number.
+#[derive(Debug, Clone)]
+pub(super) struct Home {
+    pub(super) country: &'static Country,
+    city: usize,
+    street: usize,
+    house: u64,
+    postcode: u64,
+}
+
+/// A person who looks at the shop, known or not.
+#[derive(Debug, Clone)]
+pub(super) struct Visitor {
+    browser: u64,
+    /// The browser's id as it is written.
+    pub(super) anonymous_id: u64,
+    pub(super) customer: Option<u32>,
+    pub(super) home: Home,
+    pub(super) device: &'static str,
+    pub(super) channel: &'static str,
+}
+
+impl Visitor {
+    /// The number by which days count them: a known customer's, else the browser's.
+    pub(super) fn person(&self) -> u64 {
+        self.customer.map_or(self.browser | 1 << 63, u64::from)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Customer {
+    /// The browser that they came with first: home and device are drawn from it.
+    browser: u64,
+    /// A record of them has been produced.
+    told: bool,
+    /// Counts their moves.
+    version: u8,
+}
+
+/// All customers, and how many anonymous visitors there have been.
+#[derive(Debug)]
+pub(super) struct People {
+    seed: u64,
+    customers: Vec<Customer>,
+    strangers: u64,
+    countries: Weighted,
+}
+
+impl People {
+    /// `customers` is how many there are before the first day.
+    pub(super) fn new(seed: u64, customers: u64) -> Self {
+        let customer = |number| Customer { browser: CUSTOMERS_BROWSERS | number, told: false, version: 0 };
+        let countries = Weighted::new(COUNTRIES.iter().map(|country| country.weight));
+        Self { seed: mix(seed ^ 0x70_656f_706c), customers: (0..customers).map(customer).collect(), strangers: 0, countries }
+    }
+
+    fn rng_of(&self, kind: u64, number: u64) -> Rng {
+        Rng::new(self.seed ^ mix(number.wrapping_mul(4) + kind))
+    }
+
+    /// The person behind a browser.
+    fn stranger(&self, browser: u64) -> Visitor {
+        let mut rng = self.rng_of(0, browser);
+        let (device, channel) = rng.choose(&DEVICES);
+        let country = &COUNTRIES[self.countries.draw(&mut rng)];
+        // Of two draws the lower, for the largest cities stand first.
+        let city = rng.index(country.cities.len()).min(rng.index(country.cities.len()));
+        let home = Home { city, ..Home::somewhere(country, &mut rng) };
+        Visitor { browser, anonymous_id: mix(self.seed.wrapping_add(browser)), customer: None, home, device, channel }
+    }
+
+    fn known(&self, customer: u32) -> Visitor {
+        let Customer { browser, version, .. } = self.customers[customer as usize];
+        let mut visitor = Visitor { customer: Some(customer), ..self.stranger(browser) };
+        if version > 0 {
+            // They move within their country, so that their currency stays.
+            let mut rng = self.rng_of(1, u64::from(customer) << 8 | u64::from(version));
+            visitor.home = Home::somewhere(visitor.home.country, &mut rng);
+        }
+        visitor
+    }
+
+    pub(super) fn home_of(&self, customer: u32) -> Home {
+        self.known(customer).home
+    }
+
+    /// The next person to visit: a known customer, a stranger who comes back or a new one.
+    pub(super) fn visit(&mut self, rng: &mut Rng) -> Visitor {
+        if rng.permille(300) && !self.customers.is_empty() {
+            return self.known(self.loyal(rng));
+        }
+        if self.strangers > 0 && rng.permille(220) {
+            return self.stranger(self.strangers - 1 - rng.below(self.strangers.min(REMEMBERED)));
+        }
+        self.strangers += 1;
+        self.stranger(self.strangers - 1)
+    }
+
+    /// A customer; of two draws the lower, so that the earliest are the most loyal.
+    fn loyal(&self, rng: &mut Rng) -> u32 {
+        rng.index(self.customers.len()).min(rng.index(self.customers.len())) as u32
+    }
+
+    /// A stranger opens an account.
+    pub(super) fn register(&mut self, visitor: &mut Visitor) {
+        visitor.customer = Some(self.customers.len() as u32);
+        self.customers.push(Customer { browser: visitor.browser, told: false, version: 0 });
+    }
+
+    /// Whether a record of this customer is due: the first time they are met, and now and then when they have moved.
+    pub(super) fn has_news(&mut self, customer: u32, rng: &mut Rng) -> bool {
+        let Some(held) = self.customers.get_mut(customer as usize) else { return false };
+        let moved = held.told && held.version < u8::MAX && rng.permille(25);
+        held.version += u8::from(moved);
+        let news = moved || !held.told;
+        held.told = true;
+        news
+    }
+
+    pub(super) fn write_customer(&self, customer: u32, home: &Home, json: &mut Json<'_>) {
+        let mut rng = self.rng_of(2, u64::from(customer));
+        let (first, last) = (rng.one_of(home.country.first), rng.one_of(home.country.last));
+        let mut handle: String = first.chars().chain(last.chars()).filter(char::is_ascii_alphabetic).collect();
+        handle.make_ascii_lowercase();
+        customer_id(json, customer);
+        json.texts("name", &[first, " ", last]).id("email", &[&handle], u64::from(customer) + 1, "@mail.example");
+        if rng.permille(400) {
+            json.id("phone", &["+44 7700 "], rng.below(1_000_000), "");
+        }
+        json.text("segment", rng.choose(&[(60, "regular"), (25, "new"), (10, "vip"), (5, "trade")]));
+        json.text("consent", rng.choose(&[(55, "email"), (30, "none"), (15, "email,sms")]));
+        home.write("address", json);
+    }
+}
+
+pub(super) fn customer_id(json: &mut Json<'_>, customer: u32) {
+    json.id("customer_id", &["C"], u64::from(customer) + 1, "");
+}
+
+impl Home {
+    /// Anywhere in a country.
+    pub(super) fn somewhere(country: &'static Country, rng: &mut Rng) -> Self {
+        let (city, street) = (rng.index(country.cities.len()), rng.index(country.streets.len()));
+        Self { country, city, street, house: rng.below(180) + 1, postcode: rng.next() }
+    }
+
+    /// The whole address.
+    pub(super) fn write(&self, key: &str, json: &mut Json<'_>) {
+        let mut house = [0; 4];
+        let number = fill(b"###", self.house, &mut house).trim_start_matches('0');
+        json.object(key, |json| {
+            json.texts("street", &[number, " ", self.country.streets[self.street]]);
+            self.write_place(json);
+        });
+    }
+
+    /// The address without the street, as lines and refunds bear it.
+    pub(super) fn write_short(&self, key: &str, json: &mut Json<'_>) {
+        json.object(key, |json| self.write_place(json));
+    }
+
+    fn write_place(&self, json: &mut Json<'_>) {
+        let (city, region, pattern) = self.country.cities[self.city];
+        let mut postcode = [0; 12];
+        json.text("postcode", fill(pattern.as_bytes(), self.postcode, &mut postcode));
+        json.text("city", city).text("region", region).text("country", self.country.code);
+    }
+}
+
+/// Puts digits of `number` for `#` and letters for `@`, from the right.
+fn fill<'a>(pattern: &[u8], mut number: u64, buffer: &'a mut [u8]) -> &'a str {
+    const LETTERS: &[u8; 16] = b"ABDEFGHJLNPQRSTU";
+    let filled = &mut buffer[..pattern.len()];
+    for (to, from) in filled.iter_mut().zip(pattern).rev() {
+        *to = match from {
+            b'#' => b'0' + (number % 10) as u8,
+            b'@' => LETTERS[(number % 16) as usize],
+            other => *other,
+        };
+        if matches!(from, b'#' | b'@') {
+            number /= 16 - 6 * u64::from(*from == b'#');
+        }
+    }
+    std::str::from_utf8(filled).unwrap_or_default()
+}
