@@ -124,7 +124,7 @@ const CATALOGUE: &[Figure] = &[
         unit: Unit::Money,
         bases: BOTH,
         groupings: LEDGER,
-        sql: "SELECT SUM(net_amount_reporting) AS value FROM fact_sales WHERE NOT is_test",
+        sql: "SELECT COALESCE(SUM(net_amount_reporting), 0) AS value FROM fact_sales WHERE NOT is_test",
     },
     Figure {
         kind: Kind::GrossSales,
@@ -135,7 +135,7 @@ const CATALOGUE: &[Figure] = &[
         unit: Unit::Money,
         bases: BOTH,
         groupings: LEDGER,
-        sql: "SELECT SUM(gross_amount_reporting) AS value FROM fact_sales WHERE movement = 'sale' AND NOT is_test",
+        sql: "SELECT COALESCE(SUM(gross_amount_reporting), 0) AS value FROM fact_sales WHERE movement = 'sale' AND NOT is_test",
     },
     Figure {
         kind: Kind::Discounts,
@@ -147,7 +147,7 @@ const CATALOGUE: &[Figure] = &[
         unit: Unit::Money,
         bases: BOTH,
         groupings: LEDGER,
-        sql: "SELECT SUM(discount_amount_reporting) AS value FROM fact_sales WHERE movement = 'sale' AND NOT is_test",
+        sql: "SELECT COALESCE(SUM(discount_amount_reporting), 0) AS value FROM fact_sales WHERE movement = 'sale' AND NOT is_test",
     },
     Figure {
         kind: Kind::Returns,
@@ -158,7 +158,7 @@ const CATALOGUE: &[Figure] = &[
         unit: Unit::Money,
         bases: BOTH,
         groupings: LEDGER,
-        sql: "SELECT -SUM(net_amount_reporting) AS value FROM fact_sales WHERE movement IN ('return', 'cancellation') AND NOT is_test",
+        sql: "SELECT -COALESCE(SUM(net_amount_reporting), 0) AS value FROM fact_sales WHERE movement IN ('return', 'cancellation') AND NOT is_test",
     },
     Figure {
         kind: Kind::Adjustments,
@@ -169,7 +169,7 @@ const CATALOGUE: &[Figure] = &[
         unit: Unit::Money,
         bases: BOTH,
         groupings: LEDGER,
-        sql: "SELECT SUM(net_amount_reporting) AS value FROM fact_sales WHERE movement = 'adjustment' AND NOT is_test",
+        sql: "SELECT COALESCE(SUM(net_amount_reporting), 0) AS value FROM fact_sales WHERE movement = 'adjustment' AND NOT is_test",
     },
     Figure {
         kind: Kind::TotalSales,
@@ -216,7 +216,7 @@ const CATALOGUE: &[Figure] = &[
         unit: Unit::Quantity,
         bases: BOTH,
         groupings: LEDGER,
-        sql: "SELECT SUM(quantity) AS value FROM fact_sales WHERE NOT is_test",
+        sql: "SELECT COALESCE(SUM(quantity), 0) AS value FROM fact_sales WHERE NOT is_test",
     },
     Figure {
         kind: Kind::ActiveCustomers,
