@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo build test dashboard tools bench
+.PHONY: help demo build test dashboard tools bench soak fuzz
 
 help: ## What there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,3 +33,9 @@ dashboard/dist/index.html: dashboard/package-lock.json $(shell find dashboard/sr
 
 bench: dashboard ## Records per CPU-second, beside what the parts alone reach
 	scripts/bench
+
+soak: dashboard ## The long forms: two hundred kills, and whatever else takes hours
+	cargo test --locked -p kassa --test scenarios -- --ignored --nocapture
+
+fuzz: ## Property tests over all decoders, a hundred thousand cases each
+	PROPTEST_CASES=100000 cargo test --locked -p kassa-model -p kassa-pipeline -p kassa-source -p kassa-analytics

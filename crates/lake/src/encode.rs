@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{DataType, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -39,12 +39,17 @@ fn column(properties: WriterPropertiesBuilder, name: &str, kind: &DataType) -> W
     }
 }
 
+/// Writes rows of a schema as one Parquet file.
+pub fn writer(buffer: Vec<u8>, schema: &SchemaRef, properties: &WriterProperties) -> Result<ArrowWriter<Vec<u8>>, ParquetError> {
+    // Without Arrow's own schema in the file every reader sees plain Parquet types: strings, not dictionaries.
+    let options = ArrowWriterOptions::new().with_properties(properties.clone()).with_skip_arrow_metadata(true);
+    ArrowWriter::try_new_with_options(buffer, Arc::clone(schema), options)
+}
+
 /// One Parquet file of the batches' rows.
 pub fn parquet(batches: &[RecordBatch], properties: &WriterProperties) -> Result<Vec<u8>, ParquetError> {
     let Some(first) = batches.first() else { return Ok(Vec::new()) };
-    // Without Arrow's own schema in the file every reader sees plain Parquet types: strings, not dictionaries.
-    let options = ArrowWriterOptions::new().with_properties(properties.clone()).with_skip_arrow_metadata(true);
-    let mut writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&first.schema()), options)?;
+    let mut writer = writer(Vec::new(), &first.schema(), properties)?;
     for batch in batches {
         writer.write(batch)?;
     }

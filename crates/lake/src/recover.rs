@@ -102,7 +102,9 @@ pub fn dedupe(store: &dyn Store, contracts: &HashMap<Arc<str>, Contract>, index:
         scan(store, table, &columns, &mut |rows| {
             let held = Held::new(&rows, business)?;
             for row in 0..rows.num_rows() {
-                if let Some(contract) = contracts.get(held.topic.value(row)) {
+                // Other records leave rows in a primary table too: an order's placeholder for its customer.
+                let contract = contracts.get(held.topic.value(row));
+                if let Some(contract) = contract.filter(|contract| Table::primary(**contract) == table || is_nested(**contract, table)) {
                     held.teach(row, *contract, table, index).map_err(|error| LogError::Corrupt(error.to_string()))?;
                 }
             }
@@ -110,6 +112,10 @@ pub fn dedupe(store: &dyn Store, contracts: &HashMap<Arc<str>, Contract>, index:
         })?;
     }
     Ok(())
+}
+
+fn is_nested(contract: Contract, table: Table) -> bool {
+    contract == Contract::Order && table == Table::FactSales
 }
 
 /// Orders may bring lines of their own, where no stream of lines does.
@@ -163,8 +169,7 @@ impl<'r> Held<'r> {
             ingested_at: self.ingested_at.value(row),
         };
         let store = self.store.value(row);
-        let nested = table == Table::FactSales && contract == Contract::Order;
-        if nested {
+        if is_nested(contract, table) {
             let nth = u32::try_from(self.nth.value(row)).unwrap_or(u32::MAX);
             let key = stage::line_key(store, self.text(0, row), self.text(1, row));
             return index.remember(key, class, &dedupe::Row { index: nth, ..known });

@@ -1,7 +1,9 @@
 //! Scenarios over the whole program, as a user runs it: one binary, a module a scenario.
 
 mod crash;
+mod demo;
 mod harness;
 mod online_retail;
+mod others_read;
 mod structure;
 mod tutorial;

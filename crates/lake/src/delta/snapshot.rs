@@ -28,6 +28,9 @@ pub struct Snapshot {
     pub entries: u64,
 }
 
+/// How often a table that cannot be read is listed anew.
+const ATTEMPTS: usize = 3;
+
 /// The name of a log entry.
 pub fn entry_name(version: u64) -> String {
     format!("{version:020}.json")
@@ -36,34 +39,49 @@ pub fn entry_name(version: u64) -> String {
 impl Snapshot {
     /// Reads the newest version of the table in `folder`.
     pub fn load(store: &dyn Store, folder: &str) -> Result<Self, LogError> {
-        let log = format!("{folder}/_delta_log");
-        let names = store.list(&log)?;
-        let mut snapshot = Self::default();
-        let checkpoint = names.iter().filter_map(|name| checkpoint_version(name)).max();
-        // A checkpoint that was being written when the power went may be torn: the entries are still there then.
-        if let Some(version) = checkpoint {
-            match snapshot.read_checkpoint(store, &log, version, &names) {
-                Ok(()) => {}
-                Err(error) if names.first().is_some_and(|first| *first == entry_name(0)) => {
-                    tracing::warn!(%error, folder, version, "unreadable checkpoint, reading the whole log");
-                    snapshot = Self::default();
-                }
-                Err(error) => return Err(error),
+        // Another process may write a checkpoint and delete entries between our listing and our reading: then list again.
+        for _ in 0..ATTEMPTS {
+            if let Ok(snapshot) = Self::read(store, folder) {
+                return Ok(snapshot);
             }
         }
-        let mut next = snapshot.version.map_or(0, |version| version + 1);
-        for name in &names {
-            let Some(version) = name.strip_suffix(".json").and_then(|digits| digits.parse::<u64>().ok()) else { continue };
+        Self::read(store, folder)
+    }
+
+    fn read(store: &dyn Store, folder: &str) -> Result<Self, LogError> {
+        let log = format!("{folder}/_delta_log");
+        let names = store.list(&log)?;
+        let mut checkpoints: Vec<u64> = names.iter().filter_map(|name| checkpoint_version(name)).collect();
+        checkpoints.dedup();
+        // One that was being written when the power went may be torn: what it was made of is still there then.
+        let mut unreadable = None;
+        for version in checkpoints.into_iter().rev() {
+            let mut snapshot = Self::default();
+            match snapshot.read_checkpoint(store, &log, version, &names) {
+                Ok(()) => return snapshot.read_entries(store, folder, &names).map_err(|error| unreadable.unwrap_or(error)),
+                Err(error) => {
+                    tracing::warn!(%error, folder, version, "unreadable checkpoint, trying the one before");
+                    unreadable.get_or_insert(error);
+                }
+            }
+        }
+        Self::default().read_entries(store, folder, &names).map_err(|error| unreadable.unwrap_or(error))
+    }
+
+    fn read_entries(mut self, store: &dyn Store, folder: &str, names: &[String]) -> Result<Self, LogError> {
+        let log = format!("{folder}/_delta_log");
+        let mut next = self.version.map_or(0, |version| version + 1);
+        for version in names.iter().filter_map(|name| entry_version(name)) {
             if version < next {
                 continue;
             }
             if version > next {
                 return Err(LogError::Corrupt(format!("{folder}: log entry {next} is missing")));
             }
-            snapshot.apply_entry(store, &log, version)?;
+            self.apply_entry(store, &log, version)?;
             next = version + 1;
         }
-        Ok(snapshot)
+        Ok(self)
     }
 
     /// Applies one log entry on top of this version.
@@ -138,9 +156,15 @@ impl Snapshot {
     }
 }
 
-fn checkpoint_version(name: &str) -> Option<u64> {
+/// The version of a checkpoint, by its file's name.
+pub(crate) fn checkpoint_version(name: &str) -> Option<u64> {
     let (digits, rest) = name.split_once('.')?;
     (rest.starts_with("checkpoint") && rest.ends_with("parquet")).then(|| digits.parse().ok())?
+}
+
+/// The version of a log entry, by its file's name.
+pub(crate) fn entry_version(name: &str) -> Option<u64> {
+    name.strip_suffix(".json")?.parse().ok()
 }
 
 fn text(rows: &StructArray, name: &str, row: usize) -> Option<String> {

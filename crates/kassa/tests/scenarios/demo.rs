@@ -1,0 +1,41 @@
+//! The demo ends by itself, equal to its truth, and what it leaves behind answers the other commands.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::harness::{KASSA, free_port};
+
+fn demo(dir: &std::path::Path, seed: &str) -> Value {
+    let address = format!("127.0.0.1:{}", free_port());
+    let args = ["demo", "--for", "3s", "--rate", "500", "--seed", seed, "--listen", &address, "--dir"];
+    let output = Command::new(KASSA).args(args).arg(dir).output().expect("started");
+    let words = format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{words}");
+    assert!(words.contains("every figure is equal"), "{words}");
+    assert!(words.contains(&address) && words.contains("next: kassa figures"), "{words}");
+    serde_json::from_slice(&std::fs::read(dir.join("truth.json")).expect("truth.json")).expect("JSON")
+}
+
+#[test]
+fn a_demo_equals_its_truth_and_the_same_seed_gives_the_same_truth() {
+    let (one, two, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let truth = demo(one.path(), "7");
+    assert_eq!(truth, demo(two.path(), "7"));
+    assert_ne!(truth, demo(other.path(), "8"));
+    assert_eq!(truth["produced"], 500 * 60 * 8 + 1_500);
+    assert!(truth["duplicates"].as_i64() > Some(0) && truth["malformed"].as_i64() > Some(0));
+
+    let config = one.path().join("kassa.toml");
+    let kassa = |args: &[&str]| {
+        let output = Command::new(KASSA).args(args).arg("-c").arg(&config).output().expect("started");
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let answer: Value = serde_json::from_str(&kassa(&["figures", "net_sales", "--format", "json"])).expect("JSON");
+    let plain = |text: &str| text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    assert_eq!(plain(answer["rows"][0]["value"].as_str().expect("a value")), plain(truth["figures"]["net_sales"].as_str().expect("a value")));
+    let letters: Value = serde_json::from_str(&kassa(&["dead-letters", "list", "--format", "json", "--limit", "1000000"])).expect("JSON");
+    assert_eq!(letters.as_array().map(Vec::len), truth["malformed"].as_u64().and_then(|count| usize::try_from(count).ok()));
+    kassa(&["prove"]);
+}

@@ -1,0 +1,50 @@
+//! Others read the lake: deltalake, DuckDB and Polars from PyPI get kassa's own totals, and the archive's bytes.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::harness::{KASSA, Shop, root};
+
+const STREAMS: [&str; 9] = ["fx_rates", "products", "customers", "events", "orders", "order_lines", "payments", "refunds", "inventory"];
+
+fn decimal(value: &Value) -> String {
+    let text = value.as_str().expect("a decimal");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text.to_owned() }
+}
+
+#[test]
+fn other_readers_get_the_same_totals_and_the_archives_bytes() {
+    let python = std::env::var("KASSA_TEST_PYTHON");
+    assert!(python.is_ok() || std::env::var_os("CI").is_none(), "KASSA_TEST_PYTHON names a Python with deltalake, duckdb and polars");
+    let Ok(python) = python else {
+        eprintln!("LEFT OUT: KASSA_TEST_PYTHON names no Python with deltalake, duckdb and polars; `make test` makes one");
+        return;
+    };
+    let shop = Shop::new("[shop]\nname = \"Readers\"\ntime_zone = \"Europe/London\"\ncurrency = \"GBP\"\n");
+    let made = shop.dir.path().join("made");
+    let simulated = Command::new(KASSA).args(["simulate", "--records", "30000", "--to"]).arg(&made).status().expect("simulate");
+    assert!(simulated.success());
+    for stream in STREAMS {
+        let file = made.join(format!("{stream}.ndjson"));
+        if file.exists() {
+            shop.ok(&["replay", "--stream", stream, file.to_str().expect("UTF-8")]);
+        }
+    }
+    let script = root().join("crates/kassa/tests/scenarios/readers.py");
+    let output = Command::new(python).arg(script).arg(shop.data().join("lake")).output().expect("python");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let net = decimal(&Value::from(shop.figure("net_sales")));
+    let lines = shop.json(&["sql", "SELECT count(*) AS n FROM fact_sales WHERE NOT is_test"]);
+    for reader in ["deltalake", "duckdb", "polars"] {
+        assert_eq!(decimal(&read[reader]["net"]), net, "{reader}");
+        assert_eq!(read[reader]["rows"].to_string(), lines[0]["n"].as_str().expect("a count"), "{reader}");
+    }
+    let truth: Value = serde_json::from_slice(&std::fs::read(made.join("truth.json")).expect("truth.json")).expect("JSON");
+    assert_eq!(net, decimal(&truth["figures"]["net_sales"]));
+    assert_eq!(read["archive"]["rows"], truth["streams"]["order_lines"]["produced"]);
+    assert!(read["archive"]["readable"].as_i64() >= truth["streams"]["order_lines"]["accepted"].as_i64());
+    assert_eq!(read["spans"], truth["produced"]);
+    shop.ok(&["prove"]);
+}

@@ -1,0 +1,139 @@
+//! Keeps tables quick to open and cheap to read: merges small files, writes checkpoints, and deletes what no reader needs.
+//!
+//! ```text
+//!  commit ─► maintain: one slice of small files ─► one larger file     (Remove + Add, the same rows)
+//!                      200 log entries           ─► checkpoint, fsynced, read back
+//!                                                └► older entries and checkpoints deleted
+//!                      files replaced 10 min ago ─► deleted
+//! ```
+//!
+//! Called by the thread that commits, after a commit: it never meets an append half way. Each call does a bounded piece of work
+//! and may die after any of its steps; what it leaves behind is the same table, and the next run takes it up.
+
+mod checkpoint;
+mod compact;
+mod sweep;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use kassa_model::time::{HOUR, SECOND};
+
+use crate::delta::{DeltaTable, LogError};
+use sweep::Sweep;
+
+/// The bounds of maintenance.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Files that may still grow, beyond which a slice of them is merged (each partition of a table may keep one more).
+    pub small_files: usize,
+    /// Files and bytes of one slice. A file of a quarter of these bytes is full: it is never rewritten again.
+    pub slice_files: usize,
+    pub slice_bytes: i64,
+    /// Log entries after which a checkpoint is written.
+    pub checkpoint_entries: u64,
+    /// Log entries that are kept before a checkpoint, and checkpoints that are kept.
+    pub kept_entries: u64,
+    pub kept_checkpoints: usize,
+    /// How long a replaced file stays for readers that opened the table before (µs).
+    pub retention: i64,
+    /// How old a file that the log does not name must be before it is taken for the leftover of a crash (µs).
+    pub orphan_age: i64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            small_files: 64,
+            slice_files: 64,
+            slice_bytes: 128 * 1024 * 1024,
+            checkpoint_entries: 200,
+            kept_entries: 20,
+            kept_checkpoints: 2,
+            retention: 600 * SECOND,
+            orphan_age: HOUR,
+        }
+    }
+}
+
+/// What one call did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Files merged into one.
+    pub merged: usize,
+    /// The version of the checkpoint that was written.
+    pub checkpoint: Option<u64>,
+    /// Data files deleted.
+    pub deleted: usize,
+}
+
+/// What maintenance remembers of the tables of one sink. Nothing of it outlives the process.
+#[derive(Debug, Default)]
+pub struct Maintainer {
+    options: Options,
+    tables: HashMap<String, Upkeep>,
+}
+
+#[derive(Debug)]
+struct Upkeep {
+    checkpoint: Option<u64>,
+    sweep: Sweep,
+}
+
+impl Maintainer {
+    pub fn new(options: Options) -> Self {
+        Self { options, tables: HashMap::new() }
+    }
+
+    /// Does what is due for a table: at most one slice, one checkpoint, and the deletions that they allow. `now` is µs UTC.
+    ///
+    /// After an error the table is as it was or one step further, and the call may be repeated. [`LogError::Fenced`] means that
+    /// another process maintains the table; [`LogError::Corrupt`] that a file does not hold what the log says of it, and is left.
+    pub fn maintain(&mut self, table: &mut DeltaTable, now: i64) -> Result<Done, LogError> {
+        let mut done = Done::default();
+        if table.snapshot().version.is_none() {
+            return Ok(done);
+        }
+        let upkeep = match self.tables.entry(table.spec().folder.clone()) {
+            Entry::Occupied(held) => held.into_mut(),
+            Entry::Vacant(place) => place.insert(Upkeep::begin(table, now, &self.options)?),
+        };
+        done.merged = upkeep.compact(table, now, &self.options)?;
+        done.checkpoint = upkeep.checkpoint(table, &self.options)?;
+        done.deleted = upkeep.sweep.delete(table, now, self.options.retention)?;
+        Ok(done)
+    }
+}
+
+impl Upkeep {
+    fn begin(table: &DeltaTable, now: i64, options: &Options) -> Result<Self, LogError> {
+        checkpoint::drop_unreadable(table)?;
+        Ok(Self { checkpoint: table.snapshot().checkpoint, sweep: Sweep::begin(table, now, options)? })
+    }
+
+    fn compact(&mut self, table: &mut DeltaTable, now: i64, options: &Options) -> Result<usize, LogError> {
+        let slice = compact::choose(table.snapshot().files.values(), options);
+        if slice.is_empty() {
+            return Ok(0);
+        }
+        let merged = compact::merge(table, &slice)?;
+        table.replace(&slice, vec![merged])?;
+        slice.iter().for_each(|add| self.sweep.replaced(&add.path, now));
+        Ok(slice.len())
+    }
+
+    fn checkpoint(&mut self, table: &DeltaTable, options: &Options) -> Result<Option<u64>, LogError> {
+        let version = table.snapshot().version.unwrap_or(0);
+        let entries = self.checkpoint.map_or(version + 1, |checkpoint| version - checkpoint);
+        if entries < options.checkpoint_entries {
+            return Ok(None);
+        }
+        checkpoint::write(table)?;
+        self.checkpoint = Some(version);
+        checkpoint::trim_log(table, version, options)?;
+        Ok(Some(version))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! Checkpoints, by the Delta library, and the log entries that they make superfluous.
+
+use std::collections::BTreeMap;
+
+use deltalake_core::{DeltaTableError, checkpoints, open_table};
+use kassa_model::crash;
+use url::Url;
+
+use super::Options;
+use crate::delta::snapshot::{Snapshot, checkpoint_version, entry_version};
+use crate::delta::{Add, DeltaTable, LogError};
+
+fn log_of(table: &DeltaTable) -> String {
+    format!("{}/_delta_log", table.spec().folder)
+}
+
+/// Writes a checkpoint of the newest version. It is on the disk, and says what the log says, when this returns.
+pub(super) fn write(table: &DeltaTable) -> Result<(), LogError> {
+    crash::point("maintain.before_checkpoint");
+    let folder = std::path::absolute(table.store().local_path(&table.spec().folder))?;
+    let url = Url::from_directory_path(&folder).map_err(|()| LogError::Encode(format!("{} is no place for a table", folder.display())))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let written: Result<(), DeltaTableError> = runtime.block_on(async {
+        let opened = Box::pin(open_table(url)).await?;
+        Box::pin(checkpoints::create_checkpoint(&opened, None)).await
+    });
+    written.map_err(|error| LogError::Encode(format!("{}: no checkpoint: {error}", table.spec().name)))?;
+    crash::point("maintain.after_checkpoint");
+    table.store().sync_folder(&log_of(table))?;
+    crash::point("maintain.after_checkpoint_synced");
+    let read = Snapshot::load(table.store().as_ref(), &table.spec().folder)?;
+    if !says_the_same(&read, table.snapshot()) {
+        return Err(LogError::Corrupt(format!("{}: the checkpoint of version {:?} is not what the log says", table.spec().name, read.version)));
+    }
+    Ok(())
+}
+
+fn says_the_same(read: &Snapshot, held: &Snapshot) -> bool {
+    type Essence<'s> = BTreeMap<&'s str, (i64, Option<i64>, &'s BTreeMap<String, Option<String>>)>;
+    fn essence(files: &BTreeMap<String, Add>) -> Essence<'_> {
+        files.values().map(|add| (add.path.as_str(), (add.size, add.rows(), &add.partition_values))).collect()
+    }
+    read.version == held.version && read.checkpoint == held.version && read.txns == held.txns && essence(&read.files) == essence(&held.files)
+}
+
+/// Deletes entries and checkpoints that a checkpoint at `version`, known to be good, has made superfluous. Oldest first, so that
+/// what is left is one run at every moment.
+pub(super) fn trim_log(table: &DeltaTable, version: u64, options: &Options) -> Result<(), LogError> {
+    let log = log_of(table);
+    let names = table.store().list(&log)?;
+    let mut checkpoints: Vec<u64> = names.iter().filter_map(|name| checkpoint_version(name)).collect();
+    checkpoints.dedup();
+    let dropped = checkpoints.len().saturating_sub(options.kept_checkpoints);
+    let oldest_kept = checkpoints.get(dropped).copied().unwrap_or(0);
+    for name in &names {
+        let is_old_entry = entry_version(name).is_some_and(|entry| entry + options.kept_entries < version);
+        let is_old_checkpoint = checkpoint_version(name).is_some_and(|checkpoint| checkpoint < oldest_kept);
+        if is_old_entry || is_old_checkpoint {
+            table.store().delete(&format!("{log}/{name}"))?;
+            crash::point("maintain.after_log_entry_deleted");
+        }
+    }
+    Ok(())
+}
+
+/// Deletes checkpoints that could not be read when the table was opened: torn ones, of a power cut before they were on the disk.
+pub(super) fn drop_unreadable(table: &DeltaTable) -> Result<(), LogError> {
+    let log = log_of(table);
+    let used = table.snapshot().checkpoint;
+    let newest = table.snapshot().version;
+    let names = table.store().list(&log)?;
+    let torn: Vec<&String> = names.iter().filter(|name| checkpoint_version(name).is_some_and(|at| Some(at) > used && Some(at) <= newest)).collect();
+    if torn.is_empty() {
+        return Ok(());
+    }
+    // The hint goes first: others follow it to the checkpoint.
+    table.store().delete(&format!("{log}/_last_checkpoint"))?;
+    torn.into_iter().try_for_each(|name| Ok(table.store().delete(&format!("{log}/{name}"))?))
+}

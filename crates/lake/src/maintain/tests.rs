@@ -1,0 +1,375 @@
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use kassa_model::time::{Clock, DAY, SystemClock};
+use kassa_model::{Partition, Records, Table};
+use kassa_pipeline::rows::Rows;
+use kassa_pipeline::{Batch, Sink};
+
+use super::*;
+use crate::delta::table::{NewFile, app_id};
+use crate::delta::{Add, Snapshot};
+use crate::store::{Folder, Store};
+use crate::{ArchiveSink, encode, read, star};
+
+/// A folder that leaves durability out, for tests that commit by the thousand, and that can be told to fail at its n-th change.
+#[derive(Debug)]
+struct Fast {
+    folder: Folder,
+    root: PathBuf,
+    /// Changes until all fail; negative: never.
+    left: AtomicI64,
+}
+
+impl Fast {
+    fn new(root: &Path) -> Self {
+        Self::failing_after(root, i64::MAX)
+    }
+
+    fn failing_after(root: &Path, changes: i64) -> Self {
+        Self { folder: Folder::new(root), root: root.to_owned(), left: AtomicI64::new(changes) }
+    }
+
+    fn change(&self) -> io::Result<()> {
+        if self.left.fetch_sub(1, Ordering::Relaxed) > 0 { Ok(()) } else { Err(io::Error::other("the disk is gone")) }
+    }
+
+    fn path(&self, path: &str) -> io::Result<PathBuf> {
+        let path = self.root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).map(|()| path)
+    }
+}
+
+impl Store for Fast {
+    fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        self.change()?;
+        fs::write(self.path(path)?, bytes)
+    }
+
+    fn put_new(&self, path: &str, bytes: &[u8]) -> io::Result<bool> {
+        self.change()?;
+        let path = self.path(path)?;
+        if path.exists() {
+            return Ok(false);
+        }
+        fs::write(path, bytes).map(|()| true)
+    }
+
+    fn get(&self, path: &str) -> io::Result<Vec<u8>> {
+        self.folder.get(path)
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        self.folder.list(folder)
+    }
+
+    fn delete(&self, path: &str) -> io::Result<()> {
+        self.change()?;
+        self.folder.delete(path)
+    }
+
+    fn sync_folder(&self, _folder: &str) -> io::Result<()> {
+        self.change()
+    }
+
+    fn local_path(&self, path: &str) -> PathBuf {
+        self.folder.local_path(path)
+    }
+}
+
+const TOPIC: &str = "orders";
+
+fn partition() -> Partition {
+    Partition::new(TOPIC, 3)
+}
+
+fn open(store: &Arc<dyn Store>) -> DeltaTable {
+    DeltaTable::open(Arc::clone(store), star::table_spec(Table::Spans), Arc::new(SystemClock)).unwrap()
+}
+
+/// Commits one row, which says its own number.
+fn commit(table: &mut DeltaTable, number: i64) -> Result<(), LogError> {
+    let mut rows = Rows::new(Table::Spans);
+    let counts = |row: kassa_pipeline::rows::Row<'_>| drop(row.i64(1).i64(1).i64(0).i64(0).i64(0).i64(number));
+    counts(rows.row().text(TOPIC).i64(3).i64(number).i64(number + 1));
+    let rows = rows.finish().unwrap();
+    let bytes = encode::parquet(&[rows], &encode::properties(&Table::Spans.schema())).unwrap();
+    table.append(vec![NewFile { bytes, rows: 1, partition_values: BTreeMap::new() }], &[(partition(), number + 1)])
+}
+
+/// The numbers of all rows, in the order of the files.
+fn numbers(store: &dyn Store) -> Vec<i64> {
+    let folder = read::folder_of(Table::Spans);
+    let snapshot = Snapshot::load(store, &folder).unwrap();
+    let mut files: Vec<&Add> = snapshot.files.values().collect();
+    files.sort_by_key(|add| add.modification_time);
+    let mut numbers = Vec::new();
+    for add in files {
+        read::file(store, &folder, add, &Table::Spans.schema(), &["from_offset"], &mut |rows| {
+            numbers.extend(rows.column(0).as_primitive::<Int64Type>().values());
+            Ok(())
+        })
+        .unwrap();
+    }
+    numbers
+}
+
+fn sorted(mut numbers: Vec<i64>) -> Vec<i64> {
+    numbers.sort_unstable();
+    numbers
+}
+
+fn files_in(root: &Path, ending: &str) -> usize {
+    fs::read_dir(root).unwrap().filter(|entry| entry.as_ref().unwrap().file_name().to_str().unwrap().ends_with(ending)).count()
+}
+
+/// Commits with maintenance after each; the clock moves a second with each.
+fn run(store: &Arc<dyn Store>, commits: std::ops::Range<i64>, options: Options) -> DeltaTable {
+    let mut table = open(store);
+    let mut maintainer = Maintainer::new(options);
+    let start = SystemClock.now();
+    for number in commits {
+        commit(&mut table, number).unwrap();
+        maintainer.maintain(&mut table, start + number * SECOND).unwrap();
+    }
+    table
+}
+
+#[test]
+fn two_thousand_commits_leave_a_short_log_and_few_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
+    let table = run(&store, 0..2_000, Options::default());
+    assert!(table.snapshot().files.len() < 100, "{} files", table.snapshot().files.len());
+    let folder = dir.path().join("DWH/spans");
+    assert!(files_in(&folder.join("_delta_log"), ".json") < 300);
+    assert_eq!(files_in(&folder.join("_delta_log"), ".checkpoint.parquet"), 2);
+    // What was merged less than ten minutes ago is there still, and nothing older.
+    assert!(files_in(&folder, ".parquet") < 800);
+
+    let opened = open(&store);
+    assert!(opened.snapshot().checkpoint.is_some());
+    assert_eq!(opened.snapshot().files.len(), table.snapshot().files.len());
+    assert_eq!(opened.positions().get(&partition()), Some(2_000));
+    assert_eq!(sorted(numbers(store.as_ref())), (0..2_000).collect::<Vec<_>>());
+}
+
+#[test]
+#[ignore = "takes minutes; says how a table of 20,000 commits fares"]
+fn twenty_thousand_commits() {
+    let dir = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
+    let start = Instant::now();
+    let table = run(&store, 0..20_000, Options::default());
+    let (took, files) = (start.elapsed(), table.snapshot().files.len());
+    let start = Instant::now();
+    let opened = open(&store);
+    let opening = start.elapsed();
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
+    let entries = files_in(&dir.path().join("DWH/spans/_delta_log"), ".json");
+    println!("20,000 commits: {took:?}; {files} files, {entries} log entries; opens in {opening:?}; {peak}");
+    assert!(files < 200);
+    assert!(opening < Duration::from_secs(1));
+    assert_eq!(opened.positions().get(&partition()), Some(20_000));
+    assert_eq!(sorted(numbers(store.as_ref())), (0..20_000).collect::<Vec<_>>());
+}
+
+fn eager() -> Options {
+    Options { small_files: 9, slice_files: 9, checkpoint_entries: 5, kept_entries: 2, retention: 0, ..Options::default() }
+}
+
+#[test]
+fn merged_rows_keep_their_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
+    let mut table = open(&store);
+    (0..9).for_each(|number| {
+        commit(&mut table, number).unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+    });
+    let done = Maintainer::new(Options { small_files: 8, ..eager() }).maintain(&mut table, SystemClock.now()).unwrap();
+    assert_eq!(done.merged, 9);
+    assert_eq!(numbers(store.as_ref()), (0..9).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_failure_at_any_step_loses_no_row_and_is_made_good() {
+    let mut survived = 0;
+    for step in 1.. {
+        let dir = tempfile::tempdir().unwrap();
+        let sound: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
+        // Everything but the last commit's maintenance is sound; that one merges, checkpoints and deletes.
+        let mut table = run(&sound, 0..9, Options { checkpoint_entries: 3, ..eager() });
+        let failing: Arc<dyn Store> = Arc::new(Fast::failing_after(dir.path(), step));
+        let mut maintainer = Maintainer::new(Options { checkpoint_entries: 1, small_files: 8, ..eager() });
+        drop(std::mem::replace(&mut table, open(&failing)));
+        let result = maintainer.maintain(&mut table, SystemClock.now() + DAY);
+        assert_eq!(sorted(numbers(sound.as_ref())), (0..9).collect::<Vec<_>>(), "after a failure at step {step}");
+
+        let mut table = open(&sound);
+        assert_eq!(table.positions().get(&partition()), Some(9));
+        commit(&mut table, 9).unwrap();
+        let mut maintainer = Maintainer::new(eager());
+        maintainer.maintain(&mut table, SystemClock.now() + DAY).unwrap();
+        maintainer.maintain(&mut table, SystemClock.now() + 2 * DAY).unwrap();
+        assert_eq!(sorted(numbers(sound.as_ref())), (0..10).collect::<Vec<_>>(), "mended after a failure at step {step}");
+        let live = open(&sound).snapshot().files.len();
+        assert_eq!(files_in(&dir.path().join("DWH/spans"), ".parquet"), live, "leftovers of step {step}");
+        if result.is_ok() {
+            survived = step;
+            break;
+        }
+    }
+    assert!(survived > 8, "only {survived} steps were tried");
+}
+
+#[test]
+fn replaced_files_stay_until_readers_are_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
+    let mut table = open(&store);
+    (0..10).for_each(|number| commit(&mut table, number).unwrap());
+    let mut maintainer = Maintainer::new(Options { retention: 600 * SECOND, ..eager() });
+    let now = SystemClock.now();
+    assert_eq!(maintainer.maintain(&mut table, now).unwrap().merged, 9);
+    let folder = dir.path().join("DWH/spans");
+    assert_eq!(maintainer.maintain(&mut table, now + 599 * SECOND).unwrap().deleted, 0);
+    assert_eq!(files_in(&folder, ".parquet"), 11);
+    assert_eq!(maintainer.maintain(&mut table, now + 600 * SECOND).unwrap().deleted, 9);
+    assert_eq!(files_in(&folder, ".parquet"), 2);
+}
+
+#[test]
+fn leftovers_of_a_crash_go_only_when_old() {
+    let dir = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
+    let mut table = open(&store);
+    commit(&mut table, 0).unwrap();
+    let folder = dir.path().join("DWH/spans");
+    for (name, hours) in [("part-old.parquet", 2), ("part-new.parquet", 0), ("_delta_log/.draft-1-1", 2)] {
+        fs::write(folder.join(name), b"half").unwrap();
+        let modified = SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(SystemClock.now()).unwrap()) - Duration::from_secs(hours * 3600);
+        File::options().append(true).open(folder.join(name)).unwrap().set_modified(modified).unwrap();
+    }
+    let mut maintainer = Maintainer::default();
+    let now = SystemClock.now();
+    assert_eq!(maintainer.maintain(&mut table, now).unwrap().deleted, 0, "a reader might have opened the table a moment ago");
+    assert_eq!(maintainer.maintain(&mut table, now + 601 * SECOND).unwrap().deleted, 2);
+    assert!(folder.join("part-new.parquet").exists());
+    assert_eq!(numbers(store.as_ref()), [0]);
+}
+
+#[test]
+fn torn_checkpoint_is_passed_over_and_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
+    drop(run(&store, 0..12, Options { small_files: 100, ..eager() }));
+    let log = dir.path().join("DWH/spans/_delta_log");
+    let torn = log.join(format!("{:020}.checkpoint.parquet", 11));
+    fs::write(&torn, b"PAR1 and no more").unwrap();
+    let mut table = open(&store);
+    assert_eq!(table.snapshot().checkpoint, Some(9));
+    assert_eq!(table.positions().get(&partition()), Some(12));
+    Maintainer::new(eager()).maintain(&mut table, SystemClock.now()).unwrap();
+    assert!(!torn.exists());
+    assert_eq!(sorted(numbers(store.as_ref())), (0..12).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_file_that_lost_rows_is_not_merged_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
+    let mut table = open(&store);
+    (0..10).for_each(|number| commit(&mut table, number).unwrap());
+    let empty = encode::parquet(&[Rows::new(Table::Spans).finish().unwrap()], &encode::properties(&Table::Spans.schema())).unwrap();
+    for add in table.snapshot().files.values() {
+        store.put(&format!("DWH/spans/{}", add.path), &empty).unwrap();
+    }
+    let error = Maintainer::new(eager()).maintain(&mut table, SystemClock.now()).unwrap_err();
+    assert!(matches!(error, LogError::Corrupt(_)), "{error}");
+    assert_eq!(open(&store).snapshot().files.len(), 10);
+}
+
+#[test]
+fn the_archive_is_merged_day_by_day() {
+    let dir = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
+    let mut sink = ArchiveSink::open(Arc::clone(&store), &[TOPIC.into()], Arc::new(SystemClock)).unwrap();
+    let mut maintainer = Maintainer::new(eager());
+    for offset in 0..40_i64 {
+        let records = Records {
+            partition: partition(),
+            offsets: vec![offset],
+            ingested_at: vec![offset / 20 * DAY],
+            timestamps: vec![None],
+            keys: None,
+            headers: kassa_model::Headers::None,
+            values: arrow_array::BinaryArray::from_vec(vec![b"{}"]),
+            next: offset + 1,
+        };
+        let batch = Batch::new(Arc::new(records), offset, vec![kassa_model::Fate::Accepted], Vec::new());
+        sink.commit(&[Arc::new(batch)]).unwrap();
+        for table in sink.tables_mut() {
+            maintainer.maintain(table, SystemClock.now()).unwrap();
+        }
+    }
+    let snapshot = Snapshot::load(store.as_ref(), "topics/orders").unwrap();
+    assert_eq!(snapshot.txns.get(&app_id(&partition())), Some(&40));
+    assert!(snapshot.checkpoint.is_some() && snapshot.files.len() < 20, "{} files", snapshot.files.len());
+    let mut days: BTreeMap<Option<String>, Vec<i64>> = BTreeMap::new();
+    let schema = kassa_model::star::archive_schema();
+    for add in snapshot.files.values() {
+        assert!(add.path.starts_with("ingest_date=1970-01-0"));
+        read::file(store.as_ref(), "topics/orders", add, &schema, &["offset", "value"], &mut |rows| {
+            let day = days.entry(add.partition_values["ingest_date"].clone()).or_default();
+            day.extend(rows.column(0).as_primitive::<Int64Type>().values());
+            Ok(())
+        })
+        .unwrap();
+    }
+    let found: Vec<Vec<i64>> = days.into_values().map(sorted).collect();
+    assert_eq!(found, [(0..20).collect::<Vec<_>>(), (20..40).collect()]);
+}
+
+fn add(size: i64, nth: i64) -> Add {
+    Add {
+        path: format!("part-{nth:06}.parquet"),
+        partition_values: BTreeMap::new(),
+        size,
+        modification_time: nth,
+        data_change: false,
+        stats: None,
+    }
+}
+
+#[test]
+fn a_byte_is_rewritten_few_times_and_full_files_never() {
+    let options = Options::default();
+    let mut files: BTreeMap<i64, Add> = BTreeMap::new();
+    let (mut written, mut rewritten, mut most) = (0, 0, 0);
+    for nth in 0..20_000 {
+        files.insert(nth, add(100_000, nth));
+        written += 100_000;
+        let slice = compact::choose(files.values(), &options);
+        let bytes: i64 = slice.iter().map(|add| add.size).sum();
+        assert!(slice.len() <= 64 && bytes <= options.slice_bytes);
+        assert!(slice.iter().all(|add| add.size < options.slice_bytes / 4));
+        if let Some(last) = slice.last() {
+            let place = last.modification_time;
+            slice.iter().for_each(|add| drop(files.remove(&add.modification_time)));
+            files.insert(place, add(bytes, place));
+            rewritten += bytes;
+        }
+        most = most.max(files.len());
+    }
+    assert!(rewritten < 4 * written, "{rewritten} bytes rewritten of {written}");
+    assert!(most < 130, "{most} files");
+}

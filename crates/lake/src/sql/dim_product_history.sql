@@ -1,5 +1,0 @@
--- Closed ranges: valid_from <= t < valid_to, in order of event time however the changes arrived.
-SELECT v.*, lead(valid_from) OVER (PARTITION BY product_key ORDER BY valid_from, source_offset) AS valid_to,
-  lead(valid_from) OVER (PARTITION BY product_key ORDER BY valid_from, source_offset) IS NULL AS is_current
-FROM dim_product v
-WHERE NOT is_placeholder

@@ -1,4 +1,0 @@
--- One row an order: the highest revision, not the latest arrival.
-SELECT * EXCLUDE (nth) FROM (
-  SELECT *, row_number() OVER (PARTITION BY order_key ORDER BY revision DESC, source_offset DESC) AS nth FROM fact_order)
-WHERE nth = 1
