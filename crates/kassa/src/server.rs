@@ -59,7 +59,7 @@ impl Service {
         let mut sinks = lake.sinks()?;
         sinks.retain(|sink| if sink.name() == "archive" { chosen.archive } else { chosen.lake });
         if chosen.live {
-            sinks.push(Box::new(LiveSink::new(Arc::clone(&live))) as Box<dyn Sink>);
+            sinks.push(Box::new(LiveSink(Arc::clone(&live))) as Box<dyn Sink>);
         }
         let observed = Arc::clone(&tracker);
         let engine = Engine::start(config, &lake, Arc::clone(&log), sinks, Box::new(move |batch| observed.observe(batch)))?;
