@@ -79,7 +79,8 @@ fn fill(dir: &Path, records: u64) -> anyhow::Result<Truth> {
         let invalid = rng.below(200) == 0;
         let repeated = !last.is_empty() && !invalid && rng.below(100) == 0;
         let (day, hour, minute, second) = (rng.below(28) + 1, rng.below(24), rng.below(60), rng.below(60));
-        let product = rng.below(rng.below(5_000) + 1);
+        let range = rng.below(5_000) + 1;
+        let product = rng.below(range);
         let currency = if invalid { "XXX" } else { "GBP" };
         let line = format!(
             "{{\"event_id\":\"e{id:012}\",\"occurred_at\":\"2026-03-{day:02}T{hour:02}:{minute:02}:{second:02}Z\",\"source\":\"bench\",\"channel\":\"web\",\
