@@ -191,11 +191,11 @@ fn expected(truth: &Truth) -> Vec<(&'static str, String)> {
         ("total_sales", sales.total_sales.clone()),
         ("units", sales.units.clone()),
         ("orders", figures.orders.to_string()),
-        ("sessions", figures.sessions.to_string()),
+        ("sessions", figures.visits.sessions.to_string()),
         ("new_customers", figures.new_customers.to_string()),
     ];
     all.extend(figures.aov.clone().map(|aov| ("aov", aov)));
-    all.extend(figures.conversion.clone().map(|conversion| ("conversion", conversion)));
+    all.extend(figures.visits.conversion.clone().map(|conversion| ("conversion", conversion)));
     all
 }
 

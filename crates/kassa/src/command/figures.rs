@@ -2,7 +2,6 @@
 
 use kassa_analytics::Query;
 use kassa_model::Code;
-use kassa_model::time::Clock;
 
 use crate::cli::{Figures, Format};
 use crate::failure::Failure;
