@@ -6,6 +6,7 @@ pub mod encode;
 pub mod figures;
 pub mod maintain;
 pub mod letters;
+pub mod prove;
 pub mod read;
 pub mod recover;
 pub mod star;

@@ -1,0 +1,48 @@
+//! Sums of row hashes that do not depend on the rows' order, a sum for every 1,024 offsets of a partition.
+
+use std::collections::HashMap;
+
+use kassa_model::Table;
+
+/// What is held against the archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Lane {
+    /// Rows of a star table; of `rejected` the verdicts.
+    Table(Table),
+    /// The bytes of dead letters.
+    Letters,
+    /// The bytes in the collector's log.
+    Log,
+}
+
+/// A bucket's lane, partition and number.
+pub(super) type Bucket = (Lane, u32, i64);
+
+pub(super) const OFFSETS: i64 = 1024;
+
+pub(super) fn bucket(lane: Lane, part: u32, offset: i64) -> Bucket {
+    (lane, part, offset.div_euclid(OFFSETS))
+}
+
+/// What is held minus what was derived: zero where all rows are equal.
+#[derive(Debug, Default)]
+pub(super) struct Sums(HashMap<Bucket, u128>);
+
+impl Sums {
+    pub(super) fn held(&mut self, bucket: Bucket, hash: u128) {
+        let sum = self.0.entry(bucket).or_default();
+        *sum = sum.wrapping_add(hash);
+    }
+
+    pub(super) fn derived(&mut self, bucket: Bucket, hash: u128) {
+        let sum = self.0.entry(bucket).or_default();
+        *sum = sum.wrapping_sub(hash);
+    }
+
+    /// The buckets whose sides differ, in order.
+    pub(super) fn unequal(&self) -> Vec<Bucket> {
+        let mut unequal: Vec<Bucket> = self.0.iter().filter(|(_, sum)| **sum != 0).map(|(bucket, _)| *bucket).collect();
+        unequal.sort_unstable();
+        unequal
+    }
+}
