@@ -1,4 +1,5 @@
 //! kassa, the program: arguments, configuration, wiring, shutdown.
+#![expect(unreachable_pub, reason = "a program has no public interface; `pub` marks what its modules show each other")]
 
 mod cli;
 mod command;

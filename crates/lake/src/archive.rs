@@ -68,7 +68,7 @@ impl ArchiveSink {
         let mut next = Positions::default();
         for batch in batches {
             let records = batch.records();
-            let from = self.positions.next(&records.partition);
+            let from = self.positions.next(&records.partition).max(next.next(&records.partition));
             if batch.from() > from {
                 return Err(gap(&records.partition, from, batch.from()));
             }
