@@ -14,7 +14,7 @@ use kassa_model::{Contract, Fate};
 
 use super::json::{Drift, Json};
 use super::ledger::Effect;
-use super::rng::{Rng, mix};
+use super::rng::{Rng, mix, seed_of};
 use super::spoil;
 
 /// Copies held back for later at most; beyond it nothing is late or repeated.
@@ -148,14 +148,14 @@ impl Outbox {
     pub(super) fn new(seed: u64, faults: Faults) -> Self {
         let fault = |ppm| Fault { ppm, owed: 0 };
         Self {
-            rng: Rng::new(mix(seed ^ 0x006f_7574_626f_78)),
+            rng: Rng::new(seed_of(seed, "outbox")),
             duplicates: fault(faults.duplicates_ppm),
             late: fault(faults.late_ppm),
             out_of_order: fault(faults.out_of_order_ppm),
             malformed: fault(faults.malformed_ppm),
             drifted: fault(faults.drifted_ppm),
             ids: 0,
-            id_seed: mix(seed ^ 0x6964_73),
+            id_seed: seed_of(seed, "ids"),
             buffer: Vec::new(),
             ready: VecDeque::new(),
             delayed: BinaryHeap::new(),

@@ -1,7 +1,7 @@
 //! Who visits and who buys. A person is computed from a number, so a million of them need no memory but what has changed.
 
 use super::json::Json;
-use super::rng::{Rng, Weighted, mix};
+use super::rng::{Rng, Weighted, mix, seed_of};
 use super::words::{COUNTRIES, Country, DEVICES};
 
 /// Numbers of anonymous ids at and above this belong to known customers' browsers.
@@ -62,7 +62,7 @@ impl People {
     pub(super) fn new(seed: u64, customers: u64) -> Self {
         let customer = |number| Customer { browser: CUSTOMERS_BROWSERS | number, told: false, version: 0 };
         let countries = Weighted::new(COUNTRIES.iter().map(|country| country.weight));
-        Self { seed: mix(seed ^ 0x70_656f_706c), customers: (0..customers).map(customer).collect(), strangers: 0, countries }
+        Self { seed: seed_of(seed, "people"), customers: (0..customers).map(customer).collect(), strangers: 0, countries }
     }
 
     fn rng_of(&self, kind: u64, number: u64) -> Rng {

@@ -11,6 +11,11 @@ pub(super) fn mix(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
+/// A seed of its own for a part of the shop, so that one part draws the same whatever another does.
+pub(super) fn seed_of(seed: u64, part: &str) -> u64 {
+    mix(seed ^ kassa_model::key::hash("shop", &[part]))
+}
+
 impl Rng {
     pub(super) fn new(seed: u64) -> Self {
         let mut at = seed;

@@ -8,7 +8,7 @@ use super::json::Json;
 use super::ledger::Effect;
 use super::outbox::{Outbox, Pace, Post};
 use super::people::{Home, People, customer_id};
-use super::rng::{Rng, mix};
+use super::rng::{Rng, seed_of};
 use super::season::Promotion;
 use super::words::MONIES;
 
@@ -46,7 +46,7 @@ pub(super) struct Tag([u8; 3]);
 impl Tag {
     pub(super) fn new(seed: u64) -> Self {
         const SIGNS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-        let mixed = mix(seed ^ 0x7461_6773);
+        let mixed = seed_of(seed, "tag");
         Self(std::array::from_fn(|at| SIGNS[(mixed >> (5 * at)) as usize % SIGNS.len()]))
     }
 

@@ -37,6 +37,15 @@ struct Seen {
     types: BTreeSet<String>,
 }
 
+struct Ordered {
+    /// By day.
+    orders: BTreeMap<i32, u64>,
+    /// New and returning, by day.
+    customers: BTreeMap<i32, [u64; 2]>,
+    /// Customers who ordered, on several days, several times.
+    whole: [usize; 3],
+}
+
 pub(super) struct Recount {
     shop: kassa_model::Shop,
     calendar: Calendar,
@@ -192,7 +201,7 @@ impl Recount {
             .chain(self.payments.keys())
             .copied()
             .collect();
-        let (orders, customers, whole) = self.orders_by_day();
+        let Ordered { orders, customers, whole } = self.orders_by_day();
         let sessions = self.sessions_by_day();
         let sums = |map: &BTreeMap<i32, Sums>, day: &i32| map.get(day).cloned().unwrap_or_default();
         let mut by_day = serde_json::Map::new();
@@ -229,8 +238,7 @@ impl Recount {
         truth
     }
 
-    /// Orders by day, new and returning customers by day, and the customers who ordered, on several days, and several times.
-    fn orders_by_day(&mut self) -> (BTreeMap<i32, u64>, BTreeMap<i32, [u64; 2]>, [usize; 3]) {
+    fn orders_by_day(&mut self) -> Ordered {
         let mut placed: Vec<_> = self.orders.values().cloned().collect();
         placed.sort();
         let (mut orders, mut customers) = (BTreeMap::new(), BTreeMap::<i32, [u64; 2]>::new());
@@ -254,7 +262,7 @@ impl Recount {
             times.values().filter(|(days, _)| days.len() > 1).count(),
             times.values().filter(|(_, orders)| *orders > 1).count(),
         ];
-        (orders, customers, whole)
+        Ordered { orders, customers, whole }
     }
 
     fn sessions_by_day(&mut self) -> BTreeMap<i32, [u64; 6]> {
