@@ -32,7 +32,7 @@ pub fn table(header: &[&str], rows: &[Vec<String>], format: Format) -> anyhow::R
             json(&objects)
         }
         Format::Csv => {
-            let line = |cells: Vec<&str>| cells.iter().map(|cell| csv_cell(cell, false)).collect::<Vec<_>>().join(",");
+            let line = |cells: Vec<&str>| cells.iter().map(|cell| csv_cell(cell, !is_number(cell))).collect::<Vec<_>>().join(",");
             let mut lines = vec![line(header.to_vec())];
             lines.extend(rows.iter().map(|row| line(row.iter().map(String::as_str).collect())));
             print(&lines.join("\n"))

@@ -1,6 +1,6 @@
 //! `kassa config`: the configuration in force, and its schema.
 
-use crate::cli::{ConfigShow, Format, Place};
+use crate::cli::{ConfigShow, Place};
 use crate::{output, settings};
 
 pub fn show(args: &ConfigShow) -> anyhow::Result<()> {
@@ -22,9 +22,4 @@ pub fn show(args: &ConfigShow) -> anyhow::Result<()> {
 
 pub fn schema() -> anyhow::Result<()> {
     output::json(&kassa_config::schema())
-}
-
-/// JSON or words, as `--format` asks.
-pub fn is_json(format: Format) -> bool {
-    format == Format::Json
 }
