@@ -27,7 +27,10 @@ fn main() -> anyhow::Result<()> {
     let records: u64 = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(1_000_000);
     let dir = tempfile::tempdir()?;
     let truth = fill(dir.path(), records)?;
-    eprintln!("{records} JSON order lines of {} bytes on average; 0.5 % invalid, 1 % repeated", truth.bytes / truth.counts.read.max(1));
+    eprintln!(
+        "{records} JSON order lines of {} bytes on average; 0.5 % invalid, 1 % repeated",
+        truth.bytes / truth.counts.read.max(1)
+    );
     let mut rows = Vec::new();
     rows.push(timed("read the log", &truth, || read(dir.path(), &mut |_, _| Ok(())))?);
     rows.push(timed("read, decode, dedupe, shape", &truth, || shape(dir.path(), &truth, &mut |_| Ok(())))?);
@@ -86,7 +89,11 @@ fn fill(dir: &Path, records: u64) -> anyhow::Result<Truth> {
             "{{\"event_id\":\"e{id:012}\",\"occurred_at\":\"2026-03-{day:02}T{hour:02}:{minute:02}:{second:02}Z\",\"source\":\"bench\",\"channel\":\"web\",\
              \"customer_id\":\"c{:07}\",\"order_id\":\"o{:09}\",\"line_id\":\"{}\",\"product_id\":\"p{product:05}\",\"name\":\"Product number {product:05} of the shop\",\
              \"quantity\":{quantity},\"unit_price\":\"{}.{:02}\",\"discount\":\"0.{discount:02}\",\"currency\":\"{currency}\"}}",
-            rng.below(200_000), id / 3, id % 3, cents / 100, cents % 100,
+            rng.below(200_000),
+            id / 3,
+            id % 3,
+            cents / 100,
+            cents % 100,
         );
         let line = if repeated { last.clone() } else { line };
         truth.counts.read += 1;
@@ -188,7 +195,12 @@ fn check(lake: &Path, truth: &Truth) -> anyhow::Result<()> {
         net += kassa_lake::read::sum_decimals(&batch, 0);
         Ok(())
     })?;
-    ensure!(rows == truth.counts.accepted && net == truth.net, "the lake has {rows} rows, net {net}; the truth is {} and {}", truth.counts.accepted, truth.net);
+    ensure!(
+        rows == truth.counts.accepted && net == truth.net,
+        "the lake has {rows} rows, net {net}; the truth is {} and {}",
+        truth.counts.accepted,
+        truth.net
+    );
     eprintln!("checked: {rows} rows, net {net} millionths, as the truth has them");
     Ok(())
 }

@@ -27,7 +27,10 @@ pub fn open_log(config: &Config, lake: &Lake) -> anyhow::Result<Arc<Log>> {
         segment_bytes: config.log.segment_bytes,
         retention_age: Some(config.log.retention),
         capacity_bytes: config.log.capacity_bytes,
-        max_record_bytes: config.collector.max_body_bytes.min(LogOptions::default().max_record_bytes.max(config.collector.max_body_bytes)),
+        max_record_bytes: config
+            .collector
+            .max_body_bytes
+            .min(LogOptions::default().max_record_bytes.max(config.collector.max_body_bytes)),
         ..LogOptions::default()
     };
     Ok(Arc::new(Log::open(&config.data_dir, options, Arc::clone(&lake.clock)).context("could not open the collector's log")?))

@@ -58,7 +58,13 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
             eprintln!("see {}", failure.code.page());
             let usage = matches!(failure.code, Code::UnknownFigure | Code::BadParameter);
             let config = failure.code.code().starts_with('C');
-            ExitCode::from(if config { 78 } else if usage { 2 } else { 1 })
+            ExitCode::from(if config {
+                78
+            } else if usage {
+                2
+            } else {
+                1
+            })
         }
         None => {
             eprintln!("error: {chain}");

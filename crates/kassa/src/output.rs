@@ -27,7 +27,11 @@ pub fn table(header: &[&str], rows: &[Vec<String>], format: Format) -> anyhow::R
         Format::Json => {
             let objects: Vec<Value> = rows
                 .iter()
-                .map(|row| Value::Object(header.iter().zip(row).map(|(name, cell)| ((*name).to_owned(), Value::from(cell.as_str()))).collect()))
+                .map(|row| {
+                    Value::Object(
+                        header.iter().zip(row).map(|(name, cell)| ((*name).to_owned(), Value::from(cell.as_str()))).collect(),
+                    )
+                })
                 .collect();
             json(&objects)
         }

@@ -53,7 +53,8 @@ impl Service {
         let lock = Lock::take(&config.data_dir)?;
         let lake = Lake::of(config);
         let log = engine::open_log(config, &lake)?;
-        let (figures, positions) = kassa_lake::figures::figures(lake.store.as_ref(), &config.shop).context("could not read the lake")?;
+        let (figures, positions) =
+            kassa_lake::figures::figures(lake.store.as_ref(), &config.shop).context("could not read the lake")?;
         let tracker = Tracker::new(lake.store.as_ref(), positions.clone(), config.shop.calendar(), Arc::clone(&lake.clock))?;
         let (live, tracker) = (Arc::new(Live::new(figures, positions)), Arc::new(tracker));
         let mut sinks = lake.sinks()?;
@@ -76,7 +77,13 @@ impl Service {
             shop: config.shop.clone(),
             live: Arc::clone(&self.live),
             collector: Some(Arc::new(Gate::new(config, &self.lake, Arc::clone(&self.log))?)),
-            status: Arc::new(Overview::new(config, self.engine.handles(), Arc::clone(&self.log), Arc::clone(&self.tracker), &self.lake)),
+            status: Arc::new(Overview::new(
+                config,
+                self.engine.handles(),
+                Arc::clone(&self.log),
+                Arc::clone(&self.tracker),
+                &self.lake,
+            )),
             orders: Arc::new(OrdersOfLake::new(config, &self.lake)),
             clock: Arc::clone(&self.lake.clock),
             limits: Limits {
@@ -89,7 +96,8 @@ impl Service {
         let (closed, close) = tokio::sync::oneshot::channel::<()>();
         let stop = Arc::clone(&self.stop);
         let serve = move || -> std::io::Result<()> {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("http").enable_all().build()?;
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("http").enable_all().build()?;
             runtime.block_on(async move {
                 tokio::spawn(async move {
                     interrupted().await;

@@ -141,7 +141,8 @@ impl Topology {
             sink.sender = None;
             if let Some(thread) = sink.thread.take() {
                 let ended = thread.join().unwrap_or_else(|_| Err(SinkError::Corrupt("the sink's thread panicked".to_owned())));
-                failure = failure.and(ended.map_err(|error| anyhow::Error::new(error).context(format!("the {} stopped", sink.handle.name))));
+                failure = failure
+                    .and(ended.map_err(|error| anyhow::Error::new(error).context(format!("the {} stopped", sink.handle.name))));
             }
         }
         failure

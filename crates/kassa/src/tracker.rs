@@ -45,8 +45,13 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Tracker {
     /// Starts from what the lake holds at the accounted positions.
     pub fn new(store: &dyn Store, from: Positions, calendar: Calendar, clock: Arc<dyn Clock>) -> Result<Self, LogError> {
-        let tally =
-            Tally { counts: Counts::default(), by_reason: BTreeMap::new(), today: (0, 0), spans: VecDeque::new(), seconds: VecDeque::new() };
+        let tally = Tally {
+            counts: Counts::default(),
+            by_reason: BTreeMap::new(),
+            today: (0, 0),
+            spans: VecDeque::new(),
+            seconds: VecDeque::new(),
+        };
         let tracker = Self { tally: Mutex::new(tally), from, calendar: Mutex::new(calendar), clock };
         recover::scan(store, Table::Spans, &[], &mut |rows| {
             let number = |name: &str, row: usize| {

@@ -35,8 +35,10 @@ impl Lake {
 
     pub fn sinks(&self) -> anyhow::Result<Vec<Box<dyn Sink>>> {
         let topics: Vec<Arc<str>> = self.contracts.keys().cloned().collect();
-        let archive = ArchiveSink::open(Arc::clone(&self.store), &topics, Arc::clone(&self.clock)).context("could not open the archive")?;
-        let star = StarSink::open(&self.store, self.contracts.clone(), Arc::clone(&self.clock)).context("could not open the lake")?;
+        let archive =
+            ArchiveSink::open(Arc::clone(&self.store), &topics, Arc::clone(&self.clock)).context("could not open the archive")?;
+        let star =
+            StarSink::open(&self.store, self.contracts.clone(), Arc::clone(&self.clock)).context("could not open the lake")?;
         Ok(vec![Box::new(archive), Box::new(star)])
     }
 
@@ -71,13 +73,17 @@ pub fn streams(config: &Config) -> anyhow::Result<Vec<(Arc<str>, Stream)>> {
         let mapper = match &stream.mapping {
             None => None,
             Some(mapping) => {
-                let compiled = Mapping::compile(&mapping.sql, stream.contract, &lookups)
-                    .map_err(|error| Failure::new(Code::BadMapping, format!("{}: {error}", mapping.origin_at(error.line, error.column))))?;
+                let compiled = Mapping::compile(&mapping.sql, stream.contract, &lookups).map_err(|error| {
+                    Failure::new(Code::BadMapping, format!("{}: {error}", mapping.origin_at(error.line, error.column)))
+                })?;
                 Some(Box::new(compiled) as Box<dyn Mapper>)
             }
         };
         let format = if stream.format == Written::Csv { Format::Csv } else { Format::Json };
-        Ok((Arc::from(stream.topic.as_str()), Stream::new(&stream.name, stream.contract, format, mapper, stream.max_record_bytes)))
+        Ok((
+            Arc::from(stream.topic.as_str()),
+            Stream::new(&stream.name, stream.contract, format, mapper, stream.max_record_bytes),
+        ))
     });
     streams.collect()
 }
@@ -109,7 +115,9 @@ impl Lock {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => {
                 let hint = "stop the `kassa run` or `kassa demo` that uses this folder, or give another with --data-dir";
-                Err(Failure::new(Code::LakeLocked, format!("{} is in use by another kassa", data_dir.display())).hint(hint).into())
+                Err(Failure::new(Code::LakeLocked, format!("{} is in use by another kassa", data_dir.display()))
+                    .hint(hint)
+                    .into())
             }
             Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("could not lock {}", path.display())),
         }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use arrow_array::builder::BinaryBuilder;
 use arrow_array::types::Int32Type;
-use arrow_array::{ArrayRef, BinaryArray, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_array::{
+    ArrayRef, BinaryArray, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use kassa_model::time::{self, Clock};
 use kassa_model::{Headers, Partition, Positions, Records, star};
@@ -108,7 +110,10 @@ impl ArchiveSink {
 }
 
 pub(crate) fn gap(partition: &Partition, held: i64, from: i64) -> SinkError {
-    SinkError::Corrupt(format!("{}/{} is committed up to {held}, but the next batch begins at {from}", partition.topic, partition.number))
+    SinkError::Corrupt(format!(
+        "{}/{} is committed up to {held}, but the next batch begins at {from}",
+        partition.topic, partition.number
+    ))
 }
 
 impl Sink for ArchiveSink {
@@ -194,7 +199,10 @@ fn rows(records: &Records, range: std::ops::Range<usize>) -> Result<RecordBatch,
 
 fn headers(records: &Records, range: std::ops::Range<usize>) -> Result<ArrayRef, ArrowError> {
     Ok(match &records.headers {
-        Headers::None => Arc::new(DictionaryArray::<Int32Type>::try_new(Int32Array::new_null(range.len()), Arc::new(StringArray::from(vec![""])))?),
+        Headers::None => Arc::new(DictionaryArray::<Int32Type>::try_new(
+            Int32Array::new_null(range.len()),
+            Arc::new(StringArray::from(vec![""])),
+        )?),
         Headers::Shared(shared) => {
             let keys = Int32Array::from_value(0, range.len());
             Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(StringArray::from(vec![shared.as_ref()])))?)

@@ -32,9 +32,15 @@ fn column(properties: WriterPropertiesBuilder, name: &str, kind: &DataType) -> W
         ("source_offset" | "offset" | "source_index" | "ingested_at" | "occurred_at" | "moved_at" | "ordered_at", _) => {
             properties.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED)
         }
-        (_, DataType::Dictionary(..) | DataType::Int32 | DataType::Decimal128(..)) => properties.set_column_dictionary_enabled(path, true),
-        (name, DataType::Int64) if name.ends_with("_key") || name.ends_with("partition") => properties.set_column_dictionary_enabled(path, true),
-        ("status" | "name" | "customer_id" | "product_id" | "sku" | "postcode", DataType::Utf8) => properties.set_column_dictionary_enabled(path, true),
+        (_, DataType::Dictionary(..) | DataType::Int32 | DataType::Decimal128(..)) => {
+            properties.set_column_dictionary_enabled(path, true)
+        }
+        (name, DataType::Int64) if name.ends_with("_key") || name.ends_with("partition") => {
+            properties.set_column_dictionary_enabled(path, true)
+        }
+        ("status" | "name" | "customer_id" | "product_id" | "sku" | "postcode", DataType::Utf8) => {
+            properties.set_column_dictionary_enabled(path, true)
+        }
         _ => properties,
     }
 }

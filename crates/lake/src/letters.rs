@@ -91,7 +91,8 @@ struct Columns<'r> {
 
 impl<'r> Columns<'r> {
     fn new(rows: &'r RecordBatch) -> Result<Self, LogError> {
-        let column = |name: &str| rows.column_by_name(name).ok_or_else(|| LogError::Corrupt(format!("rejected has no column {name}")));
+        let column =
+            |name: &str| rows.column_by_name(name).ok_or_else(|| LogError::Corrupt(format!("rejected has no column {name}")));
         let texts = |name: &str| Ok::<_, LogError>(column(name)?.as_string::<i32>());
         let micros = |name: &str| Ok::<_, LogError>(column(name)?.as_primitive::<TimestampMicrosecondType>());
         Ok(Self {
@@ -175,7 +176,8 @@ fn append(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>, table: Table, rows: Ve
     if count == 0 {
         return Ok(());
     }
-    let bytes = encode::parquet(&rows, &encode::properties(&table.schema())).map_err(|error| LogError::Encode(error.to_string()))?;
+    let bytes =
+        encode::parquet(&rows, &encode::properties(&table.schema())).map_err(|error| LogError::Encode(error.to_string()))?;
     let mut table = DeltaTable::open(Arc::clone(store), table_spec(table), Arc::clone(clock))?;
     table.append(vec![NewFile { bytes, rows: count, partition_values: BTreeMap::new() }], &[])
 }

@@ -103,7 +103,13 @@ impl Prover<'_> {
         if self.proof.findings.len() >= FINDINGS {
             return;
         }
-        let sink = if table.starts_with("topics/") { "archive" } else if table == "log" { "log" } else { "lake" };
+        let sink = if table.starts_with("topics/") {
+            "archive"
+        } else if table == "log" {
+            "log"
+        } else {
+            "lake"
+        };
         self.proof.findings.push(Finding {
             kind,
             sink,
@@ -127,7 +133,14 @@ impl Prover<'_> {
     }
 
     /// The ranges of offsets of a set, as findings.
-    pub(crate) fn find_offsets(&mut self, kind: &'static str, table: &str, partition: &Partition, offsets: &RoaringTreemap, detail: &str) {
+    pub(crate) fn find_offsets(
+        &mut self,
+        kind: &'static str,
+        table: &str,
+        partition: &Partition,
+        offsets: &RoaringTreemap,
+        detail: &str,
+    ) {
         let (mut from, mut to) = (None::<u64>, 0);
         for offset in offsets {
             if from.is_some() && offset == to {

@@ -80,7 +80,15 @@ fn members(store: &dyn Store, members: &mut Members) -> Result<(), LogError> {
 
 /// The columns that tell a record's identity, in each contract's primary table.
 const IDENTITY: [&str; 9] = [
-    "source_topic", "source_partition", "source_offset", "source_index", "event_id", "source", "store_id", "content_hash", "ingested_at",
+    "source_topic",
+    "source_partition",
+    "source_offset",
+    "source_index",
+    "event_id",
+    "source",
+    "store_id",
+    "content_hash",
+    "ingested_at",
 ];
 
 /// The columns of the business key, in the primary tables of the money contracts.
@@ -104,7 +112,9 @@ pub fn dedupe(store: &dyn Store, contracts: &HashMap<Arc<str>, Contract>, index:
             for row in 0..rows.num_rows() {
                 // Other records leave rows in a primary table too: an order's placeholder for its customer.
                 let contract = contracts.get(held.topic.value(row));
-                if let Some(contract) = contract.filter(|contract| Table::primary(**contract) == table || is_nested(**contract, table)) {
+                if let Some(contract) =
+                    contract.filter(|contract| Table::primary(**contract) == table || is_nested(**contract, table))
+                {
                     held.teach(row, *contract, table, index).map_err(|error| LogError::Corrupt(error.to_string()))?;
                 }
             }
@@ -185,7 +195,11 @@ impl<'r> Held<'r> {
             Contract::Payment => Some(stage::payment_key(store, self.text(0, row), self.text(1, row))),
             Contract::Refund => {
                 let line = self.text(1, row);
-                let refund = if self.text(2, row) == "adjustment" { line } else { line.rsplit_once('/').map_or(line, |(refund, _)| refund) };
+                let refund = if self.text(2, row) == "adjustment" {
+                    line
+                } else {
+                    line.rsplit_once('/').map_or(line, |(refund, _)| refund)
+                };
                 Some(stage::refund_key(store, refund))
             }
             _ => None,

@@ -161,11 +161,16 @@ impl Sink for StarSink {
     /// The lowest position of the tables that a partition's records feed: from there on something is missing somewhere.
     fn positions(&self) -> Positions {
         let mut lowest = Positions::default();
-        let known: BTreeSet<Partition> =
-            self.parts.values().flat_map(|part| part.table.positions().iter().map(|(p, _)| p.clone()).collect::<Vec<_>>()).collect();
+        let known: BTreeSet<Partition> = self
+            .parts
+            .values()
+            .flat_map(|part| part.table.positions().iter().map(|(p, _)| p.clone()).collect::<Vec<_>>())
+            .collect();
         for partition in known {
             let Ok(contract) = self.contract(&partition.topic) else { continue };
-            let held = tables_of(contract).filter_map(|table| self.parts.get(&table)).map(|part| part.table.positions().next(&partition));
+            let held = tables_of(contract)
+                .filter_map(|table| self.parts.get(&table))
+                .map(|part| part.table.positions().next(&partition));
             lowest.set(partition.clone(), held.min().unwrap_or(0));
         }
         lowest

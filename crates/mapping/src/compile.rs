@@ -65,7 +65,8 @@ impl Mapping {
         let state = context.state();
         let plan = futures::executor::block_on(state.create_logical_plan(sql)).map_err(|error| MappingError::of(&error))?;
         let LogicalPlan::Projection(projection) = plan else {
-            return Err(MappingError::new("a mapping is one SELECT of columns FROM input").hint("no aggregates, ORDER BY, LIMIT or DISTINCT"));
+            return Err(MappingError::new("a mapping is one SELECT of columns FROM input")
+                .hint("no aggregates, ORDER BY, LIMIT or DISTINCT"));
         };
         let source = DFSchema::try_from_qualified_schema("input", &schema).map_err(|error| MappingError::of(&error))?;
         let mut outputs = Vec::with_capacity(projection.expr.len());
@@ -107,7 +108,9 @@ fn referenced(sql: &str) -> Result<Vec<String>, MappingError> {
     };
     let only_input = matches!(select.from.as_slice(), [from] if from.joins.is_empty() && from.relation.to_string() == "input");
     if !only_input || query.with.is_some() {
-        return Err(MappingError::new("a mapping reads FROM input alone").hint("lookup('table', key, 'column') reads reference tables"));
+        return Err(
+            MappingError::new("a mapping reads FROM input alone").hint("lookup('table', key, 'column') reads reference tables")
+        );
     }
     if select.selection.is_some() {
         let hint = "every record must be accounted for: give unwanted rows a movement of their own, or filter at the source";
@@ -150,14 +153,20 @@ fn check_column(contract: Contract, name: &str, kind: &DataType) -> Result<(), M
     let decimal = field.is_some_and(|field| matches!(field.kind, Kind::Amount | Kind::Quantity | Kind::Rate));
     let known = match kind {
         DataType::Float16 | DataType::Float32 | DataType::Float64 if decimal => {
-            return Err(MappingError::new(format!("`{name}` would go through a float")).hint("CAST to DECIMAL(18,6) before computing"));
+            return Err(
+                MappingError::new(format!("`{name}` would go through a float")).hint("CAST to DECIMAL(18,6) before computing")
+            );
         }
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Boolean | DataType::Null => true,
         DataType::Int32 | DataType::Int64 | DataType::Decimal128(..) => true,
         DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => true,
         _ => false,
     };
-    if known { Ok(()) } else { Err(MappingError::new(format!("`{name}` has the type {kind}")).hint("CAST it to VARCHAR, BIGINT or DECIMAL")) }
+    if known {
+        Ok(())
+    } else {
+        Err(MappingError::new(format!("`{name}` has the type {kind}")).hint("CAST it to VARCHAR, BIGINT or DECIMAL"))
+    }
 }
 
 fn check_required(contract: Contract, outputs: &[(String, Arc<dyn PhysicalExpr>)]) -> Result<(), MappingError> {

@@ -27,13 +27,20 @@ impl Mapper for Mapping {
         }
         failed.sort_by_key(|(row, ..)| *row);
         failed.dedup_by_key(|(row, ..)| *row);
-        let columns = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|error| MapperError(error.to_string()))?;
+        let columns =
+            RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|error| MapperError(error.to_string()))?;
         Ok(Mapped { columns, failed })
     }
 }
 
 impl Mapping {
-    fn column(&self, name: &str, expr: &dyn PhysicalExpr, input: &RecordBatch, failed: &mut Failed) -> Result<ArrayRef, MapperError> {
+    fn column(
+        &self,
+        name: &str,
+        expr: &dyn PhysicalExpr,
+        input: &RecordBatch,
+        failed: &mut Failed,
+    ) -> Result<ArrayRef, MapperError> {
         let kind = expr.data_type(&self.schema).map_err(|error| MapperError(error.to_string()))?;
         let mut parts = Vec::new();
         narrow(expr, input, 0, &kind, &mut parts, &mut |row, detail| failed.push((row, name.to_owned(), detail)));

@@ -78,7 +78,13 @@ impl Lookups {
         let tables = self.clone();
         let text = DataType::Utf8;
         let arguments = vec![text.clone(), text.clone(), text.clone()];
-        create_udf("lookup", arguments, text, Volatility::Stable, Arc::new(move |arguments: &[ColumnarValue]| tables.call(arguments)))
+        create_udf(
+            "lookup",
+            arguments,
+            text,
+            Volatility::Stable,
+            Arc::new(move |arguments: &[ColumnarValue]| tables.call(arguments)),
+        )
     }
 
     fn call(&self, arguments: &[ColumnarValue]) -> DfResult<ColumnarValue> {
@@ -93,7 +99,8 @@ impl Lookups {
             let Some(column) = table.columns.get(columns.value(row)) else {
                 return exec_err!("the lookup `{}` has no column `{}`", tables.value(row), columns.value(row));
             };
-            let cell = if keys.is_valid(row) { table.rows.get(keys.value(row)).map(|cells| cells[*column].as_str()) } else { None };
+            let cell =
+                if keys.is_valid(row) { table.rows.get(keys.value(row)).map(|cells| cells[*column].as_str()) } else { None };
             found.push(cell.filter(|cell| !cell.is_empty()));
         }
         Ok(ColumnarValue::Array(Arc::new(StringArray::from(found)) as ArrayRef))

@@ -55,7 +55,9 @@ fn cell<'a>(column: &'a dyn Array, row: usize, kind: Kind) -> Value<'a> {
                 Value::Decimal(units, scale)
             }
         }
-        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => Value::Micros(column.as_primitive::<TimestampMicrosecondType>().value(row)),
+        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => {
+            Value::Micros(column.as_primitive::<TimestampMicrosecondType>().value(row))
+        }
         _ => Value::Absent,
     }
 }

@@ -95,14 +95,19 @@ mod tests {
     #[test]
     fn quotes_and_empty_fields_are_read_as_rfc_4180_has_them() {
         assert_eq!(split("a,b,c"), ["a", "b", "c"]);
-        assert_eq!(split(r#"1,"RECORD FRAME 7"" SINGLE, SIZE ",,x"#), ["1", "RECORD FRAME 7\" SINGLE, SIZE ", "", "x"].map(str::to_owned).to_vec());
+        assert_eq!(
+            split(r#"1,"RECORD FRAME 7"" SINGLE, SIZE ",,x"#),
+            ["1", "RECORD FRAME 7\" SINGLE, SIZE ", "", "x"].map(str::to_owned).to_vec()
+        );
         assert_eq!(split("\"two\nlines\",b"), ["two\nlines", "b"]);
         assert_eq!(split(&"x,".repeat(500)).len(), 501);
     }
 
     #[test]
     fn a_dialect_is_read_from_the_headers_of_a_file() {
-        let dialect = Dialect::from_headers(r#"[["file","a.csv"],["csv_header","id;name"],["csv_delimiter",";"],["encoding","windows-1252"]]"#);
+        let dialect = Dialect::from_headers(
+            r#"[["file","a.csv"],["csv_header","id;name"],["csv_delimiter",";"],["encoding","windows-1252"]]"#,
+        );
         assert_eq!(dialect, Some(Dialect { header: vec!["id".into(), "name".into()], delimiter: b';', windows_1252: true }));
     }
 }

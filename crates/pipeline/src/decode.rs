@@ -232,7 +232,9 @@ impl<'a> Fields<'_, 'a> {
         if raw == "null" {
             return Ok(());
         }
-        let wrong = |_| DeadLetter::new(Reason::WrongType, name.to_owned(), "expected an object with street, postcode, city, region, country");
+        let wrong = |_| {
+            DeadLetter::new(Reason::WrongType, name.to_owned(), "expected an object with street, postcode, city, region, country")
+        };
         let parts: HashMap<Cow<'a, str>, &'a RawValue> = serde_json::from_str(raw).map_err(wrong)?;
         for (part, raw) in parts {
             match ADDRESS.iter().position(|known| *known == part) {

@@ -64,7 +64,9 @@ impl Shaper<'_> {
     pub(crate) fn customer(&mut self, store: &str, id: &str) -> Result<Key, Collision> {
         let key = Key::of("customer", &[store, id]);
         if self.member(Table::DimCustomer, key, &[store, id])? {
-            self.add(Table::DimCustomer, |row, at| row.key(key).text(id).text(None).text(None).key(Key::UNKNOWN).i64(at).bool(true).text(None));
+            self.add(Table::DimCustomer, |row, at| {
+                row.key(key).text(id).text(None).text(None).key(Key::UNKNOWN).i64(at).bool(true).text(None)
+            });
         }
         Ok(key)
     }
@@ -83,8 +85,20 @@ impl Shaper<'_> {
         if self.member(Table::DimProduct, key, &natural)? {
             let category = self.category(said.category)?;
             self.add(Table::DimProduct, |row, at| {
-                row.key(key).text(id).text(variant).text(said.sku).text(said.name).text(said.brand).key(category)
-                    .decimal::<6>(None).decimal::<6>(None).text(None).text(None).i64(at).bool(true).text(None)
+                row.key(key)
+                    .text(id)
+                    .text(variant)
+                    .text(said.sku)
+                    .text(said.name)
+                    .text(said.brand)
+                    .key(category)
+                    .decimal::<6>(None)
+                    .decimal::<6>(None)
+                    .text(None)
+                    .text(None)
+                    .i64(at)
+                    .bool(true)
+                    .text(None)
             });
         }
         Ok(key)
@@ -134,7 +148,8 @@ impl Shaper<'_> {
         let city = self.city(address)?;
         let country = self.country(address.country)?;
         let part = |part: Option<&'_ str>| part.unwrap_or_default().to_owned();
-        let natural = [part(address.street), part(address.region), part(address.country), part(address.city), part(address.postcode)];
+        let natural =
+            [part(address.street), part(address.region), part(address.country), part(address.city), part(address.postcode)];
         if natural.iter().all(String::is_empty) {
             return Ok((Key::UNKNOWN, country));
         }

@@ -213,7 +213,11 @@ pub struct Event<'r> {
 }
 
 /// Holds a payload against its contract.
-pub fn validate<'r, 'a>(layout: &'r Layout, payload: &'r Payload<'a>, zone: &'r jiff::tz::TimeZone) -> Result<Event<'r>, DeadLetter> {
+pub fn validate<'r, 'a>(
+    layout: &'r Layout,
+    payload: &'r Payload<'a>,
+    zone: &'r jiff::tz::TimeZone,
+) -> Result<Event<'r>, DeadLetter> {
     let mut r = Reader::new(layout, payload, zone);
     let envelope = envelope(&mut r, layout.contract)?;
     let body = match layout.contract {
@@ -295,10 +299,20 @@ fn address<'r>(r: &mut Reader<'r, '_>, names: &[&str; 5]) -> Result<Address<'r>,
     })
 }
 
-const SHIPPING: [&str; 5] =
-    ["shipping_address_street", "shipping_address_postcode", "shipping_address_city", "shipping_address_region", "shipping_address_country"];
-const BILLING: [&str; 5] =
-    ["billing_address_street", "billing_address_postcode", "billing_address_city", "billing_address_region", "billing_address_country"];
+const SHIPPING: [&str; 5] = [
+    "shipping_address_street",
+    "shipping_address_postcode",
+    "shipping_address_city",
+    "shipping_address_region",
+    "shipping_address_country",
+];
+const BILLING: [&str; 5] = [
+    "billing_address_street",
+    "billing_address_postcode",
+    "billing_address_city",
+    "billing_address_region",
+    "billing_address_country",
+];
 const HOME: [&str; 5] = ["address_street", "address_postcode", "address_city", "address_region", "address_country"];
 
 fn order<'r>(r: &mut Reader<'r, '_>, envelope: &Envelope<'_>) -> Result<Order<'r>, DeadLetter> {
@@ -308,7 +322,12 @@ fn order<'r>(r: &mut Reader<'r, '_>, envelope: &Envelope<'_>) -> Result<Order<'r
         revision: r.integer("revision")?.unwrap_or(0),
         statuses: [r.id("status")?, r.id("financial_status")?, r.id("fulfilment_status")?],
         placed_at: r.timestamp("placed_at")?.unwrap_or(envelope.occurred_at),
-        milestones: [r.timestamp("processed_at")?, r.timestamp("paid_at")?, r.timestamp("cancelled_at")?, r.timestamp("closed_at")?],
+        milestones: [
+            r.timestamp("processed_at")?,
+            r.timestamp("paid_at")?,
+            r.timestamp("cancelled_at")?,
+            r.timestamp("closed_at")?,
+        ],
         cancel_reason: r.text("cancel_reason")?,
         currency: r.currency("currency")?,
         shop_currency: r.currency("shop_currency")?,
@@ -357,7 +376,9 @@ fn order_line<'r>(r: &mut Reader<'r, '_>, envelope: &Envelope<'_>) -> Result<Ord
     let gross = match (stated, unit_price) {
         (Some(stated), _) => stated,
         (None, Some(price)) => Amount::of(price, quantity).map_err(|error| r.refuse(Reason::OutOfRange, error.to_string()))?,
-        (None, None) => return Err(unpriced.unwrap_or_else(|| r.refuse(Reason::MissingField, "a line needs unit_price or amount"))),
+        (None, None) => {
+            return Err(unpriced.unwrap_or_else(|| r.refuse(Reason::MissingField, "a line needs unit_price or amount")));
+        }
     };
     let currency = r.currency("currency")?;
     let currency = r.must(currency)?;

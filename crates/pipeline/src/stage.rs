@@ -295,7 +295,11 @@ impl Run<'_> {
     fn conflict(&self, field: &str, partition: PartitionId, offset: i64) -> DeadLetter {
         let place = self.index.partition_of(partition);
         let place = place.map_or_else(String::new, |place| format!("{}/{} ", place.topic, place.number));
-        DeadLetter::new(Reason::Conflict, field.to_owned(), format!("the id was accepted with other contents at {place}offset {offset}"))
+        DeadLetter::new(
+            Reason::Conflict,
+            field.to_owned(),
+            format!("the id was accepted with other contents at {place}offset {offset}"),
+        )
     }
 
     fn accept(&mut self, index: usize, event: &Event<'_>, event_id: &str, lines: &[NestedLine<'_>]) -> Result<(), StageError> {
@@ -422,7 +426,11 @@ impl Stage {
     pub fn verdict(&self, topic: &str, value: &[u8]) -> Result<Option<DeadLetter>, StageError> {
         let stream = self.streams.get(topic).ok_or_else(|| StageError::UnknownTopic(topic.to_owned()))?;
         if value.len() > stream.record_bytes_max {
-            return Ok(Some(DeadLetter::new(Reason::TooLarge, "", format!("{} bytes, at most {}", value.len(), stream.record_bytes_max))));
+            return Ok(Some(DeadLetter::new(
+                Reason::TooLarge,
+                "",
+                format!("{} bytes, at most {}", value.len(), stream.record_bytes_max),
+            )));
         }
         let zone = self.memory.calendar.zone();
         let Some(mapper) = &stream.mapper else {

@@ -198,15 +198,18 @@ impl<'r, 'a> Reader<'r, 'a> {
     pub fn currency(&mut self, name: &str) -> Read<Currency> {
         let Some(code) = self.id(name)? else { return Ok(None) };
         let currency = Currency::parse(code);
-        currency.map(Some).ok_or_else(|| self.refuse(Reason::UnknownCurrency, format!("`{}` is not an ISO 4217 code", shorten(code))))
+        currency
+            .map(Some)
+            .ok_or_else(|| self.refuse(Reason::UnknownCurrency, format!("`{}` is not an ISO 4217 code", shorten(code))))
     }
 
     /// The alpha-2 code.
     pub fn country(&mut self, name: &str) -> Read<&'static str> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         let code = country::code_of(text);
-        code.map(Some)
-            .ok_or_else(|| self.refuse(Reason::UnknownCountry, format!("`{}` is neither an ISO 3166-1 code nor a known name", shorten(text))))
+        code.map(Some).ok_or_else(|| {
+            self.refuse(Reason::UnknownCountry, format!("`{}` is neither an ISO 3166-1 code nor a known name", shorten(text)))
+        })
     }
 
     /// Levels of a category, outermost first, joined by ` > `.

@@ -95,8 +95,11 @@ fn figure_views(context: &SessionContext, store: &dyn Store, shop: &Shop, sql: &
     ));
     for figure in named {
         let mut columns: [Vec<Option<String>>; 5] = Default::default();
-        let bases: Vec<Option<&str>> =
-            if figure.bases.is_empty() { vec![None] } else { figure.bases.iter().map(|basis: &Basis| Some(basis.name())).collect() };
+        let bases: Vec<Option<&str>> = if figure.bases.is_empty() {
+            vec![None]
+        } else {
+            figure.bases.iter().map(|basis: &Basis| Some(basis.name())).collect()
+        };
         for basis in bases {
             for by in figure.groupings.iter().map(|by| by.name()) {
                 let Ok(query) = Query::parse(figure.name, Some(by), None, None, basis) else { continue };

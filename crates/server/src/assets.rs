@@ -21,7 +21,8 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
 /// A file of the dashboard; its page for the addresses that the page itself reads; else 404.
 pub(crate) async fn find(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path();
-    let is_api = ["/api", "/v1"].iter().any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
+    let is_api =
+        ["/api", "/v1"].iter().any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
     if is_api || !matches!(method, Method::GET | Method::HEAD) {
         return no_such_address(StatusCode::NOT_FOUND, &method, path).into_response();
     }

@@ -91,7 +91,8 @@ async fn make_room(budget: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemapho
         Ok(Ok(room)) => Ok(room),
         _ => {
             let detail = "the bodies of other requests fill the memory set aside for them";
-            let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyAtOnce, detail, "retry after the stated seconds");
+            let refusal =
+                Refusal::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyAtOnce, detail, "retry after the stated seconds");
             Err(refusal.retry_after(Duration::from_secs(1)))
         }
     }

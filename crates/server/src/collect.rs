@@ -57,10 +57,7 @@ pub(crate) async fn post(
     Ok((StatusCode::ACCEPTED, Json(receipt)).into_response())
 }
 
-fn stream_of(
-    server: &Server,
-    stream: Result<Path<String>, PathRejection>,
-) -> Result<(Arc<dyn Collector>, String), Refusal> {
+fn stream_of(server: &Server, stream: Result<Path<String>, PathRejection>) -> Result<(Arc<dyn Collector>, String), Refusal> {
     let stream = segment(stream)?;
     let unknown = |hint: String| Refusal::new(StatusCode::NOT_FOUND, Code::UnknownStream, format!("`{stream}`"), hint);
     let Some(collector) = &server.app.collector else {
@@ -130,7 +127,9 @@ impl From<SplitError> for Refusal {
 impl From<CollectError> for Refusal {
     fn from(error: CollectError) -> Self {
         match error {
-            CollectError::UnknownStream => Refusal::new(StatusCode::NOT_FOUND, Code::UnknownStream, "", "it has just been removed"),
+            CollectError::UnknownStream => {
+                Refusal::new(StatusCode::NOT_FOUND, Code::UnknownStream, "", "it has just been removed")
+            }
             CollectError::Full { retry_after } => {
                 let hint = "retry after the stated seconds; /readyz says which sink holds things up";
                 Refusal::new(StatusCode::TOO_MANY_REQUESTS, Code::LogFull, "", hint).retry_after(retry_after)

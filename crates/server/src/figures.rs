@@ -39,9 +39,10 @@ impl From<QueryError> for Refusal {
     fn from(error: QueryError) -> Self {
         let refusal = |code, hint: String| Self::new(StatusCode::BAD_REQUEST, code, error.to_string(), hint);
         match &error {
-            QueryError::UnknownFigure { nearest, .. } | QueryError::UnknownGrouping { nearest, .. } => {
-                refusal(Code::UnknownFigure, format!("did you mean `{nearest}`? GET /api/v1/figures lists all with their groupings"))
-            }
+            QueryError::UnknownFigure { nearest, .. } | QueryError::UnknownGrouping { nearest, .. } => refusal(
+                Code::UnknownFigure,
+                format!("did you mean `{nearest}`? GET /api/v1/figures lists all with their groupings"),
+            ),
             QueryError::NotADay { .. } => refusal(Code::BadParameter, "a day is YYYY-MM-DD, on the shop's calendar".to_owned()),
             QueryError::EmptyRange { .. } => refusal(Code::BadParameter, "both days are included; `from` comes first".to_owned()),
             QueryError::UnknownBasis(_) => refusal(Code::BadParameter, "basis is `movement` or `order`".to_owned()),

@@ -78,9 +78,11 @@ fn is_own(headers: &HeaderMap, host: &Authority) -> bool {
     let mut origins = headers.get_all(header::ORIGIN).iter();
     match (origins.next(), origins.next()) {
         (None, _) => true,
-        (Some(origin), None) => {
-            origin.to_str().ok().and_then(|text| text.strip_prefix("http://")).is_some_and(|own| own.eq_ignore_ascii_case(host.as_str()))
-        }
+        (Some(origin), None) => origin
+            .to_str()
+            .ok()
+            .and_then(|text| text.strip_prefix("http://"))
+            .is_some_and(|own| own.eq_ignore_ascii_case(host.as_str())),
         _ => false,
     }
 }

@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use kassa_analytics::Basis;
-use kassa_model::time::{date_key, parse_day};
 use kassa_model::Code;
+use kassa_model::time::{date_key, parse_day};
 use serde_json::Value;
 
 use crate::Server;
@@ -28,7 +28,8 @@ pub(crate) async fn list(State(server): State<Arc<Server>>, uri: Uri) -> Result<
 
 fn query(uri: &Uri) -> Result<OrdersQuery, Refusal> {
     let names = ["day", "basis", "category", "product", "country", "limit"];
-    let [day, basis, category, product, country, limit] = parameters(uri, names)?.map(|value| value.filter(|text| !text.is_empty()));
+    let [day, basis, category, product, country, limit] =
+        parameters(uri, names)?.map(|value| value.filter(|text| !text.is_empty()));
     let day = day.map(|text| parse_day(&text).ok_or(kassa_analytics::QueryError::NotADay { field: "day", text })).transpose()?;
     let basis = basis.as_deref().map(Basis::parse).transpose()?.unwrap_or_default();
     let limit = match limit {

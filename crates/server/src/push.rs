@@ -120,7 +120,8 @@ impl PipelineEvent {
 }
 
 fn frame(event: &str, data: &impl Serialize) -> Option<Bytes> {
-    let json = serde_json::to_string(data).inspect_err(|cause| tracing::error!(%cause, event, "could not write an event")).ok()?;
+    let json =
+        serde_json::to_string(data).inspect_err(|cause| tracing::error!(%cause, event, "could not write an event")).ok()?;
     Some(Bytes::from(format!("event: {event}\ndata: {json}\n\n")))
 }
 

@@ -152,7 +152,9 @@ fn still(batch: &Batch) -> HashMap<i64, String> {
     let Some((_, rows)) = batch.tables().iter().find(|(table, _)| *table == Table::Rejected) else { return HashMap::new() };
     let Ok(rows) = kassa_lake::read::plain(rows) else { return HashMap::new() };
     let column = |name: &str| rows.column_by_name(name).map(|column| column.as_ref());
-    let (Some(offsets), Some(reasons), Some(fields)) = (column("offset"), column("reason"), column("field")) else { return HashMap::new() };
+    let (Some(offsets), Some(reasons), Some(fields)) = (column("offset"), column("reason"), column("field")) else {
+        return HashMap::new();
+    };
     let offsets = offsets.as_primitive::<arrow::datatypes::Int64Type>();
     let (reasons, fields) = (reasons.as_string::<i32>(), fields.as_string::<i32>());
     let word = |row: usize| match fields.value(row) {

@@ -1,8 +1,8 @@
 //! `kassa demo`: the synthetic shop through the whole of kassa.
 
 use std::fs;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 

@@ -10,8 +10,9 @@ use crate::{output, settings};
 
 pub fn figures(args: &Figures) -> anyhow::Result<()> {
     let Some(name) = &args.name else { return catalogue(args.format) };
-    let query = Query::parse(name, args.by.as_deref(), args.from.as_deref(), args.to.as_deref(), args.basis.as_deref())
-        .map_err(|error| Failure::new(Code::UnknownFigure, error.to_string()).hint("`kassa figures` lists all figures and groupings"))?;
+    let query = Query::parse(name, args.by.as_deref(), args.from.as_deref(), args.to.as_deref(), args.basis.as_deref()).map_err(
+        |error| Failure::new(Code::UnknownFigure, error.to_string()).hint("`kassa figures` lists all figures and groupings"),
+    )?;
     let config = settings::config(&args.place)?;
     let lake = Lake::of(&config);
     let (figures, positions) = kassa_lake::figures::figures(lake.store.as_ref(), &config.shop)?;
@@ -32,9 +33,18 @@ pub fn figures(args: &Figures) -> anyhow::Result<()> {
         output::table(&["key", "value"], &rows, args.format)?;
     }
     let basis = answer.basis.map_or(String::new(), |basis| format!(" · by day of {}", basis.name()));
-    eprintln!("{} · {} · {}{basis} · as of {}", answer.figure, answer.currency, answer.time_zone, kassa_model::time::format(lake.clock.now()));
+    eprintln!(
+        "{} · {} · {}{basis} · as of {}",
+        answer.figure,
+        answer.currency,
+        answer.time_zone,
+        kassa_model::time::format(lake.clock.now())
+    );
     for left_out in &answer.unconverted {
-        eprintln!("note: {} rows in {} are left out of money: no rate to {} is known for their day", left_out.rows, left_out.currency, answer.currency);
+        eprintln!(
+            "note: {} rows in {} are left out of money: no rate to {} is known for their day",
+            left_out.rows, left_out.currency, answer.currency
+        );
     }
     Ok(())
 }

@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use kassa_source::shop::{Shop, stream_of};
 use kassa_model::Contract;
+use kassa_source::shop::{Shop, stream_of};
 
 /// Bytes of a request, about.
 const BODY: usize = 256 * 1024;

@@ -20,7 +20,8 @@ impl Rederive for Again {
     fn rows(&mut self, records: Records) -> Result<Vec<(Table, RecordBatch)>, String> {
         let from = records.offsets.first().copied().unwrap_or(0);
         // Each run is judged by itself: which of its records the lake accepted is the prover's to say.
-        self.0.index = Index::new(&IndexOptions { memory_bytes: 64 << 20, dir: None, event_window_us: 0 }).map_err(|error| error.to_string())?;
+        self.0.index = Index::new(&IndexOptions { memory_bytes: 64 << 20, dir: None, event_window_us: 0 })
+            .map_err(|error| error.to_string())?;
         let batch = self.0.run(records, from).map_err(|error| error.to_string())?;
         Ok(batch.tables().to_vec())
     }
@@ -34,7 +35,9 @@ pub fn proof(config: &Config) -> anyhow::Result<Proof> {
     let mut problems = Vec::new();
     if config.data_dir.join("log").is_dir() {
         let verified = log::verify(&config.data_dir)?;
-        states.extend(verified.partitions.iter().map(|partition| LogState { partition: partition.partition.clone(), next: partition.next }));
+        states.extend(
+            verified.partitions.iter().map(|partition| LogState { partition: partition.partition.clone(), next: partition.next }),
+        );
         problems = verified.problems;
     }
     let mut proof = kassa_lake::prove::prove(lake.store.as_ref(), &config.shop, &lake.contracts, &states, &mut again)?;
@@ -65,7 +68,17 @@ pub fn prove(args: &Prove) -> anyhow::Result<()> {
     let rows: Vec<Vec<String>> = proof
         .findings
         .iter()
-        .map(|f| vec![f.kind.to_owned(), f.table.clone(), word(&f.topic), word(&f.partition), word(&f.from), word(&f.to), f.detail.clone()])
+        .map(|f| {
+            vec![
+                f.kind.to_owned(),
+                f.table.clone(),
+                word(&f.topic),
+                word(&f.partition),
+                word(&f.from),
+                word(&f.to),
+                f.detail.clone(),
+            ]
+        })
         .collect();
     if !proof.ok {
         output::table(&header, &rows, args.format)?;

@@ -63,7 +63,8 @@ fn find_stream<'c>(config: &'c Config, name: &str) -> anyhow::Result<&'c Stream>
         let names: Vec<&str> = config.streams.iter().map(|stream| stream.name.as_str()).collect();
         let failure = Failure::new(Code::UnknownStream, format!("the configuration has no stream `{name}`"));
         let nearest = kassa_config::nearest(name, names.iter().copied());
-        let hint = nearest.map_or_else(|| format!("streams: {}", names.join(", ")), |nearest| format!("did you mean `{nearest}`?"));
+        let hint =
+            nearest.map_or_else(|| format!("streams: {}", names.join(", ")), |nearest| format!("did you mean `{nearest}`?"));
         failure.hint(hint).into()
     })
 }
@@ -112,7 +113,11 @@ fn show(report: &Report, args: &Replay) -> anyhow::Result<()> {
     if args.format == Format::Json {
         return output::json(report);
     }
-    let rate = if report.seconds > 0.0 { format!("{:.0}", f64::from(i32::try_from(report.records).unwrap_or(i32::MAX)) / report.seconds) } else { "–".to_owned() };
+    let rate = if report.seconds > 0.0 {
+        format!("{:.0}", f64::from(i32::try_from(report.records).unwrap_or(i32::MAX)) / report.seconds)
+    } else {
+        "–".to_owned()
+    };
     let row = vec![
         report.files.to_string(),
         report.known_files.to_string(),

@@ -9,7 +9,11 @@ use crate::server::{Chosen, Service};
 use crate::settings;
 
 pub fn run(args: &Run) -> anyhow::Result<()> {
-    let listen = args.listen.iter().map(|value| Override { key: "server.listen".to_owned(), value: value.clone(), flag: "--listen".to_owned() });
+    let listen = args.listen.iter().map(|value| Override {
+        key: "server.listen".to_owned(),
+        value: value.clone(),
+        flag: "--listen".to_owned(),
+    });
     let (config, _) = settings::load(&args.place, listen.collect())?;
     let chosen = sinks(&args.sinks)?;
     let mut service = Service::start_with(&config, !args.until_caught_up, chosen)?;

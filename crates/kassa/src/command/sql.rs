@@ -1,7 +1,7 @@
 //! `kassa sql`: a read-only query over the lake's star schema, views and figures.
 
-use kassa_query::{self as query, SqlError};
 use kassa_model::Code;
+use kassa_query::{self as query, SqlError};
 
 use crate::cli::Sql;
 use crate::failure::Failure;

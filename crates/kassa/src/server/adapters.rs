@@ -55,7 +55,9 @@ impl Collector for Gate {
     fn append(&self, stream: &str, records: Vec<Bytes>, done: Done) -> Result<(), CollectError> {
         let topic = self.topic(stream).ok_or(CollectError::UnknownStream)?;
         let records = records.into_iter().map(LogRecord::new).collect();
-        self.log.append(&engine::partition(topic), records, move |receipt| done(receipt.map(|_| ()).map_err(refusal))).map_err(refusal)
+        self.log
+            .append(&engine::partition(topic), records, move |receipt| done(receipt.map(|_| ()).map_err(refusal)))
+            .map_err(refusal)
     }
 
     fn check(&self, stream: &str, record: &[u8]) -> Option<DeadLetter> {
@@ -106,7 +108,13 @@ impl Overview {
             let late = behind > 0 && idle.is_some_and(|idle| idle > slack);
             SinkStatus {
                 name: sink.name,
-                state: if state.failed.is_some() { SinkState::Stopped } else if late { SinkState::Behind } else { SinkState::Current },
+                state: if state.failed.is_some() {
+                    SinkState::Stopped
+                } else if late {
+                    SinkState::Behind
+                } else {
+                    SinkState::Current
+                },
                 behind_records: Some(behind),
                 behind_ms: if behind == 0 { Some(0) } else { idle.map(|idle| idle / 1_000) },
                 committed_at: state.committed_at,
@@ -120,7 +128,8 @@ impl Overview {
         let states: Vec<_> = self.sinks.iter().map(|sink| (sink.name, sink.state().positions)).collect();
         let of = |topic: &String| {
             let partition = engine::partition(topic);
-            let at = |name: &str| states.iter().find(|(held, _)| *held == name).and_then(|(_, positions)| positions.get(&partition));
+            let at =
+                |name: &str| states.iter().find(|(held, _)| *held == name).and_then(|(_, positions)| positions.get(&partition));
             PartitionStatus {
                 topic: topic.clone(),
                 partition: partition.number,
@@ -165,14 +174,28 @@ impl Status for Overview {
         let counts = self.tracker.counts();
         let whole = |value: i64| f64::from(i32::try_from(value).unwrap_or(i32::MAX));
         let fate = |name: &str, value: i64| Sample { labels: vec![("fate", name.to_owned())], value: whole(value) };
-        let records = vec![fate("accepted", counts.accepted), fate("duplicate", counts.duplicates), fate("dead_letter", counts.dead_letters)];
-        let behind = self.sinks().into_iter().map(|sink| Sample {
-            labels: vec![("sink", sink.name.to_owned())],
-            value: whole(sink.behind_records.unwrap_or(0)),
-        });
+        let records = vec![
+            fate("accepted", counts.accepted),
+            fate("duplicate", counts.duplicates),
+            fate("dead_letter", counts.dead_letters),
+        ];
+        let behind = self
+            .sinks()
+            .into_iter()
+            .map(|sink| Sample { labels: vec![("sink", sink.name.to_owned())], value: whole(sink.behind_records.unwrap_or(0)) });
         vec![
-            Metric { name: "kassa_records_total", help: "Records read, by what became of them.", kind: Kind::Counter, samples: records },
-            Metric { name: "kassa_sink_lag_records", help: "Records in the log that a sink has not committed.", kind: Kind::Gauge, samples: behind.collect() },
+            Metric {
+                name: "kassa_records_total",
+                help: "Records read, by what became of them.",
+                kind: Kind::Counter,
+                samples: records,
+            },
+            Metric {
+                name: "kassa_sink_lag_records",
+                help: "Records in the log that a sink has not committed.",
+                kind: Kind::Gauge,
+                samples: behind.collect(),
+            },
             Metric {
                 name: "kassa_memory_bytes",
                 help: "Resident memory of the process.",

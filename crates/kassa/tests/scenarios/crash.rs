@@ -60,7 +60,12 @@ fn lines(first: u64, count: u64) -> String {
 }
 
 /// Posts from several clients until the server is gone; what was answered 202 goes into `answered`.
-fn traffic(address: &str, next: &Arc<AtomicU64>, answered: &Arc<Mutex<BTreeSet<u64>>>, stop: &Arc<AtomicBool>) -> Vec<std::thread::JoinHandle<()>> {
+fn traffic(
+    address: &str,
+    next: &Arc<AtomicU64>,
+    answered: &Arc<Mutex<BTreeSet<u64>>>,
+    stop: &Arc<AtomicBool>,
+) -> Vec<std::thread::JoinHandle<()>> {
     let client = |_| {
         let (address, next, answered, stop) = (address.to_owned(), Arc::clone(next), Arc::clone(answered), Arc::clone(stop));
         std::thread::spawn(move || {
@@ -115,7 +120,10 @@ fn killed(runs: u64, seed: u64) {
             client.join().unwrap_or_else(|_| panic!("seed {seed} run {run}: a client was refused"));
         }
         let fired = words.contains(&format!("crash point {} hit", point.split(':').next().unwrap_or_default()));
-        assert!(!named || fired || point.starts_with("log.segment_created"), "seed {seed} run {run}: {point} never fired\n{words}");
+        assert!(
+            !named || fired || point.starts_with("log.segment_created"),
+            "seed {seed} run {run}: {point} never fired\n{words}"
+        );
     }
     count(&shop, &answered.lock().expect("a lock"), seed);
 }
@@ -125,7 +133,12 @@ fn count(shop: &Shop, answered: &BTreeSet<u64>, seed: u64) {
     let settled = Instant::now() + Duration::from_secs(60);
     loop {
         let status = server.get("/api/v1/pipeline");
-        let behind = status["sinks"].as_array().expect("sinks").iter().map(|sink| sink["behind_records"].as_i64().expect("known")).sum::<i64>();
+        let behind = status["sinks"]
+            .as_array()
+            .expect("sinks")
+            .iter()
+            .map(|sink| sink["behind_records"].as_i64().expect("known"))
+            .sum::<i64>();
         if behind == 0 {
             break;
         }

@@ -19,7 +19,8 @@ fn demo(dir: &std::path::Path, seed: &str) -> Value {
 
 #[test]
 fn a_demo_equals_its_truth_and_the_same_seed_gives_the_same_truth() {
-    let (one, two, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let (one, two, other) =
+        (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     let truth = demo(one.path(), "7");
     assert_eq!(truth, demo(two.path(), "7"));
     assert_ne!(truth, demo(other.path(), "8"));
@@ -34,8 +35,12 @@ fn a_demo_equals_its_truth_and_the_same_seed_gives_the_same_truth() {
     };
     let answer: Value = serde_json::from_str(&kassa(&["figures", "net_sales", "--format", "json"])).expect("JSON");
     let plain = |text: &str| text.trim_end_matches('0').trim_end_matches('.').to_owned();
-    assert_eq!(plain(answer["rows"][0]["value"].as_str().expect("a value")), plain(truth["figures"]["net_sales"].as_str().expect("a value")));
-    let letters: Value = serde_json::from_str(&kassa(&["dead-letters", "list", "--format", "json", "--limit", "1000000"])).expect("JSON");
+    assert_eq!(
+        plain(answer["rows"][0]["value"].as_str().expect("a value")),
+        plain(truth["figures"]["net_sales"].as_str().expect("a value"))
+    );
+    let letters: Value =
+        serde_json::from_str(&kassa(&["dead-letters", "list", "--format", "json", "--limit", "1000000"])).expect("JSON");
     assert_eq!(letters.as_array().map(Vec::len), truth["malformed"].as_u64().and_then(|count| usize::try_from(count).ok()));
     kassa(&["prove"]);
 }

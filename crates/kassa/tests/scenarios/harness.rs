@@ -88,7 +88,9 @@ impl Shop {
     pub fn figure_by(&self, name: &str, by: &str) -> std::collections::BTreeMap<String, String> {
         let answer = self.json(&["figures", name, "--by", by]);
         let rows = answer["rows"].as_array().expect("rows");
-        rows.iter().map(|row| (row["key"].as_str().unwrap_or_default().to_owned(), row["value"].as_str().unwrap_or_default().to_owned())).collect()
+        rows.iter()
+            .map(|row| (row["key"].as_str().unwrap_or_default().to_owned(), row["value"].as_str().unwrap_or_default().to_owned()))
+            .collect()
     }
 
     /// Starts `kassa run` on a free port and waits until it answers.
@@ -170,7 +172,8 @@ pub fn http(address: &str, method: &str, path: &str, body: &[u8]) -> Option<(u16
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).ok()?;
     // An early refusal closes the way in: the answer may still be read.
     stream.write_all(body).unwrap_or_default();

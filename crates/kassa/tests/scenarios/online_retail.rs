@@ -9,9 +9,11 @@ use crate::harness::{Shop, test_data};
 
 /// The 305 files, unpacked beside the shop.
 fn files(set: &Path, into: &Path) -> Vec<PathBuf> {
-    let unpacked = Command::new("tar").arg("-C").arg(into).arg("--zstd").arg("-xf").arg(set.join("by-day.tar.zst")).status().expect("tar");
+    let unpacked =
+        Command::new("tar").arg("-C").arg(into).arg("--zstd").arg("-xf").arg(set.join("by-day.tar.zst")).status().expect("tar");
     assert!(unpacked.success());
-    let mut files: Vec<PathBuf> = std::fs::read_dir(into.join("by-day")).expect("files").map(|entry| entry.expect("a file").path()).collect();
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(into.join("by-day")).expect("files").map(|entry| entry.expect("a file").path()).collect();
     files.sort();
     assert_eq!(files.len(), 305);
     files

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::harness::{KASSA, Shop, root};
 
-const STREAMS: [&str; 9] = ["fx_rates", "products", "customers", "events", "orders", "order_lines", "payments", "refunds", "inventory"];
+const STREAMS: [&str; 9] =
+    ["fx_rates", "products", "customers", "events", "orders", "order_lines", "payments", "refunds", "inventory"];
 
 fn decimal(value: &Value) -> String {
     let text = value.as_str().expect("a decimal");
@@ -16,7 +17,10 @@ fn decimal(value: &Value) -> String {
 #[test]
 fn other_readers_get_the_same_totals_and_the_archives_bytes() {
     let python = std::env::var("KASSA_TEST_PYTHON");
-    assert!(python.is_ok() || std::env::var_os("CI").is_none(), "KASSA_TEST_PYTHON names a Python with deltalake, duckdb and polars");
+    assert!(
+        python.is_ok() || std::env::var_os("CI").is_none(),
+        "KASSA_TEST_PYTHON names a Python with deltalake, duckdb and polars"
+    );
     let Ok(python) = python else {
         eprintln!("LEFT OUT: KASSA_TEST_PYTHON names no Python with deltalake, duckdb and polars; `make test` makes one");
         return;

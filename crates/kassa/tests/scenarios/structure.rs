@@ -11,13 +11,20 @@ fn dependencies(metadata: &Value, name: &str) -> BTreeSet<String> {
     let packages = metadata["packages"].as_array().expect("packages");
     let package = packages.iter().find(|package| package["name"] == name).unwrap_or_else(|| panic!("no crate {name}"));
     let dependencies = package["dependencies"].as_array().expect("dependencies").iter();
-    dependencies.filter(|dependency| dependency["kind"].is_null()).map(|dependency| dependency["name"].as_str().expect("a name").to_owned()).collect()
+    dependencies
+        .filter(|dependency| dependency["kind"].is_null())
+        .map(|dependency| dependency["name"].as_str().expect("a name").to_owned())
+        .collect()
 }
 
 #[test]
 fn pure_crates_stay_pure_and_adapters_do_not_know_each_other() {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let output = Command::new(cargo).args(["metadata", "--format-version", "1", "--no-deps", "--offline"]).current_dir(root()).output().expect("cargo metadata");
+    let output = Command::new(cargo)
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo metadata");
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let of_kassa = |name: &str| -> BTreeSet<String> {
         dependencies(&metadata, name).into_iter().filter(|dependency| dependency.starts_with("kassa-")).collect()

@@ -116,7 +116,8 @@ impl Snapshot {
         for name in names.iter().filter(|name| name.starts_with(&prefix) && name.ends_with(".parquet")) {
             let path = format!("{log}/{name}");
             let corrupt = |error: String| LogError::Corrupt(format!("{path}: {error}"));
-            let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(store.get(&path)?)).map_err(|error| corrupt(error.to_string()))?;
+            let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(store.get(&path)?))
+                .map_err(|error| corrupt(error.to_string()))?;
             let wanted = ["add.path", "add.size", "add.modificationTime", "add.partitionValues", "add.stats", "txn", "metaData"];
             let mask = ProjectionMask::columns(builder.parquet_schema(), wanted);
             for batch in builder.with_projection(mask).build().map_err(|error| corrupt(error.to_string()))? {
@@ -179,7 +180,9 @@ fn long(rows: &StructArray, name: &str, row: usize) -> Option<i64> {
 }
 
 fn partition_values(rows: &StructArray, row: usize) -> BTreeMap<String, Option<String>> {
-    let Some(maps) = rows.column_by_name("partitionValues").and_then(|column| column.as_map_opt()) else { return BTreeMap::new() };
+    let Some(maps) = rows.column_by_name("partitionValues").and_then(|column| column.as_map_opt()) else {
+        return BTreeMap::new();
+    };
     let entries = maps.value(row);
     let keys = entries.column(0).as_string_opt::<i32>();
     let values = entries.column(1).as_string_opt::<i32>();

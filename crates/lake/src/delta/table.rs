@@ -110,9 +110,11 @@ impl DeltaTable {
         }
         crash::point("lake.after_data_files");
         let now = self.clock.now() / 1000;
-        lines.extend(positions.iter().map(|(partition, next)| {
-            Line::from(Txn { app_id: app_id(partition), version: *next, last_updated: Some(now) })
-        }));
+        lines.extend(
+            positions
+                .iter()
+                .map(|(partition, next)| Line::from(Txn { app_id: app_id(partition), version: *next, last_updated: Some(now) })),
+        );
         self.commit(lines, "WRITE")
     }
 

@@ -18,7 +18,8 @@ fn log_of(table: &DeltaTable) -> String {
 pub(super) fn write(table: &DeltaTable) -> Result<(), LogError> {
     crash::point("maintain.before_checkpoint");
     let folder = std::path::absolute(table.store().local_path(&table.spec().folder))?;
-    let url = Url::from_directory_path(&folder).map_err(|()| LogError::Encode(format!("{} is no place for a table", folder.display())))?;
+    let url = Url::from_directory_path(&folder)
+        .map_err(|()| LogError::Encode(format!("{} is no place for a table", folder.display())))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let written: Result<(), DeltaTableError> = runtime.block_on(async {
         let opened = Box::pin(open_table(url)).await?;
@@ -30,7 +31,11 @@ pub(super) fn write(table: &DeltaTable) -> Result<(), LogError> {
     crash::point("maintain.after_checkpoint_synced");
     let read = Snapshot::load(table.store().as_ref(), &table.spec().folder)?;
     if !says_the_same(&read, table.snapshot()) {
-        return Err(LogError::Corrupt(format!("{}: the checkpoint of version {:?} is not what the log says", table.spec().name, read.version)));
+        return Err(LogError::Corrupt(format!(
+            "{}: the checkpoint of version {:?} is not what the log says",
+            table.spec().name,
+            read.version
+        )));
     }
     Ok(())
 }
@@ -40,7 +45,10 @@ fn says_the_same(read: &Snapshot, held: &Snapshot) -> bool {
     fn essence(files: &BTreeMap<String, Add>) -> Essence<'_> {
         files.values().map(|add| (add.path.as_str(), (add.size, add.rows(), &add.partition_values))).collect()
     }
-    read.version == held.version && read.checkpoint == held.version && read.txns == held.txns && essence(&read.files) == essence(&held.files)
+    read.version == held.version
+        && read.checkpoint == held.version
+        && read.txns == held.txns
+        && essence(&read.files) == essence(&held.files)
 }
 
 /// Deletes entries and checkpoints that a checkpoint at `version`, known to be good, has made superfluous. Oldest first, so that
@@ -69,7 +77,8 @@ pub(super) fn drop_unreadable(table: &DeltaTable) -> Result<(), LogError> {
     let used = table.snapshot().checkpoint;
     let newest = table.snapshot().version;
     let names = table.store().list(&log)?;
-    let torn: Vec<&String> = names.iter().filter(|name| checkpoint_version(name).is_some_and(|at| Some(at) > used && Some(at) <= newest)).collect();
+    let torn: Vec<&String> =
+        names.iter().filter(|name| checkpoint_version(name).is_some_and(|at| Some(at) > used && Some(at) <= newest)).collect();
     if torn.is_empty() {
         return Ok(());
     }

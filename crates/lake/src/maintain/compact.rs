@@ -89,7 +89,12 @@ pub(super) fn merge(table: &DeltaTable, slice: &[Add]) -> Result<NewFile, LogErr
         })?;
         // A file that lost rows must not be laundered into one that the log agrees with.
         if add.rows().is_some_and(|stated| i64::try_from(count) != Ok(stated)) {
-            return Err(LogError::Corrupt(format!("{}/{}: {count} rows, where the log says {:?}", spec.folder, add.path, add.rows())));
+            return Err(LogError::Corrupt(format!(
+                "{}/{}: {count} rows, where the log says {:?}",
+                spec.folder,
+                add.path,
+                add.rows()
+            )));
         }
         rows += count;
     }

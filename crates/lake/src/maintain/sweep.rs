@@ -22,7 +22,8 @@ impl Sweep {
         let mut sweep = Self::default();
         for path in data_files(table)? {
             if !table.snapshot().files.contains_key(&path) {
-                let since = modified(table, &path).map_or(now, |modified| now.max(modified + options.orphan_age - options.retention));
+                let since =
+                    modified(table, &path).map_or(now, |modified| now.max(modified + options.orphan_age - options.retention));
                 sweep.leaving.push_back((path, since));
             }
         }
@@ -63,7 +64,10 @@ fn data_files(table: &DeltaTable) -> Result<Vec<String>, LogError> {
             paths.push(name);
         }
     }
-    let drafts = store.list(&format!("{}/_delta_log", spec.folder))?.into_iter().filter(|name| name.starts_with(".draft-") || name.contains(".parquet#"));
+    let drafts = store
+        .list(&format!("{}/_delta_log", spec.folder))?
+        .into_iter()
+        .filter(|name| name.starts_with(".draft-") || name.contains(".parquet#"));
     paths.extend(drafts.map(|name| format!("_delta_log/{name}")));
     Ok(paths)
 }

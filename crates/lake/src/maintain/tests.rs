@@ -256,7 +256,8 @@ fn leftovers_of_a_crash_go_only_when_old() {
     let folder = dir.path().join("DWH/spans");
     for (name, hours) in [("part-old.parquet", 2), ("part-new.parquet", 0), ("_delta_log/.draft-1-1", 2)] {
         fs::write(folder.join(name), b"half").unwrap();
-        let modified = SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(SystemClock.now()).unwrap()) - Duration::from_secs(hours * 3600);
+        let modified = SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(SystemClock.now()).unwrap())
+            - Duration::from_secs(hours * 3600);
         File::options().append(true).open(folder.join(name)).unwrap().set_modified(modified).unwrap();
     }
     let mut maintainer = Maintainer::default();
@@ -289,7 +290,8 @@ fn a_file_that_lost_rows_is_not_merged_away() {
     let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
     let mut table = open(&store);
     (0..10).for_each(|number| commit(&mut table, number).unwrap());
-    let empty = encode::parquet(&[Rows::new(Table::Spans).finish().unwrap()], &encode::properties(&Table::Spans.schema())).unwrap();
+    let empty =
+        encode::parquet(&[Rows::new(Table::Spans).finish().unwrap()], &encode::properties(&Table::Spans.schema())).unwrap();
     for add in table.snapshot().files.values() {
         store.put(&format!("DWH/spans/{}", add.path), &empty).unwrap();
     }

@@ -37,7 +37,9 @@ fn derived(contract: Contract) -> Vec<Table> {
 impl Prover<'_> {
     pub(crate) fn contents(&mut self, derive: &mut dyn Rederive) -> Result<(), LogError> {
         let (mut held, mut told) = (Sums::new(), Sums::new());
-        for table in Table::ALL.into_iter().filter(|table| self.contracts.values().any(|contract| derived(*contract).contains(table))) {
+        for table in
+            Table::ALL.into_iter().filter(|table| self.contracts.values().any(|contract| derived(*contract).contains(table)))
+        {
             scan(self.store, table, &[], &mut |rows| self.add(table, &rows, &mut held))?;
         }
         let topics: Vec<Arc<str>> = self.contracts.keys().cloned().collect();
@@ -144,9 +146,21 @@ impl Prover<'_> {
             Ok(())
         })?;
         let columns = [
-            "currency", "fx_rate", "gross_amount", "discount_amount", "tax_amount", "shipping_amount", "net_amount", "gross_amount_reporting",
-            "discount_amount_reporting", "tax_amount_reporting", "shipping_amount_reporting", "net_amount_reporting", "source_topic",
-            "source_partition", "source_offset",
+            "currency",
+            "fx_rate",
+            "gross_amount",
+            "discount_amount",
+            "tax_amount",
+            "shipping_amount",
+            "net_amount",
+            "gross_amount_reporting",
+            "discount_amount_reporting",
+            "tax_amount_reporting",
+            "shipping_amount_reporting",
+            "net_amount_reporting",
+            "source_topic",
+            "source_partition",
+            "source_offset",
         ];
         let mut wrong = Vec::new();
         scan(self.store, Table::FactSales, &columns, &mut |rows| {

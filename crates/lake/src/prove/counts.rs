@@ -69,7 +69,12 @@ impl Prover<'_> {
             if span.from > at {
                 self.find("gap", "spans", range(at, span.from), "no span accounts for these offsets".to_owned());
             } else if span.from < at {
-                self.find("overlap", "spans", range(span.from, at.min(span.to)), "two spans account for these offsets".to_owned());
+                self.find(
+                    "overlap",
+                    "spans",
+                    range(span.from, at.min(span.to)),
+                    "two spans account for these offsets".to_owned(),
+                );
             }
             if !span.counts.add_up() || span.counts.read + span.gap > span.to - span.from {
                 let detail = format!("{:?} does not add up over {} offsets", span.counts, span.to - span.from);
@@ -97,7 +102,8 @@ impl Prover<'_> {
         for add in snapshot.files.values() {
             read::file(self.store, &folder, add, &schema, &["partition", "offset"], &mut |rows| {
                 let (numbers, offsets) = (rows.column(0).as_primitive::<Int64Type>(), rows.column(1).as_primitive::<Int64Type>());
-                for row in (0..rows.num_rows()).filter(|row| numbers.value(*row) == partition.number && offsets.value(*row) < end) {
+                for row in (0..rows.num_rows()).filter(|row| numbers.value(*row) == partition.number && offsets.value(*row) < end)
+                {
                     if !held.insert(place(offsets.value(row))) {
                         doubled.insert(place(offsets.value(row)));
                     }
@@ -114,7 +120,8 @@ impl Prover<'_> {
                 self.find_offsets("missing", &folder, partition, &missing, "accounted for, but not in the archive");
             }
         }
-        let position = snapshot.txns.iter().find(|(app, _)| partition_of(app).as_ref() == Some(partition)).map_or(0, |(_, next)| *next);
+        let position =
+            snapshot.txns.iter().find(|(app, _)| partition_of(app).as_ref() == Some(partition)).map_or(0, |(_, next)| *next);
         if position < end {
             let detail = format!("the archive's position {position} lies before what is accounted for");
             self.find("position", &folder, Some((partition, position, end)), detail);
@@ -182,7 +189,8 @@ impl Prover<'_> {
         let both = &accepted & &rejected;
         self.find_offsets("double", "rejected", partition, &both, "both accepted and set aside");
         for span in spans {
-            let count = |set: &RoaringTreemap| i64::try_from(set.range_cardinality(place(span.from)..place(span.to))).unwrap_or(0);
+            let count =
+                |set: &RoaringTreemap| i64::try_from(set.range_cardinality(place(span.from)..place(span.to))).unwrap_or(0);
             let (held, aside) = (count(&accepted), count(&rejected));
             let replayed = span.counts.dead_letters - aside;
             let range = Some((partition, span.from, span.to));
@@ -205,10 +213,12 @@ impl Prover<'_> {
         let end = spans.iter().map(|span| span.to).max().unwrap_or(0);
         for table in tables_of(contract).filter(|table| *table != Table::Spans) {
             let snapshot = Snapshot::load(self.store, &folder_of(table))?;
-            let position = snapshot.txns.iter().find(|(app, _)| partition_of(app).as_ref() == Some(partition)).map(|(_, next)| *next);
+            let position =
+                snapshot.txns.iter().find(|(app, _)| partition_of(app).as_ref() == Some(partition)).map(|(_, next)| *next);
             let offsets = if table == Table::Rejected { self.rejected.get(partition) } else { self.accepted.get(partition) };
             let fed = table == Table::primary(contract) || table == Table::Rejected;
-            let last = offsets.filter(|_| fed).and_then(RoaringTreemap::max).map_or(0, |last| i64::try_from(last).unwrap_or(0) + 1);
+            let last =
+                offsets.filter(|_| fed).and_then(RoaringTreemap::max).map_or(0, |last| i64::try_from(last).unwrap_or(0) + 1);
             let position = position.unwrap_or(0);
             if position < last {
                 let detail = format!("the position {position} lies before rows that the table holds, up to {last}");

@@ -13,7 +13,8 @@ use crate::read::{archive_folder, folder_of};
 impl Prover<'_> {
     /// Whether all can be read.
     pub(crate) fn files(&mut self) -> Result<bool, LogError> {
-        let mut folders: Vec<(String, String)> = Table::ALL.iter().map(|table| (table.name().to_owned(), folder_of(*table))).collect();
+        let mut folders: Vec<(String, String)> =
+            Table::ALL.iter().map(|table| (table.name().to_owned(), folder_of(*table))).collect();
         let mut topics: Vec<Arc<str>> = self.contracts.keys().cloned().collect();
         topics.sort();
         folders.extend(topics.iter().map(|topic| (archive_folder(topic), archive_folder(topic))));
@@ -35,7 +36,12 @@ impl Prover<'_> {
         };
         let size = file.metadata().map_or(0, |metadata| metadata.len());
         if i64::try_from(size).ok() != Some(add.size) {
-            return self.find("file_swapped", name, None, format!("{folder}/{} has {size} bytes, the log says {}", add.path, add.size));
+            return self.find(
+                "file_swapped",
+                name,
+                None,
+                format!("{folder}/{} has {size} bytes, the log says {}", add.path, add.size),
+            );
         }
         let rows = match ParquetRecordBatchReaderBuilder::try_new(file) {
             Ok(reader) => reader.metadata().file_metadata().num_rows(),
@@ -43,7 +49,12 @@ impl Prover<'_> {
         };
         self.proof.rows += rows;
         if add.rows().is_some_and(|said| said != rows) {
-            self.find("file_swapped", name, None, format!("{folder}/{} has {rows} rows, the log says {:?}", add.path, add.rows()));
+            self.find(
+                "file_swapped",
+                name,
+                None,
+                format!("{folder}/{} has {rows} rows, the log says {:?}", add.path, add.rows()),
+            );
         }
     }
 }

@@ -50,7 +50,8 @@ impl Prover<'_> {
                 let keys = rows.column(0).as_primitive::<Int64Type>();
                 let parts: Vec<&StringArray> = (1..columns.len()).filter_map(|at| rows.column(at).as_string_opt()).collect();
                 for row in 0..rows.num_rows() {
-                    let natural: Vec<&str> = parts.iter().map(|part| if part.is_valid(row) { part.value(row) } else { "" }).collect();
+                    let natural: Vec<&str> =
+                        parts.iter().map(|part| if part.is_valid(row) { part.value(row) } else { "" }).collect();
                     if Key::of(kind, &natural).0 != keys.value(row) {
                         wrong.push(format!("{} is not the key of `{}`", keys.value(row), natural.join("/")));
                     }

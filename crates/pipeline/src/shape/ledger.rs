@@ -67,7 +67,8 @@ const LINES_MAX: usize = 10_000;
 
 fn raw_lines(json: Option<&str>) -> Result<Vec<&RawValue>, DeadLetter> {
     let Some(json) = json else { return Ok(Vec::new()) };
-    let lines: Vec<&RawValue> = serde_json::from_str(json).map_err(|error| DeadLetter::new(Reason::NotJson, "lines", error.to_string()))?;
+    let lines: Vec<&RawValue> =
+        serde_json::from_str(json).map_err(|error| DeadLetter::new(Reason::NotJson, "lines", error.to_string()))?;
     if lines.len() > LINES_MAX {
         return Err(DeadLetter::new(Reason::OutOfRange, "lines", format!("{} lines, at most {LINES_MAX}", lines.len())));
     }
@@ -206,20 +207,14 @@ impl Shaper<'_> {
         let address = self.address(&refund.ship_to)?;
         for line in lines {
             let line_id = format!("{}/{}", refund.refund_id, line.line_id);
-            let place =
-                Place { order_id: refund.order_id, line_id: &line_id, placed_at: refund.placed_at, customer, address };
+            let place = Place { order_id: refund.order_id, line_id: &line_id, placed_at: refund.placed_at, customer, address };
             self.nested_line(event, &place, &line.row)?;
         }
         // What a refund gives back beyond its lines, and so that each accepted refund leaves a row, an empty one too.
         let beyond = refund.adjustments.is_some() || refund.shipping.is_some();
         if beyond || lines.is_empty() {
-            let place = Place {
-                order_id: refund.order_id,
-                line_id: refund.refund_id,
-                placed_at: refund.placed_at,
-                customer,
-                address,
-            };
+            let place =
+                Place { order_id: refund.order_id, line_id: refund.refund_id, placed_at: refund.placed_at, customer, address };
             let cells = Cells {
                 movement: Movement::Adjustment,
                 product: Key::UNKNOWN,
@@ -238,8 +233,7 @@ impl Shaper<'_> {
     fn nested_line(&mut self, event: &Event<'_>, place: &Place<'_>, line: &Movements<'_>) -> Result<(), Collision> {
         let [sku, name, brand, category] = line.said.each_ref().map(Option::as_deref);
         let said = Said { sku, name, brand, category };
-        let product =
-            self.product(event.envelope.store_id, line.product.0.as_deref(), line.product.1.as_deref(), said)?;
+        let product = self.product(event.envelope.store_id, line.product.0.as_deref(), line.product.1.as_deref(), said)?;
         let cells = Cells {
             movement: line.movement,
             product,
