@@ -55,16 +55,21 @@ fn cell<'a>(column: &'a dyn Array, row: usize, kind: Kind) -> Value<'a> {
                 Value::Decimal(units, scale)
             }
         }
-        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => Value::Micros(column.as_primitive::<TimestampMicrosecondType>().value(row)),
+        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => {
+            Value::Micros(column.as_primitive::<TimestampMicrosecondType>().value(row))
+        }
         _ => Value::Absent,
     }
 }
 
 fn text(text: &str, kind: Kind) -> Value<'_> {
-    match kind {
-        Kind::Lines | Kind::Texts | Kind::Category if text.starts_with('[') => Value::Nested(text),
-        _ => Value::Text(Cow::Borrowed(text)),
-    }
+    let is_list = match kind {
+        Kind::Lines => text.starts_with('['),
+        // A name may start with a bracket too: `[Sale] Garden`.
+        Kind::Texts | Kind::Category => text.starts_with('[') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok(),
+        _ => false,
+    };
+    if is_list { Value::Nested(text) } else { Value::Text(Cow::Borrowed(text)) }
 }
 
 fn whole<'a>(value: i64, textual: bool) -> Value<'a> {

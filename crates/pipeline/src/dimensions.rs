@@ -64,7 +64,9 @@ impl Shaper<'_> {
     pub(crate) fn customer(&mut self, store: &str, id: &str) -> Result<Key, Collision> {
         let key = Key::of("customer", &[store, id]);
         if self.member(Table::DimCustomer, key, &[store, id])? {
-            self.add(Table::DimCustomer, |row, at| row.key(key).text(id).text(None).text(None).key(Key::UNKNOWN).i64(at).bool(true).text(None));
+            self.add(Table::DimCustomer, |row, at| {
+                row.key(key).text(id).text(None).text(None).key(Key::UNKNOWN).i64(at).bool(true).text(None)
+            });
         }
         Ok(key)
     }
@@ -83,8 +85,20 @@ impl Shaper<'_> {
         if self.member(Table::DimProduct, key, &natural)? {
             let category = self.category(said.category)?;
             self.add(Table::DimProduct, |row, at| {
-                row.key(key).text(id).text(variant).text(said.sku).text(said.name).text(said.brand).key(category)
-                    .decimal::<6>(None).decimal::<6>(None).text(None).text(None).i64(at).bool(true).text(None)
+                row.key(key)
+                    .text(id)
+                    .text(variant)
+                    .text(said.sku)
+                    .text(said.name)
+                    .text(said.brand)
+                    .key(category)
+                    .decimal::<6>(None)
+                    .decimal::<6>(None)
+                    .text(None)
+                    .text(None)
+                    .i64(at)
+                    .bool(true)
+                    .text(None)
             });
         }
         Ok(key)
@@ -134,7 +148,8 @@ impl Shaper<'_> {
         let city = self.city(address)?;
         let country = self.country(address.country)?;
         let part = |part: Option<&'_ str>| part.unwrap_or_default().to_owned();
-        let natural = [part(address.street), part(address.region), part(address.country), part(address.city), part(address.postcode)];
+        let natural =
+            [part(address.street), part(address.region), part(address.country), part(address.city), part(address.postcode)];
         if natural.iter().all(String::is_empty) {
             return Ok((Key::UNKNOWN, country));
         }
@@ -177,7 +192,15 @@ impl Shaper<'_> {
         Ok(())
     }
 
-    /// Adds a row with this record's lineage; `fill` gets the event time for `valid_from`.
+    /// Adds the row that the record (0) or its n-th nested line is there for; `fill` gets the event time. Its index does not depend
+    /// on which members were new, so that a second reading makes the same row.
+    pub(crate) fn fact(&mut self, table: Table, nth: u32, fill: impl for<'r> FnOnce(Row<'r>, i64) -> Row<'r>) {
+        let lineage = self.lineage;
+        let row = fill(self.rows.of(table).row(), lineage.occurred_at);
+        lineage.finish(row, i32::try_from(nth).unwrap_or(i32::MAX));
+    }
+
+    /// Adds a row of a member that is new; `fill` gets the event time for `valid_from`.
     pub(crate) fn add(&mut self, table: Table, fill: impl for<'r> FnOnce(Row<'r>, i64) -> Row<'r>) {
         let lineage = self.lineage;
         let row = fill(self.rows.of(table).row(), lineage.occurred_at);

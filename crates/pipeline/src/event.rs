@@ -213,7 +213,11 @@ pub struct Event<'r> {
 }
 
 /// Holds a payload against its contract.
-pub fn validate<'r, 'a>(layout: &'r Layout, payload: &'r Payload<'a>, zone: &'r jiff::tz::TimeZone) -> Result<Event<'r>, DeadLetter> {
+pub fn validate<'r, 'a>(
+    layout: &'r Layout,
+    payload: &'r Payload<'a>,
+    zone: &'r jiff::tz::TimeZone,
+) -> Result<Event<'r>, DeadLetter> {
     let mut r = Reader::new(layout, payload, zone);
     let envelope = envelope(&mut r, layout.contract)?;
     let body = match layout.contract {
@@ -295,10 +299,20 @@ fn address<'r>(r: &mut Reader<'r, '_>, names: &[&str; 5]) -> Result<Address<'r>,
     })
 }
 
-const SHIPPING: [&str; 5] =
-    ["shipping_address_street", "shipping_address_postcode", "shipping_address_city", "shipping_address_region", "shipping_address_country"];
-const BILLING: [&str; 5] =
-    ["billing_address_street", "billing_address_postcode", "billing_address_city", "billing_address_region", "billing_address_country"];
+const SHIPPING: [&str; 5] = [
+    "shipping_address_street",
+    "shipping_address_postcode",
+    "shipping_address_city",
+    "shipping_address_region",
+    "shipping_address_country",
+];
+const BILLING: [&str; 5] = [
+    "billing_address_street",
+    "billing_address_postcode",
+    "billing_address_city",
+    "billing_address_region",
+    "billing_address_country",
+];
 const HOME: [&str; 5] = ["address_street", "address_postcode", "address_city", "address_region", "address_country"];
 
 fn order<'r>(r: &mut Reader<'r, '_>, envelope: &Envelope<'_>) -> Result<Order<'r>, DeadLetter> {
@@ -308,7 +322,12 @@ fn order<'r>(r: &mut Reader<'r, '_>, envelope: &Envelope<'_>) -> Result<Order<'r
         revision: r.integer("revision")?.unwrap_or(0),
         statuses: [r.id("status")?, r.id("financial_status")?, r.id("fulfilment_status")?],
         placed_at: r.timestamp("placed_at")?.unwrap_or(envelope.occurred_at),
-        milestones: [r.timestamp("processed_at")?, r.timestamp("paid_at")?, r.timestamp("cancelled_at")?, r.timestamp("closed_at")?],
+        milestones: [
+            r.timestamp("processed_at")?,
+            r.timestamp("paid_at")?,
+            r.timestamp("cancelled_at")?,
+            r.timestamp("closed_at")?,
+        ],
         cancel_reason: r.text("cancel_reason")?,
         currency: r.currency("currency")?,
         shop_currency: r.currency("shop_currency")?,
@@ -351,21 +370,23 @@ fn order_line<'r>(r: &mut Reader<'r, '_>, envelope: &Envelope<'_>) -> Result<Ord
     }
     r.amount("list_price")?;
     let unit_price = r.amount("unit_price")?;
-    let unpriced = unit_price.is_none().then(|| r.refuse(Reason::MissingField, "a line needs unit_price or amount"));
-    let (discount, tax, shipping) = (r.amount("discount")?, r.amount("tax")?, r.amount("shipping")?);
-    let stated = r.amount("amount")?;
-    let gross = match (stated, unit_price) {
-        (Some(stated), _) => stated,
-        (None, Some(price)) => Amount::of(price, quantity).map_err(|error| r.refuse(Reason::OutOfRange, error.to_string()))?,
-        (None, None) => return Err(unpriced.unwrap_or_else(|| r.refuse(Reason::MissingField, "a line needs unit_price or amount"))),
+    // Said of the price, while it is the field at hand; heard only if no amount is stated.
+    let priced = match unit_price.map(|price| Amount::of(price, quantity)) {
+        Some(priced) => priced.map_err(|error| r.refuse(Reason::OutOfRange, format!("unit_price × quantity is {error}"))),
+        None => Err(r.refuse(Reason::MissingField, "a line needs unit_price or amount")),
     };
+    let (discount, tax, shipping) = (r.amount("discount")?, r.amount("tax")?, r.amount("shipping")?);
+    let gross = r.amount("amount")?.map_or(priced, Ok)?;
+    let net = gross.minus(discount.unwrap_or_default());
+    net.map_err(|error| r.refuse(Reason::OutOfRange, format!("the amount less the discount is {error}")))?;
     let currency = r.currency("currency")?;
     let currency = r.must(currency)?;
-    // A return or cancellation that states its pieces as positive means them to go back.
-    let backwards = matches!(movement, Movement::Return | Movement::Cancellation) && quantity > Quantity::ZERO;
+    // A return or cancellation that states its pieces or its amount as positive means them to go back: neither ever adds.
+    let goes_back = matches!(movement, Movement::Return | Movement::Cancellation);
+    let turned = goes_back && (gross > Amount::ZERO || (gross == Amount::ZERO && quantity > Quantity::ZERO));
     let signed = |amount: Option<Amount>| {
         let amount = amount.unwrap_or_default();
-        if backwards { Amount::from_units(-amount.0) } else { amount }
+        if turned { Amount::from_units(-amount.0) } else { amount }
     };
     Ok(OrderLine {
         order_id,
@@ -378,7 +399,7 @@ fn order_line<'r>(r: &mut Reader<'r, '_>, envelope: &Envelope<'_>) -> Result<Ord
         name,
         brand,
         category,
-        quantity: if backwards { Quantity::from_units(-quantity.0) } else { quantity },
+        quantity: if goes_back { quantity.min(Quantity::from_units(-quantity.0)) } else { quantity },
         unit_price,
         gross: signed(Some(gross)),
         discount: signed(discount),

@@ -47,14 +47,20 @@ impl Reporting {
     /// gross, discount, tax and shipping at a rate, each rounded once.
     pub fn of(amounts: [Amount; 4], rate: Option<Rate>) -> Self {
         let Some(rate) = rate else { return Self::default() };
-        let [Ok(gross), Ok(discount), Ok(tax), Ok(shipping)] = amounts.map(|amount| amount.at(rate)) else { return Self::default() };
+        let [Ok(gross), Ok(discount), Ok(tax), Ok(shipping)] = amounts.map(|amount| amount.at(rate)) else {
+            return Self::default();
+        };
+        let Ok(net) = gross.minus(discount) else { return Self::default() };
         Self {
             gross: Some(gross),
             discount: Some(discount),
             tax: Some(tax),
             shipping: Some(shipping),
-            net: Some(Amount::from_units(gross.0 - discount.0)),
+            net: Some(net),
             rate: Some(rate),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
