@@ -45,7 +45,7 @@ impl<const SCALE: u32> Decimal<SCALE> {
             [b'+', rest @ ..] => (false, rest),
             rest => (false, rest),
         };
-        let parts = Digits::scan(digits)?;
+        let parts = Digits::scan(digits, SCALE)?;
         let units = parts.to_units(SCALE)?;
         if units >= Self::LIMIT {
             return Err(DecimalError::TooLarge);
@@ -81,6 +81,11 @@ impl Amount {
     /// This amount in the currency that `rate` leads to, rounded half-even to 6 places.
     pub fn at(self, rate: Rate) -> Result<Amount, DecimalError> {
         Self::bounded(round_half_even(i128::from(self.0) * i128::from(rate.0), i128::from(Rate::ONE)))
+    }
+
+    /// The difference, if it is smaller than 10^12 as every amount is.
+    pub fn minus(self, other: Amount) -> Result<Amount, DecimalError> {
+        Self::bounded(i128::from(self.0) - i128::from(other.0))
     }
 
     fn bounded(units: i128) -> Result<Amount, DecimalError> {
@@ -132,7 +137,7 @@ struct Digits {
 }
 
 impl Digits {
-    fn scan(text: &[u8]) -> Result<Self, DecimalError> {
+    fn scan(text: &[u8], scale: u32) -> Result<Self, DecimalError> {
         let (mut value, mut exponent) = (0_u128, 0_i64);
         let (mut seen_digit, mut seen_point) = (false, false);
         // Zeros are held back until another digit follows, so that "1.000…0" of any length stays small.
@@ -148,8 +153,9 @@ impl Digits {
                     if byte == b'0' {
                         zeros = if value == 0 { 0 } else { zeros + 1 };
                     } else {
-                        let shift = 10_u128.checked_pow(zeros + 1).ok_or(DecimalError::TooLarge)?;
-                        value = value.checked_mul(shift).ok_or(DecimalError::TooLarge)? + u128::from(byte - b'0');
+                        let shift = 10_u128.checked_pow(zeros.saturating_add(1));
+                        let longer = shift.and_then(|shift| value.checked_mul(shift)?.checked_add(u128::from(byte - b'0')));
+                        value = longer.ok_or_else(|| Self::too_long(text, scale))?;
                         zeros = 0;
                     }
                 }
@@ -166,6 +172,22 @@ impl Digits {
             return Err(DecimalError::NotFinite);
         }
         Ok(Self { value, exponent: exponent.saturating_add(i64::from(zeros)) })
+    }
+
+    /// What is wrong with a number of more than 38 significant digits: its size, else its precision.
+    fn too_long(text: &[u8], scale: u32) -> DecimalError {
+        let end = text.iter().position(|byte| matches!(byte, b'e' | b'E')).unwrap_or(text.len());
+        if !text[..end].iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') {
+            return DecimalError::NotFinite;
+        }
+        let exponent = if end == text.len() { Ok(0) } else { Self::scan_exponent(&text[end + 1..]) };
+        let whole = text[..end].split(|byte| *byte == b'.').next().unwrap_or_default();
+        let digits = whole.iter().skip_while(|digit| **digit == b'0').count();
+        match exponent {
+            Err(error) => error,
+            Ok(exponent) if i64::try_from(digits).unwrap_or(i64::MAX).saturating_add(exponent) > 12 => DecimalError::TooLarge,
+            Ok(_) => DecimalError::TooPrecise(scale),
+        }
     }
 
     fn scan_exponent(text: &[u8]) -> Result<i64, DecimalError> {

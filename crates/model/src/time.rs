@@ -21,7 +21,8 @@ pub enum TimeError {
     OutOfRange,
 }
 
-fn in_range(micros: i64) -> Result<i64, TimeError> {
+/// The µs themselves, if they lie within the years 1900 to 2199.
+pub fn in_range(micros: i64) -> Result<i64, TimeError> {
     if (EARLIEST..LATEST).contains(&micros) { Ok(micros) } else { Err(TimeError::OutOfRange) }
 }
 

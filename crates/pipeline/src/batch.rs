@@ -56,7 +56,7 @@ impl Batch {
 
     /// What became of the records at or beyond `from`.
     pub fn span_from(&self, from: i64) -> Span {
-        let from = from.max(self.from);
+        let from = from.clamp(self.from, self.records.next.max(self.from));
         let first = self.records.offsets.partition_point(|offset| *offset < from);
         Span {
             partition: self.records.partition.clone(),
@@ -79,3 +79,6 @@ impl Batch {
         filter_record_batch(rows, &keep).ok().filter(|rows| rows.num_rows() > 0)
     }
 }
+
+#[cfg(test)]
+mod tests;

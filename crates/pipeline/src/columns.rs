@@ -63,10 +63,13 @@ fn cell<'a>(column: &'a dyn Array, row: usize, kind: Kind) -> Value<'a> {
 }
 
 fn text(text: &str, kind: Kind) -> Value<'_> {
-    match kind {
-        Kind::Lines | Kind::Texts | Kind::Category if text.starts_with('[') => Value::Nested(text),
-        _ => Value::Text(Cow::Borrowed(text)),
-    }
+    let is_list = match kind {
+        Kind::Lines => text.starts_with('['),
+        // A name may start with a bracket too: `[Sale] Garden`.
+        Kind::Texts | Kind::Category => text.starts_with('[') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok(),
+        _ => false,
+    };
+    if is_list { Value::Nested(text) } else { Value::Text(Cow::Borrowed(text)) }
 }
 
 fn whole<'a>(value: i64, textual: bool) -> Value<'a> {

@@ -83,20 +83,23 @@ impl Layout {
 #[derive(Debug)]
 pub struct Payload<'a> {
     pub slots: Vec<Value<'a>>,
-    /// Unknown fields as the inside of a JSON object: `"a":1,"b":"x"`.
+    /// Unknown fields as a JSON object; empty if there are none.
     pub extra: String,
+    /// The slots that the record has named, with null too: a bit each.
+    named: u64,
     /// The slot of the n-th key of the last record: producers write their fields in one order.
     order: Vec<Option<usize>>,
 }
 
 impl<'a> Payload<'a> {
     pub fn new(layout: &Layout) -> Self {
-        Self { slots: vec![Value::Absent; layout.names.len()], extra: String::new(), order: Vec::new() }
+        Self { slots: vec![Value::Absent; layout.names.len()], extra: String::new(), named: 0, order: Vec::new() }
     }
 
     pub fn clear(&mut self) {
         self.slots.fill(Value::Absent);
         self.extra.clear();
+        self.named = 0;
     }
 }
 
@@ -114,7 +117,7 @@ pub fn json<'a>(layout: &Layout, bytes: &'a [u8], payload: &mut Payload<'a>) -> 
     match (refused, read) {
         (Some(letter), _) => Err(letter),
         (None, Ok(())) => Ok(()),
-        (None, Err(error)) => Err(not_json(text, &error)),
+        (None, Err(_)) => Err(not_json(text)),
     }
 }
 
@@ -125,12 +128,40 @@ pub fn utf8(bytes: &[u8]) -> Result<&str, DeadLetter> {
     })
 }
 
-pub(crate) fn not_json(text: &str, error: &serde_json::Error) -> DeadLetter {
+/// What is wrong with a record that no object could be read from. The parser asked here does not recurse, nor quote the record.
+pub(crate) fn not_json(text: &str) -> DeadLetter {
     match serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        _ if depth(text) > DEPTH_MAX => DeadLetter::new(Reason::TooDeep, "", "nested deeper than 128 levels"),
+        Ok(_) if text.trim_start().starts_with('{') => {
+            DeadLetter::new(Reason::NotJson, "", "the name of a field is no text: it has half of a surrogate pair")
+        }
         Ok(_) => DeadLetter::new(Reason::NotAnObject, "", "expected a JSON object"),
-        Err(_) if depth(text) > DEPTH_MAX => DeadLetter::new(Reason::TooDeep, "", "nested deeper than 128 levels"),
-        Err(_) => DeadLetter::new(Reason::NotJson, "", error.to_string()),
+        Err(error) => DeadLetter::new(Reason::NotJson, "", error.to_string()),
     }
+}
+
+/// The fields of a JSON object in its own order, a repeated one each time.
+pub(crate) fn pairs(text: &str) -> Result<Vec<(Cow<'_, str>, &RawValue)>, serde_json::Error> {
+    struct Pairs;
+    impl<'a> Visitor<'a> for Pairs {
+        type Value = Vec<(Cow<'a, str>, &'a RawValue)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a JSON object")
+        }
+
+        fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut pairs = Vec::new();
+            while let Some((Name(name), raw)) = map.next_entry::<Name<'a>, &'a RawValue>()? {
+                pairs.push((name, raw));
+            }
+            Ok(pairs)
+        }
+    }
+    let mut json = serde_json::Deserializer::from_str(text);
+    let pairs = json.deserialize_map(Pairs)?;
+    json.end()?;
+    Ok(pairs)
 }
 
 /// How deep brackets nest, texts left out. A bound on work, not a parser: it is asked of texts that a parser looks at too.
@@ -220,11 +251,13 @@ impl<'a> Fields<'_, 'a> {
     }
 
     fn put(&mut self, slot: usize, value: Value<'a>) -> Result<(), DeadLetter> {
-        let place = &mut self.payload.slots[slot];
-        if *place != Value::Absent {
+        // No contract has 64 slots: `a_layout_has_a_bit_for_every_slot` counts them.
+        let bit = 1 << (slot % 64);
+        if self.payload.named & bit != 0 {
             return Err(DeadLetter::new(Reason::DuplicateField, self.layout.path(slot), "the field appears twice"));
         }
-        *place = value;
+        self.payload.named |= bit;
+        self.payload.slots[slot] = value;
         Ok(())
     }
 
@@ -235,8 +268,7 @@ impl<'a> Fields<'_, 'a> {
         let wrong = |_| {
             DeadLetter::new(Reason::WrongType, name.to_owned(), "expected an object with street, postcode, city, region, country")
         };
-        let parts: HashMap<Cow<'a, str>, &'a RawValue> = serde_json::from_str(raw).map_err(wrong)?;
-        for (part, raw) in parts {
+        for (part, raw) in pairs(raw).map_err(wrong)? {
             match ADDRESS.iter().position(|known| *known == part) {
                 Some(at) => self.put(first + at, value(raw.get(), || self.layout.path(first + at))?)?,
                 None => self.keep(&format!("{name}.{part}"), raw.get())?,
@@ -247,22 +279,35 @@ impl<'a> Fields<'_, 'a> {
 
     fn keep(&mut self, name: &str, raw: &str) -> Result<(), DeadLetter> {
         if matches!(raw.as_bytes(), [b'{' | b'[', ..]) && depth(raw) >= DEPTH_MAX {
-            return Err(DeadLetter::new(Reason::TooDeep, name.to_owned(), "nested deeper than 128 levels"));
+            return Err(DeadLetter::new(Reason::TooDeep, shorten(name).to_owned(), "nested deeper than 128 levels"));
         }
         keep_extra(&mut self.payload.extra, name, raw);
         Ok(())
     }
 }
 
-/// Adds `"name":raw` to the inside of a JSON object.
+/// Adds `"name":raw` to a JSON object, or to the empty text that stands for one without fields.
 pub(crate) fn keep_extra(extra: &mut String, name: &str, raw: &str) {
-    if !extra.is_empty() {
-        extra.push(',');
-    }
+    let before = if extra.pop().is_some() { ',' } else { '{' };
+    extra.push(before);
     // Writing a text as JSON into memory cannot fail.
     extra.push_str(&serde_json::to_string(name).unwrap_or_default());
     extra.push(':');
     extra.push_str(raw);
+    extra.push('}');
+}
+
+/// The fields of two such objects in one.
+pub(crate) fn join_extra<'e>(one: Option<&'e str>, other: Option<&'e str>) -> Option<Cow<'e, str>> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(Cow::Owned([&one[..one.len() - 1], ",", &other[1..]].concat())),
+        (one, other) => one.or(other).map(Cow::Borrowed),
+    }
+}
+
+/// What a dead letter quotes of a text or a name that the record chose.
+pub(crate) fn shorten(text: &str) -> &str {
+    text.char_indices().nth(32).map_or(text, |(end, _)| &text[..end])
 }
 
 /// A key of an object, borrowed where it has no escapes.
@@ -299,3 +344,6 @@ impl<'a> Visitor<'a> for NameSeed {
         Ok(Cow::Owned(name.to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -192,7 +192,15 @@ impl Shaper<'_> {
         Ok(())
     }
 
-    /// Adds a row with this record's lineage; `fill` gets the event time for `valid_from`.
+    /// Adds the row that the record (0) or its n-th nested line is there for; `fill` gets the event time. Its index does not depend
+    /// on which members were new, so that a second reading makes the same row.
+    pub(crate) fn fact(&mut self, table: Table, nth: u32, fill: impl for<'r> FnOnce(Row<'r>, i64) -> Row<'r>) {
+        let lineage = self.lineage;
+        let row = fill(self.rows.of(table).row(), lineage.occurred_at);
+        lineage.finish(row, i32::try_from(nth).unwrap_or(i32::MAX));
+    }
+
+    /// Adds a row of a member that is new; `fill` gets the event time for `valid_from`.
     pub(crate) fn add(&mut self, table: Table, fill: impl for<'r> FnOnce(Row<'r>, i64) -> Row<'r>) {
         let lineage = self.lineage;
         let row = fill(self.rows.of(table).row(), lineage.occurred_at);

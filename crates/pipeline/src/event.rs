@@ -370,23 +370,23 @@ fn order_line<'r>(r: &mut Reader<'r, '_>, envelope: &Envelope<'_>) -> Result<Ord
     }
     r.amount("list_price")?;
     let unit_price = r.amount("unit_price")?;
-    let unpriced = unit_price.is_none().then(|| r.refuse(Reason::MissingField, "a line needs unit_price or amount"));
-    let (discount, tax, shipping) = (r.amount("discount")?, r.amount("tax")?, r.amount("shipping")?);
-    let stated = r.amount("amount")?;
-    let gross = match (stated, unit_price) {
-        (Some(stated), _) => stated,
-        (None, Some(price)) => Amount::of(price, quantity).map_err(|error| r.refuse(Reason::OutOfRange, error.to_string()))?,
-        (None, None) => {
-            return Err(unpriced.unwrap_or_else(|| r.refuse(Reason::MissingField, "a line needs unit_price or amount")));
-        }
+    // Said of the price, while it is the field at hand; heard only if no amount is stated.
+    let priced = match unit_price.map(|price| Amount::of(price, quantity)) {
+        Some(priced) => priced.map_err(|error| r.refuse(Reason::OutOfRange, format!("unit_price × quantity is {error}"))),
+        None => Err(r.refuse(Reason::MissingField, "a line needs unit_price or amount")),
     };
+    let (discount, tax, shipping) = (r.amount("discount")?, r.amount("tax")?, r.amount("shipping")?);
+    let gross = r.amount("amount")?.map_or(priced, Ok)?;
+    let net = gross.minus(discount.unwrap_or_default());
+    net.map_err(|error| r.refuse(Reason::OutOfRange, format!("the amount less the discount is {error}")))?;
     let currency = r.currency("currency")?;
     let currency = r.must(currency)?;
-    // A return or cancellation that states its pieces as positive means them to go back.
-    let backwards = matches!(movement, Movement::Return | Movement::Cancellation) && quantity > Quantity::ZERO;
+    // A return or cancellation that states its pieces or its amount as positive means them to go back: neither ever adds.
+    let goes_back = matches!(movement, Movement::Return | Movement::Cancellation);
+    let turned = goes_back && (gross > Amount::ZERO || (gross == Amount::ZERO && quantity > Quantity::ZERO));
     let signed = |amount: Option<Amount>| {
         let amount = amount.unwrap_or_default();
-        if backwards { Amount::from_units(-amount.0) } else { amount }
+        if turned { Amount::from_units(-amount.0) } else { amount }
     };
     Ok(OrderLine {
         order_id,
@@ -399,7 +399,7 @@ fn order_line<'r>(r: &mut Reader<'r, '_>, envelope: &Envelope<'_>) -> Result<Ord
         name,
         brand,
         category,
-        quantity: if backwards { Quantity::from_units(-quantity.0) } else { quantity },
+        quantity: if goes_back { quantity.min(Quantity::from_units(-quantity.0)) } else { quantity },
         unit_price,
         gross: signed(Some(gross)),
         discount: signed(discount),

@@ -7,7 +7,6 @@ use arrow_array::builder::StringBuilder;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use kassa_model::{DeadLetter, Reason, Records, star};
-use serde_json::value::RawValue;
 
 use crate::csv::{Dialect, Fields};
 use crate::decode::{self, Value};
@@ -32,7 +31,7 @@ pub struct Extract {
     columns: Vec<StringBuilder>,
     /// The index in the run of records of each row.
     pub rows: Vec<usize>,
-    /// Per row, the inside of a JSON object of the fields that no input names.
+    /// Per row, a JSON object of the fields that no input names; empty if there are none.
     pub extras: Vec<String>,
 }
 
@@ -46,38 +45,20 @@ impl Extract {
         }
     }
 
-    fn row(&mut self, index: usize, cell: impl Fn(usize) -> Option<String>, extra: String) {
-        for (at, column) in self.columns.iter_mut().enumerate() {
-            column.append_option(cell(at));
-        }
-        self.rows.push(index);
-        self.extras.push(extra);
-    }
-
     /// Takes a JSON object.
     pub fn json(&mut self, index: usize, bytes: &[u8]) -> Result<(), DeadLetter> {
         let text = decode::utf8(bytes)?;
-        let fields: Vec<(String, &RawValue)> = ordered(text).map_err(|error| decode::not_json(text, &error))?;
-        let mut cells: Vec<Option<String>> = vec![None; self.inputs.len()];
-        let mut extra = String::new();
+        let fields = decode::pairs(text).map_err(|_| decode::not_json(text))?;
+        let mut found = Found { inputs: &self.inputs, cells: vec![None; self.inputs.len()], extra: String::new() };
         for (name, raw) in &fields {
-            let mut used = false;
-            for (at, input) in self.inputs.iter().enumerate() {
-                let inside = input.strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix('.'));
-                if input == name {
-                    cells[at] = as_text(name, raw.get())?;
-                    used = true;
-                } else if let Some(path) = inside {
-                    cells[at] = descend(name, raw.get(), path)?;
-                    used = true;
-                }
-            }
-            if !used {
-                decode::value(raw.get(), || name.clone())?;
-                decode::keep_extra(&mut extra, name, raw.get());
-            }
+            found.take(name, raw.get(), Unnamed::Keep)?;
         }
-        self.row(index, |at| cells[at].clone(), extra);
+        let Found { cells, extra, .. } = found;
+        for (column, cell) in self.columns.iter_mut().zip(cells) {
+            column.append_option(cell.flatten());
+        }
+        self.rows.push(index);
+        self.extras.push(extra);
         Ok(())
     }
 
@@ -87,25 +68,16 @@ impl Extract {
             let detail = format!("{} fields, where the header has {}", fields.len(), plan.header.len());
             return Err(DeadLetter::new(Reason::NotCsv, "", detail));
         }
-        let text = |at: usize| plan.text(fields.get(at), &plan.header[at]);
         // Every field is read before a cell is put, so that a record which is refused leaves no part of itself behind.
-        for at in 0..fields.len() {
-            text(at)?;
-        }
+        let texts = fields.iter().zip(&plan.header).map(|(field, name)| plan.text(field, name));
+        let texts = texts.collect::<Result<Vec<_>, _>>()?;
         for (column, source) in self.columns.iter_mut().zip(&plan.sources) {
-            match source {
-                Some(at) => match text(*at)? {
-                    text if text.is_empty() => column.append_null(),
-                    text => column.append_value(text),
-                },
-                None => column.append_null(),
-            }
+            column.append_option(source.map(|at| texts[at].as_ref()).filter(|text| !text.is_empty()));
         }
         let mut extra = String::new();
         for at in &plan.unused {
-            let text = text(*at)?;
-            if !text.is_empty() {
-                decode::keep_extra(&mut extra, &plan.header[*at], &serde_json::to_string(&text).unwrap_or_default());
+            if !texts[*at].is_empty() {
+                decode::keep_extra(&mut extra, &plan.header[*at], &serde_json::to_string(&texts[*at]).unwrap_or_default());
             }
         }
         self.rows.push(index);
@@ -113,11 +85,11 @@ impl Extract {
         Ok(())
     }
 
-    /// The batch that the mapping evaluates: its inputs, then the pseudo columns.
+    /// The batch that the mapping evaluates: its inputs, then the pseudo columns. All its records share their headers.
     pub fn finish(mut self, records: &Records) -> Result<(RecordBatch, Vec<usize>, Vec<String>), ArrowError> {
         let mut columns: Vec<ArrayRef> = self.columns.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef).collect();
         let rows = &self.rows;
-        let file = records.headers.get(0).and_then(|headers| file_name(headers));
+        let file = rows.first().and_then(|row| records.headers.get(*row)).and_then(|headers| file_name(headers));
         columns.push(Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| records.offsets[*row]))));
         columns.push(Arc::new(rows.iter().map(|_| file.as_deref()).collect::<StringArray>()));
         let number = records.partition.number;
@@ -172,49 +144,61 @@ pub fn file_name(headers: &str) -> Option<String> {
     pairs.into_iter().find(|(name, _)| name == "file").map(|(_, value)| value)
 }
 
-fn ordered(text: &str) -> Result<Vec<(String, &RawValue)>, serde_json::Error> {
-    struct Pairs;
-    impl<'d> serde::de::Visitor<'d> for Pairs {
-        type Value = Vec<(String, &'d RawValue)>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a JSON object")
-        }
-
-        fn visit_map<A: serde::de::MapAccess<'d>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut pairs = Vec::new();
-            while let Some(pair) = map.next_entry()? {
-                pairs.push(pair);
-            }
-            Ok(pairs)
-        }
-    }
-    let mut json = serde_json::Deserializer::from_str(text);
-    let pairs = serde::Deserializer::deserialize_map(&mut json, Pairs)?;
-    json.end()?;
-    Ok(pairs)
+/// What the inputs name in one JSON object, and what they do not.
+struct Found<'i> {
+    inputs: &'i [String],
+    /// `None`: not there; `Some(None)`: null.
+    cells: Vec<Option<Option<String>>>,
+    extra: String,
 }
 
-fn as_text(name: &str, raw: &str) -> Result<Option<String>, DeadLetter> {
-    Ok(match decode::value(raw, || name.to_owned())? {
+/// What becomes of fields that no input names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unnamed {
+    Keep,
+    /// They are inside an object that an input has as a whole.
+    Leave,
+}
+
+impl Found<'_> {
+    /// Takes a field by its path. Of an object whose inside the inputs name, what they do not name is kept by its own path.
+    fn take(&mut self, path: &str, raw: &str, unnamed: Unnamed) -> Result<(), DeadLetter> {
+        let value = decode::value(raw, || decode::shorten(path).to_owned())?;
+        let whole = self.inputs.iter().position(|input| input == path);
+        let goes_inside = |input: &String| input.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+        let is_entered = raw.starts_with('{') && self.inputs.iter().any(goes_inside);
+        if is_entered {
+            let wrong = |error: serde_json::Error| DeadLetter::new(Reason::NotJson, path.to_owned(), error.to_string());
+            let inside = if whole.is_some() { Unnamed::Leave } else { unnamed };
+            for (name, raw) in &decode::pairs(raw).map_err(wrong)? {
+                self.take(&format!("{path}.{name}"), raw.get(), inside)?;
+            }
+        }
+        match whole {
+            Some(at) if self.cells[at].is_some() => {
+                Err(DeadLetter::new(Reason::DuplicateField, path.to_owned(), "the field appears twice"))
+            }
+            Some(at) => {
+                self.cells[at] = Some(as_text(value, raw));
+                Ok(())
+            }
+            None => {
+                if unnamed == Unnamed::Keep && !is_entered {
+                    decode::keep_extra(&mut self.extra, path, raw);
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn as_text(value: Value<'_>, raw: &str) -> Option<String> {
+    match value {
         Value::Absent => None,
         Value::Text(text) => Some(text.into_owned()),
         _ => Some(raw.to_owned()),
-    })
+    }
 }
 
-fn descend(name: &str, raw: &str, path: &str) -> Result<Option<String>, DeadLetter> {
-    if !matches!(decode::value(raw, || name.to_owned())?, Value::Nested(_)) {
-        return Ok(None);
-    }
-    let Ok(fields) = ordered(raw) else { return Ok(None) };
-    for (inner, raw) in &fields {
-        if inner == path {
-            return as_text(&format!("{name}.{inner}"), raw.get());
-        }
-        if let Some(rest) = path.strip_prefix(inner.as_str()).and_then(|rest| rest.strip_prefix('.')) {
-            return descend(&format!("{name}.{inner}"), raw.get(), rest);
-        }
-    }
-    Ok(None)
-}
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@
 //! Bad data is data: nothing here fails because of what a record holds. `Err` means that we could not do our own work.
 
 pub mod batch;
+mod canonical;
 pub mod columns;
 pub mod csv;
 pub mod decode;

@@ -50,13 +50,17 @@ impl Reporting {
         let [Ok(gross), Ok(discount), Ok(tax), Ok(shipping)] = amounts.map(|amount| amount.at(rate)) else {
             return Self::default();
         };
+        let Ok(net) = gross.minus(discount) else { return Self::default() };
         Self {
             gross: Some(gross),
             discount: Some(discount),
             tax: Some(tax),
             shipping: Some(shipping),
-            net: Some(Amount::from_units(gross.0 - discount.0)),
+            net: Some(net),
             rate: Some(rate),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,9 +3,10 @@
 mod facts;
 mod ledger;
 mod masters;
+mod nested;
 
 use kassa_model::time::{Calendar, DAY};
-use kassa_model::{DeadLetter, Partition, Shop, Table};
+use kassa_model::{Partition, Shop, Table};
 
 use crate::dimensions::{Collision, Members};
 use crate::event::{Body, Event};
@@ -84,28 +85,26 @@ pub struct Shaper<'s> {
     pub memory: &'s mut Memory,
     pub rows: &'s mut RowSet,
     pub lineage: Lineage<'s>,
-    /// Tells apart the rows that one record makes: counted through all tables.
-    pub index: i32,
+    /// The `source_index` of the next new member's row. 0 is the record itself, then come its nested lines.
+    pub(crate) index: i32,
 }
 
-/// Why a valid event could not be shaped.
-#[derive(Debug)]
-pub enum ShapeError {
-    /// The record's own fault.
-    Letter(DeadLetter),
-    /// Ours: stop.
-    Collision(Collision),
+/// The nested lines of a record, as far as it has any.
+#[derive(Debug, Default)]
+pub struct Lines {
+    /// Those that no earlier record brought.
+    pub fresh: Vec<NestedLine>,
+    /// How many there are in all.
+    pub stated: usize,
+    /// Whether all of them together contradict the record's header.
+    pub differ: bool,
 }
 
-impl From<Collision> for ShapeError {
-    fn from(collision: Collision) -> Self {
-        Self::Collision(collision)
-    }
-}
-
-impl From<DeadLetter> for ShapeError {
-    fn from(letter: DeadLetter) -> Self {
-        Self::Letter(letter)
+impl Lines {
+    pub fn new(event: &Event<'_>, lines: Vec<NestedLine>) -> Self {
+        let differ = matches!(&event.body, Body::Order(order) if nested::differ(order, &lines));
+        let stated = lines.last().map_or(0, |last| usize::try_from(last.nth).unwrap_or(usize::MAX));
+        Self { fresh: lines, stated, differ }
     }
 }
 
@@ -114,15 +113,19 @@ pub(crate) fn is_future(occurred_at: i64, ingested_at: i64) -> bool {
     occurred_at > ingested_at + DAY
 }
 
-impl Shaper<'_> {
-    /// Adds the rows of an event. Nested lines have been checked before (see [`crate::shape::lines`]), so nothing fails half way.
-    pub fn shape(&mut self, event: &Event<'_>, lines: &[NestedLine<'_>]) -> Result<(), Collision> {
+impl<'s> Shaper<'s> {
+    pub fn new(memory: &'s mut Memory, rows: &'s mut RowSet, lineage: Lineage<'s>, lines: &Lines) -> Self {
+        Self { memory, rows, lineage, index: i32::try_from(lines.stated).unwrap_or(i32::MAX - 1) + 1 }
+    }
+
+    /// Adds the rows of an event. Nested lines have been checked before (see [`nested_lines`]), so nothing fails half way.
+    pub fn shape(&mut self, event: &Event<'_>, lines: &Lines) -> Result<(), Collision> {
         match &event.body {
             Body::Event(behaviour) => self.behaviour(event, behaviour),
             Body::Order(order) => self.order(event, order, lines),
             Body::OrderLine(line) => self.order_line(event, line),
             Body::Payment(payment) => self.payment(event, payment),
-            Body::Refund(refund) => self.refund(event, refund, lines),
+            Body::Refund(refund) => self.refund(event, refund, &lines.fresh),
             Body::Customer(customer) => self.customer_version(event, customer),
             Body::Product(product) => self.product_version(event, product),
             Body::Inventory(inventory) => self.inventory(event, inventory),
@@ -135,4 +138,4 @@ impl Shaper<'_> {
     }
 }
 
-pub use ledger::{NestedLine, nested_lines};
+pub use nested::{NestedLine, nested_lines};

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use kassa_model::{Contract, DeadLetter, Fate, Reason, Records, Shop, Table, key};
+use kassa_model::{Contract, DeadLetter, Fate, Headers, Reason, Records, Shop, Table, key};
 
 use crate::batch::Batch;
 use crate::columns::Plan;
@@ -16,9 +17,9 @@ use crate::dimensions::Collision;
 use crate::event::{self, Body, Event};
 use crate::extract::{CsvPlan, Extract};
 use crate::ports::{Mapper, MapperError};
-use crate::shape::{Lineage, Memory, NestedLine, RowSet, Shaper, nested_lines};
+use crate::shape::{Lineage, Lines, Memory, RowSet, Shaper, nested_lines};
 
-/// What a stream's records look like.
+/// What a stream's files look like. What comes without a CSV header, as from the collector, is JSON in either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     Json,
@@ -80,8 +81,10 @@ impl Stage {
         let topic = Arc::clone(&records.partition.topic);
         let stream = self.streams.get(&topic).ok_or_else(|| StageError::UnknownTopic(topic.to_string()))?;
         let partition = self.index.partition(&records.partition)?;
+        let zone = self.memory.calendar.zone().clone();
         let mut run = Run {
             stream,
+            zone: &zone,
             partition,
             memory: &mut self.memory,
             index: &mut self.index,
@@ -89,19 +92,30 @@ impl Stage {
             rows: RowSet::default(),
             fates: vec![Fate::DeadLetter; records.len()],
         };
-        match (&stream.mapper, stream.format) {
-            (None, Format::Json) => run.json()?,
-            (Some(mapper), Format::Json) => run.mapped_json(mapper.as_ref())?,
-            (mapper, Format::Csv) => run.csv(mapper.as_deref())?,
+        for range in runs(&records) {
+            run.decode(range)?;
         }
         let (rows, fates) = (run.rows.finish()?, run.fates);
         Ok(Batch::new(Arc::new(records), from, fates, rows))
     }
 }
 
+/// The ranges of records that share their headers, and so their file and its CSV header.
+fn runs(records: &Records) -> Vec<Range<usize>> {
+    let Headers::Each(each) = &records.headers else { return vec![0..records.len()] };
+    let mut start = 0;
+    let run = |same: &[Option<Arc<str>>]| {
+        let range = start..start + same.len();
+        start = range.end;
+        range
+    };
+    each.chunk_by(|one, other| one == other).map(run).collect()
+}
+
 /// One run of records on its way through the stage.
 struct Run<'s> {
     stream: &'s Stream,
+    zone: &'s jiff::tz::TimeZone,
     partition: PartitionId,
     memory: &'s mut Memory,
     index: &'s mut Index,
@@ -112,16 +126,25 @@ struct Run<'s> {
 
 impl Run<'_> {
     fn size_of(&self, index: usize) -> Result<(), DeadLetter> {
-        let size = self.records.value(index).len();
-        let limit = self.stream.record_bytes_max;
-        if size <= limit { Ok(()) } else { Err(DeadLetter::new(Reason::TooLarge, "", format!("{size} bytes, at most {limit}"))) }
+        within_limit(self.stream, self.records.value(index))
+    }
+
+    /// Decodes records that share their headers, and takes what can be read.
+    fn decode(&mut self, range: Range<usize>) -> Result<(), StageError> {
+        let mapper = self.stream.mapper.as_deref();
+        let headers = if self.stream.format == Format::Csv { self.records.headers.get(range.start) } else { None };
+        match (headers.and_then(|headers| Dialect::from_headers(headers)), mapper) {
+            (Some(dialect), mapper) => self.csv(range, &dialect, mapper),
+            (None, Some(mapper)) => self.mapped_json(range, mapper),
+            (None, None) => self.json(range),
+        }
     }
 
     /// JSON in the contract's own form: the fast path.
-    fn json(&mut self) -> Result<(), StageError> {
+    fn json(&mut self, range: Range<usize>) -> Result<(), StageError> {
         let (records, layout) = (self.records, &self.stream.layout);
         let mut payload = Payload::new(layout);
-        for index in 0..records.len() {
+        for index in range {
             match self.size_of(index).and_then(|()| decode::json(layout, records.value(index), &mut payload)) {
                 Ok(()) => self.take(index, &payload)?,
                 Err(letter) => self.reject(index, &letter),
@@ -130,9 +153,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn mapped_json(&mut self, mapper: &dyn Mapper) -> Result<(), StageError> {
+    fn mapped_json(&mut self, range: Range<usize>, mapper: &dyn Mapper) -> Result<(), StageError> {
         let mut extract = Extract::new(mapper.inputs());
-        for index in 0..self.records.len() {
+        for index in range {
             if let Err(letter) = self.size_of(index).and_then(|()| extract.json(index, self.records.value(index))) {
                 self.reject(index, &letter);
             }
@@ -141,20 +164,14 @@ impl Run<'_> {
         self.map(mapper, &input, &rows, &extras)
     }
 
-    fn csv(&mut self, mapper: Option<&dyn Mapper>) -> Result<(), StageError> {
-        let dialect = self.records.headers.get(0).and_then(|headers| Dialect::from_headers(headers));
-        let Some(dialect) = dialect else {
-            let letter = DeadLetter::new(Reason::NotCsv, "", "no CSV header is known for this record");
-            (0..self.records.len()).for_each(|index| self.reject(index, &letter));
-            return Ok(());
-        };
+    fn csv(&mut self, range: Range<usize>, dialect: &Dialect, mapper: Option<&dyn Mapper>) -> Result<(), StageError> {
         let inputs = match mapper {
             Some(mapper) => mapper.inputs().to_vec(),
             None => dialect.header.iter().filter(|name| self.stream.layout.slot(name).is_some()).cloned().collect(),
         };
-        let plan = CsvPlan::new(&dialect, &inputs);
+        let plan = CsvPlan::new(dialect, &inputs);
         let (mut extract, mut fields) = (Extract::new(&inputs), Fields::new(dialect.delimiter));
-        for index in 0..self.records.len() {
+        for index in range {
             let read = self.size_of(index).and_then(|()| fields.split(self.records.value(index)));
             if let Err(letter) = read.and_then(|()| extract.csv(index, &fields, &plan)) {
                 self.reject(index, &letter);
@@ -174,7 +191,7 @@ impl Run<'_> {
         let mapped = mapper.map(input)?;
         let mut failed = vec![None; rows.len()];
         for (row, field, detail) in mapped.failed {
-            failed[row] = Some(DeadLetter::new(Reason::MappingFailed, field, detail));
+            failed[row].get_or_insert_with(|| DeadLetter::new(Reason::MappingFailed, field, detail));
         }
         self.take_columns(&mapped.columns, rows, extras, &failed)
     }
@@ -202,16 +219,8 @@ impl Run<'_> {
 
     /// Validates, dedupes and shapes one payload.
     fn take(&mut self, index: usize, payload: &Payload<'_>) -> Result<(), StageError> {
-        let zone = self.memory.calendar.zone().clone();
-        let event = match event::validate(&self.stream.layout, payload, &zone) {
-            Ok(event) => event,
-            Err(letter) => {
-                self.reject(index, &letter);
-                return Ok(());
-            }
-        };
-        let lines = match nested_lines(&event, &zone) {
-            Ok(lines) => lines,
+        let (event, lines) = match checked(self.stream, payload, self.zone) {
+            Ok(checked) => checked,
             Err(letter) => {
                 self.reject(index, &letter);
                 return Ok(());
@@ -231,21 +240,16 @@ impl Run<'_> {
         }
     }
 
-    fn decide<'l>(
-        &mut self,
-        index: usize,
-        event: &Event<'_>,
-        event_id: &str,
-        lines: Vec<NestedLine<'l>>,
-    ) -> Result<Decision<'l>, StageError> {
+    fn decide(&mut self, index: usize, event: &Event<'_>, event_id: &str, mut lines: Lines) -> Result<Decision, StageError> {
         let keys = Keys::of(self.stream.contract, event, event_id);
         let class = self.class();
         let row = self.row(index, 0, event.content_hash);
-        if lines.is_empty() {
+        let nested = nested_keys(event, &lines);
+        if nested.is_empty() {
             return Ok(match self.index.decide(keys.held(), class, &row)? {
                 Verdict::New | Verdict::Winner => Decision::Accept(lines),
                 Verdict::Duplicate { .. } => Decision::Duplicate,
-                Verdict::Conflict { partition, offset } => Decision::Conflict(self.conflict("", partition, offset)),
+                Verdict::Conflict { partition, offset } => Decision::Conflict(self.conflict(String::new(), partition, offset)),
             });
         }
         // A record with nested lines is accepted or refused whole: nothing is remembered before all its keys have been asked.
@@ -253,56 +257,55 @@ impl Run<'_> {
             match self.index.probe(*key, class, &row)? {
                 Verdict::New | Verdict::Winner => {}
                 Verdict::Duplicate { .. } => return Ok(Decision::Duplicate),
-                Verdict::Conflict { partition, offset } => return Ok(Decision::Conflict(self.conflict("", partition, offset))),
-            }
-        }
-        let mut fresh = Vec::with_capacity(lines.len());
-        let mut asked = Vec::new();
-        for (at, line) in lines.into_iter().enumerate() {
-            if let Some(key) = nested_key(event, &line.line_id) {
-                let row = self.row(index, at + 1, line.content_hash);
-                match self.index.probe(key, class, &row)? {
-                    Verdict::New | Verdict::Winner => asked.push((key, row)),
-                    Verdict::Duplicate { .. } => continue,
-                    Verdict::Conflict { partition, offset } => {
-                        return Ok(Decision::Conflict(self.conflict(&format!("lines[{at}]"), partition, offset)));
-                    }
+                Verdict::Conflict { partition, offset } => {
+                    return Ok(Decision::Conflict(self.conflict(String::new(), partition, offset)));
                 }
             }
-            fresh.push(line);
+        }
+        let (mut fresh, mut asked) = (Vec::with_capacity(nested.len()), Vec::with_capacity(nested.len()));
+        for (line, key) in std::mem::take(&mut lines.fresh).into_iter().zip(nested) {
+            let row = self.row(index, line.nth, line.content_hash);
+            match self.index.probe(key, class, &row)? {
+                Verdict::New | Verdict::Winner => {
+                    asked.push((key, row));
+                    fresh.push(line);
+                }
+                Verdict::Duplicate { .. } => {}
+                Verdict::Conflict { partition, offset } => {
+                    return Ok(Decision::Conflict(self.conflict(line.path(), partition, offset)));
+                }
+            }
         }
         self.index.decide(keys.held(), class, &row)?;
         for (key, row) in asked {
             self.index.decide(&[key], class, &row)?;
         }
-        Ok(Decision::Accept(fresh))
+        Ok(Decision::Accept(Lines { fresh, ..lines }))
     }
 
     fn class(&self) -> Class {
         if self.stream.contract.is_money() { Class::Money } else { Class::Event }
     }
 
-    fn row(&self, index: usize, nth: usize, content: i64) -> Row {
+    /// The record's own row (0) or that of its n-th line. What a row is known by in the index is its `source_index`, from which the
+    /// index is rebuilt.
+    fn row(&self, index: usize, nth: u32, content: i64) -> Row {
         Row {
             partition: self.partition,
             offset: self.records.offsets[index],
-            index: u32::try_from(nth).unwrap_or(u32::MAX),
+            index: nth,
             content: u64::from_ne_bytes(content.to_ne_bytes()),
             ingested_at: self.records.ingested_at[index],
         }
     }
 
-    fn conflict(&self, field: &str, partition: PartitionId, offset: i64) -> DeadLetter {
+    fn conflict(&self, field: String, partition: PartitionId, offset: i64) -> DeadLetter {
         let place = self.index.partition_of(partition);
         let place = place.map_or_else(String::new, |place| format!("{}/{} ", place.topic, place.number));
-        DeadLetter::new(
-            Reason::Conflict,
-            field.to_owned(),
-            format!("the id was accepted with other contents at {place}offset {offset}"),
-        )
+        DeadLetter::new(Reason::Conflict, field, format!("the id was accepted with other contents at {place}offset {offset}"))
     }
 
-    fn accept(&mut self, index: usize, event: &Event<'_>, event_id: &str, lines: &[NestedLine<'_>]) -> Result<(), StageError> {
+    fn accept(&mut self, index: usize, event: &Event<'_>, event_id: &str, lines: &Lines) -> Result<(), StageError> {
         let lineage = Lineage {
             partition: &self.records.partition,
             offset: self.records.offsets[index],
@@ -313,8 +316,7 @@ impl Run<'_> {
             ingested_at: self.records.ingested_at[index],
             occurred_at: event.envelope.occurred_at,
         };
-        let mut shaper = Shaper { memory: self.memory, rows: &mut self.rows, lineage, index: 0 };
-        shaper.shape(event, lines)?;
+        Shaper::new(self.memory, &mut self.rows, lineage, lines).shape(event, lines)?;
         self.fates[index] = Fate::Accepted;
         Ok(())
     }
@@ -342,8 +344,8 @@ impl Run<'_> {
     }
 }
 
-enum Decision<'l> {
-    Accept(Vec<NestedLine<'l>>),
+enum Decision {
+    Accept(Lines),
     Duplicate,
     Conflict(DeadLetter),
 }
@@ -398,26 +400,38 @@ pub fn line_key(store_id: &str, order_id: &str, line_id: &str) -> u64 {
     key::hash(Contract::OrderLine.name(), &[store_id, order_id, line_id])
 }
 
-fn nested_key(event: &Event<'_>, line_id: &str) -> Option<u64> {
+/// A key for each line of an order. A refund's lines are known by their refund alone.
+fn nested_keys(event: &Event<'_>, lines: &Lines) -> Vec<u64> {
     match &event.body {
-        Body::Order(order) => Some(line_key(event.envelope.store_id, order.order_id, line_id)),
-        _ => None,
+        Body::Order(order) => {
+            lines.fresh.iter().map(|line| line_key(event.envelope.store_id, order.order_id, &line.line_id)).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
-/// What names a record without an event id: MODEL §1's business key; for master data, its id and the time of the version.
+/// What names a record without an event id: MODEL §1's business key; for master data, its id and the time of the version. Ids are
+/// unique within a store.
 fn stand_in(event: &Event<'_>) -> String {
-    let at = event.envelope.occurred_at;
+    let at = event.envelope.occurred_at.to_string();
+    let at = at.as_str();
+    let parts = |kind: &str, parts: &[&str]| {
+        let stored = std::iter::once(&event.envelope.store_id).filter(|store| !store.is_empty());
+        let escaped = stored.chain(parts).map(|part| part.replace('%', "%25").replace('/', "%2F"));
+        std::iter::once(kind.to_owned()).chain(escaped).collect::<Vec<_>>().join("/")
+    };
     match &event.body {
-        Body::Event(behaviour) => format!("event/{}/{at}", behaviour.kind),
-        Body::Order(order) => format!("order/{}/{}", order.order_id, order.revision),
-        Body::OrderLine(line) => format!("order_line/{}/{}", line.order_id, line.line_id),
-        Body::Payment(payment) => format!("payment/{}/{}", payment.payment_id, payment.kind),
-        Body::Refund(refund) => format!("refund/{}", refund.refund_id),
-        Body::Customer(_) => format!("customer/{}/{at}", event.envelope.customer_id),
-        Body::Product(product) => format!("product/{}/{}/{at}", product.product_id, product.variant_id.unwrap_or_default()),
-        Body::Inventory(inventory) => format!("inventory/{}/{}/{at}", inventory.product_id, inventory.location),
-        Body::FxRate(rate) => format!("fx_rate/{}{}/{}/{at}", rate.base, rate.quote, rate.day),
+        Body::Event(behaviour) => parts("event", &[behaviour.kind, at]),
+        Body::Order(order) => parts("order", &[order.order_id, &order.revision.to_string()]),
+        Body::OrderLine(line) => parts("order_line", &[line.order_id, line.line_id]),
+        Body::Payment(payment) => parts("payment", &[payment.payment_id, payment.kind]),
+        Body::Refund(refund) => parts("refund", &[refund.refund_id]),
+        Body::Customer(_) => parts("customer", &[event.envelope.customer_id, at]),
+        Body::Product(product) => parts("product", &[product.product_id, product.variant_id.unwrap_or_default(), at]),
+        Body::Inventory(stock) => {
+            parts("inventory", &[stock.product_id, stock.variant_id.unwrap_or_default(), stock.location, at])
+        }
+        Body::FxRate(rate) => parts("fx_rate", &[rate.base.code(), rate.quote.code(), &rate.day.to_string(), at]),
     }
 }
 
@@ -425,17 +439,15 @@ impl Stage {
     /// What a record would be refused for, before it is compared with others: the collector's verdict. `None`: nothing.
     pub fn verdict(&self, topic: &str, value: &[u8]) -> Result<Option<DeadLetter>, StageError> {
         let stream = self.streams.get(topic).ok_or_else(|| StageError::UnknownTopic(topic.to_owned()))?;
-        if value.len() > stream.record_bytes_max {
-            return Ok(Some(DeadLetter::new(
-                Reason::TooLarge,
-                "",
-                format!("{} bytes, at most {}", value.len(), stream.record_bytes_max),
-            )));
+        if let Err(letter) = within_limit(stream, value) {
+            return Ok(Some(letter));
         }
         let zone = self.memory.calendar.zone();
         let Some(mapper) = &stream.mapper else {
             let mut payload = Payload::new(&stream.layout);
-            return Ok(decode::json(&stream.layout, value, &mut payload).and_then(|()| check(stream, &payload, zone)).err());
+            return Ok(decode::json(&stream.layout, value, &mut payload)
+                .and_then(|()| checked(stream, &payload, zone).map(|_| ()))
+                .err());
         };
         let mut extract = Extract::new(mapper.inputs());
         if let Err(letter) = extract.json(0, value) {
@@ -449,11 +461,26 @@ impl Stage {
         let plan = Plan::new(&stream.layout, &mapped.columns);
         let mut payload = Payload::new(&stream.layout);
         plan.fill(&stream.layout, &mapped.columns, 0, &extras[0], &mut payload);
-        Ok(check(stream, &payload, zone).err())
+        Ok(checked(stream, &payload, zone).err())
     }
 }
 
-fn check(stream: &Stream, payload: &Payload<'_>, zone: &jiff::tz::TimeZone) -> Result<(), DeadLetter> {
-    let event = event::validate(&stream.layout, payload, zone)?;
-    nested_lines(&event, zone).map(|_| ())
+fn within_limit(stream: &Stream, value: &[u8]) -> Result<(), DeadLetter> {
+    let (size, limit) = (value.len(), stream.record_bytes_max);
+    if size <= limit { Ok(()) } else { Err(DeadLetter::new(Reason::TooLarge, "", format!("{size} bytes, at most {limit}"))) }
 }
+
+/// Holds a payload and its nested lines against the contract.
+fn checked<'r>(
+    stream: &'r Stream,
+    payload: &'r Payload<'_>,
+    zone: &'r jiff::tz::TimeZone,
+) -> Result<(Event<'r>, Lines), DeadLetter> {
+    let mut event = event::validate(&stream.layout, payload, zone)?;
+    let lines = nested_lines(&mut event, zone)?;
+    let lines = Lines::new(&event, lines);
+    Ok((event, lines))
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,8 @@ use kassa_model::decimal::{Decimal, DecimalError};
 use kassa_model::time::{self, TimeError};
 use kassa_model::{Amount, Currency, DeadLetter, Quantity, Rate, Reason, country, key};
 
-use crate::decode::{Layout, Payload, Value};
+use crate::canonical;
+use crate::decode::{Layout, Payload, Value, shorten};
 
 /// Reads one payload's fields in the order of its layout. Every read moves on by one slot.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ impl<'r, 'a> Reader<'r, 'a> {
 
     /// Hash of every value read through `self` since the start or the last [`forget`](Self::forget): equal contents, equal hash.
     pub fn content_hash(&self) -> i64 {
-        let extra = if self.payload.extra.is_empty() { 0 } else { key::hash("extra", &[&self.payload.extra]) };
+        let extra = if self.payload.extra.is_empty() { 0 } else { canonical::hash(&self.payload.extra) };
         key::positive(mix(self.hash, extra))
     }
 
@@ -180,7 +181,7 @@ impl<'r, 'a> Reader<'r, 'a> {
             Value::Text(text) => time::parse(text, self.zone),
             Value::Number(digits) => digits.parse().map_err(|_| TimeError::NotATime).and_then(time::from_epoch),
             Value::Integer(epoch) => time::from_epoch(*epoch),
-            Value::Micros(micros) => Ok(*micros),
+            Value::Micros(micros) => time::in_range(*micros),
             _ => Err(TimeError::NotATime),
         };
         let micros = read.map_err(|error| self.letter(at, Reason::BadTimestamp, error.to_string()))?;
@@ -247,15 +248,13 @@ impl<'r, 'a> Reader<'r, 'a> {
         Ok(Some(texts))
     }
 
-    /// The JSON of a nested array, unread.
+    /// The JSON of a nested array, unread: its lines bring hashes of their own.
     pub fn nested(&mut self, name: &str) -> Read<&'r str> {
         let (at, value) = self.next(name);
         match value {
             Value::Absent => Ok(None),
-            Value::Nested(json) if json.starts_with('[') => {
-                self.absorb(at, xxhash_rust::xxh3::xxh3_64(json.as_bytes()));
-                Ok(Some(json))
-            }
+            Value::Text(text) if text.is_empty() => Ok(None),
+            Value::Nested(json) if json.starts_with('[') => Ok(Some(json)),
             _ => Err(self.letter(at, Reason::WrongType, "expected an array of objects")),
         }
     }
@@ -276,11 +275,7 @@ fn check_text(text: &str, limit: usize) -> Result<(), (Reason, String)> {
     }
 }
 
-/// What an error message quotes of a user's text.
-fn shorten(text: &str) -> &str {
-    text.char_indices().nth(32).map_or(text, |(end, _)| &text[..end])
-}
-
-fn mix(state: u64, value: u64) -> u64 {
+/// Order matters: what was read first counts first.
+pub(crate) fn mix(state: u64, value: u64) -> u64 {
     (state ^ value).wrapping_mul(0x9FB2_1C65_1E98_DF25).rotate_left(27) ^ value
 }

@@ -49,3 +49,6 @@ impl From<QueryError> for Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

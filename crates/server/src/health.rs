@@ -80,23 +80,4 @@ fn escape(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn metrics_are_prometheus_text() {
-        let sample = |labels: &[(&'static str, &str)], value| Sample {
-            labels: labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
-            value,
-        };
-        let metric = Metric {
-            name: "kassa_records_total",
-            help: "Records,\nread.",
-            kind: Kind::Counter,
-            samples: vec![sample(&[("fate", "accepted"), ("sink", "a\"b\\c\nd")], 9_007_199_254_740_991.0), sample(&[], 0.25)],
-        };
-        let want = "# HELP kassa_records_total Records,\\nread.\n# TYPE kassa_records_total counter\n\
-                    kassa_records_total{fate=\"accepted\",sink=\"a\\\"b\\\\c\\nd\"} 9007199254740991\nkassa_records_total 0.25\n";
-        assert_eq!(text(&[metric]), want);
-    }
-}
+mod tests;

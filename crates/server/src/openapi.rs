@@ -11,3 +11,5 @@ pub(crate) async fn document() -> impl IntoResponse {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::check_required;

@@ -40,3 +40,37 @@ fn query(uri: &Uri) -> Result<OrdersQuery, Refusal> {
     };
     Ok(OrdersQuery { day: day.map(date_key), basis, category, product, country, limit })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::testing::house;
+
+    #[tokio::test]
+    async fn the_lake_is_asked_for_what_the_address_says() {
+        let house = house();
+        let row = |day, basis: &str, country, limit| json!([{"day": day, "basis": basis, "country": country, "limit": limit}]);
+        let rows = async |query: &str| house.get(&format!("/api/v1/orders{query}")).await.json()["rows"].clone();
+        assert_eq!(rows("").await, row(None::<i32>, "movement", None::<&str>, 100));
+        assert_eq!(
+            rows("?day=2026-01-31&basis=order&country=GB&limit=1000").await,
+            row(Some(20_260_131), "order", Some("GB"), 1000)
+        );
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_refused() {
+        let house = house();
+        for (query, want) in [
+            ("day=yesterday", (400, "K015")),
+            ("limit=0", (400, "K015")),
+            ("limit=1001", (400, "K015")),
+            ("basis=x", (400, "K015")),
+            ("dai=2026-01-31", (400, "K015")),
+            ("product=broken", (503, "K004")),
+        ] {
+            assert_eq!(house.get(&format!("/api/v1/orders?{query}")).await.refusal(), (want.0, want.1.to_owned()), "{query}");
+        }
+    }
+}

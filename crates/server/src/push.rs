@@ -138,6 +138,9 @@ pub(crate) async fn run(server: Arc<Server>) {
             _ = beat.tick(), if watched => true,
             Ok(()) = changes.changed(), if watched => false,
         };
+        if !watched {
+            beat.reset();
+        }
         let turn = Turn { server: Arc::clone(&server), shown, beating };
         // Figures are arithmetic over much memory: not on a thread that serves requests.
         match tokio::task::spawn_blocking(move || turn.push()).await {

@@ -8,15 +8,15 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The program under test.
-pub const KASSA: &str = env!("CARGO_BIN_EXE_kassa");
+pub(crate) const KASSA: &str = env!("CARGO_BIN_EXE_kassa");
 
 /// The root of the repository.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository")
 }
 
 /// The folder of real data sets. `None` where it is missing and may be: the test then says loudly that it was left out.
-pub fn test_data(set: &str) -> Option<PathBuf> {
+pub(crate) fn test_data(set: &str) -> Option<PathBuf> {
     let dir = std::env::var_os("KASSA_TEST_DATA").map_or_else(|| root().join("../shared/data"), PathBuf::from).join(set);
     if dir.is_dir() {
         return Some(dir.canonicalize().expect("a folder"));
@@ -28,14 +28,14 @@ pub fn test_data(set: &str) -> Option<PathBuf> {
 }
 
 /// A folder with a configuration, and the program in it.
-pub struct Shop {
-    pub dir: TempDir,
-    pub config: PathBuf,
+pub(crate) struct Shop {
+    pub(crate) dir: TempDir,
+    pub(crate) config: PathBuf,
 }
 
 impl Shop {
     /// The configuration's text may say `{root}` for the repository; its `data_dir` is `data` beside it.
-    pub fn new(config: &str) -> Self {
+    pub(crate) fn new(config: &str) -> Self {
         let dir = TempDir::new().expect("a temporary folder");
         let file = dir.path().join("kassa.toml");
         let body: String = config.lines().filter(|line| !line.starts_with("data_dir")).collect::<Vec<_>>().join("\n");
@@ -43,7 +43,7 @@ impl Shop {
         Self { config: file, dir }
     }
 
-    pub fn of_example(name: &str, replacements: &[(&str, &str)]) -> Self {
+    pub(crate) fn of_example(name: &str, replacements: &[(&str, &str)]) -> Self {
         let mut text = std::fs::read_to_string(root().join("examples").join(name)).expect("an example");
         for (from, to) in replacements {
             text = text.replace(from, to);
@@ -51,41 +51,41 @@ impl Shop {
         Self::new(&text)
     }
 
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(KASSA);
         command.args(args).arg("-c").arg(&self.config).current_dir(self.dir.path()).env("NO_COLOR", "1");
         command
     }
 
     /// Runs to the end, whatever that is.
-    pub fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().expect("started")
     }
 
     /// Runs and expects success; stdout.
-    pub fn ok(&self, args: &[&str]) -> String {
+    pub(crate) fn ok(&self, args: &[&str]) -> String {
         let output = self.run(args);
         let words = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "kassa {args:?} exited {:?}\n{words}", output.status.code());
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 
-    pub fn json(&self, args: &[&str]) -> Value {
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
         serde_json::from_str(&self.ok(&[args, &["--format", "json"]].concat())).expect("JSON")
     }
 
     /// The one value of a figure's total.
-    pub fn figure(&self, name: &str) -> String {
+    pub(crate) fn figure(&self, name: &str) -> String {
         let answer = self.json(&["figures", name]);
         answer["rows"][0]["value"].as_str().unwrap_or_default().to_owned()
     }
 
     /// Key → value of a grouped figure.
-    pub fn figure_by(&self, name: &str, by: &str) -> std::collections::BTreeMap<String, String> {
+    pub(crate) fn figure_by(&self, name: &str, by: &str) -> std::collections::BTreeMap<String, String> {
         let answer = self.json(&["figures", name, "--by", by]);
         let rows = answer["rows"].as_array().expect("rows");
         rows.iter()
@@ -94,11 +94,11 @@ impl Shop {
     }
 
     /// Starts `kassa run` on a free port and waits until it answers.
-    pub fn serve(&self) -> Server {
+    pub(crate) fn serve(&self) -> Server {
         self.serve_with(&[])
     }
 
-    pub fn serve_with(&self, env: &[(&str, &str)]) -> Server {
+    pub(crate) fn serve_with(&self, env: &[(&str, &str)]) -> Server {
         let port = free_port();
         let address = format!("127.0.0.1:{port}");
         let mut command = self.command(&["run", "--listen", &address]);
@@ -111,14 +111,14 @@ impl Shop {
 }
 
 /// A port that was free a moment ago.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
 }
 
 /// A running `kassa run`; killed when dropped.
-pub struct Server {
-    pub child: Child,
-    pub address: String,
+pub(crate) struct Server {
+    pub(crate) child: Child,
+    pub(crate) address: String,
 }
 
 impl Server {
@@ -132,19 +132,19 @@ impl Server {
         }
     }
 
-    pub fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         let (status, body) = http(&self.address, "GET", path, b"").expect("an answer");
         assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&body));
         serde_json::from_slice(&body).expect("JSON")
     }
 
-    pub fn post(&self, stream: &str, body: &[u8]) -> Option<(u16, Value)> {
+    pub(crate) fn post(&self, stream: &str, body: &[u8]) -> Option<(u16, Value)> {
         let (status, body) = http(&self.address, "POST", &format!("/v1/{stream}"), body)?;
         Some((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
     }
 
     /// Asks it politely to end, and waits.
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         let pid = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
         let status = self.child.wait().expect("ended");
@@ -152,7 +152,7 @@ impl Server {
     }
 
     /// `kill -9`.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("killed");
         self.child.wait().expect("ended");
     }
@@ -168,7 +168,7 @@ impl Drop for Server {
 }
 
 /// One request on a connection of its own. `None` if the other side was not there or went away.
-pub fn http(address: &str, method: &str, path: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
+pub(crate) fn http(address: &str, method: &str, path: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;

@@ -1,5 +1,6 @@
 //! Scenarios over the whole program, as a user runs it: one binary, a module a scenario.
 
+mod bad_input;
 mod crash;
 mod demo;
 mod harness;

@@ -37,6 +37,12 @@ fn what_does_not_fit_is_refused_and_never_rounded() {
         ("1e999", DecimalError::TooLarge),
         ("1e99999999999999999999", DecimalError::TooLarge),
         ("99999999999999999999999999999999999999999", DecimalError::TooLarge),
+        ("340282366920938463463374607431768211459", DecimalError::TooLarge),
+        ("0.340282366920938463463374607431768211459", DecimalError::TooPrecise(6)),
+        ("999999999999.3402823669209384634633746074317682114591", DecimalError::TooPrecise(6)),
+        ("1.3402823669209384634633746074317682114591e12", DecimalError::TooLarge),
+        ("1.3402823669209384634633746074317682114591e", DecimalError::NotFinite),
+        ("3402823669209384634633746074317682114591x", DecimalError::NotFinite),
     ] {
         assert_eq!(Amount::parse(text), Err(error), "{text}");
     }

@@ -1,10 +1,10 @@
 //! Rows of the facts other than the ledger.
 
-use kassa_model::{Amount, Key, Table};
+use kassa_model::{Key, Table};
 
 use crate::dimensions::{Collision, Said};
 use crate::event::{Behaviour, Event, FxRate, Inventory, Order, Payment};
-use crate::shape::{NestedLine, Shaper};
+use crate::shape::{Lines, Shaper};
 
 impl Shaper<'_> {
     #[rustfmt::skip]
@@ -26,7 +26,7 @@ impl Shaper<'_> {
         let order_key = Key::of("order", &[envelope.store_id, behaviour.order_id.unwrap_or_default()]);
         let [source, medium, campaign, term, content] = behaviour.utm;
         let is_future = self.is_future();
-        self.add(Table::FactEvent, |row, occurred_at| {
+        self.fact(Table::FactEvent, 0, |row, occurred_at| {
             row.text(behaviour.kind).text(behaviour.custom_kind).i32(day).i64(occurred_at)
                 .key(customer).key(person).key(session).text(envelope.session_id).text(envelope.anonymous_id).key(product)
                 .key(channel).key(country).decimal(behaviour.quantity).decimal(behaviour.price).text(behaviour.currency.as_ref().map(|c| c.code()))
@@ -39,7 +39,7 @@ impl Shaper<'_> {
     }
 
     #[rustfmt::skip]
-    pub(crate) fn order(&mut self, event: &Event<'_>, order: &Order<'_>, lines: &[NestedLine<'_>]) -> Result<(), Collision> {
+    pub(crate) fn order(&mut self, event: &Event<'_>, order: &Order<'_>, lines: &Lines) -> Result<(), Collision> {
         let envelope = &event.envelope;
         let customer = self.customer(envelope.store_id, envelope.customer_id)?;
         let channel = self.channel(envelope.channel)?;
@@ -53,11 +53,10 @@ impl Shaper<'_> {
         let rate = order.currency.and_then(|currency| self.memory.rates.rate(currency, day));
         let [subtotal, discount, tax, ship, duty, tip, gift, total] = order.amounts;
         let duty_reporting = duty.zip(rate).and_then(|(duty, rate)| duty.at(rate).ok());
-        let differ = lines_differ(order, lines);
         let [processed, paid, cancelled, closed] = order.milestones;
         let [status, financial, fulfilment] = order.statuses;
         let is_future = self.is_future();
-        self.add(Table::FactOrder, |row, occurred_at| {
+        self.fact(Table::FactOrder, 0, |row, occurred_at| {
             row.text(order.order_id).key(order_key).i64(order.revision).i32(day)
                 .text(status).text(financial).text(fulfilment)
                 .i64(occurred_at).i64(order.placed_at).i64(processed).i64(paid)
@@ -67,10 +66,10 @@ impl Shaper<'_> {
                 .decimal(subtotal).decimal(discount).decimal(tax).decimal(ship).decimal(duty)
                 .decimal(tip).decimal(gift).decimal(total).decimal(rate).decimal(duty_reporting)
                 .text(order.coupons.as_deref()).text(order.attribution)
-                .bool(envelope.is_test).bool(is_future).bool(differ)
+                .bool(envelope.is_test).bool(is_future).bool(lines.differ)
                 .text(envelope.session_id).text(event.extra)
         });
-        self.nested(event, order, lines)
+        self.nested(event, order, &lines.fresh)
     }
 
     #[rustfmt::skip]
@@ -85,7 +84,7 @@ impl Shaper<'_> {
         let rate = self.memory.rates.rate(payment.currency, day);
         let reporting = rate.and_then(|rate| payment.amount.at(rate).ok());
         let is_future = self.is_future();
-        self.add(Table::FactPayment, |row, occurred_at| {
+        self.fact(Table::FactPayment, 0, |row, occurred_at| {
             row.text(payment.payment_id).text(payment.order_id).key(order_key).text(payment.kind).text(payment.parent_id)
                 .text(payment.status).text(payment.gateway).key(method).key(customer).key(channel)
                 .i32(day).i64(occurred_at).decimal(payment.amount).text(payment.currency.code())
@@ -98,7 +97,7 @@ impl Shaper<'_> {
     pub(crate) fn inventory(&mut self, event: &Event<'_>, inventory: &Inventory<'_>) -> Result<(), Collision> {
         let product = self.product(event.envelope.store_id, Some(inventory.product_id), inventory.variant_id, Said::default())?;
         let day = self.memory.calendar.date_key(event.envelope.occurred_at);
-        self.add(Table::FactInventory, |row, occurred_at| {
+        self.fact(Table::FactInventory, 0, |row, occurred_at| {
             row.key(product).text(inventory.location).i32(day).i64(occurred_at).decimal(inventory.level).text(event.extra)
         });
         Ok(())
@@ -108,20 +107,9 @@ impl Shaper<'_> {
         self.currency(Some(rate.base))?;
         self.currency(Some(rate.quote))?;
         self.memory.rates.learn(rate.base, rate.quote, rate.day, rate.rate);
-        self.add(Table::FactFxRate, |row, occurred_at| {
+        self.fact(Table::FactFxRate, 0, |row, occurred_at| {
             row.text(rate.base.code()).text(rate.quote.code()).i32(rate.day).decimal(rate.rate).i64(occurred_at)
         });
         Ok(())
     }
-}
-
-/// Whether nested lines contradict the header's subtotal beyond a minor unit a line: flagged, not refused.
-fn lines_differ(order: &Order<'_>, lines: &[NestedLine<'_>]) -> bool {
-    let [Some(subtotal), ..] = order.amounts else { return false };
-    if lines.is_empty() {
-        return false;
-    }
-    let sum: i64 = lines.iter().map(NestedLine::net).fold(0, i64::saturating_add);
-    let slack = i64::try_from(lines.len()).unwrap_or(i64::MAX).saturating_mul(Amount::ONE / 100);
-    (sum - subtotal.0).abs() > slack
 }

@@ -15,7 +15,7 @@ impl Shaper<'_> {
         // Noted so that later facts write no placeholder for it.
         self.memory.members.is_new(Table::DimCustomer, key, &natural)?;
         let home = self.city(&customer.address)?;
-        self.add(Table::DimCustomer, |row, at| {
+        self.fact(Table::DimCustomer, 0, |row, at| {
             row.key(key).text(envelope.customer_id).text(customer.segment).text(customer.consent).key(home).i64(at).bool(false).text(event.extra)
         });
         let personal = [customer.name, customer.email, customer.phone, customer.address.street, customer.address.postcode];
@@ -35,7 +35,7 @@ impl Shaper<'_> {
         self.memory.members.is_new(Table::DimProduct, key, &natural)?;
         let category = self.category(product.category.as_deref())?;
         self.currency(product.currency)?;
-        self.add(Table::DimProduct, |row, at| {
+        self.fact(Table::DimProduct, 0, |row, at| {
             row.key(key).text(product.product_id).text(product.variant_id).text(product.sku).text(product.name).text(product.brand)
                 .key(category).decimal(product.price).decimal(product.cost).text(product.currency.as_ref().map(|c| c.code()))
                 .text(product.status).i64(at).bool(false).text(event.extra)

@@ -1,1 +1,54 @@
+use super::*;
+use crate::testing::{batch, shop, topic};
 
+fn live() -> Live {
+    Live::new(Figures::new(&shop()), Positions::default())
+}
+
+/// Net sales, and the position that they are of.
+fn net(live: &Live) -> (Option<String>, i64) {
+    let query = Query::parse("net_sales", None, None, None, None).unwrap();
+    let (answer, positions) = live.answer(&query).unwrap();
+    (answer.rows[0].value.clone(), positions.next(&topic()))
+}
+
+#[test]
+fn batches_are_folded_in_once_each() {
+    let live = live();
+    live.apply(&[batch(0, &["1", "2"]), batch(2, &["4"])]).unwrap();
+    assert_eq!(net(&live), (Some("7.00".to_owned()), 3));
+    live.apply(&[batch(0, &["1", "2"])]).unwrap();
+    assert_eq!(net(&live), (Some("7.00".to_owned()), 3));
+}
+
+#[test]
+fn of_a_batch_that_overlaps_only_the_rest_counts() {
+    let live = live();
+    live.apply(&[batch(0, &["1", "2"])]).unwrap();
+    live.apply(&[batch(0, &["1", "2", "8"])]).unwrap();
+    assert_eq!(net(&live), (Some("11.00".to_owned()), 3));
+}
+
+#[test]
+fn a_batch_beyond_the_position_is_a_gap() {
+    let mut sink = LiveSink(Arc::new(live()));
+    sink.commit(&[batch(0, &["1"])]).unwrap();
+    let error = sink.commit(&[batch(2, &["4"])]).unwrap_err();
+    assert!(
+        matches!(&error, SinkError::Corrupt(what) if what == "lines/0 is folded in up to 1, but the next batch begins at 2"),
+        "{error}"
+    );
+    assert_eq!(net(&sink.0), (Some("1.00".to_owned()), 1));
+    assert_eq!(sink.positions().next(&topic()), 1);
+}
+
+#[test]
+fn each_commit_is_told_once() {
+    let live = live();
+    let changes = live.changes();
+    assert_eq!(live.show(Basis::Movement).change, 0);
+    live.apply(&[batch(0, &["1"]), batch(1, &["2"])]).unwrap();
+    assert!(changes.has_changed().unwrap());
+    let shown = live.show(Basis::Movement);
+    assert_eq!((shown.change, shown.figures.tiles[0].value.as_deref()), (1, Some("3.00")));
+}

@@ -137,7 +137,7 @@ impl Order {
     }
 
     fn give_back(&mut self, world: &mut World, at: i64) {
-        if world.rng.permille(15) {
+        if world.rng.permille(30) {
             self.pay_back(world, at, "chargeback", self.taken());
             return;
         }

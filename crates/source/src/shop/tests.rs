@@ -50,8 +50,8 @@ fn share(made: &[Made], is: impl Fn(&Made) -> bool) -> f64 {
 fn a_seed_gives_the_same_bytes_on_every_machine() {
     let hash = |seed| {
         let mut bytes = Vec::new();
-        let mut shop = Shop::new(options(seed, 20_000)).unwrap();
-        (0..20_000).for_each(|_| assert_ne!(shop.next(&mut bytes).stream, ""));
+        let mut shop = Shop::new(options(seed, 4_000)).unwrap();
+        (0..30_000).for_each(|_| assert_ne!(shop.next(&mut bytes).stream, ""));
         (xxhash_rust::xxh3::xxh3_64(&bytes), shop.truth())
     };
     assert_eq!(hash(7), hash(7));
@@ -60,7 +60,7 @@ fn a_seed_gives_the_same_bytes_on_every_machine() {
     assert_eq!(hash(7).0, GOLDEN, "{:#x}", hash(7).0);
 }
 
-const GOLDEN: u64 = 0x542f_5617_c5c1_5316;
+const GOLDEN: u64 = 0xb383_1743_b0c1_0c7d;
 
 #[test]
 fn streams_stand_in_the_order_of_their_contracts() {
@@ -181,7 +181,7 @@ fn streams_keep_their_shares_and_days_their_volume() {
     let made = make(&mut shop, 280_000);
     let days = (made[made.len() - 1].emitted.event_time - made[0].emitted.event_time) as f64 / DAY as f64;
     let per_day = made.len() as f64 / days;
-    assert!((19_600.0..20_400.0).contains(&per_day), "{per_day} a day");
+    assert!((19_200.0..20_800.0).contains(&per_day), "{per_day} a day");
     for (stream, low, high) in [
         ("events", 0.73, 0.80),
         ("order_lines", 0.07, 0.09),
