@@ -131,14 +131,17 @@ impl<'r> Columns<'r> {
     }
 }
 
+/// Topic, partition, headers.
+type Run<'l> = (Arc<str>, i64, Option<&'l str>);
+
 /// Letters as records again, a run for each partition and header.
 pub fn records(letters: &[Letter]) -> Vec<Records> {
-    let mut runs: BTreeMap<(Arc<str>, i64, Option<&str>), Vec<&Letter>> = BTreeMap::new();
+    let mut runs: BTreeMap<Run<'_>, Vec<&Letter>> = BTreeMap::new();
     for letter in letters {
         let (topic, partition, _) = &letter.position;
         runs.entry((Arc::clone(topic), *partition, letter.headers.as_deref())).or_default().push(letter);
     }
-    let run = |((topic, number, headers), mut letters): ((Arc<str>, i64, Option<&str>), Vec<&Letter>)| {
+    let run = |((topic, number, headers), mut letters): (Run<'_>, Vec<&Letter>)| {
         letters.sort_by_key(|letter| letter.position.2);
         letters.dedup_by_key(|letter| letter.position.2);
         Records {

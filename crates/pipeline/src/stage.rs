@@ -102,7 +102,8 @@ impl Stage {
 
 /// The ranges of records that share their headers, and so their file and its CSV header.
 fn runs(records: &Records) -> Vec<Range<usize>> {
-    let Headers::Each(each) = &records.headers else { return vec![0..records.len()] };
+    let whole = 0..records.len();
+    let Headers::Each(each) = &records.headers else { return Vec::from([whole]) };
     let mut start = 0;
     let run = |same: &[Option<Arc<str>>]| {
         let range = start..start + same.len();

@@ -195,7 +195,8 @@ pub(crate) fn batch(from: i64, amounts: &[&str]) -> Arc<Batch> {
     let records = Records {
         partition: topic(),
         offsets: (from..next).collect(),
-        ingested_at: vec![0; count],
+        // A later moment of that day: what happens after it is taken in is in the future, and counts for nothing.
+        ingested_at: vec![1_767_614_400_000_000; count],
         timestamps: vec![None; count],
         keys: None,
         headers: Headers::None,
