@@ -1,9 +1,9 @@
 //! The topology: one thread reads and shapes, one thread a sink commits. All of it fits this screen.
 //!
 //! ```text
-//!  source (log or file) ──Records──► Stage ──Arc<Batch>──┬─[8 batches]──► archive   every commit interval, or at 32 MiB
-//!     ≤ 8,192 records, ≤ 2 MiB       decode … shape      ├─[8 batches]──► lake      every commit interval, or at 32 MiB
-//!                                                        └─[8 batches]──► live      at once
+//!  source (log or file) ──Records──► Stage ──Arc<Batch>──┬─[4 batches]──► archive   every commit interval, or at 48 MiB
+//!     ≤ 8,192 records, ≤ 2 MiB       decode … shape      ├─[4 batches]──► lake      every commit interval, or at 48 MiB
+//!                                                        └─[4 batches]──► live      at once
 //! ```
 //!
 //! A sink that is behind fills its hand-off; then reading waits, and the log keeps what comes. A sink that fails stops the whole:
@@ -21,9 +21,9 @@ use kassa_pipeline::{Batch, Sink, SinkError, Stage};
 pub const BATCH_RECORDS: usize = 8_192;
 pub const BATCH_BYTES: usize = 2 << 20;
 /// Batches that wait for a sink.
-const HAND_OFF: usize = 8;
-/// Bytes of records that a sink gathers before it commits, however early.
-const COMMIT_BYTES: usize = 32 << 20;
+const HAND_OFF: usize = 4;
+/// Bytes of records and rows that a sink gathers before it commits, however early.
+const COMMIT_BYTES: usize = 48 << 20;
 /// Positions of tables that get no rows move on this often, lest a restart re-read for long.
 const SETTLE: Duration = Duration::from_secs(30);
 

@@ -18,7 +18,7 @@ use kassa_pipeline::{Format, Mapper, Sink, Stage, Stream};
 use crate::failure::Failure;
 
 /// Bytes that the dedupe index's tables may use.
-const INDEX_BYTES: usize = 96 << 20;
+const INDEX_BYTES: usize = 64 << 20;
 
 /// What every command that touches the lake needs.
 pub struct Lake {

@@ -16,6 +16,7 @@ pub struct Batch {
     fates: Vec<Fate>,
     tables: Vec<(Table, RecordBatch)>,
     from: i64,
+    bytes: usize,
 }
 
 impl Batch {
@@ -25,7 +26,8 @@ impl Batch {
     /// If there are not as many fates as records: such a batch would lose count.
     pub fn new(records: Arc<Records>, from: i64, fates: Vec<Fate>, tables: Vec<(Table, RecordBatch)>) -> Self {
         assert_eq!(records.len(), fates.len(), "a batch accounts for each of its records");
-        Self { records, fates, tables, from }
+        let rows: usize = tables.iter().map(|(_, rows)| rows.get_array_memory_size()).sum();
+        Self { bytes: records.bytes() + rows, records, fates, tables, from }
     }
 
     pub fn records(&self) -> &Arc<Records> {
@@ -49,9 +51,9 @@ impl Batch {
         self.records.next
     }
 
-    /// The bytes of the records, as a measure for the bounds of hand-offs.
+    /// The bytes that the records and their rows hold in memory, for the bounds of what waits for a commit.
     pub fn bytes(&self) -> usize {
-        self.records.bytes()
+        self.bytes
     }
 
     /// What became of the records at or beyond `from`.

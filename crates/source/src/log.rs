@@ -70,7 +70,7 @@ impl Default for LogOptions {
             retention_age: Some(Duration::from_secs(7 * 86_400)),
             max_record_bytes: 1 << 20,
             capacity_bytes: 8 << 30,
-            queue_bytes: 64 << 20,
+            queue_bytes: 32 << 20,
         }
     }
 }
