@@ -108,6 +108,17 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
+/// Year, month and day of so many days since 1970-01-01 (Howard Hinnant's public algorithm).
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let (day, month) = (of_year - (153 * shifted + 2) / 5 + 1, if shifted < 10 { shifted + 3 } else { shifted - 9 });
+    (year + era * 400 + i64::from(month <= 2), month, day)
+}
+
 /// A day as the star schema keys it: yyyymmdd.
 pub fn date_key(date: Date) -> i32 {
     i32::from(date.year()) * 10_000 + i32::from(date.month()) * 100 + i32::from(date.day())
@@ -155,22 +166,27 @@ pub struct Local {
     pub minute: i32,
 }
 
-/// Turns timestamps into the shop's days. Remembers the offset of the last hour it was asked for: events come nearly in order,
-/// and no zone of today changes its offset other than at a quarter hour.
+/// Turns timestamps into the shop's days. Remembers the offsets of the UTC days it was asked for: most have one alone, and asking
+/// the zone costs more than all else that is done to a record's time.
 #[derive(Debug, Clone)]
 pub struct Calendar {
     zone: TimeZone,
-    quarter: i64,
-    offset: i64,
+    days: Vec<UtcDay>,
+}
+
+/// A UTC day, and the offset that holds all through it; none where the clocks change.
+#[derive(Debug, Clone, Copy)]
+struct UtcDay {
     day: i64,
-    key: i32,
+    offset: Option<i64>,
 }
 
 impl Calendar {
-    const QUARTER: i64 = 900 * SECOND;
+    /// Days remembered: more than a year, so that a year's export is asked for day by day once.
+    const DAYS: usize = 512;
 
     pub fn new(zone: TimeZone) -> Self {
-        Self { zone, quarter: i64::MIN, offset: 0, day: i64::MIN, key: 0 }
+        Self { zone, days: vec![UtcDay { day: i64::MIN, offset: None }; Self::DAYS] }
     }
 
     pub fn zone(&self) -> &TimeZone {
@@ -178,23 +194,36 @@ impl Calendar {
     }
 
     pub fn local(&mut self, micros: i64) -> Local {
-        let quarter = micros.div_euclid(Self::QUARTER);
-        if quarter != self.quarter {
-            let timestamp = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH);
-            self.offset = i64::from(self.zone.to_offset(timestamp).seconds()) * SECOND;
-            self.quarter = quarter;
-        }
-        let wall = micros + self.offset;
-        let day = wall.div_euclid(DAY);
-        if day != self.day {
-            self.day = day;
-            self.key = date_key(jiff::civil::date(1970, 1, 1).saturating_add(jiff::Span::new().days(day)));
-        }
-        Local { date_key: self.key, minute: i32::try_from(wall.rem_euclid(DAY) / (60 * SECOND)).unwrap_or(0) }
+        let wall = micros + self.offset(micros);
+        let (year, month, day) = civil_from_days(wall.div_euclid(DAY));
+        let date_key = i32::try_from(year * 10_000 + month * 100 + day).unwrap_or(0);
+        Local { date_key, minute: i32::try_from(wall.rem_euclid(DAY) / (60 * SECOND)).unwrap_or(0) }
     }
 
     pub fn date_key(&mut self, micros: i64) -> i32 {
         self.local(micros).date_key
+    }
+
+    /// The zone's offset at an instant, in µs.
+    fn offset(&mut self, micros: i64) -> i64 {
+        let day = micros.div_euclid(DAY);
+        let slot = usize::try_from(day.rem_euclid(Self::DAYS as i64)).unwrap_or(0);
+        if self.days[slot].day != day {
+            self.days[slot] = UtcDay { day, offset: self.offset_all_day(day) };
+        }
+        self.days[slot].offset.unwrap_or_else(|| self.offset_at(micros))
+    }
+
+    fn offset_at(&self, micros: i64) -> i64 {
+        let timestamp = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH);
+        i64::from(self.zone.to_offset(timestamp).seconds()) * SECOND
+    }
+
+    fn offset_all_day(&self, day: i64) -> Option<i64> {
+        let start = day.checked_mul(DAY)?;
+        let first = Timestamp::from_microsecond(start).ok()?;
+        let changes = self.zone.following(first).next().is_some_and(|next| next.timestamp().as_microsecond() < start + DAY);
+        (!changes).then(|| self.offset_at(start))
     }
 
     /// The instant at which a day of the shop begins.

@@ -69,3 +69,22 @@ fn shop_days_follow_the_wall_clock() {
     assert_eq!(kolkata.local(at("2026-06-30T18:30:00Z")), Local { date_key: 20_260_701, minute: 0 });
     assert_eq!(kolkata.start_of(date_of(20_260_701).expect("a day")), at("2026-06-30T18:30:00Z"));
 }
+
+#[test]
+fn the_calendar_agrees_with_the_zone_at_every_quarter_of_an_hour() {
+    for zone in ["Europe/London", "Asia/Kolkata", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Apia", "Africa/Casablanca"] {
+        let zone = TimeZone::get(zone).unwrap();
+        let mut calendar = Calendar::new(zone.clone());
+        // Three years around Apia's missing day of 2011, and four ahead.
+        for (from, to) in [(14_600, 15_700), (20_400, 21_860)] {
+            for at in (from * DAY..to * DAY).step_by(usize::try_from(900 * SECOND).unwrap()) {
+                let zoned = Timestamp::from_microsecond(at).unwrap().to_zoned(zone.clone());
+                let want = Local { date_key: date_key(zoned.date()), minute: i32::from(zoned.hour()) * 60 + i32::from(zoned.minute()) };
+                assert_eq!(calendar.local(at), want, "{zoned}");
+            }
+        }
+    }
+    let mut utc = Calendar::new(TimeZone::UTC);
+    assert_eq!(utc.date_key(EARLIEST), 19_000_101);
+    assert_eq!(utc.date_key(LATEST - 1), 21_991_231);
+}
