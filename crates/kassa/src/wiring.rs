@@ -113,7 +113,9 @@ fn lookups<'c>(config: &'c Config, mistakes: &mut Mistakes) -> (Lookups, Vec<&'c
         if let Err(error) = lookups.load(&lookup.name, file) {
             let origin = if matches!(error, TableError::NoKey(..)) { &lookup.key_origin } else { &lookup.file_origin };
             let what = format!("the lookup `{}` cannot be used: {error}", lookup.name);
-            mistakes.0.push(Mistake::new(Code::BadLookup, what, origin.clone()).help(format!("read {}", lookup.file.display())));
+            mistakes
+                .0
+                .push(Mistake::new(Code::BadLookup, what, origin.clone()).help(format!("the file is {}", lookup.file.display())));
             unread.push(lookup.name.as_str());
         }
     }

@@ -7,7 +7,7 @@ use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::error::DataFusionError;
-use datafusion::logical_expr::{Expr, ExprSchemable, Operator, Volatility};
+use datafusion::logical_expr::{Expr, ExprSchemable, Volatility};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::utils::collect_columns;
 use kassa_model::Contract;
@@ -26,18 +26,34 @@ pub(crate) fn is_repeatable(expr: &Expr) -> Result<(), MappingError> {
     })
 }
 
-/// A text and a number are compared letter by letter, so that '10' comes before '9'.
-pub(crate) fn compares_alike(expr: &Expr, input: &DFSchema) -> Result<(), MappingError> {
+/// The engine reads a text beside a whole number as one, which is what people mean; beside a decimal it would round the text to that
+/// decimal's places.
+pub(crate) fn compares_exactly(expr: &Expr, input: &DFSchema) -> Result<(), MappingError> {
     find(expr, |part| {
-        let Expr::BinaryExpr(binary) = part else { return None };
-        if binary.op == Operator::StringConcat {
-            return None;
-        }
-        let (left, right) = (binary.left.get_type(input).ok()?, binary.right.get_type(input).ok()?);
-        let mixed = is_text(&left) && right.is_numeric() || left.is_numeric() && is_text(&right);
-        let message = format!("`{} {} {}` mixes a text and a number", binary.left, binary.op, binary.right);
-        mixed.then(|| MappingError::new(message.replace("input.", "")).hint("CAST the text to DECIMAL(18, 6) or BIGINT first"))
+        let rounds = compared(part).into_iter().any(|(left, right)| {
+            let (Ok(left), Ok(right)) = (left.get_type(input), right.get_type(input)) else { return false };
+            is_text(&left) && right.is_decimal() || left.is_decimal() && is_text(&right)
+        });
+        let error = || {
+            let words = part.human_display().to_string().replace("input.", "");
+            MappingError::new(format!("`{words}` would round a text to the decimal's places"))
+        };
+        rounds.then(|| error().hint("CAST the text to DECIMAL(18, 6) first"))
     })
+}
+
+/// What an expression compares with each other.
+fn compared(part: &Expr) -> Vec<(&Expr, &Expr)> {
+    match part {
+        Expr::BinaryExpr(binary) => vec![(&binary.left, &binary.right)],
+        Expr::Between(between) => vec![(&between.expr, &between.low), (&between.expr, &between.high)],
+        Expr::InList(list) => list.list.iter().map(|each| (list.expr.as_ref(), each)).collect(),
+        Expr::Case(case) => match &case.expr {
+            Some(expr) => case.when_then_expr.iter().map(|(when, _)| (expr.as_ref(), when.as_ref())).collect(),
+            None => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
 }
 
 fn find(expr: &Expr, mut wrong: impl FnMut(&Expr) -> Option<MappingError>) -> Result<(), MappingError> {

@@ -108,7 +108,7 @@ impl Planner {
         let engine = |error: DataFusionError| MappingError::of(&error);
         let expr = self.plan(select, nth)?;
         check::is_repeatable(&expr)?;
-        check::compares_alike(&expr, &self.input)?;
+        check::compares_exactly(&expr, &self.input)?;
         let expr = self.simplify(expr).map_err(engine)?;
         let compiled = self.state.create_physical_expr(expr, &self.input).map_err(engine)?;
         let kind = compiled.data_type(&self.schema).map_err(engine)?;

@@ -38,6 +38,11 @@ impl MappingError {
         let words = error.strip_backtrace();
         let own = ["Error during planning: ", "Arrow error: "].iter().find_map(|prefix| words.strip_prefix(prefix));
         let words = own.unwrap_or(&words);
-        Self::new(words.split('\n').map(str::trim).collect::<Vec<_>>().join(" "))
+        let error = Self::new(words.split('\n').map(str::trim).collect::<Vec<_>>().join(" "));
+        if words.contains("Cannot coerce arithmetic") {
+            error.hint("CAST the texts to DECIMAL(18, 6) or BIGINT first")
+        } else {
+            error
+        }
     }
 }

@@ -10,7 +10,7 @@ key = "order_id"
 format = "csv"
 contract = "order_line"
 map = """
-SELECT order_id, pos AS line_id, qty AS quantity, 'GBP' AS currency,
+SELECT order_id, pos AS line_id, qty AS quantity, '1.50' AS unit_price, 'GBP' AS currency,
   lookup('orders', order_id, 'placed') AS occurred_at,
   lookup('orders', order_id, 'client') AS customer_id
 FROM input

@@ -193,11 +193,29 @@ fn a_record_is_mapped_by_what_it_holds_alone_and_alike_each_time() {
 }
 
 #[test]
-fn a_text_is_not_compared_with_a_number() {
-    let cast = "CAST the text to DECIMAL(18, 6) or BIGINT first";
+fn a_text_is_not_rounded_to_the_places_of_a_decimal_beside_it() {
+    for (condition, shown) in [
+        ("a > 9.5", "a > 9.5"),
+        ("CAST(b AS DECIMAL(9, 2)) = a", "b = a"),
+        ("a IN ('1', 2.5)", "a IN ([1, 2.5])"),
+        ("a BETWEEN 1.5 AND 5.5", "a BETWEEN 1.5 AND 5.5"),
+        ("CASE a WHEN 1.5 THEN true END", "CASE a WHEN 1.5 THEN true END"),
+    ] {
+        let errors = compile(&product(&format!("CASE WHEN {condition} THEN 'x' END AS sku"))).map(|_| ()).unwrap_err();
+        let said: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
+        assert_eq!(said, [format!("`{shown}` would round a text to the decimal's places")], "{condition}");
+        assert_eq!(errors[0].hint.as_deref(), Some("CAST the text to DECIMAL(18, 6) first"));
+    }
+    compiles("CASE WHEN a > '9' AND CAST(a AS DECIMAL(9, 2)) > 9.5 AND a > 9 AND _row = 1 THEN a || _row END AS sku");
+}
+
+#[test]
+fn texts_are_cast_before_they_are_computed_with() {
     refused(
-        &product("CASE WHEN a > 9 THEN 'x' END AS sku"),
-        &[&format!("1:45 `a > Int64(9)` mixes a text and a number = {cast}")],
+        &product("price * 2 AS price"),
+        &[
+            "1:45 Cannot coerce arithmetic expression Utf8 * Int64 to valid types = CAST the texts to DECIMAL(18, 6) or BIGINT first",
+        ],
     );
 }
 

@@ -92,6 +92,14 @@ fn an_empty_batch_maps_to_an_empty_one() {
 }
 
 #[test]
+fn a_text_beside_a_whole_number_is_read_as_one() {
+    let mapping = compile("CASE WHEN n > 9 THEN 'many' ELSE 'few' END AS status", &Lookups::default());
+    let (cells, failed) = map(&mapping, &[Some("10"), Some("9"), Some("nine"), None]);
+    assert_eq!(cells, ["many", "few", "-", "few"]);
+    assert_eq!(failed.iter().map(|(row, ..)| *row).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
 fn cents_and_the_ends_of_old_floats_become_exact_amounts() {
     assert_eq!(computed("CAST(n AS DECIMAL(18, 2)) * 0.01 AS price", &[Some("1999"), None]), ["19.9900", "-"]);
     let rounded =

@@ -11,6 +11,7 @@ fn chinook_gives_every_figure_of_its_answers_to_the_last_digit() {
     groups(&chinook);
     headers(&chinook);
     rows(&chinook);
+    chinook.has_been_asked_everything(&["Employee"]);
     chinook.changes_nothing_when_replayed_again();
 }
 

@@ -9,6 +9,7 @@ fn the_jaffle_shop_gives_every_figure_of_its_answers_to_the_last_digit() {
     assert_eq!(jaffle.figure("active_customers"), jaffle.answer("/customers_with_orders"));
     by_status(&jaffle);
     rows(&jaffle);
+    jaffle.has_been_asked_everything(&[]);
     jaffle.changes_nothing_when_replayed_again();
 }
 

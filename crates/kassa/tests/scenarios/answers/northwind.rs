@@ -9,6 +9,16 @@ fn northwind_gives_every_figure_of_its_answers_to_the_last_digit() {
     months(&northwind);
     headers(&northwind);
     rows(&northwind);
+    northwind.has_been_asked_everything(&[
+        "customer_customer_demo",
+        "customer_demographics",
+        "employee_territories",
+        "employees",
+        "region",
+        "shippers",
+        "territories",
+        "us_states",
+    ]);
     northwind.changes_nothing_when_replayed_again();
 }
 
