@@ -197,7 +197,7 @@ fn a_text_is_not_rounded_to_the_places_of_a_decimal_beside_it() {
     for (condition, shown) in [
         ("a > 9.5", "a > 9.5"),
         ("CAST(b AS DECIMAL(9, 2)) = a", "b = a"),
-        ("a IN ('1', 2.5)", "a IN ([1, 2.5])"),
+        ("a IN ('1', 2.5)", "a IN 1, 2.5"),
         ("a BETWEEN 1.5 AND 5.5", "a BETWEEN 1.5 AND 5.5"),
         ("CASE a WHEN 1.5 THEN true END", "CASE a WHEN 1.5 THEN true END"),
     ] {
