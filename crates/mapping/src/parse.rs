@@ -33,16 +33,16 @@ pub(crate) struct Column {
 
 impl Select {
     pub(crate) fn parse(sql: &str) -> Result<Self, MappingError> {
-        let mut statements = Parser::parse_sql(&GenericDialect {}, sql).map_err(|error| syntax(&error.to_string()))?;
-        only_projects(&statements)?;
-        let _: ControlFlow<()> = visit_expressions_mut(&mut statements, |expr| {
+        let statements = Parser::parse_sql(&GenericDialect {}, sql).map_err(|error| syntax(&error.to_string()))?;
+        let [mut statement] = <[Statement; 1]>::try_from(statements).map_err(|_| not_a_select())?;
+        only_projects(&statement)?;
+        let _: ControlFlow<()> = visit_expressions_mut(&mut statement, |expr| {
             if let Expr::CompoundIdentifier(parts) = expr {
                 *expr = Expr::Identifier(input_name(parts));
             }
             ControlFlow::Continue(())
         });
-        let inputs = inputs(&statements)?;
-        let [statement] = <[Statement; 1]>::try_from(statements).map_err(|_| not_a_select())?;
+        let inputs = inputs(&statement)?;
         let columns = items(&statement).iter().map(column).collect::<Result<_, _>>()?;
         Ok(Self { statement, columns, inputs })
     }
@@ -86,8 +86,8 @@ fn items(statement: &Statement) -> &[SelectItem] {
 }
 
 /// Every record becomes one row, by what it holds itself.
-fn only_projects(statements: &[Statement]) -> Result<(), MappingError> {
-    let [statement @ Statement::Query(query)] = statements else { return Err(not_a_select()) };
+fn only_projects(statement: &Statement) -> Result<(), MappingError> {
+    let Statement::Query(query) = statement else { return Err(not_a_select()) };
     let SetExpr::Select(select) = query.body.as_ref() else { return Err(not_a_select()) };
     let only_input = matches!(select.from.as_slice(), [from] if from.joins.is_empty() && from.relation.to_string() == "input");
     if !only_input || query.with.is_some() {
@@ -120,10 +120,10 @@ fn input_name(parts: &[Ident]) -> Ident {
     Ident { value: path.join("."), quote_style: Some('"'), span }
 }
 
-fn inputs(statements: &Vec<Statement>) -> Result<Vec<String>, MappingError> {
+fn inputs(statement: &Statement) -> Result<Vec<String>, MappingError> {
     let pseudo: BTreeSet<String> = pseudo_columns().iter().map(|field| field.name().clone()).collect();
     let (mut names, mut seen) = (Vec::new(), BTreeSet::new());
-    let visited = visit_expressions(statements, |expr| match expr {
+    let visited = visit_expressions(statement, |expr| match expr {
         Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. } => {
             ControlFlow::Break(reads_input_alone().at(expr.span()))
         }

@@ -77,6 +77,12 @@ fn what_people_write_of_texts_and_times_compiles() {
 }
 
 #[test]
+fn letters_case_comments_and_a_semicolon_at_the_end_are_the_writer_s_own() {
+    let sql = "select id as product_id, -- the id\n  at AS occurred_at /* a day */\nfrom input;\n";
+    assert_eq!(compile(sql).unwrap().inputs(), ["id", "at"]);
+}
+
+#[test]
 fn a_syntax_error_has_its_place() {
     refused("SELECT id AS product_id,\n  at AS FROM input", &["2:14 not SQL: Expected: end of statement, found: input"]);
     refused("SELEC id", &["1:1 not SQL: Expected: an SQL statement, found: SELEC"]);
