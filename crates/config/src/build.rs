@@ -5,13 +5,13 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use kassa_model::nearest::{list, nearest};
 use kassa_model::{Code, Contract, Shop};
 
 use crate::config::{Archive, Collector, Config, Format, Lake, Live, Log, Lookup, Mapping, Server, Stream};
 use crate::kind::Value;
 use crate::load::{plural, read_bounded};
 use crate::mistake::Mistake;
-use crate::nearest::{list, nearest};
 use crate::origin::{Origin, Place};
 use crate::reader::{Reader, absolute, quoted};
 
@@ -165,7 +165,8 @@ fn lookup(reader: &mut Reader, name: String, origin: Origin) -> Lookup {
     }
     let key = reader.text(&path("key")).unwrap_or_default();
     let (encoding, delimiter) = (reader.encoding(&path("encoding")), reader.byte(&path("delimiter")));
-    Lookup { file, key, encoding, delimiter, origin, name }
+    let [file_origin, key_origin] = ["file", "key"].map(|word| reader.origin(&path(word), &origin));
+    Lookup { file, key, encoding, delimiter, file_origin, key_origin, name }
 }
 
 fn log(reader: &mut Reader, data_dir: &Path) -> Log {

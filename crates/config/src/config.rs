@@ -91,8 +91,9 @@ pub struct Lookup {
     pub key: String,
     pub encoding: Encoding,
     pub delimiter: u8,
-    /// Where it is named.
-    pub origin: Origin,
+    /// Where `file` and `key` are given.
+    pub file_origin: Origin,
+    pub key_origin: Origin,
 }
 
 /// The collector's log.

@@ -4,12 +4,12 @@ use std::ops::Range;
 use std::path::Path;
 
 use kassa_model::Code;
+use kassa_model::nearest::{hint, list};
 use toml::de::{DeTable, DeValue};
 
 use crate::given::{Given, Layer, Raw};
 use crate::keys;
 use crate::mistake::Mistake;
-use crate::nearest::{hint, list};
 use crate::origin::{Origin, Place};
 
 /// Reads a file's bytes. Mistakes are those of the form alone: syntax, encoding, unknown keys. With a syntax error among them the layer

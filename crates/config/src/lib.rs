@@ -20,7 +20,6 @@ mod keys;
 mod kind;
 mod load;
 mod mistake;
-mod nearest;
 mod origin;
 mod overlay;
 mod parse;
@@ -35,7 +34,6 @@ mod reference;
 pub use config::{Archive, Collector, Config, Encoding, Format, Lake, Live, Log, Lookup, Mapping, Server, Stream};
 pub use load::{LoadOptions, Override};
 pub use mistake::{Mistake, Mistakes};
-pub use nearest::nearest;
 pub use origin::{Entry, Origin, Origins, Place};
 pub use schema::schema;
 

@@ -37,7 +37,7 @@ impl Mistake {
 
 impl Mistakes {
     /// Those of the environment and of flags first, then those of files by line.
-    pub(crate) fn sort(&mut self) {
+    pub fn sort(&mut self) {
         self.0.sort_by_key(|mistake| match &mistake.origin {
             Origin::File(place) => (2, place.file.clone(), place.line, place.column),
             Origin::Default => (3, Default::default(), 0, 0),

@@ -3,13 +3,13 @@
 use std::ffi::{OsStr, OsString};
 
 use kassa_model::Code;
+use kassa_model::nearest::{hint, nearest};
 
 use crate::file::unknown_key;
 use crate::given::{Given, Layer, Raw};
 use crate::keys;
 use crate::load::Override;
 use crate::mistake::Mistake;
-use crate::nearest::{hint, nearest};
 use crate::origin::Origin;
 
 const PREFIX: &str = "KASSA__";

@@ -79,7 +79,7 @@ fn answer(page: &str) -> Option<String> {
 
 #[test]
 fn the_examples_are_what_kassa_says() {
-    let elsewhere = [Code::ConfigUnreadable, Code::BadMapping];
+    let elsewhere = [Code::ConfigUnreadable, Code::BadMapping, Code::BadLookup];
     for code in Code::ALL.iter().filter(|code| code.code().starts_with('C') && !elsewhere.contains(code)) {
         let page = fs::read_to_string(folder().join(format!("{code}.md"))).unwrap();
         let (said, want) = (block(&page, "text").unwrap(), answer(&page).unwrap());

@@ -3,10 +3,10 @@
 use std::fmt::Display;
 use std::net::SocketAddr;
 
+use kassa_model::nearest::{hint, list, nearest};
 use kassa_model::{Code, Currency};
 
 use crate::kind::Value;
-use crate::nearest::{hint, list, nearest};
 
 /// Code, what, and lines of help.
 pub(crate) type Fault = (Code, String, Vec<String>);

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use kassa_config::{Config, Encoding, Format as Written};
+use kassa_config::{Config, Encoding, Format as Written, Mapping as Sql, Mistake, Mistakes};
 use kassa_lake::{ArchiveSink, Folder, StarSink, Store, recover};
-use kassa_mapping::{Lookups, Mapping};
+use kassa_mapping::{Lookups, Mapping, MappingError, TableError, TableFile};
 use kassa_model::time::{Clock, SystemClock};
 use kassa_model::{Code, Contract};
 use kassa_pipeline::dedupe::{Index, IndexOptions};
@@ -52,6 +52,7 @@ impl Lake {
 
     /// The stage without any memory. Its index seals to `dir`, or stays in memory.
     pub fn bare_stage(&self, config: &Config, dir: Option<&Path>) -> anyhow::Result<Stage> {
+        let streams = streams(config)?;
         let window = config.streams.iter().map(|stream| stream.dedupe_window).max().unwrap_or_default();
         if let Some(dir) = dir {
             std::fs::create_dir_all(dir).with_context(|| format!("could not create {}", dir.display()))?;
@@ -62,43 +63,63 @@ impl Lake {
             event_window_us: i64::try_from(window.as_micros()).unwrap_or(i64::MAX),
         };
         let index = Index::new(&options).context("could not open the dedupe index")?;
-        Ok(Stage::new(&config.shop, index, streams(config)?))
+        Ok(Stage::new(&config.shop, index, streams))
     }
 }
 
-/// The streams by topic, their mappings compiled.
-pub fn streams(config: &Config) -> anyhow::Result<Vec<(Arc<str>, Stream)>> {
-    let lookups = lookups(config)?;
-    let streams = config.streams.iter().map(|stream| {
-        let mapper = match &stream.mapping {
-            None => None,
-            Some(mapping) => {
-                let compiled = Mapping::compile(&mapping.sql, stream.contract, &lookups).map_err(|error| {
-                    Failure::new(Code::BadMapping, format!("{}: {error}", mapping.origin_at(error.line, error.column)))
-                })?;
-                Some(Box::new(compiled) as Box<dyn Mapper>)
+/// The streams by topic, their mappings compiled; or everything that is wrong with mappings and reference tables.
+pub fn streams(config: &Config) -> Result<Vec<(Arc<str>, Stream)>, Mistakes> {
+    let mut mistakes = Mistakes(Vec::new());
+    let (lookups, unread) = lookups(config, &mut mistakes);
+    let mut streams = Vec::new();
+    for stream in &config.streams {
+        let mut mapper = None;
+        if let Some(mapping) = &stream.mapping {
+            // What a mapping does with a table that could not be read cannot be told.
+            if unread.iter().any(|name| mapping.sql.contains(&format!("'{name}'"))) {
+                continue;
             }
-        };
+            match Mapping::compile(&mapping.sql, stream.contract, &lookups) {
+                Ok(compiled) => mapper = Some(Box::new(compiled) as Box<dyn Mapper>),
+                Err(errors) => mistakes.0.extend(errors.into_iter().map(|error| bad_mapping(&stream.name, mapping, error))),
+            }
+        }
         let format = if stream.format == Written::Csv { Format::Csv } else { Format::Json };
-        Ok((
-            Arc::from(stream.topic.as_str()),
-            Stream::new(&stream.name, stream.contract, format, mapper, stream.max_record_bytes),
-        ))
-    });
-    streams.collect()
+        let built = Stream::new(&stream.name, stream.contract, format, mapper, stream.max_record_bytes);
+        streams.push((Arc::from(stream.topic.as_str()), built));
+    }
+    mistakes.sort();
+    if mistakes.0.is_empty() { Ok(streams) } else { Err(mistakes) }
 }
 
-/// The reference tables of the mappings, loaded.
-pub fn lookups(config: &Config) -> anyhow::Result<Lookups> {
-    let mut lookups = Lookups::default();
+fn bad_mapping(stream: &str, mapping: &Sql, error: MappingError) -> Mistake {
+    let what = format!("the mapping of stream `{stream}`: {}", error.message);
+    let mistake = Mistake::new(Code::BadMapping, what, mapping.origin_at(error.line, error.column));
+    match error.hint {
+        Some(hint) => mistake.help(hint),
+        None => mistake,
+    }
+}
+
+/// The reference tables of the mappings, and the names of those that cannot be used.
+fn lookups<'c>(config: &'c Config, mistakes: &mut Mistakes) -> (Lookups, Vec<&'c str>) {
+    let (mut lookups, mut unread) = (Lookups::default(), Vec::new());
     for lookup in &config.lookups {
         let encoding = match lookup.encoding {
             Encoding::Utf8 => kassa_mapping::Encoding::Utf8,
             Encoding::Windows1252 => kassa_mapping::Encoding::Windows1252,
         };
-        lookups.load(&lookup.name, &lookup.file, &lookup.key, encoding).with_context(|| format!("lookup `{}`", lookup.name))?;
+        let file = TableFile { path: &lookup.file, key: &lookup.key, encoding, delimiter: lookup.delimiter };
+        if let Err(error) = lookups.load(&lookup.name, file) {
+            let origin = if matches!(error, TableError::NoKey(..)) { &lookup.key_origin } else { &lookup.file_origin };
+            let what = format!("the lookup `{}` cannot be used: {error}", lookup.name);
+            mistakes
+                .0
+                .push(Mistake::new(Code::BadLookup, what, origin.clone()).help(format!("the file is {}", lookup.file.display())));
+            unread.push(lookup.name.as_str());
+        }
     }
-    Ok(lookups)
+    (lookups, unread)
 }
 
 /// Held for as long as a process may write below `data_dir`.

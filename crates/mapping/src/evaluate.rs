@@ -64,9 +64,12 @@ fn narrow(
     fail: &mut dyn FnMut(usize, String),
 ) {
     let rows = input.num_rows();
+    if rows == 0 {
+        return parts.push(new_null_array(kind, 0));
+    }
     match expr.evaluate(input).and_then(|value| value.into_array(rows)) {
         Ok(column) => parts.push(column),
-        Err(error) if rows <= 1 => {
+        Err(error) if rows == 1 => {
             fail(first, error.strip_backtrace());
             parts.push(new_null_array(kind, rows));
         }
@@ -77,3 +80,6 @@ fn narrow(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

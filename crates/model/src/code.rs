@@ -53,6 +53,7 @@ codes! {
     FoldersOverlap = "C021", "two folders overlap";
     MissingKey = "C022", "a required key is missing";
     NotAFolder = "C023", "the data folder is not a folder";
+    BadLookup = "C024", "a reference table cannot be used";
 
     /// Another process holds the lake's lock.
     LakeLocked = "K001", "the lake is locked by another process";

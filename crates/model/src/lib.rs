@@ -8,6 +8,7 @@ pub mod crash;
 pub mod currency;
 pub mod decimal;
 pub mod key;
+pub mod nearest;
 pub mod position;
 pub mod reason;
 pub mod record;

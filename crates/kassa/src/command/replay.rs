@@ -62,7 +62,7 @@ fn find_stream<'c>(config: &'c Config, name: &str) -> anyhow::Result<&'c Stream>
     config.streams.iter().find(|stream| stream.name == name).ok_or_else(|| {
         let names: Vec<&str> = config.streams.iter().map(|stream| stream.name.as_str()).collect();
         let failure = Failure::new(Code::UnknownStream, format!("the configuration has no stream `{name}`"));
-        let nearest = kassa_config::nearest(name, names.iter().copied());
+        let nearest = kassa_model::nearest::nearest(name, names.iter().copied());
         let hint =
             nearest.map_or_else(|| format!("streams: {}", names.join(", ")), |nearest| format!("did you mean `{nearest}`?"));
         failure.hint(hint).into()

@@ -1,9 +1,11 @@
 //! Scenarios over the whole program, as a user runs it: one binary, a module a scenario.
 
+mod answers;
 mod bad_input;
 mod crash;
 mod demo;
 mod harness;
+mod mapping;
 mod online_retail;
 mod others_read;
 mod structure;

@@ -1,4 +1,4 @@
-//! The tutorial's commands work as they stand, in a folder that has nothing but the program.
+//! The commands of the pages for readers work as they stand, in a folder that has nothing but the program.
 
 use std::process::Command;
 
@@ -9,9 +9,9 @@ fn blocks(page: &str) -> Vec<String> {
     page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().expect("a closed block").to_owned()).collect()
 }
 
-#[test]
-fn a_reader_gets_from_a_csv_to_figures_and_proof_by_the_tutorials_own_commands() {
-    let page = std::fs::read_to_string(root().join("docs/tutorials/from-csv-to-proof.md")).expect("the page");
+/// Runs a page's commands in a folder of its own; all that they said, and how many commands they were.
+fn follow(page: &str) -> (String, usize) {
+    let page = std::fs::read_to_string(root().join(page)).expect("the page");
     let dir = tempfile::tempdir().expect("a folder");
     let bin = std::path::Path::new(KASSA).parent().expect("a folder");
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("a path"));
@@ -23,9 +23,23 @@ fn a_reader_gets_from_a_csv_to_figures_and_proof_by_the_tutorials_own_commands()
         assert!(output.status.success(), "{block}\n{}", String::from_utf8_lossy(&output.stderr));
         said.push(String::from_utf8(output.stdout).expect("UTF-8"));
     }
+    (said.join("\n"), commands)
+}
+
+#[test]
+fn a_reader_gets_from_a_csv_to_figures_and_proof_by_the_tutorials_own_commands() {
+    let (all, commands) = follow("docs/tutorials/from-csv-to-proof.md");
     assert!(commands < 11, "{commands} commands");
-    let all = said.join("\n");
     for expected in ["2026-03-28  16.25", "2026-03-29  22.5", "2026-03-30  -7.25", "not_csv"] {
+        assert!(all.contains(expected), "{expected} is not in:\n{all}");
+    }
+}
+
+#[test]
+fn a_reader_maps_tables_that_refer_to_each_other_by_the_pages_own_commands() {
+    let (all, _) = follow("docs/how-to/map-your-tables.md");
+    // 2 × 4.50 + 7.25 less a tenth; then order 1003's line of 4.50 is mended.
+    for expected in ["15.525", "20.025", "18.00", "proven: 4 records read"] {
         assert!(all.contains(expected), "{expected} is not in:\n{all}");
     }
 }
