@@ -47,6 +47,10 @@ impl Claims {
         Self::read(rows, |_, claim| self.all.push(claim))
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
     /// Puts the claims in order; to be called when all are in.
     pub fn settle(&mut self) {
         self.all.sort_unstable();

@@ -3,6 +3,7 @@
 mod bad_input;
 mod crash;
 mod demo;
+mod derived;
 mod harness;
 mod online_retail;
 mod others_read;
