@@ -1,9 +1,10 @@
 //! `dim_date` and `dim_time`: the shop's calendar, written once and again when it changes.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
-use arrow_array::RecordBatch;
-use kassa_analytics::calendar::{self, EDITION, YEARS};
+use arrow_array::{ArrayRef, Date32Array, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use kassa_analytics::calendar::{self, Day, EDITION, YEARS};
 use kassa_model::key::{hash, positive};
 use kassa_model::{Shop, Table};
 use kassa_pipeline::rows::Rows;
@@ -81,26 +82,25 @@ fn encode(error: arrow_schema::ArrowError) -> LogError {
 
 /// The rows of `dim_date` for whole years.
 pub(crate) fn date_rows(shop: &Shop, years: RangeInclusive<i16>) -> Result<RecordBatch, LogError> {
-    let mut rows = Rows::new(Table::DimDate);
-    for day in calendar::days(shop, years) {
-        let _row = rows
-            .row()
-            .i32(day.date_key)
-            .i32(day.date)
-            .i32(day.year)
-            .i32(day.quarter)
-            .i32(day.month)
-            .i32(day.day)
-            .i32(day.iso_year)
-            .i32(day.iso_week)
-            .i32(day.weekday)
-            .text(day.weekday_name)
-            .text(day.month_name)
-            .i64(day.starts_at)
-            .i32(day.hours)
-            .text(day.holiday.as_deref());
-    }
-    rows.finish().map_err(encode)
+    let days = calendar::days(shop, years);
+    let ints = |of: &dyn Fn(&Day) -> i32| -> ArrayRef { Arc::new(Int32Array::from_iter_values(days.iter().map(of))) };
+    let columns: Vec<ArrayRef> = vec![
+        ints(&|day| day.date_key),
+        Arc::new(Date32Array::from_iter_values(days.iter().map(|day| day.date))),
+        ints(&|day| day.year),
+        ints(&|day| day.quarter),
+        ints(&|day| day.month),
+        ints(&|day| day.day),
+        ints(&|day| day.iso_year),
+        ints(&|day| day.iso_week),
+        ints(&|day| day.weekday),
+        Arc::new(StringArray::from_iter_values(days.iter().map(|day| day.weekday_name))),
+        Arc::new(StringArray::from_iter_values(days.iter().map(|day| day.month_name))),
+        Arc::new(TimestampMicrosecondArray::from_iter_values(days.iter().map(|day| day.starts_at)).with_timezone("UTC")),
+        ints(&|day| day.hours),
+        Arc::new(StringArray::from_iter(days.iter().map(|day| day.holiday.as_deref()))),
+    ];
+    RecordBatch::try_new(Table::DimDate.schema(), columns).map_err(encode)
 }
 
 /// The rows of `dim_time`.
