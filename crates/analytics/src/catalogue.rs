@@ -243,7 +243,7 @@ const CATALOGUE: &[Figure] = &[
         unit: Unit::Count,
         bases: &[],
         groupings: TIMES,
-        sql: "SELECT COUNT(*) AS value FROM fact_session",
+        sql: "SELECT value FROM sessions WHERE \"by\" = 'total'",
     },
     Figure {
         kind: Kind::Conversion,
