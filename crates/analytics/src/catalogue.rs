@@ -237,12 +237,13 @@ const CATALOGUE: &[Figure] = &[
         kind: Kind::Sessions,
         name: "sessions",
         title: "Sessions",
-        definition: "Visits, at the time of their first event. Bots are left out.",
-        formula: "count of distinct sessions",
+        definition: "Visits, at the time of their first event: the events of one session id, until 30 minutes of silence. Bots are left \
+                     out.",
+        formula: "count of sessions",
         unit: Unit::Count,
         bases: &[],
         groupings: TIMES,
-        sql: "SELECT COUNT(DISTINCT session_key) AS value FROM fact_event WHERE session_key <> 0 AND NOT is_test AND NOT is_bot",
+        sql: "SELECT value FROM sessions WHERE \"by\" = 'total'",
     },
     Figure {
         kind: Kind::Conversion,

@@ -6,6 +6,7 @@
 
 mod answer;
 mod by_day;
+pub mod calendar;
 mod catalogue;
 mod cells;
 mod columns;
@@ -25,6 +26,7 @@ mod sales;
 mod sessions;
 #[cfg(test)]
 mod testing;
+mod visits;
 
 pub use answer::{Answer, Row, Unconverted, Unit};
 pub use catalogue::{Figure, catalogue};
@@ -32,3 +34,4 @@ pub use columns::ApplyError;
 pub use figures::Figures;
 pub use live::{CategorySales, CountrySales, FunnelStep, Live, LiveDay, LiveShop, OrdersByHour, ProductSales, Tile};
 pub use query::{Basis, By, Query, QueryError};
+pub use sessions::{Claim, Claims, SessionRow, SessionRows};

@@ -1,5 +1,11 @@
 //! Sessions: how far each got, and when. A session is kept as the few times that decide this, so that its events may come in any order
-//! and at any lateness: 40 bytes a session, and 8 more for each step beyond a view.
+//! and at any lateness: some 80 bytes a session, and 8 more for each step beyond a view.
+//!
+//! A session is the events of one session id with less than 30 minutes between them ([`crate::visits`]). Test events and bots make
+//! none. `fact_session` is made by the same code ([`rows`]).
+
+mod claims;
+mod rows;
 
 use hashbrown::HashMap;
 use kassa_model::time::{Calendar, DAY, Local};
@@ -8,6 +14,10 @@ use crate::by_day::{ByDay, Days};
 use crate::period;
 use crate::query::By;
 use crate::recent::Recent;
+use crate::visits::{self, Visit};
+
+pub use claims::{Claim, Claims};
+pub use rows::{SessionRow, SessionRows};
 
 /// What an event means for its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +79,7 @@ const MARKS_MAX: usize = 32;
 #[derive(Debug, Clone)]
 struct Session {
     first_at: i64,
+    last_at: i64,
     /// The first product viewed; `i64::MAX` before there is one.
     viewed_at: i64,
     /// Sorted, each once.
@@ -85,21 +96,42 @@ struct Outcome {
     is_abandoned: bool,
 }
 
+impl Visit for Session {
+    fn first_at(&self) -> i64 {
+        self.first_at
+    }
+
+    fn last_at(&self) -> i64 {
+        self.last_at
+    }
+
+    fn absorb(&mut self, other: Self) {
+        (self.first_at, self.last_at) = (self.first_at.min(other.first_at), self.last_at.max(other.last_at));
+        self.viewed_at = self.viewed_at.min(other.viewed_at);
+        other.marks.iter().for_each(|mark| self.mark(*mark));
+    }
+}
+
 impl Session {
+    fn new(at: i64) -> Self {
+        Self { first_at: at, last_at: at, viewed_at: i64::MAX, marks: Box::default() }
+    }
+
     fn note(&mut self, step: Step, at: i64) {
-        self.first_at = self.first_at.min(at);
+        (self.first_at, self.last_at) = (self.first_at.min(at), self.last_at.max(at));
         match step {
             Step::Other => {}
             Step::Viewed => self.viewed_at = self.viewed_at.min(at),
-            step => {
-                let mark = Mark::new(step, at);
-                if let Err(place) = self.marks.binary_search(&mark) {
-                    let mut marks = std::mem::take(&mut self.marks).into_vec();
-                    marks.insert(place, mark);
-                    thin_out(&mut marks, step);
-                    self.marks = marks.into_boxed_slice();
-                }
-            }
+            step => self.mark(Mark::new(step, at)),
+        }
+    }
+
+    fn mark(&mut self, mark: Mark) {
+        if let Err(place) = self.marks.binary_search(&mark) {
+            let mut marks = std::mem::take(&mut self.marks).into_vec();
+            marks.insert(place, mark);
+            thin_out(&mut marks, mark.step());
+            self.marks = marks.into_boxed_slice();
         }
     }
 
@@ -169,7 +201,8 @@ impl Counts {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Sessions {
-    sessions: HashMap<i64, Session>,
+    /// By session id; of each in order of time.
+    sessions: HashMap<i64, Vec<Session>>,
     quarters: ByDay<HashMap<u32, Counts>>,
     calendar: Calendar,
 }
@@ -183,27 +216,27 @@ impl Sessions {
         if key == 0 {
             return;
         }
-        let mut is_new = false;
-        let session = self.sessions.entry(key).or_insert_with(|| {
-            is_new = true;
-            Session { first_at: at, viewed_at: i64::MAX, marks: Box::default() }
-        });
-        // Most events are later views or pages and change nothing.
-        let says_more = match step {
-            Step::Other => false,
-            Step::Viewed => at < session.viewed_at,
-            _ => true,
-        };
-        if !is_new && at >= session.first_at && !says_more {
-            return;
+        let visits = self.sessions.entry(key).or_default();
+        let range = visits::around(visits, at);
+        if range.len() == 1 {
+            let session = &mut visits[range.start];
+            // Most events are later views or pages and change nothing.
+            let says_more = match step {
+                Step::Other => false,
+                Step::Viewed => at < session.viewed_at,
+                _ => true,
+            };
+            if at >= session.first_at && !says_more {
+                session.last_at = session.last_at.max(at);
+                return;
+            }
         }
-        let before = (!is_new).then(|| session.outcome());
+        let before: Vec<Outcome> = visits[range.clone()].iter().map(Session::outcome).collect();
+        let session = visits::join(visits, range, || Session::new(at));
         session.note(step, at);
         let after = session.outcome();
-        if before != Some(after) {
-            if let Some(before) = before {
-                self.count(&before, -1, recent);
-            }
+        if before != [after] {
+            before.iter().for_each(|before| self.count(before, -1, recent));
             self.count(&after, 1, recent);
         }
     }
@@ -236,8 +269,9 @@ impl Sessions {
 
     /// Bytes held, to within the allocator's rounding.
     pub(crate) fn size(&self) -> usize {
-        let marks: usize = self.sessions.values().map(|session| session.marks.len() * size_of::<Mark>() + 8).sum();
-        self.sessions.allocation_size() + marks
+        let of = |session: &Session| size_of::<Session>() + session.marks.len() * size_of::<Mark>() + 8;
+        let held: usize = self.sessions.values().flatten().map(of).sum();
+        self.sessions.allocation_size() + held
     }
 }
 

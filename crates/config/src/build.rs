@@ -5,6 +5,7 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use kassa_model::country::code_of;
 use kassa_model::nearest::{list, nearest};
 use kassa_model::{Code, Contract, Shop};
 
@@ -50,7 +51,8 @@ fn shop(reader: &mut Reader) -> Option<Shop> {
     let (name, zone) = (reader.text("shop.name"), reader.text("shop.time_zone"));
     let currency =
         reader.value("shop.currency").and_then(|value| if let Value::Currency(currency) = value { Some(currency) } else { None });
-    Shop::new(&name?, &zone?, currency?)
+    let country = reader.text("shop.country").and_then(|code| code_of(&code));
+    Some(Shop::new(&name?, &zone?, currency?)?.in_country(country))
 }
 
 fn streams(reader: &mut Reader) -> Vec<Stream> {

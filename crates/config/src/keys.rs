@@ -80,6 +80,12 @@ pub(crate) const KEYS: &[Key] = &[
     key("shop.name", Kind::Text, "Shop", "The name on the dashboard."),
     key("shop.time_zone", Kind::TimeZone, "Europe/London", "An IANA zone. Its midnights part the days of every figure."),
     key("shop.currency", Kind::Currency, "GBP", "The reporting currency, an ISO 4217 code."),
+    key(
+        "shop.country",
+        Kind::Country,
+        "none",
+        "The country whose public holidays `dim_date` has, an ISO 3166-1 code. `none`: no holidays.",
+    ),
     key("source.url", Kind::SourceUrl, "log:log", "`log:FOLDER`: the collector's log. Relative to data_dir."),
     without_default("streams.*.topic", Kind::Topic, "The topic that it is read from. Default: the stream's name."),
     key("streams.*.format", FORMATS, "json", "How records are written. In files `json` is NDJSON; CSV has a header line."),

@@ -8,8 +8,8 @@ use kassa_model::{Code, Currency};
 use crate::given::{Given, Raw};
 use crate::mistake::Mistake;
 use crate::parse::{
-    Fault, address, currency, delimiter, lake_url, malformed, not_empty, one_of, parse_size, size, source_url, span, time_zone,
-    topic, within,
+    Fault, address, country, currency, delimiter, lake_url, malformed, not_empty, one_of, parse_size, size, source_url, span,
+    time_zone, topic, within,
 };
 
 /// What a key takes. Bounds are inclusive.
@@ -26,6 +26,7 @@ pub(crate) enum Kind {
     Delimiter,
     TimeZone,
     Currency,
+    Country,
     SourceUrl,
     LakeUrl,
     Address,
@@ -91,6 +92,7 @@ impl Kind {
             Kind::Delimiter => delimiter(path, text),
             Kind::TimeZone => time_zone(path, text),
             Kind::Currency => currency(path, text),
+            Kind::Country => country(path, text),
             Kind::SourceUrl => source_url(path, text),
             Kind::LakeUrl => lake_url(path, text),
             Kind::Address => address(path, text),
@@ -126,6 +128,7 @@ impl Kind {
             Kind::OneOf(choices) => format!("\"{}\"", choices.first().copied().unwrap_or_default()),
             Kind::TimeZone => "\"Europe/London\"".into(),
             Kind::Currency => "\"GBP\"".into(),
+            Kind::Country => "\"GB\"".into(),
             Kind::SourceUrl => "\"log:log\"".into(),
             Kind::LakeUrl => "\"file:lake\"".into(),
             Kind::Address => "\"127.0.0.1:8080\"".into(),

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::net::SocketAddr;
 
+use kassa_model::country::code_of;
 use kassa_model::nearest::{hint, list, nearest};
 use kassa_model::{Code, Currency};
 
@@ -102,6 +103,18 @@ pub(crate) fn currency(path: &str, text: &str) -> Result<Value, Fault> {
         None => "an active ISO 4217 code, as `GBP`, `EUR` or `INR`".to_owned(),
     };
     Err(fault(Code::UnknownCurrency, format!("`{path}` is not a currency: \"{text}\""), help))
+}
+
+pub(crate) fn country(path: &str, text: &str) -> Result<Value, Fault> {
+    let code = code_of(text);
+    if code == Some(text) || text == "none" {
+        return Ok(Value::Text(text.to_owned()));
+    }
+    let help = match code {
+        Some(code) => format!("did you mean `{code}`?"),
+        None => "an ISO 3166-1 code of two letters, as `GB`, `DE` or `US`, or `none`".to_owned(),
+    };
+    Err(fault(Code::UnknownChoice, format!("`{path}` is not a country: \"{text}\""), help))
 }
 
 pub(crate) fn source_url(path: &str, text: &str) -> Result<Value, Fault> {

@@ -53,6 +53,7 @@ fn noun(kind: Kind) -> String {
         Kind::Delimiter => "character".into(),
         Kind::TimeZone => "time zone".into(),
         Kind::Currency => "currency".into(),
+        Kind::Country => "country".into(),
         Kind::SourceUrl | Kind::LakeUrl => "URL".into(),
         Kind::Address => "address:port".into(),
         Kind::Bytes { min, max } => format!("size, {} to {}", size(min), size(max)),

@@ -3,6 +3,7 @@
 
 mod cli;
 mod command;
+mod deriver;
 mod engine;
 mod failure;
 mod output;

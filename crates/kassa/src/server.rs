@@ -16,6 +16,7 @@ use kassa_server::{App, Limits, Live, LiveSink};
 use kassa_source::log::Log;
 
 use self::adapters::{Gate, OrdersOfLake, Overview};
+use crate::deriver::Deriver;
 use crate::engine::{self, Engine};
 use crate::failure::Failure;
 use crate::tracker::Tracker;
@@ -24,6 +25,8 @@ use crate::wiring::{Lake, Lock};
 /// Everything that `kassa run` and `kassa demo` keep going.
 pub struct Service {
     engine: Engine,
+    /// Of a run that has the lake.
+    deriver: Option<Deriver>,
     lake: Lake,
     log: Arc<Log>,
     live: Arc<Live>,
@@ -64,8 +67,9 @@ impl Service {
         }
         let observed = Arc::clone(&tracker);
         let engine = Engine::start(config, &lake, Arc::clone(&log), sinks, Box::new(move |batch| observed.observe(batch)))?;
+        let deriver = chosen.lake.then(|| Deriver::start(lake.derived(config)?, config.lake.commit_interval)).transpose()?;
         let stop = Arc::new(AtomicBool::new(false));
-        let mut service = Self { engine, lake, log, live, tracker, stop, http: None, closed: None, _lock: lock };
+        let mut service = Self { engine, deriver, lake, log, live, tracker, stop, http: None, closed: None, _lock: lock };
         if let Some(listener) = listener {
             service.serve(config, listener)?;
         }
@@ -153,7 +157,8 @@ impl Service {
             http.join().map_err(|_| anyhow::anyhow!("the server panicked"))?.context("the server failed")?;
         }
         self.engine.catch_up()?;
-        self.engine.finish()
+        self.engine.finish()?;
+        self.deriver.map_or(Ok(()), Deriver::finish)
     }
 }
 

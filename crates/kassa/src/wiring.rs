@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use kassa_config::{Config, Encoding, Format as Written, Mapping as Sql, Mistake, Mistakes};
-use kassa_lake::{ArchiveSink, Folder, StarSink, Store, recover};
+use kassa_lake::{ArchiveSink, Derived, Folder, StarSink, Store, recover};
 use kassa_mapping::{Lookups, Mapping, MappingError, TableError, TableFile};
 use kassa_model::time::{Clock, SystemClock};
 use kassa_model::{Code, Contract};
@@ -40,6 +40,18 @@ impl Lake {
         let star =
             StarSink::open(&self.store, self.contracts.clone(), Arc::clone(&self.clock)).context("could not open the lake")?;
         Ok(vec![Box::new(archive), Box::new(star)])
+    }
+
+    /// The tables that follow from others.
+    pub fn derived(&self, config: &Config) -> anyhow::Result<Derived> {
+        let derived = Derived::open(&self.store, &config.shop, self.contracts.clone(), Arc::clone(&self.clock));
+        derived.context("could not open the derived tables")
+    }
+
+    /// Brings the derived tables up to what the lake accounts for.
+    pub fn derive(&self, config: &Config) -> anyhow::Result<()> {
+        self.derived(config)?.refresh().context("could not bring the derived tables up to date")?;
+        Ok(())
     }
 
     /// The stage with its memory and index completed from the lake.

@@ -8,7 +8,7 @@ use kassa_analytics::Figures;
 use kassa_model::{Partition, Positions, Shop, Table};
 
 use crate::delta::table::partition_of;
-use crate::delta::{LogError, Snapshot};
+use crate::delta::{Add, LogError, Snapshot};
 use crate::read::{self, folder_of};
 use crate::store::Store;
 
@@ -17,7 +17,7 @@ pub fn accounted(store: &dyn Store) -> Result<Positions, LogError> {
     Ok(positions(&Snapshot::load(store, &folder_of(Table::Spans))?))
 }
 
-fn positions(snapshot: &Snapshot) -> Positions {
+pub(crate) fn positions(snapshot: &Snapshot) -> Positions {
     snapshot.txns.iter().filter_map(|(app, version)| Some((partition_of(app)?, *version))).collect()
 }
 
@@ -31,24 +31,57 @@ pub fn figures(store: &dyn Store, shop: &Shop) -> Result<(Figures, Positions), L
         if columns.is_empty() {
             continue;
         }
-        let folder = folder_of(table);
-        let snapshot = Snapshot::load(store, &folder)?;
-        let ahead = positions(&snapshot).iter().any(|(partition, next)| cut.next(partition) < next);
-        let lineage = ["source_topic", "source_partition", "source_offset"];
-        let missing = lineage.iter().filter(|name| ahead && !columns.contains(name));
-        let wanted: Vec<&str> = columns.iter().chain(missing).copied().collect();
-        for add in snapshot.files.values() {
-            read::file(store, &folder, add, &table.schema(), &wanted, &mut |rows| {
-                let rows = if ahead { before(&rows, &cut)? } else { rows };
-                figures.apply(table, &rows).map_err(|error| LogError::Corrupt(format!("{}: {error}", table.name())))
-            })?;
-        }
+        let snapshot = Snapshot::load(store, &folder_of(table))?;
+        each_before(store, (table, &snapshot), columns, &cut, &mut |rows| {
+            figures.apply(table, &rows).map_err(|error| LogError::Corrupt(format!("{}: {error}", table.name())))
+        })?;
     }
     Ok((figures, cut))
 }
 
-/// The rows that stem from before the cut.
-fn before(rows: &RecordBatch, cut: &Positions) -> Result<RecordBatch, LogError> {
+const LINEAGE: [&str; 3] = ["source_topic", "source_partition", "source_offset"];
+
+/// Hands on the named columns of the rows of a table that stem from before the cut.
+pub(crate) fn each_before(
+    store: &dyn Store,
+    (table, snapshot): (Table, &Snapshot),
+    columns: &[&str],
+    cut: &Positions,
+    take: &mut dyn FnMut(RecordBatch) -> Result<(), LogError>,
+) -> Result<(), LogError> {
+    for add in snapshot.files.values() {
+        each_of_file_before(store, (table, snapshot), add, columns, cut, take)?;
+    }
+    Ok(())
+}
+
+/// The same, of one of its files.
+pub(crate) fn each_of_file_before(
+    store: &dyn Store,
+    (table, snapshot): (Table, &Snapshot),
+    add: &Add,
+    columns: &[&str],
+    cut: &Positions,
+    take: &mut dyn FnMut(RecordBatch) -> Result<(), LogError>,
+) -> Result<(), LogError> {
+    let ahead = positions(snapshot).iter().any(|(partition, next)| cut.next(partition) < next);
+    let missing = LINEAGE.iter().filter(|name| ahead && !columns.contains(name));
+    let wanted: Vec<&str> = columns.iter().chain(missing).copied().collect();
+    read::file(store, &folder_of(table), add, &table.schema(), &wanted, &mut |rows| {
+        take(if ahead {
+            filter_record_batch(&rows, &BooleanArray::from(are_before(&rows, cut)?)).map_err(corrupt)?
+        } else {
+            rows
+        })
+    })
+}
+
+fn corrupt(error: arrow_schema::ArrowError) -> LogError {
+    LogError::Corrupt(error.to_string())
+}
+
+/// Which rows stem from before the cut.
+pub(crate) fn are_before(rows: &RecordBatch, cut: &Positions) -> Result<Vec<bool>, LogError> {
     let column = |name: &str| rows.column_by_name(name).ok_or_else(|| LogError::Corrupt(format!("no column {name}")));
     let (topics, numbers, offsets) = (column("source_topic")?, column("source_partition")?, column("source_offset")?);
     let (topics, numbers, offsets) =
@@ -64,5 +97,5 @@ fn before(rows: &RecordBatch, cut: &Positions) -> Result<RecordBatch, LogError> 
         }
         keep.push(last.as_ref().is_some_and(|(_, next)| offsets.value(row) < *next));
     }
-    filter_record_batch(rows, &BooleanArray::from(keep)).map_err(|error| LogError::Corrupt(error.to_string()))
+    Ok(keep)
 }

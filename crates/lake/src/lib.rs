@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod delta;
+pub mod derived;
 pub mod encode;
 pub mod figures;
 pub mod letters;
@@ -14,5 +15,6 @@ pub mod store;
 
 pub use archive::ArchiveSink;
 pub use delta::LogError;
+pub use derived::Derived;
 pub use star::StarSink;
 pub use store::{Folder, Store};

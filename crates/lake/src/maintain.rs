@@ -19,7 +19,7 @@ use std::collections::hash_map::Entry;
 
 use kassa_model::time::{HOUR, SECOND};
 
-use crate::delta::{DeltaTable, LogError};
+use crate::delta::{Add, DeltaTable, LogError};
 use sweep::Sweep;
 
 /// The bounds of maintenance.
@@ -83,6 +83,14 @@ struct Upkeep {
 impl Maintainer {
     pub fn new(options: Options) -> Self {
         Self { options, tables: HashMap::new() }
+    }
+
+    /// Takes note of files that a commit of the caller's own replaced: they are deleted like those of a merge.
+    pub fn replaced(&mut self, table: &DeltaTable, files: &[Add], now: i64) {
+        // Before its first upkeep a table's folder is yet to be searched, and they will be found there.
+        if let Some(upkeep) = self.tables.get_mut(&table.spec().folder) {
+            files.iter().for_each(|add| upkeep.sweep.replaced(&add.path, now));
+        }
     }
 
     /// Does what is due for a table: at most one slice, one checkpoint, and the deletions that they allow. `now` is µs UTC.

@@ -5,10 +5,12 @@
 //!  spans ──► ranges ─┬─ archive: each offset once          ─┬─► derived again ─► equal, bucket by bucket, to the tables' rows
 //!                    ├─ primary tables: accepted            ├─► positions, files, keys, rates
 //!                    └─ rejected: dead letters              ┘
+//!  facts at the positions of fact_session ─► sessions anew ─► equal; the shop's calendar ─► dim_date, dim_time
 //! ```
 
 mod contents;
 mod counts;
+mod derived;
 mod files;
 mod keys;
 
@@ -91,6 +93,7 @@ pub fn prove(
         prover.counts()?;
         prover.keys()?;
         prover.contents(derive)?;
+        prover.derived()?;
     }
     prover.log(log);
     let mut proof = prover.proof;

@@ -10,6 +10,7 @@ use kassa_model::{Table, star};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::statistics::Statistics;
 
 use crate::delta::{Add, LogError};
 use crate::store::Store;
@@ -42,6 +43,25 @@ pub fn file(
         take(conform(&batch, &wanted).map_err(|error| corrupt(&error))?)?;
     }
     Ok(())
+}
+
+/// The least and the greatest value of an INT32 column of one data file; none where it has no value.
+pub(crate) fn int_bounds(store: &dyn Store, folder: &str, add: &Add, column: &str) -> Result<Option<(i32, i32)>, LogError> {
+    let corrupt = |error: &dyn std::fmt::Display| LogError::Corrupt(format!("{folder}/{}: {error}", add.path));
+    let opened = File::open(store.local_path(&format!("{folder}/{}", add.path))).map_err(|error| corrupt(&error))?;
+    let metadata = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(|error| corrupt(&error))?;
+    let mut bounds: Option<(i32, i32)> = None;
+    for group in metadata.metadata().row_groups() {
+        let chunk = group.columns().iter().find(|chunk| chunk.column_path().string() == column);
+        let Some(Statistics::Int32(stated)) = chunk.and_then(|chunk| chunk.statistics()) else {
+            return Err(corrupt(&format!("no statistics of {column}")));
+        };
+        if let Some((least, most)) = stated.min_opt().zip(stated.max_opt()) {
+            let (first, last) = bounds.unwrap_or((*least, *most));
+            bounds = Some((first.min(*least), last.max(*most)));
+        }
+    }
+    Ok(bounds)
 }
 
 fn batch_rows(metadata: &ParquetMetaData) -> usize {

@@ -17,7 +17,7 @@ pub enum Table {
     FactPayment,
     /// One behaviour event.
     FactEvent,
-    /// One session; made by a job from `fact_event`.
+    /// One session; derived from `fact_event` and `fact_sales`.
     FactSession,
     /// One stock level of a product at a location.
     FactInventory,
@@ -292,7 +292,8 @@ impl Table {
                 key("session_key"), text("session_id"), key("person_key"), key("customer_key"), req("session_date_key", DataType::Int32),
                 req("started_at", timestamp()), req("ended_at", timestamp()), text("entry_url"), text("exit_url"),
                 req("events", DataType::Int64), req("viewed", DataType::Boolean), req("added", DataType::Boolean),
-                req("checkout", DataType::Boolean), req("converted", DataType::Boolean), req("revenue_reporting", AMOUNT),
+                req("checkout", DataType::Boolean), req("paid", DataType::Boolean), req("converted", DataType::Boolean),
+                req("abandoned", DataType::Boolean), req("revenue_reporting", AMOUNT),
             ],
             Table::FactInventory => vec![
                 key("product_key"), req("location", symbol()), req("inventory_date_key", DataType::Int32), req("occurred_at", timestamp()),

@@ -22,10 +22,10 @@ const SHOP: &Tables<'static> = &[
     (
         Table::FactEvent,
         &[
-            "type=product_viewed at=2026-01-02T09:00:00Z person=bob session=a",
+            "type=product_viewed at=2026-01-02T09:55:00Z person=bob session=a",
             "type=order_completed at=2026-01-02T10:20:30Z person=bob session=a",
             "type=product_viewed at=2026-01-02T10:00:00Z person=eve session=b",
-            "type=order_completed at=2026-01-02T11:00:00Z person=eve session=b",
+            "type=order_completed at=2026-01-02T10:25:00Z person=eve session=b",
             "type=product_viewed at=2026-01-09T10:20:00Z person=dan session=c",
             "type=product_viewed at=2026-01-09T10:05:00Z person=fay session=d",
             "type=product_added at=2026-01-09T10:06:00Z person=fay session=d",

@@ -4,7 +4,7 @@ use super::*;
 
 fn session(events: &[(Step, i64)]) -> Outcome {
     let (_, at) = events[0];
-    let mut session = Session { first_at: at, viewed_at: i64::MAX, marks: Box::default() };
+    let mut session = Session::new(at);
     events.iter().for_each(|(step, at)| session.note(*step, *at));
     session.outcome()
 }
@@ -46,7 +46,7 @@ fn a_cart_is_abandoned_unless_its_order_comes_within_a_day_of_the_first_product_
 fn a_session_of_endless_steps_stays_bounded_and_alike() {
     let times: Vec<i64> = (0..500).collect();
     let fold = |times: &mut dyn Iterator<Item = i64>| {
-        let mut session = Session { first_at: i64::MAX, viewed_at: i64::MAX, marks: Box::default() };
+        let mut session = Session::new(0);
         for at in times {
             session.note(Step::Added, at);
             session.note(Step::Paid, at);
@@ -56,4 +56,37 @@ fn a_session_of_endless_steps_stays_bounded_and_alike() {
     let (up, down) = (fold(&mut times.iter().copied()), fold(&mut times.iter().rev().copied()));
     assert_eq!(up.marks.len(), 2 * MARKS_MAX);
     assert_eq!(up.marks, down.marks);
+}
+
+const MINUTE: i64 = 60 * SECOND;
+
+fn visits(times: &[i64]) -> Vec<(i64, i64)> {
+    let mut visits: Vec<Session> = Vec::new();
+    for at in times {
+        let range = visits::around(&visits, *at);
+        visits::join(&mut visits, range, || Session::new(*at)).note(Step::Other, *at);
+    }
+    visits.iter().map(|visit| (visit.first_at / MINUTE, visit.last_at / MINUTE)).collect()
+}
+
+#[test]
+fn half_an_hour_of_silence_ends_a_session_whatever_the_order_of_arrival() {
+    let of = |minutes: &[i64]| visits(&minutes.iter().map(|minute| minute * MINUTE).collect::<Vec<_>>());
+    assert_eq!(of(&[0, 29, 58]), [(0, 58)]);
+    assert_eq!(of(&[0, 30]), [(0, 0), (30, 30)]);
+    assert_eq!(of(&[30, 0, 15]), [(0, 30)]);
+    assert_eq!(of(&[100, 0, 50, 25, 75]), [(0, 100)]);
+    assert_eq!(of(&[100, 0, 50]), [(0, 0), (50, 50), (100, 100)]);
+    assert_eq!(visits(&[0, 30 * MINUTE - 1]).len(), 1);
+}
+
+proptest::proptest! {
+    #[test]
+    fn sessions_do_not_depend_on_the_order_of_their_events(times in proptest::collection::vec(0_i64..600, 1..40), swap in 0_usize..40) {
+        let mut sorted: Vec<i64> = times.iter().map(|minute| minute * MINUTE).collect();
+        let mut mixed = sorted.clone();
+        mixed.rotate_left(swap % times.len());
+        sorted.sort_unstable();
+        proptest::prop_assert_eq!(visits(&sorted), visits(&mixed));
+    }
 }

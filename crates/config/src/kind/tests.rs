@@ -83,6 +83,10 @@ fn names_are_met_half_way() {
     check("shop.time_zone", "Europe/Lodnon", "C008: did you mean `Europe/London`?");
     check("shop.currency", "eur", "C009: did you mean `EUR`?");
     check("shop.currency", "£", "C009: an active ISO 4217 code, as `GBP`, `EUR` or `INR`");
+    check("shop.country", "DE", "Text(\"DE\")");
+    check("shop.country", "Germany", "C006: did you mean `DE`?");
+    check("shop.country", "XX", "C006: an ISO 3166-1 code of two letters, as `GB`, `DE` or `US`, or `none`");
+    check("shop.country", "none", "Text(\"none\")");
     check("streams.x.contract", "orderline", "C006: did you mean `order_line`?");
     check("streams.x.contract", "orders", "C006: did you mean `order`?");
     check("streams.x.format", "ndjson", "C006: write `json`: a file of that format has one JSON object a line");

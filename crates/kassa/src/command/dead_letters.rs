@@ -143,6 +143,7 @@ pub fn replay(args: &DeadLettersReplay) -> anyhow::Result<()> {
     let accepted = good.len();
     if !args.dry_run && accepted > 0 {
         letters::commit(&lake.store, &lake.clock, rows, &good)?;
+        lake.derive(&config)?;
     }
     show_replay(args, &outcomes, accepted, &added, net)
 }

@@ -53,6 +53,7 @@ pub fn replay(args: &Replay) -> anyhow::Result<()> {
         report.dead_letters += counts.dead_letters;
     }
     topology.finish()?;
+    lake.derive(&config)?;
     progress.finish_and_clear();
     report.seconds = started.elapsed().as_secs_f64();
     show(&report, args)

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{Server, Shop, http};
 
-/// Points at the durable boundaries of log, lake and archive. Each is hit within a second or two of traffic.
-const POINTS: [&str; 9] = [
+/// Points at the durable boundaries of log, lake, archive and derived tables. Each is hit within a second or two of traffic.
+const POINTS: [&str; 11] = [
     "log.before_write",
     "log.after_write",
     "log.after_fsync",
@@ -19,6 +19,8 @@ const POINTS: [&str; 9] = [
     "lake.after_log_entry",
     "lake.after_log_entry",
     "lake.before_log_entry",
+    "derived.after_data_files",
+    "derived.after_commit",
 ];
 
 const CONFIG: &str = r#"
@@ -59,6 +61,21 @@ fn lines(first: u64, count: u64) -> String {
     (first..first + count).map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// Visits of which some end with an order.
+fn visits(first: u64, count: u64) -> String {
+    let event = |id: u64| {
+        let kind =
+            ["product_viewed", "product_added", "checkout_started", "order_completed"][usize::try_from(id % 4).expect("small")];
+        let (minute, session) = (id % 60, id / 7);
+        format!(
+            r#"{{"event_id":"e{id}","occurred_at":"2026-03-29T{:02}:{minute:02}:00Z","type":"{kind}","session_id":"s{session}","anonymous_id":"a{session}","order_id":"o{}"}}"#,
+            id % 3,
+            id / 3
+        )
+    };
+    (first..first + count).map(event).collect::<Vec<_>>().join("\n")
+}
+
 /// Posts from several clients until the server is gone; what was answered 202 goes into `answered`.
 fn traffic(
     address: &str,
@@ -75,6 +92,10 @@ fn traffic(
                     Some((202, _)) => answered.lock().expect("a lock").extend(first..first + 10),
                     Some((status, body)) => panic!("{status}: {}", String::from_utf8_lossy(&body)),
                     None => return,
+                }
+                // Of these it is asked only that sessions follow from what there is.
+                if http(&address, "POST", "/v1/events", visits(first, 10).as_bytes()).is_none() {
+                    return;
                 }
             }
         })
@@ -105,7 +126,9 @@ fn killed(runs: u64, seed: u64) {
     let (next, answered) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(BTreeSet::new())));
     for run in 0..runs {
         let named = rng.below(2) == 0;
-        let point = format!("{}:{}", POINTS[usize::try_from(rng.below(9)).expect("small")], rng.below(12) + 1);
+        let point = POINTS[usize::try_from(rng.below(11)).expect("small")];
+        // The derived tables are refreshed a few times a run only.
+        let point = format!("{point}:{}", rng.below(if point.starts_with("derived.") { 2 } else { 12 }) + 1);
         let env: Vec<(&str, &str)> = if named { vec![("KASSA_CRASH_POINT", point.as_str())] } else { Vec::new() };
         let mut server = shop.serve_with(&env);
         let stop = Arc::new(AtomicBool::new(false));
@@ -157,6 +180,8 @@ fn count(shop: &Shop, answered: &BTreeSet<u64>, seed: u64) {
     let lost: Vec<_> = answered.difference(&held).take(5).collect();
     assert!(lost.is_empty(), "seed {seed}: answered 202, but not there: {lost:?} … of {}", answered.len());
     assert!(answered.len() > 100, "seed {seed}: only {} lines were answered, which proves little", answered.len());
+    let sessions = shop.json(&["sql", "SELECT count(*) AS n FROM fact_session"]);
+    assert_eq!(sessions[0]["n"], shop.figure("sessions"), "seed {seed}");
     shop.ok(&["prove"]);
 }
 

@@ -4,6 +4,7 @@ mod answers;
 mod bad_input;
 mod crash;
 mod demo;
+mod derived;
 mod harness;
 mod mapping;
 mod online_retail;

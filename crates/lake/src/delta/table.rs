@@ -79,6 +79,17 @@ pub fn partition_of(app_id: &str) -> Option<Partition> {
     Some(Partition::new(topic, number.parse().ok()?))
 }
 
+fn remove(add: &Add, now: i64, data_change: bool) -> Line {
+    Line::from(Remove {
+        path: add.path.clone(),
+        deletion_timestamp: Some(now),
+        data_change,
+        extended_file_metadata: true,
+        partition_values: add.partition_values.clone(),
+        size: add.size,
+    })
+}
+
 impl DeltaTable {
     pub fn open(store: Arc<dyn Store>, spec: TableSpec, clock: Arc<dyn Clock>) -> Result<Self, LogError> {
         let snapshot = Snapshot::load(store.as_ref(), &spec.folder)?;
@@ -126,20 +137,25 @@ impl DeltaTable {
         }
         crash::point("lake.after_compacted_files");
         let now = self.clock.now() / 1000;
-        lines.extend(removed.iter().map(|add| {
-            Line::from(Remove {
-                path: add.path.clone(),
-                deletion_timestamp: Some(now),
-                data_change: false,
-                extended_file_metadata: true,
-                partition_values: add.partition_values.clone(),
-                size: add.size,
-            })
-        }));
+        lines.extend(removed.iter().map(|add| remove(add, now, false)));
         self.commit(lines, "OPTIMIZE")
     }
 
-    fn put_file(&self, file: NewFile, data_change: bool) -> Result<Add, LogError> {
+    /// Exchanges files, put by [`DeltaTable::put_file`], for others that say something else, and states what they are true of, in one
+    /// commit.
+    pub fn exchange(&mut self, removed: &[Add], added: Vec<Add>, stated: Vec<(String, i64)>) -> Result<(), LogError> {
+        crash::point("derived.after_data_files");
+        let now = self.clock.now() / 1000;
+        let mut lines: Vec<Line> = added.into_iter().map(Line::from).collect();
+        lines.extend(removed.iter().map(|add| remove(add, now, true)));
+        lines.extend(stated.into_iter().map(|(app_id, version)| Line::from(Txn { app_id, version, last_updated: Some(now) })));
+        self.commit(lines, "WRITE")?;
+        crash::point("derived.after_commit");
+        Ok(())
+    }
+
+    /// Puts a data file in its place, where no reader sees it before a commit names it.
+    pub fn put_file(&self, file: NewFile, data_change: bool) -> Result<Add, LogError> {
         let folder: String = file
             .partition_values
             .iter()

@@ -1,0 +1,84 @@
+//! Tables that nothing feeds: they follow from others and from the shop's calendar, and are replaced where those have moved on.
+//!
+//! ```text
+//!  calendar ───────────────────────────────► dim_date, dim_time     when the zone, the country or the years change
+//!  spans ─► cut ─┐
+//!  fact_event ───┼─► session ids touched ─► their sessions anew ─► fact_session     Remove + Add + positions, one log entry
+//!  fact_sales ───┘   since its positions
+//! ```
+//!
+//! Each commit is one log entry, which takes the old rows away, brings the new ones and says what they are true of. A crash before it
+//! leaves files that no reader sees; after it nothing is left to be done. Nobody waits for this, and nothing is lost with it: with its
+//! folder deleted, a table is made again.
+
+pub(crate) mod calendar;
+pub(crate) mod output;
+pub(crate) mod sessions;
+pub(crate) mod source;
+mod years;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kassa_model::time::Clock;
+use kassa_model::{Contract, Shop, Table};
+
+use self::calendar::CalendarTables;
+use self::sessions::SessionTable;
+use crate::delta::{DeltaTable, LogError};
+use crate::maintain::{Maintainer, Options};
+use crate::star::table_spec;
+use crate::store::Store;
+
+/// The derived tables of a lake. One writer at a time.
+#[derive(Debug)]
+pub struct Derived {
+    calendar: CalendarTables,
+    sessions: SessionTable,
+    maintainer: Maintainer,
+    clock: Arc<dyn Clock>,
+}
+
+/// What the derived tables are made from.
+#[derive(Debug, Clone)]
+pub(crate) struct Basis {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) shop: Shop,
+    pub(crate) contracts: HashMap<Arc<str>, Contract>,
+}
+
+impl Derived {
+    /// `contracts` are those of the topics.
+    pub fn open(
+        store: &Arc<dyn Store>,
+        shop: &Shop,
+        contracts: HashMap<Arc<str>, Contract>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, LogError> {
+        let basis = Basis { store: Arc::clone(store), shop: shop.clone(), contracts };
+        let open = |table| DeltaTable::open(Arc::clone(store), table_spec(table), Arc::clone(&clock));
+        let calendar = CalendarTables::new(basis.clone(), open(Table::DimDate)?, open(Table::DimTime)?);
+        let sessions = SessionTable::new(basis, open(Table::FactSession)?);
+        Ok(Self { calendar, sessions, maintainer: Maintainer::new(Options::default()), clock })
+    }
+
+    /// Brings every derived table up to what the lake accounts for. Whether any had to be changed.
+    pub fn refresh(&mut self) -> Result<bool, LogError> {
+        let now = self.clock.now();
+        let mut changed = false;
+        for (table, replaced) in self.calendar.refresh()? {
+            self.maintainer.replaced(table, &replaced, now);
+            self.maintainer.maintain(table, now)?;
+            changed = true;
+        }
+        if let Some(replaced) = self.sessions.refresh()? {
+            self.maintainer.replaced(&self.sessions.table, &replaced, now);
+            self.maintainer.maintain(&mut self.sessions.table, now)?;
+            changed = true;
+        }
+        Ok(changed)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! Tables that follow from others say what those say: sessions at the positions that they state, and the shop's calendar.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+use arrow::row::{RowConverter, SortField};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, RecordBatch};
+use kassa_model::{Positions, Table, time};
+
+use super::Prover;
+use crate::delta::{LogError, Snapshot};
+use crate::derived::calendar::{date_rows, time_rows};
+use crate::derived::source::{Source, Touched};
+use crate::figures::positions;
+use crate::read::{self, folder_of};
+use crate::recover::scan;
+
+/// Rows in a form that compares.
+struct Encoded(RowConverter);
+
+impl Encoded {
+    fn new(table: Table) -> Result<Self, LogError> {
+        let schema = kassa_model::star::stored(&table.schema());
+        let fields = schema.fields().iter().map(|field| SortField::new(field.data_type().clone())).collect();
+        RowConverter::new(fields).map(Self).map_err(corrupt)
+    }
+
+    fn rows(&self, rows: &RecordBatch) -> Result<Vec<Box<[u8]>>, LogError> {
+        let encoded = self.0.convert_columns(read::plain(rows)?.columns()).map_err(corrupt)?;
+        Ok(encoded.iter().map(|row| row.data().into()).collect())
+    }
+}
+
+fn corrupt(error: arrow_schema::ArrowError) -> LogError {
+    LogError::Corrupt(error.to_string())
+}
+
+/// How often a row is there more than it should be; below zero: less.
+type Balance = HashMap<Box<[u8]>, (String, i64)>;
+
+fn weigh(balance: &mut Balance, rows: Vec<Box<[u8]>>, name: impl Fn(usize) -> String, weight: i64) {
+    for (row, encoded) in rows.into_iter().enumerate() {
+        let (_, sum) = balance.entry(encoded).or_insert_with(|| (name(row), 0));
+        *sum += weight;
+    }
+}
+
+impl Prover<'_> {
+    pub(crate) fn derived(&mut self) -> Result<(), LogError> {
+        self.dates()?;
+        let minutes = time_rows()?;
+        self.held_against(Table::DimTime, &minutes, "the minute")?;
+        self.sessions()
+    }
+
+    /// The days of the years that the table has, if it has been written.
+    fn dates(&mut self) -> Result<(), LogError> {
+        let mut years: Option<RangeInclusive<i16>> = None;
+        scan(self.store, Table::DimDate, &["year"], &mut |rows| {
+            for year in rows.column(0).as_primitive::<Int32Type>().values() {
+                let year = i16::try_from(*year).unwrap_or(0);
+                let (first, last) = years.clone().map_or((year, year), RangeInclusive::into_inner);
+                years = Some(first.min(year)..=last.max(year));
+            }
+            Ok(())
+        })?;
+        match years {
+            // A year of another millennium is nobody's: the calendar has at most those that dates may have.
+            Some(years) if *years.start() >= 1890 && *years.end() <= 2209 => {
+                let days = date_rows(self.shop, years)?;
+                self.held_against(Table::DimDate, &days, "the day")
+            }
+            Some(years) => {
+                self.find("altered", "dim_date", None, format!("the calendar has no years {years:?}"));
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A table whose first column names the row, against the rows that it should have, if it has been written.
+    fn held_against(&mut self, table: Table, wanted: &RecordBatch, what: &str) -> Result<(), LogError> {
+        if Snapshot::load(self.store, &folder_of(table))?.version.is_none() {
+            return Ok(());
+        }
+        let (encoded, mut balance) = (Encoded::new(table)?, Balance::new());
+        let named = |rows: &RecordBatch| rows.column(0).as_primitive::<Int32Type>().clone();
+        let keys = named(wanted);
+        weigh(&mut balance, encoded.rows(wanted)?, |row| format!("{what} {}", keys.value(row)), -1);
+        scan(self.store, table, &[], &mut |rows| {
+            let keys = named(&rows);
+            weigh(&mut balance, encoded.rows(&rows)?, |row| format!("{what} {}", keys.value(row)), 1);
+            Ok(())
+        })?;
+        self.differences(table, balance, "the shop's calendar");
+        Ok(())
+    }
+
+    fn differences(&mut self, table: Table, balance: Balance, source: &str) {
+        let mut wrong: Vec<(String, i64)> = balance.into_values().filter(|(_, sum)| *sum != 0).collect();
+        wrong.sort_unstable();
+        for (name, sum) in wrong {
+            if sum > 0 {
+                self.find("extra", table.name(), None, format!("{name} is not as {source} has it"));
+            } else {
+                self.find("missing", table.name(), None, format!("{name} is not there as {source} has it"));
+            }
+        }
+    }
+
+    /// The sessions, made again from the facts at the positions that the table states.
+    fn sessions(&mut self) -> Result<(), LogError> {
+        let table = Snapshot::load(self.store, &folder_of(Table::FactSession))?;
+        if table.version.is_none() {
+            return Ok(());
+        }
+        let at: Positions = positions(&table);
+        for (partition, next) in at.iter() {
+            let accounted = self.cut.next(partition);
+            if next > accounted {
+                let detail = format!("the position {next} lies beyond what is accounted for, {accounted}");
+                self.find("position", "fact_session", Some((partition, accounted, next)), detail);
+            }
+        }
+        let (store, shop, encoded) = (self.store, self.shop, Encoded::new(Table::FactSession)?);
+        let source = Source::load(store, shop, &at)?;
+        let (touched, claims) = (Touched::All, source.claims()?);
+        let credits = source.credits(&claims, &touched)?;
+        let passes = source.passes(&touched).max(1);
+        for pass in 0..passes {
+            let mut balance = Balance::new();
+            source.pass(&touched, &credits, (pass, passes), &mut |rows| {
+                weigh(&mut balance, encoded.rows(rows)?, |row| session(rows, row), -1);
+                Ok(())
+            })?;
+            scan(store, Table::FactSession, &[], &mut |rows| {
+                let keys = rows.column(0).as_primitive::<Int64Type>().clone();
+                let of_pass: arrow_array::BooleanArray =
+                    keys.values().iter().map(|key| Some(key.rem_euclid(passes) == pass)).collect();
+                let rows = arrow_select::filter::filter_record_batch(&rows, &of_pass).map_err(corrupt)?;
+                weigh(&mut balance, encoded.rows(&rows)?, |row| session(&rows, row), 1);
+                Ok(())
+            })?;
+            self.differences(Table::FactSession, balance, "the events and the ledger");
+        }
+        Ok(())
+    }
+}
+
+/// A session as people find it.
+fn session(rows: &RecordBatch, row: usize) -> String {
+    let keys = rows.column(0).as_primitive::<Int64Type>();
+    let ids = rows.column(1).as_string::<i32>();
+    let starts = rows.column(5).as_primitive::<TimestampMicrosecondType>();
+    let id = if ids.is_valid(row) { ids.value(row).to_owned() } else { keys.value(row).to_string() };
+    format!("the session {id} of {}", time::format(starts.value(row)))
+}
