@@ -6,6 +6,7 @@ mod command;
 mod engine;
 mod failure;
 mod output;
+mod proof;
 mod server;
 mod settings;
 mod topology;

@@ -4,6 +4,7 @@ pub mod archive;
 pub mod delta;
 pub mod encode;
 pub mod figures;
+pub mod lease;
 pub mod letters;
 pub mod maintain;
 pub mod prove;
