@@ -35,7 +35,7 @@ bench: dashboard ## Records per CPU-second, beside what the parts alone reach
 	scripts/bench
 
 soak: dashboard ## The long forms: two hundred kills, and whatever else takes hours
-	cargo test --locked -p kassa --test scenarios -- --ignored --nocapture
+	cargo test --locked --workspace --lib --test scenarios -- --ignored --nocapture
 
 fuzz: ## Property tests over all decoders, a hundred thousand cases each
 	PROPTEST_CASES=100000 cargo test --locked -p kassa-model -p kassa-pipeline -p kassa-source -p kassa-analytics

@@ -9,7 +9,7 @@ use kassa_model::country::code_of;
 use kassa_model::nearest::{list, nearest};
 use kassa_model::{Code, Contract, Shop};
 
-use crate::config::{Archive, Collector, Config, Format, Lake, Live, Log, Lookup, Mapping, Server, Stream};
+use crate::config::{Archive, Collector, Config, Format, Lake, Live, Log, Lookup, Mapping, Proof, Server, Stream};
 use crate::kind::Value;
 use crate::load::{plural, read_bounded};
 use crate::mistake::Mistake;
@@ -27,11 +27,12 @@ pub(crate) fn build(reader: &mut Reader, file: Option<PathBuf>) -> Option<Config
     let lake = lake(reader, &data_dir);
     apart(reader, &data_dir, &log.dir, &lake.dir);
     let archive = Archive { zstd_level: reader.level("archive.zstd_level") };
+    let proof = Proof { delay: reader.duration("proof.delay"), interval: reader.duration("proof.interval") };
     let live = Live { push_interval: reader.duration("live.push_interval") };
     let listen =
         reader.value("server.listen").and_then(|value| if let Value::Address(address) = value { Some(address) } else { None });
     let server = Server { listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))) };
-    Some(Config { file, data_dir, shop: shop?, streams, lookups, log, collector, lake, archive, live, server })
+    Some(Config { file, data_dir, shop: shop?, streams, lookups, log, collector, lake, archive, proof, live, server })
 }
 
 fn data_dir(reader: &mut Reader) -> PathBuf {

@@ -23,6 +23,7 @@ pub struct Config {
     pub collector: Collector,
     pub lake: Lake,
     pub archive: Archive,
+    pub proof: Proof,
     pub live: Live,
     pub server: Server,
 }
@@ -129,6 +130,13 @@ pub struct Lake {
 #[derive(Debug, Clone)]
 pub struct Archive {
     pub zstd_level: i32,
+}
+
+/// When a running pipeline proves itself.
+#[derive(Debug, Clone)]
+pub struct Proof {
+    pub delay: Duration,
+    pub interval: Duration,
 }
 
 #[derive(Debug, Clone)]

@@ -31,7 +31,7 @@ mod pages;
 #[cfg(test)]
 mod reference;
 
-pub use config::{Archive, Collector, Config, Encoding, Format, Lake, Live, Log, Lookup, Mapping, Server, Stream};
+pub use config::{Archive, Collector, Config, Encoding, Format, Lake, Live, Log, Lookup, Mapping, Proof, Server, Stream};
 pub use load::{LoadOptions, Override};
 pub use mistake::{Mistake, Mistakes};
 pub use origin::{Entry, Origin, Origins, Place};

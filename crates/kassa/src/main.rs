@@ -7,6 +7,7 @@ mod deriver;
 mod engine;
 mod failure;
 mod output;
+mod proof;
 mod server;
 mod settings;
 mod topology;

@@ -1,6 +1,7 @@
 //! The service: the engine, and the HTTP server beside it.
 
 mod adapters;
+mod proving;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use kassa_server::{App, Limits, Live, LiveSink};
 use kassa_source::log::Log;
 
 use self::adapters::{Gate, OrdersOfLake, Overview};
+use self::proving::Proving;
 use crate::deriver::Deriver;
 use crate::engine::{self, Engine};
 use crate::failure::Failure;
@@ -34,6 +36,8 @@ pub struct Service {
     stop: Arc<AtomicBool>,
     http: Option<JoinHandle<std::io::Result<()>>>,
     closed: Option<tokio::sync::oneshot::Sender<()>>,
+    /// Begun with the server: without one nobody would see it.
+    proving: Option<Proving>,
     _lock: Lock,
 }
 
@@ -60,7 +64,7 @@ impl Service {
             kassa_lake::figures::figures(lake.store.as_ref(), &config.shop).context("could not read the lake")?;
         let tracker = Tracker::new(lake.store.as_ref(), positions.clone(), config.shop.calendar(), Arc::clone(&lake.clock))?;
         let (live, tracker) = (Arc::new(Live::new(figures, positions)), Arc::new(tracker));
-        let mut sinks = lake.sinks()?;
+        let mut sinks = lake.sinks(config)?;
         sinks.retain(|sink| if sink.name() == "archive" { chosen.archive } else { chosen.lake });
         if chosen.live {
             sinks.push(Box::new(LiveSink(Arc::clone(&live))) as Box<dyn Sink>);
@@ -69,7 +73,8 @@ impl Service {
         let engine = Engine::start(config, &lake, Arc::clone(&log), sinks, Box::new(move |batch| observed.observe(batch)))?;
         let deriver = chosen.lake.then(|| Deriver::start(lake.derived(config)?, config.lake.commit_interval)).transpose()?;
         let stop = Arc::new(AtomicBool::new(false));
-        let mut service = Self { engine, deriver, lake, log, live, tracker, stop, http: None, closed: None, _lock: lock };
+        let mut service =
+            Self { engine, deriver, lake, log, live, tracker, stop, http: None, closed: None, proving: None, _lock: lock };
         if let Some(listener) = listener {
             service.serve(config, listener)?;
         }
@@ -77,6 +82,7 @@ impl Service {
     }
 
     fn serve(&mut self, config: &Config, listener: TcpListener) -> anyhow::Result<()> {
+        let proving = Proving::start(config.clone())?;
         let app = App {
             shop: config.shop.clone(),
             live: Arc::clone(&self.live),
@@ -87,6 +93,7 @@ impl Service {
                 Arc::clone(&self.log),
                 Arc::clone(&self.tracker),
                 &self.lake,
+                proving.last(),
             )),
             orders: Arc::new(OrdersOfLake::new(config, &self.lake)),
             clock: Arc::clone(&self.lake.clock),
@@ -114,6 +121,7 @@ impl Service {
         };
         self.http = Some(thread::Builder::new().name("server".to_owned()).spawn(serve)?);
         self.closed = Some(closed);
+        self.proving = Some(proving);
         Ok(())
     }
 
@@ -152,6 +160,7 @@ impl Service {
 
     /// Takes no more requests, commits what is left, and stops.
     pub fn finish(mut self) -> anyhow::Result<()> {
+        drop(self.proving.take());
         drop(self.closed.take());
         if let Some(http) = self.http.take() {
             http.join().map_err(|_| anyhow::anyhow!("the server panicked"))?.context("the server failed")?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use kassa_config::{Config, Encoding, Format as Written, Mapping as Sql, Mistake, Mistakes};
-use kassa_lake::{ArchiveSink, Derived, Folder, StarSink, Store, recover};
+use kassa_lake::{ArchiveSink, Derived, Folder, StarSink, Store, maintain, recover};
 use kassa_mapping::{Lookups, Mapping, MappingError, TableError, TableFile};
 use kassa_model::time::{Clock, SystemClock};
 use kassa_model::{Code, Contract};
@@ -33,13 +33,19 @@ impl Lake {
         Self { store: Arc::new(Folder::new(&config.lake.dir)), contracts, clock: Arc::new(SystemClock) }
     }
 
-    pub fn sinks(&self) -> anyhow::Result<Vec<Box<dyn Sink>>> {
+    pub fn sinks(&self, config: &Config) -> anyhow::Result<Vec<Box<dyn Sink>>> {
+        let options = maintain::Options {
+            small_files: config.lake.compact_after_files,
+            checkpoint_entries: config.lake.checkpoint_interval,
+            retention: i64::try_from(config.lake.log_retention.as_micros()).unwrap_or(i64::MAX),
+            ..maintain::Options::default()
+        };
         let topics: Vec<Arc<str>> = self.contracts.keys().cloned().collect();
         let archive =
             ArchiveSink::open(Arc::clone(&self.store), &topics, Arc::clone(&self.clock)).context("could not open the archive")?;
         let star =
             StarSink::open(&self.store, self.contracts.clone(), Arc::clone(&self.clock)).context("could not open the lake")?;
-        Ok(vec![Box::new(archive), Box::new(star)])
+        Ok(vec![Box::new(archive.maintained(options.clone())), Box::new(star.maintained(options))])
     }
 
     /// The tables that follow from others.

@@ -17,6 +17,7 @@ use parquet::file::properties::WriterProperties;
 use crate::delta::table::{NewFile, TableSpec};
 use crate::delta::{DeltaTable, LogError};
 use crate::encode;
+use crate::maintain::{Maintainer, Options};
 use crate::read::archive_folder;
 use crate::store::Store;
 
@@ -28,6 +29,7 @@ pub struct ArchiveSink {
     tables: HashMap<Arc<str>, DeltaTable>,
     positions: Positions,
     properties: WriterProperties,
+    maintainer: Option<Maintainer>,
 }
 
 /// The table of a topic's archive.
@@ -57,12 +59,20 @@ impl ArchiveSink {
             }
             tables.insert(Arc::clone(topic), table);
         }
-        Ok(Self { store, clock, tables, positions, properties: encode::properties(&file_schema()) })
+        Ok(Self { store, clock, tables, positions, properties: encode::properties(&file_schema()), maintainer: None })
     }
 
-    /// The tables, for maintenance.
-    pub fn tables_mut(&mut self) -> impl Iterator<Item = &mut DeltaTable> {
-        self.tables.values_mut()
+    /// Has its tables maintained after each commit.
+    #[must_use]
+    pub fn maintained(self, options: Options) -> Self {
+        Self { maintainer: Some(Maintainer::new(options)), ..self }
+    }
+
+    fn maintain(&mut self) {
+        if let Some(maintainer) = &mut self.maintainer {
+            let now = self.clock.now();
+            self.tables.values_mut().for_each(|table| maintainer.keep(table, now));
+        }
     }
 
     fn commit_topic(&mut self, topic: &Arc<str>, batches: &[&Arc<Batch>]) -> Result<(), SinkError> {
@@ -134,10 +144,12 @@ impl Sink for ArchiveSink {
             // Batches of one commit follow each other, so each is held against what the ones before it lead to.
             self.commit_topic(&topic, &merge_check(&self.positions, &batches)?)?;
         }
+        self.maintain();
         Ok(())
     }
 
     fn settle(&mut self) -> Result<(), SinkError> {
+        self.maintain();
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Encodes rows as Parquet: zstd, dictionaries where values repeat, deltas where they rise.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -46,10 +47,14 @@ fn column(properties: WriterPropertiesBuilder, name: &str, kind: &DataType) -> W
 }
 
 /// Writes rows of a schema as one Parquet file.
-pub fn writer(buffer: Vec<u8>, schema: &SchemaRef, properties: &WriterProperties) -> Result<ArrowWriter<Vec<u8>>, ParquetError> {
+pub fn writer<W: Write + Send>(
+    sink: W,
+    schema: &SchemaRef,
+    properties: &WriterProperties,
+) -> Result<ArrowWriter<W>, ParquetError> {
     // Without Arrow's own schema in the file every reader sees plain Parquet types: strings, not dictionaries.
     let options = ArrowWriterOptions::new().with_properties(properties.clone()).with_skip_arrow_metadata(true);
-    ArrowWriter::try_new_with_options(buffer, Arc::clone(schema), options)
+    ArrowWriter::try_new_with_options(sink, Arc::clone(schema), options)
 }
 
 /// One Parquet file of the batches' rows.

@@ -2,47 +2,62 @@
 //! archive's bytes. No counter that the pipeline keeps is believed.
 //!
 //! ```text
-//!  spans ──► ranges ─┬─ archive: each offset once          ─┬─► derived again ─► equal, bucket by bucket, to the tables' rows
-//!                    ├─ primary tables: accepted            ├─► positions, files, keys, rates
-//!                    └─ rejected: dead letters              ┘
+//!  files ─► spans ─► archive's offsets ─► rows of every table ─┐
+//!  collector's log ─► archive's bytes ─► each record derived ──┴─► equal, 1,024 offsets at a time; where not, offset by offset
+//!                                                              └─► duplicates, conflicts, repeated lines: there is a first
 //!  facts at the positions of fact_session ─► sessions anew ─► equal; the shop's calendar ─► dim_date, dim_time
 //! ```
+//!
+//! In memory: a bit an offset, a sum for every 1,024 offsets of a table, 8 bytes a dimension member. Rows pass by.
 
-mod contents;
-mod counts;
+mod archive;
+mod columns;
+mod derive;
 mod derived;
+mod drill;
 mod files;
+mod finding;
+mod hash;
+mod held;
 mod keys;
+mod letters;
+mod parts;
+mod pending;
+mod rates;
+mod spans;
+mod sums;
+mod unique;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use kassa_model::{Contract, Partition, Positions, Records, Shop, Table};
-use roaring::RoaringTreemap;
+use kassa_pipeline::Stage;
 use serde::Serialize;
 
-use crate::delta::LogError;
-use crate::figures::accounted;
-use crate::store::Store;
+pub use finding::{Finding, Kind};
 
-/// Something that is not as it must be. Offsets are half open; what does not apply is null.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    pub kind: &'static str,
-    pub sink: &'static str,
-    pub table: String,
-    pub topic: Option<String>,
-    pub partition: Option<String>,
-    pub from: Option<String>,
-    pub to: Option<String>,
-    pub detail: String,
-}
+use crate::delta::{Add, LogError, Snapshot};
+use crate::lease::Lease;
+use crate::read;
+use crate::store::Store;
+use drill::Drill;
+use finding::{Findings, Site};
+use keys::Members;
+use letters::Conflicts;
+use parts::Parts;
+use pending::Pending;
+use rates::Known;
+use sums::Sums;
 
 /// What was recounted, and what was found wrong.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Proof {
     pub ok: bool,
     pub findings: Vec<Finding>,
+    /// Findings beyond the first thousand.
+    pub left_out: usize,
     pub records: i64,
     pub accepted: i64,
     pub duplicates: i64,
@@ -50,123 +65,181 @@ pub struct Proof {
     pub rows: i64,
 }
 
-/// What the collector's log holds of a partition, and what is wrong with its files.
+/// What the collector's log holds of a partition: half open.
 #[derive(Debug, Clone)]
 pub struct LogState {
     pub partition: Partition,
+    pub first: i64,
     pub next: i64,
 }
 
-/// Derives rows from records by the pipeline's own code, whether or not they are duplicates.
-pub trait Rederive {
-    fn rows(&mut self, records: Records) -> Result<Vec<(Table, arrow_array::RecordBatch)>, String>;
+/// The collector's log, as far as there is one.
+pub trait CollectorLog {
+    /// Each partition's bounds, and what is wrong with its bytes.
+    fn states(&mut self) -> Result<(Vec<LogState>, Vec<Finding>), String>;
+
+    /// Hands over the records from `from` on that can be read.
+    fn read(&mut self, partition: &Partition, from: i64, take: &mut dyn FnMut(&Records)) -> Result<(), String>;
 }
 
-/// Findings beyond this are not listed.
-const FINDINGS: usize = 1_000;
+/// What a proof is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'p> {
+    pub store: &'p dyn Store,
+    pub shop: &'p Shop,
+    /// Of the topics.
+    pub contracts: &'p HashMap<Arc<str>, Contract>,
+    /// Whether a pipeline may be writing: then a sink may lag behind another.
+    pub at_work: bool,
+}
+
+/// Proves the lake at the positions that its spans account for; rows of a commit under way are passed over. `stage` is one
+/// without memory.
+pub fn prove(subject: Subject<'_>, log: &mut dyn CollectorLog, stage: &mut Stage) -> Result<Proof, LogError> {
+    // Replaced files stay for as long as this is held: all tables are read at the versions that were the newest together.
+    let _lease = Lease::take(subject.store)?;
+    let mut prover = Prover::new(subject)?;
+    prover.files();
+    if prover.spans()? {
+        prover.log(log)?;
+        prover.archive()?;
+        prover.held()?;
+        prover.derive(stage)?;
+        prover.settle()?;
+        prover.unique()?;
+        prover.members();
+        prover.derived()?;
+        prover.drill(log, stage)?;
+        prover.fates();
+        prover.positions();
+    }
+    Ok(prover.finish())
+}
 
 /// A proof under way.
-pub(crate) struct Prover<'p> {
-    pub(crate) store: &'p dyn Store,
-    pub(crate) shop: &'p Shop,
-    pub(crate) contracts: &'p HashMap<Arc<str>, Contract>,
-    pub(crate) cut: Positions,
-    pub(crate) proof: Proof,
-    /// Offsets with rows in the primary table, by partition.
-    pub(crate) accepted: BTreeMap<Partition, RoaringTreemap>,
-    pub(crate) rejected: BTreeMap<Partition, RoaringTreemap>,
+struct Prover<'p> {
+    subject: Subject<'p>,
+    store: &'p dyn Store,
+    contracts: &'p HashMap<Arc<str>, Contract>,
+    tables: BTreeMap<Table, Arc<Snapshot>>,
+    archives: BTreeMap<Arc<str>, Arc<Snapshot>>,
+    /// Data files that cannot be read: named once, then passed over.
+    unreadable: HashSet<String>,
+    proof: Proof,
+    findings: Findings,
+    parts: Parts,
+    sums: Sums,
+    pending: Pending,
+    conflicts: Conflicts,
+    members: Members,
+    rates: Known,
+    log: Vec<LogState>,
+    /// At work once the sums are known to differ.
+    drill: Option<Drill>,
 }
 
-/// Proves the lake at the positions that its spans account for; rows of a commit under way are passed over.
-pub fn prove(
-    store: &dyn Store,
-    shop: &Shop,
-    contracts: &HashMap<Arc<str>, Contract>,
-    log: &[LogState],
-    derive: &mut dyn Rederive,
-) -> Result<Proof, LogError> {
-    let cut = accounted(store)?;
-    let (accepted, rejected) = (BTreeMap::new(), BTreeMap::new());
-    let mut prover = Prover { store, shop, contracts, cut, proof: Proof::default(), accepted, rejected };
-    // A damaged file is named first; what cannot be read cannot be counted.
-    if prover.files()? {
-        prover.counts()?;
-        prover.keys()?;
-        prover.contents(derive)?;
-        prover.derived()?;
-    }
-    prover.log(log);
-    let mut proof = prover.proof;
-    proof.ok = proof.findings.is_empty();
-    Ok(proof)
-}
-
-impl Prover<'_> {
-    pub(crate) fn find(&mut self, kind: &'static str, table: &str, range: Option<(&Partition, i64, i64)>, detail: String) {
-        if self.proof.findings.len() >= FINDINGS {
-            return;
-        }
-        let sink = if table.starts_with("topics/") {
-            "archive"
-        } else if table == "log" {
-            "log"
-        } else {
-            "lake"
+impl<'p> Prover<'p> {
+    fn new(subject: Subject<'p>) -> Result<Self, LogError> {
+        let mut prover = Self {
+            subject,
+            store: subject.store,
+            contracts: subject.contracts,
+            tables: BTreeMap::new(),
+            archives: BTreeMap::new(),
+            unreadable: HashSet::new(),
+            proof: Proof::default(),
+            findings: Findings::default(),
+            parts: Parts::default(),
+            sums: Sums::default(),
+            pending: Pending::default(),
+            conflicts: Conflicts::default(),
+            members: Members::default(),
+            rates: Known::new(subject.shop.currency),
+            log: Vec::new(),
+            drill: None,
         };
-        self.proof.findings.push(Finding {
-            kind,
-            sink,
-            table: table.to_owned(),
-            topic: range.map(|(partition, ..)| partition.topic.to_string()),
-            partition: range.map(|(partition, ..)| partition.number.to_string()),
-            from: range.map(|(_, from, _)| from.to_string()),
-            to: range.map(|(_, _, to)| to.to_string()),
-            detail,
-        });
+        prover.load()?;
+        Ok(prover)
     }
 
-    fn log(&mut self, log: &[LogState]) {
-        for state in log {
-            let held = self.cut.next(&state.partition);
-            if state.next < held {
-                let detail = format!("the log ends at {}, but {held} records were read from it", state.next);
-                self.find("log_cut", "log", Some((&state.partition, state.next, held)), detail);
+    /// The newest version of each table; the spans' first, since what they account for is in the others already.
+    fn load(&mut self) -> Result<(), LogError> {
+        for table in Table::ALL.into_iter().rev() {
+            if let Some(snapshot) = self.snapshot(Site::Table(table), &read::folder_of(table))? {
+                self.tables.insert(table, Arc::new(snapshot));
             }
+        }
+        for name in self.store.list("topics")? {
+            let topic: Arc<str> = name.into();
+            if let Some(snapshot) = self.snapshot(Site::Archive, &read::archive_folder(&topic))? {
+                self.archives.insert(topic, Arc::new(snapshot));
+            }
+        }
+        Ok(())
+    }
+
+    fn snapshot(&mut self, site: Site, folder: &str) -> Result<Option<Snapshot>, LogError> {
+        match Snapshot::load(self.store, folder) {
+            Ok(snapshot) => Ok(snapshot.version.is_some().then_some(snapshot)),
+            Err(LogError::Corrupt(what)) => {
+                self.findings.push(site.in_folder(Kind::LogDamaged, folder, what));
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
     }
 
-    /// The ranges of offsets of a set, as findings.
-    pub(crate) fn find_offsets(
+    /// Hands each batch of a table's rows to `take`. A file that turns out unreadable is a finding, and passed over.
+    fn scan(
         &mut self,
-        kind: &'static str,
-        table: &str,
-        partition: &Partition,
-        offsets: &RoaringTreemap,
-        detail: &str,
-    ) {
-        let (mut from, mut to) = (None::<u64>, 0);
-        for offset in offsets {
-            if from.is_some() && offset == to {
-                to += 1;
-                continue;
-            }
-            if let Some(start) = from {
-                self.find_range(kind, table, partition, start, to, detail);
-            }
-            (from, to) = (Some(offset), offset + 1);
+        table: Table,
+        columns: &[&str],
+        take: &mut dyn FnMut(&mut Self, RecordBatch) -> Result<(), LogError>,
+    ) -> Result<(), LogError> {
+        let Some(snapshot) = self.tables.get(&table).map(Arc::clone) else { return Ok(()) };
+        let (folder, schema) = (read::folder_of(table), table.schema());
+        for add in snapshot.files.values() {
+            self.scan_file(Site::Table(table), &folder, add, &schema, columns, take)?;
         }
-        if let Some(start) = from {
-            self.find_range(kind, table, partition, start, to, detail);
+        Ok(())
+    }
+
+    fn scan_file(
+        &mut self,
+        site: Site,
+        folder: &str,
+        add: &Add,
+        schema: &arrow_schema::Schema,
+        columns: &[&str],
+        take: &mut dyn FnMut(&mut Self, RecordBatch) -> Result<(), LogError>,
+    ) -> Result<(), LogError> {
+        let path = format!("{folder}/{}", add.path);
+        if self.unreadable.contains(&path) {
+            return Ok(());
+        }
+        let store = self.store;
+        match read::file(store, folder, add, schema, columns, &mut |rows| take(self, rows)) {
+            Err(LogError::Corrupt(what)) => {
+                self.findings.push(site.in_folder(Kind::FileDamaged, folder, what));
+                self.unreadable.insert(path);
+                Ok(())
+            }
+            result => result,
         }
     }
 
-    fn find_range(&mut self, kind: &'static str, table: &str, partition: &Partition, from: u64, to: u64, detail: &str) {
-        let signed = |offset: u64| i64::try_from(offset).unwrap_or(i64::MAX);
-        self.find(kind, table, Some((partition, signed(from), signed(to))), detail.to_owned());
+    fn contract(&self, part: u32) -> Option<Contract> {
+        self.contracts.get(&self.parts[part].partition.topic).copied()
+    }
+
+    fn finish(self) -> Proof {
+        let (findings, left_out) = self.findings.finish(&self.parts);
+        Proof { ok: findings.is_empty(), findings, left_out, ..self.proof }
     }
 }
 
-/// A non-negative offset as the sets hold it.
-pub(crate) fn place(offset: i64) -> u64 {
-    u64::try_from(offset).unwrap_or(0)
+/// The positions of a table.
+fn positions(snapshot: &Snapshot) -> Positions {
+    let txns = snapshot.txns.iter();
+    txns.filter_map(|(app, version)| Some((crate::delta::table::partition_of(app)?, *version))).collect()
 }

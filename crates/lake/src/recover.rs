@@ -105,10 +105,8 @@ fn business_columns(table: Table) -> &'static [&'static str] {
 pub fn dedupe(store: &dyn Store, contracts: &HashMap<Arc<str>, Contract>, index: &mut Index) -> Result<(), LogError> {
     let tables: BTreeSet<Table> = contracts.values().map(|contract| Table::primary(*contract)).collect();
     for table in tables.into_iter().chain(nested_sales(contracts)) {
-        let business = business_columns(table);
-        let columns: Vec<&str> = IDENTITY.iter().chain(business).copied().collect();
-        scan(store, table, &columns, &mut |rows| {
-            let held = Held::new(&rows, business)?;
+        scan(store, table, &identity_columns(table), &mut |rows| {
+            let held = Held::of_table(&rows, table)?;
             for row in 0..rows.num_rows() {
                 // Other records leave rows in a primary table too: an order's placeholder for its customer.
                 let contract = contracts.get(held.topic.value(row));
@@ -124,7 +122,8 @@ pub fn dedupe(store: &dyn Store, contracts: &HashMap<Arc<str>, Contract>, index:
     Ok(())
 }
 
-fn is_nested(contract: Contract, table: Table) -> bool {
+/// Whether the rows are the nested lines of orders.
+pub(crate) fn is_nested(contract: Contract, table: Table) -> bool {
     contract == Contract::Order && table == Table::FactSales
 }
 
@@ -134,22 +133,41 @@ fn nested_sales(contracts: &HashMap<Arc<str>, Contract>) -> Option<Table> {
     (has(&[Contract::Order]) && !has(&[Contract::OrderLine, Contract::Refund])).then_some(Table::FactSales)
 }
 
+/// The columns of a primary table's rows that tell the keys of their records.
+pub(crate) fn identity_columns(table: Table) -> Vec<&'static str> {
+    IDENTITY.iter().chain(business_columns(table)).copied().collect()
+}
+
+/// The keys that a row stands for: one or two.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeysOf {
+    keys: [u64; 2],
+    count: usize,
+}
+
+impl KeysOf {
+    pub(crate) fn held(&self) -> &[u64] {
+        &self.keys[..self.count]
+    }
+}
+
 /// The identity columns of a batch of rows.
-struct Held<'r> {
-    topic: &'r StringArray,
-    partition: &'r Int64Array,
-    offset: &'r Int64Array,
-    nth: &'r Int32Array,
+pub(crate) struct Held<'r> {
+    pub(crate) topic: &'r StringArray,
+    pub(crate) partition: &'r Int64Array,
+    pub(crate) offset: &'r Int64Array,
+    pub(crate) nth: &'r Int32Array,
     event_id: &'r StringArray,
     source: &'r StringArray,
     store: &'r StringArray,
-    content: &'r Int64Array,
+    pub(crate) content: &'r Int64Array,
     ingested_at: &'r TimestampMicrosecondArray,
     business: Vec<&'r ArrayRef>,
 }
 
 impl<'r> Held<'r> {
-    fn new(rows: &'r RecordBatch, business: &[&str]) -> Result<Self, LogError> {
+    /// `rows` has the [`identity_columns`] of its table, in their order, as they are stored.
+    pub(crate) fn new(rows: &'r RecordBatch, business: usize) -> Result<Self, LogError> {
         Ok(Self {
             topic: texts(rows, 0)?,
             partition: rows.column(1).as_primitive::<Int64Type>(),
@@ -160,8 +178,12 @@ impl<'r> Held<'r> {
             store: texts(rows, 6)?,
             content: rows.column(7).as_primitive::<Int64Type>(),
             ingested_at: rows.column(8).as_primitive::<TimestampMicrosecondType>(),
-            business: (0..business.len()).map(|at| rows.column(IDENTITY.len() + at)).collect(),
+            business: (0..business).map(|at| rows.column(IDENTITY.len() + at)).collect(),
         })
+    }
+
+    pub(crate) fn of_table(rows: &'r RecordBatch, table: Table) -> Result<Self, LogError> {
+        Self::new(rows, business_columns(table).len())
     }
 
     fn text(&self, column: usize, row: usize) -> &'r str {
@@ -171,22 +193,33 @@ impl<'r> Held<'r> {
     fn teach(&self, row: usize, contract: Contract, table: Table, index: &mut Index) -> Result<(), IndexError> {
         let class = if contract.is_money() { Class::Money } else { Class::Event };
         let partition = index.partition(&Partition::new(self.topic.value(row), self.partition.value(row)))?;
+        let nth = if is_nested(contract, table) { self.nth.value(row) } else { 0 };
         let known = dedupe::Row {
             partition,
             offset: self.offset.value(row),
-            index: 0,
+            index: u32::try_from(nth).unwrap_or(u32::MAX),
             content: u64::from_ne_bytes(self.content.value(row).to_ne_bytes()),
             ingested_at: self.ingested_at.value(row),
         };
+        self.keys(row, contract, table).held().iter().try_for_each(|key| index.remember(*key, class, &known))
+    }
+
+    /// The keys by which the row's record is known, or, of an order's line, the line.
+    pub(crate) fn keys(&self, row: usize, contract: Contract, table: Table) -> KeysOf {
         let store = self.store.value(row);
         if is_nested(contract, table) {
-            let nth = u32::try_from(self.nth.value(row)).unwrap_or(u32::MAX);
-            let key = stage::line_key(store, self.text(0, row), self.text(1, row));
-            return index.remember(key, class, &dedupe::Row { index: nth, ..known });
+            return KeysOf { keys: [stage::line_key(store, self.text(0, row), self.text(1, row)), 0], count: 1 };
         }
         let source = self.source.is_valid(row).then(|| self.source.value(row));
-        index.remember(stage::event_key(contract, source, self.event_id.value(row)), class, &known)?;
-        let business = match contract {
+        let event = stage::event_key(contract, source, self.event_id.value(row));
+        match self.business_key(row, contract, store) {
+            Some(business) => KeysOf { keys: [event, business], count: 2 },
+            None => KeysOf { keys: [event, 0], count: 1 },
+        }
+    }
+
+    fn business_key(&self, row: usize, contract: Contract, store: &str) -> Option<u64> {
+        match contract {
             Contract::Order => {
                 let revision = self.business[1].as_primitive::<Int64Type>().value(row);
                 Some(stage::order_key(store, self.text(0, row), revision))
@@ -203,7 +236,6 @@ impl<'r> Held<'r> {
                 Some(stage::refund_key(store, refund))
             }
             _ => None,
-        };
-        business.map_or(Ok(()), |key| index.remember(key, class, &known))
+        }
     }
 }

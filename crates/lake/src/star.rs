@@ -14,6 +14,7 @@ use crate::archive::gap;
 use crate::delta::table::{NewFile, TableSpec};
 use crate::delta::{DeltaTable, LogError};
 use crate::encode;
+use crate::maintain::{Maintainer, Options};
 use crate::read::folder_of;
 use crate::store::Store;
 
@@ -31,6 +32,7 @@ pub struct StarSink {
     parts: BTreeMap<Table, Part>,
     contracts: HashMap<Arc<str>, Contract>,
     clock: Arc<dyn Clock>,
+    maintainer: Option<Maintainer>,
 }
 
 pub fn table_spec(table: Table) -> TableSpec {
@@ -52,12 +54,20 @@ impl StarSink {
             let reached = opened.positions();
             parts.insert(table, Part { reached, properties: encode::properties(&table.schema()), table: opened });
         }
-        Ok(Self { parts, contracts, clock })
+        Ok(Self { parts, contracts, clock, maintainer: None })
     }
 
-    /// The tables, for maintenance.
-    pub fn tables_mut(&mut self) -> impl Iterator<Item = &mut DeltaTable> {
-        self.parts.values_mut().map(|part| &mut part.table)
+    /// Has its tables maintained after each commit.
+    #[must_use]
+    pub fn maintained(self, options: Options) -> Self {
+        Self { maintainer: Some(Maintainer::new(options)), ..self }
+    }
+
+    fn maintain(&mut self) {
+        if let Some(maintainer) = &mut self.maintainer {
+            let now = self.clock.now();
+            self.parts.values_mut().for_each(|part| maintainer.keep(&mut part.table, now));
+        }
     }
 
     /// How far the spans account: what lies before is complete in every table.
@@ -185,6 +195,7 @@ impl Sink for StarSink {
         for table in tables {
             self.commit_table(table, batches)?;
         }
+        self.maintain();
         Ok(())
     }
 
@@ -195,6 +206,7 @@ impl Sink for StarSink {
                 part.table.append(Vec::new(), &moved)?;
             }
         }
+        self.maintain();
         Ok(())
     }
 }

@@ -2,14 +2,20 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Writes an object's bytes, one after the other.
+pub type WriteObject<'w> = dyn FnMut(&mut (dyn Write + Send)) -> io::Result<()> + 'w;
 
 /// Whole objects under slash-separated paths.
 pub trait Store: fmt::Debug + Send + Sync {
     /// Writes an object that nobody else writes (its name is unique). Durable when it returns.
     fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()>;
+
+    /// The same of an object that is too large to be held: `write` hands over its bytes. How many there are.
+    fn put_with(&self, path: &str, write: &mut WriteObject<'_>) -> io::Result<u64>;
 
     /// Writes an object if there is none of that name. `false`: there was one, and it is untouched. Durable when it returns.
     fn put_new(&self, path: &str, bytes: &[u8]) -> io::Result<bool>;
@@ -27,6 +33,9 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Where an object is, for readers that open files themselves.
     fn local_path(&self, path: &str) -> PathBuf;
 }
+
+/// Bytes gathered for one write of a large object.
+const BUFFER: usize = 256 * 1024;
 
 /// A folder of this machine.
 #[derive(Debug)]
@@ -78,6 +87,17 @@ impl Store for Folder {
         let folder = self.prepare(&path)?;
         Self::write(&path, bytes)?;
         sync(folder)
+    }
+
+    fn put_with(&self, path: &str, write: &mut WriteObject<'_>) -> io::Result<u64> {
+        let path = self.root.join(path);
+        let folder = self.prepare(&path)?;
+        let mut file = BufWriter::with_capacity(BUFFER, File::create(&path)?);
+        write(&mut file)?;
+        let file = file.into_inner()?;
+        file.sync_data()?;
+        sync(folder)?;
+        Ok(file.metadata()?.len())
     }
 
     fn put_new(&self, path: &str, bytes: &[u8]) -> io::Result<bool> {

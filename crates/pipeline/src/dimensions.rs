@@ -46,6 +46,11 @@ impl Members {
         self.known.len()
     }
 
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.known.clear();
+    }
+
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
     }

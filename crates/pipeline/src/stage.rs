@@ -59,6 +59,9 @@ pub enum StageError {
     Index(#[from] IndexError),
 }
 
+/// Members that records alone may gather before they are forgotten.
+const MEMBERS_ALONE: usize = 100_000;
+
 /// Everything that deciding and shaping remembers, and the streams by topic.
 #[derive(Debug)]
 pub struct Stage {
@@ -78,6 +81,26 @@ impl Stage {
 
     /// Decodes, maps, validates, dedupes and shapes. `from` is the position that the records were read from.
     pub fn run(&mut self, records: Records, from: i64) -> Result<Batch, StageError> {
+        let (fates, rows) = self.shape(&records, None)?;
+        Ok(Batch::new(Arc::new(records), from, fates, rows))
+    }
+
+    /// The rows of each record by itself, as if no other had come before: for the proof. Nothing is a duplicate here, and all lines
+    /// of an order are new. So are the members that a record names whose entry in `first` is true; of others' members not every
+    /// row is told.
+    ///
+    /// # Panics
+    /// If `first` has not as many entries as there are records.
+    pub fn alone(&mut self, records: &Records, first: &[bool]) -> Result<Vec<(Table, RecordBatch)>, StageError> {
+        assert_eq!(records.len(), first.len(), "each record is first or not");
+        if self.memory.members.len() > MEMBERS_ALONE {
+            self.memory.members.clear();
+        }
+        self.shape(records, Some(first)).map(|(_, rows)| rows)
+    }
+
+    #[expect(clippy::type_complexity, reason = "the two halves of a batch, named at once by those who call")]
+    fn shape(&mut self, records: &Records, alone: Option<&[bool]>) -> Result<(Vec<Fate>, Vec<(Table, RecordBatch)>), StageError> {
         let topic = Arc::clone(&records.partition.topic);
         let stream = self.streams.get(&topic).ok_or_else(|| StageError::UnknownTopic(topic.to_string()))?;
         let partition = self.index.partition(&records.partition)?;
@@ -88,15 +111,15 @@ impl Stage {
             partition,
             memory: &mut self.memory,
             index: &mut self.index,
-            records: &records,
+            records,
+            alone,
             rows: RowSet::default(),
             fates: vec![Fate::DeadLetter; records.len()],
         };
-        for range in runs(&records) {
+        for range in runs(records) {
             run.decode(range)?;
         }
-        let (rows, fates) = (run.rows.finish()?, run.fates);
-        Ok(Batch::new(Arc::new(records), from, fates, rows))
+        Ok((run.fates, run.rows.finish()?))
     }
 }
 
@@ -121,6 +144,8 @@ struct Run<'s> {
     memory: &'s mut Memory,
     index: &'s mut Index,
     records: &'s Records,
+    /// Each record is judged by itself; those named here see all members for the first time.
+    alone: Option<&'s [bool]>,
     rows: RowSet,
     fates: Vec<Fate>,
 }
@@ -242,6 +267,9 @@ impl Run<'_> {
     }
 
     fn decide(&mut self, index: usize, event: &Event<'_>, event_id: &str, mut lines: Lines) -> Result<Decision, StageError> {
+        if self.alone.is_some() {
+            return Ok(Decision::Accept(lines));
+        }
         let keys = Keys::of(self.stream.contract, event, event_id);
         let class = self.class();
         let row = self.row(index, 0, event.content_hash);
@@ -317,6 +345,9 @@ impl Run<'_> {
             ingested_at: self.records.ingested_at[index],
             occurred_at: event.envelope.occurred_at,
         };
+        if self.alone.is_some_and(|first| first[index]) {
+            self.memory.members.clear();
+        }
         Shaper::new(self.memory, &mut self.rows, lineage, lines).shape(event, lines)?;
         self.fates[index] = Fate::Accepted;
         Ok(())

@@ -65,7 +65,7 @@ fn an_empty_file_is_the_defaults() {
     assert_eq!((config.shop.zone_name.as_str(), config.shop.currency.code()), ("Europe/London", "GBP"));
     assert_eq!((config.log.segment_bytes, config.log.capacity_bytes), (64 << 20, 16 << 30));
     assert_eq!((config.collector.max_body_bytes, config.collector.max_record_bytes), (64 << 20, 1 << 20));
-    assert_eq!((config.lake.commit_rows, config.lake.checkpoint_interval, config.lake.zstd_level), (200_000, 200, 1));
+    assert_eq!((config.lake.commit_rows, config.lake.checkpoint_interval, config.lake.zstd_level), (200_000, 50, 1));
     assert_eq!(config.lake.commit_interval.as_millis(), 2000);
     assert_eq!(config.live.push_interval.as_millis(), 50);
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");

@@ -1,64 +1,15 @@
 //! `kassa prove`: recounts everything from its own contents.
 
-use arrow::array::RecordBatch;
-use kassa_config::Config;
-use kassa_lake::prove::{LogState, Proof, Rederive};
-use kassa_model::{Code, Records, Table};
-use kassa_pipeline::Stage;
-use kassa_pipeline::dedupe::{Index, IndexOptions};
-use kassa_source::log;
+use kassa_model::Code;
 
 use crate::cli::{Format, Prove};
 use crate::failure::{Exit, Failure};
-use crate::wiring::Lake;
+use crate::proof::{is_at_work, proof};
 use crate::{output, settings};
 
-/// The pipeline's own code, which here accepts whatever is valid.
-struct Again(Stage);
-
-impl Rederive for Again {
-    fn rows(&mut self, records: Records) -> Result<Vec<(Table, RecordBatch)>, String> {
-        let from = records.offsets.first().copied().unwrap_or(0);
-        // Each run is judged by itself: which of its records the lake accepted is the prover's to say.
-        self.0.index = Index::new(&IndexOptions { memory_bytes: 64 << 20, dir: None, event_window_us: 0 })
-            .map_err(|error| error.to_string())?;
-        let batch = self.0.run(records, from).map_err(|error| error.to_string())?;
-        Ok(batch.tables().to_vec())
-    }
-}
-
-/// Proves the lake of a configuration.
-pub fn proof(config: &Config) -> anyhow::Result<Proof> {
-    let lake = Lake::of(config);
-    let mut again = Again(lake.bare_stage(config, None)?);
-    let mut states = Vec::new();
-    let mut problems = Vec::new();
-    if config.data_dir.join("log").is_dir() {
-        let verified = log::verify(&config.data_dir)?;
-        states.extend(
-            verified.partitions.iter().map(|partition| LogState { partition: partition.partition.clone(), next: partition.next }),
-        );
-        problems = verified.problems;
-    }
-    let mut proof = kassa_lake::prove::prove(lake.store.as_ref(), &config.shop, &lake.contracts, &states, &mut again)?;
-    for problem in problems {
-        proof.ok = false;
-        proof.findings.push(kassa_lake::prove::Finding {
-            kind: "log_corrupt",
-            sink: "log",
-            table: "log".to_owned(),
-            topic: None,
-            partition: None,
-            from: None,
-            to: None,
-            detail: format!("{problem:?}"),
-        });
-    }
-    Ok(proof)
-}
-
 pub fn prove(args: &Prove) -> anyhow::Result<()> {
-    let proof = proof(&settings::config(&args.place)?)?;
+    let config = settings::config(&args.place)?;
+    let proof = proof(&config, is_at_work(&config.data_dir))?;
     if args.format == Format::Json {
         output::json(&proof)?;
         return if proof.ok { Ok(()) } else { Err(Exit(1).into()) };
@@ -70,7 +21,7 @@ pub fn prove(args: &Prove) -> anyhow::Result<()> {
         .iter()
         .map(|f| {
             vec![
-                f.kind.to_owned(),
+                f.kind.name().to_owned(),
                 f.table.clone(),
                 word(&f.topic),
                 word(&f.partition),
@@ -82,7 +33,7 @@ pub fn prove(args: &Prove) -> anyhow::Result<()> {
         .collect();
     if !proof.ok {
         output::table(&header, &rows, args.format)?;
-        let what = format!("{} findings in {} records", rows.len(), proof.records);
+        let what = format!("{} findings in {} records", rows.len() + proof.left_out, proof.records);
         return Err(Failure::new(Code::ProofFailed, what).hint("each finding names table, topic, partition and offsets").into());
     }
     output::print(&format!(

@@ -17,6 +17,7 @@ use kassa_server::{PartitionStatus, PipelineStatus, SinkState, SinkStatus};
 use kassa_source::log::{Log, LogError, LogRecord};
 use serde_json::{Value, json};
 
+use super::proving::Last;
 use crate::engine;
 use crate::topology::SinkHandle;
 use crate::tracker::Tracker;
@@ -83,14 +84,22 @@ pub struct Overview {
     log: Arc<Log>,
     tracker: Arc<Tracker>,
     clock: Arc<dyn kassa_model::time::Clock>,
+    proof: Arc<Last>,
     /// A sink that commits at this cadence is current within three of them.
     interval: Duration,
 }
 
 impl Overview {
-    pub fn new(config: &Config, sinks: Vec<SinkHandle>, log: Arc<Log>, tracker: Arc<Tracker>, lake: &Lake) -> Self {
+    pub fn new(
+        config: &Config,
+        sinks: Vec<SinkHandle>,
+        log: Arc<Log>,
+        tracker: Arc<Tracker>,
+        lake: &Lake,
+        proof: Arc<Last>,
+    ) -> Self {
         let topics = config.streams.iter().map(|stream| stream.topic.clone()).collect();
-        Self { sinks, topics, log, tracker, clock: Arc::clone(&lake.clock), interval: config.lake.commit_interval }
+        Self { sinks, topics, log, tracker, clock: Arc::clone(&lake.clock), proof, interval: config.lake.commit_interval }
     }
 
     fn sinks(&self) -> Vec<SinkStatus> {
@@ -154,7 +163,7 @@ impl Status for Overview {
             memory_bytes: memory_bytes(),
             spans: self.tracker.spans(),
             dead_letters: self.tracker.dead_letters(),
-            proof: None,
+            proof: self.proof.get(),
         }
     }
 
@@ -179,6 +188,7 @@ impl Status for Overview {
             fate("duplicate", counts.duplicates),
             fate("dead_letter", counts.dead_letters),
         ];
+        let findings = self.proof.get().map(|proof| i64::try_from(proof.findings.len()).unwrap_or(i64::MAX));
         let behind = self
             .sinks()
             .into_iter()
@@ -195,6 +205,12 @@ impl Status for Overview {
                 help: "Records in the log that a sink has not committed.",
                 kind: Kind::Gauge,
                 samples: behind.collect(),
+            },
+            Metric {
+                name: "kassa_proof_findings",
+                help: "What the last proof found wrong; absent before the first.",
+                kind: Kind::Gauge,
+                samples: findings.map(|count| Sample { labels: Vec::new(), value: whole(count) }).into_iter().collect(),
             },
             Metric {
                 name: "kassa_memory_bytes",

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{Server, Shop, http};
 
-/// Points at the durable boundaries of log, lake, archive and derived tables. Each is hit within a second or two of traffic.
-const POINTS: [&str; 11] = [
+/// Points at the durable boundaries of log, lake, archive, derived tables and maintenance. Each is hit within some seconds of traffic.
+const POINTS: [&str; 17] = [
     "log.before_write",
     "log.after_write",
     "log.after_fsync",
@@ -21,6 +21,12 @@ const POINTS: [&str; 11] = [
     "lake.before_log_entry",
     "derived.after_data_files",
     "derived.after_commit",
+    "maintain.after_merged_file",
+    "maintain.before_checkpoint",
+    "maintain.after_checkpoint",
+    "maintain.after_checkpoint_synced",
+    "maintain.after_log_entry_deleted",
+    "maintain.after_file_deleted",
 ];
 
 const CONFIG: &str = r#"
@@ -29,7 +35,9 @@ name = "Crash"
 time_zone = "Europe/London"
 currency = "GBP"
 [lake]
-commit_interval = "100ms"
+commit_interval = "50ms"
+compact_after_files = 4
+checkpoint_interval = 5
 "#;
 
 /// Numbers from a seed, so that a failing run can be had again.
@@ -126,7 +134,7 @@ fn killed(runs: u64, seed: u64) {
     let (next, answered) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(BTreeSet::new())));
     for run in 0..runs {
         let named = rng.below(2) == 0;
-        let point = POINTS[usize::try_from(rng.below(11)).expect("small")];
+        let point = POINTS[usize::try_from(rng.below(POINTS.len() as u64)).expect("small")];
         // The derived tables are refreshed a few times a run only.
         let point = format!("{point}:{}", rng.below(if point.starts_with("derived.") { 2 } else { 12 }) + 1);
         let env: Vec<(&str, &str)> = if named { vec![("KASSA_CRASH_POINT", point.as_str())] } else { Vec::new() };
@@ -134,7 +142,7 @@ fn killed(runs: u64, seed: u64) {
         let stop = Arc::new(AtomicBool::new(false));
         let clients = traffic(&server.address, &next, &answered, &stop);
         // Some die while they recover, some in full traffic.
-        let after = Duration::from_millis(if named { 20_000 } else { rng.below(1_200) });
+        let after = Duration::from_millis(if named { 40_000 } else { rng.below(1_200) });
         // A segment is created once at first: later runs of that point end by the clock.
         let patience = if point.starts_with("log.segment_created") { Duration::from_millis(1_500) } else { after };
         let words = die(&mut server, patience);

@@ -1,6 +1,6 @@
 //! What a table holds at its newest version: the files, the positions, the metadata.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -26,6 +26,8 @@ pub struct Snapshot {
     pub checkpoint: Option<u64>,
     /// Entries read since the checkpoint.
     pub entries: u64,
+    /// Files that an entry since the checkpoint added although the table had them: no writer of ours does.
+    pub repeated: BTreeSet<String>,
 }
 
 /// How often a table that cannot be read is listed anew.
@@ -95,7 +97,9 @@ impl Snapshot {
     pub fn apply(&mut self, version: u64, lines: &[Line]) {
         for line in lines {
             if let Some(add) = &line.add {
-                self.files.insert(add.path.clone(), add.clone());
+                if self.files.insert(add.path.clone(), add.clone()).is_some() {
+                    self.repeated.insert(add.path.clone());
+                }
             }
             if let Some(remove) = &line.remove {
                 self.files.remove(&remove.path);

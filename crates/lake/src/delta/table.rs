@@ -66,6 +66,20 @@ pub struct DeltaTable {
     clock: Arc<dyn Clock>,
 }
 
+/// A name that no other file of the table has, in the folder of its partition.
+pub(crate) fn file_path(partition_values: &BTreeMap<String, Option<String>>) -> String {
+    let folder: String = partition_values
+        .iter()
+        .map(|(name, value)| format!("{name}={}/", value.as_deref().unwrap_or("__HIVE_DEFAULT_PARTITION__")))
+        .collect();
+    format!("{folder}part-{}.parquet", Uuid::new_v4())
+}
+
+/// A file's statistics, as its log entry has them.
+pub(crate) fn stats(rows: usize) -> String {
+    json!({"numRecords": rows}).to_string()
+}
+
 const APP: &str = "kassa:";
 
 /// The application id of a partition's position.
@@ -117,7 +131,7 @@ impl DeltaTable {
     pub fn append(&mut self, files: Vec<NewFile>, positions: &[(Partition, i64)]) -> Result<(), LogError> {
         let mut lines = Vec::with_capacity(files.len() + positions.len());
         for file in files {
-            lines.push(Line::from(self.put_file(file, true)?));
+            lines.push(Line::from(self.put_file(file)?));
         }
         crash::point("lake.after_data_files");
         let now = self.clock.now() / 1000;
@@ -129,16 +143,17 @@ impl DeltaTable {
         self.commit(lines, "WRITE")
     }
 
-    /// Exchanges files for others with the same rows.
-    pub fn replace(&mut self, removed: &[Add], files: Vec<NewFile>) -> Result<(), LogError> {
-        let mut lines = Vec::with_capacity(files.len() + removed.len());
-        for file in files {
-            lines.push(Line::from(self.put_file(file, false)?));
-        }
-        crash::point("lake.after_compacted_files");
+    /// Exchanges files for one, already written, with the same rows.
+    pub fn replace(&mut self, removed: &[Add], merged: Add) -> Result<(), LogError> {
+        crash::point("maintain.after_merged_file");
+        let mut lines = vec![Line::from(merged)];
         let now = self.clock.now() / 1000;
         lines.extend(removed.iter().map(|add| remove(add, now, false)));
         self.commit(lines, "OPTIMIZE")
+    }
+
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
     }
 
     /// Exchanges files, put by [`DeltaTable::put_file`], for others that say something else, and states what they are true of, in one
@@ -156,12 +171,7 @@ impl DeltaTable {
 
     /// Puts a data file in its place, where no reader sees it before a commit names it.
     pub fn put_file(&self, file: NewFile, data_change: bool) -> Result<Add, LogError> {
-        let folder: String = file
-            .partition_values
-            .iter()
-            .map(|(name, value)| format!("{name}={}/", value.as_deref().unwrap_or("__HIVE_DEFAULT_PARTITION__")))
-            .collect();
-        let path = format!("{folder}part-{}.parquet", Uuid::new_v4());
+        let path = file_path(&file.partition_values);
         self.store.put(&format!("{}/{path}", self.spec.folder), &file.bytes)?;
         Ok(Add {
             path,
@@ -169,7 +179,7 @@ impl DeltaTable {
             size: i64::try_from(file.bytes.len()).unwrap_or(i64::MAX),
             modification_time: self.clock.now() / 1000,
             data_change,
-            stats: Some(json!({"numRecords": file.rows}).to_string()),
+            stats: Some(stats(file.rows)),
         })
     }
 
@@ -216,7 +226,7 @@ impl DeltaTable {
     fn creation(&self) -> [Line; 2] {
         let configuration = [
             // Replaced files are deleted by kassa itself, soon; tombstones would only fatten the checkpoints.
-            ("delta.deletedFileRetentionDuration", "interval 1 hours"),
+            ("delta.deletedFileRetentionDuration", "interval 10 minutes"),
             ("delta.logRetentionDuration", "interval 1 hours"),
         ];
         let metadata = Metadata {

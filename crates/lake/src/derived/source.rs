@@ -40,8 +40,8 @@ pub(crate) type Credits = HashMap<i64, (Claim, i128)>;
 
 /// The facts at a cut.
 pub(crate) struct Source<'s> {
-    store: &'s dyn Store,
-    shop: &'s Shop,
+    pub(crate) store: &'s dyn Store,
+    pub(crate) shop: &'s Shop,
     pub(crate) cut: &'s Positions,
     pub(crate) events: Snapshot,
     pub(crate) sales: Snapshot,

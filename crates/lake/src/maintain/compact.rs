@@ -4,14 +4,17 @@
 //! classes, each eight times the one before, lead from a commit's file to a full one.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 use parquet::arrow::ArrowWriter;
+use parquet::errors::ParquetError;
 
 use super::Options;
-use crate::delta::table::NewFile;
-use crate::delta::{Add, DeltaTable, LogError};
+use crate::delta::table::{TableSpec, file_path, stats};
+use crate::delta::{Add, LogError};
+use crate::store::Store;
 use crate::{encode, read};
 
 /// Files of a class are at most so many times as large as each other; fewer files than this are no class worth merging.
@@ -69,40 +72,52 @@ fn slice(mut files: Vec<&Add>, options: &Options) -> Vec<Add> {
     if slice.len() > 1 { slice } else { Vec::new() }
 }
 
-/// One file with the rows of all, in their order. Memory: the merged file and one row group.
-pub(super) fn merge(table: &DeltaTable, slice: &[Add]) -> Result<NewFile, LogError> {
-    let spec = table.spec();
+/// Writes one file with the rows of all, in their order; it is no part of the table yet. Memory: one row group. `at` is ms UTC.
+pub(super) fn merge(store: &dyn Store, spec: &TableSpec, slice: &[Add], at: i64) -> Result<Add, LogError> {
+    let partition_values = slice.first().map(|add| add.partition_values.clone()).unwrap_or_default();
+    let path = file_path(&partition_values);
+    let mut outcome = Ok(0);
+    let size = store.put_with(&format!("{}/{path}", spec.folder), &mut |sink| {
+        outcome = rows_of(store, spec, slice, sink);
+        if outcome.is_ok() { Ok(()) } else { Err(io::Error::other("the merge failed")) }
+    });
+    let (rows, size) = match (outcome, size) {
+        (Ok(rows), Ok(size)) => (rows, size),
+        (outcome, size) => {
+            store.delete(&format!("{}/{path}", spec.folder))?;
+            return Err(outcome.err().or_else(|| size.err().map(LogError::from)).unwrap_or_else(|| LogError::Fenced(path)));
+        }
+    };
+    let size = i64::try_from(size).unwrap_or(i64::MAX);
+    Ok(Add { path, partition_values, size, modification_time: at, data_change: false, stats: Some(stats(rows)) })
+}
+
+fn rows_of(store: &dyn Store, spec: &TableSpec, slice: &[Add], sink: &mut (dyn Write + Send)) -> Result<usize, LogError> {
     let fields = spec.schema.fields().iter().filter(|field| !spec.partition_columns.contains(field.name()));
     let held = Schema::new(fields.cloned().collect::<Vec<_>>());
     let columns: Vec<&str> = held.fields().iter().map(|field| field.name().as_str()).collect();
-    let encoded = |error: parquet::errors::ParquetError| LogError::Encode(error.to_string());
-    let bytes: i64 = slice.iter().map(|add| add.size).sum();
-    let buffer = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
+    let encoded = |error: ParquetError| LogError::Encode(error.to_string());
     let stored = kassa_model::star::stored(&held);
-    let mut writer = encode::writer(buffer, &stored, &encode::properties(&held)).map_err(encoded)?;
+    let mut writer = encode::writer(sink, &stored, &encode::properties(&held)).map_err(encoded)?;
     let mut rows = 0;
     for add in slice {
         let mut count = 0;
-        read::file(table.store().as_ref(), &spec.folder, add, &held, &columns, &mut |batch| {
+        read::file(store, &spec.folder, add, &held, &columns, &mut |batch| {
             count += batch.num_rows();
             write(&mut writer, &batch).map_err(encoded)
         })?;
         // A file that lost rows must not be laundered into one that the log agrees with.
         if add.rows().is_some_and(|stated| i64::try_from(count) != Ok(stated)) {
-            return Err(LogError::Corrupt(format!(
-                "{}/{}: {count} rows, where the log says {:?}",
-                spec.folder,
-                add.path,
-                add.rows()
-            )));
+            let stated = add.rows();
+            return Err(LogError::Corrupt(format!("{}/{}: {count} rows, where the log says {stated:?}", spec.folder, add.path)));
         }
         rows += count;
     }
-    let partition_values = slice.first().map(|add| add.partition_values.clone()).unwrap_or_default();
-    Ok(NewFile { bytes: writer.into_inner().map_err(encoded)?, rows, partition_values })
+    writer.close().map_err(encoded)?;
+    Ok(rows)
 }
 
-fn write(writer: &mut ArrowWriter<Vec<u8>>, batch: &RecordBatch) -> Result<(), parquet::errors::ParquetError> {
+fn write<W: Write + Send>(writer: &mut ArrowWriter<W>, batch: &RecordBatch) -> Result<(), ParquetError> {
     writer.write(batch)?;
     if writer.memory_size() > WAITING_BYTES { writer.flush() } else { Ok(()) }
 }

@@ -8,6 +8,7 @@ use kassa_model::crash;
 
 use super::Options;
 use crate::delta::{DeltaTable, LogError};
+use crate::lease;
 
 /// Files to be deleted, and when they ceased to be the table's (µs).
 #[derive(Debug, Default)]
@@ -17,37 +18,47 @@ pub(super) struct Sweep {
 
 impl Sweep {
     /// Takes note of every file in the table's folder that its log does not name. Whether it was replaced shortly before this process
-    /// began or is the leftover of a crash cannot be told: it goes when it is both old and has been left alone for a while.
-    pub(super) fn begin(table: &DeltaTable, now: i64, options: &Options) -> Result<Self, LogError> {
-        let mut sweep = Self::default();
+    /// began or is the leftover of a crash cannot be told: it is taken for one that was replaced just now.
+    pub(super) fn begin(table: &DeltaTable, now: i64) -> Result<Self, LogError> {
+        let mut unnamed: Vec<(i64, String)> = Vec::new();
         for path in data_files(table)? {
             if !table.snapshot().files.contains_key(&path) {
-                let since =
-                    modified(table, &path).map_or(now, |modified| now.max(modified + options.orphan_age - options.retention));
-                sweep.leaving.push_back((path, since));
+                unnamed.push((modified(table, &path).unwrap_or(0), path));
             }
         }
-        sweep.leaving.make_contiguous().sort_by_key(|(_, since)| *since);
-        Ok(sweep)
+        unnamed.sort_unstable();
+        Ok(Self { leaving: unnamed.into_iter().map(|(_, path)| (path, now)).collect() })
     }
 
     pub(super) fn replaced(&mut self, path: &str, now: i64) {
         self.leaving.push_back((path.to_owned(), now));
     }
 
-    /// Deletes what left the table longer ago than `retention`.
-    pub(super) fn delete(&mut self, table: &DeltaTable, now: i64, retention: i64) -> Result<usize, LogError> {
-        let mut deleted = 0;
-        while let Some((path, since)) = self.leaving.front() {
-            if now - since < retention {
-                break;
+    /// Deletes what left the table longer ago than the retention, and the oldest of what is too much. While a reader holds a lease,
+    /// only what is older than any lease may be.
+    pub(super) fn delete(&mut self, table: &DeltaTable, now: i64, options: &Options) -> Result<usize, LogError> {
+        let old = self.leaving.iter().take_while(|(_, since)| now - since >= options.retention).count();
+        let due = old.max(self.leaving.len().saturating_sub(options.kept_files));
+        if due == 0 {
+            return Ok(0);
+        }
+        match lease::without_readers(table.store().as_ref(), || self.delete_oldest(table, due))? {
+            Some(deleted) => deleted,
+            None => {
+                let old = self.leaving.iter().take_while(|(_, since)| now - since >= options.lease).count();
+                self.delete_oldest(table, old)
             }
+        }
+    }
+
+    fn delete_oldest(&mut self, table: &DeltaTable, count: usize) -> Result<usize, LogError> {
+        for _ in 0..count {
+            let Some((path, _)) = self.leaving.front() else { break };
             table.store().delete(&format!("{}/{path}", table.spec().folder))?;
             crash::point("maintain.after_file_deleted");
             self.leaving.pop_front();
-            deleted += 1;
         }
-        Ok(deleted)
+        Ok(count)
     }
 }
 

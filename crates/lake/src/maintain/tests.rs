@@ -16,7 +16,8 @@ use kassa_pipeline::{Batch, Sink};
 use super::*;
 use crate::delta::table::{NewFile, app_id};
 use crate::delta::{Add, Snapshot};
-use crate::store::{Folder, Store};
+use crate::lease::Lease;
+use crate::store::{Folder, Store, WriteObject};
 use crate::{ArchiveSink, encode, read, star};
 
 /// A folder that leaves durability out, for tests that commit by the thousand, and that can be told to fail at its n-th change.
@@ -51,6 +52,13 @@ impl Store for Fast {
     fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
         self.change()?;
         fs::write(self.path(path)?, bytes)
+    }
+
+    fn put_with(&self, path: &str, write: &mut WriteObject<'_>) -> io::Result<u64> {
+        self.change()?;
+        let mut file = File::create(self.path(path)?)?;
+        write(&mut file)?;
+        file.metadata().map(|metadata| metadata.len())
     }
 
     fn put_new(&self, path: &str, bytes: &[u8]) -> io::Result<bool> {
@@ -130,6 +138,12 @@ fn files_in(root: &Path, ending: &str) -> usize {
     fs::read_dir(root).unwrap().filter(|entry| entry.as_ref().unwrap().file_name().to_str().unwrap().ends_with(ending)).count()
 }
 
+/// Files of the table of spans: data, replaced data, log.
+fn all_files(root: &Path) -> usize {
+    let folder = root.join("DWH/spans");
+    files_in(&folder, "") - 1 + files_in(&folder.join("_delta_log"), "")
+}
+
 /// Commits with maintenance after each; the clock moves a second with each.
 fn run(store: &Arc<dyn Store>, commits: std::ops::Range<i64>, options: Options) -> DeltaTable {
     let mut table = open(store);
@@ -147,14 +161,11 @@ fn two_thousand_commits_leave_a_short_log_and_few_files() {
     let dir = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
     let table = run(&store, 0..2_000, Options::default());
-    assert!(table.snapshot().files.len() < 100, "{} files", table.snapshot().files.len());
-    let folder = dir.path().join("DWH/spans");
-    assert!(files_in(&folder.join("_delta_log"), ".json") < 300);
-    assert_eq!(files_in(&folder.join("_delta_log"), ".checkpoint.parquet"), 2);
-    // What was merged less than ten minutes ago is there still, and nothing older.
-    assert!(files_in(&folder, ".parquet") < 800);
-
+    let (files, start) = (all_files(dir.path()), Instant::now());
     let opened = open(&store);
+    assert!(start.elapsed() < Duration::from_secs(1), "opened in {:?}", start.elapsed());
+    assert!(files < 200, "{files} files");
+    assert_eq!(files_in(&dir.path().join("DWH/spans/_delta_log"), ".checkpoint.parquet"), 2);
     assert!(opened.snapshot().checkpoint.is_some());
     assert_eq!(opened.snapshot().files.len(), table.snapshot().files.len());
     assert_eq!(opened.positions().get(&partition()), Some(2_000));
@@ -168,14 +179,20 @@ fn twenty_thousand_commits() {
     let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
     let start = Instant::now();
     let table = run(&store, 0..20_000, Options::default());
-    let (took, files) = (start.elapsed(), table.snapshot().files.len());
+    let (took, files, live) = (start.elapsed(), all_files(dir.path()), table.snapshot().files.len());
     let start = Instant::now();
     let opened = open(&store);
     let opening = start.elapsed();
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
     let entries = files_in(&dir.path().join("DWH/spans/_delta_log"), ".json");
-    println!("20,000 commits: {took:?}; {files} files, {entries} log entries; opens in {opening:?}; {peak}");
+    println!("20,000 commits: {took:?}; {files} files ({live} data, {entries} log entries); opens in {opening:?}; {peak}");
+    let start = Instant::now();
+    let without = tempfile::tempdir().unwrap();
+    let store_without: Arc<dyn Store> = Arc::new(Fast::new(without.path()));
+    let mut table = open(&store_without);
+    (0..20_000).for_each(|number| commit(&mut table, number).unwrap());
+    println!("20,000 commits without maintenance: {:?}", start.elapsed());
     assert!(files < 200);
     assert!(opening < Duration::from_secs(1));
     assert_eq!(opened.positions().get(&partition()), Some(20_000));
@@ -248,7 +265,57 @@ fn replaced_files_stay_until_readers_are_done() {
 }
 
 #[test]
-fn leftovers_of_a_crash_go_only_when_old() {
+fn no_more_replaced_files_stay_than_their_bound_but_for_a_reader() {
+    let dir = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
+    let mut table = open(&store);
+    let mut maintainer = Maintainer::new(Options { retention: 600 * SECOND, kept_files: 4, ..eager() });
+    let lease = Lease::take(store.as_ref()).unwrap();
+    let seen = Snapshot::load(store.as_ref(), "DWH/spans").unwrap();
+    assert!(seen.files.is_empty());
+    (0..10).for_each(|number| commit(&mut table, number).unwrap());
+    let seen = Snapshot::load(store.as_ref(), "DWH/spans").unwrap();
+    let now = SystemClock.now();
+    assert_eq!(maintainer.maintain(&mut table, now).unwrap(), Done { merged: 9, ..checkpointed(10) });
+    for add in seen.files.values() {
+        assert!(dir.path().join("DWH/spans").join(&add.path).exists(), "a reader needs it");
+    }
+    assert_eq!(maintainer.maintain(&mut table, now + HOUR).unwrap().deleted, 9, "no reader reads for an hour");
+    drop(lease);
+    assert_eq!(sorted(numbers(store.as_ref())), (0..10).collect::<Vec<_>>());
+    let mut rest = |from: i64, deleted: usize| {
+        (from..from + 9).for_each(|number| commit(&mut table, number).unwrap());
+        assert_eq!(maintainer.maintain(&mut table, now + HOUR).unwrap().deleted, deleted);
+    };
+    rest(10, 5);
+    rest(19, 9);
+}
+
+/// What a call did that wrote a checkpoint of this version.
+fn checkpointed(version: u64) -> Done {
+    Done { checkpoint: Some(version), ..Done::default() }
+}
+
+#[test]
+fn a_large_slice_is_merged_beside_the_commits() {
+    let dir = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
+    let mut table = open(&store);
+    (0..10).for_each(|number| commit(&mut table, number).unwrap());
+    let mut maintainer = Maintainer::new(Options { inline_bytes: 0, ..eager() });
+    assert_eq!(maintainer.maintain(&mut table, SystemClock.now()).unwrap().merged, 0);
+    commit(&mut table, 10).unwrap();
+    let give_up = Instant::now() + Duration::from_secs(60);
+    while maintainer.maintain(&mut table, SystemClock.now()).unwrap().merged == 0 {
+        assert!(Instant::now() < give_up);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(table.snapshot().files.len(), 2);
+    assert_eq!(sorted(numbers(store.as_ref())), (0..11).collect::<Vec<_>>());
+}
+
+#[test]
+fn leftovers_of_a_crash_go_once_the_retention_is_over() {
     let dir = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
     let mut table = open(&store);
@@ -263,8 +330,8 @@ fn leftovers_of_a_crash_go_only_when_old() {
     let mut maintainer = Maintainer::default();
     let now = SystemClock.now();
     assert_eq!(maintainer.maintain(&mut table, now).unwrap().deleted, 0, "a reader might have opened the table a moment ago");
-    assert_eq!(maintainer.maintain(&mut table, now + 601 * SECOND).unwrap().deleted, 2);
-    assert!(folder.join("part-new.parquet").exists());
+    assert_eq!(maintainer.maintain(&mut table, now + 599 * SECOND).unwrap().deleted, 0);
+    assert_eq!(maintainer.maintain(&mut table, now + 601 * SECOND).unwrap().deleted, 3);
     assert_eq!(numbers(store.as_ref()), [0]);
 }
 
@@ -304,8 +371,8 @@ fn a_file_that_lost_rows_is_not_merged_away() {
 fn the_archive_is_merged_day_by_day() {
     let dir = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
-    let mut sink = ArchiveSink::open(Arc::clone(&store), &[TOPIC.into()], Arc::new(SystemClock)).unwrap();
-    let mut maintainer = Maintainer::new(eager());
+    let sink = ArchiveSink::open(Arc::clone(&store), &[TOPIC.into()], Arc::new(SystemClock)).unwrap();
+    let mut sink = sink.maintained(eager());
     for offset in 0..40_i64 {
         let records = Records {
             partition: partition(),
@@ -319,9 +386,6 @@ fn the_archive_is_merged_day_by_day() {
         };
         let batch = Batch::new(Arc::new(records), offset, vec![kassa_model::Fate::Accepted], Vec::new());
         sink.commit(&[Arc::new(batch)]).unwrap();
-        for table in sink.tables_mut() {
-            maintainer.maintain(table, SystemClock.now()).unwrap();
-        }
     }
     let snapshot = Snapshot::load(store.as_ref(), "topics/orders").unwrap();
     assert_eq!(snapshot.txns.get(&app_id(&partition())), Some(&40));

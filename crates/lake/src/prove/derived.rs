@@ -10,12 +10,12 @@ use arrow_array::{Array, RecordBatch};
 use kassa_model::{Positions, Table, time};
 
 use super::Prover;
-use crate::delta::{LogError, Snapshot};
+use super::finding::{Kind, Site};
+use crate::delta::LogError;
 use crate::derived::calendar::{date_rows, time_rows};
 use crate::derived::source::{Source, Touched};
 use crate::figures::positions;
 use crate::read::{self, folder_of};
-use crate::recover::scan;
 
 /// Rows in a form that compares.
 struct Encoded(RowConverter);
@@ -48,7 +48,7 @@ fn weigh(balance: &mut Balance, rows: Vec<Box<[u8]>>, name: impl Fn(usize) -> St
 }
 
 impl Prover<'_> {
-    pub(crate) fn derived(&mut self) -> Result<(), LogError> {
+    pub(super) fn derived(&mut self) -> Result<(), LogError> {
         self.dates()?;
         let minutes = time_rows()?;
         self.held_against(Table::DimTime, &minutes, "the minute")?;
@@ -58,7 +58,7 @@ impl Prover<'_> {
     /// The days of the years that the table has, if it has been written.
     fn dates(&mut self) -> Result<(), LogError> {
         let mut years: Option<RangeInclusive<i16>> = None;
-        scan(self.store, Table::DimDate, &["year"], &mut |rows| {
+        self.scan(Table::DimDate, &["year"], &mut |_, rows| {
             for year in rows.column(0).as_primitive::<Int32Type>().values() {
                 let year = i16::try_from(*year).unwrap_or(0);
                 let (first, last) = years.clone().map_or((year, year), RangeInclusive::into_inner);
@@ -69,11 +69,11 @@ impl Prover<'_> {
         match years {
             // A year of another millennium is nobody's: the calendar has at most those that dates may have.
             Some(years) if *years.start() >= 1890 && *years.end() <= 2209 => {
-                let days = date_rows(self.shop, years)?;
+                let days = date_rows(self.subject.shop, years)?;
                 self.held_against(Table::DimDate, &days, "the day")
             }
             Some(years) => {
-                self.find("altered", "dim_date", None, format!("the calendar has no years {years:?}"));
+                self.find(Table::DimDate, Kind::Altered, format!("the calendar has no years {years:?}"));
                 Ok(())
             }
             None => Ok(()),
@@ -82,14 +82,14 @@ impl Prover<'_> {
 
     /// A table whose first column names the row, against the rows that it should have, if it has been written.
     fn held_against(&mut self, table: Table, wanted: &RecordBatch, what: &str) -> Result<(), LogError> {
-        if Snapshot::load(self.store, &folder_of(table))?.version.is_none() {
+        if !self.tables.contains_key(&table) {
             return Ok(());
         }
         let (encoded, mut balance) = (Encoded::new(table)?, Balance::new());
         let named = |rows: &RecordBatch| rows.column(0).as_primitive::<Int32Type>().clone();
         let keys = named(wanted);
         weigh(&mut balance, encoded.rows(wanted)?, |row| format!("{what} {}", keys.value(row)), -1);
-        scan(self.store, table, &[], &mut |rows| {
+        self.scan(table, &[], &mut |_, rows| {
             let keys = named(&rows);
             weigh(&mut balance, encoded.rows(&rows)?, |row| format!("{what} {}", keys.value(row)), 1);
             Ok(())
@@ -103,29 +103,32 @@ impl Prover<'_> {
         wrong.sort_unstable();
         for (name, sum) in wrong {
             if sum > 0 {
-                self.find("extra", table.name(), None, format!("{name} is not as {source} has it"));
+                self.find(table, Kind::Extra, format!("{name} is not as {source} has it"));
             } else {
-                self.find("missing", table.name(), None, format!("{name} is not there as {source} has it"));
+                self.find(table, Kind::Missing, format!("{name} is not there as {source} has it"));
             }
         }
     }
 
+    fn find(&mut self, table: Table, kind: Kind, detail: String) {
+        self.findings.push(Site::Table(table).in_folder(kind, &folder_of(table), detail));
+    }
+
     /// The sessions, made again from the facts at the positions that the table states.
     fn sessions(&mut self) -> Result<(), LogError> {
-        let table = Snapshot::load(self.store, &folder_of(Table::FactSession))?;
-        if table.version.is_none() {
-            return Ok(());
-        }
-        let at: Positions = positions(&table);
+        let Some(table) = self.tables.get(&Table::FactSession) else { return Ok(()) };
+        let at: Positions = positions(table);
         for (partition, next) in at.iter() {
-            let accounted = self.cut.next(partition);
+            let part = self.parts.number(&partition.topic, partition.number);
+            let accounted = self.parts[part].cut;
             if next > accounted {
                 let detail = format!("the position {next} lies beyond what is accounted for, {accounted}");
-                self.find("position", "fact_session", Some((partition, accounted, next)), detail);
+                self.findings.push(Site::Table(Table::FactSession).at(Kind::Position, partition, accounted..next, detail));
             }
         }
-        let (store, shop, encoded) = (self.store, self.shop, Encoded::new(Table::FactSession)?);
-        let source = Source::load(store, shop, &at)?;
+        let (store, shop, encoded) = (self.store, self.subject.shop, Encoded::new(Table::FactSession)?);
+        let facts = |table| self.tables.get(&table).map(|snapshot| snapshot.as_ref().clone()).unwrap_or_default();
+        let source = Source { store, shop, cut: &at, events: facts(Table::FactEvent), sales: facts(Table::FactSales) };
         let (touched, claims) = (Touched::All, source.claims()?);
         let credits = source.credits(&claims, &touched)?;
         let passes = source.passes(&touched).max(1);
@@ -135,7 +138,7 @@ impl Prover<'_> {
                 weigh(&mut balance, encoded.rows(rows)?, |row| session(rows, row), -1);
                 Ok(())
             })?;
-            scan(store, Table::FactSession, &[], &mut |rows| {
+            self.scan(Table::FactSession, &[], &mut |_, rows| {
                 let keys = rows.column(0).as_primitive::<Int64Type>().clone();
                 let of_pass: arrow_array::BooleanArray =
                     keys.values().iter().map(|key| Some(key.rem_euclid(passes) == pass)).collect();

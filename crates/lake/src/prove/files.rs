@@ -1,60 +1,52 @@
-//! Every file that a table's log names is there, as large as it says, and holds the rows that it says.
+//! Every file that a table's log names is there, as large as it says, and holds as many rows as it says.
 
 use std::fs::File;
 use std::sync::Arc;
 
-use kassa_model::Table;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::Prover;
-use crate::delta::{Add, LogError, Snapshot};
+use super::finding::{Kind, Site};
+use crate::delta::{Add, Snapshot};
 use crate::read::{archive_folder, folder_of};
 
 impl Prover<'_> {
-    /// Whether all can be read.
-    pub(crate) fn files(&mut self) -> Result<bool, LogError> {
-        let mut folders: Vec<(String, String)> =
-            Table::ALL.iter().map(|table| (table.name().to_owned(), folder_of(*table))).collect();
-        let mut topics: Vec<Arc<str>> = self.contracts.keys().cloned().collect();
-        topics.sort();
-        folders.extend(topics.iter().map(|topic| (archive_folder(topic), archive_folder(topic))));
-        let before = self.proof.findings.len();
-        for (name, folder) in folders {
-            match Snapshot::load(self.store, &folder) {
-                Ok(snapshot) => snapshot.files.values().for_each(|add| self.file(&name, &folder, add)),
-                Err(LogError::Corrupt(what)) => self.find("log_damaged", &name, None, what),
-                Err(error) => return Err(error),
+    pub(super) fn files(&mut self) {
+        let tables = self.tables.iter().map(|(table, held)| (Site::Table(*table), folder_of(*table), Arc::clone(held)));
+        let archives = self.archives.iter().map(|(topic, held)| (Site::Archive, archive_folder(topic), Arc::clone(held)));
+        let all: Vec<(Site, String, Arc<Snapshot>)> = tables.chain(archives).collect();
+        for (site, folder, snapshot) in all {
+            snapshot.files.values().for_each(|add| self.file(site, &folder, add));
+            for path in &snapshot.repeated {
+                let detail = format!("the table's log adds {folder}/{path} more than once");
+                self.findings.push(site.in_folder(Kind::Double, &folder, detail));
             }
         }
-        Ok(self.proof.findings.len() == before)
     }
 
-    fn file(&mut self, name: &str, folder: &str, add: &Add) {
-        let path = self.store.local_path(&format!("{folder}/{}", add.path));
-        let Ok(file) = File::open(&path) else {
-            return self.find("file_missing", name, None, format!("{folder}/{} is named by the log and is not there", add.path));
+    fn file(&mut self, site: Site, folder: &str, add: &Add) {
+        let path = format!("{folder}/{}", add.path);
+        let Ok(file) = File::open(self.store.local_path(&path)) else {
+            let detail = format!("{path} is named by the table's log and is not there");
+            self.findings.push(site.in_folder(Kind::FileMissing, folder, detail));
+            self.unreadable.insert(path);
+            return;
         };
-        let size = file.metadata().map_or(0, |metadata| metadata.len());
-        if i64::try_from(size).ok() != Some(add.size) {
-            return self.find(
-                "file_swapped",
-                name,
-                None,
-                format!("{folder}/{} has {size} bytes, the log says {}", add.path, add.size),
-            );
-        }
+        let size = i64::try_from(file.metadata().map_or(0, |metadata| metadata.len())).unwrap_or(i64::MAX);
         let rows = match ParquetRecordBatchReaderBuilder::try_new(file) {
             Ok(reader) => reader.metadata().file_metadata().num_rows(),
-            Err(error) => return self.find("file_damaged", name, None, format!("{folder}/{}: {error}", add.path)),
+            Err(error) => {
+                let detail = format!("{path} ({size} bytes, the table's log says {}): {error}", add.size);
+                self.findings.push(site.in_folder(Kind::FileDamaged, folder, detail));
+                self.unreadable.insert(path);
+                return;
+            }
         };
         self.proof.rows += rows;
-        if add.rows().is_some_and(|said| said != rows) {
-            self.find(
-                "file_swapped",
-                name,
-                None,
-                format!("{folder}/{} has {rows} rows, the log says {:?}", add.path, add.rows()),
-            );
+        if size != add.size || add.rows().is_some_and(|said| said != rows) {
+            let said = add.rows().unwrap_or(rows);
+            let detail = format!("{path} has {rows} rows in {size} bytes, the table's log says {said} in {}", add.size);
+            self.findings.push(site.in_folder(Kind::FileSwapped, folder, detail));
         }
     }
 }

@@ -1,16 +1,17 @@
 //! What is wrong, and where.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use kassa_model::{Partition, Table};
 use roaring::RoaringTreemap;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::parts::{Parts, at};
 use crate::read::archive_folder;
 
 /// What kind of contradiction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Offsets that no span accounts for, between those that spans do.
@@ -19,13 +20,13 @@ pub enum Kind {
     Overlap,
     /// Something is there twice.
     Double,
-    /// A span's figure is not what the tables hold.
+    /// A span's figures are not what the records' bytes say.
     Miscount,
     /// What should be there is not.
     Missing,
     /// What is there has no record that it comes from.
     Extra,
-    /// What is there is not what the archive says.
+    /// What is there is not what the record says.
     Altered,
     /// A key names no member.
     Orphan,
@@ -33,23 +34,45 @@ pub enum Kind {
     Position,
     FileMissing,
     FileDamaged,
-    /// A file holds what another of them should.
+    /// A file is not the one that the table's log names.
     FileSwapped,
-    /// The collector's log lacks records.
+    /// The table's own log cannot be read.
+    LogDamaged,
+    /// The collector's log lacks records that were read from it.
     LogCut,
     /// Bytes of the collector's log are not what they were.
     LogCorrupt,
-    /// A figure is not the same everywhere.
-    Difference,
 }
 
-/// One contradiction. Offsets are half open.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Gap => "gap",
+            Kind::Overlap => "overlap",
+            Kind::Double => "double",
+            Kind::Miscount => "miscount",
+            Kind::Missing => "missing",
+            Kind::Extra => "extra",
+            Kind::Altered => "altered",
+            Kind::Orphan => "orphan",
+            Kind::Position => "position",
+            Kind::FileMissing => "file_missing",
+            Kind::FileDamaged => "file_damaged",
+            Kind::FileSwapped => "file_swapped",
+            Kind::LogDamaged => "log_damaged",
+            Kind::LogCut => "log_cut",
+            Kind::LogCorrupt => "log_corrupt",
+        }
+    }
+}
+
+/// One contradiction. Offsets are half open; what does not apply is null.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub kind: Kind,
     /// `archive`, `lake` or `log`.
-    pub sink: String,
-    pub table: Option<String>,
+    pub sink: &'static str,
+    pub table: String,
     pub topic: Option<String>,
     pub partition: Option<String>,
     pub from: Option<String>,
@@ -57,41 +80,50 @@ pub struct Finding {
     pub detail: String,
 }
 
+impl Finding {
+    /// A finding in the collector's log.
+    pub fn in_log(kind: Kind, partition: &Partition, offsets: Range<i64>, detail: String) -> Self {
+        Site::Log.at(kind, partition, offsets, detail)
+    }
+}
+
 /// Where a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Site {
-    Table(Table),
-    Archive,
     Log,
+    Archive,
+    Table(Table),
 }
 
 impl Site {
-    fn sink(self) -> &'static str {
-        match self {
+    fn finding(self, kind: Kind, table: String, detail: String) -> Finding {
+        let sink = match self {
             Site::Table(_) => "lake",
             Site::Archive => "archive",
             Site::Log => "log",
-        }
-    }
-
-    /// A finding without offsets.
-    pub(super) fn finding(self, kind: Kind, detail: String) -> Finding {
-        let table = match self {
-            Site::Table(table) => Some(table.name().to_owned()),
-            Site::Archive | Site::Log => None,
         };
-        Finding { kind, sink: self.sink().to_owned(), table, topic: None, partition: None, from: None, to: None, detail }
+        Finding { kind, sink, table, topic: None, partition: None, from: None, to: None, detail }
     }
 
-    pub(super) fn at(self, kind: Kind, partition: &Partition, offsets: std::ops::Range<i64>, detail: String) -> Finding {
-        let table = if self == Site::Archive { Some(archive_folder(&partition.topic)) } else { self.finding(kind, String::new()).table };
+    /// A finding about a whole file or log.
+    pub(super) fn in_folder(self, kind: Kind, folder: &str, detail: String) -> Finding {
+        let topic = folder.strip_prefix("topics/").map(str::to_owned);
+        let name = folder.strip_prefix("DWH/").unwrap_or(folder).to_owned();
+        Finding { topic, ..self.finding(kind, name, detail) }
+    }
+
+    pub(super) fn at(self, kind: Kind, partition: &Partition, offsets: Range<i64>, detail: String) -> Finding {
+        let table = match self {
+            Site::Table(table) => table.name().to_owned(),
+            Site::Archive => archive_folder(&partition.topic),
+            Site::Log => "log".to_owned(),
+        };
         Finding {
-            table,
             topic: Some(partition.topic.to_string()),
             partition: Some(partition.number.to_string()),
             from: Some(offsets.start.to_string()),
             to: Some(offsets.end.to_string()),
-            ..self.finding(kind, detail)
+            ..self.finding(kind, table, detail)
         }
     }
 }
@@ -103,7 +135,7 @@ const MOST: usize = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     whole: Vec<Finding>,
-    offsets: BTreeMap<(Kind, Site, u32, String), RoaringTreemap>,
+    offsets: BTreeMap<(Site, u32, Kind, String), RoaringTreemap>,
     left_out: usize,
 }
 
@@ -116,27 +148,49 @@ impl Findings {
     }
 
     pub(super) fn mark(&mut self, kind: Kind, site: Site, part: u32, offset: i64, detail: impl Into<String>) {
-        let count = self.offsets.len();
-        match self.offsets.entry((kind, site, part, detail.into())) {
-            std::collections::btree_map::Entry::Vacant(_) if count >= MOST => self.left_out += 1,
-            entry => {
-                entry.or_default().insert(at(offset));
+        let key = (site, part, kind, detail.into());
+        if self.offsets.len() >= MOST && !self.offsets.contains_key(&key) {
+            self.left_out += 1;
+            return;
+        }
+        self.offsets.entry(key).or_default().insert(at(offset));
+    }
+
+    /// Whether something of this kind was found about a table as a whole.
+    pub(super) fn names(&self, site: Site, kind: Kind) -> bool {
+        let table = site.finding(kind, String::new(), String::new()).sink;
+        let name = if let Site::Table(table) = site { table.name() } else { "" };
+        self.whole.iter().any(|finding| finding.kind == kind && finding.sink == table && finding.table == name)
+    }
+
+    /// Rows differ lawfully where the archive's own bytes are known to be altered: that is named alone.
+    fn without_consequences(&mut self) {
+        let altered: Vec<(u32, RoaringTreemap)> = self
+            .offsets
+            .iter()
+            .filter(|((site, _, kind, _), _)| (*site, *kind) == (Site::Archive, Kind::Altered))
+            .map(|((_, part, ..), offsets)| (*part, offsets.clone()))
+            .collect();
+        for (part, offsets) in altered {
+            for ((site, own, ..), marked) in &mut self.offsets {
+                if *own == part && matches!(site, Site::Table(_)) {
+                    *marked -= &offsets;
+                }
             }
         }
     }
 
-    /// The offsets of a partition marked so far as missing from a table, up to `to`.
-    pub(super) fn marked(&self, kind: Kind, site: Site, part: u32, offsets: &std::ops::Range<i64>) -> u64 {
-        let named = self.offsets.iter().filter(|((k, s, p, _), _)| (*k, *s, *p) == (kind, site, part));
-        named.map(|(_, marked)| marked.range_cardinality(at(offsets.start)..at(offsets.end))).sum()
-    }
-
-    /// All findings, the gravest kinds first, and how many were left out.
-    pub(super) fn finish(self, parts: &Parts) -> (Vec<Finding>, usize) {
+    /// All findings in order of place, and how many were left out.
+    pub(super) fn finish(mut self, parts: &Parts) -> (Vec<Finding>, usize) {
+        self.without_consequences();
         let mut findings = self.whole;
-        for ((kind, site, part, detail), offsets) in self.offsets {
+        for ((site, part, kind, detail), offsets) in self.offsets {
             for range in ranges(&offsets) {
-                findings.push(site.at(kind, &parts.part(part).partition, range, detail.clone()));
+                if findings.len() >= 2 * MOST {
+                    self.left_out += 1;
+                    continue;
+                }
+                findings.push(site.at(kind, &parts[part].partition, range, detail.clone()));
             }
         }
         let place = |finding: &Finding| finding.from.as_deref().and_then(|from| from.parse::<i64>().ok());
@@ -148,8 +202,8 @@ impl Findings {
 }
 
 /// Runs of consecutive offsets, half open.
-pub(super) fn ranges(offsets: &RoaringTreemap) -> Vec<std::ops::Range<i64>> {
-    let mut runs: Vec<std::ops::Range<i64>> = Vec::new();
+pub(super) fn ranges(offsets: &RoaringTreemap) -> Vec<Range<i64>> {
+    let mut runs: Vec<Range<i64>> = Vec::new();
     for offset in offsets {
         let offset = i64::try_from(offset).unwrap_or(i64::MAX - 1);
         match runs.last_mut() {

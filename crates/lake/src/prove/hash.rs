@@ -14,7 +14,7 @@ const MIX: u128 = 0xda94_2042_e4dd_58b5_9fb2_1c65_1e98_df25;
 
 /// The columns of a table that do not follow from the record alone. Rates and amounts in the shop's currency depend on which rates
 /// had come by then (they are checked in the row itself), a member's place in its record on which members were new.
-pub(super) fn order_dependent(table: Table) -> &'static [&'static str] {
+pub(super) fn order_bound(table: Table) -> &'static [&'static str] {
     match table {
         Table::FactSales => &[
             "gross_amount_reporting",
@@ -26,7 +26,7 @@ pub(super) fn order_dependent(table: Table) -> &'static [&'static str] {
         ],
         Table::FactOrder => &["fx_rate", "duty_reporting"],
         Table::FactPayment => &["fx_rate", "amount_reporting"],
-        Table::FactEvent | Table::FactInventory | Table::FactFxRate => &[],
+        Table::FactEvent | Table::FactInventory | Table::FactFxRate | Table::Rejected => &[],
         _ => &["source_index"],
     }
 }
@@ -45,9 +45,15 @@ pub(super) fn rows(rows: &RecordBatch, without: &[&str]) -> Result<Vec<u128>, Lo
 fn absorb(column: &ArrayRef, hashes: &mut [u128]) -> Result<(), LogError> {
     let number = |value: i128| u128::from_ne_bytes(value.to_ne_bytes()).wrapping_add(1).wrapping_mul(MIX);
     match column.data_type() {
-        DataType::Int64 => fold(column.as_primitive::<Int64Type>().iter().map(|cell| cell.map(|cell| number(cell.into()))), hashes),
-        DataType::Int32 => fold(column.as_primitive::<Int32Type>().iter().map(|cell| cell.map(|cell| number(cell.into()))), hashes),
-        DataType::Date32 => fold(column.as_primitive::<Date32Type>().iter().map(|cell| cell.map(|cell| number(cell.into()))), hashes),
+        DataType::Int64 => {
+            fold(column.as_primitive::<Int64Type>().iter().map(|cell| cell.map(|cell| number(cell.into()))), hashes)
+        }
+        DataType::Int32 => {
+            fold(column.as_primitive::<Int32Type>().iter().map(|cell| cell.map(|cell| number(cell.into()))), hashes)
+        }
+        DataType::Date32 => {
+            fold(column.as_primitive::<Date32Type>().iter().map(|cell| cell.map(|cell| number(cell.into()))), hashes)
+        }
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
             let cells = column.as_primitive::<TimestampMicrosecondType>().iter();
             fold(cells.map(|cell| cell.map(|cell| number(cell.into()))), hashes);
@@ -58,7 +64,8 @@ fn absorb(column: &ArrayRef, hashes: &mut [u128]) -> Result<(), LogError> {
         DataType::Binary => fold(column.as_binary::<i32>().iter().map(|cell| cell.map(xxh3_128)), hashes),
         DataType::Dictionary(_, values) if **values == DataType::Utf8 => {
             let dictionary = column.as_dictionary::<Int32Type>();
-            let values: Vec<u128> = dictionary.values().as_string::<i32>().iter().map(|text| xxh3_128(text.unwrap_or_default().as_bytes())).collect();
+            let values: Vec<u128> =
+                dictionary.values().as_string::<i32>().iter().map(|text| xxh3_128(text.unwrap_or_default().as_bytes())).collect();
             let value = |key: i32| usize::try_from(key).ok().and_then(|key| values.get(key)).copied();
             fold(dictionary.keys().iter().map(|key| key.and_then(value)), hashes);
         }
@@ -85,7 +92,8 @@ mod tests {
     use super::*;
 
     fn batch(columns: Vec<ArrayRef>) -> RecordBatch {
-        let fields = columns.iter().enumerate().map(|(at, column)| Field::new(format!("c{at}"), column.data_type().clone(), true));
+        let fields =
+            columns.iter().enumerate().map(|(at, column)| Field::new(format!("c{at}"), column.data_type().clone(), true));
         RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns).unwrap()
     }
 
@@ -103,7 +111,8 @@ mod tests {
     #[test]
     fn cells_do_not_trade_places() {
         let one = batch(vec![Arc::new(Int64Array::from(vec![1, 0])), Arc::new(Int64Array::from(vec![2, 0]))]);
-        let other = batch(vec![Arc::new(Int64Array::from(vec![Some(2), Some(0)])), Arc::new(Int64Array::from(vec![Some(1), None]))]);
+        let other =
+            batch(vec![Arc::new(Int64Array::from(vec![Some(2), Some(0)])), Arc::new(Int64Array::from(vec![Some(1), None]))]);
         let (one, other) = (rows(&one, &[]).unwrap(), rows(&other, &[]).unwrap());
         assert!(one[0] != other[0] && one[1] != other[1]);
         assert_eq!(rows(&batch(vec![Arc::new(Int64Array::from(vec![7]))]), &["c0"]).unwrap(), [0]);

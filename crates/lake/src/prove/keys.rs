@@ -1,81 +1,153 @@
-//! Keys are what their natural keys hash to, and every key in a fact has its member.
+//! Every key has its member, and every member begins once.
 
 use std::collections::{HashMap, HashSet};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array, StringArray};
+use arrow_array::{Array, RecordBatch};
 use kassa_model::{Key, Table};
+use xxhash_rust::xxh3::xxh3_64;
 
-use super::Prover;
+use super::finding::{Kind, Site};
+use super::held::Lineage;
+use super::{Prover, columns};
 use crate::delta::LogError;
-use crate::recover::scan;
 
-/// Table, kind of its keys, and the columns of key and natural key.
-const MEMBERS: [(Table, &str, &[&str]); 7] = [
-    (Table::DimCustomer, "customer", &["customer_key", "store_id", "customer_id"]),
-    (Table::DimProduct, "product", &["product_key", "store_id", "variant_id", "product_id"]),
-    (Table::DimCategory, "category", &["category_key", "path"]),
-    (Table::DimCountry, "country", &["country_key", "code"]),
-    (Table::DimChannel, "channel", &["channel_key", "name"]),
-    (Table::DimPromotion, "promotion", &["promotion_key", "code"]),
-    (Table::DimPaymentMethod, "payment_method", &["payment_method_key", "name"]),
-];
-
-/// Fact or dimension, its column, and the table that must have the member.
-const REFERENCES: [(Table, &str, Table); 14] = [
+/// A table, a column of it, and the dimension that must have the member.
+const REFERENCES: [(Table, &str, Table); 26] = [
     (Table::FactSales, "customer_key", Table::DimCustomer),
     (Table::FactSales, "product_key", Table::DimProduct),
     (Table::FactSales, "channel_key", Table::DimChannel),
     (Table::FactSales, "promotion_key", Table::DimPromotion),
+    (Table::FactSales, "ship_address_key", Table::DimAddress),
     (Table::FactSales, "ship_country_key", Table::DimCountry),
     (Table::FactOrder, "customer_key", Table::DimCustomer),
+    (Table::FactOrder, "channel_key", Table::DimChannel),
+    (Table::FactOrder, "promotion_key", Table::DimPromotion),
+    (Table::FactOrder, "billing_address_key", Table::DimAddress),
+    (Table::FactOrder, "ship_address_key", Table::DimAddress),
     (Table::FactOrder, "ship_country_key", Table::DimCountry),
     (Table::FactPayment, "customer_key", Table::DimCustomer),
+    (Table::FactPayment, "channel_key", Table::DimChannel),
     (Table::FactPayment, "payment_method_key", Table::DimPaymentMethod),
     (Table::FactEvent, "customer_key", Table::DimCustomer),
     (Table::FactEvent, "product_key", Table::DimProduct),
+    (Table::FactEvent, "channel_key", Table::DimChannel),
     (Table::FactEvent, "country_key", Table::DimCountry),
+    (Table::FactInventory, "product_key", Table::DimProduct),
     (Table::DimProduct, "category_key", Table::DimCategory),
     (Table::DimCategory, "parent_key", Table::DimCategory),
+    (Table::DimCustomer, "home_city_key", Table::DimCity),
+    (Table::DimAddress, "city_key", Table::DimCity),
+    (Table::DimCity, "country_key", Table::DimCountry),
+    (Table::VaultCustomer, "customer_key", Table::DimCustomer),
 ];
 
+/// Columns with a currency's code.
+const CURRENCIES: [(Table, &str); 7] = [
+    (Table::FactSales, "currency"),
+    (Table::FactOrder, "currency"),
+    (Table::FactPayment, "currency"),
+    (Table::FactEvent, "currency"),
+    (Table::FactFxRate, "base"),
+    (Table::FactFxRate, "quote"),
+    (Table::DimProduct, "currency"),
+];
+
+/// Members that are looked for at once.
+const MOST: usize = 100_000;
+
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    held: HashSet<(Table, i64)>,
+    /// Placeholders by their member, and members by where they began.
+    placeholders: HashSet<(Table, i64)>,
+    claims: HashSet<u64>,
+    /// Not met yet: where they are named first.
+    wanted: HashMap<(Table, i64), (Table, &'static str, u32, i64)>,
+}
+
+fn claim(table: Table, key: Key, part: u32, offset: i64) -> u64 {
+    let mut bytes = [0; 24];
+    bytes[..8].copy_from_slice(&key.0.to_le_bytes());
+    bytes[8..16].copy_from_slice(&offset.to_le_bytes());
+    bytes[16..20].copy_from_slice(&part.to_le_bytes());
+    xxh3_64(&bytes) ^ xxh3_64(table.name().as_bytes())
+}
+
+impl Members {
+    /// Notes that a member began with this record.
+    pub(super) fn claim(&mut self, table: Table, key: Key, part: u32, offset: i64) {
+        self.claims.insert(claim(table, key, part, offset));
+    }
+
+    pub(super) fn is_claimed(&self, table: Table, key: Key, part: u32, offset: i64) -> bool {
+        self.claims.contains(&claim(table, key, part, offset))
+    }
+}
+
 impl Prover<'_> {
-    pub(crate) fn keys(&mut self) -> Result<(), LogError> {
-        let mut members: HashMap<Table, HashSet<i64>> = HashMap::new();
-        for (table, kind, columns) in MEMBERS {
-            let held = members.entry(table).or_default();
-            let mut wrong = Vec::new();
-            scan(self.store, table, columns, &mut |rows| {
-                let keys = rows.column(0).as_primitive::<Int64Type>();
-                let parts: Vec<&StringArray> = (1..columns.len()).filter_map(|at| rows.column(at).as_string_opt()).collect();
-                for row in 0..rows.num_rows() {
-                    let natural: Vec<&str> =
-                        parts.iter().map(|part| if part.is_valid(row) { part.value(row) } else { "" }).collect();
-                    if Key::of(kind, &natural).0 != keys.value(row) {
-                        wrong.push(format!("{} is not the key of `{}`", keys.value(row), natural.join("/")));
-                    }
-                    held.insert(keys.value(row));
-                }
-                Ok(())
-            })?;
-            for detail in wrong {
-                self.find("altered", table.name(), None, detail);
+    /// Notes a dimension's members, and the keys that rows name.
+    pub(super) fn keys(&mut self, table: Table, rows: &RecordBatch) -> Result<(), LogError> {
+        let lineage = Lineage::new(table, rows)?;
+        if table.name().starts_with("dim_") {
+            self.members_of(table, rows, &lineage)?;
+        }
+        for (_, column, dimension) in REFERENCES.iter().filter(|(from, ..)| *from == table) {
+            let keys = columns::longs(rows, column)?;
+            for row in (0..rows.num_rows()).filter(|row| keys.is_valid(*row)) {
+                self.named(&lineage, row, table, column, (*dimension, keys.value(row)));
             }
         }
-        for (table, column, dimension) in REFERENCES {
-            let held = members.get(&dimension).cloned().unwrap_or_default();
-            let mut orphans = HashSet::new();
-            scan(self.store, table, &[column], &mut |rows| {
-                let keys = rows.column(0).as_primitive::<Int64Type>();
-                orphans.extend(keys.iter().flatten().filter(|key| *key != 0 && !held.contains(key)));
-                Ok(())
-            })?;
-            for key in orphans {
-                let detail = format!("{}.{column} {key} has no row in {}", table.name(), dimension.name());
-                self.find("orphan", table.name(), None, detail);
+        for (_, column) in CURRENCIES.iter().filter(|(from, _)| *from == table) {
+            let codes = columns::texts(rows, column)?;
+            let mut last = ("", 0);
+            for row in (0..rows.num_rows()).filter(|row| codes.is_valid(*row)) {
+                if codes.value(row) != last.0 {
+                    last = (codes.value(row), Key::of("currency", &[codes.value(row)]).0);
+                }
+                self.named(&lineage, row, table, column, (Table::DimCurrency, last.1));
             }
         }
         Ok(())
+    }
+
+    fn members_of(&mut self, table: Table, rows: &RecordBatch, lineage: &Lineage<'_>) -> Result<(), LogError> {
+        let placeholder = rows.column_by_name("is_placeholder").map(|_| columns::booleans(rows, "is_placeholder")).transpose()?;
+        for row in 0..rows.num_rows() {
+            let key = lineage.key(row);
+            let begins = placeholder.is_none_or(|placeholder| placeholder.value(row));
+            let members = &mut self.members;
+            members.held.insert((table, key.0));
+            if begins && !members.placeholders.insert((table, key.0)) {
+                let part = self.parts.number(lineage.topics.value(row), lineage.numbers.value(row));
+                let offset = lineage.offsets.value(row);
+                // Twice from one record: the sums tell.
+                if offset < self.parts[part].cut && !self.members.is_claimed(table, key, part, offset) {
+                    self.findings.mark(Kind::Double, Site::Table(table), part, offset, "the member began before");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn named(&mut self, lineage: &Lineage<'_>, row: usize, from: Table, column: &'static str, member: (Table, i64)) {
+        if member.1 == 0 || self.members.held.contains(&member) || self.members.wanted.len() >= MOST {
+            return;
+        }
+        let part = self.parts.number(lineage.topics.value(row), lineage.numbers.value(row));
+        let offset = lineage.offsets.value(row);
+        if offset < self.parts[part].cut {
+            self.members.wanted.entry(member).or_insert((from, column, part, offset));
+        }
+    }
+
+    /// The members that were named and never met.
+    pub(super) fn members(&mut self) {
+        let Members { held, wanted, .. } = &mut self.members;
+        let mut orphans: Vec<_> = wanted.drain().filter(|(member, _)| !held.contains(member)).collect();
+        orphans.sort_unstable();
+        for ((dimension, key), (from, column, part, offset)) in orphans {
+            let detail = format!("{column} {key} has no row in {}", dimension.name());
+            self.findings.mark(Kind::Orphan, Site::Table(from), part, offset, detail);
+        }
     }
 }

@@ -7,10 +7,7 @@ use kassa_model::Table;
 /// What is held against the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Lane {
-    /// Rows of a star table; of `rejected` the verdicts.
     Table(Table),
-    /// The bytes of dead letters.
-    Letters,
     /// The bytes in the collector's log.
     Log,
 }
@@ -18,7 +15,7 @@ pub(super) enum Lane {
 /// A bucket's lane, partition and number.
 pub(super) type Bucket = (Lane, u32, i64);
 
-pub(super) const OFFSETS: i64 = 1024;
+const OFFSETS: i64 = 1024;
 
 pub(super) fn bucket(lane: Lane, part: u32, offset: i64) -> Bucket {
     (lane, part, offset.div_euclid(OFFSETS))

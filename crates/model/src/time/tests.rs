@@ -72,14 +72,16 @@ fn shop_days_follow_the_wall_clock() {
 
 #[test]
 fn the_calendar_agrees_with_the_zone_at_every_quarter_of_an_hour() {
-    for zone in ["Europe/London", "Asia/Kolkata", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Apia", "Africa/Casablanca"] {
+    for zone in ["Europe/London", "Asia/Kolkata", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Apia", "Africa/Casablanca"]
+    {
         let zone = TimeZone::get(zone).unwrap();
         let mut calendar = Calendar::new(zone.clone());
         // Three years around Apia's missing day of 2011, and four ahead.
         for (from, to) in [(14_600, 15_700), (20_400, 21_860)] {
             for at in (from * DAY..to * DAY).step_by(usize::try_from(900 * SECOND).unwrap()) {
                 let zoned = Timestamp::from_microsecond(at).unwrap().to_zoned(zone.clone());
-                let want = Local { date_key: date_key(zoned.date()), minute: i32::from(zoned.hour()) * 60 + i32::from(zoned.minute()) };
+                let want =
+                    Local { date_key: date_key(zoned.date()), minute: i32::from(zoned.hour()) * 60 + i32::from(zoned.minute()) };
                 assert_eq!(calendar.local(at), want, "{zoned}");
             }
         }

@@ -2,7 +2,7 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, RecordBatch, StringArray};
 
 use crate::delta::LogError;
 
@@ -10,7 +10,7 @@ fn missing(name: &str) -> LogError {
     LogError::Corrupt(format!("no column {name} of the type that it should have"))
 }
 
-pub(super) fn column<'r>(rows: &'r RecordBatch, name: &str) -> Result<&'r ArrayRef, LogError> {
+fn column<'r>(rows: &'r RecordBatch, name: &str) -> Result<&'r ArrayRef, LogError> {
     rows.column_by_name(name).ok_or_else(|| missing(name))
 }
 
@@ -26,10 +26,6 @@ pub(super) fn ints<'r>(rows: &'r RecordBatch, name: &str) -> Result<&'r Primitiv
     primitive(rows, name)
 }
 
-pub(super) fn decimals<'r>(rows: &'r RecordBatch, name: &str) -> Result<&'r PrimitiveArray<Decimal128Type>, LogError> {
-    primitive(rows, name)
-}
-
 pub(super) fn micros<'r>(rows: &'r RecordBatch, name: &str) -> Result<&'r PrimitiveArray<TimestampMicrosecondType>, LogError> {
     primitive(rows, name)
 }
@@ -38,10 +34,12 @@ pub(super) fn texts<'r>(rows: &'r RecordBatch, name: &str) -> Result<&'r StringA
     column(rows, name)?.as_string_opt::<i32>().ok_or_else(|| missing(name))
 }
 
-pub(super) fn bytes<'r>(rows: &'r RecordBatch, name: &str) -> Result<&'r BinaryArray, LogError> {
-    column(rows, name)?.as_binary_opt::<i32>().ok_or_else(|| missing(name))
-}
-
 pub(super) fn booleans<'r>(rows: &'r RecordBatch, name: &str) -> Result<&'r BooleanArray, LogError> {
     column(rows, name)?.as_boolean_opt().ok_or_else(|| missing(name))
+}
+
+/// A decimal column's units, or nothing where there is no such column.
+pub(super) fn units(rows: &RecordBatch, name: &str, row: usize) -> Option<i128> {
+    let decimals = rows.column_by_name(name)?.as_primitive_opt::<Decimal128Type>()?;
+    decimals.is_valid(row).then(|| decimals.value(row))
 }

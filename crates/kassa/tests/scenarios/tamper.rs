@@ -1,0 +1,195 @@
+//! Proof that can fail: whatever is changed behind kassa's back, `prove` says so, and where.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use serde_json::{Value, json};
+
+use crate::harness::{KASSA, Server, Shop};
+
+mod cases;
+pub(crate) mod surgery;
+
+/// Few files stay small files, so that the tamperer finds what was written.
+const CONFIG: &str = r#"
+[shop]
+name = "Tampered"
+time_zone = "Europe/London"
+currency = "GBP"
+[lake]
+commit_interval = "100ms"
+compact_after_files = 1000
+checkpoint_interval = 1000
+[proof]
+delay = "1h"
+"#;
+
+fn order(revision: i64, lines: &[(&str, i64)]) -> String {
+    let lines: Vec<Value> = lines
+        .iter()
+        .map(|(id, quantity)| json!({"line_id": id, "product_id": "p-nested", "quantity": quantity.to_string(), "unit_price": "7.50"}))
+        .collect();
+    json!({"event_id": format!("nested-{revision}"), "occurred_at": format!("2026-01-05T10:0{revision}:00Z"), "order_id": "nested",
+        "revision": revision, "placed_at": "2026-01-05T10:00:00Z", "customer_id": "c-nested", "currency": "GBP", "lines": lines})
+    .to_string()
+}
+
+/// Waits until every sink has all that was sent.
+fn until_committed(server: &Server) {
+    let give_up = Instant::now() + Duration::from_secs(120);
+    loop {
+        let status = server.get("/api/v1/pipeline");
+        let behind = |sink: &Value| sink["behind_records"].as_i64() != Some(0);
+        if !status["sinks"].as_array().expect("sinks").iter().any(behind) {
+            return;
+        }
+        assert!(Instant::now() < give_up, "never caught up: {status}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A lake with all that there is: the synthetic shop's records, orders that repeat their lines, conflicts, a file.
+fn good(config: &str) -> Shop {
+    let shop = Shop::new(config);
+    let server = shop.serve();
+    // Commits of their own: tables of several files.
+    for part in [
+        [order(1, &[("a", 1), ("b", 2)]), order(2, &[("a", 1), ("b", 2), ("c", 3)])].join("\n"),
+        // The same revision with another quantity, a line of another size, a record sent twice.
+        [order(2, &[("a", 9)]), order(3, &[("a", 5)]), order(4, &[("a", 1), ("d", 4)]), order(4, &[("a", 1), ("d", 4)])]
+            .join("\n"),
+    ] {
+        assert_eq!(server.post("orders", part.as_bytes()).expect("an answer").0, 202);
+        until_committed(&server);
+    }
+    let to = format!("http://{}", server.address);
+    for seed in ["1", "2"] {
+        let simulated = Command::new(KASSA).args(["simulate", "--records", "4000", "--seed", seed, "--to", &to]).output();
+        assert!(simulated.expect("simulate").status.success());
+        until_committed(&server);
+    }
+    server.stop();
+    let file = shop.dir.path().join("lines.ndjson");
+    let line = |id: u64| {
+        json!({"event_id": format!("f{id}"), "occurred_at": "2026-01-06T10:00:00Z", "order_id": "f", "line_id": id.to_string(),
+            "product_id": "p", "quantity": "1", "unit_price": "2", "currency": "GBP"})
+        .to_string()
+    };
+    fs::write(&file, (0..50).map(line).collect::<Vec<_>>().join("\n")).expect("written");
+    shop.ok(&["replay", "--stream", "order_lines", file.to_str().expect("UTF-8")]);
+    shop
+}
+
+/// A finding as it is expected; what is not named may be anything.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Expected {
+    pub(crate) kind: &'static str,
+    pub(crate) table: String,
+    pub(crate) topic: Option<String>,
+    pub(crate) offsets: Option<(i64, i64)>,
+}
+
+impl Expected {
+    fn is(&self, finding: &Value) -> bool {
+        let says = |key: &str, value: &str| finding[key] == json!(value);
+        let range = |(from, to): (i64, i64)| says("from", &from.to_string()) && says("to", &to.to_string());
+        says("kind", self.kind)
+            && says("table", &self.table)
+            && self.topic.as_deref().is_none_or(|topic| says("topic", topic) && finding["partition"].is_string())
+            && self.offsets.is_none_or(range)
+    }
+}
+
+fn prove(data: &Path, config: &Path) -> (Option<i32>, Vec<Value>) {
+    let mut command = Command::new(KASSA);
+    command.args(["prove", "--format", "json", "-c"]).arg(config).arg("--data-dir").arg(data);
+    let output = command.output().expect("started");
+    let proof: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    (output.status.code(), proof["findings"].as_array().expect("findings").clone())
+}
+
+#[test]
+fn whatever_is_tampered_with_is_named() {
+    let shop = good(CONFIG);
+    assert_eq!(prove(&shop.data(), &shop.config), (Some(0), Vec::new()), "an untouched lake is proven");
+    let reasons = shop.json(&["sql", "SELECT reason, count(*) AS n FROM rejected GROUP BY reason"]);
+    assert!(reasons.to_string().contains("conflict"), "{reasons}");
+    let mut unnamed = Vec::new();
+    for case in cases::all() {
+        let body = surgery::Body { data: shop.dir.path().join("copy") };
+        surgery::copy(&shop.data(), &body.data);
+        let expected = (case.tamper)(&body);
+        let (code, findings) = prove(&body.data, &shop.config);
+        let named = expected.iter().all(|expected| findings.iter().any(|finding| expected.is(finding)));
+        // What else is said must be of the same place: a proof that cries everywhere names nothing.
+        let strays = findings.iter().filter(|finding| !expected.iter().any(|expected| expected.is(finding))).count();
+        if code != Some(1) || !named || strays > case.strays {
+            let said: Vec<String> = findings.iter().take(6).map(Value::to_string).collect();
+            unnamed.push(format!("{}: exit {code:?}, expected {expected:?}, found\n  {}", case.name, said.join("\n  ")));
+        }
+        fs::remove_dir_all(&body.data).expect("removed");
+    }
+    assert!(unnamed.is_empty(), "{}", unnamed.join("\n"));
+}
+
+#[test]
+fn a_running_server_proves_itself_and_names_what_was_tampered_with() {
+    let shop = good(CONFIG);
+    let config = fs::read_to_string(&shop.config).expect("a configuration");
+    let often = config.replace("delay = \"1h\"", "delay = \"100ms\"\ninterval = \"200ms\"");
+    fs::write(&shop.config, often).expect("written");
+    let server = shop.serve();
+    let proof = until_proven(&server, "");
+    assert_eq!((&proof["ok"], &proof["findings"]), (&json!(true), &json!([])));
+    // It judges one set of versions while rows come.
+    let mut last = proof["at"].as_str().expect("a time").to_owned();
+    for id in 0..40 {
+        let lines: Vec<String> = (0..50).map(|line| format!(r#"{{"event_id":"w{id}-{line}","occurred_at":"2026-01-07T10:00:00Z","order_id":"w{id}","line_id":"{line}","product_id":"p{line}","quantity":1,"unit_price":"3","currency":"GBP"}}"#)).collect();
+        assert_eq!(server.post("order_lines", lines.join("\n").as_bytes()).expect("an answer").0, 202);
+        let proof = server.get("/api/v1/pipeline")["proof"].clone();
+        assert_eq!(proof["ok"], json!(true), "{proof}");
+    }
+    last = until_proven(&server, &last)["at"].as_str().expect("a time").to_owned();
+    until_committed(&server);
+    let body = surgery::Body { data: shop.data() };
+    let at = body.alter("DWH/fact_sales", &|rows, row| surgery::text(rows, row, "source_topic") == "order_lines", "tax_amount");
+    // The proof under way may have read the row before it was altered.
+    last = until_proven(&server, &last)["at"].as_str().expect("a time").to_owned();
+    let proof = until_proven(&server, &last);
+    assert_eq!(proof["ok"], json!(false), "{proof}");
+    let expected = Expected {
+        kind: "altered",
+        table: "fact_sales".into(),
+        topic: Some(at.topic),
+        offsets: Some((at.offset, at.offset + 1)),
+    };
+    assert!(proof["findings"].as_array().expect("findings").iter().any(|finding| expected.is(finding)), "{proof}");
+    let (_, metrics) = crate::harness::http(&server.address, "GET", "/metrics", b"").expect("metrics");
+    assert!(String::from_utf8_lossy(&metrics).contains("kassa_proof_findings 1"));
+    server.stop();
+}
+
+/// The first proof that was made after a time.
+fn until_proven(server: &Server, after: &str) -> Value {
+    let give_up = Instant::now() + Duration::from_secs(120);
+    loop {
+        let proof = server.get("/api/v1/pipeline")["proof"].clone();
+        if proof["at"].as_str().is_some_and(|at| at > after) {
+            return proof;
+        }
+        assert!(Instant::now() < give_up, "no proof was made: {proof}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+pub(crate) fn is_null(rows: &RecordBatch, row: usize, name: &str) -> bool {
+    rows.column_by_name(name).expect(name).is_null(row)
+}
+
+pub(crate) fn is_true(rows: &RecordBatch, row: usize, name: &str) -> bool {
+    rows.column_by_name(name).expect(name).as_boolean().value(row)
+}

@@ -1,0 +1,40 @@
+//! A reader's lease: while it is held, maintenance deletes no data file, so that a long reading sees one version to its end.
+//!
+//! It is a lock that readers share, on a file in the lake's folder. A reader that dies loses it with its process.
+
+use std::fs::{File, TryLockError};
+use std::io;
+
+use crate::store::Store;
+
+const FILE: &str = ".readers";
+
+/// Held for as long as a reader needs the files that it has listed.
+#[derive(Debug)]
+pub struct Lease(#[expect(dead_code, reason = "held, not read")] Option<File>);
+
+impl Lease {
+    /// Takes a share. Where there is no lake yet, or none may be written to, there is nothing to protect it from.
+    pub fn take(store: &dyn Store) -> io::Result<Self> {
+        let path = store.local_path(FILE);
+        match File::options().create(true).truncate(false).write(true).open(&path) {
+            Ok(file) => file.lock_shared().map(|()| Self(Some(file))),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => Ok(Self(None)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Does `work` if no reader holds a lease, and lets none take one meanwhile. `None`: one does.
+pub(crate) fn without_readers<T>(store: &dyn Store, work: impl FnOnce() -> T) -> io::Result<Option<T>> {
+    let file = match File::options().write(true).open(store.local_path(FILE)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(work())),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(work())),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}

@@ -1,0 +1,220 @@
+//! The archive has each record that a span accounts for, once; and its bytes are those of the collector's log.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, BinaryArray, BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
+use kassa_model::time::{self, DAY};
+use kassa_model::{Headers, Partition, Records, star};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::finding::{Kind, Site};
+use super::parts::at;
+use super::sums::{Lane, bucket};
+use super::{CollectorLog, Prover, columns};
+use crate::delta::LogError;
+use crate::read::archive_folder;
+
+const COLUMNS: [&str; 7] = ["partition", "offset", "timestamp", "ingested_at", "key", "headers", "value"];
+
+impl Prover<'_> {
+    /// Reads the collector's log, and takes the hash of each record's bytes.
+    pub(super) fn log(&mut self, log: &mut dyn CollectorLog) -> Result<(), LogError> {
+        let (states, findings) = log.states().map_err(LogError::Corrupt)?;
+        findings.into_iter().for_each(|finding| self.findings.push(finding));
+        self.log = states;
+        for state in self.log.clone() {
+            let part = self.parts.number(&state.partition.topic, state.partition.number);
+            let read = self.parts[part].accounted.max(self.parts[part].archived_to);
+            if state.next < read {
+                let detail = format!("the log ends at {}, but {read} records were read from it", state.next);
+                self.findings.push(Site::Log.at(Kind::LogCut, &state.partition, state.next..read, detail));
+            }
+            self.logged(log, &state.partition, state.first, &mut |prover, offset, hash| {
+                prover.parts[part].logged.insert(at(offset));
+                prover.sums.held(bucket(Lane::Log, part, offset), hash);
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The hashes of the log's records before the cut.
+    pub(super) fn logged(
+        &mut self,
+        log: &mut dyn CollectorLog,
+        partition: &Partition,
+        from: i64,
+        take: &mut dyn FnMut(&mut Self, i64, u128),
+    ) -> Result<(), LogError> {
+        let part = self.parts.number(&partition.topic, partition.number);
+        let cut = self.parts[part].cut;
+        let each = &mut |records: &Records| {
+            let before = records.offsets.iter().enumerate().filter(|(_, offset)| **offset < cut);
+            before.for_each(|(index, offset)| take(self, *offset, record_hash(records, index)));
+        };
+        log.read(partition, from, each).map_err(LogError::Corrupt)
+    }
+
+    pub(super) fn archive(&mut self) -> Result<(), LogError> {
+        for topic in self.archives.keys().cloned().collect::<Vec<_>>() {
+            self.archive_of(&topic)?;
+        }
+        for part in self.parts.numbers() {
+            self.is_archived(part);
+        }
+        Ok(())
+    }
+
+    fn archive_of(&mut self, topic: &Arc<str>) -> Result<(), LogError> {
+        let Some(snapshot) = self.archives.get(topic).map(Arc::clone) else { return Ok(()) };
+        let (folder, schema) = (archive_folder(topic), star::archive_schema());
+        for add in snapshot.files.values() {
+            let day = add.partition_values.get("ingest_date").cloned().flatten();
+            self.scan_file(
+                Site::Archive,
+                &folder,
+                add,
+                &schema,
+                &["partition", "offset", "ingested_at"],
+                &mut |prover, rows| {
+                    let (numbers, offsets) = (columns::longs(&rows, "partition")?, columns::longs(&rows, "offset")?);
+                    let ingested = columns::micros(&rows, "ingested_at")?;
+                    let mut last = (i64::MIN, String::new());
+                    for row in 0..rows.num_rows() {
+                        let (part, offset) = (prover.parts.number(topic, numbers.value(row)), offsets.value(row));
+                        prover.archived(part, offset);
+                        let number = ingested.value(row).div_euclid(DAY);
+                        if last.0 != number {
+                            last = (number, time::format(number * DAY)[..10].to_owned());
+                        }
+                        if day.as_ref() != Some(&last.1) {
+                            let detail = "the row is not of the day that its file is of";
+                            prover.findings.mark(Kind::Altered, Site::Archive, part, offset, detail);
+                        }
+                    }
+                    Ok(())
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn archived(&mut self, part: u32, offset: i64) {
+        if offset >= self.parts[part].archived_to || offset < 0 {
+            let detail = "archived beyond the archive's position";
+            self.findings.mark(Kind::Extra, Site::Archive, part, offset, detail);
+        } else if !self.parts[part].archived.insert(at(offset)) {
+            self.parts[part].doubled.insert(at(offset));
+            self.findings.mark(Kind::Double, Site::Archive, part, offset, "archived more than once");
+        }
+    }
+
+    /// Every offset that a span accounts for is there. Where a pipeline is at work the archive may be behind: its log has the rest.
+    fn is_archived(&mut self, number: u32) {
+        let part = &self.parts[number];
+        let end = if self.subject.at_work { part.cut } else { part.accounted };
+        let mut missing = Vec::new();
+        for span in part.spans.iter().filter(|span| span.gap == 0) {
+            let (from, to) = (at(span.from), at(span.to.min(end)));
+            if from < to && part.archived.range_cardinality(from..to) != to - from {
+                missing.extend((from..to).filter(|offset| !part.archived.contains(*offset)));
+            }
+        }
+        let last = part.archived.max().map_or(0, |last| i64::try_from(last).unwrap_or(0) + 1);
+        let (partition, position, accounted) = (part.partition.clone(), part.archived_to, part.accounted);
+        for offset in missing {
+            let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+            self.findings.mark(Kind::Missing, Site::Archive, number, offset, "accounted for, but not in the archive");
+        }
+        if position < accounted && !self.subject.at_work {
+            let detail = format!("the archive's position {position} lies before what is accounted for, {accounted}");
+            self.findings.push(Site::Archive.at(Kind::Position, &partition, position..accounted, detail));
+        } else if position > last.max(accounted) {
+            let detail = format!("the archive's position {position} lies beyond its rows, {last}");
+            self.findings.push(Site::Archive.at(Kind::Position, &partition, last.max(accounted)..position, detail));
+        }
+    }
+
+    /// The archive's records that the rest can be held against, in runs of one partition and header.
+    pub(super) fn each_archived(
+        &mut self,
+        topic: &Arc<str>,
+        take: &mut dyn FnMut(&mut Self, u32, Records) -> Result<(), LogError>,
+    ) -> Result<(), LogError> {
+        let Some(snapshot) = self.archives.get(topic).map(Arc::clone) else { return Ok(()) };
+        let (folder, schema) = (archive_folder(topic), star::archive_schema());
+        for add in snapshot.files.values() {
+            self.scan_file(Site::Archive, &folder, add, &schema, &COLUMNS, &mut |prover, rows| {
+                let rows = prover.comparable(topic, &rows)?;
+                for (start, length) in runs(&rows) {
+                    let records = records(topic, &rows.slice(start, length));
+                    let part = prover.parts.number(topic, records.partition.number);
+                    take(prover, part, records)?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    fn comparable(&mut self, topic: &str, rows: &RecordBatch) -> Result<RecordBatch, LogError> {
+        let (numbers, offsets) = (rows.column(0).as_primitive::<Int64Type>(), rows.column(1).as_primitive::<Int64Type>());
+        let mut keep = Vec::with_capacity(rows.num_rows());
+        for row in 0..rows.num_rows() {
+            let part = self.parts.number(topic, numbers.value(row));
+            let wanted = self.drill.as_ref().is_none_or(|drill| drill.wants(part, offsets.value(row)));
+            keep.push(wanted && self.parts[part].is_comparable(offsets.value(row)));
+        }
+        filter_record_batch(rows, &BooleanArray::from(keep)).map_err(|error| LogError::Corrupt(error.to_string()))
+    }
+}
+
+/// Of all that the log keeps of a record.
+pub(super) fn record_hash(records: &Records, index: usize) -> u128 {
+    let mut hash = Xxh3::new();
+    hash.update(records.value(index));
+    hash.update(&records.ingested_at[index].to_le_bytes());
+    hash.update(records.key(index).unwrap_or(b"\0none"));
+    hash.update(records.headers.get(index).map_or("", AsRef::as_ref).as_bytes());
+    hash.digest128()
+}
+
+/// Runs of rows with one partition, rising offsets and the same headers: start and length.
+fn runs(rows: &RecordBatch) -> Vec<(usize, usize)> {
+    let (numbers, offsets) = (rows.column(0).as_primitive::<Int64Type>(), rows.column(1).as_primitive::<Int64Type>());
+    let headers = rows.column(5).as_string::<i32>();
+    let header = |row: usize| headers.is_valid(row).then(|| headers.value(row));
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for row in 0..rows.num_rows() {
+        let goes_on = row > 0
+            && numbers.value(row) == numbers.value(row - 1)
+            && offsets.value(row) > offsets.value(row - 1)
+            && header(row) == header(row - 1);
+        match runs.last_mut().filter(|_| goes_on) {
+            Some((_, length)) => *length += 1,
+            None => runs.push((row, 1)),
+        }
+    }
+    runs
+}
+
+fn records(topic: &Arc<str>, rows: &RecordBatch) -> Records {
+    let long = |at: usize| rows.column(at).as_primitive::<Int64Type>();
+    let micros = |at: usize| rows.column(at).as_primitive::<TimestampMicrosecondType>();
+    let bytes = |at: usize| -> BinaryArray { rows.column(at).as_binary::<i32>().clone() };
+    let headers = rows.column(5).as_string::<i32>();
+    let offsets: Vec<i64> = long(1).values().to_vec();
+    let keys = bytes(4);
+    Records {
+        partition: Partition::new(Arc::clone(topic), long(0).values().first().copied().unwrap_or(0)),
+        ingested_at: micros(3).values().to_vec(),
+        timestamps: micros(2).iter().collect(),
+        keys: (keys.null_count() < keys.len()).then_some(keys),
+        headers: if headers.is_valid(0) { Headers::Shared(headers.value(0).into()) } else { Headers::None },
+        values: bytes(6),
+        next: offsets.last().map_or(0, |last| last + 1),
+        offsets,
+    }
+}

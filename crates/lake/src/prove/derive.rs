@@ -1,0 +1,173 @@
+//! What the archive's bytes say: every record's rows, derived again by the pipeline's own code, each record by itself.
+
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
+use kassa_model::{Contract, Records, Table};
+use kassa_pipeline::Stage;
+
+use super::archive::record_hash;
+use super::finding::{Kind, Site};
+use super::held::{Lineage, Role};
+use super::letters::{REJECTED, record_of};
+use super::parts::{at, line_at};
+use super::pending::What;
+use super::sums::{Lane, bucket};
+use super::{Prover, columns, hash};
+use crate::delta::LogError;
+use crate::read;
+use crate::recover::{Held, identity_columns, is_nested};
+
+fn broken(error: &dyn std::fmt::Display) -> LogError {
+    LogError::Encode(error.to_string())
+}
+
+impl Prover<'_> {
+    pub(super) fn derive(&mut self, stage: &mut Stage) -> Result<(), LogError> {
+        for part in self.parts.numbers() {
+            for offset in &self.parts[part].accepted & &self.parts[part].letters {
+                let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+                self.findings.mark(Kind::Double, REJECTED, part, offset, "both accepted and set aside");
+            }
+        }
+        for topic in self.archives.keys().cloned().collect::<Vec<_>>() {
+            let Some(contract) = self.contracts.get(&topic).copied() else { continue };
+            self.each_archived(&topic, &mut |prover, part, records| prover.run(stage, part, contract, &records))?;
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, stage: &mut Stage, part: u32, contract: Contract, records: &Records) -> Result<(), LogError> {
+        for (index, offset) in records.offsets.iter().enumerate() {
+            if self.parts[part].logged.contains(at(*offset)) {
+                self.derived(Lane::Log, part, *offset, record_hash(records, index));
+            }
+        }
+        let first: Vec<bool> = records.offsets.iter().map(|offset| self.parts[part].creators.contains(at(*offset))).collect();
+        let tables = stage.alone(records, &first).map_err(|error| broken(&error))?;
+        let stream = stage.stream(&records.partition.topic).map(|stream| stream.name.to_string()).unwrap_or_default();
+        for (table, rows) in &tables {
+            let rows = read::plain(rows)?;
+            if *table == Table::Rejected {
+                self.bad(part, &rows)?;
+            } else {
+                self.good(part, contract, *table, &rows, &mut |prover, row_offset| {
+                    let index = records.offsets.binary_search(&row_offset).unwrap_or(0);
+                    let conflict = prover.conflicts.get(&(part, row_offset)).copied();
+                    let same = record_of(records, index, &stream, contract)? == conflict.map_or(0, |conflict| conflict.record);
+                    if !same {
+                        prover.findings.mark(Kind::Altered, REJECTED, part, row_offset, "the letter is not of its record");
+                    }
+                    Ok(())
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn derived(&mut self, lane: Lane, part: u32, offset: i64, hash: u128) {
+        match &mut self.drill {
+            Some(drill) => drill.derived(lane, part, offset, hash),
+            None => self.sums.derived(bucket(lane, part, offset), hash),
+        }
+    }
+
+    /// Records that no rows come from.
+    fn bad(&mut self, part: u32, rows: &RecordBatch) -> Result<(), LogError> {
+        let (offsets, reasons) = (columns::longs(rows, "offset")?, columns::texts(rows, "reason")?);
+        for (row, hash) in hash::rows(rows, &[])?.into_iter().enumerate() {
+            let (offset, held) = (offsets.value(row), &self.parts[part]);
+            let (accepted, replayed) = (held.accepted.contains(at(offset)), held.replayed.contains(at(offset)));
+            if held.letters.contains(at(offset)) {
+                match self.conflicts.get(&(part, offset)) {
+                    Some(conflict) if conflict.whole == hash => {}
+                    Some(_) => {
+                        let detail = format!("by its bytes the record is a dead letter for {}", reasons.value(row));
+                        self.findings.mark(Kind::Altered, REJECTED, part, offset, detail);
+                    }
+                    None => self.derived(Lane::Table(Table::Rejected), part, offset, hash),
+                }
+            } else if !accepted && !replayed {
+                self.parts[part].lost_letters.insert(at(offset));
+                let detail = format!("not accepted ({}), and not set aside", reasons.value(row));
+                self.findings.mark(Kind::Missing, REJECTED, part, offset, detail);
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows that follow from records. `letter` is called for each record that was set aside as a conflict.
+    fn good(
+        &mut self,
+        part: u32,
+        contract: Contract,
+        table: Table,
+        rows: &RecordBatch,
+        letter: &mut dyn FnMut(&mut Self, i64) -> Result<(), LogError>,
+    ) -> Result<(), LogError> {
+        let (lineage, hashes) = (Lineage::new(table, rows)?, hash::rows(rows, hash::order_bound(table))?);
+        let mut open = vec![false; rows.num_rows()];
+        for (row, hash) in hashes.into_iter().enumerate() {
+            let (offset, held) = (lineage.offsets.value(row), &self.parts[part]);
+            let role = lineage.role(row, contract);
+            if !held.accepted.contains(at(offset)) {
+                open[row] = self.drill.is_none() && matches!(role, Role::Own | Role::Line);
+                continue;
+            }
+            let is_held = match role {
+                Role::Own | Role::Beside => true,
+                Role::Line => held.lines.contains(line_at(offset, lineage.places.value(row))),
+                Role::Member => self.members.is_claimed(table, lineage.key(row), part, offset),
+            };
+            if is_held {
+                self.derived(Lane::Table(table), part, offset, hash);
+            }
+            open[row] = self.drill.is_none() && role == Role::Line && !is_held;
+        }
+        if open.contains(&true) { self.open(part, contract, table, rows, open, letter) } else { Ok(()) }
+    }
+
+    /// Notes what must be found elsewhere: the record that these repeat, or that they contradict.
+    fn open(
+        &mut self,
+        part: u32,
+        contract: Contract,
+        table: Table,
+        rows: &RecordBatch,
+        open: Vec<bool>,
+        letter: &mut dyn FnMut(&mut Self, i64) -> Result<(), LogError>,
+    ) -> Result<(), LogError> {
+        let wanted: Vec<usize> = identity_columns(table)
+            .iter()
+            .map(|name| rows.schema().index_of(name))
+            .collect::<Result<_, _>>()
+            .map_err(|e| broken(&e))?;
+        let rows = rows.project(&wanted).and_then(|rows| filter_record_batch(&rows, &BooleanArray::from(open)));
+        let rows = rows.map_err(|error| broken(&error))?;
+        let held = Held::of_table(&rows, table)?;
+        for row in 0..rows.num_rows() {
+            let (offset, content, nth) = (held.offset.value(row), held.content.value(row), held.nth.value(row));
+            let own = &self.parts[part];
+            let is_letter = own.letters.contains(at(offset));
+            let line = is_nested(contract, table);
+            let what = if own.accepted.contains(at(offset)) {
+                What::Line
+            } else if let Some(conflict) = self.conflicts.get(&(part, offset)) {
+                What::Conflict(conflict.said)
+            } else if is_letter || line {
+                // A letter that should be none differs in the sums; a duplicate's lines are not looked for.
+                continue;
+            } else {
+                What::Duplicate
+            };
+            if matches!(what, What::Conflict(_)) && !line {
+                letter(self, offset)?;
+            }
+            self.pending.add(what, (part, offset), if line { nth } else { 0 }, content, held.keys(row, contract, table).held());
+        }
+        if self.pending.is_full() { self.settle() } else { Ok(()) }
+    }
+
+    pub(super) fn site_of(&self, part: u32) -> Site {
+        Site::Table(self.contract(part).map_or(Table::Spans, Table::primary))
+    }
+}

@@ -1,0 +1,162 @@
+//! Where sums differ: which offsets, and in what way.
+
+use std::collections::{HashMap, HashSet};
+
+use kassa_model::Table;
+use kassa_pipeline::Stage;
+
+use super::finding::{Kind, Site};
+use super::held::Lineage;
+use super::letters::{Places, REJECTED};
+use super::parts::at;
+use super::sums::{Bucket, Lane, bucket};
+use super::{CollectorLog, Prover, hash};
+use crate::delta::LogError;
+
+/// Buckets that are looked into; of more it is only said that they differ.
+const BUCKETS: usize = 512;
+
+/// Hashes of held and of derived rows.
+type Sides = (Vec<u128>, Vec<u128>);
+
+#[derive(Debug)]
+pub(super) struct Drill {
+    wanted: HashSet<Bucket>,
+    /// Partition and number, whatever the lane.
+    places: HashSet<(u32, i64)>,
+    rows: HashMap<(Lane, u32, i64), Sides>,
+}
+
+impl Drill {
+    fn new(wanted: &[Bucket]) -> Self {
+        let places = wanted.iter().map(|(_, part, number)| (*part, *number)).collect();
+        Self { wanted: wanted.iter().copied().collect(), places, rows: HashMap::new() }
+    }
+
+    /// Whether some row of this record differs somewhere near.
+    pub(super) fn wants(&self, part: u32, offset: i64) -> bool {
+        let (_, part, number) = bucket(Lane::Log, part, offset);
+        self.places.contains(&(part, number))
+    }
+
+    fn side(&mut self, lane: Lane, part: u32, offset: i64) -> Option<&mut Sides> {
+        let wanted = self.wanted.contains(&bucket(lane, part, offset));
+        wanted.then(|| self.rows.entry((lane, part, offset)).or_default())
+    }
+
+    fn held(&mut self, lane: Lane, part: u32, offset: i64, hash: u128) {
+        if let Some((held, _)) = self.side(lane, part, offset) {
+            held.push(hash);
+        }
+    }
+
+    pub(super) fn derived(&mut self, lane: Lane, part: u32, offset: i64, hash: u128) {
+        if let Some((_, derived)) = self.side(lane, part, offset) {
+            derived.push(hash);
+        }
+    }
+}
+
+impl Prover<'_> {
+    pub(super) fn drill(&mut self, log: &mut dyn CollectorLog, stage: &mut Stage) -> Result<(), LogError> {
+        let unequal = self.sums.unequal();
+        let (near, far) = unequal.split_at(unequal.len().min(BUCKETS));
+        for (lane, part, number) in far {
+            let site = site_of(*lane);
+            let offsets = number * 1024..(number + 1) * 1024;
+            let detail = "somewhere here rows differ from what the records' bytes say".to_owned();
+            self.findings.push(site.at(Kind::Altered, &self.parts[*part].partition, offsets, detail));
+        }
+        if near.is_empty() {
+            return Ok(());
+        }
+        self.drill = Some(Drill::new(near));
+        let lanes: HashSet<Lane> = near.iter().map(|(lane, ..)| *lane).collect();
+        for lane in lanes {
+            match lane {
+                Lane::Log => self.drill_log(log)?,
+                Lane::Table(table) => self.drill_table(table)?,
+            }
+        }
+        self.derive(stage)?;
+        let rows = self.drill.take().map(|drill| drill.rows).unwrap_or_default();
+        for ((lane, part, offset), (held, derived)) in rows {
+            self.differ(lane, part, offset, held, derived);
+        }
+        Ok(())
+    }
+
+    fn drill_log(&mut self, log: &mut dyn CollectorLog) -> Result<(), LogError> {
+        for state in self.log.clone() {
+            let part = self.parts.number(&state.partition.topic, state.partition.number);
+            self.logged(log, &state.partition, state.first, &mut |prover, offset, hash| {
+                prover.drill_held(Lane::Log, part, offset, hash);
+            })?;
+        }
+        Ok(())
+    }
+
+    fn drill_table(&mut self, table: Table) -> Result<(), LogError> {
+        self.scan(table, &[], &mut |prover, rows| {
+            let hashes = hash::rows(&rows, hash::order_bound(table))?;
+            let places = if table == Table::Rejected {
+                Places::new(&rows)?
+            } else {
+                let Lineage { topics, numbers, offsets, .. } = Lineage::new(table, &rows)?;
+                Places { topics, numbers, offsets }
+            };
+            for (row, hash) in hashes.into_iter().enumerate() {
+                let part = prover.parts.number(places.topics.value(row), places.numbers.value(row));
+                let offset = places.offsets.value(row);
+                let apart = table == Table::Rejected
+                    && (prover.conflicts.contains_key(&(part, offset)) || prover.parts[part].replayed.contains(at(offset)));
+                if !apart && prover.parts[part].is_comparable(offset) {
+                    prover.drill_held(Lane::Table(table), part, offset, hash);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn drill_held(&mut self, lane: Lane, part: u32, offset: i64, hash: u128) {
+        if let Some(drill) = &mut self.drill {
+            drill.held(lane, part, offset, hash);
+        }
+    }
+
+    fn differ(&mut self, lane: Lane, part: u32, offset: i64, held: Vec<u128>, derived: Vec<u128>) {
+        let (surplus, deficit) = (less(&held, &derived), less(&derived, &held));
+        let (kind, detail) = match (surplus.is_empty(), deficit.is_empty(), lane) {
+            (true, true, _) => return,
+            (_, _, Lane::Log) => (Kind::Altered, "the bytes are not those in the collector's log"),
+            (false, false, _) => (Kind::Altered, "the row is not what the record's bytes say"),
+            (true, false, _) => (Kind::Missing, "the record's bytes say that there is a row"),
+            (false, true, _) if surplus.iter().all(|hash| derived.contains(hash)) => {
+                (Kind::Double, "the row is there more than once")
+            }
+            (false, true, lane) if site_of(lane) == REJECTED => (Kind::Altered, "by its bytes the record is no dead letter"),
+            (false, true, _) => (Kind::Extra, "no such row follows from the record's bytes"),
+        };
+        self.findings.mark(kind, site_of(lane), part, offset, detail);
+    }
+}
+
+fn site_of(lane: Lane) -> Site {
+    match lane {
+        Lane::Log => Site::Archive,
+        Lane::Table(table) => Site::Table(table),
+    }
+}
+
+/// What `one` has more of than `other`.
+fn less(one: &[u128], other: &[u128]) -> Vec<u128> {
+    let mut left = other.to_vec();
+    let mut more = Vec::new();
+    for hash in one {
+        match left.iter().position(|held| held == hash) {
+            Some(at) => drop(left.swap_remove(at)),
+            None => more.push(*hash),
+        }
+    }
+    more
+}

@@ -1,0 +1,117 @@
+//! Dead letters: what is held of them. Those of a conflict cannot be derived from their record alone: they are kept apart, and held
+//! against the record that they contradict.
+
+use std::collections::HashMap;
+
+use arrow_array::{Array, RecordBatch, StringArray};
+use kassa_model::{Contract, Reason, Records, Table};
+use kassa_pipeline::rows::Rows;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::finding::{Kind, Site};
+use super::parts::at;
+use super::sums::{Lane, bucket};
+use super::{Prover, columns, hash};
+use crate::delta::LogError;
+use crate::read;
+
+pub(super) const REJECTED: Site = Site::Table(Table::Rejected);
+
+/// The columns that say what is wrong with the record.
+const VERDICT: [&str; 3] = ["reason", "field", "detail"];
+
+/// A conflict's letter, by partition and offset.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Conflict {
+    /// Hashes of the whole letter, of all but its verdict, and of its verdict.
+    pub(super) whole: u128,
+    pub(super) record: u128,
+    pub(super) said: u64,
+}
+
+pub(super) type Conflicts = HashMap<(u32, i64), Conflict>;
+
+/// What a letter says: the field, and in words what it contradicts.
+pub(super) fn said(field: &str, detail: &str) -> u64 {
+    xxh3_64(format!("{field}\0{detail}").as_bytes())
+}
+
+/// Where letters are, by the columns of `rejected`.
+pub(super) struct Places<'r> {
+    pub(super) topics: &'r StringArray,
+    pub(super) numbers: &'r arrow_array::Int64Array,
+    pub(super) offsets: &'r arrow_array::Int64Array,
+}
+
+impl<'r> Places<'r> {
+    pub(super) fn new(rows: &'r RecordBatch) -> Result<Self, LogError> {
+        let (topics, numbers) = (columns::texts(rows, "topic")?, columns::longs(rows, "partition")?);
+        Ok(Self { topics, numbers, offsets: columns::longs(rows, "offset")? })
+    }
+}
+
+impl Prover<'_> {
+    pub(super) fn letters(&mut self) -> Result<(), LogError> {
+        self.scan(Table::Rejected, &["topic", "partition", "offset", "replayed_at"], &mut |prover, rows| {
+            let (places, replayed_at) = (Places::new(&rows)?, columns::micros(&rows, "replayed_at")?);
+            for row in (0..rows.num_rows()).filter(|row| replayed_at.is_valid(*row)) {
+                let part = prover.parts.number(places.topics.value(row), places.numbers.value(row));
+                prover.parts[part].replayed.insert(at(places.offsets.value(row)));
+            }
+            Ok(())
+        })?;
+        self.scan(Table::Rejected, &[], &mut |prover, rows| prover.letters_of(&rows))
+    }
+
+    fn letters_of(&mut self, rows: &RecordBatch) -> Result<(), LogError> {
+        let (places, hashes) = (Places::new(rows)?, hash::rows(rows, &[])?);
+        let records = hash::rows(rows, &VERDICT)?;
+        let [reasons, fields, details] = VERDICT.map(|name| columns::texts(rows, name));
+        let (reasons, fields, details) = (reasons?, fields?, details?);
+        for row in 0..rows.num_rows() {
+            let part = self.parts.number(places.topics.value(row), places.numbers.value(row));
+            let offset = places.offsets.value(row);
+            let end = self.parts[part].ends.entry(Table::Rejected).or_default();
+            *end = (*end).max(offset + 1);
+            let held = &mut self.parts[part];
+            if offset >= held.cut || held.replayed.contains(at(offset)) {
+                continue;
+            }
+            if !held.letters.insert(at(offset)) {
+                self.findings.mark(Kind::Double, REJECTED, part, offset, "set aside more than once");
+            } else if reasons.value(row) == Reason::Conflict.code() {
+                let said = said(fields.value(row), details.value(row));
+                self.conflicts.insert((part, offset), Conflict { whole: hashes[row], record: records[row], said });
+            } else if self.parts[part].is_comparable(offset) {
+                self.sums.held(bucket(Lane::Table(Table::Rejected), part, offset), hashes[row]);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The hash that a letter's record must have, but for the verdict.
+pub(super) fn record_of(records: &Records, index: usize, stream: &str, contract: Contract) -> Result<u128, LogError> {
+    let mut rows = Rows::new(Table::Rejected);
+    let _row = rows
+        .row()
+        .text(records.partition.topic.as_ref())
+        .i64(records.partition.number)
+        .i64(records.offsets[index])
+        .i32(0)
+        .i64(records.timestamps[index])
+        .bytes(records.key(index))
+        .text(records.headers.get(index).map(AsRef::as_ref))
+        .no_i32()
+        .bytes(records.value(index))
+        .text(stream)
+        .text(contract.name())
+        .text("")
+        .text("")
+        .text("")
+        .i64(records.ingested_at[index])
+        .i64(None);
+    let rows = rows.finish().map_err(|error| LogError::Encode(error.to_string()))?;
+    let hashes = hash::rows(&read::plain(&rows)?, &VERDICT)?;
+    Ok(hashes.first().copied().unwrap_or_default())
+}

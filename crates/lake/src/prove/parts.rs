@@ -1,0 +1,134 @@
+//! The partitions that a proof meets, and what is known of their offsets: a bit each.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::{Index, IndexMut};
+use std::sync::Arc;
+
+use kassa_model::{Partition, Span, Table};
+use roaring::RoaringTreemap;
+
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) partition: Partition,
+    /// What lies before has been accounted for and archived; what lies beyond may be under way.
+    pub(super) cut: i64,
+    /// The positions of the spans and of the archive.
+    pub(super) accounted: i64,
+    pub(super) archived_to: i64,
+    /// The offset after the last row of each table.
+    pub(super) ends: BTreeMap<Table, i64>,
+    pub(super) spans: Vec<Span>,
+    /// Offsets that the archive holds, and those that it holds more than once.
+    pub(super) archived: RoaringTreemap,
+    pub(super) doubled: RoaringTreemap,
+    /// Offsets of which the log's bytes have been read.
+    pub(super) logged: RoaringTreemap,
+    /// Offsets with their own row in the primary table.
+    pub(super) accepted: RoaringTreemap,
+    /// Offsets with a dead letter, and of letters that were accepted later.
+    pub(super) letters: RoaringTreemap,
+    pub(super) replayed: RoaringTreemap,
+    /// Offsets whose rows some dimension's members began with.
+    pub(super) creators: RoaringTreemap,
+    /// Lines of orders that the ledger has from their order: offset and place in it.
+    pub(super) lines: RoaringTreemap,
+    /// What the bytes say: good, but without a row; bad, but without a letter.
+    pub(super) lost_rows: RoaringTreemap,
+    pub(super) lost_letters: RoaringTreemap,
+}
+
+impl Part {
+    fn new(partition: Partition) -> Self {
+        Self {
+            partition,
+            cut: 0,
+            accounted: 0,
+            archived_to: 0,
+            ends: BTreeMap::new(),
+            spans: Vec::new(),
+            archived: RoaringTreemap::new(),
+            doubled: RoaringTreemap::new(),
+            logged: RoaringTreemap::new(),
+            accepted: RoaringTreemap::new(),
+            letters: RoaringTreemap::new(),
+            replayed: RoaringTreemap::new(),
+            creators: RoaringTreemap::new(),
+            lines: RoaringTreemap::new(),
+            lost_rows: RoaringTreemap::new(),
+            lost_letters: RoaringTreemap::new(),
+        }
+    }
+
+    /// Whether the rows of this offset can be held against its record.
+    pub(super) fn is_comparable(&self, offset: i64) -> bool {
+        offset < self.cut && self.archived.contains(at(offset)) && !self.doubled.contains(at(offset))
+    }
+}
+
+/// An offset as the sets hold it.
+pub(super) fn at(offset: i64) -> u64 {
+    u64::try_from(offset).unwrap_or(0)
+}
+
+/// Places of a record's rows that one offset has room for: more than the lines of an order.
+const PLACES: u64 = 1 << 14;
+
+/// A line of an order: its offset and its place.
+pub(super) fn line_at(offset: i64, nth: i32) -> u64 {
+    at(offset) * PLACES + u64::try_from(nth).unwrap_or(0).min(PLACES - 1)
+}
+
+/// Partitions by number, numbers by partition.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    held: Vec<Part>,
+    numbers: HashMap<Arc<str>, HashMap<i64, u32>>,
+    last: u32,
+}
+
+impl Parts {
+    /// The number of a partition, which is noted if it is new.
+    pub(super) fn number(&mut self, topic: &str, number: i64) -> u32 {
+        if let Some(last) = self.held.get(index(self.last))
+            && last.partition.number == number
+            && *last.partition.topic == *topic
+        {
+            return self.last;
+        }
+        self.last = match self.numbers.get(topic).and_then(|numbers| numbers.get(&number)) {
+            Some(known) => *known,
+            None => self.add(topic, number),
+        };
+        self.last
+    }
+
+    fn add(&mut self, topic: &str, number: i64) -> u32 {
+        let topic: Arc<str> = self.numbers.get_key_value(topic).map_or_else(|| topic.into(), |(known, _)| Arc::clone(known));
+        let next = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
+        self.numbers.entry(Arc::clone(&topic)).or_default().insert(number, next);
+        self.held.push(Part::new(Partition { topic, number }));
+        next
+    }
+
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u32> + use<> {
+        0..u32::try_from(self.held.len()).unwrap_or(u32::MAX)
+    }
+}
+
+fn index(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+impl Index<u32> for Parts {
+    type Output = Part;
+
+    fn index(&self, number: u32) -> &Part {
+        &self.held[index(number)]
+    }
+}
+
+impl IndexMut<u32> for Parts {
+    fn index_mut(&mut self, number: u32) -> &mut Part {
+        &mut self.held[index(number)]
+    }
+}

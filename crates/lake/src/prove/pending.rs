@@ -1,0 +1,169 @@
+//! What one record alone cannot show: that a duplicate repeats an accepted record, that a conflict contradicts one, that a line which
+//! an order repeats is in the ledger. Gathered, and looked for in the primary tables all at once.
+
+use std::collections::{BTreeSet, HashMap};
+
+use kassa_model::{Contract, Table};
+
+use super::Prover;
+use super::finding::{Kind, Site};
+use super::letters::{REJECTED, said};
+use super::parts::at;
+use crate::delta::LogError;
+use crate::recover::{Held, KeysOf, identity_columns, is_nested};
+
+/// Gathered before the tables are searched: the bound of what waits.
+const MOST: usize = 500_000;
+
+/// What must be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// A record with the same contents.
+    Duplicate,
+    /// A line with the same contents.
+    Line,
+    /// A record or line with other contents, which the letter names in the words of this hash.
+    Conflict(u64),
+}
+
+#[derive(Debug)]
+struct Item {
+    what: What,
+    place: (u32, i64),
+    found: bool,
+    contradicted: bool,
+}
+
+/// By a key: whose it is, which line of it, and with what contents.
+type Asked = HashMap<u64, Vec<(usize, i32, i64)>>;
+
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    items: Vec<Item>,
+    asked: Asked,
+}
+
+/// A row of a primary table, by what it is known by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    pub(super) keys: KeysOf,
+    pub(super) content: i64,
+    pub(super) part: u32,
+    pub(super) offset: i64,
+    pub(super) contract: Contract,
+    pub(super) table: Table,
+}
+
+impl Pending {
+    pub(super) fn add(&mut self, what: What, place: (u32, i64), nth: i32, content: i64, keys: &[u64]) {
+        // A record's rows come one after the other, and are one question; each line is one of its own.
+        let same = self.items.last().is_some_and(|last| last.place == place && last.what == what && what != What::Line);
+        if !same {
+            self.items.push(Item { what, place, found: false, contradicted: false });
+        }
+        for key in keys {
+            self.asked.entry(*key).or_default().push((self.items.len() - 1, nth, content));
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.items.len() >= MOST
+    }
+}
+
+impl Prover<'_> {
+    /// Every row that a key stands for, before the cut or beyond it.
+    pub(super) fn each_known(&mut self, take: &mut dyn FnMut(&mut Self, Known)) -> Result<(), LogError> {
+        let mut tables: BTreeSet<Table> = self.contracts.values().map(|contract| Table::primary(*contract)).collect();
+        tables.extend(self.contracts.values().any(|contract| *contract == Contract::Order).then_some(Table::FactSales));
+        for table in tables {
+            self.scan(table, &identity_columns(table), &mut |prover, rows| {
+                let held = Held::of_table(&rows, table)?;
+                for row in 0..rows.num_rows() {
+                    let part = prover.parts.number(held.topic.value(row), held.partition.value(row));
+                    let contract = prover.contract(part);
+                    let known = contract.filter(|contract| Table::primary(*contract) == table || is_nested(*contract, table));
+                    if let Some(contract) = known {
+                        let (content, offset) = (held.content.value(row), held.offset.value(row));
+                        let keys = held.keys(row, contract, table);
+                        take(prover, Known { keys, content, part, offset, contract, table });
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Looks for all that is pending.
+    pub(super) fn settle(&mut self) -> Result<(), LogError> {
+        let Pending { mut items, asked } = std::mem::take(&mut self.pending);
+        if items.is_empty() {
+            return Ok(());
+        }
+        self.each_known(&mut |prover, known| {
+            for (item, nth, content) in known.keys.held().iter().filter_map(|key| asked.get(key)).flatten() {
+                let item = &mut items[*item];
+                let same = known.content == *content;
+                item.contradicted |= !same;
+                item.found |= match item.what {
+                    What::Duplicate | What::Line => same,
+                    What::Conflict(words) => !same && words == prover.words(known, *nth),
+                };
+            }
+        })?;
+        let mut lines = BTreeSet::new();
+        for (key, askers) in asked {
+            lines.extend(
+                askers
+                    .iter()
+                    .filter(|(item, ..)| items[*item].what == What::Line && !items[*item].found)
+                    .map(|(item, _, content)| (key, *content, items[*item].place)),
+            );
+        }
+        self.lines_missing(&lines);
+        items.iter().filter(|item| !item.found).for_each(|item| self.not_found(item));
+        Ok(())
+    }
+
+    /// How a letter names the record that it contradicts.
+    fn words(&self, known: Known, nth: i32) -> u64 {
+        let partition = &self.parts[known.part].partition;
+        let field = if nth == 0 { String::new() } else { format!("lines[{}]", nth - 1) };
+        let place = format!("{}/{} offset {}", partition.topic, partition.number, known.offset);
+        said(&field, &format!("the id was accepted with other contents at {place}"))
+    }
+
+    /// A line that no revision of its order left in the ledger is missing where it came first.
+    fn lines_missing(&mut self, lines: &BTreeSet<(u64, i64, (u32, i64))>) {
+        let mut last = None;
+        for (key, content, (part, offset)) in lines {
+            if last != Some((key, content)) {
+                let detail = "a line of the order is not in the ledger";
+                self.findings.mark(Kind::Missing, Site::Table(Table::FactSales), *part, *offset, detail);
+            }
+            last = Some((key, content));
+        }
+    }
+
+    fn not_found(&mut self, item: &Item) {
+        let (part, offset) = item.place;
+        match item.what {
+            What::Line => {}
+            What::Conflict(_) => {
+                let detail = "no accepted record contradicts this one as the letter says";
+                self.findings.mark(Kind::Altered, REJECTED, part, offset, detail);
+            }
+            What::Duplicate if item.contradicted => {
+                self.parts[part].lost_letters.insert(at(offset));
+                let detail = "contradicts an accepted record, and was not set aside";
+                self.findings.mark(Kind::Missing, REJECTED, part, offset, detail);
+            }
+            What::Duplicate => {
+                self.parts[part].lost_rows.insert(at(offset));
+                let detail = "the record is good and repeats no other, but has no row";
+                self.findings.mark(Kind::Missing, self.site_of(part), part, offset, detail);
+            }
+        }
+    }
+}
