@@ -140,10 +140,10 @@ test("from a bar to its orders; and the address shows another person the same", 
     await page.locator(".orders tbody tr").first().waitFor();
   }));
 
-test("a member's orders are those of a day that can be chosen; a month opens its days", () =>
+test("a member's orders are those of a day that can be chosen; a month its orders, and its days", () =>
   scene("live", { path: "#/sales?by=country&from=2026-11-01&to=2026-11-20" }, async (page) => {
     await page.getByRole("link", { name: "Germany" }).click();
-    await page.getByRole("heading", { name: "Orders to Germany on Fri 20 Nov 2026" }).waitFor();
+    await page.getByRole("heading", { name: "Orders to Germany, 1 Nov – 20 Nov 2026" }).waitFor();
     await page.getByLabel("Day of the orders").fill("2026-11-18");
     await page.getByRole("heading", { name: "Orders to Germany on Wed 18 Nov 2026" }).waitFor();
     await page.locator(".orders tbody tr").first().waitFor();
@@ -153,6 +153,8 @@ test("a member's orders are those of a day that can be chosen; a month opens its
     await chart.focus();
     await page.keyboard.press("Home");
     await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Orders of 1 Sept – 30 Sept 2026" }).waitFor();
+    await page.getByRole("link", { name: "Its days" }).click();
     await page.getByRole("heading", { name: "Net sales by day, 1 Sept – 30 Sept 2026" }).waitFor();
   }));
 

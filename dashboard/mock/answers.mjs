@@ -6,9 +6,10 @@ export const ZONE = "Europe/London";
 const HISTORY_DAYS = 400;
 
 const definition = (name, title, unit, meaning, formula, groupings) => ({
-  name, title, definition: meaning, formula, unit, bases: ["movement", "order"], groupings,
+  name, title, definition: meaning, formula, unit, bases: basesOf(name, groupings), groupings,
   sql: `SELECT sum(net_amount_reporting) AS value\nFROM sales_flat\nWHERE movement_date = DATE '2026-11-20'`,
 });
+const basesOf = (name, groupings) => (groupings === COUNTED || groupings.length === 1 ? [] : ["orders", "aov", "return_rate"].includes(name) ? ["order"] : ["movement", "order"]);
 const SALES = ["total", "hour", "quarter_hour", "day", "week", "month", "category", "product", "country", "customer", "channel"];
 const COUNTED = ["total", "hour", "day", "week", "month"];
 
@@ -226,5 +227,5 @@ export function emptyLive(basis, now) {
 }
 
 export function ordersAnswer(query) {
-  return orderRows(query.get("day") ?? "2026-11-19", Number(query.get("limit") ?? 100));
+  return orderRows(query.get("day") ?? query.get("to") ?? "2026-11-19", Number(query.get("limit") ?? 100));
 }

@@ -6,6 +6,7 @@ mod command;
 mod engine;
 mod failure;
 mod output;
+mod proofs;
 mod server;
 mod settings;
 mod topology;

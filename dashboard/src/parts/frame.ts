@@ -24,13 +24,21 @@ export const FrameContext = createContext<Frame>({
 
 export const useFrame = (): Frame => useContext(FrameContext);
 
-export function basisWords(basis: Basis): string {
+function basisWords(basis: Basis): string {
   return basis === "order" ? "by day of order" : "by day of movement";
 }
 
-/** The footer of a tile: window, zone, basis, currency. */
-export function footerOf(frame: Frame, window: string, withCurrency = true): string {
-  return [window, place(frame.zone), basisWords(frame.basis), ...(withCurrency ? [frame.currency] : [])].join(" · ");
+/** The basis that a figure is on where the page's is asked for: a figure may have but one, or none. Nothing while that is not known. */
+export function basisOf({ definitions, basis }: Frame, figure: string): string[] {
+  const bases = definitions.get(figure)?.bases;
+  if (!bases) return [];
+  const own = bases.includes(basis) ? basis : bases[0];
+  return [own ? basisWords(own) : "by time of event"];
+}
+
+/** The footer of a figure's tile: window, zone, basis, currency. */
+export function footerOf(frame: Frame, figure: string, window: string, withCurrency = true): string {
+  return [window, place(frame.zone), ...basisOf(frame, figure), ...(withCurrency ? [frame.currency] : [])].join(" · ");
 }
 
 /** Eight colours by the alphabet of all categories, so that each reader sees the same. */

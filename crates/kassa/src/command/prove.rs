@@ -3,6 +3,7 @@
 use arrow::array::RecordBatch;
 use kassa_config::Config;
 use kassa_lake::prove::{LogState, Proof, Rederive};
+use kassa_model::time::{Clock, SystemClock};
 use kassa_model::{Code, Records, Table};
 use kassa_pipeline::Stage;
 use kassa_pipeline::dedupe::{Index, IndexOptions};
@@ -11,7 +12,7 @@ use kassa_source::log;
 use crate::cli::{Format, Prove};
 use crate::failure::{Exit, Failure};
 use crate::wiring::Lake;
-use crate::{output, settings};
+use crate::{output, proofs, settings};
 
 /// The pipeline's own code, which here accepts whatever is valid.
 struct Again(Stage);
@@ -58,7 +59,9 @@ pub fn proof(config: &Config) -> anyhow::Result<Proof> {
 }
 
 pub fn prove(args: &Prove) -> anyhow::Result<()> {
-    let proof = proof(&settings::config(&args.place)?)?;
+    let config = settings::config(&args.place)?;
+    let proof = proof(&config)?;
+    proofs::keep(&config, &proof, SystemClock.now());
     if args.format == Format::Json {
         output::json(&proof)?;
         return if proof.ok { Ok(()) } else { Err(Exit(1).into()) };

@@ -18,6 +18,7 @@ use kassa_source::log::{Log, LogError, LogRecord};
 use serde_json::{Value, json};
 
 use crate::engine;
+use crate::proofs::LastProof;
 use crate::topology::SinkHandle;
 use crate::tracker::Tracker;
 use crate::wiring::Lake;
@@ -85,12 +86,21 @@ pub struct Overview {
     clock: Arc<dyn kassa_model::time::Clock>,
     /// A sink that commits at this cadence is current within three of them.
     interval: Duration,
+    proofs: LastProof,
 }
 
 impl Overview {
     pub fn new(config: &Config, sinks: Vec<SinkHandle>, log: Arc<Log>, tracker: Arc<Tracker>, lake: &Lake) -> Self {
         let topics = config.streams.iter().map(|stream| stream.topic.clone()).collect();
-        Self { sinks, topics, log, tracker, clock: Arc::clone(&lake.clock), interval: config.lake.commit_interval }
+        Self {
+            sinks,
+            topics,
+            log,
+            tracker,
+            clock: Arc::clone(&lake.clock),
+            interval: config.lake.commit_interval,
+            proofs: LastProof::of(config),
+        }
     }
 
     fn sinks(&self) -> Vec<SinkStatus> {
@@ -154,7 +164,7 @@ impl Status for Overview {
             memory_bytes: memory_bytes(),
             spans: self.tracker.spans(),
             dead_letters: self.tracker.dead_letters(),
-            proof: None,
+            proof: self.proofs.read(),
         }
     }
 
@@ -164,10 +174,7 @@ impl Status for Overview {
                 return Err(format!("the {} stopped: {why}", sink.name));
             }
         }
-        match self.log.stopped() {
-            Some(why) => Err(format!("the collector's log stopped: {why}")),
-            None => Ok(()),
-        }
+        self.log.stopped().map_or(Ok(()), |stopped| Err(format!("the collector: {stopped}")))
     }
 
     fn metrics(&self) -> Vec<Metric> {
@@ -249,14 +256,16 @@ fn quoted(text: &str) -> String {
 fn orders_sql(asked: &OrdersQuery) -> String {
     let mut wanted = vec!["NOT is_test".to_owned()];
     let day = if asked.basis == Basis::Order { "order_date_key" } else { "movement_date_key" };
-    wanted.extend(asked.day.map(|key| format!("{day} = {key}")));
+    wanted.extend(asked.from.map(|first| format!("{day} >= {first}")));
+    wanted.extend(asked.to.map(|last| format!("{day} <= {last}")));
+    // Rows that name none are asked for by the key that figures give them.
     wanted.extend(asked.category.as_deref().map(|category| format!("coalesce(top_category, 'Unknown') = {}", quoted(category))));
-    wanted.extend(asked.product.as_deref().map(|product| format!("product_id = {}", quoted(product))));
-    wanted.extend(asked.country.as_deref().map(|country| format!("country = {}", quoted(country))));
+    wanted.extend(asked.product.as_deref().map(|product| format!("coalesce(product_id, 'unknown') = {}", quoted(product))));
+    wanted.extend(asked.country.as_deref().map(|country| format!("coalesce(country, 'unknown') = {}", quoted(country))));
     format!(
-        "SELECT order_id, CAST(min(ordered_at) AS VARCHAR) AS ordered_at, min(customer_id) AS customer, min(country) AS country, \
+        "SELECT min(order_id) AS order_id, CAST(min(ordered_at) AS VARCHAR) AS ordered_at, min(customer_id) AS customer, min(country) AS country, \
          CAST(count(*) AS VARCHAR) AS lines, CAST(sum(quantity) AS VARCHAR) AS units, CAST(sum(net_amount_reporting) AS VARCHAR) AS net \
-         FROM sales_flat WHERE {} GROUP BY order_id ORDER BY sum(net_amount_reporting) DESC, order_id LIMIT {}",
+         FROM sales_flat WHERE {} GROUP BY order_key ORDER BY sum(net_amount_reporting) DESC NULLS LAST, min(order_id) LIMIT {}",
         wanted.join(" AND "),
         asked.limit + 1
     )

@@ -48,7 +48,7 @@ export function Day({ live, words }: { live: Live; words: Words }): JSX.Element 
     <Panel
       class="wide"
       title={title}
-      footer={footerOf(frame, `Cumulative, ${since}`)}
+      footer={footerOf(frame, "net_sales", `Cumulative, ${since}`)}
       subject={{
         title: "Net sales through the day",
         question: { figure: "net_sales", from: live.shop.today ?? undefined, to: live.shop.today ?? undefined, basis: live.basis },
