@@ -5,10 +5,12 @@
 import { text } from "node:stream/consumers";
 import { launch } from "./stage.mjs";
 
+/** Pages that are open at once: most of the time of each goes by in waiting. */
+const READERS = 3;
+const SETTINGS = { viewport: { width: 1280, height: 900 }, locale: "en-GB", timezoneId: "UTC", reducedMotion: "reduce" };
 const [url] = process.argv.slice(2);
 const views = JSON.parse(await text(process.stdin));
 const browser = await launch();
-const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: "en-GB", timezoneId: "UTC", reducedMotion: "reduce" });
 
 /** All exact strings, by what they are of; null while the page is not there yet. */
 const read = () => {
@@ -26,24 +28,34 @@ const read = () => {
   };
 };
 
-/** A view at rest: twice the same, with no answer under way. */
+/** A view at rest: twice the same, with no answer under way (a bone stands where one is). */
 async function settled(page) {
-  for (let last = "", tries = 0; tries < 100; tries++) {
-    await page.waitForLoadState("networkidle", { timeout: 150 }).catch(() => {});
+  for (let last = "", tries = 0; tries < 500; tries++) {
     const now = JSON.stringify(await page.evaluate(read));
     if (now !== "null" && now === last) return JSON.parse(now);
     last = now;
-    await page.waitForTimeout(40);
+    await page.waitForTimeout(60);
   }
   throw new Error(`${page.url()} does not come to rest`);
 }
 
+/** Goes on to another view as a link does, and waits until it has been drawn. */
+const follow = (view) =>
+  new Promise((drawn) => {
+    addEventListener("hashchange", () => requestAnimationFrame(() => setTimeout(drawn)), { once: true });
+    location.hash = view;
+  });
+
 const shown = [];
-for (const view of views) {
-  const page = await context.newPage();
-  await page.goto(`${url}/${view}`);
-  shown.push({ view, ...(await settled(page)) });
-  await page.close();
+let next = 0;
+/** In a context of its own: a browser opens six connections to a server, and each page's live stream holds one. */
+async function reader() {
+  const page = await (await browser.newContext(SETTINGS)).newPage();
+  for (let at = next++, first = true; at < views.length; at = next++, first = false) {
+    await (first ? page.goto(`${url}/${views[at]}`) : page.evaluate(follow, views[at]));
+    shown[at] = { view: views[at], ...(await settled(page)) };
+  }
 }
+await Promise.all(Array.from({ length: READERS }, reader));
 await browser.close();
 process.stdout.write(JSON.stringify(shown));

@@ -11,6 +11,8 @@ use kassa_server::{Finding, Proof as Shown};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::wiring::Lock;
+
 /// Findings that are kept; `kassa prove` prints them all.
 const FINDINGS_MAX: usize = 100;
 
@@ -26,8 +28,12 @@ fn path(config: &Config) -> PathBuf {
     config.data_dir.join("state/proof.json")
 }
 
-/// Keeps a proof made at `at`, µs UTC. A folder that cannot be written is proved all the same.
+/// Keeps a proof made at `at`, µs UTC. A folder that cannot be written is proved all the same. What was found while another kassa was writing
+/// is no verdict: rows that came between two reads look like findings.
 pub fn keep(config: &Config, proof: &Proof, at: i64) {
+    if !proof.ok && Lock::is_held(&config.data_dir) {
+        return;
+    }
     if let Err(error) = write(&path(config), proof, at) {
         tracing::warn!(%error, "could not keep the proof for the dashboard");
     }

@@ -106,6 +106,11 @@ pub fn lookups(config: &Config) -> anyhow::Result<Lookups> {
 pub struct Lock(#[expect(dead_code, reason = "held, not read")] File);
 
 impl Lock {
+    /// Whether a kassa that may write is at work below `data_dir`.
+    pub fn is_held(data_dir: &Path) -> bool {
+        File::open(data_dir.join("kassa.lock")).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
     pub fn take(data_dir: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir_all(data_dir).with_context(|| format!("could not create {}", data_dir.display()))?;
         let path = data_dir.join("kassa.lock");

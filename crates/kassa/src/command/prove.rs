@@ -11,7 +11,7 @@ use kassa_source::log;
 
 use crate::cli::{Format, Prove};
 use crate::failure::{Exit, Failure};
-use crate::wiring::Lake;
+use crate::wiring::{Lake, Lock};
 use crate::{output, proofs, settings};
 
 /// The pipeline's own code, which here accepts whatever is valid.
@@ -86,7 +86,12 @@ pub fn prove(args: &Prove) -> anyhow::Result<()> {
     if !proof.ok {
         output::table(&header, &rows, args.format)?;
         let what = format!("{} findings in {} records", rows.len(), proof.records);
-        return Err(Failure::new(Code::ProofFailed, what).hint("each finding names table, topic, partition and offsets").into());
+        let hint = if Lock::is_held(&config.data_dir) {
+            "a kassa is writing here, and rows that came meanwhile look like findings: stop it and prove again"
+        } else {
+            "each finding names table, topic, partition and offsets"
+        };
+        return Err(Failure::new(Code::ProofFailed, what).hint(hint).into());
     }
     output::print(&format!(
         "proven: {} records read = {} accepted + {} duplicates + {} dead letters; {} rows recounted",

@@ -265,7 +265,7 @@ fn orders_sql(asked: &OrdersQuery) -> String {
     format!(
         "SELECT min(order_id) AS order_id, CAST(min(ordered_at) AS VARCHAR) AS ordered_at, min(customer_id) AS customer, min(country) AS country, \
          CAST(count(*) AS VARCHAR) AS lines, CAST(sum(quantity) AS VARCHAR) AS units, CAST(sum(net_amount_reporting) AS VARCHAR) AS net \
-         FROM sales_flat WHERE {} GROUP BY order_key ORDER BY sum(net_amount_reporting) DESC NULLS LAST, min(order_id) LIMIT {}",
+         FROM sales_flat WHERE {} GROUP BY order_key ORDER BY sum(net_amount_reporting) DESC NULLS LAST, order_id LIMIT {}",
         wanted.join(" AND "),
         asked.limit + 1
     )

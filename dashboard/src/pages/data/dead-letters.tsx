@@ -14,7 +14,7 @@ export function DeadLetters({ letters }: { letters: Pipeline["dead_letters"] }):
   const shown = open ? letters.by_reason : letters.by_reason.slice(0, SHOWN);
   return (
     <Panel
-      class="half"
+      class="full"
       title={`Dead letters by reason: ${count(letters.total)} in all, ${count(letters.today)} today`}
       footer="Kept with their bytes, and never lost: mend the mapping, then kassa dead-letters replay --dry-run"
     >

@@ -11,7 +11,7 @@ const STATES = { current: ["✓", "positive"], behind: ["!", "warning"], stopped
 
 export function Sinks({ sinks, now }: { sinks: Sink[]; now: number }): JSX.Element {
   return (
-    <Panel class="half" title="Sinks: how fresh each one is" footer="Each sink commits rows and positions in one step, at its own pace">
+    <Panel class="full" title="Sinks: how fresh each one is" footer="Each sink commits rows and positions in one step, at its own pace">
       <div class="scroll" tabIndex={0} role="region" aria-label="Sinks">
         <table>
           <thead>

@@ -40,6 +40,7 @@ export function OrdersPanel({ route, bar, label, range }: { route: Route; bar: s
               type="date"
               class="button"
               aria-label="Day of the orders"
+              title="Only the orders of one day"
               value={route.day ?? ""}
               min={range.from}
               max={range.to}

@@ -23,7 +23,7 @@ export function SalesPage({ phase, route: asked, now }: { phase: Phase; route: R
   const { basis, definitions } = useFrame();
   const route = { ...asked, by: groupingFor(definitions.get(asked.figure), asked.by) };
   const known = useQuery(`days ${basis}`, (signal) => ask({ figure: "net_sales", by: "day", basis }, signal), DAYS_MS);
-  if (known.answer) {
+  if (known.answer && definitions.size > 0) {
     const days = daysOf(known.answer, phase, route, now);
     return days ? <View days={days} phase={phase} route={route} /> : <NoRecords />;
   }

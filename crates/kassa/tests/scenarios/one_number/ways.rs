@@ -47,8 +47,7 @@ pub(super) fn questions(catalogue: &Value) -> Vec<Question> {
 }
 
 impl Question {
-    /// The answer of the command line, but for when it was given.
-    pub(super) fn by_cli(&self, shop: &Shop) -> Value {
+    fn by_cli(&self, shop: &Shop) -> Value {
         let mut args = vec!["figures", &self.figure, "--by", &self.by];
         if !self.basis.is_empty() {
             args.extend(["--basis", &self.basis]);
@@ -78,6 +77,15 @@ pub(super) fn rows(answer: &Value) -> Rows {
     let keyed: Rows = rows.iter().map(|row| (text(&row["key"]), text(&row["value"]))).collect();
     assert_eq!(keyed.len(), rows.len(), "a key stands once: {answer}");
     keyed
+}
+
+/// The answers of the command line, but for when they were given: a process each, a few at once.
+pub(super) fn by_cli(shop: &Shop, questions: &[&Question]) -> Vec<Value> {
+    std::thread::scope(|scope| {
+        let part = |some: &[&Question]| some.iter().map(|question| question.by_cli(shop)).collect::<Vec<_>>();
+        let parts = questions.chunks(questions.len().div_ceil(4)).map(|some| scope.spawn(move || part(some))).collect::<Vec<_>>();
+        parts.into_iter().flat_map(|answers| answers.join().expect("answered")).collect()
+    })
 }
 
 /// The rows of all figures' views, in one statement.
