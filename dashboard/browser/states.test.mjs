@@ -75,6 +75,7 @@ test("disconnected: a banner, the last figures with their time, and back again b
     assert.match(await page.locator(".banner").innerText(), /as of 14:31:07.*Next try in \d+ s|as of 14:31:07.*Trying now/s);
     assert.equal(await page.locator('.tile [data-figure="net_sales"]').getAttribute("data-value"), before);
     assert.equal(await page.locator(".board.stale").count(), 1);
+    await page.getByText("were current then").waitFor();
     mock.state = "live";
     await page.getByText("Connection lost").waitFor({ state: "detached", timeout: 10_000 });
     assert.equal(await page.locator(".stale").count(), 0);
@@ -122,6 +123,22 @@ test("a failed proof is said on Live, with its findings on Data", () =>
     await page.getByText("The proof failed").click();
     await page.getByText("12 records are in the archive but not in the table").waitFor();
     assert.match(page.url(), /#\/data/);
+  }));
+
+test("all dead letters are a press away, and the first ten stand by themselves", () =>
+  scene("many", { path: "#/data" }, async (page) => {
+    const rows = page.locator(".reasons > li");
+    await rows.first().waitFor();
+    assert.equal(await rows.count(), 10);
+    await page.getByRole("button", { name: "All 15" }).click();
+    await page.getByRole("button", { name: "Only the first 10" }).waitFor();
+    assert.equal(await rows.count(), 15);
+  }));
+
+test("a figure without days is shown whole or by its own parts", () =>
+  scene("live", { path: "#/sales?figure=funnel&by=day" }, async (page) => {
+    await page.waitForSelector('[data-figure="funnel"][data-by="step"]');
+    assert.equal(await page.locator(".headline").count(), 0);
   }));
 
 test("from a bar to its orders; and the address shows another person the same", () =>

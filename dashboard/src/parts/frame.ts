@@ -41,9 +41,12 @@ export function footerOf(frame: Frame, figure: string, window: string, withCurre
   return [window, place(frame.zone), ...basisOf(frame, figure), ...(withCurrency ? [frame.currency] : [])].join(" · ");
 }
 
-/** Eight colours by the alphabet of all categories, so that each reader sees the same. */
-export function colours(categories: string[]): (category: string) => string {
-  const slots = new Map([...new Set(categories)].sort().map((name, index) => [name, (index % 8) + 1]));
+/** Colours that eyes tell apart. */
+const COLOURS = 8;
+
+/** A colour each for the eight largest categories, by their alphabet, so that each reader sees the same; two never share one. */
+export function colours(largestFirst: string[]): (category: string) => string {
+  const slots = new Map([...new Set(largestFirst)].slice(0, COLOURS).sort().map((name, index) => [name, index + 1]));
   return (category) => {
     const slot = slots.get(category);
     return slot ? `var(--category-${slot})` : "var(--category-other)";

@@ -154,6 +154,6 @@ function draw({ today, before, currency, nowLabel, beforeLabel, open }: Facts, p
 /** Beside the end of the line where neither line runs. */
 function labelPlace(last: number, ahead: boolean): Record<string, unknown> {
   if (last < 20) return { position: "top", align: "left", distance: 8 };
-  if (ahead) return { position: "left", distance: 8 };
+  if (ahead) return { position: "top", align: "right", distance: 10 };
   return last <= 70 ? { position: "right", distance: 10 } : { position: "bottom", align: "right", distance: 10 };
 }

@@ -20,6 +20,9 @@ import { groupingName } from "./toolbar";
 /** A rise of these is no good news and no bad news by itself; nor is the fall of a range whose last day is not over. */
 const NEUTRAL = ["discounts", "returns", "return_rate", "abandoned_carts", "adjustments"];
 
+/** A figure that has no parts stands by itself. */
+const isWhole = (route: Route): boolean => route.by === "total";
+
 const isNeutral = (route: Route, { open }: Reading): boolean => open || NEUTRAL.includes(route.figure);
 
 interface MainProps {
@@ -36,7 +39,7 @@ export function MainFigure({ route, days, reading }: MainProps): JSX.Element {
   return (
     <Panel
       class="full"
-      title={`${title} by ${groupingName(route.by).toLowerCase()}, ${words}`}
+      title={`${title}${isWhole(route) ? "" : ` by ${groupingName(route.by).toLowerCase()}`}, ${words}`}
       subject={{ title, question, window: words, sheet: () => sheetOf(route, days, reading) }}
       footer={footerOf(frame, route.figure, notes.join(", "), unit === "money")}
       actions={<Shape route={route} />}
@@ -74,6 +77,7 @@ function Body({ route, days, reading }: MainProps): JSX.Element {
   const { title, unit, members, course, open, total } = reading;
   if (!members.now.length) return <p class="none">No records in this range.</p>;
   if (route.shape === "table") return <SheetTable sheet={sheetOf(route, days, reading)} currency={currency} caption={title} />;
+  if (isWhole(route)) return <></>;
   const hrefOf = drills(route.by) ? (key: string): string => to(route, { bar: key, day: undefined }) : undefined;
   if (!isTime(route.by)) return <Ranking figure={route.figure} by={route.by} unit={unit} rows={members.now} before={members.before} total={valueOf(total?.answer)} neutral={isNeutral(route, reading)} hrefOf={hrefOf} />;
   const onPick = hrefOf && ((key: string) => (location.hash = hrefOf(key)));

@@ -70,7 +70,7 @@ function Multiple({ name, by, route, range, last, reading }: MultipleProps): JSX
         <strong class="multiple-value" style={{ "--characters": String(Math.max(8, figure(value, unit, currency).length)) }}>
           {total.answer ? <Shown name={name} value={value} unit={unit} /> : total.refusal ? "not known" : <span class="bone" />}
         </strong>
-        <Spark values={values} length={Math.max(2, values.length)} height={40} open={reading.open} filled />
+        <Spark values={values} length={Math.max(2, values.length - (reading.open ? 1 : 0))} height={40} open={reading.open} filled />
       </a>
     </li>
   );

@@ -43,6 +43,7 @@ function daysOf({ rows }: Answer, phase: Phase, route: Route, now: number): Days
 
 function View({ days, phase, route }: { days: Days; phase: Phase; route: Route }): JSX.Element {
   const reading = useReading(route, days);
+  const stale = phase.kind === "shown" && phase.stale;
   const late = phase.kind === "shown" ? phase.partial : [];
   const label = reading.members.now.find(({ key }) => key === route.bar)?.label ?? route.bar;
   return (
@@ -53,7 +54,7 @@ function View({ days, phase, route }: { days: Days; phase: Phase; route: Route }
           {late.map(({ name, state }) => `${name} ${state}`).join(", ")}: these figures may still grow.
         </p>
       )}
-      <div class="grid">
+      <div class={stale ? "grid stale" : "grid"}>
         <MainFigure route={route} days={days} reading={reading} />
         {route.bar !== undefined && <OrdersPanel route={route} bar={route.bar} label={label ?? ""} range={days.range} />}
       </div>
