@@ -75,6 +75,7 @@ test("disconnected: a banner, the last figures with their time, and back again b
     assert.match(await page.locator(".banner").innerText(), /as of 14:31:07.*Next try in \d+ s|as of 14:31:07.*Trying now/s);
     assert.equal(await page.locator('.tile [data-figure="net_sales"]').getAttribute("data-value"), before);
     assert.equal(await page.locator(".board.stale").count(), 1);
+    await page.getByText("were current then").waitFor();
     mock.state = "live";
     await page.getByText("Connection lost").waitFor({ state: "detached", timeout: 10_000 });
     assert.equal(await page.locator(".stale").count(), 0);
@@ -124,6 +125,22 @@ test("a failed proof is said on Live, with its findings on Data", () =>
     assert.match(page.url(), /#\/data/);
   }));
 
+test("all dead letters are a press away, and the first ten stand by themselves", () =>
+  scene("many", { path: "#/data" }, async (page) => {
+    const rows = page.locator(".reasons > li");
+    await rows.first().waitFor();
+    assert.equal(await rows.count(), 10);
+    await page.getByRole("button", { name: "All 15" }).click();
+    await page.getByRole("button", { name: "Only the first 10" }).waitFor();
+    assert.equal(await rows.count(), 15);
+  }));
+
+test("a figure without days is shown whole or by its own parts", () =>
+  scene("live", { path: "#/sales?figure=funnel&by=day" }, async (page) => {
+    await page.waitForSelector('[data-figure="funnel"][data-by="step"]');
+    assert.equal(await page.locator(".headline").count(), 0);
+  }));
+
 test("from a bar to its orders; and the address shows another person the same", () =>
   scene("live", { path: "#/sales?from=2026-11-01&to=2026-11-20" }, async (page) => {
     const chart = page.locator(".chart.picks");
@@ -140,10 +157,10 @@ test("from a bar to its orders; and the address shows another person the same", 
     await page.locator(".orders tbody tr").first().waitFor();
   }));
 
-test("a member's orders are those of a day that can be chosen; a month opens its days", () =>
+test("a member's orders are those of a day that can be chosen; a month its orders, and its days", () =>
   scene("live", { path: "#/sales?by=country&from=2026-11-01&to=2026-11-20" }, async (page) => {
     await page.getByRole("link", { name: "Germany" }).click();
-    await page.getByRole("heading", { name: "Orders to Germany on Fri 20 Nov 2026" }).waitFor();
+    await page.getByRole("heading", { name: "Orders to Germany, 1 Nov – 20 Nov 2026" }).waitFor();
     await page.getByLabel("Day of the orders").fill("2026-11-18");
     await page.getByRole("heading", { name: "Orders to Germany on Wed 18 Nov 2026" }).waitFor();
     await page.locator(".orders tbody tr").first().waitFor();
@@ -153,6 +170,8 @@ test("a member's orders are those of a day that can be chosen; a month opens its
     await chart.focus();
     await page.keyboard.press("Home");
     await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Orders of 1 Sept – 30 Sept 2026" }).waitFor();
+    await page.getByRole("link", { name: "Its days" }).click();
     await page.getByRole("heading", { name: "Net sales by day, 1 Sept – 30 Sept 2026" }).waitFor();
   }));
 

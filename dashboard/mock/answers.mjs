@@ -6,9 +6,10 @@ export const ZONE = "Europe/London";
 const HISTORY_DAYS = 400;
 
 const definition = (name, title, unit, meaning, formula, groupings) => ({
-  name, title, definition: meaning, formula, unit, bases: ["movement", "order"], groupings,
+  name, title, definition: meaning, formula, unit, bases: basesOf(name, groupings), groupings,
   sql: `SELECT sum(net_amount_reporting) AS value\nFROM sales_flat\nWHERE movement_date = DATE '2026-11-20'`,
 });
+const basesOf = (name, groupings) => (groupings === COUNTED || groupings.length === 1 ? [] : ["orders", "aov", "return_rate"].includes(name) ? ["order"] : ["movement", "order"]);
 const SALES = ["total", "hour", "quarter_hour", "day", "week", "month", "category", "product", "country", "customer", "channel"];
 const COUNTED = ["total", "hour", "day", "week", "month"];
 
@@ -202,6 +203,9 @@ const REASONS = [
   ["conflict", "The id was seen before with other contents.", "order_lines", 2, "", "order 581102 line 2 was seen at order_lines/0 offset 47110", '{"order_id":"581102","line_id":"2","product_id":"22423","quantity":"1","unit_price":"10.95"}'],
 ];
 
+/** In the state `many` each of them in three streams. */
+const reasonsOf = (state) => (state === "many" ? ["", "_de", "_fr"].flatMap((shop) => REASONS.map(([reason, meaning, stream, ...rest]) => [reason, meaning, `${stream}${shop}`, ...rest])) : REASONS);
+
 export function pipeline(at, now, state) {
   const instant = now.toISOString();
   const behind = state === "partial" ? 48_200 : 0;
@@ -212,7 +216,7 @@ export function pipeline(at, now, state) {
     records: empty ? { read: 0, accepted: 0, duplicates: 0, dead_letters: 0 } : counts(at.minute),
     partitions: empty ? [] : topics.map(([topic, partition, end]) => ({ topic, partition: String(partition), log_start: "0", log_end: String(end), archive: String(end), lake: String(end - (topic === "events" ? behind : 0)), live: topic === "payments" ? null : String(end) })),
     spans: empty ? [] : Array.from({ length: 12 }, (_, index) => ({ topic: topics[index % 5][0], partition: String(topics[index % 5][1]), from: String(topics[index % 5][2] - 2000 * (index + 1)), to: String(topics[index % 5][2] - 2000 * index), read: 2000, accepted: 1991 - index, duplicates: 8 + index, dead_letters: 1, gap: index === 7 ? 40 : 0, committed_at: new Date(now.getTime() - 1400 * (index + 1)).toISOString() })),
-    dead_letters: empty ? { total: 0, today: 0, by_reason: [] } : { total: 40, today: 12, by_reason: REASONS.map(([reason, meaning, stream, count, field, detail, value], index) => ({ reason, meaning, stream, count, example: { topic: stream, partition: "0", offset: String(771 + index * 4021), field, detail, value } })) },
+    dead_letters: empty ? { total: 0, today: 0, by_reason: [] } : { total: 40, today: 12, by_reason: reasonsOf(state).map(([reason, meaning, stream, count, field, detail, value], index) => ({ reason, meaning, stream, count, example: { topic: stream, partition: "0", offset: String(771 + index * 4021), field, detail, value } })) },
     proof: empty || state === "first_day" ? null : { at: new Date(now.getTime() - 125_000).toISOString(), ok: state !== "unproven", findings: state === "unproven" ? [{ kind: "gap", sink: "lake", table: "fact_sales", topic: "order_lines", partition: "0", from: "4810", to: "4822", detail: "12 records are in the archive but not in the table" }] : [] },
   };
 }
@@ -226,5 +230,5 @@ export function emptyLive(basis, now) {
 }
 
 export function ordersAnswer(query) {
-  return orderRows(query.get("day") ?? "2026-11-19", Number(query.get("limit") ?? 100));
+  return orderRows(query.get("day") ?? query.get("to") ?? "2026-11-19", Number(query.get("limit") ?? 100));
 }

@@ -40,7 +40,7 @@ function answer(mock, url, response) {
   if (path === "/api/v1/pipeline") return json(response, 200, pipeline(at, now, mock.state));
   if (path === "/api/v1/figures") return json(response, 200, CATALOGUE);
   if (path === "/api/v1/orders") {
-    const unknown = [...url.searchParams.keys()].find((name) => !["day", "basis", "category", "product", "country", "limit"].includes(name));
+    const unknown = [...url.searchParams.keys()].find((name) => !["day", "from", "to", "basis", "category", "product", "country", "limit"].includes(name));
     return unknown ? json(response, 400, { error: { code: "bad_parameter", message: `there is no parameter ${unknown}`, hint: "" } }) : json(response, 200, ordersAnswer(url.searchParams));
   }
   const figure = /^\/api\/v1\/figures\/(\w+)$/.exec(path)?.[1];

@@ -13,6 +13,9 @@ import { phaseOf } from "./state/phase";
 
 const TITLES = { live: "Live", sales: "Sales", data: "Data" };
 
+/** The catalogue is asked for again lest one lost answer leave the page without definitions. */
+const CATALOGUE_MS = 60_000;
+
 export function App(): JSX.Element {
   const route = useRoute();
   const state = useFeed();
@@ -52,7 +55,7 @@ function skip(event: MouseEvent): void {
 
 function useFrameOf(shop: { currency: string; time_zone: string; today: string | null } | undefined, basis: Frame["basis"]): Frame {
   const open = shop?.today ? "open" : null;
-  const definitions = useQuery(shop ? "catalogue" : null, catalogue).answer;
+  const definitions = useQuery(shop ? "catalogue" : null, catalogue, CATALOGUE_MS).answer;
   const categories = useQuery(open && "categories", (signal) => ask({ figure: "net_sales", by: "category", basis: "movement" }, signal)).answer;
   return useMemo(
     () => ({

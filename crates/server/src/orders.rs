@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
-use kassa_analytics::Basis;
+use kassa_analytics::{Basis, QueryError};
 use kassa_model::Code;
 use kassa_model::time::{date_key, parse_day};
 use serde_json::Value;
@@ -27,10 +27,10 @@ pub(crate) async fn list(State(server): State<Arc<Server>>, uri: Uri) -> Result<
 }
 
 fn query(uri: &Uri) -> Result<OrdersQuery, Refusal> {
-    let names = ["day", "basis", "category", "product", "country", "limit"];
-    let [day, basis, category, product, country, limit] =
+    let names = ["day", "from", "to", "basis", "category", "product", "country", "limit"];
+    let [day, from, to, basis, category, product, country, limit] =
         parameters(uri, names)?.map(|value| value.filter(|text| !text.is_empty()));
-    let day = day.map(|text| parse_day(&text).ok_or(kassa_analytics::QueryError::NotADay { field: "day", text })).transpose()?;
+    let (from, to) = days(day, from, to)?;
     let basis = basis.as_deref().map(Basis::parse).transpose()?.unwrap_or_default();
     let limit = match limit {
         None => LIMIT,
@@ -38,7 +38,26 @@ fn query(uri: &Uri) -> Result<OrdersQuery, Refusal> {
             Refusal::bad_parameter(format!("limit={text}"), format!("a limit is a number from 1 to {LIMIT_MAX}"))
         })?,
     };
-    Ok(OrdersQuery { day: day.map(date_key), basis, category, product, country, limit })
+    Ok(OrdersQuery { from, to, basis, category, product, country, limit })
+}
+
+/// The first and the last day: of a range, or of the one day that is short for it.
+fn days(day: Option<String>, from: Option<String>, to: Option<String>) -> Result<(Option<i32>, Option<i32>), Refusal> {
+    if day.is_some() && (from.is_some() || to.is_some()) {
+        return Err(Refusal::bad_parameter("`day` is given beside `from` or `to`", "give `day`, or `from` and `to`"));
+    }
+    let read =
+        |field, text: Option<String>| text.map(|text| parse_day(&text).ok_or(QueryError::NotADay { field, text })).transpose();
+    if let Some(day) = read("day", day)? {
+        return Ok((Some(date_key(day)), Some(date_key(day))));
+    }
+    let (from, to) = (read("from", from)?, read("to", to)?);
+    if let (Some(from), Some(to)) = (from, to)
+        && from > to
+    {
+        return Err(QueryError::EmptyRange { from, to }.into());
+    }
+    Ok((from.map(date_key), to.map(date_key)))
 }
 
 #[cfg(test)]
@@ -50,12 +69,16 @@ mod tests {
     #[tokio::test]
     async fn the_lake_is_asked_for_what_the_address_says() {
         let house = house();
-        let row = |day, basis: &str, country, limit| json!([{"day": day, "basis": basis, "country": country, "limit": limit}]);
+        let row = |days: [Option<i32>; 2], basis: &str, country, limit| json!([{"from": days[0], "to": days[1], "basis": basis, "country": country, "limit": limit}]);
         let rows = async |query: &str| house.get(&format!("/api/v1/orders{query}")).await.json()["rows"].clone();
-        assert_eq!(rows("").await, row(None::<i32>, "movement", None::<&str>, 100));
+        assert_eq!(rows("").await, row([None; 2], "movement", None::<&str>, 100));
         assert_eq!(
             rows("?day=2026-01-31&basis=order&country=GB&limit=1000").await,
-            row(Some(20_260_131), "order", Some("GB"), 1000)
+            row([Some(20_260_131); 2], "order", Some("GB"), 1000)
+        );
+        assert_eq!(
+            rows("?from=2026-01-26&to=2026-02-01").await,
+            row([Some(20_260_126), Some(20_260_201)], "movement", None::<&str>, 100)
         );
     }
 
@@ -64,6 +87,8 @@ mod tests {
         let house = house();
         for (query, want) in [
             ("day=yesterday", (400, "K015")),
+            ("day=2026-01-31&to=2026-02-01", (400, "K015")),
+            ("from=2026-02-01&to=2026-01-31", (400, "K015")),
             ("limit=0", (400, "K015")),
             ("limit=1001", (400, "K015")),
             ("basis=x", (400, "K015")),

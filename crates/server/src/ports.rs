@@ -78,11 +78,12 @@ pub struct Sample {
     pub value: f64,
 }
 
-/// Which orders: those with a line of this day, category, product and country, where given.
+/// Which orders: those with a line of these days, category, product and country, where given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrdersQuery {
-    /// yyyymmdd, on `basis`.
-    pub day: Option<i32>,
+    /// The first and the last day, yyyymmdd, on `basis`.
+    pub from: Option<i32>,
+    pub to: Option<i32>,
     pub basis: Basis,
     /// Top level.
     pub category: Option<String>,

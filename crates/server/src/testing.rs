@@ -140,7 +140,7 @@ pub(crate) struct FakeOrders;
 impl Orders for FakeOrders {
     fn orders(&self, query: OrdersQuery) -> BoxFuture<'_, Result<Value, String>> {
         let failed = query.product.as_deref() == Some("broken");
-        let rows = json!([{"day": query.day, "basis": query.basis.name(), "country": query.country, "limit": query.limit}]);
+        let rows = json!([{"from": query.from, "to": query.to, "basis": query.basis.name(), "country": query.country, "limit": query.limit}]);
         Box::pin(async move {
             if failed { Err("the lake cannot be read".to_owned()) } else { Ok(json!({"rows": rows, "truncated": false})) }
         })

@@ -31,7 +31,8 @@ export interface Answer {
   figure: string;
   unit: Unit;
   currency: string;
-  basis: Basis;
+  /** Null where the figure has none. */
+  basis: Basis | null;
   time_zone: string;
   by: string;
   from: Text;

@@ -7,7 +7,7 @@ import type { Answer } from "../api/shapes";
 import { count } from "../format/figures";
 import { momentIn, place } from "../format/times";
 import { type Query, useQuery } from "../state/hooks";
-import { basisWords, useFrame } from "./frame";
+import { basisOf, useFrame } from "./frame";
 import { type Sheet, SheetTable, saveSheet } from "./table";
 
 export interface Subject {
@@ -92,7 +92,7 @@ function Provenance({ subject, query }: { subject: Subject; query: Query<Answer>
       </dd>
       <dt>Basis</dt>
       <dd>
-        {basisWords(frame.basis)}, {frame.currency}
+        {[...basisOf(frame, subject.question.figure), frame.currency].join(", ")}
       </dd>
       <dt>As of</dt>
       <dd>{answer ? momentIn(frame.zone, answer.as_of) : refusal ? "not known" : "…"}</dd>

@@ -24,18 +24,29 @@ export const FrameContext = createContext<Frame>({
 
 export const useFrame = (): Frame => useContext(FrameContext);
 
-export function basisWords(basis: Basis): string {
+function basisWords(basis: Basis): string {
   return basis === "order" ? "by day of order" : "by day of movement";
 }
 
-/** The footer of a tile: window, zone, basis, currency. */
-export function footerOf(frame: Frame, window: string, withCurrency = true): string {
-  return [window, place(frame.zone), basisWords(frame.basis), ...(withCurrency ? [frame.currency] : [])].join(" · ");
+/** The basis that a figure is on where the page's is asked for: a figure may have but one, or none. Nothing while that is not known. */
+export function basisOf({ definitions, basis }: Frame, figure: string): string[] {
+  const bases = definitions.get(figure)?.bases;
+  if (!bases) return [];
+  const own = bases.includes(basis) ? basis : bases[0];
+  return [own ? basisWords(own) : "by time of event"];
 }
 
-/** Eight colours by the alphabet of all categories, so that each reader sees the same. */
-export function colours(categories: string[]): (category: string) => string {
-  const slots = new Map([...new Set(categories)].sort().map((name, index) => [name, (index % 8) + 1]));
+/** The footer of a figure's tile: window, zone, basis, currency. */
+export function footerOf(frame: Frame, figure: string, window: string, withCurrency = true): string {
+  return [window, place(frame.zone), ...basisOf(frame, figure), ...(withCurrency ? [frame.currency] : [])].join(" · ");
+}
+
+/** Colours that eyes tell apart. */
+const COLOURS = 8;
+
+/** A colour each for the eight largest categories, by their alphabet, so that each reader sees the same; two never share one. */
+export function colours(largestFirst: string[]): (category: string) => string {
+  const slots = new Map([...new Set(largestFirst)].slice(0, COLOURS).sort().map((name, index) => [name, index + 1]));
   return (category) => {
     const slot = slots.get(category);
     return slot ? `var(--category-${slot})` : "var(--category-other)";

@@ -17,6 +17,13 @@ test("a category keeps its colour in whatever order it comes", () => {
   expect(new Set(["Toys", "Gifts", "Garden"].map(one)).size).toBe(3);
 });
 
+test("no two categories share a colour: those beyond eight have none of their own", () => {
+  const names = ["Toys", "Gifts", "Garden", "Kitchen", "Candles", "Textiles", "Lighting", "Bathroom", "Stationery"];
+  const of = colours(names);
+  expect(new Set(names.slice(0, 8).map(of)).size).toBe(8);
+  expect(of("Stationery")).toBe("var(--category-other)");
+});
+
 test("keys move along a chart and stop at its ends", () => {
   expect(moved("ArrowRight", null, 5)).toBe(0);
   expect(moved("ArrowRight", 4, 5)).toBe(4);

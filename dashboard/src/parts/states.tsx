@@ -56,14 +56,14 @@ export function NoRecords(): JSX.Element {
         <dd>
           <code>kassa demo</code>
         </dd>
-        <dt>Your own export</dt>
+        <dt>Your own export, while kassa is stopped</dt>
         <dd>
           <code>kassa replay -c kassa.toml --stream orders orders.csv</code>
         </dd>
         <dt>Your shop, as it happens</dt>
         <dd>
           <code>
-            curl {location.origin}/v1/orders --data @order.json
+            curl -d @order.json {location.origin}/v1/orders
           </code>
         </dd>
       </dl>

@@ -12,6 +12,8 @@ export interface Column {
 /** A table behind a chart: cells are the server's own strings, formatted only where they are shown. */
 export interface Sheet {
   name: string;
+  /** The figure and grouping whose values stand in the first column of figures; the first column has its keys. */
+  of?: { figure: string; by: string };
   columns: Column[];
   rows: Cell[][];
 }
@@ -26,6 +28,7 @@ export function saveSheet(sheet: Sheet): void {
 
 export function SheetTable({ sheet, currency, caption }: { sheet: Sheet; currency: string; caption: string }): JSX.Element {
   const shown = sheet.rows.slice(0, SHOWN_MAX);
+  const valued = sheet.columns.findIndex(({ unit }) => unit !== "text");
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label={caption}>
       <table class="sheet">
@@ -43,7 +46,9 @@ export function SheetTable({ sheet, currency, caption }: { sheet: Sheet; currenc
           {shown.map((row) => (
             <tr key={String(row[0])}>
               {sheet.columns.map(({ unit }, index) => (
-                <td class={unit === "text" ? "" : "number"}>{written(row[index] ?? null, unit, currency)}</td>
+                <td class={unit === "text" ? "" : "number"} {...(sheet.of && index === valued ? marks(sheet.of, row[0] ?? "", row[index] ?? null) : {})}>
+                  {written(row[index] ?? null, unit, currency)}
+                </td>
               ))}
             </tr>
           ))}
@@ -56,6 +61,11 @@ export function SheetTable({ sheet, currency, caption }: { sheet: Sheet; currenc
       )}
     </div>
   );
+}
+
+/** The server's exact string beside the formatted one, as on every figure of the page. */
+function marks({ figure: name, by }: { figure: string; by: string }, key: Cell, value: Cell): Record<string, string> {
+  return { "data-figure": name, "data-by": by, "data-key": String(key), "data-value": String(value ?? "") };
 }
 
 function written(cell: Cell, unit: Unit | "text", currency: string): string {

@@ -173,10 +173,7 @@ impl Status for Overview {
                 return Err(format!("the {} stopped: {why}", sink.name));
             }
         }
-        match self.log.stopped() {
-            Some(why) => Err(format!("the collector's log stopped: {why}")),
-            None => Ok(()),
-        }
+        self.log.stopped().map_or(Ok(()), |stopped| Err(format!("the collector: {stopped}")))
     }
 
     fn metrics(&self) -> Vec<Metric> {
@@ -265,14 +262,16 @@ fn quoted(text: &str) -> String {
 fn orders_sql(asked: &OrdersQuery) -> String {
     let mut wanted = vec!["NOT is_test".to_owned()];
     let day = if asked.basis == Basis::Order { "order_date_key" } else { "movement_date_key" };
-    wanted.extend(asked.day.map(|key| format!("{day} = {key}")));
+    wanted.extend(asked.from.map(|first| format!("{day} >= {first}")));
+    wanted.extend(asked.to.map(|last| format!("{day} <= {last}")));
+    // Rows that name none are asked for by the key that figures give them.
     wanted.extend(asked.category.as_deref().map(|category| format!("coalesce(top_category, 'Unknown') = {}", quoted(category))));
-    wanted.extend(asked.product.as_deref().map(|product| format!("product_id = {}", quoted(product))));
-    wanted.extend(asked.country.as_deref().map(|country| format!("country = {}", quoted(country))));
+    wanted.extend(asked.product.as_deref().map(|product| format!("coalesce(product_id, 'unknown') = {}", quoted(product))));
+    wanted.extend(asked.country.as_deref().map(|country| format!("coalesce(country, 'unknown') = {}", quoted(country))));
     format!(
-        "SELECT order_id, CAST(min(ordered_at) AS VARCHAR) AS ordered_at, min(customer_id) AS customer, min(country) AS country, \
+        "SELECT min(order_id) AS order_id, CAST(min(ordered_at) AS VARCHAR) AS ordered_at, min(customer_id) AS customer, min(country) AS country, \
          CAST(count(*) AS VARCHAR) AS lines, CAST(sum(quantity) AS VARCHAR) AS units, CAST(sum(net_amount_reporting) AS VARCHAR) AS net \
-         FROM sales_flat WHERE {} GROUP BY order_id ORDER BY sum(net_amount_reporting) DESC, order_id LIMIT {}",
+         FROM sales_flat WHERE {} GROUP BY order_key ORDER BY sum(net_amount_reporting) DESC NULLS LAST, order_id LIMIT {}",
         wanted.join(" AND "),
         asked.limit + 1
     )

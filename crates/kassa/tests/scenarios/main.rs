@@ -2,12 +2,14 @@
 
 mod answers;
 mod bad_input;
+mod cli_reference;
 mod crash;
 mod demo;
 mod derived;
 mod harness;
 mod maintenance;
 mod mapping;
+mod one_number;
 mod online_retail;
 mod others_read;
 mod structure;

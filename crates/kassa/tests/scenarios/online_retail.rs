@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::harness::{Shop, test_data};
 
 /// The 305 files, unpacked beside the shop.
-fn files(set: &Path, into: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(set: &Path, into: &Path) -> Vec<PathBuf> {
     let unpacked =
         Command::new("tar").arg("-C").arg(into).arg("--zstd").arg("-xf").arg(set.join("by-day.tar.zst")).status().expect("tar");
     assert!(unpacked.success());

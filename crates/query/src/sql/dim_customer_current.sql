@@ -1,6 +1,6 @@
 -- One row a key: master data before placeholders, then the latest version.
 SELECT * EXCLUDE (nth) FROM (
   SELECT *, row_number() OVER (
-    PARTITION BY customer_key ORDER BY is_placeholder, valid_from DESC, source_topic DESC, source_partition DESC, source_offset DESC) AS nth
+    PARTITION BY customer_key ORDER BY is_placeholder, valid_from DESC, source_topic DESC, source_partition DESC, source_offset DESC, source_index DESC) AS nth
   FROM dim_customer)
 WHERE nth = 1

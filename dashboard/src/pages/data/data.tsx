@@ -14,11 +14,12 @@ export function DataPage({ state, now }: { state: FeedState; now: number }): JSX
   const known = state.pipeline ?? asked.answer;
   if (!known && asked.refusal) return <Refused refusal={asked.refusal} retry={asked.retry} />;
   if (!known) return <Loading />;
+  const lost = state.connection.kind === "waiting";
   return (
-    <div class={state.connection.kind === "waiting" ? "grid stale" : "grid"}>
+    <div class={lost ? "grid stale" : "grid"}>
       <Account pipeline={known} />
       <ProofPanel proof={known.proof} now={now} />
-      <Sinks sinks={known.sinks} now={now} />
+      <Sinks sinks={known.sinks} lost={lost} now={now} />
       <DeadLetters letters={known.dead_letters} />
       <Partitions partitions={known.partitions} />
       <Spans spans={known.spans} now={now} />

@@ -1,23 +1,36 @@
 import type { JSX } from "preact";
+import { useState } from "preact/hooks";
 import type { Pipeline, Reason } from "../../api/shapes";
 import { count } from "../../format/figures";
 import { Bar } from "../../parts/bars";
 import { Panel } from "../../parts/panel";
 
+/** Reasons that are shown before anybody asks for the rest. */
+const SHOWN = 10;
+
 export function DeadLetters({ letters }: { letters: Pipeline["dead_letters"] }): JSX.Element {
+  const [open, setOpen] = useState(false);
   const all = letters.by_reason.map((one) => String(one.count));
+  const shown = open ? letters.by_reason : letters.by_reason.slice(0, SHOWN);
   return (
     <Panel
-      class="half"
+      class="full"
       title={`Dead letters by reason: ${count(letters.total)} in all, ${count(letters.today)} today`}
       footer="Kept with their bytes, and never lost: mend the mapping, then kassa dead-letters replay --dry-run"
     >
       {letters.by_reason.length ? (
-        <ul class="reasons">
-          {letters.by_reason.map((reason) => (
-            <ReasonRow key={`${reason.stream} ${reason.reason}`} reason={reason} all={all} />
-          ))}
-        </ul>
+        <>
+          <ul class="reasons">
+            {shown.map((reason) => (
+              <ReasonRow key={`${reason.stream} ${reason.reason}`} reason={reason} all={all} />
+            ))}
+          </ul>
+          {all.length > SHOWN && (
+            <button type="button" class="button more" aria-expanded={open} onClick={() => setOpen(!open)}>
+              {open ? `Only the first ${SHOWN}` : `All ${count(all.length)}`}
+            </button>
+          )}
+        </>
       ) : (
         <p class="none">{letters.total === null ? "Not known." : "None. Every record could be read."}</p>
       )}

@@ -9,9 +9,9 @@ import { Panel } from "../../parts/panel";
 
 const STATES = { current: ["✓", "positive"], behind: ["!", "warning"], stopped: ["✗", "negative"] } as const;
 
-export function Sinks({ sinks, now }: { sinks: Sink[]; now: number }): JSX.Element {
+export function Sinks({ sinks, lost, now }: { sinks: Sink[]; lost: boolean; now: number }): JSX.Element {
   return (
-    <Panel class="half" title="Sinks: how fresh each one is" footer="Each sink commits rows and positions in one step, at its own pace">
+    <Panel class="full" title="Sinks: how fresh each one is" footer="Each sink commits rows and positions in one step, at its own pace">
       <div class="scroll" tabIndex={0} role="region" aria-label="Sinks">
         <table>
           <thead>
@@ -33,9 +33,13 @@ export function Sinks({ sinks, now }: { sinks: Sink[]; now: number }): JSX.Eleme
             {sinks.map(({ name, state, behind_records, behind_ms, committed_at }) => (
               <tr key={name}>
                 <th scope="row">{name}</th>
-                <td class={STATES[state][1]}>
-                  <span aria-hidden="true">{STATES[state][0]}</span> {state}
-                </td>
+                {lost ? (
+                  <td class="muted">was {state}</td>
+                ) : (
+                  <td class={STATES[state][1]}>
+                    <span aria-hidden="true">{STATES[state][0]}</span> {state}
+                  </td>
+                )}
                 <td class="number">{count(behind_records)}</td>
                 <td class="number">{behind_ms === null ? UNKNOWN : behind_ms === 0 ? "0 s" : age(behind_ms)}</td>
                 <td class="number">{committed_at === null ? UNKNOWN : `${age(now - Date.parse(committed_at))} ago`}</td>

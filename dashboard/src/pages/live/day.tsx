@@ -48,7 +48,7 @@ export function Day({ live, words }: { live: Live; words: Words }): JSX.Element 
     <Panel
       class="wide"
       title={title}
-      footer={footerOf(frame, `Cumulative, ${since}`)}
+      footer={footerOf(frame, "net_sales", `Cumulative, ${since}`)}
       subject={{
         title: "Net sales through the day",
         question: { figure: "net_sales", from: live.shop.today ?? undefined, to: live.shop.today ?? undefined, basis: live.basis },
@@ -154,6 +154,6 @@ function draw({ today, before, currency, nowLabel, beforeLabel, open }: Facts, p
 /** Beside the end of the line where neither line runs. */
 function labelPlace(last: number, ahead: boolean): Record<string, unknown> {
   if (last < 20) return { position: "top", align: "left", distance: 8 };
-  if (ahead) return { position: "left", distance: 8 };
+  if (ahead) return { position: "top", align: "right", distance: 10 };
   return last <= 70 ? { position: "right", distance: 10 } : { position: "bottom", align: "right", distance: 10 };
 }

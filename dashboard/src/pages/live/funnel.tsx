@@ -23,7 +23,7 @@ export function Funnel({ live, words }: { live: Live; words: Words }): JSX.Eleme
     <Panel
       class="side"
       title={seen ? `From view to payment: ${rate} of viewers pay` : "From view to payment"}
-      footer={footerOf(frame, `Sessions, ${words.window.toLowerCase().startsWith("today") ? words.window.toLowerCase() : words.window}`, false)}
+      footer={footerOf(frame, "funnel", `Sessions, ${words.window.toLowerCase().startsWith("today") ? words.window.toLowerCase() : words.window}`, false)}
       subject={{
         title: "From view to payment",
         question: { figure: "funnel", by: "step", from: live.shop.today ?? undefined, to: live.shop.today ?? undefined, basis: live.basis },

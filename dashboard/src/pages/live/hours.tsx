@@ -29,7 +29,7 @@ export function Hours({ live, words }: { live: Live; words: Words }): JSX.Elemen
     <Panel
       class="third"
       title="Orders an hour"
-      footer={footerOf(frame, `Blue ${words.now}, grey ${words.lastWeek}${words.open ? ", hatched: hour not over" : ""}`, false)}
+      footer={footerOf(frame, "orders", `Blue ${words.now}, grey ${words.lastWeek}${words.open ? ", hatched: hour not over" : ""}`, false)}
       subject={{
         title: "Orders an hour",
         question: { figure: "orders", by: "hour", from: live.shop.today ?? undefined, to: live.shop.today ?? undefined, basis: live.basis },

@@ -29,7 +29,7 @@ function Board({ live, stale, now }: { live: Live; stale: boolean; now: number }
   const part = { live, words };
   return (
     <>
-      <Trust live={live} now={now} />
+      <Trust live={live} stale={stale} now={now} />
       <div class={stale ? "board stale" : "board"}>
         <Tiles {...part} />
         <div class="grid">

@@ -48,7 +48,7 @@ export function Categories(props: PartProps): JSX.Element {
     rows: rows.map(({ label, net }) => [label, net]),
   }));
   return (
-    <Panel class="third" title="Net sales by category" footer={footerOf(frame, words.window)} subject={subject}>
+    <Panel class="third" title="Net sales by category" footer={footerOf(frame, "net_sales", words.window)} subject={subject}>
       {rows.length ? (
         <ul class="ranking">
           {rows.map(({ key, label, net }) => (
@@ -84,7 +84,7 @@ export function Countries(props: PartProps): JSX.Element {
     rows: rows.map(({ label, orders, net }) => [label, orders, net]),
   }));
   return (
-    <Panel class="third last" title="Net sales by country" footer={footerOf(frame, words.window)} subject={subject}>
+    <Panel class="third last" title="Net sales by country" footer={footerOf(frame, "net_sales", words.window)} subject={subject}>
       {rows.length ? (
         <table class="plain">
           <thead>
@@ -141,7 +141,7 @@ export function Products(props: PartProps): JSX.Element {
     rows: rows.map(({ key, label, units, net, return_rate }) => [label, key, units, net, return_rate]),
   }));
   return (
-    <Panel class="full" title="Top products" footer={footerOf(frame, `${words.window}, trend by hour`)} subject={subject}>
+    <Panel class="full" title="Top products" footer={footerOf(frame, "net_sales", `${words.window}, trend by hour`)} subject={subject}>
       {rows.length ? (
         <table class="plain products">
           <thead>

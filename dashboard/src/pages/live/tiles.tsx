@@ -5,7 +5,7 @@ import { change, figure } from "../../format/figures";
 import { minuteOfDay, place } from "../../format/times";
 import { Delta } from "../../parts/delta";
 import { Explain, type Subject } from "../../parts/explain";
-import { basisWords, useFrame } from "../../parts/frame";
+import { basisOf, useFrame } from "../../parts/frame";
 import { Shown } from "../../parts/shown";
 import { Spark } from "../../parts/spark";
 import type { Words } from "./words";
@@ -83,10 +83,7 @@ function FigureTile({ tile, live, words }: { tile: Tile; live: Live; words: Word
         <p>
           {words.window}, {place(frame.zone)}
         </p>
-        <p>
-          {basisWords(frame.basis)}
-          {tile.unit === "money" && `, ${frame.currency}`}
-        </p>
+        <p>{[...basisOf(frame, tile.figure), ...(tile.unit === "money" ? [frame.currency] : [])].join(", ") || "\u00a0"}</p>
       </footer>
     </section>
   );

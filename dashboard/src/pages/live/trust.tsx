@@ -7,7 +7,7 @@ import { age, timeIn } from "../../format/times";
 import { useRoute } from "../../state/hooks";
 import { to } from "../../state/route";
 
-export function Trust({ live, now }: { live: Live; now: number }): JSX.Element {
+export function Trust({ live, stale, now }: { live: Live; stale: boolean; now: number }): JSX.Element {
   const route = useRoute();
   const data = to(route, { page: "data" });
   const part = (kind: string, children: ComponentChildren): JSX.Element => (
@@ -24,20 +24,21 @@ export function Trust({ live, now }: { live: Live; now: number }): JSX.Element {
           As of <strong>{timeIn(live.shop.time_zone, live.as_of)}</strong>
         </>,
       )}
-      {part(live.sinks.every(({ state }) => state === "current") ? "" : "warning", <Sinks sinks={live.sinks} />)}
+      {part(live.sinks.every(({ state }) => state === "current") ? "" : "warning", <Sinks sinks={live.sinks} stale={stale} />)}
       {part(letters ? "warning" : "", letters === null ? "Dead letters not known" : `${letters === 0 ? "No" : count(letters)} dead letter${letters === 1 ? "" : "s"} today`)}
       {part(live.proof && !live.proof.ok ? "negative" : "", <Proof proof={live.proof} now={now} />)}
     </nav>
   );
 }
 
-function Sinks({ sinks }: { sinks: Sink[] }): JSX.Element {
+/** What is only remembered is told as what was. */
+function Sinks({ sinks, stale }: { sinks: Sink[]; stale: boolean }): JSX.Element {
   if (!sinks.length) return <>No sinks known</>;
   const late = sinks.filter(({ state }) => state !== "current");
   if (!late.length) {
     return (
       <>
-        {sentence(sinks.map(({ name }) => name))} <strong>current</strong>
+        {sentence(sinks.map(({ name }) => name))} {stale ? "were current then" : <strong>current</strong>}
       </>
     );
   }

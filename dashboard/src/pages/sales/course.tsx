@@ -39,7 +39,7 @@ interface CourseProps {
 export function Course({ title, by, unit, now, before, open, onPick, action }: CourseProps): JSX.Element {
   const { currency } = useFrame();
   const oneDay = new Set(now.map(({ key }) => key.slice(0, 10))).size === 1;
-  const labels = now.map(({ key }) => (by === "hour" && !oneDay ? bucketName("day", key.slice(0, 10)) : bucketName(by, key)));
+  const labels = now.map(({ key }) => (oneDay || !key.includes("T") ? bucketName(by, key) : `${bucketName("day", key.slice(0, 10))} ${bucketName(by, key)}`));
   const facts: Facts = { labels, now: now.map(({ value }) => value), before: before.map(({ value }) => value), unit, currency, open };
   const point = (index: number): Point => {
     const here = now[index];
@@ -81,7 +81,7 @@ const MARKS = { id: "before", type: "line", symbol: "rect", showAllSymbol: true,
 function draw(facts: Facts, palette: Palette, width: number): EChartsCoreOption {
   const { labels, unit, currency } = facts;
   const bars = labels.length <= BARS_MAX;
-  const room = Math.max(2, Math.floor(width / 76));
+  const room = Math.max(2, Math.floor(width / (8 * Math.max(9, ...labels.map((label) => label.length)) + 4)));
   return {
     grid: grid(12),
     xAxis: bucketAxis(palette, labels, Math.max(1, Math.ceil(labels.length / room)), bars),

@@ -1,34 +1,32 @@
-/** From a bar to what is behind it: from a week or a month to its days, from all else to the orders of a day. */
+/** From a bar to what is behind it: the orders of its days, or those of a member over the range or on a day of it. */
 
-import { dayName } from "../../format/times";
-import type { Route } from "../../state/route";
+import { dateName, dayName } from "../../format/times";
 import { bucketName, daysOf, isTime } from "./buckets";
-import type { Range } from "./range";
+import { type Range, rangeWords } from "./range";
 
 const MEMBERS = ["category", "product", "country"];
 
 export const drills = (by: string): boolean => isTime(by) || MEMBERS.includes(by);
 
-/** The view that a bar opens. */
-export function drill(by: string, key: string, range: Range): Partial<Route> {
-  if (by !== "week" && by !== "month") return { bar: key };
-  const days = daysOf(by, key);
-  return { by: "day", from: days.from > range.from ? days.from : range.from, to: days.to < range.to ? days.to : range.to, bar: undefined };
-}
+/** Whether the bar stands for days that have bars of their own. */
+export const hasDays = (by: string): boolean => by === "week" || by === "month";
 
-/** The day whose orders are listed: the bar's own; for a member the one chosen, else the range's last. */
-export function drillDay(by: string, key: string, chosen: string | undefined, range: Range): string {
-  if (isTime(by)) return key.slice(0, 10);
-  return chosen !== undefined && chosen >= range.from && chosen <= range.to ? chosen : range.to;
+/** The days whose orders are listed: the bar's own, cut to the range; for a member the day chosen, else the range. */
+export function drillDays(by: string, key: string, chosen: string | undefined, range: Range): Range {
+  if (!isTime(by)) return chosen !== undefined && chosen >= range.from && chosen <= range.to ? { from: chosen, to: chosen } : range;
+  const days = daysOf(by, key);
+  return { from: days.from > range.from ? days.from : range.from, to: days.to < range.to ? days.to : range.to };
 }
 
 /** What to ask `GET /api/v1/orders`. */
-export function drillQuery(by: string, key: string, day: string): Record<string, string> {
-  return isTime(by) ? { day } : { day, [by]: key };
+export function drillQuery(by: string, key: string, days: Range): Record<string, string> {
+  return { from: days.from, to: days.to, ...(isTime(by) ? {} : { [by]: key }) };
 }
 
-/** "Orders of Fri 20 Nov 2026", "Orders with Garden on Fri 20 Nov 2026". */
-export function drillTitle(by: string, label: string, day: string): string {
-  if (isTime(by)) return `Orders of ${bucketName("day", day, true)}`;
-  return `Orders ${by === "country" ? "to" : "with"} ${label} on ${dayName(day, true)}`;
+/** "Orders of Fri 20 Nov 2026", "Orders with Garden on Fri 20 Nov 2026", "Orders to Germany, 1 Nov – 20 Nov 2026". */
+export function drillTitle(by: string, label: string, days: Range): string {
+  if (hasDays(by)) return `Orders of ${rangeWords(days)}`;
+  if (isTime(by)) return `Orders of ${bucketName("day", days.from, true)}`;
+  const whose = `Orders ${by === "country" ? "to" : "with"} ${label}`;
+  return days.from === days.to ? `${whose} on ${dayName(days.from, true)}` : `${whose}, ${dateName(days.from, false)} – ${dateName(days.to)}`;
 }

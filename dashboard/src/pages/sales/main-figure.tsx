@@ -11,7 +11,7 @@ import { SheetTable } from "../../parts/table";
 import { type Route, to } from "../../state/route";
 import { isTime } from "./buckets";
 import { Course } from "./course";
-import { drill, drills } from "./drill";
+import { drills } from "./drill";
 import { Ranking } from "./ranking";
 import { rangeWords } from "./range";
 import { type Days, type Reading, sheetOf, valueOf } from "./reading";
@@ -19,6 +19,9 @@ import { groupingName } from "./toolbar";
 
 /** A rise of these is no good news and no bad news by itself; nor is the fall of a range whose last day is not over. */
 const NEUTRAL = ["discounts", "returns", "return_rate", "abandoned_carts", "adjustments"];
+
+/** A figure that has no parts stands by itself. */
+const isWhole = (route: Route): boolean => route.by === "total";
 
 const isNeutral = (route: Route, { open }: Reading): boolean => open || NEUTRAL.includes(route.figure);
 
@@ -36,9 +39,9 @@ export function MainFigure({ route, days, reading }: MainProps): JSX.Element {
   return (
     <Panel
       class="full"
-      title={`${title} by ${groupingName(route.by).toLowerCase()}, ${words}`}
+      title={`${title}${isWhole(route) ? "" : ` by ${groupingName(route.by).toLowerCase()}`}, ${words}`}
       subject={{ title, question, window: words, sheet: () => sheetOf(route, days, reading) }}
-      footer={footerOf(frame, notes.join(", "), unit === "money")}
+      footer={footerOf(frame, route.figure, notes.join(", "), unit === "money")}
       actions={<Shape route={route} />}
     >
       {rows.refusal && !rows.answer ? (
@@ -74,10 +77,11 @@ function Body({ route, days, reading }: MainProps): JSX.Element {
   const { title, unit, members, course, open, total } = reading;
   if (!members.now.length) return <p class="none">No records in this range.</p>;
   if (route.shape === "table") return <SheetTable sheet={sheetOf(route, days, reading)} currency={currency} caption={title} />;
-  const hrefOf = drills(route.by) ? (key: string): string => to(route, { ...drill(route.by, key, days.range), day: undefined }) : undefined;
+  if (isWhole(route)) return <></>;
+  const hrefOf = drills(route.by) ? (key: string): string => to(route, { bar: key, day: undefined }) : undefined;
   if (!isTime(route.by)) return <Ranking figure={route.figure} by={route.by} unit={unit} rows={members.now} before={members.before} total={valueOf(total?.answer)} neutral={isNeutral(route, reading)} hrefOf={hrefOf} />;
   const onPick = hrefOf && ((key: string) => (location.hash = hrefOf(key)));
-  return <Course title={title} by={route.by} unit={unit} now={course.now} before={course.before} open={open} onPick={onPick} action={route.by === "week" || route.by === "month" ? "its days" : "its orders"} />;
+  return <Course title={title} by={route.by} unit={unit} now={course.now} before={course.before} open={open} onPick={onPick} action="its orders" />;
 }
 
 function Shape({ route }: { route: Route }): JSX.Element {

@@ -11,7 +11,7 @@ import { useQuery } from "../../state/hooks";
 import { type Route, to } from "../../state/route";
 import { buckets } from "./buckets";
 import { type Range, rangeWords } from "./range";
-import { type Days, valueOf } from "./reading";
+import { type Days, type Reading, refreshOf, valueOf } from "./reading";
 import { groupingName } from "./toolbar";
 
 const FIGURES = ["net_sales", "orders", "aov", "units", "discounts", "returns", "new_customers", "conversion"];
@@ -22,8 +22,7 @@ function stepFor(range: Range): string {
   return days === 1 ? "hour" : days <= 92 ? "day" : days <= 730 ? "week" : "month";
 }
 
-export function Multiples({ route, days: { range, last, running } }: { route: Route; days: Days }): JSX.Element {
-  const open = running !== null && range.to >= running;
+export function Multiples({ route, days: { range, last }, reading }: { route: Route; days: Days; reading: Reading }): JSX.Element {
   const { definitions } = useFrame();
   const known = FIGURES.filter((name) => definitions.has(name));
   const by = stepFor(range);
@@ -34,24 +33,36 @@ export function Multiples({ route, days: { range, last, running } }: { route: Ro
       </h2>
       <ul>
         {known.map((name) => (
-          <Multiple key={name} name={name} by={by} route={route} range={range} last={last} open={open} />
+          <Multiple key={name} name={name} by={by} route={route} range={range} last={last} reading={reading} />
         ))}
       </ul>
     </section>
   );
 }
 
-function Multiple({ name, by, route, range, last, open }: { name: string; by: string; route: Route; range: Range; last: string; open: boolean }): JSX.Element {
+interface MultipleProps {
+  name: string;
+  by: string;
+  route: Route;
+  range: Range;
+  last: string;
+  reading: Reading;
+}
+
+/** The figure of the view shows the view's own answer: asked a moment later, it could be another number. */
+function Multiple({ name, by, route, range, last, reading }: MultipleProps): JSX.Element {
   const { definitions, currency } = useFrame();
   const definition = definitions.get(name);
   const grouped = definition?.groupings.includes(by) ?? false;
   const question = { figure: name, from: range.from, to: range.to, basis: route.basis };
-  const total = useQuery(`total ${JSON.stringify(question)}`, (signal) => ask(question, signal));
-  const course = useQuery(grouped ? `${by} ${JSON.stringify(question)}` : null, (signal) => ask({ ...question, by }, signal));
+  const isThis = route.figure === name;
+  const refreshMs = refreshOf(reading.open);
+  const own = useQuery(isThis ? null : `total ${JSON.stringify(question)}`, (signal) => ask(question, signal), refreshMs);
+  const total = (isThis ? reading.total : null) ?? own;
+  const course = useQuery(grouped ? `${by} ${JSON.stringify(question)}` : null, (signal) => ask({ ...question, by }, signal), refreshMs);
   const values = course.answer ? buckets(by, range, course.answer.rows, last).map(({ value }) => value) : [];
   const unit = definition?.unit ?? "count";
   const value = valueOf(total.answer);
-  const isThis = route.figure === name;
   return (
     <li>
       <a class="panel multiple" href={to(route, { figure: name, by: grouped ? by : route.by, bar: undefined })} aria-current={isThis ? "true" : undefined}>
@@ -59,7 +70,7 @@ function Multiple({ name, by, route, range, last, open }: { name: string; by: st
         <strong class="multiple-value" style={{ "--characters": String(Math.max(8, figure(value, unit, currency).length)) }}>
           {total.answer ? <Shown name={name} value={value} unit={unit} /> : total.refusal ? "not known" : <span class="bone" />}
         </strong>
-        <Spark values={values} length={Math.max(2, values.length)} height={40} open={open} filled />
+        <Spark values={values} length={Math.max(2, values.length - (reading.open ? 1 : 0))} height={40} open={reading.open} filled />
       </a>
     </li>
   );

@@ -10,7 +10,7 @@ import { type Sheet, SheetTable, saveSheet } from "../../parts/table";
 import { useQuery } from "../../state/hooks";
 import { type Route, to } from "../../state/route";
 import { isTime } from "./buckets";
-import { drillDay, drillQuery, drillTitle } from "./drill";
+import { drillDays, drillQuery, drillTitle, hasDays } from "./drill";
 import type { Range } from "./range";
 
 const LIMIT = "200";
@@ -19,15 +19,15 @@ const LIMIT = "200";
 export function OrdersPanel({ route, bar, label, range }: { route: Route; bar: string; label: string; range: Range }): JSX.Element {
   const frame = useFrame();
   const heading = useRef<HTMLHeadingElement>(null);
-  const day = drillDay(route.by, bar, route.day, range);
-  const query = { ...drillQuery(route.by, bar, day), basis: route.basis, limit: LIMIT };
+  const days = drillDays(route.by, bar, route.day, range);
+  const query = { ...drillQuery(route.by, bar, days), basis: route.basis, limit: LIMIT };
   const { answer, refusal, retry } = useQuery(JSON.stringify(query), (signal) => orders(query, signal));
-  const title = drillTitle(route.by, label, day);
+  const title = drillTitle(route.by, label, days);
   useEffect(() => {
     heading.current?.focus({ preventScroll: true });
     heading.current?.scrollIntoView({ block: "nearest" });
   }, [bar]);
-  const sheet = answer && sheetOf(answer.rows, `orders-${isTime(route.by) ? "" : `${bar}-`}${day}`, frame);
+  const sheet = answer && sheetOf(answer.rows, `orders-${isTime(route.by) ? "" : `${bar}-`}${days.from}-${days.to}`, frame);
   return (
     <section class="panel full orders" aria-label={title}>
       <header class="panel-head">
@@ -40,11 +40,17 @@ export function OrdersPanel({ route, bar, label, range }: { route: Route; bar: s
               type="date"
               class="button"
               aria-label="Day of the orders"
-              value={day}
+              title="Only the orders of one day"
+              value={route.day ?? ""}
               min={range.from}
               max={range.to}
-              onChange={(event) => event.currentTarget.value && (location.hash = to(route, { day: event.currentTarget.value }))}
+              onChange={(event) => (location.hash = to(route, { day: event.currentTarget.value || undefined }))}
             />
+          )}
+          {hasDays(route.by) && (
+            <a class="button" href={to(route, { by: "day", ...days, bar: undefined })}>
+              Its days
+            </a>
           )}
           {sheet && (
             <button type="button" class="button" onClick={() => saveSheet(sheet)}>

@@ -13,7 +13,7 @@ export interface Preset extends Range {
 
 const laterOf = (a: string, b: string): string => (a > b ? a : b);
 
-/** The ranges that people ask for, cut to the days that have records. */
+/** The ranges that people ask for, cut to the days that have records; each once, and all of them as all days. */
 export function presets(first: string, last: string): Preset[] {
   const month = `${last.slice(0, 7)}-01`;
   const monthBefore = `${addDays(month, -1).slice(0, 7)}-01`;
@@ -26,8 +26,12 @@ export function presets(first: string, last: string): Preset[] {
     { title: "Month before", from: monthBefore, to: addDays(month, -1) },
     { title: "All days", from: first, to: last },
   ];
-  return list.filter(({ to }) => to >= first).map((preset) => ({ ...preset, from: laterOf(preset.from, first) }));
+  const cut = list.filter(({ to }) => to >= first).map((preset) => ({ ...preset, from: laterOf(preset.from, first) }));
+  const all = cut.length - 1;
+  return cut.filter((one, index) => index === all || !cut.some((other, at) => same(one, other) && (at === all || at < index)));
 }
+
+const same = (a: Range, b: Range): boolean => a.from === b.from && a.to === b.to;
 
 /** As many days, just before. */
 export function before({ from, to }: Range): Range {

@@ -15,6 +15,9 @@ import { groupingName } from "./toolbar";
 const ALIGNED = ["day", "hour", "quarter_hour"];
 const REFRESH_MS = 10_000;
 
+/** How often a range is asked for again: where its last day is not over, it still moves. */
+export const refreshOf = (open: boolean): number | undefined => (open ? REFRESH_MS : undefined);
+
 /** The days of the view, and of the shop. */
 export interface Days {
   range: Range;
@@ -44,9 +47,9 @@ export function useReading(route: Route, { range, first, last, running }: Days):
   const definition = useFrame().definitions.get(route.figure);
   const earlier = rangeBefore(range);
   const comparable = earlier.from >= first;
-  const hasTotal = !(definition && definition.groupings.length === 1 && definition.groupings[0] === "step");
+  const hasTotal = !definition || definition.groupings.includes("total");
   const open = running !== null && range.to >= running;
-  const refreshMs = open ? REFRESH_MS : undefined;
+  const refreshMs = refreshOf(open);
   const question: Question = { figure: route.figure, from: range.from, to: range.to, basis: route.basis };
   const rows = useAnswer({ ...question, by: route.by }, true, refreshMs);
   const total = useAnswer(question, hasTotal, refreshMs);
@@ -79,17 +82,19 @@ export const valueOf = (answer: Answer | null | undefined): Text => answer?.rows
 
 /** What the view shows, as rows of the server's own strings. */
 export function sheetOf(route: Route, { range }: Days, reading: Reading): Sheet {
-  const { title, unit, course, members, beforeWords } = reading;
+  const { title, unit, course, members, beforeWords, comparable } = reading;
+  const of = { figure: route.figure, by: route.by };
   const name = `${route.figure}-by-${route.by}-${range.from}-${range.to}`;
   if (!isTime(route.by)) {
     const earlier = new Map(members.before.map(({ key, value }) => [key, value]));
-    const columns = [text(groupingName(route.by)), text("Name"), { title, unit }, { title: `${title}, ${beforeWords}`, unit }];
-    return { name, columns, rows: members.now.map(({ key, label, value }) => [key, label, value, earlier.get(key) ?? null]) };
+    const columns = [text(groupingName(route.by)), text("Name"), { title, unit }, ...(comparable ? [{ title: `${title}, ${beforeWords}`, unit }] : [])];
+    return { name, of, columns, rows: members.now.map(({ key, label, value }) => [key, label, value, ...(comparable ? [earlier.get(key) ?? null] : [])]) };
   }
   const columns = [text(groupingName(route.by)), { title, unit }];
-  if (!course.before.length) return { name, columns, rows: course.now.map(({ key, value }) => [key, value]) };
+  if (!course.before.length) return { name, of, columns, rows: course.now.map(({ key, value }) => [key, value]) };
   return {
     name,
+    of,
     columns: [...columns, text(`${groupingName(route.by)} compared`), { title: `${title}, ${beforeWords}`, unit }],
     rows: course.now.map(({ key, value }, index) => {
       const there = course.before[index];

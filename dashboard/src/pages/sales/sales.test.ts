@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { bucketName, buckets, daysOf, mondayOf, weekOf } from "./buckets";
-import { drill, drillDay, drillQuery, drillTitle, drills } from "./drill";
+import { drillDays, drillQuery, drillTitle, drills } from "./drill";
 import { before, presets, rangeOf } from "./range";
 
 const row = (key: string, value: string): { key: string; label: string; value: string } => ({ key, label: key, value });
@@ -15,7 +15,12 @@ describe("ranges", () => {
 
   test("a shop of one day has no day before", () => {
     expect(presets("2026-01-05", "2026-01-05").map(({ title }) => title)).not.toContain("Day before");
-    expect(presets("2026-01-05", "2026-01-05").every(({ from }) => from === "2026-01-05")).toBe(true);
+    expect(presets("2026-01-05", "2026-01-05").map(({ title, from }) => [title, from])).toEqual([["All days", "2026-01-05"]]);
+  });
+
+  test("two names of the same days are not offered side by side", () => {
+    expect(presets("2026-01-06", "2026-01-15").map(({ title }) => title)).toEqual(["Last day", "Day before", "7 days", "All days"]);
+    expect(presets("2025-11-01", "2026-01-07").map(({ title }) => title)).not.toContain("This month");
   });
 
   test("as many days lie before, and touch", () => expect(before({ from: "2026-03-01", to: "2026-03-28" })).toEqual({ from: "2026-02-01", to: "2026-02-28" }));
@@ -56,19 +61,22 @@ describe("buckets", () => {
 describe("from a bar to its orders", () => {
   const range = { from: "2026-01-10", to: "2026-01-20" };
 
-  test("a day and an hour open the day's orders; a week and a month their days, cut to the range", () => {
-    expect(drill("day", "2026-01-12", range)).toEqual({ bar: "2026-01-12" });
-    expect(drillDay("hour", "2026-01-12T09", undefined, range)).toBe("2026-01-12");
-    expect(drillQuery("hour", "2026-01-12T09", "2026-01-12")).toEqual({ day: "2026-01-12" });
-    expect(drill("month", "2026-01", range)).toMatchObject({ by: "day", from: "2026-01-10", to: "2026-01-20" });
+  test("a bar over time opens the orders of its days, cut to the range", () => {
+    expect(drillDays("hour", "2026-01-12T09", undefined, range)).toEqual({ from: "2026-01-12", to: "2026-01-12" });
+    expect(drillDays("month", "2026-01", undefined, range)).toEqual(range);
+    expect(drillDays("week", "2026-W03", undefined, range)).toEqual({ from: "2026-01-12", to: "2026-01-18" });
+    expect(drillQuery("week", "2026-W03", { from: "2026-01-12", to: "2026-01-18" })).toEqual({ from: "2026-01-12", to: "2026-01-18" });
+    expect(drillTitle("week", "2026-W03", { from: "2026-01-12", to: "2026-01-18" })).toBe("Orders of 12 Jan – 18 Jan 2026");
   });
 
-  test("a member opens its orders on the day chosen, else on the range's last", () => {
-    expect(drillDay("category", "Garden", undefined, range)).toBe("2026-01-20");
-    expect(drillDay("category", "Garden", "2026-01-15", range)).toBe("2026-01-15");
-    expect(drillDay("category", "Garden", "2025-12-31", range)).toBe("2026-01-20");
-    expect(drillQuery("category", "Garden", "2026-01-15")).toEqual({ day: "2026-01-15", category: "Garden" });
-    expect(drillTitle("country", "United Kingdom", "2026-01-15")).toBe("Orders to United Kingdom on Thu 15 Jan 2026");
+  test("a member opens its orders over the range, or on the day of it that is chosen", () => {
+    const day = { from: "2026-01-15", to: "2026-01-15" };
+    expect(drillDays("category", "Garden", undefined, range)).toEqual(range);
+    expect(drillDays("category", "Garden", "2026-01-15", range)).toEqual(day);
+    expect(drillDays("category", "Garden", "2025-12-31", range)).toEqual(range);
+    expect(drillQuery("category", "Garden", day)).toEqual({ ...day, category: "Garden" });
+    expect(drillTitle("country", "United Kingdom", day)).toBe("Orders to United Kingdom on Thu 15 Jan 2026");
+    expect(drillTitle("country", "United Kingdom", range)).toBe("Orders to United Kingdom, 10 Jan – 20 Jan 2026");
   });
 
   test("what orders cannot be found by has no orders to open", () => expect(["customer", "movement", "step"].some(drills)).toBe(false));

@@ -5,7 +5,7 @@ import { useFrame } from "../../parts/frame";
 import { type Route, to } from "../../state/route";
 import { type Range, presets } from "./range";
 
-const GROUPINGS: Record<string, string> = { hour: "Hour", quarter_hour: "Quarter hour", day: "Day", week: "Week", month: "Month", category: "Category", product: "Product", country: "Country", customer: "Customer", channel: "Channel", currency: "Currency", movement: "Movement", method: "Payment method", status: "Status", step: "Step" };
+const GROUPINGS: Record<string, string> = { hour: "Hour", quarter_hour: "Quarter hour", day: "Day", week: "Week", month: "Month", category: "Category", product: "Product", country: "Country", customer: "Customer", channel: "Channel", currency: "Currency", movement: "Movement", method: "Payment method", status: "Status", step: "Step", cohort: "Cohort and month", segment: "Segment", total: "Total" };
 
 export const groupingName = (by: string): string => GROUPINGS[by] ?? by.replaceAll("_", " ");
 
@@ -24,7 +24,7 @@ const go = (hash: string): void => {
 export function Toolbar({ route, range, first, last }: ToolbarProps): JSX.Element {
   const { definitions } = useFrame();
   const list = [...definitions.values()];
-  const groupings = (definitions.get(route.figure)?.groupings ?? [route.by]).filter((by) => by !== "total");
+  const groupings = partsOf(definitions.get(route.figure)) ?? [route.by];
   return (
     <div class="toolbar">
       <Choice label="Figure" value={route.figure} options={list.length ? list.map(({ name, title }) => [name, title]) : [[route.figure, route.figure]]} onChange={(figure) => go(to(route, { figure, by: groupingFor(definitions.get(figure), route.by), bar: undefined }))} />
@@ -42,9 +42,15 @@ export function Toolbar({ route, range, first, last }: ToolbarProps): JSX.Elemen
 }
 
 /** The grouping that stays, if the other figure has it too. */
-function groupingFor(definition: Definition | undefined, by: string): string {
-  const groupings = definition?.groupings.filter((name) => name !== "total") ?? [];
-  return groupings.includes(by) || !groupings.length ? by : groupings.includes("day") ? "day" : (groupings[0] ?? by);
+export function groupingFor(definition: Definition | undefined, by: string): string {
+  const groupings = partsOf(definition) ?? [by];
+  return groupings.includes(by) ? by : groupings.includes("day") ? "day" : (groupings[0] ?? by);
+}
+
+/** The groupings that have parts; a figure that cannot be parted is shown whole. */
+function partsOf(definition: Definition | undefined): string[] | undefined {
+  const parts = definition?.groupings.filter((by) => by !== "total");
+  return parts?.length === 0 ? ["total"] : parts;
 }
 
 /** One day by day is one bar: its hours say more; and hours of many days too much. */

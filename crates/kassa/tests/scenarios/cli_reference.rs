@@ -1,0 +1,52 @@
+//! docs/reference/cli.md is what `--help` says. `UPDATE_DOCS=1` writes it anew.
+
+use std::process::Command;
+
+use crate::harness::{KASSA, root};
+
+const INTRODUCTION: &str = "\
+# Command line
+
+What `kassa --help` and `kassa COMMAND --help` print. Every command that takes a configuration takes `-c FILE` (by default `kassa.toml` in the
+working folder, where there is one) and `--data-dir DIR`. What a command is asked for goes to stdout, as a table, or with `--format json` or `csv`
+for programs; words go to stderr. `NO_COLOR` is kept, and `KASSA_LOG=info` or `debug` says more.
+
+Exit codes: 0 it worked; 1 it failed, or `prove` found something; 2 the command line is wrong; 78 the configuration is. An error has a code with a
+[page](../errors/README.md). The [configuration](configuration.md) and the [HTTP API](http-api.md) have references of their own.
+";
+
+fn help(command: &[String]) -> String {
+    let output = Command::new(KASSA).args(command).arg("--help").env("NO_COLOR", "1").output().expect("started");
+    assert!(output.status.success(), "{command:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// The names under `Commands:`.
+fn commands(help: &str) -> Vec<String> {
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+fn describe(command: &[String], page: &mut String) {
+    let help = help(command);
+    let title = [&["kassa".to_owned()], command].concat().join(" ");
+    let text: Vec<&str> = help.lines().map(str::trim_end).collect();
+    page.push_str(&format!("\n## `{title}`\n\n```text\n{}\n```\n", text.join("\n").trim_end()));
+    for name in commands(&help) {
+        describe(&[command, &[name]].concat(), page);
+    }
+}
+
+#[test]
+fn the_reference_of_the_command_line_is_its_help() {
+    let mut page = INTRODUCTION.to_owned();
+    describe(&[], &mut page);
+    assert!(page.matches("\n## ").count() > 14, "the commands were not found");
+    let file = root().join("docs/reference/cli.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&file, &page).expect("written");
+    }
+    let held = std::fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(held, page, "UPDATE_DOCS=1 cargo test --test scenarios cli_reference writes it anew");
+}
