@@ -108,7 +108,7 @@ pub fn prove(subject: Subject<'_>, log: &mut dyn CollectorLog, stage: &mut Stage
         prover.settle()?;
         prover.unique()?;
         prover.members();
-        prover.derived()?;
+        prover.follows()?;
         prover.drill(log, stage)?;
         prover.fates();
         prover.positions();

@@ -131,7 +131,7 @@ impl DeltaTable {
     pub fn append(&mut self, files: Vec<NewFile>, positions: &[(Partition, i64)]) -> Result<(), LogError> {
         let mut lines = Vec::with_capacity(files.len() + positions.len());
         for file in files {
-            lines.push(Line::from(self.put_file(file)?));
+            lines.push(Line::from(self.put_file(file, true)?));
         }
         crash::point("lake.after_data_files");
         let now = self.clock.now() / 1000;

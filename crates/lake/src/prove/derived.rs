@@ -48,7 +48,7 @@ fn weigh(balance: &mut Balance, rows: Vec<Box<[u8]>>, name: impl Fn(usize) -> St
 }
 
 impl Prover<'_> {
-    pub(super) fn derived(&mut self) -> Result<(), LogError> {
+    pub(super) fn follows(&mut self) -> Result<(), LogError> {
         self.dates()?;
         let minutes = time_rows()?;
         self.held_against(Table::DimTime, &minutes, "the minute")?;
