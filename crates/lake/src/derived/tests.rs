@@ -21,7 +21,7 @@ use crate::encode;
 use crate::read::{folder_of, plain};
 use crate::recover::scan;
 use crate::star::table_spec;
-use crate::store::{Folder, Store};
+use crate::store::{Folder, Store, WriteObject};
 
 const MINUTE: i64 = 60 * SECOND;
 
@@ -42,6 +42,11 @@ impl Store for Failing {
     fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
         self.change()?;
         self.folder.put(path, bytes)
+    }
+
+    fn put_with(&self, path: &str, write: &mut WriteObject<'_>) -> io::Result<u64> {
+        self.change()?;
+        self.folder.put_with(path, write)
     }
 
     fn put_new(&self, path: &str, bytes: &[u8]) -> io::Result<bool> {
