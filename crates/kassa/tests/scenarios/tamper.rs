@@ -70,7 +70,8 @@ fn good(config: &str) -> Shop {
     }
     let to = format!("http://{}", server.address);
     for seed in ["1", "2"] {
-        let simulated = Command::new(KASSA).args(["simulate", "--records", "4000", "--seed", seed, "--to", &to]).output();
+        let simulated =
+            Command::new(KASSA).args(["simulate", "--records", "4000", "--per-day", "400", "--seed", seed, "--to", &to]).output();
         assert!(simulated.expect("simulate").status.success());
         until_committed(&server);
     }
@@ -125,6 +126,7 @@ fn whatever_is_tampered_with_is_named() {
     for case in cases::all() {
         let body = surgery::Body { data: shop.dir.path().join("copy") };
         surgery::copy(&shop.data(), &body.data);
+        println!("{}", case.name);
         let expected = (case.tamper)(&body);
         let (code, findings) = prove(&body.data, &shop.config);
         let named = expected.iter().all(|expected| findings.iter().any(|finding| expected.is(finding)));
