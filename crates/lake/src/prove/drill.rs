@@ -109,7 +109,9 @@ impl Prover<'_> {
                 let part = prover.parts.number(places.topics.value(row), places.numbers.value(row));
                 let offset = places.offsets.value(row);
                 let apart = table == Table::Rejected
-                    && (prover.conflicts.contains_key(&(part, offset)) || prover.parts[part].replayed.contains(at(offset)));
+                    && (prover.conflicts.contains_key(&(part, offset))
+                        || prover.mapped_letters.contains_key(&(part, offset))
+                        || prover.parts[part].replayed.contains(at(offset)));
                 if !apart && prover.parts[part].is_comparable(offset) {
                     prover.drill_held(Lane::Table(table), part, offset, hash);
                 }
