@@ -99,6 +99,8 @@ pub fn prove(subject: Subject<'_>, log: &mut dyn CollectorLog, stage: &mut Stage
     // Replaced files stay for as long as this is held: all tables are read at the versions that were the newest together.
     let _lease = Lease::take(subject.store)?;
     let mut prover = Prover::new(subject)?;
+    let mapped = |topic: &&Arc<str>| stage.stream(topic).is_some_and(|stream| stream.mapper.is_some());
+    prover.mapped = subject.contracts.keys().filter(mapped).cloned().collect();
     prover.files();
     if prover.spans()? {
         prover.log(log)?;
@@ -131,6 +133,9 @@ struct Prover<'p> {
     sums: Sums,
     pending: Pending,
     conflicts: Conflicts,
+    /// Topics with a mapping, and the hashes of their letters' records: a mended mapping judges letters anew, lawfully.
+    mapped: HashSet<Arc<str>>,
+    mapped_letters: HashMap<(u32, i64), u128>,
     members: Members,
     rates: Known,
     log: Vec<LogState>,
@@ -153,6 +158,8 @@ impl<'p> Prover<'p> {
             sums: Sums::default(),
             pending: Pending::default(),
             conflicts: Conflicts::default(),
+            mapped: HashSet::new(),
+            mapped_letters: HashMap::new(),
             members: Members::default(),
             rates: Known::new(subject.shop.currency),
             log: Vec::new(),

@@ -55,7 +55,7 @@ fn texts(rows: &RecordBatch, column: usize) -> Result<&StringArray, LogError> {
 
 /// The members, by the natural keys that their rows hold.
 fn members(store: &dyn Store, members: &mut Members) -> Result<(), LogError> {
-    let natural: [(Table, &[&str]); 7] = [
+    let natural: [(Table, &[&str]); 8] = [
         (Table::DimCustomer, &["customer_key", "store_id", "customer_id"]),
         (Table::DimProduct, &["product_key", "store_id", "variant_id", "product_id"]),
         (Table::DimCategory, &["category_key", "path"]),
@@ -63,7 +63,15 @@ fn members(store: &dyn Store, members: &mut Members) -> Result<(), LogError> {
         (Table::DimChannel, &["channel_key", "name"]),
         (Table::DimPromotion, &["promotion_key", "code"]),
         (Table::DimPaymentMethod, &["payment_method_key", "name"]),
+        (Table::DimCurrency, &["currency_key", "code"]),
     ];
+    // Their rows do not hold all of their natural keys.
+    for (table, key) in [(Table::DimCity, "city_key"), (Table::DimAddress, "address_key")] {
+        scan(store, table, &[key], &mut |rows| {
+            rows.column(0).as_primitive::<Int64Type>().values().iter().for_each(|key| members.remember(table, Key(*key)));
+            Ok(())
+        })?;
+    }
     for (table, columns) in natural {
         scan(store, table, columns, &mut |rows| {
             let keys = rows.column(0).as_primitive::<Int64Type>();

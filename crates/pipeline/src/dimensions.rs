@@ -35,7 +35,10 @@ impl Members {
                 entry.insert(check);
                 Ok(true)
             }
-            hashbrown::hash_map::Entry::Occupied(entry) if *entry.get() == check => Ok(false),
+            hashbrown::hash_map::Entry::Occupied(mut entry) if [check, UNCHECKED].contains(entry.get()) => {
+                entry.insert(check);
+                Ok(false)
+            }
             hashbrown::hash_map::Entry::Occupied(_) => {
                 Err(Collision { table: table.name(), key: key.0, natural: natural.join("/") })
             }
@@ -44,6 +47,11 @@ impl Members {
 
     pub fn len(&self) -> usize {
         self.known.len()
+    }
+
+    /// Takes note of a member whose natural key is not known any more: its key is, and is taken for right.
+    pub fn remember(&mut self, table: Table, key: Key) {
+        self.known.entry((table, key.0)).or_insert(UNCHECKED);
     }
 
     /// Forgets all.
@@ -56,9 +64,12 @@ impl Members {
     }
 }
 
+/// In place of the hash of a natural key that is not known.
+const UNCHECKED: u32 = 0;
+
 fn check(natural: &[&str]) -> u32 {
     let hash = key::hash("check", natural).to_le_bytes();
-    u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]])
+    u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]]).max(UNCHECKED + 1)
 }
 
 impl Shaper<'_> {

@@ -62,6 +62,9 @@ pub enum StageError {
 /// Members that records alone may gather before they are forgotten.
 const MEMBERS_ALONE: usize = 100_000;
 
+/// What became of each record, and the rows of those that were accepted or refused.
+type Shaped = (Vec<Fate>, Vec<(Table, RecordBatch)>);
+
 /// Everything that deciding and shaping remembers, and the streams by topic.
 #[derive(Debug)]
 pub struct Stage {
@@ -99,8 +102,7 @@ impl Stage {
         self.shape(records, Some(first)).map(|(_, rows)| rows)
     }
 
-    #[expect(clippy::type_complexity, reason = "the two halves of a batch, named at once by those who call")]
-    fn shape(&mut self, records: &Records, alone: Option<&[bool]>) -> Result<(Vec<Fate>, Vec<(Table, RecordBatch)>), StageError> {
+    fn shape(&mut self, records: &Records, alone: Option<&[bool]>) -> Result<Shaped, StageError> {
         let topic = Arc::clone(&records.partition.topic);
         let stream = self.streams.get(&topic).ok_or_else(|| StageError::UnknownTopic(topic.to_string()))?;
         let partition = self.index.partition(&records.partition)?;

@@ -310,7 +310,7 @@ fn a_large_slice_is_merged_beside_the_commits() {
         assert!(Instant::now() < give_up);
         std::thread::sleep(Duration::from_millis(1));
     }
-    assert_eq!(table.snapshot().files.len(), 2);
+    assert_eq!(table.snapshot().files.len(), 3);
     assert_eq!(sorted(numbers(store.as_ref())), (0..11).collect::<Vec<_>>());
 }
 

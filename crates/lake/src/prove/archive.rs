@@ -102,7 +102,7 @@ impl Prover<'_> {
     }
 
     fn archived(&mut self, part: u32, offset: i64) {
-        if offset >= self.parts[part].archived_to || offset < 0 {
+        if offset >= self.parts[part].archived_to.max(self.parts[part].accounted) || offset < 0 {
             let detail = "archived beyond the archive's position";
             self.findings.mark(Kind::Extra, Site::Archive, part, offset, detail);
         } else if !self.parts[part].archived.insert(at(offset)) {

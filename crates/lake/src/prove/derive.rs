@@ -42,9 +42,16 @@ impl Prover<'_> {
                 self.derived(Lane::Log, part, *offset, record_hash(records, index));
             }
         }
+        let stream = stage.stream(&records.partition.topic).map(|stream| stream.name.to_string()).unwrap_or_default();
+        for (index, offset) in records.offsets.iter().enumerate() {
+            if let Some(held) = self.mapped_letters.get(&(part, *offset)).copied()
+                && record_of(records, index, &stream, contract)? != held
+            {
+                self.findings.mark(Kind::Altered, REJECTED, part, *offset, "the letter is not of its record");
+            }
+        }
         let first: Vec<bool> = records.offsets.iter().map(|offset| self.parts[part].creators.contains(at(*offset))).collect();
         let tables = stage.alone(records, &first).map_err(|error| broken(&error))?;
-        let stream = stage.stream(&records.partition.topic).map(|stream| stream.name.to_string()).unwrap_or_default();
         for (table, rows) in &tables {
             let rows = read::plain(rows)?;
             if *table == Table::Rejected {
@@ -77,6 +84,9 @@ impl Prover<'_> {
         for (row, hash) in hash::rows(rows, &[])?.into_iter().enumerate() {
             let (offset, held) = (offsets.value(row), &self.parts[part]);
             let (accepted, replayed) = (held.accepted.contains(at(offset)), held.replayed.contains(at(offset)));
+            if self.mapped_letters.contains_key(&(part, offset)) {
+                continue;
+            }
             if held.letters.contains(at(offset)) {
                 match self.conflicts.get(&(part, offset)) {
                     Some(conflict) if conflict.whole == hash => {}

@@ -184,7 +184,12 @@ impl Findings {
     pub(super) fn finish(mut self, parts: &Parts) -> (Vec<Finding>, usize) {
         self.without_consequences();
         let mut findings = self.whole;
-        for ((site, part, kind, detail), offsets) in self.offsets {
+        let mut named: BTreeMap<(Site, u32, Kind), RoaringTreemap> = BTreeMap::new();
+        for ((site, part, kind, detail), mut offsets) in self.offsets {
+            // A row that is wrong in two ways is named once.
+            let before = named.entry((site, part, kind)).or_default();
+            offsets -= &*before;
+            *before |= &offsets;
             for range in ranges(&offsets) {
                 if findings.len() >= 2 * MOST {
                     self.left_out += 1;

@@ -82,6 +82,8 @@ impl Prover<'_> {
             } else if reasons.value(row) == Reason::Conflict.code() {
                 let said = said(fields.value(row), details.value(row));
                 self.conflicts.insert((part, offset), Conflict { whole: hashes[row], record: records[row], said });
+            } else if self.mapped.contains(&self.parts[part].partition.topic) {
+                self.mapped_letters.insert((part, offset), records[row]);
             } else if self.parts[part].is_comparable(offset) {
                 self.sums.held(bucket(Lane::Table(Table::Rejected), part, offset), hashes[row]);
             }

@@ -41,6 +41,8 @@ type Asked = HashMap<u64, Vec<(usize, i32, i64)>>;
 pub(super) struct Pending {
     items: Vec<Item>,
     asked: Asked,
+    /// The one question that each record is, whichever of its rows asks.
+    records: HashMap<(u32, i64), usize>,
 }
 
 /// A row of a primary table, by what it is known by.
@@ -56,13 +58,14 @@ pub(super) struct Known {
 
 impl Pending {
     pub(super) fn add(&mut self, what: What, place: (u32, i64), nth: i32, content: i64, keys: &[u64]) {
-        // A record's rows come one after the other, and are one question; each line is one of its own.
-        let same = self.items.last().is_some_and(|last| last.place == place && last.what == what && what != What::Line);
-        if !same {
+        // A record's rows are one question; each line that an accepted order repeats is one of its own.
+        let next = self.items.len();
+        let item = if what == What::Line { next } else { *self.records.entry(place).or_insert(next) };
+        if item == next {
             self.items.push(Item { what, place, found: false, contradicted: false });
         }
         for key in keys {
-            self.asked.entry(*key).or_default().push((self.items.len() - 1, nth, content));
+            self.asked.entry(*key).or_default().push((item, nth, content));
         }
     }
 
@@ -97,7 +100,7 @@ impl Prover<'_> {
 
     /// Looks for all that is pending.
     pub(super) fn settle(&mut self) -> Result<(), LogError> {
-        let Pending { mut items, asked } = std::mem::take(&mut self.pending);
+        let Pending { mut items, asked, .. } = std::mem::take(&mut self.pending);
         if items.is_empty() {
             return Ok(());
         }

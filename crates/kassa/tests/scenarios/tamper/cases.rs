@@ -98,7 +98,7 @@ fn rows() -> Vec<Case> {
                 let offset = long(&row, 0, "source_offset");
                 vec![row.clone(), with_long(&row, "source_offset", offset - 1)]
             });
-            at("double", "fact_sales", &place)
+            range("double", "fact_sales", &place.topic, place.offset - 1, place.offset + 1)
         }),
         case!("an amount altered", 0, |body| at("altered", "fact_sales", &body.alter(SALES, &of_lines, "gross_amount"))),
         case!("an amount in the shop's currency altered", 0, |body| {
@@ -134,7 +134,7 @@ fn rows() -> Vec<Case> {
         case!("personal data altered", 0, |body| {
             at("altered", "vault_customer", &body.alter("DWH/vault_customer", &|_, _| true, "name"))
         }),
-        case!("a rate altered", 0, |body| {
+        case!("a rate altered", 400, |body| {
             at("altered", "fact_fx_rate", &body.alter("DWH/fact_fx_rate", &|_, _| true, "rate"))
         }),
     ]
@@ -147,7 +147,7 @@ fn orders() -> Vec<Case> {
     }
     vec![
         case!("an order's line altered", 0, |body| at("altered", "fact_sales", &body.alter(SALES, &nested("b"), "quantity"))),
-        case!("an order's line dropped that a later revision repeats", 0, |body| {
+        case!("an order's line dropped that a later revision repeats", 1, |body| {
             at("missing", "fact_sales", &body.drop_row(SALES, &nested("a")))
         }),
         case!("an order's line doubled", 0, |body| at("double", "fact_sales", &body.double_row(SALES, &nested("d")))),
@@ -257,12 +257,12 @@ fn spans() -> Vec<Case> {
             });
             range("miscount", "spans", "order_lines", from, to)
         }),
-        case!("a span dropped", 0, |body| {
+        case!("a span dropped", 1, |body| {
             let (from, to) = bounds(body);
             body.drop_row(SPANS, &span);
             range("gap", "spans", "order_lines", from, to)
         }),
-        case!("a span that begins too early", 1, |body| {
+        case!("a span that begins too early", 2, |body| {
             let (from, _) = bounds(body);
             body.exchange(SPANS, &span, &|row| vec![with_long(&row, "from_offset", from - 3)]);
             range("overlap", "spans", "order_lines", from - 3, from)

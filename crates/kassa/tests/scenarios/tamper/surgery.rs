@@ -145,7 +145,8 @@ impl Body {
 
 fn place(rows: &RecordBatch, row: usize) -> At {
     for (topic, offset) in [("source_topic", "source_offset"), ("topic", "offset"), ("topic", "from_offset")] {
-        if let Some(topics) = rows.column_by_name(topic).and_then(|column| column.as_string_opt::<i32>()) {
+        let has_offset = rows.column_by_name(offset).is_some();
+        if has_offset && let Some(topics) = rows.column_by_name(topic).and_then(|column| column.as_string_opt::<i32>()) {
             return At { topic: topics.value(row).to_owned(), offset: long(rows, row, offset) };
         }
     }
