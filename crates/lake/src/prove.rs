@@ -110,10 +110,10 @@ pub fn prove(subject: Subject<'_>, log: &mut dyn CollectorLog, stage: &mut Stage
         prover.settle()?;
         prover.unique()?;
         prover.members();
-        prover.follows()?;
         prover.drill(log, stage)?;
         prover.fates();
         prover.positions();
+        prover.follows()?;
     }
     Ok(prover.finish())
 }

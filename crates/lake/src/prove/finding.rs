@@ -163,6 +163,13 @@ impl Findings {
         self.whole.iter().any(|finding| finding.kind == kind && finding.sink == table && finding.table == name)
     }
 
+    /// Whether anything at all was found about a table.
+    pub(super) fn touch(&self, table: Table) -> bool {
+        let site = Site::Table(table);
+        self.whole.iter().any(|finding| finding.sink == "lake" && finding.table == table.name())
+            || self.offsets.keys().any(|(marked, ..)| *marked == site)
+    }
+
     /// Rows differ lawfully where the archive's own bytes are known to be altered: that is named alone.
     fn without_consequences(&mut self) {
         let altered: Vec<(u32, RoaringTreemap)> = self
