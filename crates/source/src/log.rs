@@ -224,14 +224,21 @@ impl Drop for Log {
     }
 }
 
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
 fn lock(dir: &Path) -> Result<File, LogError> {
     let path = dir.join(".lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).during("open", &path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(LogError::InUse { dir: dir.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(error).during("lock", &path),
+    // A process that is being started has copies of its parent's files for a moment, locks among them.
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(error).during("lock", &path),
+        }
     }
+    Err(LogError::InUse { dir: dir.to_owned() })
 }
 
 /// The state behind these locks is never left half changed, so a panic elsewhere does not spoil it.
