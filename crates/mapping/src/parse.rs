@@ -36,12 +36,13 @@ impl Select {
         let statements = Parser::parse_sql(&GenericDialect {}, sql).map_err(|error| syntax(&error.to_string()))?;
         let [mut statement] = <[Statement; 1]>::try_from(statements).map_err(|_| not_a_select())?;
         only_projects(&statement)?;
-        let _: ControlFlow<()> = visit_expressions_mut(&mut statement, |expr| {
+        let walked: ControlFlow<()> = visit_expressions_mut(&mut statement, |expr| {
             if let Expr::CompoundIdentifier(parts) = expr {
                 *expr = Expr::Identifier(input_name(parts));
             }
             ControlFlow::Continue(())
         });
+        debug_assert!(walked.is_continue(), "nothing stops the walk");
         let inputs = inputs(&statement)?;
         let columns = items(&statement).iter().map(column).collect::<Result<_, _>>()?;
         Ok(Self { statement, columns, inputs })

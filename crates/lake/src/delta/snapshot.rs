@@ -96,10 +96,10 @@ impl Snapshot {
 
     pub fn apply(&mut self, version: u64, lines: &[Line]) {
         for line in lines {
-            if let Some(add) = &line.add {
-                if self.files.insert(add.path.clone(), add.clone()).is_some() {
-                    self.repeated.insert(add.path.clone());
-                }
+            if let Some(add) = &line.add
+                && self.files.insert(add.path.clone(), add.clone()).is_some()
+            {
+                self.repeated.insert(add.path.clone());
             }
             if let Some(remove) = &line.remove {
                 self.files.remove(&remove.path);

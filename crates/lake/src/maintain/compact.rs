@@ -85,7 +85,7 @@ pub(super) fn merge(store: &dyn Store, spec: &TableSpec, slice: &[Add], at: i64)
         (Ok(rows), Ok(size)) => (rows, size),
         (outcome, size) => {
             store.delete(&format!("{}/{path}", spec.folder))?;
-            return Err(outcome.err().or_else(|| size.err().map(LogError::from)).unwrap_or_else(|| LogError::Fenced(path)));
+            return Err(outcome.err().or_else(|| size.err().map(LogError::from)).unwrap_or(LogError::Fenced(path)));
         }
     };
     let size = i64::try_from(size).unwrap_or(i64::MAX);

@@ -26,8 +26,11 @@ fn packed(with: &str, bytes: &[u8]) -> Vec<u8> {
     child.wait_with_output().expect("packed").stdout
 }
 
+/// Offset, reason, field, bytes.
+type BadRow = (i64, &'static str, &'static str, &'static [u8]);
+
 /// Rows of a file, good and bad; (offset, reason, field) of the bad ones.
-fn csv() -> (Vec<u8>, Vec<(i64, &'static str, &'static str, &'static [u8])>) {
+fn csv() -> (Vec<u8>, Vec<BadRow>) {
     let rows: [(&[u8], &[u8], &'static str, &'static str); 11] = [
         (b"a,1,2026-01-12 09:00:00,1,1.00,GBP,Cup", b"\r\n", "", ""),
         (b"a,2,2026-01-12 09:00:00,1,1.00,GBP", b"\n", "not_csv", ""),
