@@ -1,4 +1,4 @@
-//! The codes of kassa's errors: C for configuration, K for running. Each has a page, docs/errors/<code>.md; the reasons of dead
+//! The codes of kassa's errors: C for configuration, K for running. Each has a page, `docs/errors/<code>.md`; the reasons of dead
 //! letters ([`crate::Reason`]) have theirs beside them.
 
 use std::fmt;
