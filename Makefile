@@ -16,7 +16,7 @@ demo: tools dashboard ## Build what is needed and run the synthetic shop with it
 
 build: tools dashboard ## The release program, at bin/kassa
 	cargo build --locked --release -p kassa
-	@mkdir -p bin && cp $(TARGET_DIR)/release/kassa bin/kassa
+	@mkdir -p bin && strip --strip-debug -o bin/kassa $(TARGET_DIR)/release/kassa
 	@echo "==> bin/kassa"
 
 test: ## Everything that must hold; installs what it needs and says so

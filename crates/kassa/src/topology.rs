@@ -24,6 +24,8 @@ pub const BATCH_BYTES: usize = 2 << 20;
 const HAND_OFF: usize = 4;
 /// Bytes of records and rows that a sink gathers before it commits, however early.
 const COMMIT_BYTES: usize = 48 << 20;
+/// What comes after a pause waits this long for company, not for the whole interval.
+const LINGER: Duration = Duration::from_millis(20);
 /// Positions of tables that get no rows move on this often, lest a restart re-read for long.
 const SETTLE: Duration = Duration::from_secs(30);
 
@@ -169,13 +171,15 @@ struct Committer<'t> {
 impl Committer<'_> {
     fn work(&mut self, receiver: &Receiver<Message>) -> Result<(), SinkError> {
         let (mut due, mut settle) = (None::<Instant>, Instant::now() + SETTLE);
+        // When the last commit's interval is over.
+        let mut rested = Instant::now();
         loop {
             let wait = due.unwrap_or(settle).min(settle).saturating_duration_since(Instant::now());
             match receiver.recv_timeout(wait) {
                 Ok(Message::Batch(batch)) => {
                     self.bytes += batch.bytes();
                     self.gathered.push(batch);
-                    due = due.or(Some(Instant::now() + self.cadence.interval));
+                    due = due.or(Some(rested.max(Instant::now() + LINGER.min(self.cadence.interval))));
                 }
                 Ok(Message::Flush(answer)) => {
                     self.commit()?;
@@ -192,7 +196,7 @@ impl Committer<'_> {
             }
             if self.bytes >= COMMIT_BYTES || due.is_some_and(|due| due <= Instant::now()) {
                 self.commit()?;
-                due = None;
+                (due, rested) = (None, Instant::now() + self.cadence.interval);
             }
             if settle <= Instant::now() {
                 self.settle()?;

@@ -54,17 +54,17 @@ enum Column {
 }
 
 impl Column {
-    fn new(kind: &DataType) -> Self {
-        let nulls = NullBufferBuilder::new(0);
+    fn new(kind: &DataType, rows: usize) -> Self {
+        let nulls = NullBufferBuilder::new(rows);
         match kind {
-            DataType::Int32 | DataType::Date32 => Column::I32(Vec::new(), nulls),
-            DataType::Timestamp(..) => Column::Micros(Vec::new(), nulls),
-            DataType::Decimal128(precision, scale) => Column::Decimal(Vec::new(), nulls, *precision, *scale),
-            DataType::Utf8 => Column::Text(StringBuilder::new()),
-            DataType::Binary => Column::Bytes(BinaryBuilder::new()),
-            DataType::Boolean => Column::Bool(BooleanBuilder::new()),
-            DataType::Dictionary(..) => Column::Symbol(Symbols::default(), nulls),
-            _ => Column::I64(Vec::new(), nulls),
+            DataType::Int32 | DataType::Date32 => Column::I32(Vec::with_capacity(rows), nulls),
+            DataType::Timestamp(..) => Column::Micros(Vec::with_capacity(rows), nulls),
+            DataType::Decimal128(precision, scale) => Column::Decimal(Vec::with_capacity(rows), nulls, *precision, *scale),
+            DataType::Utf8 => Column::Text(StringBuilder::with_capacity(rows, 0)),
+            DataType::Binary => Column::Bytes(BinaryBuilder::with_capacity(rows, 0)),
+            DataType::Boolean => Column::Bool(BooleanBuilder::with_capacity(rows)),
+            DataType::Dictionary(..) => Column::Symbol(Symbols { keys: Vec::with_capacity(rows), ..Symbols::default() }, nulls),
+            _ => Column::I64(Vec::with_capacity(rows), nulls),
         }
     }
 
@@ -101,7 +101,12 @@ pub struct Rows {
 
 impl Rows {
     pub fn new(table: Table) -> Self {
-        let columns = table.schema().fields().iter().map(|field| Column::new(field.data_type())).collect();
+        Self::sized(table, 0)
+    }
+
+    /// With room for so many rows: columns that grow cost more than what is put in them.
+    pub fn sized(table: Table, rows: usize) -> Self {
+        let columns = table.schema().fields().iter().map(|field| Column::new(field.data_type(), rows)).collect();
         Self { table, columns, rows: 0 }
     }
 

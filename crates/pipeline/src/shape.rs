@@ -35,6 +35,11 @@ pub struct RowSet {
 }
 
 impl RowSet {
+    /// For records that make about one row each of their primary table.
+    pub fn sized(primary: Table, rows: usize) -> Self {
+        Self { tables: vec![Rows::sized(primary, rows)], slots: vec![(primary, 0)] }
+    }
+
     pub fn of(&mut self, table: Table) -> &mut Rows {
         let held = self.slots.iter().find(|(held, _)| *held == table).map(|(_, slot)| *slot);
         let slot = held.unwrap_or_else(|| {

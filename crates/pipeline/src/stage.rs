@@ -115,7 +115,7 @@ impl Stage {
             index: &mut self.index,
             records,
             alone,
-            rows: RowSet::default(),
+            rows: RowSet::sized(Table::primary(stream.contract), records.len()),
             fates: vec![Fate::DeadLetter; records.len()],
         };
         for range in runs(records) {

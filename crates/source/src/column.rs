@@ -16,6 +16,12 @@ impl Column {
         Self { bytes: Vec::new(), ends: vec![0] }
     }
 
+    pub(crate) fn with_capacity(values: usize, bytes: usize) -> Self {
+        let mut ends = Vec::with_capacity(values + 1);
+        ends.push(0);
+        Self { bytes: Vec::with_capacity(bytes), ends }
+    }
+
     pub(crate) fn push(&mut self, value: &[u8]) {
         self.bytes.extend_from_slice(value);
         self.ends.push(i32::try_from(self.bytes.len()).unwrap_or(i32::MAX));

@@ -26,13 +26,15 @@ pub struct LogReader {
     end: End,
     next: i64,
     segment: Option<Segment>,
+    /// Records and bytes of the last run: the next is likely of that size, and memory that grows costs more than what is put in it.
+    last: (usize, usize),
 }
 
 impl LogReader {
     /// Reads the log of another process, or one that nobody writes; it takes no lock and changes nothing.
     pub fn open(data_dir: &Path, partition: &Partition, from: i64) -> Result<Self, LogError> {
         let dir = folder::partition_dir(&folder::log_dir(data_dir), partition)?;
-        Ok(Self { partition: partition.clone(), dir, end: End::LastWhole, next: from, segment: None })
+        Ok(Self { partition: partition.clone(), dir, end: End::LastWhole, next: from, segment: None, last: (0, 0) })
     }
 
     pub(super) fn of_partition(log: Arc<PartitionLog>, from: i64) -> Result<Self, LogError> {
@@ -43,7 +45,7 @@ impl LogReader {
         if from > log.durable() {
             return Err(LogError::Lost { partition, asked: from, end: log.durable() });
         }
-        Ok(Self { partition, dir: log.dir.clone(), end: End::Durable(log), next: from, segment: None })
+        Ok(Self { partition, dir: log.dir.clone(), end: End::Durable(log), next: from, segment: None, last: (0, 0) })
     }
 
     /// The offset of the record that [`LogReader::read`] gives next.
@@ -57,7 +59,7 @@ impl LogReader {
             End::Durable(log) => log.durable(),
             End::LastWhole => i64::MAX,
         };
-        let mut run = Run::new();
+        let mut run = Run::sized(self.last);
         while self.next < limit && run.offsets.len() < max_records && run.values.bytes() < max_bytes.min(RUN_BYTES_MAX) {
             if self.segment.is_none() {
                 self.segment = self.find()?;
@@ -81,6 +83,7 @@ impl LogReader {
                 }
             }
         }
+        self.last = (run.offsets.len(), run.values.bytes());
         Ok(run.finish(&self.partition, self.next))
     }
 
@@ -154,8 +157,14 @@ struct Run {
 }
 
 impl Run {
-    fn new() -> Self {
-        Self { offsets: Vec::new(), ingested_at: Vec::new(), values: Column::new(), keys: Column::new(), has_key: Vec::new() }
+    fn sized((records, bytes): (usize, usize)) -> Self {
+        Self {
+            offsets: Vec::with_capacity(records),
+            ingested_at: Vec::with_capacity(records),
+            values: Column::with_capacity(records, bytes + bytes / 16),
+            keys: Column::with_capacity(records, 0),
+            has_key: Vec::with_capacity(records),
+        }
     }
 
     fn push(&mut self, offset: i64, frame: &Frame<'_>) {
