@@ -1,8 +1,8 @@
 //! The topology: one thread reads and shapes, one thread a sink commits. All of it fits this screen.
 //!
 //! ```text
-//!  source (log or file) ──Records──► Stage ──Arc<Batch>──┬─[4 batches]──► archive   every commit interval, or at 48 MiB
-//!     ≤ 8,192 records, ≤ 2 MiB       decode … shape      ├─[4 batches]──► lake      every commit interval, or at 48 MiB
+//!  source (log or file) ──Records──► Stage ──Arc<Batch>──┬─[4 batches]──► archive   a commit interval apart, or at 48 MiB
+//!     ≤ 8,192 records, ≤ 2 MiB       decode … shape      ├─[4 batches]──► lake      a commit interval apart, or at 48 MiB
 //!                                                        └─[4 batches]──► live      at once
 //! ```
 //!

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use kassa_model::star::LINEAGE;
 use kassa_model::{Contract, Currency, Key, Partition, Rate, Table};
 use kassa_pipeline::dedupe::{self, Class, Index, IndexError};
 use kassa_pipeline::dimensions::Members;
@@ -86,19 +87,6 @@ fn members(store: &dyn Store, members: &mut Members) -> Result<(), LogError> {
     Ok(())
 }
 
-/// The columns that tell a record's identity, in each contract's primary table.
-const IDENTITY: [&str; 9] = [
-    "source_topic",
-    "source_partition",
-    "source_offset",
-    "source_index",
-    "event_id",
-    "source",
-    "store_id",
-    "content_hash",
-    "ingested_at",
-];
-
 /// The columns of the business key, in the primary tables of the money contracts.
 fn business_columns(table: Table) -> &'static [&'static str] {
     match table {
@@ -143,7 +131,7 @@ fn nested_sales(contracts: &HashMap<Arc<str>, Contract>) -> Option<Table> {
 
 /// The columns of a primary table's rows that tell the keys of their records.
 pub(crate) fn identity_columns(table: Table) -> Vec<&'static str> {
-    IDENTITY.iter().chain(business_columns(table)).copied().collect()
+    LINEAGE.iter().chain(business_columns(table)).copied().collect()
 }
 
 /// The keys that a row stands for: one or two.
@@ -186,7 +174,7 @@ impl<'r> Held<'r> {
             store: texts(rows, 6)?,
             content: rows.column(7).as_primitive::<Int64Type>(),
             ingested_at: rows.column(8).as_primitive::<TimestampMicrosecondType>(),
-            business: (0..business).map(|at| rows.column(IDENTITY.len() + at)).collect(),
+            business: (0..business).map(|at| rows.column(LINEAGE.len() + at)).collect(),
         })
     }
 

@@ -11,7 +11,7 @@ use arrow_buffer::{NullBuffer, NullBufferBuilder};
 use arrow_schema::{ArrowError, DataType};
 use hashbrown::HashMap;
 use kassa_model::decimal::Decimal;
-use kassa_model::{Key, Table};
+use kassa_model::{Contract, Key, Records, Table};
 
 /// Values of a few distinct texts.
 #[derive(Debug, Default)]
@@ -118,6 +118,29 @@ impl Rows {
     pub fn row(&mut self) -> Row<'_> {
         self.rows += 1;
         Row { columns: self.columns.iter_mut(), table: self.table }
+    }
+
+    /// A row of `rejected` for one of the records, as it is set aside. `verdict` is its reason, field and detail.
+    pub fn letter(&mut self, records: &Records, index: usize, stream: &str, contract: Contract, verdict: [&str; 3]) {
+        let [reason, field, detail] = verdict;
+        let _row = self
+            .row()
+            .text(records.partition.topic.as_ref())
+            .i64(records.partition.number)
+            .i64(records.offsets[index])
+            .i32(0)
+            .i64(records.timestamps[index])
+            .bytes(records.key(index))
+            .text(records.headers.get(index).map(AsRef::as_ref))
+            .no_i32()
+            .bytes(records.value(index))
+            .text(stream)
+            .text(contract.name())
+            .text(reason)
+            .text(field)
+            .text(detail)
+            .i64(records.ingested_at[index])
+            .i64(None);
     }
 
     pub fn finish(self) -> Result<RecordBatch, ArrowError> {

@@ -356,25 +356,8 @@ impl Run<'_> {
     }
 
     fn reject(&mut self, index: usize, letter: &DeadLetter) {
-        let records = self.records;
-        let row = self.rows.of(Table::Rejected).row();
-        let _row = row
-            .text(records.partition.topic.as_ref())
-            .i64(records.partition.number)
-            .i64(records.offsets[index])
-            .i32(0)
-            .i64(records.timestamps[index])
-            .bytes(records.key(index))
-            .text(records.headers.get(index).map(AsRef::as_ref))
-            .no_i32()
-            .bytes(records.value(index))
-            .text(self.stream.name.as_ref())
-            .text(self.stream.contract.name())
-            .text(letter.reason.code())
-            .text(letter.field.as_ref())
-            .text(letter.detail.as_ref())
-            .i64(records.ingested_at[index])
-            .i64(None);
+        let verdict = [letter.reason.code(), letter.field.as_ref(), letter.detail.as_ref()];
+        self.rows.of(Table::Rejected).letter(self.records, index, &self.stream.name, self.stream.contract, verdict);
     }
 }
 

@@ -7,6 +7,9 @@ export interface Choice {
   current?: boolean;
 }
 
+/** Where the focus goes when a list opens: the choice that holds now. */
+const entry = (list: HTMLElement): HTMLElement | null => list.querySelector("[aria-current]") ?? list.querySelector("a");
+
 /** A button that opens a list of links: each choice is a view of its own with an address. */
 export function Menu({ label, name, choices, children }: { label: string; name: string; choices: Choice[]; children?: ComponentChildren }): JSX.Element {
   const id = useId();
@@ -18,20 +21,22 @@ export function Menu({ label, name, choices, children }: { label: string; name: 
     const left = Math.min(Math.max(8, from.right - list.current.offsetWidth), Math.max(8, innerWidth - list.current.offsetWidth - 8));
     list.current.style.left = `${left}px`;
     list.current.style.top = `${from.bottom + 4}px`;
-    list.current.querySelector<HTMLElement>("[aria-current], a")?.focus();
+    if (!list.current.contains(document.activeElement)) entry(list.current)?.focus();
   };
+  // On the button too: the browser says that a list has opened some time after it has, and a fast key may be first.
   const onKeyDown = (event: KeyboardEvent): void => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step || !list.current) return;
     event.preventDefault();
+    if (!list.current.matches(":popover-open")) return list.current.showPopover();
     const links = [...list.current.querySelectorAll<HTMLElement>("a, button, input")];
-    const at = links.indexOf(document.activeElement as HTMLElement);
-    links[(at + step + links.length) % links.length]?.focus();
+    const from = list.current.contains(document.activeElement) ? document.activeElement : entry(list.current);
+    links[(links.indexOf(from as HTMLElement) + step + links.length) % links.length]?.focus();
   };
   const hide = (): void => list.current?.hidePopover();
   return (
     <>
-      <button ref={button} type="button" class="chip" popovertarget={id} aria-label={`${name}: ${label}`} aria-haspopup="true">
+      <button ref={button} type="button" class="chip" popovertarget={id} aria-label={`${name}: ${label}`} aria-haspopup="true" onKeyDown={onKeyDown}>
         <span class="chip-label">{label}</span>
         <span aria-hidden="true" class="caret" />
       </button>

@@ -95,24 +95,7 @@ impl Prover<'_> {
 /// The hash that a letter's record must have, but for the verdict.
 pub(super) fn record_of(records: &Records, index: usize, stream: &str, contract: Contract) -> Result<u128, LogError> {
     let mut rows = Rows::new(Table::Rejected);
-    let _row = rows
-        .row()
-        .text(records.partition.topic.as_ref())
-        .i64(records.partition.number)
-        .i64(records.offsets[index])
-        .i32(0)
-        .i64(records.timestamps[index])
-        .bytes(records.key(index))
-        .text(records.headers.get(index).map(AsRef::as_ref))
-        .no_i32()
-        .bytes(records.value(index))
-        .text(stream)
-        .text(contract.name())
-        .text("")
-        .text("")
-        .text("")
-        .i64(records.ingested_at[index])
-        .i64(None);
+    rows.letter(records, index, stream, contract, [""; 3]);
     let rows = rows.finish().map_err(|error| LogError::Encode(error.to_string()))?;
     let hashes = hash::rows(&read::plain(&rows)?, &VERDICT)?;
     Ok(hashes.first().copied().unwrap_or_default())
