@@ -21,10 +21,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const TOPIC: &str = "order_lines";
 /// Bytes of records that a commit holds.
-const COMMIT_BYTES: usize = 32 << 20;
+const COMMIT_BYTES: usize = 48 << 20;
 
 fn main() -> anyhow::Result<()> {
-    let records: u64 = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(1_000_000);
+    let mut arguments = std::env::args().skip(1);
+    let records: u64 = arguments.next().and_then(|count| count.parse().ok()).unwrap_or(1_000_000);
+    // One part alone, for a profile.
+    let only = arguments.next();
+    let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     let dir = tempfile::tempdir()?;
     let truth = fill(dir.path(), records)?;
     eprintln!(
@@ -32,19 +36,31 @@ fn main() -> anyhow::Result<()> {
         truth.bytes / truth.counts.read.max(1)
     );
     let mut rows = Vec::new();
-    rows.push(timed("read the log", &truth, || read(dir.path(), &mut |_, _| Ok(())))?);
-    rows.push(timed("read, decode, dedupe, shape", &truth, || shape(dir.path(), &truth, &mut |_| Ok(())))?);
+    if wanted("read") {
+        rows.push(timed("read the log", &truth, || read(dir.path(), &mut |_, _| Ok(())))?);
+    }
+    if wanted("shape") {
+        rows.push(timed("read, decode, dedupe, shape", &truth, || shape(dir.path(), &truth, &mut |_| Ok(())))?);
+    }
     let mut batches = Vec::new();
-    shape(dir.path(), &truth, &mut |batch| {
-        batches.push(batch);
-        Ok(())
-    })?;
-    rows.push(timed("write the lake alone", &truth, || sink_all(&dir.path().join("l"), &batches, false, true))?);
-    rows.push(timed("write the archive alone", &truth, || sink_all(&dir.path().join("a"), &batches, true, false))?);
+    if wanted("lake") || wanted("archive") {
+        shape(dir.path(), &truth, &mut |batch| {
+            batches.push(batch);
+            Ok(())
+        })?;
+    }
+    if wanted("lake") {
+        rows.push(timed("write the lake alone", &truth, || sink_all(&dir.path().join("l"), &batches, false, true))?);
+    }
+    if wanted("archive") {
+        rows.push(timed("write the archive alone", &truth, || sink_all(&dir.path().join("a"), &batches, true, false))?);
+    }
     drop(batches);
-    let whole = dir.path().join("w");
-    rows.push(timed("log to archive + lake", &truth, || all(dir.path(), &whole, &truth))?);
-    check(&whole, &truth)?;
+    if wanted("all") {
+        let whole = dir.path().join("w");
+        rows.push(timed("log to archive + lake", &truth, || all(dir.path(), &whole, &truth))?);
+        check(&whole, &truth)?;
+    }
     for row in &rows {
         eprintln!("{row}");
     }

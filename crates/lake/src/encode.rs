@@ -33,9 +33,14 @@ fn column(properties: WriterPropertiesBuilder, name: &str, kind: &DataType) -> W
         ("source_offset" | "offset" | "source_index" | "ingested_at" | "occurred_at" | "moved_at" | "ordered_at", _) => {
             properties.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED)
         }
+        // Sums and products are seldom the same, and looking each up costs more than packing it; prices and pieces repeat.
+        (name, DataType::Decimal128(..)) if !["unit_price", "price", "quantity"].contains(&name) => {
+            properties.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED)
+        }
         (_, DataType::Dictionary(..) | DataType::Int32 | DataType::Decimal128(..)) => {
             properties.set_column_dictionary_enabled(path, true)
         }
+        ("order_key" | "customer_key" | "person_key" | "session_key", _) => properties,
         (name, DataType::Int64) if name.ends_with("_key") || name.ends_with("partition") => {
             properties.set_column_dictionary_enabled(path, true)
         }

@@ -45,6 +45,9 @@ impl<const SCALE: u32> Decimal<SCALE> {
             [b'+', rest @ ..] => (false, rest),
             rest => (false, rest),
         };
+        if let Some(units) = short(digits, SCALE) {
+            return Ok(Self(if negative { -units } else { units }));
+        }
         let parts = Digits::scan(digits, SCALE)?;
         let units = parts.to_units(SCALE)?;
         if units >= Self::LIMIT {
@@ -65,6 +68,10 @@ impl<const SCALE: u32> Decimal<SCALE> {
             }
             value / by
         };
+        Self::bounded(units)
+    }
+
+    fn bounded(units: i128) -> Result<Self, DecimalError> {
         if units.abs() >= Self::LIMIT {
             return Err(DecimalError::TooLarge);
         }
@@ -80,6 +87,9 @@ impl Amount {
 
     /// This amount in the currency that `rate` leads to, rounded half-even to 6 places.
     pub fn at(self, rate: Rate) -> Result<Amount, DecimalError> {
+        if rate.0 == Rate::ONE {
+            return Ok(self);
+        }
         Self::bounded(round_half_even(i128::from(self.0) * i128::from(rate.0), i128::from(Rate::ONE)))
     }
 
@@ -87,14 +97,17 @@ impl Amount {
     pub fn minus(self, other: Amount) -> Result<Amount, DecimalError> {
         Self::bounded(i128::from(self.0) - i128::from(other.0))
     }
-
-    fn bounded(units: i128) -> Result<Amount, DecimalError> {
-        Self::from_scaled(units, 6)
-    }
 }
 
 /// `value / by`, ties to even. `by` is positive.
 pub fn round_half_even(value: i128, by: i128) -> i128 {
+    // Nearly always small, and then several times faster.
+    if let (Ok(value), Ok(by)) = (i64::try_from(value), i32::try_from(by)) {
+        let by = i64::from(by);
+        let (floor, twice) = (value.div_euclid(by), value.rem_euclid(by) * 2);
+        let up = twice > by || (twice == by && floor.rem_euclid(2) == 1);
+        return i128::from(floor) + i128::from(up);
+    }
     let floor = value.div_euclid(by);
     let twice = value.rem_euclid(by) * 2;
     match twice.cmp(&by) {
@@ -127,6 +140,27 @@ impl<const SCALE: u32> fmt::Debug for Decimal<SCALE> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// Units of 10^-scale, of a number that needs no care: at most 11 characters, all digits but for one point, no more of them behind
+/// it than the scale has.
+fn short(text: &[u8], scale: u32) -> Option<i64> {
+    if text.len() > 11 || scale > 7 {
+        return None;
+    }
+    let (mut value, mut fraction, mut seen_point) = (0_i64, 0, false);
+    for byte in text {
+        match byte {
+            b'0'..=b'9' => {
+                value = value * 10 + i64::from(byte - b'0');
+                fraction += u32::from(seen_point);
+            }
+            b'.' if !seen_point => seen_point = true,
+            _ => return None,
+        }
+    }
+    let has_digits = text.len() > usize::from(seen_point);
+    (has_digits && fraction <= scale).then(|| value * 10_i64.pow(scale - fraction))
 }
 
 /// The significant digits of a number and the power of ten they stand at.

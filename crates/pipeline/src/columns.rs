@@ -27,7 +27,7 @@ impl Plan {
         payload.extra.push_str(extra);
         for (slot, column) in self.slots.iter().zip(columns.columns()) {
             if let Some(slot) = *slot {
-                payload.slots[slot] = cell(column.as_ref(), row, layout.kinds[slot]);
+                payload.set(slot, cell(column.as_ref(), row, layout.kinds[slot]));
             }
         }
     }

@@ -9,6 +9,8 @@ use kassa_model::{Contract, DeadLetter, Reason};
 use serde::de::{DeserializeSeed, Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+mod flat;
+
 /// A field's value as it was read: not yet held against the contract.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub enum Value<'a> {
@@ -82,7 +84,7 @@ impl Layout {
 /// One record's fields, reused from record to record.
 #[derive(Debug)]
 pub struct Payload<'a> {
-    pub slots: Vec<Value<'a>>,
+    slots: Vec<Value<'a>>,
     /// Unknown fields as a JSON object; empty if there are none.
     pub extra: String,
     /// The slots that the record has named, with null too: a bit each.
@@ -97,9 +99,26 @@ impl<'a> Payload<'a> {
     }
 
     pub fn clear(&mut self) {
-        self.slots.fill(Value::Absent);
+        while self.named != 0 {
+            self.slots[self.named.trailing_zeros() as usize] = Value::Absent;
+            self.named &= self.named - 1;
+        }
         self.extra.clear();
-        self.named = 0;
+    }
+
+    pub(crate) fn get(&self, slot: usize) -> &Value<'a> {
+        &self.slots[slot]
+    }
+
+    /// Whether the slot was not named before.
+    ///
+    /// No contract has 64 slots: `a_layout_has_a_bit_for_every_slot` counts them.
+    pub(crate) fn set(&mut self, slot: usize, value: Value<'a>) -> bool {
+        let bit = 1 << (slot % 64);
+        let is_first = self.named & bit == 0;
+        self.named |= bit;
+        self.slots[slot] = value;
+        is_first
     }
 }
 
@@ -108,12 +127,25 @@ const DEPTH_MAX: usize = 128;
 
 /// Decodes a JSON object in the contract's own form.
 pub fn json<'a>(layout: &Layout, bytes: &'a [u8], payload: &mut Payload<'a>) -> Result<(), DeadLetter> {
+    text(layout, utf8(bytes)?, payload)
+}
+
+/// As [`json`], of bytes that are known to be UTF-8.
+pub(crate) fn text<'a>(layout: &Layout, text: &'a str, payload: &mut Payload<'a>) -> Result<(), DeadLetter> {
     payload.clear();
-    let text = utf8(bytes)?;
+    match flat::read(text, &mut Fields { layout, payload }) {
+        Some(()) => Ok(()),
+        None => parsed(layout, text, payload),
+    }
+}
+
+/// What the parser alone makes of a record.
+fn parsed<'a>(layout: &Layout, text: &'a str, payload: &mut Payload<'a>) -> Result<(), DeadLetter> {
+    payload.clear();
     let mut json = serde_json::Deserializer::from_str(text);
     let mut refused = None;
-    let fields = Fields { layout, payload, refused: &mut refused };
-    let read = json.deserialize_map(fields).and_then(|()| json.end());
+    let object = Object { fields: Fields { layout, payload }, refused: &mut refused };
+    let read = json.deserialize_map(object).and_then(|()| json.end());
     match (refused, read) {
         (Some(letter), _) => Err(letter),
         (None, Ok(())) => Ok(()),
@@ -202,15 +234,20 @@ pub(crate) fn value<'a>(raw: &'a str, path: impl Fn() -> String) -> Result<Value
     })
 }
 
-/// Reads the keys and values of the outer object into slots.
+/// Puts fields of the outer object into slots.
 struct Fields<'s, 'a> {
     layout: &'s Layout,
     payload: &'s mut Payload<'a>,
+}
+
+/// The outer object, as the parser reads it.
+struct Object<'s, 'a> {
+    fields: Fields<'s, 'a>,
     /// Set when the record is JSON but its fields cannot be taken; the parser is stopped then.
     refused: &'s mut Option<DeadLetter>,
 }
 
-impl<'a> Visitor<'a> for Fields<'_, 'a> {
+impl<'a> Visitor<'a> for Object<'_, 'a> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -221,7 +258,7 @@ impl<'a> Visitor<'a> for Fields<'_, 'a> {
         let mut nth = 0;
         while let Some(Name(name)) = map.next_key::<Name<'a>>()? {
             let raw: &'a RawValue = map.next_value()?;
-            if let Err(letter) = self.take(nth, &name, raw.get()) {
+            if let Err(letter) = self.fields.take(nth, &name, raw.get()) {
                 *self.refused = Some(letter);
                 return Err(serde::de::Error::custom("refused"));
             }
@@ -233,32 +270,44 @@ impl<'a> Visitor<'a> for Fields<'_, 'a> {
 
 impl<'a> Fields<'_, 'a> {
     fn take(&mut self, nth: usize, name: &str, raw: &'a str) -> Result<(), DeadLetter> {
-        let guess = self.payload.order.get(nth).copied().flatten().filter(|slot| self.layout.names[*slot] == name);
-        let slot = guess.or_else(|| self.layout.slot(name));
-        if guess.is_none() {
-            self.payload.order.resize(self.payload.order.len().max(nth + 1).min(256), None);
-            if let Some(place) = self.payload.order.get_mut(nth) {
-                *place = slot;
-            }
-        }
-        match slot {
+        match self.find(nth, name) {
             Some(slot) => self.put(slot, value(raw, || self.layout.path(slot))?),
-            None => match self.layout.addresses.get(name) {
-                Some(first) => self.address(name, *first, raw),
-                None => self.keep(name, raw),
-            },
+            None => self.other(name, raw),
+        }
+    }
+
+    /// The slot of the n-th field of the last record.
+    fn guess(&self, nth: usize) -> Option<usize> {
+        self.payload.order.get(nth).copied().flatten()
+    }
+
+    /// The slot of a field, which is remembered as the n-th.
+    fn find(&mut self, nth: usize, name: &str) -> Option<usize> {
+        let guess = self.guess(nth).filter(|slot| self.layout.names[*slot] == name);
+        if guess.is_some() {
+            return guess;
+        }
+        let slot = self.layout.slot(name);
+        self.payload.order.resize(self.payload.order.len().max(nth + 1).min(256), None);
+        if let Some(place) = self.payload.order.get_mut(nth) {
+            *place = slot;
+        }
+        slot
+    }
+
+    /// A field that has no slot of its own.
+    fn other(&mut self, name: &str, raw: &'a str) -> Result<(), DeadLetter> {
+        match self.layout.addresses.get(name) {
+            Some(first) => self.address(name, *first, raw),
+            None => self.keep(name, raw),
         }
     }
 
     fn put(&mut self, slot: usize, value: Value<'a>) -> Result<(), DeadLetter> {
-        // No contract has 64 slots: `a_layout_has_a_bit_for_every_slot` counts them.
-        let bit = 1 << (slot % 64);
-        if self.payload.named & bit != 0 {
-            return Err(DeadLetter::new(Reason::DuplicateField, self.layout.path(slot), "the field appears twice"));
+        if self.payload.set(slot, value) {
+            return Ok(());
         }
-        self.payload.named |= bit;
-        self.payload.slots[slot] = value;
-        Ok(())
+        Err(DeadLetter::new(Reason::DuplicateField, self.layout.path(slot), "the field appears twice"))
     }
 
     fn address(&mut self, name: &str, first: usize, raw: &'a str) -> Result<(), DeadLetter> {

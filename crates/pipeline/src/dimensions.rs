@@ -1,12 +1,15 @@
 //! Members of dimensions, each written when it is first named. Keys are computed, so a member needs no look-up and a fact that
 //! names it before its master data has come needs no re-keying later.
 
-use hashbrown::HashMap;
-use kassa_model::{Currency, Key, Table, country, key};
+use std::hash::{BuildHasherDefault, Hasher};
 
-use crate::event::Address;
+use hashbrown::HashMap;
+use kassa_model::{Currency, Key, Table, country};
+
+use crate::event::{Address, Envelope};
 use crate::rows::Row;
 use crate::shape::Shaper;
+use crate::validate::mix;
 
 /// Two members have one key: the lake would add up what does not belong together.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -17,20 +20,66 @@ pub struct Collision {
     pub natural: String,
 }
 
-/// The members already written, with a second hash of their natural key: 16 bytes a member.
+/// The members already written, each with a second hash of its natural key: 16 bytes a member.
 #[derive(Debug, Default)]
 pub struct Members {
-    known: HashMap<(Table, i64), u32>,
+    /// By the table's place in [`Table::ALL`].
+    known: [HashMap<i64, u32, BuildHasherDefault<Itself>>; Table::ALL.len()],
+    /// The member of each small table that was named last: nearly every record names it again, and comparing is cheaper than
+    /// hashing.
+    last: [Last; Table::ALL.len()],
+}
+
+#[derive(Debug, Default)]
+struct Last {
+    key: Key,
+    natural: String,
+    /// Where each part of the natural key ends.
+    ends: Vec<usize>,
+}
+
+impl Last {
+    fn is(&self, natural: &[&str]) -> bool {
+        let mut start = 0;
+        self.ends.len() == natural.len()
+            && self.ends.iter().zip(natural).all(|(end, part)| {
+                let same = &self.natural.as_bytes()[start..*end] == part.as_bytes();
+                start = *end;
+                same
+            })
+    }
+
+    fn set(&mut self, key: Key, natural: &[&str]) {
+        self.key = key;
+        self.natural.clear();
+        self.ends.clear();
+        for part in natural {
+            self.natural.push_str(part);
+            self.ends.push(self.natural.len());
+        }
+    }
 }
 
 impl Members {
+    /// The key of the member of `kind` with this natural key, and whether this is its first sight.
+    pub fn meet(&mut self, table: Table, kind: &str, natural: &[&str]) -> Result<(Key, bool), Collision> {
+        let last = &self.last[table as usize];
+        if last.is(natural) {
+            return Ok((last.key, false));
+        }
+        let key = Key::of(kind, natural);
+        let is_new = self.is_new(table, key, natural)?;
+        self.last[table as usize].set(key, natural);
+        Ok((key, is_new))
+    }
+
     /// Whether this is the first sight of the member.
     pub fn is_new(&mut self, table: Table, key: Key, natural: &[&str]) -> Result<bool, Collision> {
         if key == Key::UNKNOWN {
             return Ok(false);
         }
         let check = check(natural);
-        match self.known.entry((table, key.0)) {
+        match self.known[table as usize].entry(key.0) {
             hashbrown::hash_map::Entry::Vacant(entry) => {
                 entry.insert(check);
                 Ok(true)
@@ -45,41 +94,77 @@ impl Members {
         }
     }
 
+    /// Fetches from memory what [`is_new`](Self::is_new) will ask of these keys, many at once.
+    pub fn warm(&self, table: Table, keys: impl Iterator<Item = Key>) {
+        let known = &self.known[table as usize];
+        std::hint::black_box(keys.fold(0, |seen, key| seen ^ known.get(&key.0).copied().unwrap_or_default()));
+    }
+
     pub fn len(&self) -> usize {
-        self.known.len()
+        self.known.iter().map(HashMap::len).sum()
     }
 
     /// Takes note of a member whose natural key is not known any more: its key is, and is taken for right.
     pub fn remember(&mut self, table: Table, key: Key) {
-        self.known.entry((table, key.0)).or_insert(UNCHECKED);
+        self.known[table as usize].entry(key.0).or_insert(UNCHECKED);
     }
 
     /// Forgets all.
     pub fn clear(&mut self) {
-        self.known.clear();
+        self.known.iter_mut().for_each(HashMap::clear);
+        self.last.fill_with(Last::default);
     }
 
     pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
+        self.len() == 0
+    }
+}
+
+/// The hash of a key, which is one itself.
+#[derive(Debug, Default)]
+pub struct Itself(u64);
+
+impl Hasher for Itself {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    /// Keys have 63 bits: the map takes the highest for its tags.
+    fn write_i64(&mut self, key: i64) {
+        self.0 = u64::from_ne_bytes(key.to_ne_bytes()).rotate_left(1);
     }
 }
 
 /// In place of the hash of a natural key that is not known.
 const UNCHECKED: u32 = 0;
 
+/// A hash of a natural key that has nothing in common with its key.
 fn check(natural: &[&str]) -> u32 {
-    let hash = key::hash("check", natural).to_le_bytes();
+    let mut state = 0_u64;
+    for part in natural {
+        state = mix(state, part.len() as u64);
+        for chunk in part.as_bytes().chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            state = mix(state, u64::from_le_bytes(word));
+        }
+    }
+    let hash = (state ^ (state >> 32)).to_le_bytes();
     u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]]).max(UNCHECKED + 1)
 }
 
 impl Shaper<'_> {
-    fn member(&mut self, table: Table, key: Key, natural: &[&str]) -> Result<bool, Collision> {
-        self.memory.members.is_new(table, key, natural)
+    fn member(&mut self, table: Table, kind: &str, natural: &[&str]) -> Result<(Key, bool), Collision> {
+        self.memory.members.meet(table, kind, natural)
     }
 
-    pub(crate) fn customer(&mut self, store: &str, id: &str) -> Result<Key, Collision> {
-        let key = Key::of("customer", &[store, id]);
-        if self.member(Table::DimCustomer, key, &[store, id])? {
+    pub(crate) fn customer(&mut self, envelope: &Envelope<'_>) -> Result<Key, Collision> {
+        let (key, id) = (envelope.customer, envelope.customer_id);
+        if self.memory.members.is_new(Table::DimCustomer, key, &[envelope.store_id, id])? {
             self.add(Table::DimCustomer, |row, at| {
                 row.key(key).text(id).text(None).text(None).key(Key::UNKNOWN).i64(at).bool(true).text(None)
             });
@@ -98,7 +183,7 @@ impl Shaper<'_> {
         let Some(id) = id else { return Ok(Key::UNKNOWN) };
         let natural = [store, variant.unwrap_or_default(), id];
         let key = Key::of("product", &natural);
-        if self.member(Table::DimProduct, key, &natural)? {
+        if self.memory.members.is_new(Table::DimProduct, key, &natural)? {
             let category = self.category(said.category)?;
             self.add(Table::DimProduct, |row, at| {
                 row.key(key)
@@ -127,9 +212,9 @@ impl Shaper<'_> {
         let ends = path.match_indices(" > ").map(|(at, _)| at).chain([path.len()]);
         for end in ends {
             let upto = &path[..end];
-            let key = Key::of("category", &[upto]);
+            let (key, is_new) = self.member(Table::DimCategory, "category", &[upto])?;
             level += 1;
-            if self.member(Table::DimCategory, key, &[upto])? {
+            if is_new {
                 let name = upto.rsplit(" > ").next().unwrap_or(upto);
                 self.add(Table::DimCategory, |row, _| row.key(key).text(name).i32(level).key(parent).text(upto));
             }
@@ -140,8 +225,8 @@ impl Shaper<'_> {
 
     pub(crate) fn country(&mut self, code: Option<&str>) -> Result<Key, Collision> {
         let code = code.unwrap_or_default();
-        let key = Key::of("country", &[code]);
-        if self.member(Table::DimCountry, key, &[code])? {
+        let (key, is_new) = self.member(Table::DimCountry, "country", &[code])?;
+        if is_new {
             let name = country::name_of(code).unwrap_or(code);
             self.add(Table::DimCountry, |row, _| row.key(key).text(code).text(name));
         }
@@ -152,8 +237,8 @@ impl Shaper<'_> {
         let country = self.country(address.country)?;
         let Some(name) = address.city else { return Ok(Key::UNKNOWN) };
         let natural = [address.country.unwrap_or_default(), address.region.unwrap_or_default(), name];
-        let key = Key::of("city", &natural);
-        if self.member(Table::DimCity, key, &natural)? {
+        let (key, is_new) = self.member(Table::DimCity, "city", &natural)?;
+        if is_new {
             self.add(Table::DimCity, |row, _| row.key(key).text(name).text(address.region).key(country));
         }
         Ok(key)
@@ -163,24 +248,23 @@ impl Shaper<'_> {
     pub(crate) fn address(&mut self, address: &Address<'_>) -> Result<(Key, Key), Collision> {
         let city = self.city(address)?;
         let country = self.country(address.country)?;
-        let part = |part: Option<&'_ str>| part.unwrap_or_default().to_owned();
-        let natural =
-            [part(address.street), part(address.region), part(address.country), part(address.city), part(address.postcode)];
-        if natural.iter().all(String::is_empty) {
+        let parts = [address.street, address.region, address.country, address.city, address.postcode];
+        if parts.iter().flatten().all(|part| part.is_empty()) {
             return Ok((Key::UNKNOWN, country));
         }
         // The closing word keeps an address without a postcode from being taken for an unknown one.
-        let natural = [natural[0].as_str(), &natural[1], &natural[2], &natural[3], &natural[4], "address"];
-        let key = Key::of("address", &natural);
-        if self.member(Table::DimAddress, key, &natural)? {
+        let [street, region, code, city_name, postcode] = parts.map(Option::unwrap_or_default);
+        let natural = [street, region, code, city_name, postcode, "address"];
+        let (key, is_new) = self.member(Table::DimAddress, "address", &natural)?;
+        if is_new {
             self.add(Table::DimAddress, |row, _| row.key(key).text(address.postcode).key(city));
         }
         Ok((key, country))
     }
 
     fn named(&mut self, table: Table, kind: &str, name: &str) -> Result<Key, Collision> {
-        let key = Key::of(kind, &[name]);
-        if self.member(table, key, &[name])? {
+        let (key, is_new) = self.member(table, kind, &[name])?;
+        if is_new {
             self.add(table, |row, _| row.key(key).text(name));
         }
         Ok(key)
@@ -200,8 +284,8 @@ impl Shaper<'_> {
 
     pub(crate) fn currency(&mut self, currency: Option<Currency>) -> Result<(), Collision> {
         let Some(currency) = currency else { return Ok(()) };
-        let key = Key::of("currency", &[currency.code()]);
-        if self.member(Table::DimCurrency, key, &[currency.code()])? {
+        let (key, is_new) = self.member(Table::DimCurrency, "currency", &[currency.code()])?;
+        if is_new {
             let digits = i32::try_from(currency.minor_digits()).unwrap_or(2);
             self.add(Table::DimCurrency, |row, _| row.key(key).text(currency.code()).i32(digits));
         }

@@ -1,7 +1,7 @@
 //! Validated events: what a record says, in the contract's terms. Texts borrow from the record.
 
 use kassa_model::contract::{Contract, EVENT_TYPES};
-use kassa_model::{Amount, Currency, DeadLetter, Quantity, Rate, Reason};
+use kassa_model::{Amount, Currency, DeadLetter, Key, Quantity, Rate, Reason};
 
 use crate::decode::{Layout, Payload};
 use crate::validate::Reader;
@@ -17,6 +17,7 @@ pub struct Envelope<'r> {
     pub session_id: Option<&'r str>,
     pub anonymous_id: Option<&'r str>,
     pub customer_id: &'r str,
+    pub customer: Key,
     pub is_test: bool,
     pub is_bot: bool,
 }
@@ -247,18 +248,20 @@ fn envelope<'r>(r: &mut Reader<'r, '_>, contract: Contract) -> Result<Envelope<'
     r.timestamp("sent_at")?;
     // Ids and the details of delivery differ between two sendings of one thing; all that follows must not.
     r.forget();
+    let store_id = r.id("store_id")?.unwrap_or_default();
+    let (channel, session_id, anonymous_id) = (r.id("channel")?.unwrap_or_default(), r.id("session_id")?, r.id("anonymous_id")?);
+    let customer_id = r.id("customer_id")?;
+    let customer_id = if contract == Contract::Customer { r.must(customer_id)? } else { customer_id.unwrap_or_default() };
     Ok(Envelope {
         event_id,
         occurred_at,
         source,
-        store_id: r.id("store_id")?.unwrap_or_default(),
-        channel: r.id("channel")?.unwrap_or_default(),
-        session_id: r.id("session_id")?,
-        anonymous_id: r.id("anonymous_id")?,
-        customer_id: {
-            let customer_id = r.id("customer_id")?;
-            if contract == Contract::Customer { r.must(customer_id)? } else { customer_id.unwrap_or_default() }
-        },
+        store_id,
+        channel,
+        session_id,
+        anonymous_id,
+        customer_id,
+        customer: Key::of("customer", &[store_id, customer_id]),
         is_test: r.boolean("is_test")?.unwrap_or(false),
         is_bot: r.boolean("is_bot")?.unwrap_or(false),
     })

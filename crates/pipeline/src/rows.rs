@@ -14,8 +14,8 @@ use kassa_model::decimal::Decimal;
 use kassa_model::{Contract, Key, Records, Table};
 
 /// Values of a few distinct texts.
-#[derive(Debug, Default)]
-pub struct Symbols {
+#[derive(Debug)]
+struct Symbols {
     values: Vec<String>,
     index: HashMap<String, i32>,
     keys: Vec<i32>,
@@ -23,20 +23,23 @@ pub struct Symbols {
 }
 
 impl Symbols {
+    #[inline]
     fn put(&mut self, text: &str) {
         let same = usize::try_from(self.last).ok().and_then(|last| self.values.get(last)).is_some_and(|last| last == text);
         if !same {
-            self.last = match self.index.get(text) {
-                Some(key) => *key,
-                None => {
-                    let key = i32::try_from(self.values.len()).unwrap_or(i32::MAX);
-                    self.values.push(text.to_owned());
-                    self.index.insert(text.to_owned(), key);
-                    key
-                }
-            };
+            self.last = self.find(text);
         }
         self.keys.push(self.last);
+    }
+
+    fn find(&mut self, text: &str) -> i32 {
+        if let Some(key) = self.index.get(text) {
+            return *key;
+        }
+        let key = i32::try_from(self.values.len()).unwrap_or(i32::MAX);
+        self.values.push(text.to_owned());
+        self.index.insert(text.to_owned(), key);
+        key
     }
 }
 
@@ -63,7 +66,10 @@ impl Column {
             DataType::Utf8 => Column::Text(StringBuilder::with_capacity(rows, 0)),
             DataType::Binary => Column::Bytes(BinaryBuilder::with_capacity(rows, 0)),
             DataType::Boolean => Column::Bool(BooleanBuilder::with_capacity(rows)),
-            DataType::Dictionary(..) => Column::Symbol(Symbols { keys: Vec::with_capacity(rows), ..Symbols::default() }, nulls),
+            DataType::Dictionary(..) => Column::Symbol(
+                Symbols { values: Vec::new(), index: HashMap::new(), keys: Vec::with_capacity(rows), last: 0 },
+                nulls,
+            ),
             _ => Column::I64(Vec::with_capacity(rows), nulls),
         }
     }
@@ -117,7 +123,7 @@ impl Rows {
     /// Starts a row; its cells follow in the order of the columns.
     pub fn row(&mut self) -> Row<'_> {
         self.rows += 1;
-        Row { columns: self.columns.iter_mut(), table: self.table }
+        Row { columns: self.columns.iter_mut() }
     }
 
     /// A row of `rejected` for one of the records, as it is set aside. `verdict` is its reason, field and detail.
@@ -156,16 +162,16 @@ impl Rows {
 #[derive(Debug)]
 pub struct Row<'r> {
     columns: std::slice::IterMut<'r, Column>,
-    table: Table,
 }
 
 impl Row<'_> {
+    #[inline(always)]
     fn column(&mut self) -> Option<&mut Column> {
         self.columns.next()
     }
 
+    #[inline(always)]
     pub fn i64(mut self, value: impl Into<Option<i64>>) -> Self {
-        let table = self.table;
         match self.column() {
             Some(Column::I64(values, nulls) | Column::Micros(values, nulls)) => match value.into() {
                 Some(value) => {
@@ -177,41 +183,41 @@ impl Row<'_> {
                     nulls.append_null();
                 }
             },
-            other => misplaced(table, "i64", other.as_deref()),
+            other => misplaced("i64", other.as_deref()),
         }
         self
     }
 
+    #[inline(always)]
     pub fn key(self, key: Key) -> Self {
         self.i64(key.0)
     }
 
+    #[inline(always)]
     pub fn i32(mut self, value: i32) -> Self {
-        let table = self.table;
         match self.column() {
             Some(Column::I32(values, nulls)) => {
                 values.push(value);
                 nulls.append_non_null();
             }
-            other => misplaced(table, "i32", other.as_deref()),
+            other => misplaced("i32", other.as_deref()),
         }
         self
     }
 
     pub fn no_i32(mut self) -> Self {
-        let table = self.table;
         match self.column() {
             Some(Column::I32(values, nulls)) => {
                 values.push(0);
                 nulls.append_null();
             }
-            other => misplaced(table, "i32", other.as_deref()),
+            other => misplaced("i32", other.as_deref()),
         }
         self
     }
 
+    #[inline(always)]
     pub fn decimal<const SCALE: u32>(mut self, value: impl Into<Option<Decimal<SCALE>>>) -> Self {
-        let table = self.table;
         match self.column() {
             Some(Column::Decimal(values, nulls, ..)) => match value.into() {
                 Some(value) => {
@@ -223,13 +229,13 @@ impl Row<'_> {
                     nulls.append_null();
                 }
             },
-            other => misplaced(table, "decimal", other.as_deref()),
+            other => misplaced("decimal", other.as_deref()),
         }
         self
     }
 
+    #[inline(always)]
     pub fn text<'t>(mut self, value: impl Into<Option<&'t str>>) -> Self {
-        let table = self.table;
         match self.column() {
             Some(Column::Text(builder)) => builder.append_option(value.into()),
             Some(Column::Symbol(symbols, nulls)) => match value.into() {
@@ -242,31 +248,31 @@ impl Row<'_> {
                     nulls.append_null();
                 }
             },
-            other => misplaced(table, "text", other.as_deref()),
+            other => misplaced("text", other.as_deref()),
         }
         self
     }
 
     pub fn bytes<'t>(mut self, value: impl Into<Option<&'t [u8]>>) -> Self {
-        let table = self.table;
         match self.column() {
             Some(Column::Bytes(builder)) => builder.append_option(value.into()),
-            other => misplaced(table, "bytes", other.as_deref()),
+            other => misplaced("bytes", other.as_deref()),
         }
         self
     }
 
+    #[inline(always)]
     pub fn bool(mut self, value: impl Into<Option<bool>>) -> Self {
-        let table = self.table;
         match self.column() {
             Some(Column::Bool(builder)) => builder.append_option(value.into()),
-            other => misplaced(table, "boolean", other.as_deref()),
+            other => misplaced("boolean", other.as_deref()),
         }
         self
     }
 }
 
 /// A misplaced cell leaves its column short, so the table's batch is refused when it is finished; tests see it at once.
-fn misplaced(table: Table, kind: &str, column: Option<&Column>) {
-    debug_assert!(false, "{} has no {kind} column here but {column:?}", table.name());
+#[cold]
+fn misplaced(kind: &str, column: Option<&Column>) {
+    debug_assert!(false, "no {kind} column here but {column:?}");
 }

@@ -59,6 +59,9 @@ pub enum StageError {
     Index(#[from] IndexError),
 }
 
+/// Records that are decoded before the first of them is decided on.
+const BLOCK: usize = 32;
+
 /// Members that records alone may gather before they are forgotten.
 const MEMBERS_ALONE: usize = 100_000;
 
@@ -138,6 +141,30 @@ fn runs(records: &Records) -> Vec<Range<usize>> {
     each.chunk_by(|one, other| one == other).map(run).collect()
 }
 
+/// The values of a range of records as one text, if it is one: asked once for all of them.
+struct Texts<'r> {
+    whole: Option<&'r str>,
+    /// Where each value begins, and where the last ends, in the array's own bytes.
+    offsets: &'r [i32],
+    first: usize,
+}
+
+impl<'r> Texts<'r> {
+    fn of(records: &'r Records, range: &Range<usize>) -> Self {
+        let (offsets, first) = (records.values.value_offsets(), at(records.values.value_offsets(), range.start));
+        let bytes = records.values.value_data().get(first..at(offsets, range.end));
+        Self { whole: bytes.and_then(|bytes| simdutf8::basic::from_utf8(bytes).ok()), offsets, first }
+    }
+
+    fn get(&self, index: usize) -> Option<&'r str> {
+        self.whole?.get(at(self.offsets, index) - self.first..at(self.offsets, index + 1) - self.first)
+    }
+}
+
+fn at(offsets: &[i32], index: usize) -> usize {
+    usize::try_from(offsets[index]).unwrap_or(0)
+}
+
 /// One run of records on its way through the stage.
 struct Run<'s> {
     stream: &'s Stream,
@@ -170,15 +197,16 @@ impl Run<'_> {
 
     /// JSON in the contract's own form: the fast path.
     fn json(&mut self, range: Range<usize>) -> Result<(), StageError> {
-        let (records, layout) = (self.records, &self.stream.layout);
-        let mut payload = Payload::new(layout);
-        for index in range {
-            match self.size_of(index).and_then(|()| decode::json(layout, records.value(index), &mut payload)) {
-                Ok(()) => self.take(index, &payload)?,
-                Err(letter) => self.reject(index, &letter),
-            }
-        }
-        Ok(())
+        let (stream, records) = (self.stream, self.records);
+        let texts = Texts::of(records, &range);
+        self.take(range.len(), |nth, payload| {
+            let index = range.start + nth;
+            let read = within_limit(stream, records.value(index)).and_then(|()| match texts.get(index) {
+                Some(text) => decode::text(&stream.layout, text, payload),
+                None => decode::json(&stream.layout, records.value(index), payload),
+            });
+            (index, read)
+        })
     }
 
     fn mapped_json(&mut self, range: Range<usize>, mapper: &dyn Mapper) -> Result<(), StageError> {
@@ -233,46 +261,73 @@ impl Run<'_> {
     ) -> Result<(), StageError> {
         let layout = &self.stream.layout;
         let plan = Plan::new(layout, columns);
-        let mut payload = Payload::new(layout);
-        for (row, index) in rows.iter().enumerate() {
+        self.take(rows.len(), |row, payload| {
             if let Some(Some(letter)) = failed.get(row) {
-                self.reject(*index, letter);
-                continue;
+                return (rows[row], Err(letter.clone()));
             }
-            plan.fill(layout, columns, row, &extras[row], &mut payload);
-            self.take(*index, &payload)?;
+            plan.fill(layout, columns, row, &extras[row], payload);
+            (rows[row], Ok(()))
+        })
+    }
+
+    /// Takes so many payloads, which `fill` reads with the indexes of their records: validates, dedupes and shapes them.
+    fn take<'p>(
+        &mut self,
+        count: usize,
+        mut fill: impl FnMut(usize, &mut Payload<'p>) -> (usize, Result<(), DeadLetter>),
+    ) -> Result<(), StageError> {
+        let mut payloads: Vec<Payload<'p>> = (0..count.min(BLOCK)).map(|_| Payload::new(&self.stream.layout)).collect();
+        let mut read = Vec::with_capacity(payloads.len());
+        for start in (0..count).step_by(BLOCK) {
+            let block = start..count.min(start + BLOCK);
+            read.clear();
+            read.extend(block.zip(&mut payloads).map(|(nth, payload)| fill(nth, payload)));
+            self.take_block(&mut read, &payloads)?;
         }
         Ok(())
     }
 
-    /// Validates, dedupes and shapes one payload.
-    fn take(&mut self, index: usize, payload: &Payload<'_>) -> Result<(), StageError> {
-        let (event, lines) = match checked(self.stream, payload, self.zone) {
-            Ok(checked) => checked,
-            Err(letter) => {
-                self.reject(index, &letter);
-                return Ok(());
-            }
-        };
-        let event_id = event.envelope.event_id.map_or_else(|| Cow::Owned(stand_in(&event)), Cow::Borrowed);
-        match self.decide(index, &event, &event_id, lines)? {
-            Decision::Accept(lines) => self.accept(index, &event, &event_id, &lines),
-            Decision::Duplicate => {
-                self.fates[index] = Fate::Duplicate;
-                Ok(())
-            }
-            Decision::Conflict(letter) => {
-                self.reject(index, &letter);
-                Ok(())
+    /// A block at a time, so that what the index and the customers will be asked is fetched from memory for all of them at once.
+    fn take_block(
+        &mut self,
+        read: &mut Vec<(usize, Result<(), DeadLetter>)>,
+        payloads: &[Payload<'_>],
+    ) -> Result<(), StageError> {
+        let mut keys = Vec::with_capacity(2 * BLOCK);
+        let mut checked = Vec::with_capacity(BLOCK);
+        for ((index, read), payload) in read.drain(..).zip(payloads) {
+            checked.push((index, read.and_then(|()| Checked::new(self.stream, payload, self.zone))));
+            if let Some((_, Ok(checked))) = checked.last() {
+                keys.extend_from_slice(checked.keys.held());
             }
         }
+        self.index.warm(&keys, self.class());
+        let valid = checked.iter().filter_map(|(_, checked)| checked.as_ref().ok());
+        self.memory.members.warm(Table::DimCustomer, valid.map(|checked| checked.event.envelope.customer));
+        for (index, checked) in &mut checked {
+            match checked {
+                Ok(checked) => self.settle(*index, checked)?,
+                Err(letter) => self.reject(*index, letter),
+            }
+        }
+        Ok(())
     }
 
-    fn decide(&mut self, index: usize, event: &Event<'_>, event_id: &str, mut lines: Lines) -> Result<Decision, StageError> {
+    /// Dedupes and shapes one record that is valid.
+    fn settle(&mut self, index: usize, checked: &mut Checked<'_>) -> Result<(), StageError> {
+        let Checked { event, event_id, keys, lines } = checked;
+        match self.decide(index, event, keys, std::mem::take(lines))? {
+            Decision::Accept(lines) => self.accept(index, event, event_id, &lines)?,
+            Decision::Duplicate => self.fates[index] = Fate::Duplicate,
+            Decision::Conflict(letter) => self.reject(index, &letter),
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, index: usize, event: &Event<'_>, keys: &Keys, mut lines: Lines) -> Result<Decision, StageError> {
         if self.alone.is_some() {
             return Ok(Decision::Accept(lines));
         }
-        let keys = Keys::of(self.stream.contract, event, event_id);
         let class = self.class();
         let row = self.row(index, 0, event.content_hash);
         let nested = nested_keys(event, &lines);
@@ -358,6 +413,26 @@ impl Run<'_> {
     fn reject(&mut self, index: usize, letter: &DeadLetter) {
         let verdict = [letter.reason.code(), letter.field.as_ref(), letter.detail.as_ref()];
         self.rows.of(Table::Rejected).letter(self.records, index, &self.stream.name, self.stream.contract, verdict);
+    }
+}
+
+/// A record that its contract allows, and what it is known by.
+struct Checked<'r> {
+    event: Event<'r>,
+    event_id: Cow<'r, str>,
+    keys: Keys,
+    lines: Lines,
+}
+
+impl<'r> Checked<'r> {
+    /// Holds a payload and its nested lines against the contract.
+    fn new(stream: &'r Stream, payload: &'r Payload<'_>, zone: &'r jiff::tz::TimeZone) -> Result<Self, DeadLetter> {
+        let mut event = event::validate(&stream.layout, payload, zone)?;
+        let lines = nested_lines(&mut event, zone)?;
+        let lines = Lines::new(&event, lines);
+        let event_id = event.envelope.event_id.map_or_else(|| Cow::Owned(stand_in(&event)), Cow::Borrowed);
+        let keys = Keys::of(stream.contract, &event, &event_id);
+        Ok(Self { event, event_id, keys, lines })
     }
 }
 
@@ -462,9 +537,8 @@ impl Stage {
         let zone = self.memory.calendar.zone();
         let Some(mapper) = &stream.mapper else {
             let mut payload = Payload::new(&stream.layout);
-            return Ok(decode::json(&stream.layout, value, &mut payload)
-                .and_then(|()| checked(stream, &payload, zone).map(|_| ()))
-                .err());
+            let read = decode::json(&stream.layout, value, &mut payload);
+            return Ok(read.and_then(|()| Checked::new(stream, &payload, zone).map(|_| ())).err());
         };
         let mut extract = Extract::new(mapper.inputs());
         if let Err(letter) = extract.json(0, value) {
@@ -478,25 +552,13 @@ impl Stage {
         let plan = Plan::new(&stream.layout, &mapped.columns);
         let mut payload = Payload::new(&stream.layout);
         plan.fill(&stream.layout, &mapped.columns, 0, &extras[0], &mut payload);
-        Ok(checked(stream, &payload, zone).err())
+        Ok(Checked::new(stream, &payload, zone).err())
     }
 }
 
 fn within_limit(stream: &Stream, value: &[u8]) -> Result<(), DeadLetter> {
     let (size, limit) = (value.len(), stream.record_bytes_max);
     if size <= limit { Ok(()) } else { Err(DeadLetter::new(Reason::TooLarge, "", format!("{size} bytes, at most {limit}"))) }
-}
-
-/// Holds a payload and its nested lines against the contract.
-fn checked<'r>(
-    stream: &'r Stream,
-    payload: &'r Payload<'_>,
-    zone: &'r jiff::tz::TimeZone,
-) -> Result<(Event<'r>, Lines), DeadLetter> {
-    let mut event = event::validate(&stream.layout, payload, zone)?;
-    let lines = nested_lines(&mut event, zone)?;
-    let lines = Lines::new(&event, lines);
-    Ok((event, lines))
 }
 
 #[cfg(test)]

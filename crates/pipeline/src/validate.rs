@@ -44,11 +44,12 @@ impl<'r, 'a> Reader<'r, 'a> {
         self.zone
     }
 
+    #[inline(always)]
     fn next(&mut self, name: &str) -> (usize, &'r Value<'a>) {
         let at = self.at;
         debug_assert_eq!(self.layout.names[at], name, "fields are read in the contract's order");
         self.at += 1;
-        (at, &self.payload.slots[at])
+        (at, self.payload.get(at))
     }
 
     fn letter(&self, at: usize, reason: Reason, detail: impl Into<String>) -> DeadLetter {
@@ -73,10 +74,16 @@ impl<'r, 'a> Reader<'r, 'a> {
         self.letter(self.at - 1, reason, detail)
     }
 
+    #[inline(always)]
     fn text_of(&mut self, name: &str, limit: usize) -> Read<&'r str> {
-        let (at, value) = self.next(name);
+        match self.next(name) {
+            (_, Value::Absent) => Ok(None),
+            (at, value) => self.text_in(at, value, limit),
+        }
+    }
+
+    fn text_in(&mut self, at: usize, value: &'r Value<'a>, limit: usize) -> Read<&'r str> {
         let text = match value {
-            Value::Absent => return Ok(None),
             Value::Text(text) => text.as_ref(),
             Value::Number(digits) => digits,
             _ => return Err(self.letter(at, Reason::WrongType, "expected a text")),
@@ -101,10 +108,16 @@ impl<'r, 'a> Reader<'r, 'a> {
         self.text_of(name, LONG_TEXT_MAX)
     }
 
+    #[inline(always)]
     fn decimal<const SCALE: u32>(&mut self, name: &str) -> Read<Decimal<SCALE>> {
-        let (at, value) = self.next(name);
+        match self.next(name) {
+            (_, Value::Absent) => Ok(None),
+            (at, value) => self.decimal_in(at, value),
+        }
+    }
+
+    fn decimal_in<const SCALE: u32>(&mut self, at: usize, value: &Value<'a>) -> Read<Decimal<SCALE>> {
         let read = match value {
-            Value::Absent => return Ok(None),
             Value::Text(text) if text.is_empty() => return Ok(None),
             Value::Text(text) => Decimal::<SCALE>::parse(text),
             Value::Number(digits) => Decimal::<SCALE>::parse(digits),
@@ -268,11 +281,29 @@ fn check_text(text: &str, limit: usize) -> Result<(), (Reason, String)> {
     if text.len() > limit {
         return Err((Reason::TextTooLong, format!("{} bytes, at most {limit}", text.len())));
     }
+    if !may_have_control(text.as_bytes()) {
+        return Ok(());
+    }
     let control = |byte: &u8| (*byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) || *byte == 0x7F;
     match text.as_bytes().iter().position(control) {
         Some(at) => Err((Reason::ControlCharacter, format!("control character at byte {at}"))),
         None => Ok(()),
     }
+}
+
+/// Whether any byte is below 0x20 or is 0x7F: eight at a time.
+fn may_have_control(text: &[u8]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHS: u64 = ONES << 7;
+    let marks = |word: u64| {
+        let delete = word ^ (0x7F * ONES);
+        (word.wrapping_sub(0x20 * ONES) & !word | delete.wrapping_sub(ONES) & !delete) & HIGHS
+    };
+    let Some(last) = text.last_chunk::<8>() else {
+        return text.iter().any(|byte| *byte < 0x20 || *byte == 0x7F);
+    };
+    let (words, _) = text.as_chunks::<8>();
+    words.iter().chain([last]).any(|word| marks(u64::from_ne_bytes(*word)) != 0)
 }
 
 /// Order matters: what was read first counts first.

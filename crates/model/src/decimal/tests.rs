@@ -65,3 +65,20 @@ fn what_is_written_reads_back() {
     }
     assert_eq!(format_units(1_672_000_000, 6, 2), "1672.00");
 }
+
+proptest::proptest! {
+    #[test]
+    fn short_numbers_are_read_as_long_ones_are(text in "[0-9.]{0,12}|[0-9]{1,6}\\.[0-9]{0,7}") {
+        let slowly = Digits::scan(text.as_bytes(), 6).and_then(|digits| digits.to_units(6));
+        if let Some(units) = short(text.as_bytes(), 6) {
+            proptest::prop_assert_eq!(Ok(i128::from(units)), slowly);
+        }
+    }
+
+    #[test]
+    fn small_numbers_are_rounded_as_large_ones_are(value in -1_000_000_000_i64..1_000_000_000, by in 1_i64..5_000) {
+        // As many times larger as keeps the remainder, and beyond what the quicker way takes.
+        let by_far = i128::from(by) << 80;
+        proptest::prop_assert_eq!(round_half_even(i128::from(value), i128::from(by)), round_half_even(i128::from(value) << 80, by_far));
+    }
+}

@@ -1,4 +1,88 @@
+use proptest::prelude::*;
+
 use super::*;
+
+/// What the parser alone makes of a text, and what the quicker reader before it does.
+fn both_ways(text: &str) -> [Option<(Vec<Value<'_>>, String)>; 2] {
+    let layout = Layout::new(Contract::OrderLine);
+    let mut one = Payload::new(&layout);
+    let slowly = parsed(&layout, text, &mut one).is_ok().then(|| (one.slots, one.extra));
+    let mut other = Payload::new(&layout);
+    // Twice, so that the order of its fields is known.
+    flat::read(text, &mut Fields { layout: &layout, payload: &mut other });
+    other.clear();
+    let quickly = flat::read(text, &mut Fields { layout: &layout, payload: &mut other });
+    [slowly, quickly.map(|()| (other.slots, other.extra))]
+}
+
+const PIECES: [&str; 40] = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ",",
+    "\"",
+    "\\",
+    " ",
+    "\n",
+    "\u{1}",
+    "é",
+    "-",
+    "+",
+    "0",
+    "1",
+    "7",
+    ".",
+    "e",
+    "E",
+    "true",
+    "false",
+    "null",
+    "nul",
+    "\"order_id\"",
+    "\"quantity\"",
+    "\"quantity\":1",
+    "\"x\":2",
+    "\"a text beyond eight bytes\"",
+    "{\"order_id\":\"1\"}",
+    "[1,{}]",
+    "1.50",
+    "-0",
+    "1e9",
+    "\"\\u0041\"",
+    "\"shipping_address\":{\"city\":\"c\"}",
+    "\"currency\":\"GBP\",",
+    "{\"a\":",
+    "\u{7f}",
+    "\t",
+];
+
+proptest! {
+    /// What the quick reader reads, the parser reads alike.
+    #[test]
+    fn the_quick_reader_reads_nothing_that_the_parser_does_not(pieces in proptest::collection::vec(0..PIECES.len(), 0..24)) {
+        let inside: String = pieces.into_iter().map(|at| PIECES[at]).collect();
+        for text in [inside.clone(), format!("{{{inside}}}"), format!("{{\"line_id\":{inside}}}"), format!("{{\"y\":\"{inside}\"}}")] {
+            let [slowly, quickly] = both_ways(&text);
+            prop_assert!(quickly.is_none() || slowly == quickly, "{text}: {slowly:?} and {quickly:?}");
+        }
+    }
+
+    /// It does read what shops send.
+    #[test]
+    fn the_quick_reader_reads_plain_objects(
+        id in "[ -!#-\\[\\]-~é]{0,20}", price in "-?(0|[1-9][0-9]{0,8})(\\.[0-9]{1,6})?([eE][-+]?[0-9])?", flag: bool, gap in "[ \t\n\r]{0,2}",
+    ) {
+        let text = format!(
+            "{gap}{{\"order_id\"{gap}:{gap}\"{id}\",\"unit_price\":{price}{gap},\"is_test\":{flag},{gap}\"sku\":null,\"new\":[{price}],\
+             \"shipping_address\":{{\"city\":\"{id}\"}}}}{gap}"
+        );
+        let [slowly, quickly] = both_ways(&text);
+        prop_assert!(quickly.is_some(), "{text}");
+        prop_assert_eq!(slowly, quickly);
+    }
+}
 
 #[test]
 fn a_layout_has_a_bit_for_every_slot() {

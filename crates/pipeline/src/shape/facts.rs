@@ -10,7 +10,7 @@ impl Shaper<'_> {
     #[rustfmt::skip]
     pub(crate) fn behaviour(&mut self, event: &Event<'_>, behaviour: &Behaviour<'_>) -> Result<(), Collision> {
         let envelope = &event.envelope;
-        let customer = self.customer(envelope.store_id, envelope.customer_id)?;
+        let customer = self.customer(envelope)?;
         // Whoever is known by name is that customer; others are told apart by their anonymous id.
         let person = if customer == Key::UNKNOWN {
             Key::of("visitor", &[envelope.store_id, envelope.anonymous_id.unwrap_or_default()])
@@ -41,7 +41,7 @@ impl Shaper<'_> {
     #[rustfmt::skip]
     pub(crate) fn order(&mut self, event: &Event<'_>, order: &Order<'_>, lines: &Lines) -> Result<(), Collision> {
         let envelope = &event.envelope;
-        let customer = self.customer(envelope.store_id, envelope.customer_id)?;
+        let customer = self.customer(envelope)?;
         let channel = self.channel(envelope.channel)?;
         let promotion = self.promotion(order.coupons.as_deref().and_then(|coupons| coupons.split(',').next()))?;
         let (billing, _) = self.address(&order.billing)?;
@@ -75,7 +75,7 @@ impl Shaper<'_> {
     #[rustfmt::skip]
     pub(crate) fn payment(&mut self, event: &Event<'_>, payment: &Payment<'_>) -> Result<(), Collision> {
         let envelope = &event.envelope;
-        let customer = self.customer(envelope.store_id, envelope.customer_id)?;
+        let customer = self.customer(envelope)?;
         let channel = self.channel(envelope.channel)?;
         let method = self.payment_method(payment.method)?;
         self.currency(Some(payment.currency))?;

@@ -36,7 +36,7 @@ struct Cells<'c> {
 
 impl Shaper<'_> {
     pub(crate) fn order_line(&mut self, event: &Event<'_>, line: &OrderLine<'_>) -> Result<(), Collision> {
-        let customer = self.customer(event.envelope.store_id, event.envelope.customer_id)?;
+        let customer = self.customer(&event.envelope)?;
         let address = self.address(&line.ship_to)?;
         let place =
             Place { nth: 0, order_id: line.order_id, line_id: line.line_id, placed_at: line.placed_at, customer, address };
@@ -58,7 +58,7 @@ impl Shaper<'_> {
     }
 
     pub(crate) fn nested(&mut self, event: &Event<'_>, order: &Order<'_>, lines: &[NestedLine]) -> Result<(), Collision> {
-        let customer = self.customer(event.envelope.store_id, event.envelope.customer_id)?;
+        let customer = self.customer(&event.envelope)?;
         let address = self.address(&order.shipping)?;
         for line in lines {
             let address = match &line.row.ship_to {
@@ -76,7 +76,7 @@ impl Shaper<'_> {
     }
 
     pub(crate) fn refund(&mut self, event: &Event<'_>, refund: &Refund<'_>, lines: &[NestedLine]) -> Result<(), Collision> {
-        let customer = self.customer(event.envelope.store_id, event.envelope.customer_id)?;
+        let customer = self.customer(&event.envelope)?;
         let address = self.address(&refund.ship_to)?;
         let (order_id, placed_at) = (refund.order_id, refund.placed_at);
         // The refund's own unknown fields stand once, in its first row.

@@ -1,6 +1,6 @@
 //! Versions of master data: customers and products.
 
-use kassa_model::{Key, Table};
+use kassa_model::Table;
 
 use crate::dimensions::Collision;
 use crate::event::{Customer, Event, Product};
@@ -10,10 +10,9 @@ impl Shaper<'_> {
     #[rustfmt::skip]
     pub(crate) fn customer_version(&mut self, event: &Event<'_>, customer: &Customer<'_>) -> Result<(), Collision> {
         let envelope = &event.envelope;
-        let natural = [envelope.store_id, envelope.customer_id];
-        let key = Key::of("customer", &natural);
         // Noted so that later facts write no placeholder for it.
-        self.memory.members.is_new(Table::DimCustomer, key, &natural)?;
+        let key = envelope.customer;
+        self.memory.members.is_new(Table::DimCustomer, key, &[envelope.store_id, envelope.customer_id])?;
         let home = self.city(&customer.address)?;
         self.fact(Table::DimCustomer, 0, |row, at| {
             row.key(key).text(envelope.customer_id).text(customer.segment).text(customer.consent).key(home).i64(at).bool(false).text(event.extra)
@@ -31,8 +30,7 @@ impl Shaper<'_> {
     #[rustfmt::skip]
     pub(crate) fn product_version(&mut self, event: &Event<'_>, product: &Product<'_>) -> Result<(), Collision> {
         let natural = [event.envelope.store_id, product.variant_id.unwrap_or_default(), product.product_id];
-        let key = Key::of("product", &natural);
-        self.memory.members.is_new(Table::DimProduct, key, &natural)?;
+        let (key, _) = self.memory.members.meet(Table::DimProduct, "product", &natural)?;
         let category = self.category(product.category.as_deref())?;
         self.currency(product.currency)?;
         self.fact(Table::DimProduct, 0, |row, at| {

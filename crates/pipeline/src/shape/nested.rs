@@ -127,8 +127,8 @@ fn order_lines(event: &Event<'_>, order: &Order<'_>, zone: &jiff::tz::TimeZone) 
             currency.as_deref().map_or(Value::Absent, |code| Value::Text(code.into())),
         ];
         for (slot, value) in slots.into_iter().zip(inherited) {
-            if payload.slots[slot] == Value::Absent {
-                payload.slots[slot] = value;
+            if *payload.get(slot) == Value::Absent {
+                payload.set(slot, value);
             }
         }
         let line = event::validate(layout, &payload, zone).map_err(|letter| at_line(nth, letter))?;

@@ -1,0 +1,162 @@
+//! Reads at a third of the parser's cost what shops send nearly always: an object of plain texts, numbers and words. Whatever else
+//! it meets, it gives up and the parser decides. So it need not read everything, but must never read what the parser refuses.
+
+use serde_json::value::RawValue;
+
+use super::{Fields, Value};
+
+/// The fields of the JSON object that `text` is; `None` leaves them half read.
+pub(super) fn read<'a>(text: &'a str, fields: &mut Fields<'_, 'a>) -> Option<()> {
+    let mut cursor = Cursor { text, at: 0 };
+    cursor.pass(b'{')?;
+    for nth in 0.. {
+        cursor.field(nth, fields)?;
+        if cursor.pass(b',').is_none() {
+            break;
+        }
+    }
+    cursor.pass(b'}')?;
+    cursor.blank();
+    (cursor.at == text.len()).then_some(())
+}
+
+struct Cursor<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn blank(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    /// Goes beyond `byte`, if it comes next.
+    fn pass(&mut self, byte: u8) -> Option<()> {
+        self.blank();
+        let is_next = self.peek() == Some(byte);
+        self.at += usize::from(is_next);
+        is_next.then_some(())
+    }
+
+    fn field(&mut self, nth: usize, fields: &mut Fields<'_, 'a>) -> Option<()> {
+        self.blank();
+        let (name, slot) = match fields.guess(nth).filter(|slot| self.is_named(&fields.layout.names[*slot])) {
+            Some(slot) => (fields.layout.names[slot].as_str(), Some(slot)),
+            None => {
+                let name = self.text()?;
+                (name, fields.find(nth, name))
+            }
+        };
+        self.pass(b':')?;
+        self.blank();
+        let start = self.at;
+        let value = self.value()?;
+        match slot {
+            Some(slot) => fields.payload.set(slot, value).then_some(()),
+            None => fields.other(name, &self.text[start..self.at]).ok(),
+        }
+    }
+
+    /// Goes beyond the name of a field, if it is this one.
+    fn is_named(&mut self, name: &str) -> bool {
+        let end = self.at + 1 + name.len();
+        let bytes = self.text.as_bytes();
+        let is_it = self.peek() == Some(b'"') && bytes.get(end) == Some(&b'"') && &bytes[self.at + 1..end] == name.as_bytes();
+        if is_it {
+            self.at = end + 1;
+        }
+        is_it
+    }
+
+    fn value(&mut self) -> Option<Value<'a>> {
+        match self.peek()? {
+            b'"' => self.text().map(|text| Value::Text(text.into())),
+            b'{' | b'[' => self.nested(),
+            b't' => self.word("true", Value::Bool(true)),
+            b'f' => self.word("false", Value::Bool(false)),
+            b'n' => self.word("null", Value::Absent),
+            _ => self.number().map(Value::Number),
+        }
+    }
+
+    fn word(&mut self, word: &str, value: Value<'a>) -> Option<Value<'a>> {
+        let is_it = self.text.as_bytes()[self.at..].starts_with(word.as_bytes());
+        self.at += word.len();
+        is_it.then_some(value)
+    }
+
+    /// A text without escapes.
+    fn text(&mut self) -> Option<&'a str> {
+        let bytes = self.text.as_bytes();
+        if self.peek() != Some(b'"') {
+            return None;
+        }
+        let (start, mut end) = (self.at + 1, self.at + 1);
+        while let Some(word) = bytes.get(end..)?.first_chunk::<8>() {
+            let marks = marks(u64::from_le_bytes(*word));
+            if marks != 0 {
+                return self.until(start, end + marks.trailing_zeros() as usize / 8);
+            }
+            end += 8;
+        }
+        let last = bytes[end..].iter().position(|byte| matches!(byte, b'"' | b'\\' | ..0x20))?;
+        self.until(start, end + last)
+    }
+
+    /// The text up to what ends it, if that is a quote.
+    fn until(&mut self, start: usize, end: usize) -> Option<&'a str> {
+        self.at = end + 1;
+        self.text.get(start..end).filter(|_| self.text.as_bytes()[end] == b'"')
+    }
+
+    fn number(&mut self) -> Option<&'a str> {
+        let start = self.at;
+        self.at += usize::from(self.peek() == Some(b'-'));
+        match self.peek()? {
+            b'0' => self.at += 1,
+            _ => self.digits()?,
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            self.at += usize::from(matches!(self.peek(), Some(b'+' | b'-')));
+            self.digits()?;
+        }
+        Some(&self.text[start..self.at])
+    }
+
+    fn digits(&mut self) -> Option<()> {
+        let start = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        (self.at > start).then_some(())
+    }
+
+    /// An object or array: the parser's.
+    fn nested(&mut self) -> Option<Value<'a>> {
+        let mut values = serde_json::Deserializer::from_str(&self.text[self.at..]).into_iter::<&'a RawValue>();
+        let raw = values.next()?.ok()?;
+        self.at += values.byte_offset();
+        super::value(raw.get(), String::new).ok()
+    }
+}
+
+/// The high bit of the first byte of eight that ends a text, is a backslash or a control character; of those above it perhaps more.
+fn marks(word: u64) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let equal = |byte: u8| {
+        let differing = word ^ (u64::from(byte) * ONES);
+        differing.wrapping_sub(ONES) & !differing
+    };
+    (equal(b'"') | equal(b'\\') | (word.wrapping_sub(0x20 * ONES) & !word)) & (ONES << 7)
+}
