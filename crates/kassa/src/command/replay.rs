@@ -37,7 +37,8 @@ pub fn replay(args: &Replay) -> anyhow::Result<()> {
     let _lock = Lock::take(&config.data_dir)?;
     let started = Instant::now();
     let lake = Lake::of(&config);
-    let sinks = lake.sinks(&config)?.into_iter().map(|sink| Cadence { sink, interval: COMMIT_INTERVAL }).collect();
+    let cadence = |sink| Cadence { sink, interval: COMMIT_INTERVAL, records: config.lake.commit_rows };
+    let sinks = lake.sinks(&config)?.into_iter().map(cadence).collect();
     let mut topology = Topology::start(lake.stage(&config)?, sinks, &lake.clock)?;
     let progress = progress_bar(&args.files);
     let mut report = Report { files: args.files.len(), ..Report::default() };
