@@ -1,5 +1,7 @@
 //! `kassa demo`: the synthetic shop through the whole of kassa.
 
+mod verdict;
+
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bytes::Bytes;
-use kassa_analytics::Query;
 use kassa_config::Config;
 use kassa_model::Contract;
 use kassa_source::log::{Log, LogRecord};
@@ -19,7 +20,7 @@ use crate::cli::{Demo, Place};
 use crate::engine;
 use crate::failure::Exit;
 use crate::server::Service;
-use crate::{output, settings};
+use crate::settings;
 
 /// Simulated days before the shop goes at its rate, so that there is a last week to compare with.
 const HISTORY_DAYS: u64 = 8;
@@ -38,7 +39,7 @@ pub fn demo(args: &Demo) -> anyhow::Result<()> {
         rate: args.rate,
         records: args.duration.map(|duration| per_day * HISTORY_DAYS + args.rate * duration.as_secs().max(1)),
     };
-    greet(args, &config, &plan);
+    greet(args, &service, &config, &plan);
     let shop = simulate::shop(args.seed, per_day)?;
     let log = service.log();
     let ended = Arc::new(AtomicBool::new(false));
@@ -57,7 +58,7 @@ pub fn demo(args: &Demo) -> anyhow::Result<()> {
     service.catch_up()?;
     let path = args.dir.join("truth.json");
     fs::write(&path, serde_json::to_vec_pretty(&truth)?).with_context(|| format!("could not write {}", path.display()))?;
-    let same = if args.duration.is_some() { verdict(&service, &config, &truth)? } else { true };
+    let same = if args.duration.is_some() { verdict::verdict(&service, &config, &truth)? } else { true };
     service.finish()?;
     if same { Ok(()) } else { Err(Exit(1).into()) }
 }
@@ -88,10 +89,10 @@ struct Plan {
     records: Option<u64>,
 }
 
-fn greet(args: &Demo, config: &Config, plan: &Plan) {
+fn greet(args: &Demo, service: &Service, config: &Config, plan: &Plan) {
     eprintln!("kassa demo: a synthetic shop, a simulated day a minute, {} records a second", args.rate);
-    eprintln!("  dashboard  http://{}/", config.server.listen);
-    eprintln!("  collector  http://{}/v1/orders", config.server.listen);
+    eprintln!("  dashboard  {}/", service.url());
+    eprintln!("  collector  {}/v1/orders", service.url());
     eprintln!("  data       {}", config.data_dir.display());
     eprintln!("  history    {} records first, as fast as they go", plan.history);
     eprintln!("next: kassa figures net_sales --by day -c {}", args.dir.join("kassa.toml").display());
@@ -147,63 +148,4 @@ fn append_all(log: &Log, topic: &str, records: Vec<LogRecord>) -> anyhow::Result
             Err(error) => return Err(error.into()),
         }
     }
-}
-
-/// Compares every figure of the truth with the lake's and the live one, and says so.
-fn verdict(service: &Service, config: &Config, truth: &Truth) -> anyhow::Result<bool> {
-    let (lake, _) = kassa_lake::figures::figures(service.lake().store.as_ref(), &config.shop)?;
-    let mut rows = Vec::new();
-    let mut same = true;
-    for (name, expected) in expected(truth) {
-        let query = Query::parse(name, None, None, None, None)?;
-        let stored = lake.answer(&query)?.rows.first().and_then(|row| row.value.clone()).unwrap_or_default();
-        let live = service.live(&query)?;
-        let equal = equal(&stored, &expected) && equal(&live, &expected);
-        same &= equal;
-        rows.push(vec![name.to_owned(), expected, stored, live, if equal { "equal" } else { "DIFFERENT" }.to_owned()]);
-    }
-    let counts = service.counts();
-    let (accepted, duplicates) = (counts.accepted.to_string(), counts.duplicates.to_string());
-    for (name, expected, held) in [
-        ("produced", truth.produced.to_string(), counts.read.to_string()),
-        ("accepted", truth.accepted.to_string(), accepted),
-        ("duplicates", truth.duplicates.to_string(), duplicates),
-        ("malformed", truth.malformed.to_string(), counts.dead_letters.to_string()),
-    ] {
-        let equal = expected == held;
-        same &= equal;
-        rows.push(vec![name.to_owned(), expected, held.clone(), held, if equal { "equal" } else { "DIFFERENT" }.to_owned()]);
-    }
-    output::table(&["figure", "truth", "lake", "live", "verdict"], &rows, crate::cli::Format::Table)?;
-    eprintln!("{}", if same { "every figure is equal" } else { "FIGURES DIFFER" });
-    Ok(same)
-}
-
-/// The figures of the truth that kassa has by the same definition.
-fn expected(truth: &Truth) -> Vec<(&'static str, String)> {
-    let (figures, sales) = (&truth.figures, &truth.figures.sales);
-    let mut all = vec![
-        ("net_sales", sales.net_sales.clone()),
-        ("gross_sales", sales.gross_sales.clone()),
-        ("discounts", sales.discounts.clone()),
-        ("returns", sales.returns.clone()),
-        ("adjustments", sales.adjustments.clone()),
-        ("total_sales", sales.total_sales.clone()),
-        ("units", sales.units.clone()),
-        ("orders", figures.orders.to_string()),
-        ("sessions", figures.visits.sessions.to_string()),
-        ("new_customers", figures.new_customers.to_string()),
-    ];
-    all.extend(figures.aov.clone().map(|aov| ("aov", aov)));
-    all.extend(figures.visits.conversion.clone().map(|conversion| ("conversion", conversion)));
-    all
-}
-
-/// Equal as decimals, whatever zeros they end in.
-fn equal(one: &str, other: &str) -> bool {
-    let plain = |text: &str| {
-        let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };
-        if text == "-0" { "0".to_owned() } else { text.to_owned() }
-    };
-    plain(one) == plain(other)
 }

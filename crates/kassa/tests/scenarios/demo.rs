@@ -4,16 +4,19 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::{KASSA, free_port};
+use crate::harness::KASSA;
 
 fn demo(dir: &std::path::Path, seed: &str) -> Value {
-    let address = format!("127.0.0.1:{}", free_port());
-    let args = ["demo", "--for", "3s", "--rate", "500", "--seed", seed, "--listen", &address, "--dir"];
+    let args = ["demo", "--for", "3s", "--rate", "500", "--seed", seed, "--listen", "127.0.0.1:0", "--dir"];
     let output = Command::new(KASSA).args(args).arg(dir).output().expect("started");
     let words = format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{words}");
     assert!(words.contains("every figure is equal"), "{words}");
-    assert!(words.contains(&address) && words.contains("next: kassa figures"), "{words}");
+    assert!(words.contains("dashboard  http://127.0.0.1:") && !words.contains(":0/"), "{words}");
+    assert!(words.contains("next: kassa figures"), "{words}");
+    for figure in ["return_rate", "funnel paid", "repeat_rate", "payments", "by day", "by day of order", "malformed"] {
+        assert!(words.lines().any(|line| line.starts_with(figure) && line.ends_with("  equal")), "{figure}: {words}");
+    }
     serde_json::from_slice(&std::fs::read(dir.join("truth.json")).expect("truth.json")).expect("JSON")
 }
 

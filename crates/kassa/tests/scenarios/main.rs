@@ -12,6 +12,7 @@ mod mapping;
 mod one_number;
 mod online_retail;
 mod others_read;
+mod settings;
 mod structure;
 mod tamper;
 mod tutorial;
