@@ -56,7 +56,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
                 eprintln!("hint: {hint}");
             }
             eprintln!("see {}", failure.code.page());
-            let usage = matches!(failure.code, Code::UnknownFigure | Code::BadParameter);
+            let usage = matches!(failure.code, Code::UnknownFigure | Code::UnknownStream | Code::BadParameter);
             let config = failure.code.code().starts_with('C');
             ExitCode::from(if config {
                 78

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Decimal128Type;
+use kassa_config::Config;
 use kassa_lake::letters::{self, Letter};
 use kassa_model::decimal::format_units;
-use kassa_model::{Code, Fate, Table, time};
+use kassa_model::nearest::nearest;
+use kassa_model::{Code, Fate, Reason, Table, time};
 use kassa_pipeline::Batch;
 use serde_json::json;
 
@@ -23,13 +25,33 @@ fn wanted(letter: &Letter, chosen: &Chosen) -> bool {
     is(&chosen.reason, &letter.reason) && is(&chosen.stream, &letter.stream)
 }
 
+/// A reason or a stream that there is not would choose no letter, and look as if there were none.
+fn known(config: &Config, chosen: &Chosen) -> anyhow::Result<()> {
+    let reasons: Vec<&str> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+    if let Some(reason) = chosen.reason.as_deref().filter(|reason| !reasons.contains(reason)) {
+        let failure = Failure::new(Code::BadParameter, format!("there is no reason `{reason}`"));
+        let nearest = nearest(reason, reasons.iter().copied());
+        return Err(failure.hint(nearest.map_or_else(|| format!("reasons: {}", reasons.join(", ")), did_you_mean)).into());
+    }
+    if let Some(stream) = &chosen.stream {
+        settings::stream(config, stream)?;
+    }
+    Ok(())
+}
+
+fn did_you_mean(nearest: &str) -> String {
+    format!("did you mean `{nearest}`?")
+}
+
 fn id(letter: &Letter) -> String {
     let (topic, partition, offset) = &letter.position;
     format!("{topic}/{partition}/{offset}")
 }
 
 pub fn list(args: &DeadLettersList) -> anyhow::Result<()> {
-    let lake = Lake::of(&settings::config(&args.place)?);
+    let config = settings::reading(&args.place)?;
+    known(&config, &args.chosen)?;
+    let lake = Lake::of(&config);
     let (mut rows, mut reasons, mut all) = (Vec::new(), BTreeMap::<String, usize>::new(), 0_usize);
     letters::each(lake.store.as_ref(), &mut |letter| {
         if wanted(&letter, &args.chosen) {
@@ -57,7 +79,7 @@ pub fn list(args: &DeadLettersList) -> anyhow::Result<()> {
 }
 
 pub fn show(args: &DeadLettersShow) -> anyhow::Result<()> {
-    let lake = Lake::of(&settings::config(&args.place)?);
+    let lake = Lake::of(&settings::reading(&args.place)?);
     let mut found = None;
     letters::each(lake.store.as_ref(), &mut |letter| {
         if id(&letter) == args.id {
@@ -103,6 +125,7 @@ struct Outcome {
 
 pub fn replay(args: &DeadLettersReplay) -> anyhow::Result<()> {
     let config = settings::config(&args.place)?;
+    known(&config, &args.chosen)?;
     let _lock = Lock::take(&config.data_dir)?;
     let lake = Lake::of(&config);
     let (mut chosen, mut bytes) = (Vec::new(), 0);

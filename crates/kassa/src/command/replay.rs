@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use kassa_config::{Config, Encoding, Format as Written, Stream};
+use kassa_config::{Encoding, Format as Written, Stream};
 use kassa_model::{Code, Counts};
 use kassa_source::file::{self, FileOptions, FileSource};
 use serde::Serialize;
@@ -33,7 +33,7 @@ struct Report {
 
 pub fn replay(args: &Replay) -> anyhow::Result<()> {
     let config = settings::config(&args.place)?;
-    let stream = find_stream(&config, &args.stream)?;
+    let stream = settings::stream(&config, &args.stream)?;
     let _lock = Lock::take(&config.data_dir)?;
     let started = Instant::now();
     let lake = Lake::of(&config);
@@ -58,17 +58,6 @@ pub fn replay(args: &Replay) -> anyhow::Result<()> {
     progress.finish_and_clear();
     report.seconds = started.elapsed().as_secs_f64();
     show(&report, args)
-}
-
-fn find_stream<'c>(config: &'c Config, name: &str) -> anyhow::Result<&'c Stream> {
-    config.streams.iter().find(|stream| stream.name == name).ok_or_else(|| {
-        let names: Vec<&str> = config.streams.iter().map(|stream| stream.name.as_str()).collect();
-        let failure = Failure::new(Code::UnknownStream, format!("the configuration has no stream `{name}`"));
-        let nearest = kassa_model::nearest::nearest(name, names.iter().copied());
-        let hint =
-            nearest.map_or_else(|| format!("streams: {}", names.join(", ")), |nearest| format!("did you mean `{nearest}`?"));
-        failure.hint(hint).into()
-    })
 }
 
 fn progress_bar(files: &[std::path::PathBuf]) -> ProgressBar {

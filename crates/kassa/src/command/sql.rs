@@ -9,7 +9,7 @@ use crate::wiring::Lake;
 use crate::{output, settings};
 
 pub fn sql(args: &Sql) -> anyhow::Result<()> {
-    let config = settings::config(&args.place)?;
+    let config = settings::reading(&args.place)?;
     let lake = Lake::of(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let rows = runtime.block_on(async {

@@ -46,4 +46,14 @@ fn a_demo_equals_its_truth_and_the_same_seed_gives_the_same_truth() {
         serde_json::from_str(&kassa(&["dead-letters", "list", "--format", "json", "--limit", "1000000"])).expect("JSON");
     assert_eq!(letters.as_array().map(Vec::len), truth["malformed"].as_u64().and_then(|count| usize::try_from(count).ok()));
     kassa(&["prove"]);
+    for (asked, expected) in
+        [(["--reason", "not_jsn"], "did you mean `not_json`?"), (["--stream", "ordrs"], "did you mean `orders`?")]
+    {
+        let list = ["dead-letters", "list", asked[0], asked[1]];
+        let output = Command::new(KASSA).args(list).arg("-c").arg(&config).output().expect("started");
+        assert_eq!(output.status.code(), Some(2), "{asked:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(expected), "{asked:?}");
+    }
+    let elsewhere = Command::new(KASSA).args(["prove", "-c"]).arg(&config).arg("--data-dir").arg(one.path().join("no")).output();
+    assert!(String::from_utf8_lossy(&elsewhere.expect("started").stderr).contains("note: there is no lake yet at "));
 }
