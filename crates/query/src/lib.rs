@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
@@ -33,7 +34,7 @@ impl From<DataFusionError> for SqlError {
     }
 }
 
-/// Memory that one query may use; beyond it, it spills to a temporary folder.
+/// Memory that one query may use; beyond it, it spills.
 const MEMORY: usize = 256 * 1024 * 1024;
 
 /// The tables, views and figures that one query names, as the lake has them at this moment. Their files stay for as long as it is held.
@@ -52,7 +53,7 @@ impl Session {
     /// Registers what `sql` names and nothing else: a lake has many tables, and each costs a reading of its log.
     pub async fn open(store: &dyn Store, shop: &Shop, sql: &str) -> Result<Self, SqlError> {
         let lease = Lease::take(store).map_err(LogError::from)?;
-        let context = empty()?;
+        let context = empty(&store.local_path(".spill"))?;
         let named = Named::by(&context, sql)?;
         for table in Table::ALL.into_iter().filter(|table| named.has(table.name())) {
             register(&context, store, table).await?;
@@ -78,8 +79,10 @@ impl Session {
     }
 }
 
-fn empty() -> Result<SessionContext, SqlError> {
-    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(MEMORY))).build_arc()?;
+/// What does not fit into memory goes below `spill`, or, where nothing may be written there, into the system's temporary folder.
+fn empty(spill: &Path) -> Result<SessionContext, SqlError> {
+    let bounded = || RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(MEMORY)));
+    let runtime = bounded().with_temp_file_path(spill).build_arc().or_else(|_| bounded().build_arc())?;
     let mut config = SessionConfig::new().with_information_schema(true).with_target_partitions(2);
     config.options_mut().execution.parquet.schema_force_view_types = false;
     config.options_mut().sql_parser.map_string_types_to_utf8view = false;

@@ -3,6 +3,7 @@
 mod verdict;
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -11,21 +12,24 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use bytes::Bytes;
 use kassa_config::Config;
-use kassa_model::Contract;
+use kassa_model::{Code, Contract};
 use kassa_source::log::{Log, LogRecord};
 use kassa_source::shop::{Shop, Truth, stream_of};
 
 use super::simulate;
 use crate::cli::{Demo, Place};
 use crate::engine;
-use crate::failure::Exit;
+use crate::failure::{Exit, Failure};
 use crate::server::Service;
 use crate::settings;
+use crate::wiring::Lock;
 
 /// Simulated days before the shop goes at its rate, so that there is a last week to compare with.
 const HISTORY_DAYS: u64 = 8;
 /// A simulated day passes in a minute.
 const SECONDS_A_DAY: u64 = 60;
+/// The first words of a configuration that the demo may replace.
+const MARK: &str = "# Made by `kassa demo`.";
 /// Records handed to the log at once.
 const CHUNK: u64 = 2_000;
 
@@ -66,19 +70,30 @@ pub fn demo(args: &Demo) -> anyhow::Result<()> {
 /// The folder with a configuration that every other command accepts.
 fn prepare(args: &Demo) -> anyhow::Result<Config> {
     let file = args.dir.join("kassa.toml");
-    let used = args.dir.join("data/lake").exists();
-    if used {
-        // The shop begins anew, with the same ids: what an earlier demo left would be taken for its duplicates.
-        fs::remove_dir_all(args.dir.join("data")).with_context(|| format!("could not clear {}", args.dir.display()))?;
-    }
+    clear(&args.dir, &file)?;
     fs::create_dir_all(&args.dir).with_context(|| format!("could not create {}", args.dir.display()))?;
     let text = format!(
-        "# Made by `kassa demo`. Other commands take it: kassa figures net_sales -c {}\n\n[shop]\nname = \"Harbour & Pine\"\ntime_zone = \"Europe/London\"\ncurrency = \"GBP\"\n\n[server]\nlisten = \"{}\"\n",
+        "{MARK} Other commands take it: kassa figures net_sales -c {}\n\n[shop]\nname = \"Harbour & Pine\"\ntime_zone = \"Europe/London\"\ncurrency = \"GBP\"\n\n[server]\nlisten = \"{}\"\n",
         file.display(),
         args.listen,
     );
     fs::write(&file, text).with_context(|| format!("could not write {}", file.display()))?;
     settings::config(&Place { config: Some(file), data_dir: None })
+}
+
+/// Removes what an earlier demo left: the shop begins anew, with the same ids, and would be taken for duplicates. Nothing of anybody else's.
+fn clear(dir: &Path, file: &Path) -> anyhow::Result<()> {
+    let data = dir.join("data");
+    let is_ours = fs::read_to_string(file).map_or(!data.exists(), |text| text.starts_with(MARK));
+    if !is_ours {
+        let failure = Failure::new(Code::BadParameter, format!("{} holds what no demo has made", dir.display()));
+        return Err(failure.hint("the demo clears its folder: give it one of its own with --dir").into());
+    }
+    if data.exists() {
+        drop(Lock::take(&data)?);
+        fs::remove_dir_all(&data).with_context(|| format!("could not clear {}", dir.display()))?;
+    }
+    Ok(())
 }
 
 /// How many records, and how fast.

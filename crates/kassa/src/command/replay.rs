@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kassa_config::{Encoding, Format as Written, Stream};
-use kassa_model::{Code, Counts};
+use kassa_model::Counts;
 use kassa_source::file::{self, FileOptions, FileSource};
 use serde::Serialize;
 
 use crate::cli::{Format, Replay};
-use crate::failure::Failure;
 use crate::topology::{BATCH_BYTES, BATCH_RECORDS, Cadence, Topology};
 use crate::wiring::{Lake, Lock};
 use crate::{output, settings};
@@ -81,14 +80,13 @@ fn options(stream: &Stream) -> FileOptions {
 }
 
 fn read_file(topology: &mut Topology, path: &Path, stream: &Stream, now: i64, progress: &ProgressBar) -> anyhow::Result<Counts> {
-    let failed = |error: file::FileError| anyhow::Error::new(Failure::new(Code::InputUnreadable, error.to_string()));
-    let mut source = FileSource::open(path, options(stream), Arc::from(stream.topic.as_str()), now).map_err(failed)?;
+    let mut source = FileSource::open(path, options(stream), Arc::from(stream.topic.as_str()), now)?;
     let (before, length) = (progress.position(), path.metadata().map_or(0, |metadata| metadata.len()));
     let position = topology.position(source.partition());
-    source.skip_to(position).map_err(failed)?;
+    source.skip_to(position)?;
     let mut counts = Counts::default();
     let mut from = position;
-    while let Some(records) = source.next(BATCH_RECORDS, BATCH_BYTES).map_err(failed)? {
+    while let Some(records) = source.next(BATCH_RECORDS, BATCH_BYTES)? {
         let next = records.next;
         let batch = topology.push(records, from)?;
         counts = counts.plus(batch.span_from(from).counts);

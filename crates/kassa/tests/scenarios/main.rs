@@ -6,6 +6,7 @@ mod cli_reference;
 mod crash;
 mod demo;
 mod derived;
+mod errors;
 mod harness;
 mod maintenance;
 mod mapping;
