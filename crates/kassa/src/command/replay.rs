@@ -102,11 +102,8 @@ fn show(report: &Report, args: &Replay) -> anyhow::Result<()> {
     if args.format == Format::Json {
         return output::json(report);
     }
-    let rate = if report.seconds > 0.0 {
-        format!("{:.0}", f64::from(i32::try_from(report.records).unwrap_or(i32::MAX)) / report.seconds)
-    } else {
-        "–".to_owned()
-    };
+    let millis = i64::try_from(Duration::from_secs_f64(report.seconds).as_millis()).unwrap_or(i64::MAX);
+    let rate = (report.records * 1_000).checked_div(millis).map_or("–".to_owned(), |rate| rate.to_string());
     let row = vec![
         report.files.to_string(),
         report.known_files.to_string(),

@@ -178,7 +178,6 @@ impl Status for Overview {
 
     fn metrics(&self) -> Vec<Metric> {
         let counts = self.tracker.counts();
-        let whole = |value: i64| f64::from(i32::try_from(value).unwrap_or(i32::MAX));
         let fate = |name: &str, value: i64| Sample { labels: vec![("fate", name.to_owned())], value: whole(value) };
         let records = vec![
             fate("accepted", counts.accepted),
@@ -217,6 +216,11 @@ impl Status for Overview {
             },
         ]
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus knows doubles only")]
+fn whole(value: i64) -> f64 {
+    value as f64
 }
 
 /// Resident memory, where the system tells.
