@@ -407,8 +407,8 @@ its events.
 
 **Groupings.** The first is what is answered without `--by`. In SQL each figure is a view with `basis`, `by`, `key`, `label` and `value`.
 
-**Header and lines.** An order's header may state sums that its lines do not: shipping, tax, tip, gift card. The ledger (`fact_sales`), and so every
-figure but duty, is made of lines alone. Map what shall count to the lines: `shipping` and `tax` of a line go to `shipping_amount` and `tax_amount`.
+**Header and lines.** An order's header may state sums that its lines do not: shipping, tax, tip, gift card. The ledger (`fact_sales`), and so every sales
+figure but for the duty in `total_sales`, is made of lines alone. Map what shall count to the lines: `shipping` and `tax` of a line go to `shipping_amount` and `tax_amount`.
 What only the header has is asked for in SQL: `SELECT sum(shipping) FROM fact_order_current`.
 ";
 
