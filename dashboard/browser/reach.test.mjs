@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { AT, launch, open, startMock } from "./stage.mjs";
+import { AT, launch, open, settled, startMock } from "./stage.mjs";
 
 const PAGES = ["#/live", "#/sales", "#/sales?by=product", "#/sales?shape=table", "#/sales?bar=2026-11-18", "#/data"];
 let browser;
@@ -15,12 +15,6 @@ after(async () => {
   await browser.close();
   await mock.close();
 });
-
-const settled = async (page) => {
-  await page.waitForSelector("main [data-figure], main [data-count]");
-  await page.waitForFunction(() => !document.querySelector(".bone"));
-  await page.waitForTimeout(100);
-};
 
 for (const width of [360, 768, 1280]) {
   test(`at ${width} px no page scrolls sideways, complains, or breaks its policy`, async () => {
@@ -141,11 +135,11 @@ test("a chart is read with arrow keys as with the pointer", async () => {
   await chart.focus();
   await page.keyboard.press("Home");
   for (let step = 0; step < 9; step++) await page.keyboard.press("ArrowRight");
-  const byKeys = await page.locator(".tip").innerText();
-  assert.match(byKeys, /09:00–10:00/);
-  assert.ok(byKeys.includes(String(mock.sent.orders_by_hour.today[9])));
+  const tip = page.locator(".tip").filter({ hasText: "09:00–10:00" });
+  await tip.waitFor();
+  assert.ok((await tip.innerText()).includes(String(mock.sent.orders_by_hour.today[9])));
   await page.keyboard.press("Escape");
-  assert.equal(await page.locator(".tip").count(), 0);
+  await page.locator(".tip").waitFor({ state: "detached" });
   const box = await chart.boundingBox();
   await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
   await page.locator(".tip").waitFor();
@@ -161,7 +155,7 @@ test("the explanation opens and closes by key, and gives the focus back", async 
   await page.getByRole("dialog", { name: "Net sales" }).waitFor();
   await page.keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });
-  assert.ok(await button.evaluate((element) => element === document.activeElement));
+  await page.waitForFunction((element) => element === document.activeElement, await button.elementHandle());
   await close();
 });
 
@@ -181,13 +175,13 @@ test("a menu is walked with arrow keys", async () => {
 test("the theme is the system's until one is chosen, and the choice stays", async () => {
   const { page, close } = await open(browser, { mock, theme: "dark" });
   await settled(page);
-  const ground = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
-  assert.equal(await ground(), "rgb(19, 19, 18)");
+  const ground = (colour) => page.waitForFunction((colour) => getComputedStyle(document.documentElement).backgroundColor === colour, colour);
+  await ground("rgb(19, 19, 18)");
   await page.getByRole("button", { name: "Use the light theme" }).click();
-  assert.equal(await ground(), "rgb(246, 246, 243)");
+  await ground("rgb(246, 246, 243)");
   await page.reload();
   await settled(page);
-  assert.equal(await ground(), "rgb(246, 246, 243)");
+  await ground("rgb(246, 246, 243)");
   await close();
 });
 

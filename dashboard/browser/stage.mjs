@@ -26,4 +26,17 @@ export async function open(browser, { mock, width = 1280, height = 900, theme = 
   return { page, problems, close: () => context.close() };
 }
 
+/** A page at rest: nothing is awaited, every chart is drawn, and two frames in a row have the same layout. */
+export async function settled(page) {
+  await page.waitForSelector("main [data-figure], main [data-count]");
+  await page.waitForFunction(() => {
+    const charts = [...document.querySelectorAll(".chart")];
+    if (document.querySelector(".bone") || !charts.every((chart) => chart.querySelector("canvas, svg"))) return false;
+    const now = [...document.querySelectorAll("main *")].map((one) => { const { x, y, width, height } = one.getBoundingClientRect(); return `${x} ${y} ${width} ${height}`; }).join();
+    const same = window.lastLayout === now;
+    window.lastLayout = now;
+    return same && document.fonts.status === "loaded";
+  });
+}
+
 export { startMock };

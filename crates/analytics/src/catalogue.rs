@@ -175,9 +175,10 @@ const CATALOGUE: &[Figure] = &[
         kind: Kind::TotalSales,
         name: "total_sales",
         title: "Total sales",
-        definition: "What customers were charged: net sales with tax, shipping and duty. Duty is that of each order's highest revision, on \
-                     the day of the order on either basis.",
-        formula: "net sales + Σ tax_amount + Σ shipping_amount + Σ duty",
+        definition: "Net sales with tax, shipping and duty. Tax and shipping are those of the ledger, as lines and refunds state them: what \
+                     only an order's header states is not divided among its lines, and is in fact_order alone. Duty is that of each \
+                     order's highest revision, on the day of the order on either basis.",
+        formula: "net sales + Σ tax_amount + Σ shipping_amount of the ledger + Σ duty of orders",
         unit: Unit::Money,
         bases: BOTH,
         groupings: HEADED,
@@ -392,5 +393,53 @@ mod tests {
             assert!(!figure.groupings.is_empty(), "{json}");
             assert!(json.get("kind").is_none() && json["groupings"][0].is_string(), "{json}");
         }
+    }
+
+    const INTRODUCTION: &str = "\
+# Figures
+
+Every figure has one definition, in `crates/analytics/src/catalogue.rs`; `kassa figures`, the [HTTP API](http-api.md), the dashboard and the views of `kassa sql`
+all answer by it. Amounts are in the shop's currency, each converted on its own at a rate of its day; what has no rate is left out and told (`unconverted`).
+Days are the shop's. Test orders and bots are in no figure.
+
+**Bases.** `movement`: returns count on the day they happen. `order`: they go back to the day of their order. A figure without a basis goes by the time of
+its events.
+
+**Groupings.** The first is what is answered without `--by`. In SQL each figure is a view with `basis`, `by`, `key`, `label` and `value`.
+
+**Header and lines.** An order's header may state sums that its lines do not: shipping, tax, tip, gift card. The ledger (`fact_sales`), and so every sales
+figure but for the duty in `total_sales`, is made of lines alone. Map what shall count to the lines: `shipping` and `tax` of a line go to `shipping_amount` and `tax_amount`.
+What only the header has is asked for in SQL: `SELECT sum(shipping) FROM fact_order_current`.
+";
+
+    fn reference() -> String {
+        let mut page = INTRODUCTION.to_owned();
+        for figure in catalogue() {
+            let names = |names: Vec<&str>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let bases = names(figure.bases.iter().map(|basis| basis.name()).collect());
+            let bases = if bases.is_empty() { "none".to_owned() } else { bases };
+            let groupings = names(figure.groupings.iter().map(|by| by.name()).collect());
+            let unit = serde_json::to_value(figure.unit).unwrap();
+            page.push_str(&format!(
+                "\n## `{}`: {}\n\n{}\n\n- {} ({})\n- bases: {bases}\n- groupings: {groupings}\n- `{}`\n",
+                figure.name,
+                figure.title,
+                figure.definition,
+                figure.formula,
+                unit.as_str().unwrap_or_default(),
+                figure.sql,
+            ));
+        }
+        page
+    }
+
+    #[test]
+    fn the_page_of_figures_is_the_catalogue() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/figures.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(file, reference()).unwrap();
+        }
+        let held = std::fs::read_to_string(file).unwrap_or_default();
+        assert_eq!(held, reference(), "UPDATE_DOCS=1 cargo test -p kassa-analytics writes it anew");
     }
 }

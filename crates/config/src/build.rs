@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use kassa_model::country::code_of;
 use kassa_model::nearest::{list, nearest};
-use kassa_model::{Code, Contract, Shop};
+use kassa_model::{Code, Contract, Currency, Shop};
 
 use crate::config::{Archive, Collector, Config, Format, Lake, Live, Log, Lookup, Mapping, Proof, Server, Stream};
 use crate::kind::Value;
@@ -53,7 +53,8 @@ fn shop(reader: &mut Reader) -> Option<Shop> {
     let currency =
         reader.value("shop.currency").and_then(|value| if let Value::Currency(currency) = value { Some(currency) } else { None });
     let country = reader.text("shop.country").and_then(|code| code_of(&code));
-    Some(Shop::new(&name?, &zone?, currency?)?.in_country(country))
+    let currency = currency.or_else(|| Currency::parse("GBP"))?;
+    Some(Shop::new(&name.unwrap_or_default(), &zone.unwrap_or_else(|| "UTC".to_owned()), currency)?.in_country(country))
 }
 
 fn streams(reader: &mut Reader) -> Vec<Stream> {
@@ -83,8 +84,10 @@ fn stream(reader: &mut Reader, name: String, origin: Origin) -> Stream {
         Some("parquet") => Format::Parquet,
         _ => Format::Json,
     };
-    let contract = contract(reader, &name, &origin).unwrap_or(Contract::Event);
-    let mapping = mapping(reader, &name);
+    let contract = contract(reader, &name, &origin);
+    // What is mapped into an unknown contract cannot be told.
+    let mapping = mapping(reader, &name).filter(|_| contract.is_some());
+    let contract = contract.unwrap_or(Contract::Event);
     let (encoding, delimiter) = (reader.encoding(&key("encoding")), reader.byte(&key("delimiter")));
     for word in ["encoding", "delimiter"] {
         if given_format.is_some() && format != Format::Csv && reader.given(&key(word)).is_some() {

@@ -136,7 +136,12 @@ pub(crate) const KEYS: &[Key] = &[
         "2s",
         "Rows are committed at least this often: fresher, or fewer and larger files.",
     ),
-    key("lake.commit_rows", count(1, 10_000_000), "200000", "Rows are committed at the latest when there are this many."),
+    key(
+        "lake.commit_rows",
+        count(1, 10_000_000),
+        "200000",
+        "And as soon as this many records wait, or 48 MiB of them; batches of up to 8192 are not split.",
+    ),
     key("lake.compact_after_files", count(2, 100_000), "32", "A table is compacted when it has more small files than this."),
     key("lake.checkpoint_interval", count(1, 100_000), "50", "Commits of a table between two checkpoints of its Delta log."),
     key(

@@ -41,6 +41,15 @@ pub struct Override {
 impl Config {
     /// The configuration in force and where each value came from, or all that is wrong with it.
     pub fn load(options: &LoadOptions) -> Result<(Config, Origins), Mistakes> {
+        match Self::draft(options) {
+            (Some(config), origins, mistakes) if mistakes.0.is_empty() => Ok((config, origins)),
+            (_, _, mistakes) => Err(mistakes),
+        }
+    }
+
+    /// The configuration as far as it can be told, with an empty value wherever one is wrong: for whoever looks for more mistakes in it.
+    /// None where it cannot be read. The mistakes are in order, and may be none here.
+    pub fn draft(options: &LoadOptions) -> (Option<Config>, Origins, Mistakes) {
         let mut mistakes = Vec::new();
         let path = options.path.clone().or_else(|| {
             let default = PathBuf::from("kassa.toml");
@@ -61,22 +70,13 @@ impl Config {
         let config_dir = full.as_deref().and_then(Path::parent).unwrap_or(&options.working_dir).to_owned();
         let mut reader = Reader::new([flags, env, layer], config_dir, options.working_dir.clone(), mistakes);
         let config = build(&mut reader, full);
-        finish(reader, config, broken)
-    }
-}
-
-fn finish(reader: Reader, config: Option<Config>, broken: Option<usize>) -> Result<(Config, Origins), Mistakes> {
-    let (mut mistakes, origins) = reader.into_parts();
-    if let Some(line) = broken {
-        mistakes.retain(|mistake| is_certain(mistake, line));
-    }
-    match config {
-        Some(config) if mistakes.is_empty() => Ok((config, origins)),
-        _ => {
-            let mut mistakes = Mistakes(mistakes);
-            mistakes.sort();
-            Err(mistakes)
+        let (mut mistakes, origins) = reader.into_parts();
+        if let Some(line) = broken {
+            mistakes.retain(|mistake| is_certain(mistake, line));
         }
+        let mut mistakes = Mistakes(mistakes);
+        mistakes.sort();
+        (config.filter(|_| broken.is_none()), origins, mistakes)
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Mistake {
     pub help: Vec<String>,
 }
 
-/// All mistakes of a configuration, in the order of their places. Never empty.
+/// All mistakes of a configuration, in the order of their places.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Mistakes(pub Vec<Mistake>);

@@ -62,7 +62,7 @@ impl Engine {
     ) -> anyhow::Result<Self> {
         let cadence = |sink: Box<dyn Sink>| {
             let interval = if sink.name() == "live" { Duration::from_millis(20) } else { config.lake.commit_interval };
-            Cadence { sink, interval }
+            Cadence { sink, interval, records: config.lake.commit_rows }
         };
         let topology = Topology::start(lake.stage(config)?, sinks.into_iter().map(cadence).collect(), &lake.clock)?;
         let mut inputs = Vec::with_capacity(config.streams.len());

@@ -1,9 +1,12 @@
 //! Failures that have a code and a page, and how any error is shown and exits.
 
-use std::fmt;
+use std::error::Error;
 use std::process::ExitCode;
+use std::{fmt, io};
 
 use kassa_model::Code;
+use kassa_pipeline::SinkError;
+use kassa_source::file::FileError;
 
 /// A failure with a code, and what to do about it.
 #[derive(Debug)]
@@ -31,14 +34,15 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl Error for Failure {}
 
 /// The words have been said already; only the exit code is left.
 #[derive(Debug, thiserror::Error)]
 #[error("exit {0}")]
 pub struct Exit(pub u8);
 
-/// Prints the chain once, then the hint and the page, and gives the exit code: 1 failed, 2 usage, 78 configuration.
+/// Prints the chain once, then the hint and the page, as mistakes of a configuration are printed. The exit code: 1 failed, 2 usage, 78
+/// configuration.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(Exit(code)) = error.downcast_ref::<Exit>() {
         return ExitCode::from(*code);
@@ -47,28 +51,60 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         eprintln!("{mistakes}");
         return ExitCode::from(78);
     }
-    let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
-    let chain = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
-    match failure {
-        Some(failure) => {
-            eprintln!("error[{}]: {chain}", failure.code);
-            if let Some(hint) = &failure.hint {
-                eprintln!("hint: {hint}");
-            }
-            eprintln!("see {}", failure.code.page());
-            let usage = matches!(failure.code, Code::UnknownFigure | Code::BadParameter);
-            let config = failure.code.code().starts_with('C');
-            ExitCode::from(if config {
-                78
-            } else if usage {
-                2
-            } else {
-                1
-            })
-        }
-        None => {
-            eprintln!("error: {chain}");
-            ExitCode::from(1)
+    let (code, hint) = error.chain().find_map(judged).unwrap_or((Code::Defect, None));
+    eprintln!("error[{code}]: {}", chain(error));
+    if let Some(hint) = hint {
+        eprintln!("   = {hint}");
+    }
+    eprintln!("   = see {}", code.page());
+    ExitCode::from(match code {
+        Code::UnknownFigure | Code::UnknownStream | Code::BadParameter => 2,
+        code if code.code().starts_with('C') => 78,
+        _ => 1,
+    })
+}
+
+/// What failed, and why, down to the cause; what a cause repeats is said once.
+fn chain(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if said.is_empty() {
+            said = cause;
+        } else if !said.ends_with(&cause) {
+            said = format!("{said}: {cause}");
         }
     }
+    said
+}
+
+/// The code of a cause, and what to do about it.
+fn judged(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
+    let whole = || Some("`kassa prove` says what is whole and what is not".to_owned());
+    let of_store = |code| (code, if code == Code::LakeCorrupt { whole() } else { None });
+    if let Some(failure) = cause.downcast_ref::<Failure>() {
+        return Some((failure.code, failure.hint.clone()));
+    }
+    if let Some(error) = cause.downcast_ref::<kassa_source::log::LogError>() {
+        return Some((error.code(), error.hint().map(str::to_owned)));
+    }
+    if let Some(error) = cause.downcast_ref::<FileError>() {
+        return Some((error.code(), error.hint().map(str::to_owned)));
+    }
+    if let Some(error) = cause.downcast_ref::<kassa_lake::LogError>() {
+        return Some(of_store(match error {
+            kassa_lake::LogError::Io(_) => Code::StorageFailed,
+            kassa_lake::LogError::Corrupt(_) => Code::LakeCorrupt,
+            kassa_lake::LogError::Fenced(_) => Code::Fenced,
+            kassa_lake::LogError::Encode(_) => Code::Defect,
+        }));
+    }
+    if let Some(error) = cause.downcast_ref::<SinkError>() {
+        return Some(of_store(match error {
+            SinkError::Unavailable(_) => Code::StorageFailed,
+            SinkError::Fenced(_) => Code::Fenced,
+            SinkError::Invalid(_) => Code::Defect,
+            SinkError::Corrupt(_) => Code::LakeCorrupt,
+        }));
+    }
+    cause.downcast_ref::<io::Error>().map(|_| (Code::StorageFailed, None))
 }

@@ -3,13 +3,13 @@
 mod adapters;
 mod proving;
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use anyhow::Context;
-use kassa_analytics::Query;
+use kassa_analytics::{Answer, Query};
 use kassa_config::Config;
 use kassa_model::{Code, Counts};
 use kassa_pipeline::Sink;
@@ -27,6 +27,8 @@ use crate::wiring::{Lake, Lock};
 /// Everything that `kassa run` and `kassa demo` keep going.
 pub struct Service {
     engine: Engine,
+    /// Where it listens, if it does.
+    address: Option<SocketAddr>,
     /// Of a run that has the lake.
     deriver: Option<Deriver>,
     lake: Lake,
@@ -73,8 +75,21 @@ impl Service {
         let engine = Engine::start(config, &lake, Arc::clone(&log), sinks, Box::new(move |batch| observed.observe(batch)))?;
         let deriver = chosen.lake.then(|| Deriver::start(lake.derived(config)?, config.lake.commit_interval)).transpose()?;
         let stop = Arc::new(AtomicBool::new(false));
-        let mut service =
-            Self { engine, deriver, lake, log, live, tracker, stop, http: None, closed: None, proving: None, _lock: lock };
+        let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let mut service = Self {
+            engine,
+            address,
+            deriver,
+            lake,
+            log,
+            live,
+            tracker,
+            stop,
+            http: None,
+            closed: None,
+            proving: None,
+            _lock: lock,
+        };
         if let Some(listener) = listener {
             service.serve(config, listener)?;
         }
@@ -125,6 +140,11 @@ impl Service {
         Ok(())
     }
 
+    /// The URL of what it serves: with the port that it got, where any free one was asked for.
+    pub fn url(&self) -> String {
+        self.address.map_or_else(String::new, |address| format!("http://{address}"))
+    }
+
     pub fn stop_flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.stop)
     }
@@ -141,10 +161,9 @@ impl Service {
         self.tracker.counts()
     }
 
-    /// The first value of a live figure.
-    pub fn live(&self, query: &Query) -> anyhow::Result<String> {
-        let (answer, _) = self.live.answer(query)?;
-        Ok(answer.rows.first().and_then(|row| row.value.clone()).unwrap_or_default())
+    /// A live figure.
+    pub fn live(&self, query: &Query) -> anyhow::Result<Answer> {
+        Ok(self.live.answer(query)?.0)
     }
 
     /// Works until `ended` says so or the program is told to stop.

@@ -1,22 +1,64 @@
 //! Loads the configuration that a command's flags name.
 
-use kassa_config::{Config, LoadOptions, Origins, Override};
+use kassa_config::{Config, LoadOptions, Mistake, Mistakes, Origins, Override, Stream};
+use kassa_model::Code;
 
 use crate::cli::Place;
+use crate::failure::Failure;
+use crate::wiring;
 
 /// The configuration in force, or all its mistakes.
 pub fn load(place: &Place, more: Vec<Override>) -> anyhow::Result<(Config, Origins)> {
+    Ok(Config::load(&options(place, more)?)?)
+}
+
+fn options(place: &Place, more: Vec<Override>) -> anyhow::Result<LoadOptions> {
     let working_dir = std::env::current_dir()?;
     let mut overrides = more;
     if let Some(dir) = &place.data_dir {
         let value = working_dir.join(dir).to_string_lossy().into_owned();
         overrides.push(Override { key: "data_dir".to_owned(), value, flag: "--data-dir".to_owned() });
     }
-    let options = LoadOptions { path: place.config.clone(), working_dir, env: std::env::vars_os().collect(), overrides };
-    Ok(Config::load(&options)?)
+    Ok(LoadOptions { path: place.config.clone(), working_dir, env: std::env::vars_os().collect(), overrides })
+}
+
+/// All mistakes: of the configuration, and of the mappings and reference tables in as much of it as can be told. With the names of its
+/// streams.
+pub fn examine(place: &Place) -> anyhow::Result<(Vec<String>, Mistakes)> {
+    let (config, _, mut mistakes) = Config::draft(&options(place, Vec::new())?);
+    let Some(config) = config else { return Ok((Vec::new(), mistakes)) };
+    if let Err(more) = wiring::streams(&config) {
+        // A value that is wrong is said to be so once.
+        let is_new = |mistake: &Mistake| mistakes.0.iter().all(|known| known.origin != mistake.origin);
+        let more: Vec<Mistake> = more.0.into_iter().filter(is_new).collect();
+        mistakes.0.extend(more);
+        mistakes.sort();
+    }
+    Ok((config.streams.into_iter().map(|stream| stream.name).collect(), mistakes))
+}
+
+/// The configuration of a command that reads what is there already. Where nothing is, it says so: the folder may be another.
+pub fn reading(place: &Place) -> anyhow::Result<Config> {
+    let config = config(place)?;
+    if !config.lake.dir.is_dir() {
+        eprintln!("note: there is no lake yet at {}", config.lake.dir.display());
+    }
+    Ok(config)
 }
 
 /// The configuration alone.
 pub fn config(place: &Place) -> anyhow::Result<Config> {
     load(place, Vec::new()).map(|(config, _)| config)
+}
+
+/// The stream of a name that somebody gave.
+pub fn stream<'c>(config: &'c Config, name: &str) -> anyhow::Result<&'c Stream> {
+    config.streams.iter().find(|stream| stream.name == name).ok_or_else(|| {
+        let names: Vec<&str> = config.streams.iter().map(|stream| stream.name.as_str()).collect();
+        let failure = Failure::new(Code::UnknownStream, format!("the configuration has no stream `{name}`"));
+        let nearest = kassa_model::nearest::nearest(name, names.iter().copied());
+        let hint =
+            nearest.map_or_else(|| format!("streams: {}", names.join(", ")), |nearest| format!("did you mean `{nearest}`?"));
+        failure.hint(hint).into()
+    })
 }

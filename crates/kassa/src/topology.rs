@@ -1,8 +1,8 @@
 //! The topology: one thread reads and shapes, one thread a sink commits. All of it fits this screen.
 //!
 //! ```text
-//!  source (log or file) ──Records──► Stage ──Arc<Batch>──┬─[4 batches]──► archive   a commit interval apart, or at 48 MiB
-//!     ≤ 8,192 records, ≤ 2 MiB       decode … shape      ├─[4 batches]──► lake      a commit interval apart, or at 48 MiB
+//!  source (log or file) ──Records──► Stage ──Arc<Batch>──┬─[4 batches]──► archive   a commit interval apart, or at a commit's records or 48 MiB
+//!     ≤ 8,192 records, ≤ 2 MiB       decode … shape      ├─[4 batches]──► lake      the same
 //!                                                        └─[4 batches]──► live      at once
 //! ```
 //!
@@ -38,7 +38,10 @@ enum Message {
 /// What a sink's thread shows to others.
 #[derive(Debug, Clone, Default)]
 pub struct SinkState {
+    /// From where it must be read after a restart.
     pub positions: Positions,
+    /// What it holds all of. Positions of tables that got no rows follow later.
+    pub committed: Positions,
     /// µs UTC.
     pub committed_at: Option<i64>,
     pub failed: Option<String>,
@@ -72,6 +75,8 @@ pub struct Topology {
 pub struct Cadence {
     pub sink: Box<dyn Sink>,
     pub interval: Duration,
+    /// Records after which it does so before the interval is over. A batch is not split.
+    pub records: usize,
 }
 
 impl Topology {
@@ -79,12 +84,14 @@ impl Topology {
         let mut threads = Vec::with_capacity(sinks.len());
         for cadence in sinks {
             let name = cadence.sink.name();
-            let state = SinkState { positions: cadence.sink.positions(), ..SinkState::default() };
+            let positions = cadence.sink.positions();
+            let state = SinkState { committed: positions.clone(), positions, ..SinkState::default() };
             let handle = SinkHandle { name, state: Arc::new(Mutex::new(state)) };
             let (sender, receiver) = sync_channel(HAND_OFF);
             let (shown, clock) = (Arc::clone(&handle.state), Arc::clone(clock));
             let work = move || {
-                let result = Committer { cadence, shown: &shown, clock: &clock, gathered: Vec::new(), bytes: 0 }.work(&receiver);
+                let result = Committer { cadence, shown: &shown, clock: &clock, gathered: Vec::new(), records: 0, bytes: 0 }
+                    .work(&receiver);
                 if let Err(error) = &result {
                     tracing::error!(sink = name, %error, "sink stopped");
                     shown.lock().unwrap_or_else(PoisonError::into_inner).failed = Some(error.to_string());
@@ -165,6 +172,7 @@ struct Committer<'t> {
     shown: &'t Mutex<SinkState>,
     clock: &'t Arc<dyn kassa_model::time::Clock>,
     gathered: Vec<Arc<Batch>>,
+    records: usize,
     bytes: usize,
 }
 
@@ -177,6 +185,7 @@ impl Committer<'_> {
             let wait = due.unwrap_or(settle).min(settle).saturating_duration_since(Instant::now());
             match receiver.recv_timeout(wait) {
                 Ok(Message::Batch(batch)) => {
+                    self.records += batch.records().len();
                     self.bytes += batch.bytes();
                     self.gathered.push(batch);
                     due = due.or(Some(rested.max(Instant::now() + LINGER.min(self.cadence.interval))));
@@ -194,7 +203,8 @@ impl Committer<'_> {
                     return self.settle();
                 }
             }
-            if self.bytes >= COMMIT_BYTES || due.is_some_and(|due| due <= Instant::now()) {
+            let is_full = self.bytes >= COMMIT_BYTES || self.records >= self.cadence.records;
+            if is_full || due.is_some_and(|due| due <= Instant::now()) {
                 self.commit()?;
                 (due, rested) = (None, Instant::now() + self.cadence.interval);
             }
@@ -210,22 +220,23 @@ impl Committer<'_> {
             return Ok(());
         }
         self.cadence.sink.commit(&self.gathered)?;
-        self.gathered.clear();
-        self.bytes = 0;
-        self.show(true);
+        (self.records, self.bytes) = (0, 0);
+        let committed = std::mem::take(&mut self.gathered);
+        self.show(&committed);
         Ok(())
     }
 
     fn settle(&mut self) -> Result<(), SinkError> {
         self.cadence.sink.settle()?;
-        self.show(false);
+        self.show(&[]);
         Ok(())
     }
 
-    fn show(&self, committed: bool) {
+    fn show(&self, committed: &[Arc<Batch>]) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         shown.positions = self.cadence.sink.positions();
-        if committed {
+        for batch in committed {
+            shown.committed.advance(&batch.records().partition, batch.to());
             shown.committed_at = Some(self.clock.now());
         }
     }

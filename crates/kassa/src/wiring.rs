@@ -34,23 +34,20 @@ impl Lake {
     }
 
     pub fn sinks(&self, config: &Config) -> anyhow::Result<Vec<Box<dyn Sink>>> {
-        let options = maintain::Options {
-            small_files: config.lake.compact_after_files,
-            checkpoint_entries: config.lake.checkpoint_interval,
-            retention: i64::try_from(config.lake.log_retention.as_micros()).unwrap_or(i64::MAX),
-            ..maintain::Options::default()
-        };
+        let options = maintenance(config);
+        let of_archive = maintain::Options { zstd_level: config.archive.zstd_level, ..options.clone() };
         let topics: Vec<Arc<str>> = self.contracts.keys().cloned().collect();
         let archive =
             ArchiveSink::open(Arc::clone(&self.store), &topics, Arc::clone(&self.clock)).context("could not open the archive")?;
         let star =
             StarSink::open(&self.store, self.contracts.clone(), Arc::clone(&self.clock)).context("could not open the lake")?;
-        Ok(vec![Box::new(archive.maintained(options.clone())), Box::new(star.maintained(options))])
+        Ok(vec![Box::new(archive.maintained(of_archive)), Box::new(star.maintained(options))])
     }
 
     /// The tables that follow from others.
     pub fn derived(&self, config: &Config) -> anyhow::Result<Derived> {
-        let derived = Derived::open(&self.store, &config.shop, self.contracts.clone(), Arc::clone(&self.clock));
+        let derived =
+            Derived::open(&self.store, &config.shop, self.contracts.clone(), Arc::clone(&self.clock), maintenance(config));
         derived.context("could not open the derived tables")
     }
 
@@ -82,6 +79,16 @@ impl Lake {
         };
         let index = Index::new(&options).context("could not open the dedupe index")?;
         Ok(Stage::new(&config.shop, index, streams))
+    }
+}
+
+fn maintenance(config: &Config) -> maintain::Options {
+    maintain::Options {
+        small_files: config.lake.compact_after_files,
+        checkpoint_entries: config.lake.checkpoint_interval,
+        retention: i64::try_from(config.lake.log_retention.as_micros()).unwrap_or(i64::MAX),
+        zstd_level: config.lake.zstd_level,
+        ..maintain::Options::default()
     }
 }
 

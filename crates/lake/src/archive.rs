@@ -16,7 +16,7 @@ use parquet::file::properties::WriterProperties;
 
 use crate::delta::table::{NewFile, TableSpec};
 use crate::delta::{DeltaTable, LogError};
-use crate::encode;
+use crate::encode::{self, ZSTD_LEVEL};
 use crate::maintain::{Maintainer, Options};
 use crate::read::archive_folder;
 use crate::store::Store;
@@ -59,13 +59,14 @@ impl ArchiveSink {
             }
             tables.insert(Arc::clone(topic), table);
         }
-        Ok(Self { store, clock, tables, positions, properties: encode::properties(&file_schema()), maintainer: None })
+        Ok(Self { store, clock, tables, positions, properties: encode::properties(&file_schema(), ZSTD_LEVEL), maintainer: None })
     }
 
-    /// Has its tables maintained after each commit.
+    /// Has its tables maintained after each commit, and all files compressed as merged ones are.
     #[must_use]
     pub fn maintained(self, options: Options) -> Self {
-        Self { maintainer: Some(Maintainer::new(options)), ..self }
+        let properties = encode::properties(&file_schema(), options.zstd_level);
+        Self { properties, maintainer: Some(Maintainer::new(options)), ..self }
     }
 
     fn maintain(&mut self) {

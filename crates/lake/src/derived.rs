@@ -26,6 +26,7 @@ use kassa_model::{Contract, Shop, Table};
 use self::calendar::CalendarTables;
 use self::sessions::SessionTable;
 use crate::delta::{DeltaTable, LogError};
+use crate::lease::Lease;
 use crate::maintain::{Maintainer, Options};
 use crate::star::table_spec;
 use crate::store::Store;
@@ -33,6 +34,7 @@ use crate::store::Store;
 /// The derived tables of a lake. One writer at a time.
 #[derive(Debug)]
 pub struct Derived {
+    store: Arc<dyn Store>,
     calendar: CalendarTables,
     sessions: SessionTable,
     maintainer: Maintainer,
@@ -45,6 +47,7 @@ pub(crate) struct Basis {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) shop: Shop,
     pub(crate) contracts: HashMap<Arc<str>, Contract>,
+    pub(crate) zstd_level: i32,
 }
 
 impl Derived {
@@ -54,24 +57,32 @@ impl Derived {
         shop: &Shop,
         contracts: HashMap<Arc<str>, Contract>,
         clock: Arc<dyn Clock>,
+        options: Options,
     ) -> Result<Self, LogError> {
-        let basis = Basis { store: Arc::clone(store), shop: shop.clone(), contracts };
+        let basis = Basis { store: Arc::clone(store), shop: shop.clone(), contracts, zstd_level: options.zstd_level };
         let open = |table| DeltaTable::open(Arc::clone(store), table_spec(table), Arc::clone(&clock));
         let calendar = CalendarTables::new(basis.clone(), open(Table::DimDate)?, open(Table::DimTime)?);
         let sessions = SessionTable::new(basis, open(Table::FactSession)?);
-        Ok(Self { calendar, sessions, maintainer: Maintainer::new(Options::default()), clock })
+        Ok(Self { store: Arc::clone(store), calendar, sessions, maintainer: Maintainer::new(options), clock })
     }
 
     /// Brings every derived table up to what the lake accounts for. Whether any had to be changed.
     pub fn refresh(&mut self) -> Result<bool, LogError> {
         let now = self.clock.now();
         let mut changed = false;
-        for (table, replaced) in self.calendar.refresh()? {
+        // The files of the facts stay while they are read; what is replaced here may go at once.
+        let lease = Lease::take(self.store.as_ref())?;
+        let calendar = self.calendar.refresh()?;
+        drop(lease);
+        for (table, replaced) in calendar {
             self.maintainer.replaced(table, &replaced, now);
             self.maintainer.maintain(table, now)?;
             changed = true;
         }
-        if let Some(replaced) = self.sessions.refresh()? {
+        let lease = Lease::take(self.store.as_ref())?;
+        let replaced = self.sessions.refresh()?;
+        drop(lease);
+        if let Some(replaced) = replaced {
             self.maintainer.replaced(&self.sessions.table, &replaced, now);
             self.maintainer.maintain(&mut self.sessions.table, now)?;
             changed = true;

@@ -12,10 +12,13 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use parquet::schema::types::ColumnPath;
 
+/// The compression where nothing else is said: fast, and nearly as small as it gets.
+pub const ZSTD_LEVEL: i32 = 1;
+
 /// How the columns of a schema are written.
-pub fn properties(schema: &Schema) -> WriterProperties {
+pub fn properties(schema: &Schema, zstd_level: i32) -> WriterProperties {
     let mut properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(zstd_level).unwrap_or_default()))
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::Chunk)

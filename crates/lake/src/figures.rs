@@ -9,6 +9,7 @@ use kassa_model::{Partition, Positions, Shop, Table};
 
 use crate::delta::table::partition_of;
 use crate::delta::{Add, LogError, Snapshot};
+use crate::lease::Lease;
 use crate::read::{self, folder_of};
 use crate::store::Store;
 
@@ -22,8 +23,9 @@ pub(crate) fn positions(snapshot: &Snapshot) -> Positions {
 }
 
 /// Folds the lake's rows up to the accounted positions. Rows beyond them, of a commit under way, are left out, so that all
-/// tables are seen at the same positions.
+/// tables are seen at the same positions. No file is deleted meanwhile.
 pub fn figures(store: &dyn Store, shop: &Shop) -> Result<(Figures, Positions), LogError> {
+    let _lease = Lease::take(store)?;
     let cut = accounted(store)?;
     let mut figures = Figures::new(shop);
     for table in Table::ALL {

@@ -19,10 +19,15 @@ impl Lease {
         let path = store.local_path(FILE);
         match File::options().create(true).truncate(false).write(true).open(&path) {
             Ok(file) => file.lock_shared().map(|()| Self(Some(file))),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => Ok(Self(None)),
+            Err(error) if is_nothing_to_protect(error.kind()) => Ok(Self(None)),
             Err(error) => Err(error),
         }
     }
+}
+
+fn is_nothing_to_protect(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
+    matches!(kind, NotFound | PermissionDenied | ReadOnlyFilesystem)
 }
 
 /// Does `work` if no reader holds a lease, and lets none take one meanwhile. `None`: one does.

@@ -179,8 +179,8 @@ fn append(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>, table: Table, rows: Ve
     if count == 0 {
         return Ok(());
     }
-    let bytes =
-        encode::parquet(&rows, &encode::properties(&table.schema())).map_err(|error| LogError::Encode(error.to_string()))?;
+    let bytes = encode::parquet(&rows, &encode::properties(&table.schema(), encode::ZSTD_LEVEL))
+        .map_err(|error| LogError::Encode(error.to_string()))?;
     let mut table = DeltaTable::open(Arc::clone(store), table_spec(table), Arc::clone(clock))?;
     table.append(vec![NewFile { bytes, rows: count, partition_values: BTreeMap::new() }], &[])
 }

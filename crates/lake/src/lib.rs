@@ -13,6 +13,8 @@ pub mod read;
 pub mod recover;
 pub mod star;
 pub mod store;
+#[cfg(test)]
+mod testing;
 
 pub use archive::ArchiveSink;
 pub use delta::LogError;

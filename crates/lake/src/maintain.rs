@@ -22,6 +22,7 @@ use std::thread::{self, JoinHandle};
 use kassa_model::time::{HOUR, SECOND};
 
 use crate::delta::{Add, DeltaTable, LogError};
+use crate::encode::ZSTD_LEVEL;
 use sweep::Sweep;
 
 /// The bounds of maintenance. By default a table of 20,000 commits has 33 small files, 48 replaced ones and 62 of its log at most.
@@ -44,6 +45,8 @@ pub struct Options {
     pub kept_files: usize,
     /// How long (µs) a reader's lease keeps replaced files beyond that.
     pub lease: i64,
+    /// The compression of merged files.
+    pub zstd_level: i32,
 }
 
 impl Default for Options {
@@ -59,6 +62,7 @@ impl Default for Options {
             retention: 600 * SECOND,
             kept_files: 48,
             lease: HOUR,
+            zstd_level: ZSTD_LEVEL,
         }
     }
 }
@@ -173,12 +177,12 @@ impl Upkeep {
         }
         let (store, spec, at) = (Arc::clone(table.store()), table.spec().clone(), now / 1000);
         if slice.iter().map(|add| add.size).sum::<i64>() <= options.inline_bytes {
-            let merged = compact::merge(store.as_ref(), &spec, &slice, at)?;
+            let merged = compact::merge(store.as_ref(), &spec, &slice, (at, options.zstd_level))?;
             return self.exchange(table, slice, merged, now);
         }
         if beside {
-            let own = slice.clone();
-            let work = move || compact::merge(store.as_ref(), &spec, &own, at);
+            let (own, level) = (slice.clone(), options.zstd_level);
+            let work = move || compact::merge(store.as_ref(), &spec, &own, (at, level));
             let thread = thread::Builder::new().name("compaction".to_owned()).spawn(work)?;
             self.merging = Some(Merging { slice, thread });
         }

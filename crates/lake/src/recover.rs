@@ -14,16 +14,18 @@ use kassa_pipeline::shape::Memory;
 use kassa_pipeline::stage;
 
 use crate::delta::{LogError, Snapshot};
+use crate::lease::Lease;
 use crate::read::{self, folder_of};
 use crate::store::Store;
 
-/// Hands every row of a table to `take`, columns as named (all if empty).
+/// Hands every row of a table to `take`, columns as named (all if empty). No file of it is deleted meanwhile.
 pub fn scan(
     store: &dyn Store,
     table: Table,
     columns: &[&str],
     take: &mut dyn FnMut(RecordBatch) -> Result<(), LogError>,
 ) -> Result<(), LogError> {
+    let _lease = Lease::take(store)?;
     let folder = folder_of(table);
     let snapshot = Snapshot::load(store, &folder)?;
     for add in snapshot.files.values() {

@@ -13,7 +13,7 @@ use parquet::file::properties::WriterProperties;
 use crate::archive::gap;
 use crate::delta::table::{NewFile, TableSpec};
 use crate::delta::{DeltaTable, LogError};
-use crate::encode;
+use crate::encode::{self, ZSTD_LEVEL};
 use crate::maintain::{Maintainer, Options};
 use crate::read::folder_of;
 use crate::store::Store;
@@ -52,14 +52,17 @@ impl StarSink {
         for table in tables {
             let opened = DeltaTable::open(Arc::clone(store), table_spec(table), Arc::clone(&clock))?;
             let reached = opened.positions();
-            parts.insert(table, Part { reached, properties: encode::properties(&table.schema()), table: opened });
+            parts.insert(table, Part { reached, properties: encode::properties(&table.schema(), ZSTD_LEVEL), table: opened });
         }
         Ok(Self { parts, contracts, clock, maintainer: None })
     }
 
-    /// Has its tables maintained after each commit.
+    /// Has its tables maintained after each commit, and all files compressed as merged ones are.
     #[must_use]
-    pub fn maintained(self, options: Options) -> Self {
+    pub fn maintained(mut self, options: Options) -> Self {
+        for (table, part) in &mut self.parts {
+            part.properties = encode::properties(&table.schema(), options.zstd_level);
+        }
         Self { maintainer: Some(Maintainer::new(options)), ..self }
     }
 

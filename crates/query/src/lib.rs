@@ -1,5 +1,8 @@
 //! SQL over the star schema, read-only: every table, current shapes of dimensions, the flat views and the figures.
 
+use std::collections::HashSet;
+use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
@@ -9,8 +12,9 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{ParquetReadOptions, SQLOptions, SessionConfig, SessionContext};
-use kassa_analytics::{Basis, Query};
+use kassa_analytics::{Basis, Figure, Figures, Query, catalogue};
 use kassa_lake::delta::Snapshot;
+use kassa_lake::lease::Lease;
 use kassa_lake::read::folder_of;
 use kassa_lake::{LogError, Store};
 use kassa_model::{Shop, Table, star};
@@ -30,37 +34,90 @@ impl From<DataFusionError> for SqlError {
     }
 }
 
-/// Memory that one query may use; beyond it, it spills to a temporary folder.
+/// Memory that one query may use; beyond it, it spills.
 const MEMORY: usize = 256 * 1024 * 1024;
 
-/// A session with the lake's tables and views as they are now. Of the figures, those that `sql` names.
-pub async fn session(store: &dyn Store, shop: &Shop, sql: &str) -> Result<SessionContext, SqlError> {
-    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(MEMORY))).build_arc()?;
+/// The tables, views and figures that one query names, as the lake has them at this moment. Their files stay for as long as it is held.
+pub struct Session {
+    context: SessionContext,
+    _lease: Lease,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Registers what `sql` names and nothing else: a lake has many tables, and each costs a reading of its log.
+    pub async fn open(store: &dyn Store, shop: &Shop, sql: &str) -> Result<Self, SqlError> {
+        let lease = Lease::take(store).map_err(LogError::from)?;
+        let context = empty(&store.local_path(".spill"))?;
+        let named = Named::by(&context, sql)?;
+        for table in Table::ALL.into_iter().filter(|table| named.has(table.name())) {
+            register(&context, store, table).await?;
+        }
+        for (name, sql) in VIEWS.iter().filter(|(name, _)| named.has(name)) {
+            let frame = context.sql(sql).await?;
+            context.register_table(*name, frame.into_view())?;
+        }
+        figure_views(&context, store, shop, &named)?;
+        Ok(Self { context, _lease: lease })
+    }
+
+    /// Runs one query. Statements that would change anything are refused.
+    pub async fn run(&self, sql: &str) -> Result<Vec<RecordBatch>, SqlError> {
+        let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        let frame = self.context.sql_with_options(sql, options).await?;
+        let schema = Arc::new(frame.schema().as_arrow().clone());
+        let mut rows = frame.collect().await?;
+        if rows.is_empty() {
+            rows.push(RecordBatch::new_empty(schema));
+        }
+        Ok(rows)
+    }
+}
+
+/// What does not fit into memory goes below `spill`, or, where nothing may be written there, into the system's temporary folder.
+fn empty(spill: &Path) -> Result<SessionContext, SqlError> {
+    let bounded = || RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(MEMORY)));
+    let runtime = bounded().with_temp_file_path(spill).build_arc().or_else(|_| bounded().build_arc())?;
     let mut config = SessionConfig::new().with_information_schema(true).with_target_partitions(2);
     config.options_mut().execution.parquet.schema_force_view_types = false;
     config.options_mut().sql_parser.map_string_types_to_utf8view = false;
-    let context = SessionContext::new_with_config_rt(config, runtime);
-    for table in Table::ALL {
-        register(&context, store, table).await?;
-    }
-    for (name, sql) in VIEWS {
-        let frame = context.sql(sql).await?;
-        context.register_table(*name, frame.into_view())?;
-    }
-    figure_views(&context, store, shop, sql)?;
-    Ok(context)
+    Ok(SessionContext::new_with_config_rt(config, runtime))
 }
 
-/// Runs one query. Statements that would change anything are refused.
-pub async fn run(context: &SessionContext, sql: &str) -> Result<Vec<RecordBatch>, SqlError> {
-    let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    let frame = context.sql_with_options(sql, options).await?;
-    let schema = Arc::new(frame.schema().as_arrow().clone());
-    let mut rows = frame.collect().await?;
-    if rows.is_empty() {
-        rows.push(RecordBatch::new_empty(schema));
+/// The names of tables and views that a query reads, itself and through the views that it names.
+struct Named {
+    names: HashSet<String>,
+    /// A query about the tables themselves reads them all.
+    all: bool,
+}
+
+impl Named {
+    fn by(context: &SessionContext, sql: &str) -> Result<Self, SqlError> {
+        let state = context.state();
+        let references = |sql: &str| {
+            let statement = state.sql_to_statement(sql, &state.config().options().sql_parser.dialect)?;
+            state.resolve_table_references(&statement)
+        };
+        let (mut named, mut texts) = (Self { names: HashSet::new(), all: false }, vec![sql]);
+        while let Some(sql) = texts.pop() {
+            for reference in references(sql)? {
+                named.all |= reference.schema() == Some("information_schema");
+                let name = reference.table().to_owned();
+                texts.extend(VIEWS.iter().filter(|(view, _)| *view == name).map(|(_, sql)| *sql));
+                named.names.insert(name);
+            }
+        }
+        Ok(named)
     }
-    Ok(rows)
+
+    fn has(&self, name: &str) -> bool {
+        self.all || self.names.contains(name)
+    }
 }
 
 async fn register(context: &SessionContext, store: &dyn Store, table: Table) -> Result<(), SqlError> {
@@ -82,39 +139,43 @@ async fn register(context: &SessionContext, store: &dyn Store, table: Table) -> 
 }
 
 /// One view a figure: `SELECT value FROM net_sales WHERE basis = 'movement' AND by = 'day' AND key = '2011-12-08'`. Their rows are
-/// computed where every other answer is.
-fn figure_views(context: &SessionContext, store: &dyn Store, shop: &Shop, sql: &str) -> Result<(), SqlError> {
-    let sql = sql.to_lowercase();
-    let named: Vec<_> = kassa_analytics::catalogue().iter().filter(|figure| sql.contains(figure.name)).collect();
-    if named.is_empty() {
-        return Ok(());
-    }
-    let (figures, _) = kassa_lake::figures::figures(store, shop)?;
+/// computed where every other answer is, and only for a query that reads them.
+fn figure_views(context: &SessionContext, store: &dyn Store, shop: &Shop, named: &Named) -> Result<(), SqlError> {
     let schema = Arc::new(Schema::new(
         ["basis", "by", "key", "label", "value"].map(|name| Field::new(name, DataType::Utf8, true)).to_vec(),
     ));
-    for figure in named {
-        let mut columns: [Vec<Option<String>>; 5] = Default::default();
-        let bases: Vec<Option<&str>> = if figure.bases.is_empty() {
-            vec![None]
-        } else {
-            figure.bases.iter().map(|basis: &Basis| Some(basis.name())).collect()
-        };
-        for basis in bases {
-            for by in figure.groupings.iter().map(|by| by.name()) {
-                let Ok(query) = Query::parse(figure.name, Some(by), None, None, basis) else { continue };
-                let Ok(answer) = figures.answer(&query) else { continue };
-                for row in answer.rows {
-                    let cells = [basis.map(str::to_owned), Some(by.to_owned()), Some(row.key), Some(row.label), row.value];
-                    columns.iter_mut().zip(cells).for_each(|(column, cell)| column.push(cell));
-                }
-            }
+    let mut figures = None;
+    for figure in catalogue().iter().filter(|figure| named.has(figure.name)) {
+        let mut rows = Vec::new();
+        if named.names.contains(figure.name) {
+            let figures = match &mut figures {
+                Some(figures) => figures,
+                none => none.insert(kassa_lake::figures::figures(store, shop)?.0),
+            };
+            rows.push(figure_rows(figures, figure, &schema)?);
         }
-        let arrays: Vec<ArrayRef> = columns.into_iter().map(|column| Arc::new(StringArray::from(column)) as ArrayRef).collect();
-        let rows = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(|error| SqlError::Refused(error.to_string()))?;
-        context.register_table(figure.name, Arc::new(MemTable::try_new(Arc::clone(&schema), vec![vec![rows]])?))?;
+        context.register_table(figure.name, Arc::new(MemTable::try_new(Arc::clone(&schema), vec![rows])?))?;
     }
     Ok(())
+}
+
+/// A figure on all its bases, in all its groupings.
+fn figure_rows(figures: &Figures, figure: &Figure, schema: &Arc<Schema>) -> Result<RecordBatch, SqlError> {
+    let mut columns: [Vec<Option<String>>; 5] = Default::default();
+    let bases: Vec<Option<&str>> =
+        if figure.bases.is_empty() { vec![None] } else { figure.bases.iter().map(|basis: &Basis| Some(basis.name())).collect() };
+    for basis in bases {
+        for by in figure.groupings.iter().map(|by| by.name()) {
+            let Ok(query) = Query::parse(figure.name, Some(by), None, None, basis) else { continue };
+            let Ok(answer) = figures.answer(&query) else { continue };
+            for row in answer.rows {
+                let cells = [basis.map(str::to_owned), Some(by.to_owned()), Some(row.key), Some(row.label), row.value];
+                columns.iter_mut().zip(cells).for_each(|(column, cell)| column.push(cell));
+            }
+        }
+    }
+    let arrays: Vec<ArrayRef> = columns.into_iter().map(|column| Arc::new(StringArray::from(column)) as ArrayRef).collect();
+    RecordBatch::try_new(Arc::clone(schema), arrays).map_err(|error| SqlError::Refused(error.to_string()))
 }
 
 /// Views over the star, in the order in which they build on each other.
@@ -127,3 +188,6 @@ const VIEWS: &[(&str, &str)] = &[
     ("sales_flat", include_str!("sql/sales_flat.sql")),
     ("events_flat", include_str!("sql/events_flat.sql")),
 ];
+
+#[cfg(test)]
+mod tests;

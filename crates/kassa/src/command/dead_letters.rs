@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Decimal128Type;
+use kassa_config::Config;
 use kassa_lake::letters::{self, Letter};
 use kassa_model::decimal::format_units;
-use kassa_model::{Code, Fate, Table, time};
-use kassa_pipeline::Batch;
+use kassa_model::nearest::nearest;
+use kassa_model::{Code, Fate, Reason, Table, time};
+use kassa_pipeline::{Batch, Stage};
 use serde_json::json;
 
 use crate::cli::{Chosen, DeadLettersList, DeadLettersReplay, DeadLettersShow, Format};
@@ -15,12 +17,30 @@ use crate::failure::Failure;
 use crate::wiring::{Lake, Lock};
 use crate::{output, settings};
 
-/// Bytes of letters replayed in one go.
+/// Bytes of letters that are held at once.
 const REPLAY_BYTES: usize = 64 << 20;
 
 fn wanted(letter: &Letter, chosen: &Chosen) -> bool {
     let is = |wanted: &Option<String>, held: &str| wanted.as_deref().is_none_or(|wanted| wanted == held);
     is(&chosen.reason, &letter.reason) && is(&chosen.stream, &letter.stream)
+}
+
+/// A reason or a stream that there is not would choose no letter, and look as if there were none.
+fn known(config: &Config, chosen: &Chosen) -> anyhow::Result<()> {
+    let reasons: Vec<&str> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+    if let Some(reason) = chosen.reason.as_deref().filter(|reason| !reasons.contains(reason)) {
+        let failure = Failure::new(Code::BadParameter, format!("there is no reason `{reason}`"));
+        let nearest = nearest(reason, reasons.iter().copied());
+        return Err(failure.hint(nearest.map_or_else(|| format!("reasons: {}", reasons.join(", ")), did_you_mean)).into());
+    }
+    if let Some(stream) = &chosen.stream {
+        settings::stream(config, stream)?;
+    }
+    Ok(())
+}
+
+fn did_you_mean(nearest: &str) -> String {
+    format!("did you mean `{nearest}`?")
 }
 
 fn id(letter: &Letter) -> String {
@@ -29,7 +49,9 @@ fn id(letter: &Letter) -> String {
 }
 
 pub fn list(args: &DeadLettersList) -> anyhow::Result<()> {
-    let lake = Lake::of(&settings::config(&args.place)?);
+    let config = settings::reading(&args.place)?;
+    known(&config, &args.chosen)?;
+    let lake = Lake::of(&config);
     let (mut rows, mut reasons, mut all) = (Vec::new(), BTreeMap::<String, usize>::new(), 0_usize);
     letters::each(lake.store.as_ref(), &mut |letter| {
         if wanted(&letter, &args.chosen) {
@@ -57,7 +79,7 @@ pub fn list(args: &DeadLettersList) -> anyhow::Result<()> {
 }
 
 pub fn show(args: &DeadLettersShow) -> anyhow::Result<()> {
-    let lake = Lake::of(&settings::config(&args.place)?);
+    let lake = Lake::of(&settings::reading(&args.place)?);
     let mut found = None;
     letters::each(lake.store.as_ref(), &mut |letter| {
         if id(&letter) == args.id {
@@ -101,51 +123,93 @@ struct Outcome {
     now: String,
 }
 
+/// What a replay would do, or did.
+#[derive(Default)]
+struct Replayed {
+    outcomes: Vec<Outcome>,
+    accepted: usize,
+    /// Rows by table.
+    added: BTreeMap<&'static str, usize>,
+    /// 10⁻⁶ of the shop's currency.
+    net: i128,
+}
+
 pub fn replay(args: &DeadLettersReplay) -> anyhow::Result<()> {
     let config = settings::config(&args.place)?;
+    known(&config, &args.chosen)?;
     let _lock = Lock::take(&config.data_dir)?;
     let lake = Lake::of(&config);
-    let (mut chosen, mut bytes) = (Vec::new(), 0);
+    let mut stage = lake.stage(&config)?;
+    let mut done = Replayed::default();
+    // Those that have been looked at and are there still: they come first again.
+    let mut behind = 0;
+    loop {
+        let letters = some(&lake, &args.chosen, behind)?;
+        if letters.is_empty() {
+            break;
+        }
+        let (rows, good) = judge(&mut stage, &letters, &mut done)?;
+        let gone = if args.dry_run || good.is_empty() { 0 } else { good.len() };
+        if gone > 0 {
+            letters::commit(&lake.store, &lake.clock, rows, &good)?;
+        }
+        behind += letters.len() - gone;
+    }
+    if !args.dry_run && done.accepted > 0 {
+        lake.derive(&config)?;
+    }
+    show_replay(args, &done)
+}
+
+/// The next letters that are wanted, as many as fit into one go, but for the first `behind`.
+fn some(lake: &Lake, chosen: &Chosen, mut behind: usize) -> anyhow::Result<Vec<Letter>> {
+    let (mut some, mut bytes) = (Vec::new(), 0);
     letters::each(lake.store.as_ref(), &mut |letter| {
-        if wanted(&letter, &args.chosen) {
-            bytes += letter.value.len();
-            chosen.push(letter);
+        if wanted(&letter, chosen) {
+            if behind > 0 {
+                behind -= 1;
+            } else {
+                bytes += letter.value.len();
+                some.push(letter);
+            }
         }
         bytes < REPLAY_BYTES
     })?;
-    let mut stage = lake.stage(&config)?;
-    let (mut outcomes, mut rows, mut good) = (Vec::new(), HashMap::<Table, Vec<RecordBatch>>::new(), Vec::new());
-    for records in letters::records(&chosen) {
+    Ok(some)
+}
+
+type Rows = HashMap<Table, Vec<RecordBatch>>;
+
+/// Sends letters through the stage: the rows that they make, and the letters that are accepted.
+fn judge<'l>(stage: &mut Stage, letters: &'l [Letter], done: &mut Replayed) -> anyhow::Result<(Rows, Vec<&'l Letter>)> {
+    let known: HashMap<&letters::Position, &Letter> = letters.iter().map(|letter| (&letter.position, letter)).collect();
+    let (mut rows, mut good) = (Rows::new(), Vec::new());
+    for records in letters::records(letters) {
         let from = records.offsets.first().copied().unwrap_or(0);
         let batch = stage.run(records, from)?;
         let why = still(&batch);
         for (at, offset) in batch.records().offsets.iter().enumerate() {
             let partition = &batch.records().partition;
             let position = (partition.topic.clone(), partition.number, *offset);
-            let Some(letter) = chosen.iter().find(|letter| letter.position == position) else { continue };
+            let Some(letter) = known.get(&position) else { continue };
             let now = match batch.fates()[at] {
                 Fate::Accepted => "accepted".to_owned(),
                 Fate::Duplicate => "duplicate".to_owned(),
                 Fate::DeadLetter => why.get(offset).cloned().unwrap_or_default(),
             };
             if batch.fates()[at] == Fate::Accepted {
-                good.push(letter);
+                good.push(*letter);
             }
-            outcomes.push(Outcome { id: id(letter), was: letter.reason.clone(), now });
+            done.outcomes.push(Outcome { id: id(letter), was: letter.reason.clone(), now });
         }
         for (table, held) in batch.tables().iter().filter(|(table, _)| *table != Table::Rejected) {
+            *done.added.entry(table.name()).or_default() += held.num_rows();
             rows.entry(*table).or_default().push(held.clone());
         }
     }
-    let added: BTreeMap<&str, usize> =
-        rows.iter().map(|(table, batches)| (table.name(), batches.iter().map(RecordBatch::num_rows).sum())).collect();
-    let net = net_of(&rows);
-    let accepted = good.len();
-    if !args.dry_run && accepted > 0 {
-        letters::commit(&lake.store, &lake.clock, rows, &good)?;
-        lake.derive(&config)?;
-    }
-    show_replay(args, &outcomes, accepted, &added, net)
+    done.accepted += good.len();
+    done.net += net_of(&rows);
+    Ok((rows, good))
 }
 
 /// Why records of a batch are dead letters still: offset → reason and field.
@@ -165,20 +229,15 @@ fn still(batch: &Batch) -> HashMap<i64, String> {
     (0..rows.num_rows()).map(|row| (offsets.value(row), word(row))).collect()
 }
 
-fn net_of(rows: &HashMap<Table, Vec<RecordBatch>>) -> String {
+fn net_of(rows: &Rows) -> i128 {
     let batches = rows.get(&Table::FactSales).map(Vec::as_slice).unwrap_or_default();
     let columns = batches.iter().filter_map(|rows| rows.column_by_name("net_amount_reporting"));
-    let sum: i128 = columns.map(|column| column.as_primitive::<Decimal128Type>().iter().flatten().sum::<i128>()).sum();
-    format_units(sum, 6, 2)
+    columns.map(|column| column.as_primitive::<Decimal128Type>().iter().flatten().sum::<i128>()).sum()
 }
 
-fn show_replay(
-    args: &DeadLettersReplay,
-    outcomes: &[Outcome],
-    accepted: usize,
-    added: &BTreeMap<&str, usize>,
-    net: String,
-) -> anyhow::Result<()> {
+fn show_replay(args: &DeadLettersReplay, done: &Replayed) -> anyhow::Result<()> {
+    let Replayed { outcomes, accepted, added, net } = done;
+    let net = format_units(*net, 6, 2);
     if args.format == Format::Json {
         let records: Vec<_> = outcomes.iter().map(|o| json!({"id": o.id, "was": o.was, "now": o.now})).collect();
         return output::json(&json!({

@@ -1,6 +1,9 @@
 //! `kassa demo`: the synthetic shop through the whole of kassa.
 
+mod verdict;
+
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -8,23 +11,25 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bytes::Bytes;
-use kassa_analytics::Query;
 use kassa_config::Config;
-use kassa_model::Contract;
+use kassa_model::{Code, Contract};
 use kassa_source::log::{Log, LogRecord};
 use kassa_source::shop::{Shop, Truth, stream_of};
 
 use super::simulate;
 use crate::cli::{Demo, Place};
 use crate::engine;
-use crate::failure::Exit;
+use crate::failure::{Exit, Failure};
 use crate::server::Service;
-use crate::{output, settings};
+use crate::settings;
+use crate::wiring::Lock;
 
 /// Simulated days before the shop goes at its rate, so that there is a last week to compare with.
 const HISTORY_DAYS: u64 = 8;
 /// A simulated day passes in a minute.
 const SECONDS_A_DAY: u64 = 60;
+/// The first words of a configuration that the demo may replace.
+const MARK: &str = "# Made by `kassa demo`.";
 /// Records handed to the log at once.
 const CHUNK: u64 = 2_000;
 
@@ -38,7 +43,7 @@ pub fn demo(args: &Demo) -> anyhow::Result<()> {
         rate: args.rate,
         records: args.duration.map(|duration| per_day * HISTORY_DAYS + args.rate * duration.as_secs().max(1)),
     };
-    greet(args, &config, &plan);
+    greet(args, &service, &config, &plan);
     let shop = simulate::shop(args.seed, per_day)?;
     let log = service.log();
     let ended = Arc::new(AtomicBool::new(false));
@@ -57,7 +62,7 @@ pub fn demo(args: &Demo) -> anyhow::Result<()> {
     service.catch_up()?;
     let path = args.dir.join("truth.json");
     fs::write(&path, serde_json::to_vec_pretty(&truth)?).with_context(|| format!("could not write {}", path.display()))?;
-    let same = if args.duration.is_some() { verdict(&service, &config, &truth)? } else { true };
+    let same = if args.duration.is_some() { verdict::verdict(&service, &config, &truth)? } else { true };
     service.finish()?;
     if same { Ok(()) } else { Err(Exit(1).into()) }
 }
@@ -65,19 +70,30 @@ pub fn demo(args: &Demo) -> anyhow::Result<()> {
 /// The folder with a configuration that every other command accepts.
 fn prepare(args: &Demo) -> anyhow::Result<Config> {
     let file = args.dir.join("kassa.toml");
-    let used = args.dir.join("data/lake").exists();
-    if used {
-        // The shop begins anew, with the same ids: what an earlier demo left would be taken for its duplicates.
-        fs::remove_dir_all(args.dir.join("data")).with_context(|| format!("could not clear {}", args.dir.display()))?;
-    }
+    clear(&args.dir, &file)?;
     fs::create_dir_all(&args.dir).with_context(|| format!("could not create {}", args.dir.display()))?;
     let text = format!(
-        "# Made by `kassa demo`. Other commands take it: kassa figures net_sales -c {}\n\n[shop]\nname = \"Harbour & Pine\"\ntime_zone = \"Europe/London\"\ncurrency = \"GBP\"\n\n[server]\nlisten = \"{}\"\n",
+        "{MARK} Other commands take it: kassa figures net_sales -c {}\n\n[shop]\nname = \"Harbour & Pine\"\ntime_zone = \"Europe/London\"\ncurrency = \"GBP\"\n\n[server]\nlisten = \"{}\"\n",
         file.display(),
         args.listen,
     );
     fs::write(&file, text).with_context(|| format!("could not write {}", file.display()))?;
     settings::config(&Place { config: Some(file), data_dir: None })
+}
+
+/// Removes what an earlier demo left: the shop begins anew, with the same ids, and would be taken for duplicates. Nothing of anybody else's.
+fn clear(dir: &Path, file: &Path) -> anyhow::Result<()> {
+    let data = dir.join("data");
+    let is_ours = fs::read_to_string(file).map_or(!data.exists(), |text| text.starts_with(MARK));
+    if !is_ours {
+        let failure = Failure::new(Code::BadParameter, format!("{} holds what no demo has made", dir.display()));
+        return Err(failure.hint("the demo clears its folder: give it one of its own with --dir").into());
+    }
+    if data.exists() {
+        drop(Lock::take(&data)?);
+        fs::remove_dir_all(&data).with_context(|| format!("could not clear {}", dir.display()))?;
+    }
+    Ok(())
 }
 
 /// How many records, and how fast.
@@ -88,10 +104,10 @@ struct Plan {
     records: Option<u64>,
 }
 
-fn greet(args: &Demo, config: &Config, plan: &Plan) {
+fn greet(args: &Demo, service: &Service, config: &Config, plan: &Plan) {
     eprintln!("kassa demo: a synthetic shop, a simulated day a minute, {} records a second", args.rate);
-    eprintln!("  dashboard  http://{}/", config.server.listen);
-    eprintln!("  collector  http://{}/v1/orders", config.server.listen);
+    eprintln!("  dashboard  {}/", service.url());
+    eprintln!("  collector  {}/v1/orders", service.url());
     eprintln!("  data       {}", config.data_dir.display());
     eprintln!("  history    {} records first, as fast as they go", plan.history);
     eprintln!("next: kassa figures net_sales --by day -c {}", args.dir.join("kassa.toml").display());
@@ -147,63 +163,4 @@ fn append_all(log: &Log, topic: &str, records: Vec<LogRecord>) -> anyhow::Result
             Err(error) => return Err(error.into()),
         }
     }
-}
-
-/// Compares every figure of the truth with the lake's and the live one, and says so.
-fn verdict(service: &Service, config: &Config, truth: &Truth) -> anyhow::Result<bool> {
-    let (lake, _) = kassa_lake::figures::figures(service.lake().store.as_ref(), &config.shop)?;
-    let mut rows = Vec::new();
-    let mut same = true;
-    for (name, expected) in expected(truth) {
-        let query = Query::parse(name, None, None, None, None)?;
-        let stored = lake.answer(&query)?.rows.first().and_then(|row| row.value.clone()).unwrap_or_default();
-        let live = service.live(&query)?;
-        let equal = equal(&stored, &expected) && equal(&live, &expected);
-        same &= equal;
-        rows.push(vec![name.to_owned(), expected, stored, live, if equal { "equal" } else { "DIFFERENT" }.to_owned()]);
-    }
-    let counts = service.counts();
-    let (accepted, duplicates) = (counts.accepted.to_string(), counts.duplicates.to_string());
-    for (name, expected, held) in [
-        ("produced", truth.produced.to_string(), counts.read.to_string()),
-        ("accepted", truth.accepted.to_string(), accepted),
-        ("duplicates", truth.duplicates.to_string(), duplicates),
-        ("malformed", truth.malformed.to_string(), counts.dead_letters.to_string()),
-    ] {
-        let equal = expected == held;
-        same &= equal;
-        rows.push(vec![name.to_owned(), expected, held.clone(), held, if equal { "equal" } else { "DIFFERENT" }.to_owned()]);
-    }
-    output::table(&["figure", "truth", "lake", "live", "verdict"], &rows, crate::cli::Format::Table)?;
-    eprintln!("{}", if same { "every figure is equal" } else { "FIGURES DIFFER" });
-    Ok(same)
-}
-
-/// The figures of the truth that kassa has by the same definition.
-fn expected(truth: &Truth) -> Vec<(&'static str, String)> {
-    let (figures, sales) = (&truth.figures, &truth.figures.sales);
-    let mut all = vec![
-        ("net_sales", sales.net_sales.clone()),
-        ("gross_sales", sales.gross_sales.clone()),
-        ("discounts", sales.discounts.clone()),
-        ("returns", sales.returns.clone()),
-        ("adjustments", sales.adjustments.clone()),
-        ("total_sales", sales.total_sales.clone()),
-        ("units", sales.units.clone()),
-        ("orders", figures.orders.to_string()),
-        ("sessions", figures.visits.sessions.to_string()),
-        ("new_customers", figures.new_customers.to_string()),
-    ];
-    all.extend(figures.aov.clone().map(|aov| ("aov", aov)));
-    all.extend(figures.visits.conversion.clone().map(|conversion| ("conversion", conversion)));
-    all
-}
-
-/// Equal as decimals, whatever zeros they end in.
-fn equal(one: &str, other: &str) -> bool {
-    let plain = |text: &str| {
-        let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };
-        if text == "-0" { "0".to_owned() } else { text.to_owned() }
-    };
-    plain(one) == plain(other)
 }

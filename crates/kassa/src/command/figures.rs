@@ -13,7 +13,7 @@ pub fn figures(args: &Figures) -> anyhow::Result<()> {
     let query = Query::parse(name, args.by.as_deref(), args.from.as_deref(), args.to.as_deref(), args.basis.as_deref()).map_err(
         |error| Failure::new(Code::UnknownFigure, error.to_string()).hint("`kassa figures` lists all figures and groupings"),
     )?;
-    let config = settings::config(&args.place)?;
+    let config = settings::reading(&args.place)?;
     let lake = Lake::of(&config);
     let (figures, positions) = kassa_lake::figures::figures(lake.store.as_ref(), &config.shop)?;
     let answer = figures.answer(&query).map_err(|error| Failure::new(Code::UnknownFigure, error.to_string()))?;

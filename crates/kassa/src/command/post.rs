@@ -5,9 +5,11 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use kassa_model::Contract;
+use anyhow::Context;
+use kassa_model::{Code, Contract};
 use kassa_source::shop::{Shop, stream_of};
+
+use crate::failure::Failure;
 
 /// Bytes of a request, about.
 const BODY: usize = 256 * 1024;
@@ -21,7 +23,10 @@ pub struct Client {
 impl Client {
     pub fn connect(url: &str) -> anyhow::Result<Self> {
         let host = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
-        let stream = TcpStream::connect(&host).with_context(|| format!("could not connect to {host}"))?;
+        let stream = TcpStream::connect(&host).map_err(|error| {
+            let failure = Failure::new(Code::BadParameter, format!("could not connect to {host}: {error}"));
+            failure.hint("--to takes the address of a `kassa run` that is at work, such as http://127.0.0.1:8080")
+        })?;
         stream.set_nodelay(true)?;
         Ok(Self { host, stream: BufReader::new(stream) })
     }
@@ -56,7 +61,11 @@ impl Client {
             match status {
                 202 => return Ok(()),
                 429 => thread::sleep(Duration::from_millis(200)),
-                _ => bail!("the collector answered {status}: {}", String::from_utf8_lossy(&answer)),
+                _ => {
+                    let words = String::from_utf8_lossy(&answer);
+                    let failure = Failure::new(Code::BadParameter, format!("the collector answered {status}: {words}"));
+                    return Err(failure.hint("it must have the nine contracts' own streams").into());
+                }
             }
         }
     }

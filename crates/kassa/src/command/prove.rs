@@ -8,7 +8,7 @@ use crate::proof::{is_at_work, proof};
 use crate::{output, settings};
 
 pub fn prove(args: &Prove) -> anyhow::Result<()> {
-    let config = settings::config(&args.place)?;
+    let config = settings::reading(&args.place)?;
     let proof = proof(&config, is_at_work(&config.data_dir))?;
     if args.format == Format::Json {
         output::json(&proof)?;

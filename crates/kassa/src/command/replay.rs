@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use kassa_config::{Config, Encoding, Format as Written, Stream};
-use kassa_model::{Code, Counts};
+use kassa_config::{Encoding, Format as Written, Stream};
+use kassa_model::Counts;
 use kassa_source::file::{self, FileOptions, FileSource};
 use serde::Serialize;
 
 use crate::cli::{Format, Replay};
-use crate::failure::Failure;
 use crate::topology::{BATCH_BYTES, BATCH_RECORDS, Cadence, Topology};
 use crate::wiring::{Lake, Lock};
 use crate::{output, settings};
@@ -33,11 +32,12 @@ struct Report {
 
 pub fn replay(args: &Replay) -> anyhow::Result<()> {
     let config = settings::config(&args.place)?;
-    let stream = find_stream(&config, &args.stream)?;
+    let stream = settings::stream(&config, &args.stream)?;
     let _lock = Lock::take(&config.data_dir)?;
     let started = Instant::now();
     let lake = Lake::of(&config);
-    let sinks = lake.sinks(&config)?.into_iter().map(|sink| Cadence { sink, interval: COMMIT_INTERVAL }).collect();
+    let cadence = |sink| Cadence { sink, interval: COMMIT_INTERVAL, records: config.lake.commit_rows };
+    let sinks = lake.sinks(&config)?.into_iter().map(cadence).collect();
     let mut topology = Topology::start(lake.stage(&config)?, sinks, &lake.clock)?;
     let progress = progress_bar(&args.files);
     let mut report = Report { files: args.files.len(), ..Report::default() };
@@ -57,17 +57,6 @@ pub fn replay(args: &Replay) -> anyhow::Result<()> {
     progress.finish_and_clear();
     report.seconds = started.elapsed().as_secs_f64();
     show(&report, args)
-}
-
-fn find_stream<'c>(config: &'c Config, name: &str) -> anyhow::Result<&'c Stream> {
-    config.streams.iter().find(|stream| stream.name == name).ok_or_else(|| {
-        let names: Vec<&str> = config.streams.iter().map(|stream| stream.name.as_str()).collect();
-        let failure = Failure::new(Code::UnknownStream, format!("the configuration has no stream `{name}`"));
-        let nearest = kassa_model::nearest::nearest(name, names.iter().copied());
-        let hint =
-            nearest.map_or_else(|| format!("streams: {}", names.join(", ")), |nearest| format!("did you mean `{nearest}`?"));
-        failure.hint(hint).into()
-    })
 }
 
 fn progress_bar(files: &[std::path::PathBuf]) -> ProgressBar {
@@ -91,14 +80,13 @@ fn options(stream: &Stream) -> FileOptions {
 }
 
 fn read_file(topology: &mut Topology, path: &Path, stream: &Stream, now: i64, progress: &ProgressBar) -> anyhow::Result<Counts> {
-    let failed = |error: file::FileError| anyhow::Error::new(Failure::new(Code::InputUnreadable, error.to_string()));
-    let mut source = FileSource::open(path, options(stream), Arc::from(stream.topic.as_str()), now).map_err(failed)?;
+    let mut source = FileSource::open(path, options(stream), Arc::from(stream.topic.as_str()), now)?;
     let (before, length) = (progress.position(), path.metadata().map_or(0, |metadata| metadata.len()));
     let position = topology.position(source.partition());
-    source.skip_to(position).map_err(failed)?;
+    source.skip_to(position)?;
     let mut counts = Counts::default();
     let mut from = position;
-    while let Some(records) = source.next(BATCH_RECORDS, BATCH_BYTES).map_err(failed)? {
+    while let Some(records) = source.next(BATCH_RECORDS, BATCH_BYTES)? {
         let next = records.next;
         let batch = topology.push(records, from)?;
         counts = counts.plus(batch.span_from(from).counts);
@@ -114,11 +102,8 @@ fn show(report: &Report, args: &Replay) -> anyhow::Result<()> {
     if args.format == Format::Json {
         return output::json(report);
     }
-    let rate = if report.seconds > 0.0 {
-        format!("{:.0}", f64::from(i32::try_from(report.records).unwrap_or(i32::MAX)) / report.seconds)
-    } else {
-        "–".to_owned()
-    };
+    let millis = i64::try_from(Duration::from_secs_f64(report.seconds).as_millis()).unwrap_or(i64::MAX);
+    let rate = (report.records * 1_000).checked_div(millis).map_or("–".to_owned(), |rate| rate.to_string());
     let row = vec![
         report.files.to_string(),
         report.known_files.to_string(),

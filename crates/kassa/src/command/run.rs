@@ -1,6 +1,6 @@
 //! `kassa run`: the pipeline, until it is told to stop.
 
-use kassa_config::Override;
+use kassa_config::{Config, Override};
 use kassa_model::Code;
 
 use crate::cli::Run;
@@ -22,13 +22,20 @@ pub fn run(args: &Run) -> anyhow::Result<()> {
         return service.finish();
     }
     eprintln!("kassa run");
-    eprintln!("  dashboard  http://{}/", config.server.listen);
-    eprintln!("  collector  http://{}/v1/{{stream}}", config.server.listen);
+    let url = service.url();
+    eprintln!("  dashboard  {url}/");
+    eprintln!("  collector  {url}/v1/{{stream}}");
     eprintln!("  data       {}", config.data_dir.display());
-    eprintln!("next: curl -d '{{…}}' http://{}/v1/orders; stop with Ctrl-C", config.server.listen);
+    eprintln!("next: curl -d '{{…}}' {url}/v1/{}; stop with Ctrl-C", an_open_stream(&config));
     service.work_until(|| false)?;
     eprintln!("stopping: committing what was read");
     service.finish()
+}
+
+/// A stream to try, of those that there are.
+fn an_open_stream(config: &Config) -> &str {
+    let names = || config.streams.iter().map(|stream| stream.name.as_str());
+    names().find(|name| *name == "orders").or_else(|| names().next()).unwrap_or("orders")
 }
 
 fn sinks(names: &[String]) -> anyhow::Result<Chosen> {

@@ -1,7 +1,7 @@
 //! `kassa sql`: a read-only query over the lake's star schema, views and figures.
 
 use kassa_model::Code;
-use kassa_query::{self as query, SqlError};
+use kassa_query::{Session, SqlError};
 
 use crate::cli::Sql;
 use crate::failure::Failure;
@@ -9,12 +9,12 @@ use crate::wiring::Lake;
 use crate::{output, settings};
 
 pub fn sql(args: &Sql) -> anyhow::Result<()> {
-    let config = settings::config(&args.place)?;
+    let config = settings::reading(&args.place)?;
     let lake = Lake::of(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let rows = runtime.block_on(async {
-        let session = query::session(lake.store.as_ref(), &config.shop, &args.query).await?;
-        query::run(&session, &args.query).await
+        let session = Session::open(lake.store.as_ref(), &config.shop, &args.query).await?;
+        session.run(&args.query).await
     });
     let rows = rows.map_err(|error| match error {
         SqlError::Refused(why) => {

@@ -11,7 +11,7 @@ use kassa_config::Config;
 use kassa_lake::Store;
 use kassa_model::{DeadLetter, Reason, Shop};
 use kassa_pipeline::Stage;
-use kassa_query as query;
+use kassa_query::Session;
 use kassa_server::{BoxFuture, CollectError, Collector, Done, Kind, Metric, Orders, OrdersQuery, Sample, Status};
 use kassa_server::{PartitionStatus, PipelineStatus, SinkState, SinkStatus};
 use kassa_source::log::{Log, LogError, LogRecord};
@@ -111,7 +111,7 @@ impl Overview {
                 .topics
                 .iter()
                 .map(|topic| engine::partition(topic))
-                .map(|partition| (ends.next(&partition) - state.positions.next(&partition)).max(0))
+                .map(|partition| (ends.next(&partition) - state.committed.next(&partition)).max(0))
                 .sum();
             let idle = state.committed_at.map(|at| now - at);
             let late = behind > 0 && idle.is_some_and(|idle| idle > slack);
@@ -134,7 +134,7 @@ impl Overview {
 
     fn partitions(&self) -> Vec<PartitionStatus> {
         let (starts, ends) = (self.log.starts(), self.log.ends());
-        let states: Vec<_> = self.sinks.iter().map(|sink| (sink.name, sink.state().positions)).collect();
+        let states: Vec<_> = self.sinks.iter().map(|sink| (sink.name, sink.state().committed)).collect();
         let of = |topic: &String| {
             let partition = engine::partition(topic);
             let at =
@@ -178,7 +178,6 @@ impl Status for Overview {
 
     fn metrics(&self) -> Vec<Metric> {
         let counts = self.tracker.counts();
-        let whole = |value: i64| f64::from(i32::try_from(value).unwrap_or(i32::MAX));
         let fate = |name: &str, value: i64| Sample { labels: vec![("fate", name.to_owned())], value: whole(value) };
         let records = vec![
             fate("accepted", counts.accepted),
@@ -219,6 +218,11 @@ impl Status for Overview {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "Prometheus knows doubles only")]
+fn whole(value: i64) -> f64 {
+    value as f64
+}
+
 /// Resident memory, where the system tells.
 fn memory_bytes() -> Option<i64> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
@@ -240,8 +244,8 @@ impl OrdersOfLake {
 
     async fn ask(&self, asked: OrdersQuery) -> Result<Value, String> {
         let sql = orders_sql(&asked);
-        let session = query::session(self.store.as_ref(), &self.shop, "").await.map_err(|error| error.to_string())?;
-        let batches = query::run(&session, &sql).await.map_err(|error| error.to_string())?;
+        let session = Session::open(self.store.as_ref(), &self.shop, &sql).await.map_err(|error| error.to_string())?;
+        let batches = session.run(&sql).await.map_err(|error| error.to_string())?;
         let mut rows: Vec<Value> = batches.iter().flat_map(order_rows).collect();
         let truncated = rows.len() > asked.limit;
         rows.truncate(asked.limit);
@@ -259,19 +263,31 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// The lines with the names of what is asked for, and no more of the star than that.
 fn orders_sql(asked: &OrdersQuery) -> String {
-    let mut wanted = vec!["NOT is_test".to_owned()];
-    let day = if asked.basis == Basis::Order { "order_date_key" } else { "movement_date_key" };
+    let mut from = "fact_sales s LEFT JOIN dim_customer_current c ON c.customer_key = s.customer_key \
+         LEFT JOIN (SELECT DISTINCT country_key, code FROM dim_country) n ON n.country_key = s.ship_country_key"
+        .to_owned();
+    if asked.product.is_some() || asked.category.is_some() {
+        from.push_str(" LEFT JOIN dim_product_current p ON p.product_key = s.product_key");
+    }
+    if asked.category.is_some() {
+        from.push_str(" LEFT JOIN (SELECT DISTINCT category_key, path FROM dim_category) g ON g.category_key = p.category_key");
+    }
+    let mut wanted = vec!["NOT s.is_test".to_owned()];
+    let day = if asked.basis == Basis::Order { "s.order_date_key" } else { "s.movement_date_key" };
     wanted.extend(asked.from.map(|first| format!("{day} >= {first}")));
     wanted.extend(asked.to.map(|last| format!("{day} <= {last}")));
     // Rows that name none are asked for by the key that figures give them.
-    wanted.extend(asked.category.as_deref().map(|category| format!("coalesce(top_category, 'Unknown') = {}", quoted(category))));
-    wanted.extend(asked.product.as_deref().map(|product| format!("coalesce(product_id, 'unknown') = {}", quoted(product))));
-    wanted.extend(asked.country.as_deref().map(|country| format!("coalesce(country, 'unknown') = {}", quoted(country))));
+    let top = |name: &str| format!("coalesce(split_part(g.path, ' > ', 1), 'Unknown') = {}", quoted(name));
+    wanted.extend(asked.category.as_deref().map(top));
+    wanted.extend(asked.product.as_deref().map(|product| format!("coalesce(p.product_id, 'unknown') = {}", quoted(product))));
+    wanted.extend(asked.country.as_deref().map(|country| format!("coalesce(n.code, 'unknown') = {}", quoted(country))));
     format!(
-        "SELECT min(order_id) AS order_id, CAST(min(ordered_at) AS VARCHAR) AS ordered_at, min(customer_id) AS customer, min(country) AS country, \
-         CAST(count(*) AS VARCHAR) AS lines, CAST(sum(quantity) AS VARCHAR) AS units, CAST(sum(net_amount_reporting) AS VARCHAR) AS net \
-         FROM sales_flat WHERE {} GROUP BY order_key ORDER BY sum(net_amount_reporting) DESC NULLS LAST, order_id LIMIT {}",
+        "SELECT min(s.order_id) AS order_id, CAST(min(s.ordered_at) AS VARCHAR) AS ordered_at, min(c.customer_id) AS customer, \
+         min(n.code) AS country, CAST(count(*) AS VARCHAR) AS lines, CAST(sum(s.quantity) AS VARCHAR) AS units, \
+         CAST(sum(s.net_amount_reporting) AS VARCHAR) AS net \
+         FROM {from} WHERE {} GROUP BY s.order_key ORDER BY sum(s.net_amount_reporting) DESC NULLS LAST, order_id LIMIT {}",
         wanted.join(" AND "),
         asked.limit + 1
     )

@@ -2,7 +2,6 @@
 //! are untouched, nothing is lost, and what is mended is added once.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -83,13 +82,5 @@ fn column(shop: &Shop, sql: &str) -> Vec<String> {
 
 /// Waits until the pipeline has read so many records.
 fn until_read(server: &Server, records: i64) {
-    let give_up = Instant::now() + Duration::from_secs(120);
-    loop {
-        let status = server.get("/api/v1/pipeline");
-        if status["records"]["read"].as_i64() == Some(records) {
-            return;
-        }
-        assert!(Instant::now() < give_up, "never caught up: {status}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    server.until(|pipeline| pipeline["records"]["read"].as_i64() == Some(records));
 }

@@ -1,7 +1,6 @@
 //! Killed at any moment, named or not: what was answered is there, once.
 
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -120,11 +119,7 @@ fn die(server: &mut Server, after: Duration) -> String {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    let mut words = String::new();
-    if let Some(stderr) = &mut server.child.stderr {
-        stderr.read_to_string(&mut words).expect("stderr");
-    }
-    words
+    server.words()
 }
 
 /// One shop, killed `runs` times; then everything is counted.
@@ -142,7 +137,7 @@ fn killed(runs: u64, seed: u64) {
         let stop = Arc::new(AtomicBool::new(false));
         let clients = traffic(&server.address, &next, &answered, &stop);
         // Some die while they recover, some in full traffic.
-        let after = Duration::from_millis(if named { 40_000 } else { rng.below(1_200) });
+        let after = Duration::from_millis(if named { 300_000 } else { rng.below(1_200) });
         // A segment is created once at first: later runs of that point end by the clock.
         let patience = if point.starts_with("log.segment_created") { Duration::from_millis(1_500) } else { after };
         let words = die(&mut server, patience);
@@ -161,21 +156,7 @@ fn killed(runs: u64, seed: u64) {
 
 fn count(shop: &Shop, answered: &BTreeSet<u64>, seed: u64) {
     let server = shop.serve();
-    let settled = Instant::now() + Duration::from_secs(60);
-    loop {
-        let status = server.get("/api/v1/pipeline");
-        let behind = status["sinks"]
-            .as_array()
-            .expect("sinks")
-            .iter()
-            .map(|sink| sink["behind_records"].as_i64().expect("known"))
-            .sum::<i64>();
-        if behind == 0 {
-            break;
-        }
-        assert!(Instant::now() < settled, "seed {seed}: never caught up: {status}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    server.until_committed();
     let live = server.get("/api/v1/figures/net_sales")["rows"][0]["value"].clone();
     server.stop();
     assert_eq!(live, shop.figure("net_sales"), "seed {seed}");

@@ -1,7 +1,8 @@
 //! Runs the built program in folders of its own.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -93,43 +94,67 @@ impl Shop {
             .collect()
     }
 
-    /// Starts `kassa run` on a free port and waits until it answers.
+    /// Starts `kassa run` on a free port and waits until it listens.
     pub(crate) fn serve(&self) -> Server {
         self.serve_with(&[])
     }
 
     pub(crate) fn serve_with(&self, env: &[(&str, &str)]) -> Server {
-        let port = free_port();
-        let address = format!("127.0.0.1:{port}");
-        let mut command = self.command(&["run", "--listen", &address]);
+        let mut command = self.command(&["run", "--listen", "127.0.0.1:0"]);
         command.envs(env.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let child = command.spawn().expect("started");
-        let mut server = Server { child, address };
-        server.wait_until_live();
-        server
+        let mut child = command.spawn().expect("started");
+        let mut words = BufReader::new(child.stderr.take().expect("piped"));
+        let (mut said, mut address) = (String::new(), String::new());
+        // It says where it listens; one that dies before says nothing more.
+        while address.is_empty() && words.read_line(&mut said).expect("stderr") > 0 {
+            let url = said.lines().find_map(|line| line.trim().strip_prefix("collector  http://"));
+            address = url.and_then(|url| url.split('/').next()).unwrap_or_default().to_owned();
+        }
+        Server { child, address, said, words }
     }
-}
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
 }
 
 /// A running `kassa run`; killed when dropped.
 pub(crate) struct Server {
     pub(crate) child: Child,
+    /// Empty where it died before it listened.
     pub(crate) address: String,
+    said: String,
+    words: BufReader<ChildStderr>,
 }
 
+/// Longer than anything takes, on whatever machine.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 impl Server {
-    fn wait_until_live(&mut self) {
-        let give_up = Instant::now() + Duration::from_secs(30);
-        while http(&self.address, "GET", "/livez", b"").is_none() {
-            if self.child.try_wait().expect("a child").is_some() || Instant::now() > give_up {
-                return;
+    /// All that it said, when it has ended.
+    pub(crate) fn words(&mut self) -> String {
+        self.words.read_to_string(&mut self.said).expect("stderr");
+        std::mem::take(&mut self.said)
+    }
+
+    /// Looks at what it says of itself until that is as wanted.
+    pub(crate) fn until(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            let pipeline = self.get("/api/v1/pipeline");
+            if wanted(&pipeline) {
+                return pipeline;
             }
-            std::thread::sleep(Duration::from_millis(20));
+            assert!(Instant::now() < give_up, "it never came to that: {pipeline}");
+            std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Waits until every sink has committed all that was answered.
+    pub(crate) fn until_committed(&self) {
+        self.until(|pipeline| {
+            let partitions = pipeline["partitions"].as_array().expect("partitions");
+            let at = |partition: &Value, name: &str| partition[name].as_str().map_or(0, |text| text.parse().unwrap_or(-1_i64));
+            partitions
+                .iter()
+                .all(|partition| ["archive", "lake", "live"].iter().all(|sink| at(partition, sink) == at(partition, "log_end")))
+        });
     }
 
     pub(crate) fn get(&self, path: &str) -> Value {
@@ -169,9 +194,9 @@ impl Drop for Server {
 
 /// One request on a connection of its own. `None` if the other side was not there or went away.
 pub(crate) fn http(address: &str, method: &str, path: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
-    use std::io::{Read, Write};
+    use std::io::Write;
     let mut stream = std::net::TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
     let head =
         format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).ok()?;

@@ -1,7 +1,6 @@
 //! Many small commits: tables stay few files, quick to open, and what they were.
 
 use std::path::Path;
-use std::time::Duration;
 
 use crate::harness::Shop;
 use crate::others_read;
@@ -39,7 +38,7 @@ fn compacted_tables_are_proven_and_read_by_others() {
     for id in 0..250 {
         assert_eq!(server.post("order_lines", line(id).as_bytes()).expect("an answer").0, 202);
         // A commit each.
-        std::thread::sleep(Duration::from_millis(12));
+        server.until_committed();
     }
     server.stop();
     let lake = shop.data().join("lake");

@@ -79,6 +79,27 @@ fn a_reference_table_that_would_give_wrong_answers_is_found_by_check() {
 }
 
 #[test]
+fn mistakes_of_the_configuration_hide_none_of_its_mappings() {
+    let config = format!(
+        "{}[streams.odd]\ncontract = \"odrer\"\nmap = \"SELECT a AS b FROM input\"\n",
+        CONFIG.replace("pos AS", "pos AS a, pos AS")
+    );
+    let config = config.replace("file = \"orders.csv\"", "file = \"order.csv\"\nencodin = \"utf-8\"");
+    let shop = Shop::new(&format!(
+        "[shop]\ntime_zone = \"Europe/Lundon\"\n[streams.whole]\ncontract = \"order\"\nmap = \"SELECT a AS order_idd, b AS occurred_at FROM input\"\n{config}"
+    ));
+    let output = shop.run(&["check"]);
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    for code in ["C008", "C016", "C003", "C006"] {
+        assert_eq!(said.matches(&format!("error[{code}]")).count(), 1, "{code}:\n{said}");
+    }
+    assert!(said.contains("the mapping of stream `whole`: `order_idd` is no field"), "{said}");
+    // Of a mapping whose contract or table is wrong nothing is guessed.
+    assert!(!said.contains("stream `odd`") && !said.contains("stream `lines`"), "{said}");
+    assert_eq!(output.status.code(), Some(78));
+}
+
+#[test]
 fn a_reference_table_may_be_delimited_by_semicolons_in_windows_1252() {
     let config = [("key = \"order_id\"", "key = \"order_id\"\ndelimiter = \";\"\nencoding = \"windows-1252\"")];
     let shop = shop("", &config);

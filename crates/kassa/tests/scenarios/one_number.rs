@@ -11,7 +11,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use self::crafted::{Crafted, Expected};
-use self::ways::{Question, Rows, Shown, by_cli, by_page, by_sql, plain, questions, rows, settle, text};
+use self::ways::{Question, Rows, Shown, by_cli, by_page, by_sql, plain, questions, rows, text};
 use crate::harness::{KASSA, Server, Shop, test_data};
 
 /// What the API answers to every question, after the command line and SQL have answered the same. `sampled` leaves the command line one grouping
@@ -174,7 +174,7 @@ fn by_hand(shop: &Crafted) {
     let kept = Shop::new(&shop.config());
     let server = kept.serve();
     shop.post(&server);
-    settle(&server);
+    server.until_committed();
     let answers = agree(&kept, &server, false);
     let differences: Vec<String> = shop.expected.iter().filter_map(|expected| difference(&answers, *expected)).collect();
     assert!(differences.is_empty(), "{}", differences.join("\n"));
@@ -223,7 +223,7 @@ fn the_synthetic_shops_figures_are_its_truth_and_the_same_everywhere() {
         Command::new(KASSA).args(["simulate", "--records", "30000", "--per-day", "5000", "--to", &to]).output().expect("started");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let truth: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    settle(&server);
+    server.until_committed();
     let answers = agree(&shop, &server, false);
     for name in ["net_sales", "gross_sales", "discounts", "returns", "adjustments", "total_sales", "units", "orders"] {
         let basis = if name == "orders" { "order" } else { "movement" };

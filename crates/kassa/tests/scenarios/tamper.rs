@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use serde_json::{Value, json};
@@ -37,23 +36,6 @@ fn order(revision: i64, lines: &[(&str, i64)]) -> String {
     .to_string()
 }
 
-/// Waits until all that was sent has been read, and for a commit more.
-fn until_committed(server: &Server) {
-    let give_up = Instant::now() + Duration::from_secs(120);
-    let number = |value: &Value| value.as_str().and_then(|text| text.parse::<i64>().ok()).unwrap_or(0);
-    loop {
-        let status = server.get("/api/v1/pipeline");
-        let partitions = status["partitions"].as_array().expect("partitions");
-        let sent: i64 = partitions.iter().map(|partition| number(&partition["log_end"])).sum();
-        if status["records"]["read"].as_i64() >= Some(sent) {
-            break;
-        }
-        assert!(Instant::now() < give_up, "never caught up: {status}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    std::thread::sleep(Duration::from_millis(400));
-}
-
 /// A lake with all that there is: the synthetic shop's records, orders that repeat their lines, conflicts, a file.
 fn good(config: &str) -> Shop {
     let shop = Shop::new(config);
@@ -66,7 +48,7 @@ fn good(config: &str) -> Shop {
             .join("\n"),
     ] {
         assert_eq!(server.post("orders", part.as_bytes()).expect("an answer").0, 202);
-        until_committed(&server);
+        server.until_committed();
     }
     let to = format!("http://{}", server.address);
     // Three spans at least: the one that is tampered with lies between two others.
@@ -74,7 +56,7 @@ fn good(config: &str) -> Shop {
         let simulated =
             Command::new(KASSA).args(["simulate", "--records", "4000", "--per-day", "400", "--seed", seed, "--to", &to]).output();
         assert!(simulated.expect("simulate").status.success());
-        until_committed(&server);
+        server.until_committed();
     }
     server.stop();
     let file = shop.dir.path().join("lines.ndjson");
@@ -160,7 +142,7 @@ fn a_running_server_proves_itself_and_names_what_was_tampered_with() {
         assert_eq!(proof["ok"], json!(true), "{proof}");
     }
     last = until_proven(&server, &last)["at"].as_str().expect("a time").to_owned();
-    until_committed(&server);
+    server.until_committed();
     let body = surgery::Body { data: shop.data() };
     let at = body.alter("DWH/fact_sales", &|rows, row| surgery::text(rows, row, "source_topic") == "order_lines", "tax_amount");
     // The proof under way may have read the row before it was altered.
@@ -181,15 +163,8 @@ fn a_running_server_proves_itself_and_names_what_was_tampered_with() {
 
 /// The first proof that was made after a time.
 fn until_proven(server: &Server, after: &str) -> Value {
-    let give_up = Instant::now() + Duration::from_secs(120);
-    loop {
-        let proof = server.get("/api/v1/pipeline")["proof"].clone();
-        if proof["at"].as_str().is_some_and(|at| at > after) {
-            return proof;
-        }
-        assert!(Instant::now() < give_up, "no proof was made: {proof}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let is_after = |proof: &Value| proof["at"].as_str().is_some_and(|at| at > after);
+    server.until(|pipeline| is_after(&pipeline["proof"]))["proof"].clone()
 }
 
 pub(crate) fn is_null(rows: &RecordBatch, row: usize, name: &str) -> bool {

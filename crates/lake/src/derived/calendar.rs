@@ -55,21 +55,26 @@ impl CalendarTables {
             let rows = date_rows(&self.basis.shop, wanted.clone())?;
             let year = |name: &str, year: i16| (name.to_owned(), i64::from(year));
             let stated = vec![(DEFINITION.to_owned(), said), year(FIRST, *wanted.start()), year(LAST, *wanted.end())];
-            let replaced = replace(&mut self.dates, Table::DimDate, &rows, stated)?;
+            let replaced = replace(&mut self.dates, (Table::DimDate, self.basis.zstd_level), &rows, stated)?;
             written.push((&mut self.dates, replaced));
         }
         if self.times.snapshot().txns.get(DEFINITION) != Some(&EDITION) {
             let stated = vec![(DEFINITION.to_owned(), EDITION)];
-            let replaced = replace(&mut self.times, Table::DimTime, &time_rows()?, stated)?;
+            let replaced = replace(&mut self.times, (Table::DimTime, self.basis.zstd_level), &time_rows()?, stated)?;
             written.push((&mut self.times, replaced));
         }
         Ok(written)
     }
 }
 
-fn replace(table: &mut DeltaTable, of: Table, rows: &RecordBatch, stated: Vec<(String, i64)>) -> Result<Vec<Add>, LogError> {
+fn replace(
+    table: &mut DeltaTable,
+    (of, zstd_level): (Table, i32),
+    rows: &RecordBatch,
+    stated: Vec<(String, i64)>,
+) -> Result<Vec<Add>, LogError> {
     let replaced: Vec<Add> = table.snapshot().files.values().cloned().collect();
-    let mut output = Output::new(table, of);
+    let mut output = Output::new(table, of, zstd_level);
     output.write(rows)?;
     let added = output.finish()?;
     table.exchange(&replaced, added, stated)?;

@@ -29,8 +29,8 @@ fn encoded(error: parquet::errors::ParquetError) -> LogError {
 }
 
 impl<'t> Output<'t> {
-    pub(crate) fn new(into: &'t DeltaTable, table: Table) -> Self {
-        let properties = encode::properties(&table.schema());
+    pub(crate) fn new(into: &'t DeltaTable, table: Table, zstd_level: i32) -> Self {
+        let properties = encode::properties(&table.schema(), zstd_level);
         Self { into, table, properties, writer: None, rows: 0, put: Vec::new() }
     }
 

@@ -138,7 +138,7 @@ impl SessionTable {
 
     /// The other rows of the replaced files, and the sessions of these ids.
     fn write(&self, source: &Source<'_>, claims: &Claims, touched: &Touched, replaced: &[Add]) -> Result<Vec<Add>, LogError> {
-        let mut output = Output::new(&self.table, Table::FactSession);
+        let mut output = Output::new(&self.table, Table::FactSession, self.basis.zstd_level);
         if matches!(touched, Touched::Ids(_)) {
             let (folder, schema) = (folder_of(Table::FactSession), Table::FactSession.schema());
             for add in replaced {

@@ -1,8 +1,5 @@
 use std::collections::{BTreeMap, HashMap};
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int32Type, Int64Type};
@@ -17,64 +14,15 @@ use tempfile::TempDir;
 use super::Derived;
 use crate::delta::table::NewFile;
 use crate::delta::{DeltaTable, LogError, Snapshot};
-use crate::encode;
+use crate::encode::{self, ZSTD_LEVEL};
+use crate::maintain::Options;
 use crate::read::{folder_of, plain};
 use crate::recover::scan;
 use crate::star::table_spec;
-use crate::store::{Folder, Store, WriteObject};
+use crate::store::{Folder, Store};
+use crate::testing::Fast;
 
 const MINUTE: i64 = 60 * SECOND;
-
-/// A folder that can be told to fail from its n-th change on, as a crash there would.
-#[derive(Debug)]
-struct Failing {
-    folder: Folder,
-    left: AtomicI64,
-}
-
-impl Failing {
-    fn change(&self) -> io::Result<()> {
-        if self.left.fetch_sub(1, Ordering::Relaxed) > 0 { Ok(()) } else { Err(io::Error::other("the disk is gone")) }
-    }
-}
-
-impl Store for Failing {
-    fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
-        self.change()?;
-        self.folder.put(path, bytes)
-    }
-
-    fn put_with(&self, path: &str, write: &mut WriteObject<'_>) -> io::Result<u64> {
-        self.change()?;
-        self.folder.put_with(path, write)
-    }
-
-    fn put_new(&self, path: &str, bytes: &[u8]) -> io::Result<bool> {
-        self.change()?;
-        self.folder.put_new(path, bytes)
-    }
-
-    fn get(&self, path: &str) -> io::Result<Vec<u8>> {
-        self.folder.get(path)
-    }
-
-    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
-        self.folder.list(folder)
-    }
-
-    fn delete(&self, path: &str) -> io::Result<()> {
-        self.change()?;
-        self.folder.delete(path)
-    }
-
-    fn sync_folder(&self, folder: &str) -> io::Result<()> {
-        self.folder.sync_folder(folder)
-    }
-
-    fn local_path(&self, path: &str) -> PathBuf {
-        self.folder.local_path(path)
-    }
-}
 
 /// A cell by the name of its column; what is not named is absent, zero or false.
 type Row = BTreeMap<&'static str, Cell>;
@@ -133,7 +81,7 @@ impl Lake {
     fn derived_over(store: &Arc<dyn Store>, shop: &Shop) -> Derived {
         let contracts = [("events", Contract::Event), ("lines", Contract::OrderLine)];
         let contracts = contracts.map(|(topic, contract)| (Arc::from(topic), contract)).into();
-        Derived::open(store, shop, contracts, Arc::new(SystemClock)).unwrap()
+        Derived::open(store, shop, contracts, Arc::new(SystemClock), Options::default()).unwrap()
     }
 
     fn derived(&self) -> Derived {
@@ -142,7 +90,7 @@ impl Lake {
 
     fn append(&self, table: Table, rows: &[Row], at: &[(Partition, i64)]) {
         let mut opened = DeltaTable::open(self.store(), table_spec(table), Arc::new(SystemClock)).unwrap();
-        let bytes = encode::parquet(&[batch(table, rows)], &encode::properties(&table.schema())).unwrap();
+        let bytes = encode::parquet(&[batch(table, rows)], &encode::properties(&table.schema(), ZSTD_LEVEL)).unwrap();
         let file = NewFile { bytes, rows: rows.len(), partition_values: BTreeMap::new() };
         opened.append(if rows.is_empty() { Vec::new() } else { vec![file] }, at).unwrap();
     }
@@ -285,7 +233,7 @@ fn a_crash_at_any_change_leaves_what_the_next_refresh_makes_right() {
         lake.derived().refresh().unwrap();
         let before = lake.sessions();
         (0..4).for_each(|_| commit_some(&mut lake, &mut rng));
-        let failing: Arc<dyn Store> = Arc::new(Failing { folder: Folder::new(lake.dir.path()), left: AtomicI64::new(changes) });
+        let failing: Arc<dyn Store> = Arc::new(Fast::failing_after(lake.dir.path(), changes));
         let broke = Lake::derived_over(&failing, &Lake::shop("Asia/Kolkata")).refresh();
         assert_eq!(broke.is_err(), matches!(broke, Err(LogError::Io(_))));
         // All of the old rows, or all of the new ones.

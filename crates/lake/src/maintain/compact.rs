@@ -73,12 +73,12 @@ fn slice(mut files: Vec<&Add>, options: &Options) -> Vec<Add> {
 }
 
 /// Writes one file with the rows of all, in their order; it is no part of the table yet. Memory: one row group. `at` is ms UTC.
-pub(super) fn merge(store: &dyn Store, spec: &TableSpec, slice: &[Add], at: i64) -> Result<Add, LogError> {
+pub(super) fn merge(store: &dyn Store, spec: &TableSpec, slice: &[Add], (at, zstd_level): (i64, i32)) -> Result<Add, LogError> {
     let partition_values = slice.first().map(|add| add.partition_values.clone()).unwrap_or_default();
     let path = file_path(&partition_values);
     let mut outcome = Ok(0);
     let size = store.put_with(&format!("{}/{path}", spec.folder), &mut |sink| {
-        outcome = rows_of(store, spec, slice, sink);
+        outcome = rows_of(store, (spec, zstd_level), slice, sink);
         if outcome.is_ok() { Ok(()) } else { Err(io::Error::other("the merge failed")) }
     });
     let (rows, size) = match (outcome, size) {
@@ -92,13 +92,18 @@ pub(super) fn merge(store: &dyn Store, spec: &TableSpec, slice: &[Add], at: i64)
     Ok(Add { path, partition_values, size, modification_time: at, data_change: false, stats: Some(stats(rows)) })
 }
 
-fn rows_of(store: &dyn Store, spec: &TableSpec, slice: &[Add], sink: &mut (dyn Write + Send)) -> Result<usize, LogError> {
+fn rows_of(
+    store: &dyn Store,
+    (spec, zstd_level): (&TableSpec, i32),
+    slice: &[Add],
+    sink: &mut (dyn Write + Send),
+) -> Result<usize, LogError> {
     let fields = spec.schema.fields().iter().filter(|field| !spec.partition_columns.contains(field.name()));
     let held = Schema::new(fields.cloned().collect::<Vec<_>>());
     let columns: Vec<&str> = held.fields().iter().map(|field| field.name().as_str()).collect();
     let encoded = |error: ParquetError| LogError::Encode(error.to_string());
     let stored = kassa_model::star::stored(&held);
-    let mut writer = encode::writer(sink, &stored, &encode::properties(&held)).map_err(encoded)?;
+    let mut writer = encode::writer(sink, &stored, &encode::properties(&held, zstd_level)).map_err(encoded)?;
     let mut rows = 0;
     for add in slice {
         let mut count = 0;

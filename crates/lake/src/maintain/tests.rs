@@ -1,15 +1,15 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use kassa_model::time::{Clock, DAY, SystemClock};
-use kassa_model::{Partition, Records, Table};
+use kassa_model::{Currency, Partition, Records, Shop, Table};
 use kassa_pipeline::rows::Rows;
 use kassa_pipeline::{Batch, Sink};
 
@@ -17,80 +17,9 @@ use super::*;
 use crate::delta::table::{NewFile, app_id};
 use crate::delta::{Add, Snapshot};
 use crate::lease::Lease;
-use crate::store::{Folder, Store, WriteObject};
-use crate::{ArchiveSink, encode, read, star};
-
-/// A folder that leaves durability out, for tests that commit by the thousand, and that can be told to fail at its n-th change.
-#[derive(Debug)]
-struct Fast {
-    folder: Folder,
-    root: PathBuf,
-    /// Changes until all fail; negative: never.
-    left: AtomicI64,
-}
-
-impl Fast {
-    fn new(root: &Path) -> Self {
-        Self::failing_after(root, i64::MAX)
-    }
-
-    fn failing_after(root: &Path, changes: i64) -> Self {
-        Self { folder: Folder::new(root), root: root.to_owned(), left: AtomicI64::new(changes) }
-    }
-
-    fn change(&self) -> io::Result<()> {
-        if self.left.fetch_sub(1, Ordering::Relaxed) > 0 { Ok(()) } else { Err(io::Error::other("the disk is gone")) }
-    }
-
-    fn path(&self, path: &str) -> io::Result<PathBuf> {
-        let path = self.root.join(path);
-        fs::create_dir_all(path.parent().unwrap()).map(|()| path)
-    }
-}
-
-impl Store for Fast {
-    fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
-        self.change()?;
-        fs::write(self.path(path)?, bytes)
-    }
-
-    fn put_with(&self, path: &str, write: &mut WriteObject<'_>) -> io::Result<u64> {
-        self.change()?;
-        let mut file = File::create(self.path(path)?)?;
-        write(&mut file)?;
-        file.metadata().map(|metadata| metadata.len())
-    }
-
-    fn put_new(&self, path: &str, bytes: &[u8]) -> io::Result<bool> {
-        self.change()?;
-        let path = self.path(path)?;
-        if path.exists() {
-            return Ok(false);
-        }
-        fs::write(path, bytes).map(|()| true)
-    }
-
-    fn get(&self, path: &str) -> io::Result<Vec<u8>> {
-        self.folder.get(path)
-    }
-
-    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
-        self.folder.list(folder)
-    }
-
-    fn delete(&self, path: &str) -> io::Result<()> {
-        self.change()?;
-        self.folder.delete(path)
-    }
-
-    fn sync_folder(&self, _folder: &str) -> io::Result<()> {
-        self.change()
-    }
-
-    fn local_path(&self, path: &str) -> PathBuf {
-        self.folder.local_path(path)
-    }
-}
+use crate::store::Store;
+use crate::testing::Fast;
+use crate::{ArchiveSink, encode, read, recover, star};
 
 const TOPIC: &str = "orders";
 
@@ -102,6 +31,16 @@ fn open(store: &Arc<dyn Store>) -> DeltaTable {
     DeltaTable::open(Arc::clone(store), star::table_spec(Table::Spans), Arc::new(SystemClock)).unwrap()
 }
 
+/// A clock that goes on by a millisecond whenever it is asked.
+#[derive(Debug, Default)]
+struct Ticks(AtomicI64);
+
+impl Clock for Ticks {
+    fn now(&self) -> i64 {
+        self.0.fetch_add(SECOND / 1_000, Ordering::Relaxed)
+    }
+}
+
 /// Commits one row, which says its own number.
 fn commit(table: &mut DeltaTable, number: i64) -> Result<(), LogError> {
     let mut rows = Rows::new(Table::Spans);
@@ -109,9 +48,12 @@ fn commit(table: &mut DeltaTable, number: i64) -> Result<(), LogError> {
         let _row = row.i64(1).i64(1).i64(0).i64(0).i64(0).i64(number);
     };
     counts(rows.row().text(TOPIC).i64(3).i64(number).i64(number + 1));
-    let rows = rows.finish().unwrap();
-    let bytes = encode::parquet(&[rows], &encode::properties(&Table::Spans.schema())).unwrap();
-    table.append(vec![NewFile { bytes, rows: 1, partition_values: BTreeMap::new() }], &[(partition(), number + 1)])
+    table.append(vec![file(Table::Spans, rows.finish().unwrap())], &[(partition(), number + 1)])
+}
+
+fn file(table: Table, rows: RecordBatch) -> NewFile {
+    let bytes = encode::parquet(&[rows], &encode::properties(&table.schema(), ZSTD_LEVEL)).unwrap();
+    NewFile { bytes, rows: 1, partition_values: BTreeMap::new() }
 }
 
 /// The numbers of all rows, in the order of the files.
@@ -209,11 +151,9 @@ fn eager() -> Options {
 fn merged_rows_keep_their_order() {
     let dir = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
-    let mut table = open(&store);
-    (0..9).for_each(|number| {
-        commit(&mut table, number).unwrap();
-        std::thread::sleep(Duration::from_millis(2));
-    });
+    let spec = star::table_spec(Table::Spans);
+    let mut table = DeltaTable::open(Arc::clone(&store), spec, Arc::new(Ticks::default())).unwrap();
+    (0..9).for_each(|number| commit(&mut table, number).unwrap());
     let done = Maintainer::new(Options { small_files: 8, ..eager() }).maintain(&mut table, SystemClock.now()).unwrap();
     assert_eq!(done.merged, 9);
     assert_eq!(numbers(store.as_ref()), (0..9).collect::<Vec<_>>());
@@ -293,6 +233,44 @@ fn no_more_replaced_files_stay_than_their_bound_but_for_a_reader() {
     rest(19, 9);
 }
 
+/// Nine files of one table that are one merged file before the second of them is read.
+#[test]
+fn whoever_reads_a_table_reads_it_to_its_end() {
+    type Read = fn(&dyn Store) -> Result<usize, LogError>;
+    let scanned: Read = |store| {
+        let mut rows = 0;
+        recover::scan(store, Table::DimChannel, &[], &mut |batch| {
+            rows += batch.num_rows();
+            Ok(())
+        })?;
+        Ok(rows)
+    };
+    let figures: Read = |store| {
+        let shop = Shop::new("Test", "Europe/London", Currency::parse("GBP").unwrap()).unwrap();
+        crate::figures::figures(store, &shop).map(|_| 9)
+    };
+    for read in [scanned, figures] {
+        let dir = tempfile::tempdir().unwrap();
+        let fast: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
+        let mut table = DeltaTable::open(Arc::clone(&fast), star::table_spec(Table::DimChannel), Arc::new(SystemClock)).unwrap();
+        (0..9).for_each(|_| table.append(vec![file(Table::DimChannel, channel())], &[]).unwrap());
+        let mut maintainer = Maintainer::new(Options { small_files: 8, kept_files: 0, ..eager() });
+        let (tell, told) = std::sync::mpsc::channel();
+        let meddled = Fast::meddled(dir.path(), move || {
+            tell.send(maintainer.maintain(&mut table, SystemClock.now()).unwrap()).unwrap();
+        });
+        assert_eq!(read(&meddled).unwrap(), 9);
+        let done = told.recv().unwrap();
+        assert_eq!((done.merged, done.deleted), (9, 0));
+    }
+}
+
+fn channel() -> RecordBatch {
+    let mut rows = Rows::new(Table::DimChannel);
+    let _row = rows.row().i64(1).text("web").text("log").i64(0).i64(0).i32(0).text("e").text(None).text("").i64(0).i64(0);
+    rows.finish().unwrap()
+}
+
 /// What a call did that wrote a checkpoint of this version.
 fn checkpointed(version: u64) -> Done {
     Done { checkpoint: Some(version), ..Done::default() }
@@ -360,13 +338,28 @@ fn a_file_that_lost_rows_is_not_merged_away() {
     let mut table = open(&store);
     (0..10).for_each(|number| commit(&mut table, number).unwrap());
     let empty =
-        encode::parquet(&[Rows::new(Table::Spans).finish().unwrap()], &encode::properties(&Table::Spans.schema())).unwrap();
+        encode::parquet(&[Rows::new(Table::Spans).finish().unwrap()], &encode::properties(&Table::Spans.schema(), ZSTD_LEVEL))
+            .unwrap();
     for add in table.snapshot().files.values() {
         store.put(&format!("DWH/spans/{}", add.path), &empty).unwrap();
     }
     let error = Maintainer::new(eager()).maintain(&mut table, SystemClock.now()).unwrap_err();
     assert!(matches!(error, LogError::Corrupt(_)), "{error}");
     assert_eq!(open(&store).snapshot().files.len(), 10);
+}
+
+fn archived(offset: i64, ingested_at: i64, value: &[u8]) -> Batch {
+    let records = Records {
+        partition: partition(),
+        offsets: vec![offset],
+        ingested_at: vec![ingested_at],
+        timestamps: vec![None],
+        keys: None,
+        headers: kassa_model::Headers::None,
+        values: arrow_array::BinaryArray::from_vec(vec![value]),
+        next: offset + 1,
+    };
+    Batch::new(Arc::new(records), offset, vec![kassa_model::Fate::Accepted], Vec::new())
 }
 
 #[test]
@@ -376,18 +369,7 @@ fn the_archive_is_merged_day_by_day() {
     let sink = ArchiveSink::open(Arc::clone(&store), &[TOPIC.into()], Arc::new(SystemClock)).unwrap();
     let mut sink = sink.maintained(eager());
     for offset in 0..40_i64 {
-        let records = Records {
-            partition: partition(),
-            offsets: vec![offset],
-            ingested_at: vec![offset / 20 * DAY],
-            timestamps: vec![None],
-            keys: None,
-            headers: kassa_model::Headers::None,
-            values: arrow_array::BinaryArray::from_vec(vec![b"{}"]),
-            next: offset + 1,
-        };
-        let batch = Batch::new(Arc::new(records), offset, vec![kassa_model::Fate::Accepted], Vec::new());
-        sink.commit(&[Arc::new(batch)]).unwrap();
+        sink.commit(&[Arc::new(archived(offset, offset / 20 * DAY, b"{}"))]).unwrap();
     }
     let snapshot = Snapshot::load(store.as_ref(), "topics/orders").unwrap();
     assert_eq!(snapshot.txns.get(&app_id(&partition())), Some(&40));
@@ -440,4 +422,26 @@ fn a_byte_is_rewritten_few_times_and_full_files_never() {
     }
     assert!(rewritten < 4 * written, "{rewritten} bytes rewritten of {written}");
     assert!(most < 130, "{most} files");
+}
+
+#[test]
+fn files_are_as_small_as_they_are_told_to_be() {
+    let bytes = |zstd_level| {
+        let dir = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
+        let sink = ArchiveSink::open(Arc::clone(&store), &[TOPIC.into()], Arc::new(SystemClock)).unwrap();
+        let mut sink = sink.maintained(Options { zstd_level, small_files: 3, ..eager() });
+        let mut sizes = Vec::new();
+        for offset in 0..5_i64 {
+            let word = |at: i64| format!("{:x} ", (at * at * 7_919 + at * offset) % 65_521 % 509 * 104_729);
+            let value: String = (0..20_000).map(word).collect();
+            sink.commit(&[Arc::new(archived(offset, 0, value.as_bytes()))]).unwrap();
+            let files = Snapshot::load(store.as_ref(), "topics/orders").unwrap().files;
+            sizes.push((files.len(), files.values().map(|add| add.size).sum::<i64>()));
+        }
+        assert_eq!((sizes[0].0, sizes[2].0, sizes[3].0), (1, 3, 1), "the fourth commit has all merged");
+        (sizes[0].1, sizes[3].1)
+    };
+    let (fast, small) = (bytes(1), bytes(19));
+    assert!(small.0 < fast.0 && small.1 < fast.1, "committed and merged: {small:?} of {fast:?}");
 }

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use super::*;
 
@@ -10,7 +11,7 @@ const GIB: usize = 1 << 30;
 /// Posts a gibibyte, stated or by chunks; the status it is answered with.
 fn post_gib(address: &str, chunked: bool) -> u16 {
     let mut stream = TcpStream::connect(address).expect("a connection");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+    stream.set_read_timeout(Some(Duration::from_secs(300))).expect("a timeout");
     let length = if chunked { "Transfer-Encoding: chunked".to_owned() } else { format!("Content-Length: {GIB}") };
     write!(stream, "POST /v1/events HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{length}\r\n\r\n").expect("a request");
     let piece = vec![b' '; 1 << 20];

@@ -26,6 +26,35 @@ fn sale(row: usize, price: &str) -> String {
     )
 }
 
+fn copied(shop: &Shop) -> Shop {
+    let copy = Shop::new("");
+    let from = format!("{}/.", shop.dir.path().display());
+    let status = std::process::Command::new("cp").args(["-r", &from]).arg(copy.dir.path()).status();
+    assert!(status.expect("cp").success());
+    copy
+}
+
+/// A replay that dies after any of the tables that it adds to is made good by the next.
+fn killed_at_each_table(shop: &Shop) {
+    for hit in 1.. {
+        let copy = copied(shop);
+        let mut replay = copy.command(&["dead-letters", "replay"]);
+        let output = replay.env("KASSA_CRASH_POINT", format!("replay.after_table:{hit}")).output().expect("started");
+        if output.status.success() {
+            assert!(hit > 2, "it died {} times only", hit - 1);
+            return;
+        }
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert!(words.contains(&format!("crash point replay.after_table hit {hit}")), "{words}");
+        let done = copy.json(&["dead-letters", "replay"]);
+        assert_eq!((&done["replayed"], &done["accepted"]), (&7.into(), &5.into()), "killed at table {hit}: {done}");
+        assert_eq!(copy.figure("net_sales"), "27.50", "killed at table {hit}");
+        assert_eq!(column(&copy, "SELECT line_id FROM fact_sales").len(), 10, "killed at table {hit}");
+        assert_eq!(column(&copy, "SELECT DISTINCT customer_id FROM dim_customer").len(), 10, "killed at table {hit}");
+        copy.ok(&["prove"]);
+    }
+}
+
 #[test]
 fn what_a_mended_mapping_can_read_is_added_once_after_a_look_at_what_it_would_be() {
     let shop = Shop::new(&config("price"));
@@ -61,6 +90,7 @@ fn what_a_mended_mapping_can_read_is_added_once_after_a_look_at_what_it_would_be
 
     let only = shop.json(&["dead-letters", "replay", "--reason", "not_json"]);
     assert_eq!((&only["replayed"], &only["accepted"]), (&1.into(), &0.into()), "{only}");
+    killed_at_each_table(&shop);
     let done = shop.json(&["dead-letters", "replay"]);
     assert_eq!((&done["dry_run"], &done["accepted"], &done["net_sales"]), (&false.into(), &5.into(), &"12.50".into()), "{done}");
     expected.retain(|at, _| *at >= 10);
@@ -79,5 +109,26 @@ fn what_a_mended_mapping_can_read_is_added_once_after_a_look_at_what_it_would_be
     server.post("till", sales.join("\n").as_bytes()).expect("an answer");
     server.stop();
     assert_eq!(shop.figure("net_sales"), "27.50");
+    shop.ok(&["prove"]);
+}
+
+/// More than are held at once, and those that are good now come last.
+#[test]
+fn all_dead_letters_are_replayed_however_many_there_are() {
+    let shop = Shop::new(&config("price"));
+    let pad = "x".repeat(900_000);
+    let price = |row: usize| if row < 75 { "free" } else { "1,25" };
+    let line = |row: usize| sale(row, price(row)).replace(r#""vip":true"#, &format!(r#""vip":"{pad}""#));
+    let lines: Vec<String> = (0..80).map(line).collect();
+    let file = shop.dir.path().join("till.ndjson");
+    std::fs::write(&file, lines.join("\n")).expect("written");
+    shop.ok(&["replay", "--stream", "till", &file.to_string_lossy()]);
+    assert_eq!(letters(&shop, "till").len(), 80);
+    set(&shop, "replace(price, ',', '.')");
+    for dry_run in [&["--dry-run"][..], &[]] {
+        let done = shop.json(&[&["dead-letters", "replay"], dry_run].concat());
+        assert_eq!((&done["replayed"], &done["accepted"], &done["net_sales"]), (&80.into(), &5.into(), &"12.50".into()));
+    }
+    assert_eq!(shop.figure("net_sales"), "12.50");
     shop.ok(&["prove"]);
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -108,24 +107,6 @@ pub(super) fn by_sql(shop: &Shop, questions: &[Question]) -> BTreeMap<Question, 
 pub(super) fn plain(decimal: &str) -> String {
     let cut = if decimal.contains('.') { decimal.trim_end_matches('0').trim_end_matches('.') } else { decimal };
     if cut == "-0" { "0".to_owned() } else { cut.to_owned() }
-}
-
-/// Waits until every sink has committed all that the log holds.
-pub(super) fn settle(server: &Server) {
-    let give_up = Instant::now() + Duration::from_secs(60);
-    loop {
-        let pipeline = server.get("/api/v1/pipeline");
-        let partitions = pipeline["partitions"].as_array().expect("partitions");
-        let level = |partition: &Value| {
-            let held = |sink: &str| text(&partition[sink]).parse::<i64>().unwrap_or_default();
-            ["archive", "lake", "live"].iter().all(|sink| held(sink) == held("log_end"))
-        };
-        if !partitions.is_empty() && partitions.iter().all(level) {
-            return;
-        }
-        assert!(Instant::now() < give_up, "the sinks did not catch up: {partitions:?}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// What a view of the page shows.

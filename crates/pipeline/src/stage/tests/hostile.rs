@@ -131,7 +131,8 @@ fn bombs_cost_no_more_than_their_size_warrants() {
     for (contract, text, reason, field) in &bombs {
         let started = Instant::now();
         assert_eq!(verdict(*contract, text.as_bytes()), ((*reason).to_owned(), (*field).to_owned()), "{}", &text[..100]);
-        assert!(started.elapsed() < Duration::from_secs(3), "{:?} for {}", started.elapsed(), &text[..100]);
+        // Milliseconds; what grows with the square of its input would take minutes, on any machine.
+        assert!(started.elapsed() < Duration::from_secs(30), "{:?} for {}", started.elapsed(), &text[..100]);
     }
     if let Some((before, after)) = before.zip(peak_kib()) {
         assert!(after - before < 256 << 10, "{} MiB", (after - before) >> 10);

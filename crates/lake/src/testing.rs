@@ -1,0 +1,102 @@
+//! What tests of this crate share.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::store::{Folder, Store, WriteObject};
+
+/// A folder that leaves durability out, for tests that commit by the thousand, and that can be told to fail at its n-th change.
+#[derive(Debug)]
+pub(crate) struct Fast {
+    folder: Folder,
+    root: PathBuf,
+    /// Changes until all fail.
+    left: AtomicI64,
+    meddler: Meddler,
+}
+
+/// What happens when a reader is about to open its first data file.
+#[derive(Default)]
+struct Meddler(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl fmt::Debug for Meddler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Meddler")
+    }
+}
+
+impl Fast {
+    pub(crate) fn new(root: &Path) -> Self {
+        Self::failing_after(root, i64::MAX)
+    }
+
+    pub(crate) fn failing_after(root: &Path, changes: i64) -> Self {
+        Self { folder: Folder::new(root), root: root.to_owned(), left: AtomicI64::new(changes), meddler: Meddler::default() }
+    }
+
+    /// Has `meddle` done between the listing of a table and the reading of its first file.
+    pub(crate) fn meddled(root: &Path, meddle: impl FnOnce() + Send + 'static) -> Self {
+        Self { meddler: Meddler(Mutex::new(Some(Box::new(meddle)))), ..Self::new(root) }
+    }
+
+    fn change(&self) -> io::Result<()> {
+        if self.left.fetch_sub(1, Ordering::Relaxed) > 0 { Ok(()) } else { Err(io::Error::other("the disk is gone")) }
+    }
+
+    fn path(&self, path: &str) -> io::Result<PathBuf> {
+        let path = self.root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).map(|()| path)
+    }
+}
+
+impl Store for Fast {
+    fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        self.change()?;
+        fs::write(self.path(path)?, bytes)
+    }
+
+    fn put_with(&self, path: &str, write: &mut WriteObject<'_>) -> io::Result<u64> {
+        self.change()?;
+        let mut file = File::create(self.path(path)?)?;
+        write(&mut file)?;
+        file.metadata().map(|metadata| metadata.len())
+    }
+
+    fn put_new(&self, path: &str, bytes: &[u8]) -> io::Result<bool> {
+        self.change()?;
+        let path = self.path(path)?;
+        if path.exists() {
+            return Ok(false);
+        }
+        fs::write(path, bytes).map(|()| true)
+    }
+
+    fn get(&self, path: &str) -> io::Result<Vec<u8>> {
+        self.folder.get(path)
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        self.folder.list(folder)
+    }
+
+    fn delete(&self, path: &str) -> io::Result<()> {
+        self.change()?;
+        self.folder.delete(path)
+    }
+
+    fn sync_folder(&self, _folder: &str) -> io::Result<()> {
+        self.change()
+    }
+
+    fn local_path(&self, path: &str) -> PathBuf {
+        let meddler = self.meddler.0.lock().unwrap_or_else(PoisonError::into_inner).take_if(|_| path.ends_with(".parquet"));
+        if let Some(meddle) = meddler {
+            meddle();
+        }
+        self.folder.local_path(path)
+    }
+}

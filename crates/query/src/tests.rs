@@ -1,0 +1,84 @@
+use std::collections::BTreeMap;
+
+use kassa_lake::delta::DeltaTable;
+use kassa_lake::delta::table::NewFile;
+use kassa_lake::maintain::{Maintainer, Options};
+use kassa_lake::{Folder, encode, star};
+use kassa_model::Currency;
+use kassa_model::time::{Clock, HOUR, SystemClock};
+use kassa_pipeline::rows::Rows;
+use tempfile::TempDir;
+
+use super::*;
+
+/// A lake whose table of spans has ten files, each with one row.
+fn lake() -> (TempDir, Arc<dyn Store>, DeltaTable) {
+    let dir = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Folder::new(dir.path()));
+    let mut table = DeltaTable::open(Arc::clone(&store), star::table_spec(Table::Spans), Arc::new(SystemClock)).unwrap();
+    for number in 0..10 {
+        let mut rows = Rows::new(Table::Spans);
+        let _row = rows.row().text("orders").i64(0).i64(number).i64(number + 1).i64(1).i64(1).i64(0).i64(0).i64(0).i64(number);
+        let properties = encode::properties(&Table::Spans.schema(), encode::ZSTD_LEVEL);
+        let bytes = encode::parquet(&[rows.finish().unwrap()], &properties).unwrap();
+        table.append(vec![NewFile { bytes, rows: 1, partition_values: BTreeMap::new() }], &[]).unwrap();
+    }
+    (dir, store, table)
+}
+
+async fn open(store: &Arc<dyn Store>, sql: &str) -> Result<Session, SqlError> {
+    let shop = Shop::new("Test", "Europe/London", Currency::parse("GBP").unwrap()).unwrap();
+    Session::open(store.as_ref(), &shop, sql).await
+}
+
+async fn rows(store: &Arc<dyn Store>, sql: &str) -> Result<usize, SqlError> {
+    Ok(open(store, sql).await?.run(sql).await?.iter().map(RecordBatch::num_rows).sum())
+}
+
+#[tokio::test]
+async fn a_session_has_what_its_query_names() {
+    let (_dir, store, _table) = lake();
+    for (sql, expected) in [
+        ("SELECT * FROM spans", 10),
+        ("SELECT * FROM Spans AS s JOIN public.spans AS t ON s.from_offset = t.from_offset", 10),
+        ("WITH some AS (SELECT * FROM spans LIMIT 3) SELECT * FROM some WHERE EXISTS (SELECT 1 FROM rejected) OR true", 3),
+        ("SELECT * FROM sales_flat", 0),
+        ("SELECT * FROM net_sales WHERE \"by\" = 'total' AND basis = 'order'", 1),
+        ("SELECT count(*) AS units FROM fact_order_current", 1),
+        (
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'",
+            Table::ALL.len() + VIEWS.len() + catalogue().len(),
+        ),
+        ("SHOW COLUMNS FROM spans", Table::Spans.schema().fields().len()),
+        ("DESCRIBE spans", Table::Spans.schema().fields().len()),
+    ] {
+        assert_eq!(rows(&store, sql).await.unwrap(), expected, "{sql}");
+    }
+    assert!(rows(&store, "SHOW TABLES").await.unwrap() > Table::ALL.len());
+    let refused = |error: SqlError| matches!(error, SqlError::Refused(_));
+    for sql in [
+        "SELECT * FROM spam",
+        "SELEC 1",
+        "DROP TABLE spans",
+        "CREATE VIEW v AS SELECT 1",
+        "INSERT INTO spans SELECT * FROM spans",
+    ] {
+        assert!(rows(&store, sql).await.is_err_and(refused), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_session_reads_stays_until_it_is_done() {
+    let (_dir, store, mut table) = lake();
+    let sql = "SELECT * FROM spans";
+    let session = open(&store, sql).await.unwrap();
+    let mut maintainer =
+        Maintainer::new(Options { small_files: 8, retention: 0, kept_files: 0, lease: HOUR, ..Options::default() });
+    let now = SystemClock.now();
+    let merged = maintainer.maintain(&mut table, now).unwrap();
+    assert_eq!((merged.merged, merged.deleted), (10, 0));
+    assert_eq!(session.run(sql).await.unwrap().iter().map(RecordBatch::num_rows).sum::<usize>(), 10);
+    drop(session);
+    assert_eq!(maintainer.maintain(&mut table, now).unwrap().deleted, 10);
+    assert_eq!(rows(&store, sql).await.unwrap(), 10);
+}
