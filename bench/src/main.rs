@@ -103,7 +103,7 @@ fn fill(dir: &Path, records: u64) -> anyhow::Result<Truth> {
         let currency = if invalid { "XXX" } else { "GBP" };
         let line = format!(
             "{{\"event_id\":\"e{id:012}\",\"occurred_at\":\"2026-03-{day:02}T{hour:02}:{minute:02}:{second:02}Z\",\"source\":\"bench\",\"channel\":\"web\",\
-             \"customer_id\":\"c{:07}\",\"order_id\":\"o{:09}\",\"line_id\":\"{}\",\"product_id\":\"p{product:05}\",\"name\":\"Product number {product:05} of the shop\",\
+             \"customer_id\":\"c{:07}\",\"order_id\":\"o{:09}\",\"line_id\":\"{}\",\"product_id\":\"p{product:05}\",\"name\":\"Product number {product:05} of the shop, in its usual pack\",\
              \"quantity\":{quantity},\"unit_price\":\"{}.{:02}\",\"discount\":\"0.{discount:02}\",\"currency\":\"{currency}\"}}",
             rng.below(200_000),
             id / 3,

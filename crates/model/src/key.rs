@@ -24,8 +24,7 @@ impl Key {
 pub fn hash(kind: &str, parts: &[&str]) -> u64 {
     // Short inputs, which nearly all are, go through one buffer on the stack: streaming costs five times as much.
     let mut buffer = [0_u8; 256];
-    let all = std::iter::once(&kind).chain(parts);
-    match all.fold(Some(0), |length, part| append(&mut buffer, length?, part)) {
+    match std::iter::once(&kind).chain(parts).try_fold(0, |length, part| append(&mut buffer, length, part)) {
         Some(length) => xxhash_rust::xxh3::xxh3_64(&buffer[..length]),
         None => hash_long(kind, parts),
     }
