@@ -17,7 +17,7 @@ use kassa_pipeline::{Batch, Format, Sink, Stage, Stream};
 use kassa_source::log::{Log, LogOptions, LogReader, LogRecord};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const TOPIC: &str = "order_lines";
 /// Bytes of records that a commit holds.

@@ -21,7 +21,7 @@ use kassa_pipeline::{Batch, Sink, SinkError, Stage};
 pub const BATCH_RECORDS: usize = 8_192;
 pub const BATCH_BYTES: usize = 2 << 20;
 /// Batches that wait for a sink.
-const HAND_OFF: usize = 4;
+const HAND_OFF: usize = 2;
 /// Bytes of records and rows that a sink gathers before it commits, however early.
 const COMMIT_BYTES: usize = 48 << 20;
 /// What comes after a pause waits this long for company, not for the whole interval.

@@ -22,7 +22,7 @@ const FACTOR: i64 = 8;
 const CLASS_LEAST: usize = 8;
 
 /// Encoded rows that wait for their row group's end: the merge's memory beyond the merged file itself.
-const WAITING_BYTES: usize = 32 * 1024 * 1024;
+const WAITING_BYTES: usize = 16 * 1024 * 1024;
 
 type Values<'s> = &'s BTreeMap<String, Option<String>>;
 
