@@ -14,7 +14,7 @@ use kassa_model::decimal::Decimal;
 use kassa_model::{Contract, Key, Records, Table};
 
 /// Values of a few distinct texts.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Symbols {
     values: Vec<String>,
     index: HashMap<String, i32>,
@@ -66,10 +66,7 @@ impl Column {
             DataType::Utf8 => Column::Text(StringBuilder::with_capacity(rows, 0)),
             DataType::Binary => Column::Bytes(BinaryBuilder::with_capacity(rows, 0)),
             DataType::Boolean => Column::Bool(BooleanBuilder::with_capacity(rows)),
-            DataType::Dictionary(..) => Column::Symbol(
-                Symbols { values: Vec::new(), index: HashMap::new(), keys: Vec::with_capacity(rows), last: 0 },
-                nulls,
-            ),
+            DataType::Dictionary(..) => Column::Symbol(Symbols { keys: Vec::with_capacity(rows), ..Symbols::default() }, nulls),
             _ => Column::I64(Vec::with_capacity(rows), nulls),
         }
     }

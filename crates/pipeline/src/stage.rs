@@ -296,7 +296,7 @@ impl Run<'_> {
         let mut keys = Vec::with_capacity(2 * BLOCK);
         let mut checked = Vec::with_capacity(BLOCK);
         for ((index, read), payload) in read.drain(..).zip(payloads) {
-            checked.push((index, read.and_then(|()| Checked::new(self.stream, payload, self.zone))));
+            checked.push((index, read.and_then(|()| keyed(self.stream, payload, self.zone))));
             if let Some((_, Ok(checked))) = checked.last() {
                 keys.extend_from_slice(checked.keys.held());
             }
@@ -424,16 +424,24 @@ struct Checked<'r> {
     lines: Lines,
 }
 
-impl<'r> Checked<'r> {
-    /// Holds a payload and its nested lines against the contract.
-    fn new(stream: &'r Stream, payload: &'r Payload<'_>, zone: &'r jiff::tz::TimeZone) -> Result<Self, DeadLetter> {
-        let mut event = event::validate(&stream.layout, payload, zone)?;
-        let lines = nested_lines(&mut event, zone)?;
-        let lines = Lines::new(&event, lines);
-        let event_id = event.envelope.event_id.map_or_else(|| Cow::Owned(stand_in(&event)), Cow::Borrowed);
-        let keys = Keys::of(stream.contract, &event, &event_id);
-        Ok(Self { event, event_id, keys, lines })
-    }
+/// A payload that its contract allows, with the keys that a verdict alone needs not.
+fn keyed<'r>(stream: &'r Stream, payload: &'r Payload<'_>, zone: &'r jiff::tz::TimeZone) -> Result<Checked<'r>, DeadLetter> {
+    let (event, lines) = checked(stream, payload, zone)?;
+    let event_id = event.envelope.event_id.map_or_else(|| Cow::Owned(stand_in(&event)), Cow::Borrowed);
+    let keys = Keys::of(stream.contract, &event, &event_id);
+    Ok(Checked { event, event_id, keys, lines })
+}
+
+/// Holds a payload and its nested lines against the contract.
+fn checked<'r>(
+    stream: &'r Stream,
+    payload: &'r Payload<'_>,
+    zone: &'r jiff::tz::TimeZone,
+) -> Result<(Event<'r>, Lines), DeadLetter> {
+    let mut event = event::validate(&stream.layout, payload, zone)?;
+    let lines = nested_lines(&mut event, zone)?;
+    let lines = Lines::new(&event, lines);
+    Ok((event, lines))
 }
 
 enum Decision {
@@ -538,7 +546,7 @@ impl Stage {
         let Some(mapper) = &stream.mapper else {
             let mut payload = Payload::new(&stream.layout);
             let read = decode::json(&stream.layout, value, &mut payload);
-            return Ok(read.and_then(|()| Checked::new(stream, &payload, zone).map(|_| ())).err());
+            return Ok(read.and_then(|()| checked(stream, &payload, zone).map(|_| ())).err());
         };
         let mut extract = Extract::new(mapper.inputs());
         if let Err(letter) = extract.json(0, value) {
@@ -552,7 +560,7 @@ impl Stage {
         let plan = Plan::new(&stream.layout, &mapped.columns);
         let mut payload = Payload::new(&stream.layout);
         plan.fill(&stream.layout, &mapped.columns, 0, &extras[0], &mut payload);
-        Ok(Checked::new(stream, &payload, zone).err())
+        Ok(checked(stream, &payload, zone).err())
     }
 }
 
