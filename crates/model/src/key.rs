@@ -23,7 +23,7 @@ impl Key {
 /// A 64-bit hash of a kind and its parts, stable for ever: lakes hold it.
 pub fn hash(kind: &str, parts: &[&str]) -> u64 {
     // Short inputs, which nearly all are, go through one buffer on the stack: streaming costs five times as much.
-    let mut buffer = [0_u8; 256];
+    let mut buffer = [0_u8; 128];
     match std::iter::once(&kind).chain(parts).try_fold(0, |length, part| append(&mut buffer, length, part)) {
         Some(length) => xxhash_rust::xxh3::xxh3_64(&buffer[..length]),
         None => hash_long(kind, parts),
@@ -31,7 +31,7 @@ pub fn hash(kind: &str, parts: &[&str]) -> u64 {
 }
 
 /// Puts a part behind its length; the new end, or `None` if there is no room.
-fn append(buffer: &mut [u8; 256], start: usize, part: &str) -> Option<usize> {
+fn append(buffer: &mut [u8; 128], start: usize, part: &str) -> Option<usize> {
     let part = part.as_bytes();
     let (size, to) = buffer.get_mut(start..start + 4 + part.len())?.split_at_mut(4);
     size.copy_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(Key::of("customer", &["", "17850"]), Key(positive(hash_long("customer", &["", "17850"]))));
         assert_eq!(Key::of("customer", &["", ""]), Key::UNKNOWN);
         assert_ne!(Key::of("product", &["ab", "c"]), Key::of("product", &["a", "bc"]));
-        for length in (0..20).chain(236..246).chain([1000]) {
+        for length in (0..20).chain(104..118).chain([1000]) {
             let text: String = ('a'..='z').cycle().take(length).collect();
             assert_eq!(hash("product", &["", &text]), hash_long("product", &["", &text]), "{length}");
         }

@@ -1,15 +1,17 @@
 //! Decodes one record into a payload: the contract's fields as slots that borrow from the record's bytes.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
 
+use hashbrown::HashMap;
 use kassa_model::contract::{ADDRESS, ENVELOPE, Kind};
 use kassa_model::{Contract, DeadLetter, Reason};
 use serde::de::{DeserializeSeed, Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 mod flat;
+
+pub use flat::Leads;
 
 /// A field's value as it was read: not yet held against the contract.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -89,13 +91,11 @@ pub struct Payload<'a> {
     pub extra: String,
     /// The slots that the record has named, with null too: a bit each.
     named: u64,
-    /// The slot of the n-th key of the last record: producers write their fields in one order.
-    order: Vec<Option<usize>>,
 }
 
 impl<'a> Payload<'a> {
     pub fn new(layout: &Layout) -> Self {
-        Self { slots: vec![Value::Absent; layout.names.len()], extra: String::new(), named: 0, order: Vec::new() }
+        Self { slots: vec![Value::Absent; layout.names.len()], extra: String::new(), named: 0 }
     }
 
     pub fn clear(&mut self) {
@@ -113,6 +113,7 @@ impl<'a> Payload<'a> {
     /// Whether the slot was not named before.
     ///
     /// No contract has 64 slots: `a_layout_has_a_bit_for_every_slot` counts them.
+    #[inline]
     pub(crate) fn set(&mut self, slot: usize, value: Value<'a>) -> bool {
         let bit = 1 << (slot % 64);
         let is_first = self.named & bit == 0;
@@ -125,15 +126,15 @@ impl<'a> Payload<'a> {
 /// JSON deeper than this is refused.
 const DEPTH_MAX: usize = 128;
 
-/// Decodes a JSON object in the contract's own form.
-pub fn json<'a>(layout: &Layout, bytes: &'a [u8], payload: &mut Payload<'a>) -> Result<(), DeadLetter> {
-    text(layout, utf8(bytes)?, payload)
+/// Decodes a JSON object in the contract's own form. `leads` come from the records before it.
+pub fn json<'a>(layout: &Layout, bytes: &'a [u8], payload: &mut Payload<'a>, leads: &mut Leads) -> Result<(), DeadLetter> {
+    text(layout, utf8(bytes)?, payload, leads)
 }
 
 /// As [`json`], of bytes that are known to be UTF-8.
-pub(crate) fn text<'a>(layout: &Layout, text: &'a str, payload: &mut Payload<'a>) -> Result<(), DeadLetter> {
+pub(crate) fn text<'a>(layout: &Layout, text: &'a str, payload: &mut Payload<'a>, leads: &mut Leads) -> Result<(), DeadLetter> {
     payload.clear();
-    match flat::read(text, &mut Fields { layout, payload }) {
+    match flat::read(text, &mut Fields { layout, payload }, leads) {
         Some(()) => Ok(()),
         None => parsed(layout, text, payload),
     }
@@ -255,44 +256,23 @@ impl<'a> Visitor<'a> for Object<'_, 'a> {
     }
 
     fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<(), A::Error> {
-        let mut nth = 0;
         while let Some(Name(name)) = map.next_key::<Name<'a>>()? {
             let raw: &'a RawValue = map.next_value()?;
-            if let Err(letter) = self.fields.take(nth, &name, raw.get()) {
+            if let Err(letter) = self.fields.take(&name, raw.get()) {
                 *self.refused = Some(letter);
                 return Err(serde::de::Error::custom("refused"));
             }
-            nth += 1;
         }
         Ok(())
     }
 }
 
 impl<'a> Fields<'_, 'a> {
-    fn take(&mut self, nth: usize, name: &str, raw: &'a str) -> Result<(), DeadLetter> {
-        match self.find(nth, name) {
+    fn take(&mut self, name: &str, raw: &'a str) -> Result<(), DeadLetter> {
+        match self.layout.slot(name) {
             Some(slot) => self.put(slot, value(raw, || self.layout.path(slot))?),
             None => self.other(name, raw),
         }
-    }
-
-    /// The slot of the n-th field of the last record.
-    fn guess(&self, nth: usize) -> Option<usize> {
-        self.payload.order.get(nth).copied().flatten()
-    }
-
-    /// The slot of a field, which is remembered as the n-th.
-    fn find(&mut self, nth: usize, name: &str) -> Option<usize> {
-        let guess = self.guess(nth).filter(|slot| self.layout.names[*slot] == name);
-        if guess.is_some() {
-            return guess;
-        }
-        let slot = self.layout.slot(name);
-        self.payload.order.resize(self.payload.order.len().max(nth + 1).min(256), None);
-        if let Some(place) = self.payload.order.get_mut(nth) {
-            *place = slot;
-        }
-        slot
     }
 
     /// A field that has no slot of its own.

@@ -11,7 +11,7 @@ use kassa_model::{Contract, DeadLetter, Fate, Headers, Reason, Records, Shop, Ta
 use crate::batch::Batch;
 use crate::columns::Plan;
 use crate::csv::{Dialect, Fields};
-use crate::decode::{self, Layout, Payload};
+use crate::decode::{self, Layout, Leads, Payload};
 use crate::dedupe::{Class, Index, IndexError, PartitionId, Row, Verdict};
 use crate::dimensions::Collision;
 use crate::event::{self, Body, Event};
@@ -198,12 +198,12 @@ impl Run<'_> {
     /// JSON in the contract's own form: the fast path.
     fn json(&mut self, range: Range<usize>) -> Result<(), StageError> {
         let (stream, records) = (self.stream, self.records);
-        let texts = Texts::of(records, &range);
+        let (texts, mut leads) = (Texts::of(records, &range), Leads::default());
         self.take(range.len(), |nth, payload| {
             let index = range.start + nth;
             let read = within_limit(stream, records.value(index)).and_then(|()| match texts.get(index) {
-                Some(text) => decode::text(&stream.layout, text, payload),
-                None => decode::json(&stream.layout, records.value(index), payload),
+                Some(text) => decode::text(&stream.layout, text, payload, &mut leads),
+                None => decode::json(&stream.layout, records.value(index), payload, &mut leads),
             });
             (index, read)
         })
@@ -545,7 +545,7 @@ impl Stage {
         let zone = self.memory.calendar.zone();
         let Some(mapper) = &stream.mapper else {
             let mut payload = Payload::new(&stream.layout);
-            let read = decode::json(&stream.layout, value, &mut payload);
+            let read = decode::json(&stream.layout, value, &mut payload, &mut Leads::default());
             return Ok(read.and_then(|()| checked(stream, &payload, zone).map(|_| ())).err());
         };
         let mut extract = Extract::new(mapper.inputs());

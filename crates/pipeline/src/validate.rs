@@ -91,8 +91,8 @@ impl<'r, 'a> Reader<'r, 'a> {
         if text.is_empty() {
             return Ok(None);
         }
-        check_text(text, limit).map_err(|(reason, detail)| self.letter(at, reason, detail))?;
-        self.absorb(at, xxhash_rust::xxh3::xxh3_64(text.as_bytes()));
+        let hash = check_text(text, limit).map_err(|(reason, detail)| self.letter(at, reason, detail))?;
+        self.absorb(at, hash);
         Ok(Some(text))
     }
 
@@ -255,8 +255,8 @@ impl<'r, 'a> Reader<'r, 'a> {
         };
         let texts: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();
         for text in &texts {
-            check_text(text, TEXT_MAX).map_err(|(reason, detail)| self.letter(at, reason, detail))?;
-            self.absorb(at, xxhash_rust::xxh3::xxh3_64(text.as_bytes()));
+            let hash = check_text(text, TEXT_MAX).map_err(|(reason, detail)| self.letter(at, reason, detail))?;
+            self.absorb(at, hash);
         }
         Ok(Some(texts))
     }
@@ -277,33 +277,53 @@ const ID_MAX: usize = 128;
 const TEXT_MAX: usize = 1_024;
 const LONG_TEXT_MAX: usize = 8_192;
 
-fn check_text(text: &str, limit: usize) -> Result<(), (Reason, String)> {
+/// The hash of a text that may stand; what is wrong with another.
+fn check_text(text: &str, limit: usize) -> Result<u64, (Reason, String)> {
     if text.len() > limit {
         return Err((Reason::TextTooLong, format!("{} bytes, at most {limit}", text.len())));
     }
-    if !may_have_control(text.as_bytes()) {
-        return Ok(());
+    let (hash, may_have_control) = look_at(text.as_bytes());
+    if !may_have_control {
+        return Ok(hash);
     }
     let control = |byte: &u8| (*byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) || *byte == 0x7F;
     match text.as_bytes().iter().position(control) {
         Some(at) => Err((Reason::ControlCharacter, format!("control character at byte {at}"))),
-        None => Ok(()),
+        None => Ok(hash),
     }
 }
 
-/// Whether any byte is below 0x20 or is 0x7F: eight at a time.
-fn may_have_control(text: &[u8]) -> bool {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGHS: u64 = ONES << 7;
-    let marks = |word: u64| {
+/// A text's hash, and whether any of its bytes is below 0x20 or is 0x7F: eight at a time, the last eight perhaps twice.
+fn look_at(text: &[u8]) -> (u64, bool) {
+    let mut look = Look { hash: u64::try_from(text.len()).unwrap_or(0), marks: 0 };
+    if let Some(last) = text.last_chunk::<8>() {
+        text.as_chunks::<8>().0.iter().for_each(|word| look.at(*word));
+        look.at(*last);
+    } else {
+        let mut word = [b' '; 8];
+        word[..text.len()].copy_from_slice(text);
+        look.at(word);
+    }
+    (look.hash, look.marks & HIGHS != 0)
+}
+
+struct Look {
+    hash: u64,
+    marks: u64,
+}
+
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const HIGHS: u64 = ONES << 7;
+
+impl Look {
+    #[inline(always)]
+    fn at(&mut self, word: [u8; 8]) {
+        let word = u64::from_le_bytes(word);
         let delete = word ^ (0x7F * ONES);
-        (word.wrapping_sub(0x20 * ONES) & !word | delete.wrapping_sub(ONES) & !delete) & HIGHS
-    };
-    let Some(last) = text.last_chunk::<8>() else {
-        return text.iter().any(|byte| *byte < 0x20 || *byte == 0x7F);
-    };
-    let (words, _) = text.as_chunks::<8>();
-    words.iter().chain([last]).any(|word| marks(u64::from_ne_bytes(*word)) != 0)
+        self.marks |= (word.wrapping_sub(0x20 * ONES) & !word) | (delete.wrapping_sub(ONES) & !delete);
+        let mixed = (self.hash ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.hash = mixed ^ (mixed >> 32);
+    }
 }
 
 /// Order matters: what was read first counts first.

@@ -1,23 +1,51 @@
 //! Reads at a third of the parser's cost what shops send nearly always: an object of plain texts, numbers and words. Whatever else
 //! it meets, it gives up and the parser decides. So it need not read everything, but must never read what the parser refuses.
 
+use std::ops::Range;
+
 use serde_json::value::RawValue;
 
 use super::{Fields, Value};
 
 /// The fields of the JSON object that `text` is; `None` leaves them half read.
-pub(super) fn read<'a>(text: &'a str, fields: &mut Fields<'_, 'a>) -> Option<()> {
+pub(super) fn read<'a>(text: &'a str, fields: &mut Fields<'_, 'a>, leads: &mut Leads) -> Option<()> {
     let mut cursor = Cursor { text, at: 0 };
-    cursor.pass(b'{')?;
-    for nth in 0.. {
-        cursor.field(nth, fields)?;
-        if cursor.pass(b',').is_none() {
-            break;
-        }
+    let mut last = START;
+    loop {
+        let lead = leads.0.get(last).filter(|lead| cursor.is_at(lead));
+        last = match lead {
+            Some(lead) => cursor.expected(lead, fields)?,
+            None if last != START && cursor.is_at_end() => break,
+            None => cursor.field(last, fields, leads)?,
+        };
     }
-    cursor.pass(b'}')?;
+    cursor.at += 1;
     cursor.blank();
     (cursor.at == text.len()).then_some(())
+}
+
+/// What stood between a field and the next in the records before: producers write their fields in one order and one way, so that
+/// a comparison tells a field. By the field before; see [`START`].
+#[derive(Debug, Default)]
+pub struct Leads(Vec<Lead>);
+
+/// As `,"order_id":`.
+#[derive(Debug, Default)]
+struct Lead {
+    bytes: Vec<u8>,
+    /// Where in it the name is.
+    name: Range<usize>,
+    slot: Option<usize>,
+}
+
+/// The place in the leads of the first field's; a slot's follower comes at the slot + 1.
+const START: usize = 0;
+
+/// The place of the lead that follows a field without a slot: no contract has as many.
+const OTHER: usize = 65;
+
+fn place(slot: Option<usize>) -> usize {
+    slot.map_or(OTHER, |slot| slot + 1)
 }
 
 struct Cursor<'a> {
@@ -44,34 +72,54 @@ impl<'a> Cursor<'a> {
         is_next.then_some(())
     }
 
-    fn field(&mut self, nth: usize, fields: &mut Fields<'_, 'a>) -> Option<()> {
+    fn is_at_end(&mut self) -> bool {
         self.blank();
-        let (name, slot) = match fields.guess(nth).filter(|slot| self.is_named(&fields.layout.names[*slot])) {
-            Some(slot) => (fields.layout.names[slot].as_str(), Some(slot)),
-            None => {
-                let name = self.text()?;
-                (name, fields.find(nth, name))
-            }
-        };
+        self.peek() == Some(b'}')
+    }
+
+    fn is_at(&self, lead: &Lead) -> bool {
+        !lead.bytes.is_empty() && self.text.as_bytes()[self.at..].starts_with(&lead.bytes)
+    }
+
+    /// The field of a lead that stands here; its place.
+    #[inline]
+    fn expected(&mut self, lead: &Lead, fields: &mut Fields<'_, 'a>) -> Option<usize> {
+        let name = self.at + lead.name.start..self.at + lead.name.end;
+        self.at += lead.bytes.len();
+        self.put(lead.slot, name, fields)
+    }
+
+    /// A field that no lead tells; its place.
+    fn field(&mut self, last: usize, fields: &mut Fields<'_, 'a>, leads: &mut Leads) -> Option<usize> {
+        let before = self.at;
+        self.pass(if last == START { b'{' } else { b',' })?;
+        self.blank();
+        let text = self.text()?;
+        // Behind the name comes its quote.
+        let name = self.at - 1 - text.len()..self.at - 1;
         self.pass(b':')?;
         self.blank();
+        let slot = fields.layout.slot(text);
+        if leads.0.len() <= last {
+            leads.0.resize_with(last + 1, Lead::default);
+        }
+        let lead = &mut leads.0[last];
+        lead.bytes.clear();
+        lead.bytes.extend_from_slice(&self.text.as_bytes()[before..self.at]);
+        (lead.name, lead.slot) = (name.start - before..name.end - before, slot);
+        self.put(slot, name, fields)
+    }
+
+    /// Reads a value into its slot, which no field named before, or to the fields without one.
+    #[inline(always)]
+    fn put(&mut self, slot: Option<usize>, name: Range<usize>, fields: &mut Fields<'_, 'a>) -> Option<usize> {
         let start = self.at;
         let value = self.value()?;
         match slot {
-            Some(slot) => fields.payload.set(slot, value).then_some(()),
-            None => fields.other(name, &self.text[start..self.at]).ok(),
+            Some(slot) => fields.payload.set(slot, value).then_some(())?,
+            None => fields.other(&self.text[name], &self.text[start..self.at]).ok()?,
         }
-    }
-
-    /// Goes beyond the name of a field, if it is this one.
-    fn is_named(&mut self, name: &str) -> bool {
-        let end = self.at + 1 + name.len();
-        let bytes = self.text.as_bytes();
-        let is_it = self.peek() == Some(b'"') && bytes.get(end) == Some(&b'"') && &bytes[self.at + 1..end] == name.as_bytes();
-        if is_it {
-            self.at = end + 1;
-        }
-        is_it
+        Some(place(slot))
     }
 
     fn value(&mut self) -> Option<Value<'a>> {

@@ -8,7 +8,7 @@ use kassa_model::contract::REFUND_LINE;
 use kassa_model::{Amount, Contract, Currency, DeadLetter, Quantity, Reason};
 use serde_json::value::RawValue;
 
-use crate::decode::{self, Layout, Payload, Value};
+use crate::decode::{self, Layout, Leads, Payload, Value};
 use crate::event::{self, Address, Body, Event, Movement, Order, OrderLine, Refund};
 use crate::validate::{Reader, mix};
 
@@ -118,9 +118,9 @@ fn order_lines(event: &Event<'_>, order: &Order<'_>, zone: &jiff::tz::TimeZone) 
     let currency = order.currency.map(|currency| currency.to_string());
     let slots = ["occurred_at", "order_id", "currency"].map(|name| layout.slot(name).unwrap_or_default());
     let (mut checked, mut seen) = (Vec::new(), HashMap::new());
-    let mut payload = Payload::new(layout);
+    let (mut payload, mut leads) = (Payload::new(layout), Leads::default());
     for (nth, raw) in (1..).zip(raw_lines(order.lines)?) {
-        decode::json(layout, raw.get().as_bytes(), &mut payload).map_err(|letter| at_line(nth, letter))?;
+        decode::json(layout, raw.get().as_bytes(), &mut payload, &mut leads).map_err(|letter| at_line(nth, letter))?;
         let inherited = [
             Value::Micros(event.envelope.occurred_at),
             Value::Text(order.order_id.into()),
@@ -171,9 +171,9 @@ fn refund_lines(refund: &Refund<'_>, zone: &jiff::tz::TimeZone) -> Result<Vec<Ne
         LazyLock::new(|| Layout::of_fields(Contract::Refund, REFUND_LINE.iter().map(|field| (field.name, field.kind))));
     let layout = &*LAYOUT;
     let mut checked = Vec::new();
-    let mut payload = Payload::new(layout);
+    let (mut payload, mut leads) = (Payload::new(layout), Leads::default());
     for (nth, raw) in (1..).zip(raw_lines(refund.lines)?) {
-        decode::json(layout, raw.get().as_bytes(), &mut payload).map_err(|letter| at_line(nth, letter))?;
+        decode::json(layout, raw.get().as_bytes(), &mut payload, &mut leads).map_err(|letter| at_line(nth, letter))?;
         let mut r = Reader::new(layout, &payload, zone);
         let line = event::refund_line(&mut r).map_err(|letter| at_line(nth, letter))?;
         let row = Movements {

@@ -1,0 +1,1 @@
+//! Kafka: the source, the producers and the schema registry.

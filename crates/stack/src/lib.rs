@@ -1,0 +1,1 @@
+//! The real servers that tests and `make stack` start: Kafka, a schema registry, PostgreSQL, S3.

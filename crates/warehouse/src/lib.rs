@@ -1,0 +1,1 @@
+//! The warehouse: the star schema and the current state in PostgreSQL.
