@@ -37,15 +37,16 @@ pub fn scan(
 /// The members and the rates.
 pub fn memory(store: &dyn Store, memory: &mut Memory) -> Result<(), LogError> {
     members(store, &mut memory.members)?;
-    scan(store, Table::FactFxRate, &["base", "quote", "rate_date_key", "rate"], &mut |rows| {
+    scan(store, Table::FactFxRate, &["base", "quote", "rate_date_key", "rate", "ingested_at"], &mut |rows| {
         let (base, quote) = (texts(&rows, 0)?, texts(&rows, 1)?);
         let days = rows.column(2).as_primitive::<Int32Type>();
         let rates = rows.column(3).as_primitive::<Decimal128Type>();
+        let ingested = rows.column(4).as_primitive::<TimestampMicrosecondType>();
         for row in 0..rows.num_rows() {
             let pair = Currency::parse(base.value(row)).zip(Currency::parse(quote.value(row)));
             let rate = Rate::from_scaled(rates.value(row), 9).ok();
             if let Some(((base, quote), rate)) = pair.zip(rate) {
-                memory.rates.learn(base, quote, days.value(row), rate);
+                memory.rates.learn(base, quote, days.value(row), rate, ingested.value(row));
             }
         }
         Ok(())

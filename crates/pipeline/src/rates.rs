@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use kassa_model::{Amount, Currency, Rate};
 
-/// The rates known so far. A fact takes the latest rate at or before its own day.
+/// The rates known so far. A fact takes the latest rate at or before its own day, of those that were taken in no later than the
+/// fact itself: so a fact that is shaped again, for a sink that is behind, finds the rate that it found at first.
 #[derive(Debug)]
 pub struct Rates {
     reporting: Currency,
-    known: BTreeMap<(Currency, i32), Rate>,
+    /// With the time (µs UTC) that each was taken in, in the order of those: a day's rate may be corrected.
+    known: BTreeMap<(Currency, i32), Vec<(i64, Rate)>>,
 }
 
 impl Rates {
@@ -17,17 +19,21 @@ impl Rates {
     }
 
     /// Takes note of units of `quote` for one `base`; pairs that do not lead to the shop's currency are of no use here.
-    pub fn learn(&mut self, base: Currency, quote: Currency, day: i32, rate: Rate) {
+    pub fn learn(&mut self, base: Currency, quote: Currency, day: i32, rate: Rate, ingested_at: i64) {
         if quote == self.reporting {
-            self.known.insert((base, day), rate);
+            let of_day = self.known.entry((base, day)).or_default();
+            let place = of_day.partition_point(|(held, _)| *held <= ingested_at);
+            of_day.insert(place, (ingested_at, rate));
         }
     }
 
-    pub fn rate(&self, currency: Currency, day: i32) -> Option<Rate> {
+    /// The rate of a day for a fact that was taken in at that time.
+    pub fn rate(&self, currency: Currency, day: i32, ingested_at: i64) -> Option<Rate> {
         if currency == self.reporting {
             return Some(Rate::from_units(Rate::ONE));
         }
-        self.known.range((currency, i32::MIN)..=(currency, day)).next_back().map(|(_, rate)| *rate)
+        let mut days = self.known.range((currency, i32::MIN)..=(currency, day)).rev();
+        days.find_map(|(_, of_day)| of_day.iter().rev().find(|(held, _)| *held <= ingested_at).map(|(_, rate)| *rate))
     }
 }
 

@@ -8,19 +8,21 @@ fn currency(code: &str) -> Currency {
 fn a_rate_counts_from_its_day_until_the_next() {
     let mut rates = Rates::new(currency("GBP"));
     let rate = |text: &str| Rate::parse(text).unwrap();
-    rates.learn(currency("EUR"), currency("GBP"), 20_260_110, rate("0.86"));
-    rates.learn(currency("EUR"), currency("GBP"), 20_260_105, rate("0.85"));
-    rates.learn(currency("EUR"), currency("USD"), 20_260_106, rate("1.10"));
-    rates.learn(currency("USD"), currency("GBP"), 20_260_101, rate("0.75"));
+    rates.learn(currency("EUR"), currency("GBP"), 20_260_110, rate("0.86"), 1_000);
+    rates.learn(currency("EUR"), currency("GBP"), 20_260_105, rate("0.85"), 1_000);
+    rates.learn(currency("EUR"), currency("USD"), 20_260_106, rate("1.10"), 1_000);
+    rates.learn(currency("USD"), currency("GBP"), 20_260_101, rate("0.75"), 1_000);
     for (day, expected) in
         [(20_260_104, None), (20_260_105, Some("0.85")), (20_260_109, Some("0.85")), (20_261_231, Some("0.86"))]
     {
-        assert_eq!(rates.rate(currency("EUR"), day), expected.map(rate), "{day}");
+        assert_eq!(rates.rate(currency("EUR"), day, 1_000), expected.map(rate), "{day}");
     }
-    assert_eq!(rates.rate(currency("GBP"), 0), Some(rate("1")));
-    assert_eq!(rates.rate(currency("JPY"), 20_260_110), None);
-    rates.learn(currency("EUR"), currency("GBP"), 20_260_105, rate("0.9"));
-    assert_eq!(rates.rate(currency("EUR"), 20_260_105), Some(rate("0.9")), "a corrected rate counts");
+    assert_eq!(rates.rate(currency("GBP"), 0, 0), Some(rate("1")));
+    assert_eq!(rates.rate(currency("JPY"), 20_260_110, 1_000), None);
+    rates.learn(currency("EUR"), currency("GBP"), 20_260_105, rate("0.9"), 2_000);
+    assert_eq!(rates.rate(currency("EUR"), 20_260_105, 2_000), Some(rate("0.9")), "a corrected rate counts");
+    assert_eq!(rates.rate(currency("EUR"), 20_260_105, 1_999), Some(rate("0.85")), "for those that came after it");
+    assert_eq!(rates.rate(currency("EUR"), 20_260_110, 999), None, "a rate that came later is not known");
 }
 
 #[test]

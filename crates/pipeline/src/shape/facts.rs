@@ -50,7 +50,7 @@ impl Shaper<'_> {
         self.currency(order.shop_currency)?;
         let order_key = Key::of("order", &[envelope.store_id, order.order_id]);
         let day = self.memory.calendar.date_key(order.placed_at);
-        let rate = order.currency.and_then(|currency| self.memory.rates.rate(currency, day));
+        let rate = order.currency.and_then(|currency| self.memory.rates.rate(currency, day, self.lineage.ingested_at));
         let [subtotal, discount, tax, ship, duty, tip, gift, total] = order.amounts;
         let duty_reporting = duty.zip(rate).and_then(|(duty, rate)| duty.at(rate).ok());
         let [processed, paid, cancelled, closed] = order.milestones;
@@ -81,7 +81,7 @@ impl Shaper<'_> {
         self.currency(Some(payment.currency))?;
         let order_key = Key::of("order", &[envelope.store_id, payment.order_id]);
         let day = self.memory.calendar.date_key(envelope.occurred_at);
-        let rate = self.memory.rates.rate(payment.currency, day);
+        let rate = self.memory.rates.rate(payment.currency, day, self.lineage.ingested_at);
         let reporting = rate.and_then(|rate| payment.amount.at(rate).ok());
         let is_future = self.is_future();
         self.fact(Table::FactPayment, 0, |row, occurred_at| {
@@ -106,7 +106,7 @@ impl Shaper<'_> {
     pub(crate) fn fx_rate(&mut self, _event: &Event<'_>, rate: &FxRate) -> Result<(), Collision> {
         self.currency(Some(rate.base))?;
         self.currency(Some(rate.quote))?;
-        self.memory.rates.learn(rate.base, rate.quote, rate.day, rate.rate);
+        self.memory.rates.learn(rate.base, rate.quote, rate.day, rate.rate, self.lineage.ingested_at);
         self.fact(Table::FactFxRate, 0, |row, occurred_at| {
             row.text(rate.base.code()).text(rate.quote.code()).i32(rate.day).decimal(rate.rate).i64(occurred_at)
         });

@@ -141,7 +141,7 @@ impl Shaper<'_> {
         let order_key = Key::of("order", &[envelope.store_id, place.order_id]);
         let (order_day, moved_day) = (self.memory.calendar.date_key(place.placed_at), self.memory.calendar.date_key(envelope.occurred_at));
         let [gross, discount, tax, shipping] = cells.amounts;
-        let reporting = Reporting::of(cells.amounts, self.memory.rates.rate(cells.currency, moved_day));
+        let reporting = Reporting::of(cells.amounts, self.memory.rates.rate(cells.currency, moved_day, self.lineage.ingested_at));
         let is_future = self.is_future();
         self.fact(Table::FactSales, place.nth, |row, moved_at| {
             row.text(place.order_id).text(place.line_id).text(cells.movement.name()).key(order_key)
