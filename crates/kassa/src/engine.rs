@@ -1,147 +1,114 @@
-//! The running pipeline over the collector's log: reads every topic in turn and pushes what it reads through the topology.
+//! The running pipeline: takes records from its feed and pushes them through the topology.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use kassa_config::Config;
-use kassa_model::{Partition, Positions};
 use kassa_pipeline::{Batch, Sink};
-use kassa_source::log::{Log, LogOptions, LogReader};
 
-use crate::topology::{BATCH_BYTES, BATCH_RECORDS, Cadence, SinkHandle, Topology};
+use crate::feed::{Feed, Next};
+use crate::topology::{Cadence, SinkHandle, Topology};
 use crate::wiring::Lake;
 
-/// Retention looks at the log this often.
-const RETAIN: Duration = Duration::from_secs(10);
-/// An idle reader looks again after this long, should a signal be missed.
+/// The feed is told this often what every sink has committed.
+const ACKNOWLEDGE: Duration = Duration::from_secs(10);
+/// An idle feed looks again after this long, should a signal be missed.
 const IDLE: Duration = Duration::from_millis(200);
 
-/// The partition of a topic in the collector's log.
-pub fn partition(topic: &str) -> Partition {
-    Partition::new(topic, 0)
+/// Those who look on.
+pub struct Watch<'w> {
+    pub shown: &'w [SinkHandle],
+    /// Told of every batch, before the sinks have committed it.
+    pub observer: Box<dyn FnMut(&Batch)>,
 }
 
-pub fn open_log(config: &Config, lake: &Lake) -> anyhow::Result<Arc<Log>> {
-    let options = LogOptions {
-        segment_bytes: config.log.segment_bytes,
-        retention_age: Some(config.log.retention),
-        capacity_bytes: config.log.capacity_bytes,
-        max_record_bytes: config
-            .collector
-            .max_body_bytes
-            .min(LogOptions::default().max_record_bytes.max(config.collector.max_body_bytes)),
-        ..LogOptions::default()
-    };
-    Ok(Arc::new(Log::open(&config.data_dir, options, Arc::clone(&lake.clock)).context("could not open the collector's log")?))
-}
-
-struct Input {
-    reader: LogReader,
-    partition: Partition,
-    is_reference: bool,
-}
-
-/// The pipeline at work. One thread calls [`Engine::turn`].
+/// The pipeline at work. One thread calls [`Engine::work`].
 pub struct Engine {
     topology: Topology,
-    log: Arc<Log>,
-    inputs: Vec<Input>,
-    retain_at: Instant,
-    /// Told of every batch, before the sinks have committed it.
+    feed: Box<dyn Feed>,
+    acknowledge_at: Instant,
     observer: Box<dyn FnMut(&Batch)>,
 }
 
 impl Engine {
+    /// `shown` are handles that others hold on sinks of these names: they go on showing them.
     pub fn start(
         config: &Config,
         lake: &Lake,
-        log: Arc<Log>,
+        mut feed: Box<dyn Feed>,
         sinks: Vec<Box<dyn Sink>>,
-        observer: Box<dyn FnMut(&Batch)>,
+        watch: Watch<'_>,
     ) -> anyhow::Result<Self> {
         let cadence = |sink: Box<dyn Sink>| {
             let interval = if sink.name() == "live" { Duration::from_millis(20) } else { config.lake.commit_interval };
             Cadence { sink, interval, records: config.lake.commit_rows }
         };
-        let topology = Topology::start(lake.stage(config)?, sinks.into_iter().map(cadence).collect(), &lake.clock)?;
-        let mut inputs = Vec::with_capacity(config.streams.len());
-        for stream in &config.streams {
-            let partition = partition(&stream.topic);
-            let committed = topology.handles().iter().map(|sink| sink.state().positions.next(&partition)).max().unwrap_or(0);
-            log.continue_from(&partition, committed).context("the collector's log has lost records that a sink holds")?;
-            let from = topology.position(&partition);
-            let reader = log.reader(&partition, from).with_context(|| format!("could not read the log of {}", stream.topic))?;
-            inputs.push(Input { reader, partition, is_reference: stream.contract.is_reference() });
-        }
-        inputs.sort_by_key(|input| !input.is_reference);
-        Ok(Self { topology, log, inputs, retain_at: Instant::now() + RETAIN, observer })
+        let cadences = sinks.into_iter().map(cadence).collect();
+        let topology = Topology::start(lake.stage(config)?, cadences, watch.shown, &lake.clock)?;
+        feed.begin(&topology.reached())?;
+        Ok(Self { topology, feed, acknowledge_at: Instant::now() + ACKNOWLEDGE, observer: watch.observer })
     }
 
     pub fn handles(&self) -> Vec<SinkHandle> {
         self.topology.handles()
     }
 
-    /// Reads what there is, once round all topics. Whether anything was read.
-    ///
-    /// The ends of the facts are noted before reference data is read to its own end: so a fact always finds the rates and the
-    /// members that were in the log before it.
-    pub fn turn(&mut self) -> anyhow::Result<bool> {
-        let ends = self.log.ends();
-        let mut any = false;
-        for at in 0..self.inputs.len() {
-            if self.inputs[at].is_reference {
-                while self.read(at, i64::MAX)? {
-                    any = true;
-                }
-            } else {
-                let end = ends.next(&self.inputs[at].partition);
-                any |= self.read(at, end)?;
-            }
+    /// Takes what the feed has next.
+    fn step(&mut self) -> anyhow::Result<Step> {
+        let next = self.feed.next()?;
+        if self.acknowledge_at <= Instant::now() {
+            self.acknowledge_at = Instant::now() + ACKNOWLEDGE;
+            self.feed.committed(&self.topology.reached())?;
         }
-        if self.retain_at <= Instant::now() {
-            self.retain_at = Instant::now() + RETAIN;
-            self.log.retain(&self.committed())?;
-        }
-        Ok(any)
+        let feed = &mut self.feed;
+        let mut keep = || feed.keep();
+        let batch = match next {
+            Next::Records(records, from) => self.topology.push(records, from, &mut keep)?,
+            Next::Lost(batch) => self.topology.hand_over(batch, &mut keep)?,
+            Next::Idle => return Ok(Step::Idle),
+            Next::Moved => return Ok(Step::Moved),
+        };
+        (self.observer)(&batch);
+        Ok(Step::Read)
     }
 
-    fn read(&mut self, at: usize, end: i64) -> anyhow::Result<bool> {
-        let input = &mut self.inputs[at];
-        let from = input.reader.next_offset();
-        let Ok(left) = usize::try_from(end.saturating_sub(from)) else { return Ok(false) };
-        if left == 0 {
-            return Ok(false);
+    /// Works until `ended` says so, or until the pipeline must be begun anew: then says `false`.
+    pub fn work(&mut self, ended: &dyn Fn() -> bool) -> anyhow::Result<bool> {
+        while !ended() {
+            match self.step()? {
+                Step::Read => {}
+                Step::Idle => self.feed.wait(IDLE),
+                Step::Moved => return Ok(false),
+            }
         }
-        let Some(records) = input.reader.read(left.min(BATCH_RECORDS), BATCH_BYTES)? else { return Ok(false) };
-        let batch = self.topology.push(records, from)?;
-        (self.observer)(&batch);
         Ok(true)
     }
 
-    /// What every sink has committed.
-    fn committed(&self) -> Positions {
-        self.inputs.iter().map(|input| (input.partition.clone(), self.topology.position(&input.partition))).collect()
-    }
-
-    /// Turns until `ended` says so.
-    pub fn work(&mut self, ended: &dyn Fn() -> bool) -> anyhow::Result<()> {
-        while !ended() {
-            let seen = self.log.signal().seen();
-            if !self.turn()? {
-                self.log.signal().wait(seen, IDLE);
+    /// Reads to the end and returns when everything is committed; `false` if the pipeline must be begun anew first.
+    pub fn catch_up(&mut self) -> anyhow::Result<bool> {
+        loop {
+            match self.step()? {
+                Step::Read => {}
+                Step::Idle if self.feed.is_at_end()? => break,
+                Step::Idle => self.feed.wait(IDLE),
+                Step::Moved => return Ok(false),
             }
         }
-        Ok(())
+        self.topology.flush()?;
+        Ok(true)
     }
 
-    /// Reads to the end of the log and returns when everything is committed.
-    pub fn catch_up(&mut self) -> anyhow::Result<()> {
-        while self.turn()? {}
-        self.topology.flush()
+    /// Commits what was read, as far as the sinks can, and gives the feed back, for another engine.
+    pub fn stop(self) -> (Box<dyn Feed>, anyhow::Result<()>) {
+        (self.feed, self.topology.finish())
     }
 
     pub fn finish(self) -> anyhow::Result<()> {
         self.topology.finish()
     }
+}
+
+enum Step {
+    Read,
+    Idle,
+    Moved,
 }

@@ -6,6 +6,7 @@ mod command;
 mod deriver;
 mod engine;
 mod failure;
+mod feed;
 mod output;
 mod proof;
 mod server;

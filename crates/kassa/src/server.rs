@@ -7,26 +7,33 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use kassa_analytics::{Answer, Query};
 use kassa_config::Config;
 use kassa_model::{Code, Counts};
-use kassa_pipeline::Sink;
+use kassa_pipeline::{Sink, SinkError};
 use kassa_server::{App, Limits, Live, LiveSink};
 use kassa_source::log::Log;
 
 use self::adapters::{Gate, OrdersOfLake, Overview};
 use self::proving::Proving;
 use crate::deriver::Deriver;
-use crate::engine::{self, Engine};
+use crate::engine::{Engine, Watch};
 use crate::failure::Failure;
+use crate::feed::{self, Feed, LogFeed, LogMarks, Marks};
+use crate::topology::SinkHandle;
 use crate::tracker::Tracker;
 use crate::wiring::{Lake, Lock};
 
 /// Everything that `kassa run` and `kassa demo` keep going.
 pub struct Service {
-    engine: Engine,
+    config: Config,
+    chosen: Chosen,
+    /// There is none only while it is begun anew.
+    engine: Option<Engine>,
+    handles: Vec<SinkHandle>,
     /// Where it listens, if it does.
     address: Option<SocketAddr>,
     /// Of a run that has the lake.
@@ -42,6 +49,11 @@ pub struct Service {
     proving: Option<Proving>,
     _lock: Lock,
 }
+
+/// How often the pipeline is begun anew without having worked for [`SOUND`], because a sink had lost its place, before that is the
+/// program's error.
+const ANEW_MAX: u32 = 10;
+const SOUND: Duration = Duration::from_secs(60);
 
 /// The sinks that a run has.
 #[derive(Debug, Clone, Copy)]
@@ -61,23 +73,20 @@ impl Service {
         let listener = http.then(|| listen(config)).transpose()?;
         let lock = Lock::take(&config.data_dir)?;
         let lake = Lake::of(config);
-        let log = engine::open_log(config, &lake)?;
+        let log = feed::open_log(config, &lake)?;
         let (figures, positions) =
             kassa_lake::figures::figures(lake.store.as_ref(), &config.shop).context("could not read the lake")?;
         let tracker = Tracker::new(lake.store.as_ref(), positions.clone(), config.shop.calendar(), Arc::clone(&lake.clock))?;
         let (live, tracker) = (Arc::new(Live::new(figures, positions)), Arc::new(tracker));
-        let mut sinks = lake.sinks(config)?;
-        sinks.retain(|sink| if sink.name() == "archive" { chosen.archive } else { chosen.lake });
-        if chosen.live {
-            sinks.push(Box::new(LiveSink(Arc::clone(&live))) as Box<dyn Sink>);
-        }
-        let observed = Arc::clone(&tracker);
-        let engine = Engine::start(config, &lake, Arc::clone(&log), sinks, Box::new(move |batch| observed.observe(batch)))?;
+        let feed: Box<dyn Feed> = Box::new(LogFeed::new(config, Arc::clone(&log)));
         let deriver = chosen.lake.then(|| Deriver::start(lake.derived(config)?, config.lake.commit_interval)).transpose()?;
         let stop = Arc::new(AtomicBool::new(false));
         let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let mut service = Self {
-            engine,
+            config: config.clone(),
+            chosen,
+            engine: None,
+            handles: Vec::new(),
             address,
             deriver,
             lake,
@@ -90,10 +99,52 @@ impl Service {
             proving: None,
             _lock: lock,
         };
+        service.begin(feed)?;
         if let Some(listener) = listener {
             service.serve(config, listener)?;
         }
         Ok(service)
+    }
+
+    /// Starts an engine over sinks that are opened now.
+    fn begin(&mut self, feed: Box<dyn Feed>) -> anyhow::Result<()> {
+        let (config, chosen) = (&self.config, self.chosen);
+        let mut sinks = self.lake.sinks(config)?;
+        sinks.retain(|sink| if sink.name() == "archive" { chosen.archive } else { chosen.lake });
+        if chosen.live {
+            sinks.push(Box::new(LiveSink(Arc::clone(&self.live))) as Box<dyn Sink>);
+        }
+        let observed = Arc::clone(&self.tracker);
+        let watch = Watch { shown: &self.handles, observer: Box::new(move |batch| observed.observe(batch)) };
+        let engine = Engine::start(config, &self.lake, feed, sinks, watch)?;
+        self.handles = engine.handles();
+        self.engine = Some(engine);
+        Ok(())
+    }
+
+    /// Has the engine work until `work` is done. It is begun anew when partitions have moved or a sink has lost its place: all then
+    /// go on from what their stores hold.
+    fn engine(&mut self, work: impl Fn(&mut Engine) -> anyhow::Result<bool>) -> anyhow::Result<()> {
+        let mut lost = 0;
+        loop {
+            let Some(engine) = &mut self.engine else { anyhow::bail!("the pipeline has stopped") };
+            let started = Instant::now();
+            let outcome = work(engine);
+            if matches!(outcome, Ok(true)) {
+                return Ok(());
+            }
+            lost = if started.elapsed() > SOUND { 0 } else { lost };
+            let Some(engine) = self.engine.take() else { continue };
+            let (feed, stopped) = engine.stop();
+            if let Err(error) = outcome.map(|_| ()).and(stopped) {
+                lost += 1;
+                if !has_lost_its_place(&error) || lost > ANEW_MAX {
+                    return Err(error);
+                }
+                tracing::warn!(error = format!("{error:#}"), "beginning anew from what the sinks hold");
+            }
+            self.begin(feed)?;
+        }
     }
 
     fn serve(&mut self, config: &Config, listener: TcpListener) -> anyhow::Result<()> {
@@ -104,8 +155,8 @@ impl Service {
             collector: Some(Arc::new(Gate::new(config, &self.lake, Arc::clone(&self.log))?)),
             status: Arc::new(Overview::new(
                 config,
-                self.engine.handles(),
-                Arc::clone(&self.log),
+                self.handles.clone(),
+                Arc::new(LogMarks::new(config, Arc::clone(&self.log))) as Arc<dyn Marks>,
                 Arc::clone(&self.tracker),
                 &self.lake,
                 proving.last(),
@@ -169,12 +220,12 @@ impl Service {
     /// Works until `ended` says so or the program is told to stop.
     pub fn work_until(&mut self, ended: impl Fn() -> bool) -> anyhow::Result<()> {
         let stop = Arc::clone(&self.stop);
-        self.engine.work(&|| stop.load(Ordering::Acquire) || ended())
+        self.engine(|engine| engine.work(&|| stop.load(Ordering::Acquire) || ended()))
     }
 
-    /// Reads to the end of the log; everything is committed then.
+    /// Reads to the end of the source; everything is committed then.
     pub fn catch_up(&mut self) -> anyhow::Result<()> {
-        self.engine.catch_up()
+        self.engine(Engine::catch_up)
     }
 
     /// Takes no more requests, commits what is left, and stops.
@@ -184,10 +235,15 @@ impl Service {
         if let Some(http) = self.http.take() {
             http.join().map_err(|_| anyhow::anyhow!("the server panicked"))?.context("the server failed")?;
         }
-        self.engine.catch_up()?;
-        self.engine.finish()?;
+        self.catch_up()?;
+        self.engine.take().map_or(Ok(()), Engine::finish)?;
         self.deriver.map_or(Ok(()), Deriver::finish)
     }
+}
+
+/// Whether a sink found its store further than it had left it, or less far.
+fn has_lost_its_place(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(SinkError::Rewound(_))))
 }
 
 fn listen(config: &Config) -> anyhow::Result<TcpListener> {

@@ -32,8 +32,8 @@ struct Tally {
 #[derive(Debug)]
 pub struct Tracker {
     tally: Mutex<Tally>,
-    /// Up to here the lake's own spans were counted; only what lies beyond is counted by batch.
-    from: Positions,
+    /// Up to here all is counted, at first by the lake's own spans; only what lies beyond is counted by batch.
+    counted: Mutex<Positions>,
     calendar: Mutex<Calendar>,
     clock: Arc<dyn Clock>,
 }
@@ -52,7 +52,7 @@ impl Tracker {
             spans: VecDeque::new(),
             seconds: VecDeque::new(),
         };
-        let tracker = Self { tally: Mutex::new(tally), from, calendar: Mutex::new(calendar), clock };
+        let tracker = Self { tally: Mutex::new(tally), counted: Mutex::new(from.clone()), calendar: Mutex::new(calendar), clock };
         recover::scan(store, Table::Spans, &[], &mut |rows| {
             let number = |name: &str, row: usize| {
                 rows.column_by_name(name).map_or(0, |column| column.as_primitive::<Int64Type>().value(row))
@@ -70,7 +70,7 @@ impl Tracker {
         })?;
         letters::each(store, &mut |letter| {
             let (topic, number, offset) = &letter.position;
-            if *offset < tracker.from.next(&Partition::new(Arc::clone(topic), *number)) {
+            if *offset < from.next(&Partition::new(Arc::clone(topic), *number)) {
                 tracker.letter(&letter);
             }
             true
@@ -104,7 +104,12 @@ impl Tracker {
 
     /// Takes note of a batch on its way to the sinks.
     pub fn observe(&self, batch: &Batch) {
-        let from = self.from.next(&batch.records().partition);
+        let from = {
+            let mut counted = held(&self.counted);
+            let from = counted.next(&batch.records().partition);
+            counted.advance(&batch.records().partition, batch.to());
+            from
+        };
         if batch.to() <= from {
             return;
         }

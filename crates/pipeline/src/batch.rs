@@ -1,13 +1,14 @@
 //! A batch: records of one partition, what became of each, and the rows they were shaped into. No batch exists without the
 //! span that accounts for every one of its records.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{BooleanArray, RecordBatch};
+use arrow_array::{BinaryArray, BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
-use kassa_model::{Counts, Fate, Records, Span, Table};
+use kassa_model::{Counts, Fate, Headers, Partition, Records, Span, Table};
 
 /// Cut once, and given to every sink alike.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub struct Batch {
     tables: Vec<(Table, RecordBatch)>,
     from: i64,
     bytes: usize,
+    /// Whether the source has lost all of the range.
+    is_lost: bool,
 }
 
 impl Batch {
@@ -27,7 +30,23 @@ impl Batch {
     pub fn new(records: Arc<Records>, from: i64, fates: Vec<Fate>, tables: Vec<(Table, RecordBatch)>) -> Self {
         assert_eq!(records.len(), fates.len(), "a batch accounts for each of its records");
         let rows: usize = tables.iter().map(|(_, rows)| rows.get_array_memory_size()).sum();
-        Self { bytes: records.bytes() + rows, records, fates, tables, from }
+        Self { bytes: records.bytes() + rows, records, fates, tables, from, is_lost: false }
+    }
+
+    /// A range that the source itself has lost: no records, and a span that says so.
+    pub fn lost(partition: Partition, range: Range<i64>) -> Self {
+        let records = Records {
+            partition,
+            offsets: Vec::new(),
+            ingested_at: Vec::new(),
+            timestamps: Vec::new(),
+            keys: None,
+            headers: Headers::None,
+            values: BinaryArray::new_null(0),
+            next: range.end,
+        };
+        let (fates, tables) = (Vec::new(), Vec::new());
+        Self { records: Arc::new(records), fates, tables, from: range.start, bytes: 0, is_lost: true }
     }
 
     pub fn records(&self) -> &Arc<Records> {
@@ -65,7 +84,7 @@ impl Batch {
             from,
             to: self.records.next,
             counts: Counts::of(&self.fates[first..]),
-            gap: 0,
+            gap: if self.is_lost { self.records.next - from } else { 0 },
         }
     }
 

@@ -54,6 +54,8 @@ pub struct PartitionStatus {
     #[serde(serialize_with = "text_or_null")]
     pub lake: Option<i64>,
     #[serde(serialize_with = "text_or_null")]
+    pub warehouse: Option<i64>,
+    #[serde(serialize_with = "text_or_null")]
     pub live: Option<i64>,
 }
 

@@ -114,6 +114,7 @@ impl Status for FakeStatus {
                 log_end: Some(9_007_199_254_740_993),
                 archive: None,
                 lake: Some(7),
+                warehouse: None,
                 live: None,
             }],
             rate_per_s: Some(1980),

@@ -113,6 +113,7 @@ export interface Partition {
   log_end: Text;
   archive: Text;
   lake: Text;
+  warehouse: Text;
   live: Text;
 }
 

@@ -18,8 +18,8 @@ use kassa_source::shop::{Shop, Truth, stream_of};
 
 use super::simulate;
 use crate::cli::{Demo, Place};
-use crate::engine;
 use crate::failure::{Exit, Failure};
+use crate::feed;
 use crate::server::Service;
 use crate::settings;
 use crate::wiring::Lock;
@@ -157,7 +157,7 @@ fn append(shop: &mut Shop, count: u64, log: &Log) -> anyhow::Result<()> {
 
 fn append_all(log: &Log, topic: &str, records: Vec<LogRecord>) -> anyhow::Result<()> {
     loop {
-        match log.append_and_wait(&engine::partition(topic), records.clone()) {
+        match log.append_and_wait(&feed::partition(topic), records.clone()) {
             Ok(_) => return Ok(()),
             Err(kassa_source::log::LogError::Full { retry_after, .. }) => thread::sleep(retry_after),
             Err(error) => return Err(error.into()),

@@ -38,7 +38,7 @@ pub fn replay(args: &Replay) -> anyhow::Result<()> {
     let lake = Lake::of(&config);
     let cadence = |sink| Cadence { sink, interval: COMMIT_INTERVAL, records: config.lake.commit_rows };
     let sinks = lake.sinks(&config)?.into_iter().map(cadence).collect();
-    let mut topology = Topology::start(lake.stage(&config)?, sinks, &lake.clock)?;
+    let mut topology = Topology::start(lake.stage(&config)?, sinks, &[], &lake.clock)?;
     let progress = progress_bar(&args.files);
     let mut report = Report { files: args.files.len(), ..Report::default() };
     for path in &args.files {
@@ -88,7 +88,7 @@ fn read_file(topology: &mut Topology, path: &Path, stream: &Stream, now: i64, pr
     let mut from = position;
     while let Some(records) = source.next(BATCH_RECORDS, BATCH_BYTES)? {
         let next = records.next;
-        let batch = topology.push(records, from)?;
+        let batch = topology.push(records, from, &mut || Ok(()))?;
         counts = counts.plus(batch.span_from(from).counts);
         from = next;
         let share = source.read_bytes().saturating_mul(length).checked_div(source.len_bytes()).unwrap_or(length);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use kassa_analytics::Basis;
 use kassa_config::Config;
 use kassa_lake::Store;
-use kassa_model::{DeadLetter, Reason, Shop};
+use kassa_model::{DeadLetter, Positions, Reason, Shop};
 use kassa_pipeline::Stage;
 use kassa_query::Session;
 use kassa_server::{BoxFuture, CollectError, Collector, Done, Kind, Metric, Orders, OrdersQuery, Sample, Status};
@@ -18,7 +18,7 @@ use kassa_source::log::{Log, LogError, LogRecord};
 use serde_json::{Value, json};
 
 use super::proving::Last;
-use crate::engine;
+use crate::feed::{self, Mark, Marks};
 use crate::topology::SinkHandle;
 use crate::tracker::Tracker;
 use crate::wiring::Lake;
@@ -57,7 +57,7 @@ impl Collector for Gate {
         let topic = self.topic(stream).ok_or(CollectError::UnknownStream)?;
         let records = records.into_iter().map(LogRecord::new).collect();
         self.log
-            .append(&engine::partition(topic), records, move |receipt| done(receipt.map(|_| ()).map_err(refusal)))
+            .append(&feed::partition(topic), records, move |receipt| done(receipt.map(|_| ()).map_err(refusal)))
             .map_err(refusal)
     }
 
@@ -80,8 +80,7 @@ fn refusal(error: LogError) -> CollectError {
 #[derive(Debug)]
 pub struct Overview {
     sinks: Vec<SinkHandle>,
-    topics: Vec<String>,
-    log: Arc<Log>,
+    source: Arc<dyn Marks>,
     tracker: Arc<Tracker>,
     clock: Arc<dyn kassa_model::time::Clock>,
     proof: Arc<Last>,
@@ -93,39 +92,33 @@ impl Overview {
     pub fn new(
         config: &Config,
         sinks: Vec<SinkHandle>,
-        log: Arc<Log>,
+        source: Arc<dyn Marks>,
         tracker: Arc<Tracker>,
         lake: &Lake,
         proof: Arc<Last>,
     ) -> Self {
-        let topics = config.streams.iter().map(|stream| stream.topic.clone()).collect();
-        Self { sinks, topics, log, tracker, clock: Arc::clone(&lake.clock), proof, interval: config.lake.commit_interval }
+        Self { sinks, source, tracker, clock: Arc::clone(&lake.clock), proof, interval: config.lake.commit_interval }
     }
 
     fn sinks(&self) -> Vec<SinkStatus> {
-        let (ends, now) = (self.log.ends(), self.clock.now());
+        let (marks, now) = (self.source.marks(), self.clock.now());
         let slack = i64::try_from(self.interval.as_micros() * 3).unwrap_or(i64::MAX).max(2_000_000);
         let status = |sink: &SinkHandle| {
             let state = sink.state();
-            let behind: i64 = self
-                .topics
-                .iter()
-                .map(|topic| engine::partition(topic))
-                .map(|partition| (ends.next(&partition) - state.committed.next(&partition)).max(0))
-                .sum();
+            let behind = behind(&marks, &state.committed);
             let idle = state.committed_at.map(|at| now - at);
-            let late = behind > 0 && idle.is_some_and(|idle| idle > slack);
+            let late = behind.is_some_and(|behind| behind > 0) && idle.is_some_and(|idle| idle > slack);
             SinkStatus {
                 name: sink.name,
                 state: if state.failed.is_some() {
                     SinkState::Stopped
-                } else if late {
+                } else if late || state.waiting.is_some() {
                     SinkState::Behind
                 } else {
                     SinkState::Current
                 },
-                behind_records: Some(behind),
-                behind_ms: if behind == 0 { Some(0) } else { idle.map(|idle| idle / 1_000) },
+                behind_records: behind,
+                behind_ms: if behind == Some(0) { Some(0) } else { idle.map(|idle| idle / 1_000) },
                 committed_at: state.committed_at,
             }
         };
@@ -133,24 +126,30 @@ impl Overview {
     }
 
     fn partitions(&self) -> Vec<PartitionStatus> {
-        let (starts, ends) = (self.log.starts(), self.log.ends());
         let states: Vec<_> = self.sinks.iter().map(|sink| (sink.name, sink.state().committed)).collect();
-        let of = |topic: &String| {
-            let partition = engine::partition(topic);
-            let at =
-                |name: &str| states.iter().find(|(held, _)| *held == name).and_then(|(_, positions)| positions.get(&partition));
+        let of = |mark: Mark| {
+            let at = |name: &str| {
+                states.iter().find(|(held, _)| *held == name).and_then(|(_, positions)| positions.get(&mark.partition))
+            };
             PartitionStatus {
-                topic: topic.clone(),
-                partition: partition.number,
-                log_start: starts.get(&partition),
-                log_end: ends.get(&partition),
+                topic: mark.partition.topic.to_string(),
+                partition: mark.partition.number,
+                log_start: mark.start,
+                log_end: mark.end,
                 archive: at("archive"),
                 lake: at("lake"),
+                warehouse: at("warehouse"),
                 live: at("live"),
             }
         };
-        self.topics.iter().map(of).filter(|partition| partition.log_end.is_some()).collect()
+        self.source.marks().into_iter().map(of).collect()
     }
+}
+
+/// Records that a sink has not committed yet, as far as the ends are known.
+fn behind(marks: &[Mark], committed: &Positions) -> Option<i64> {
+    let of = |mark: &Mark| mark.end.map(|end| (end - committed.next(&mark.partition).max(mark.start.unwrap_or(0))).max(0));
+    marks.iter().map(of).sum()
 }
 
 impl Status for Overview {
@@ -172,8 +171,11 @@ impl Status for Overview {
             if let Some(why) = sink.state().failed {
                 return Err(format!("the {} stopped: {why}", sink.name));
             }
+            if let Some(why) = sink.state().waiting {
+                return Err(format!("the {} waits for its store: {why}", sink.name));
+            }
         }
-        self.log.stopped().map_or(Ok(()), |stopped| Err(format!("the collector: {stopped}")))
+        self.source.trouble().map_or(Ok(()), Err)
     }
 
     fn metrics(&self) -> Vec<Metric> {

@@ -65,3 +65,13 @@ fn a_batch_that_would_lose_count_does_not_exist() {
     let held = batch();
     Batch::new(Arc::clone(held.records()), 9, vec![Fate::Accepted], Vec::new());
 }
+
+#[test]
+fn a_lost_range_is_accounted_for_as_a_gap() {
+    let batch = Batch::lost(Partition::new("t", 0), 5..9);
+    assert_eq!((batch.from(), batch.to(), batch.fates().len(), batch.tables().len()), (5, 9, 0, 0));
+    for (from, gap) in [(0, 4), (5, 4), (7, 2), (9, 0)] {
+        let span = batch.span_from(from);
+        assert_eq!((span.to, span.counts, span.gap), (9, Counts::default(), gap), "{from}");
+    }
+}

@@ -53,6 +53,8 @@ export function Sinks({ sinks, lost, now }: { sinks: Sink[]; lost: boolean; now:
 }
 
 export function Partitions({ partitions }: { partitions: Partition[] }): JSX.Element {
+  // A shop without a warehouse has no column for it.
+  const has_warehouse = partitions.some((one) => one.warehouse !== null);
   return (
     <Panel class="full" title="Partitions: how far each sink has committed" footer="Offsets; the lag to the log's end stands beside each. A dash is not known, and not 0">
       {partitions.length ? (
@@ -61,7 +63,7 @@ export function Partitions({ partitions }: { partitions: Partition[] }): JSX.Ele
             <thead>
               <tr>
                 <th scope="col">Topic</th>
-                {["Log start", "Log end", "Archive", "Lake", "Live"].map((title) => (
+                {["Log start", "Log end", "Archive", "Lake", ...(has_warehouse ? ["Warehouse"] : []), "Live"].map((title) => (
                   <th key={title} scope="col" class="number">
                     {title}
                   </th>
@@ -80,6 +82,7 @@ export function Partitions({ partitions }: { partitions: Partition[] }): JSX.Ele
                   <td class="number">{count(one.log_end)}</td>
                   <Committed offset={one.archive} end={one.log_end} />
                   <Committed offset={one.lake} end={one.log_end} />
+                  {has_warehouse && <Committed offset={one.warehouse} end={one.log_end} />}
                   <Committed offset={one.live} end={one.log_end} />
                 </tr>
               ))}

@@ -1,0 +1,166 @@
+//! The collector's log as a feed: every topic in turn, reference data first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use kassa_config::Config;
+use kassa_model::{Partition, Positions};
+use kassa_source::log::{Log, LogOptions, LogReader};
+
+use super::{Feed, Mark, Marks, Next, Reached};
+use crate::topology::{BATCH_BYTES, BATCH_RECORDS};
+use crate::wiring::Lake;
+
+/// The partition of a topic in the collector's log.
+pub fn partition(topic: &str) -> Partition {
+    Partition::new(topic, 0)
+}
+
+pub fn open_log(config: &Config, lake: &Lake) -> anyhow::Result<Arc<Log>> {
+    let options = LogOptions {
+        segment_bytes: config.log.segment_bytes,
+        retention_age: Some(config.log.retention),
+        capacity_bytes: config.log.capacity_bytes,
+        max_record_bytes: config
+            .collector
+            .max_body_bytes
+            .min(LogOptions::default().max_record_bytes.max(config.collector.max_body_bytes)),
+        ..LogOptions::default()
+    };
+    Ok(Arc::new(Log::open(&config.data_dir, options, Arc::clone(&lake.clock)).context("could not open the collector's log")?))
+}
+
+#[derive(Debug)]
+struct Input {
+    partition: Partition,
+    is_reference: bool,
+    reader: Option<LogReader>,
+}
+
+/// Goes round all topics.
+///
+/// The ends of the facts are noted before reference data is read to its own end: so a fact always finds the rates and the
+/// members that were in the log before it.
+#[derive(Debug)]
+pub struct LogFeed {
+    log: Arc<Log>,
+    inputs: Vec<Input>,
+    /// The input whose turn it is.
+    at: usize,
+    /// Where the topics ended when the round began.
+    ends: Positions,
+    /// Whether a round has begun, and found anything so far.
+    round: Option<bool>,
+    /// The log's changes when it began.
+    seen: u64,
+}
+
+impl LogFeed {
+    pub fn new(config: &Config, log: Arc<Log>) -> Self {
+        let input = |stream: &kassa_config::Stream| Input {
+            partition: partition(&stream.topic),
+            is_reference: stream.contract.is_reference(),
+            reader: None,
+        };
+        let mut inputs: Vec<Input> = config.streams.iter().map(input).collect();
+        inputs.sort_by_key(|input| !input.is_reference);
+        Self { ends: Positions::default(), seen: log.signal().seen(), log, inputs, at: 0, round: None }
+    }
+
+    /// The next records of the input whose turn it is: of facts no more than what there was when the round began.
+    fn read(&mut self) -> anyhow::Result<Option<Next>> {
+        let input = &mut self.inputs[self.at];
+        let end = if input.is_reference { i64::MAX } else { self.ends.next(&input.partition) };
+        let Some(reader) = &mut input.reader else { return Ok(None) };
+        let from = reader.next_offset();
+        let left = usize::try_from(end.saturating_sub(from)).unwrap_or(0);
+        if left == 0 {
+            return Ok(None);
+        }
+        let records = reader.read(left.min(BATCH_RECORDS), BATCH_BYTES)?;
+        Ok(records.map(|records| Next::Records(records, from)))
+    }
+}
+
+impl Feed for LogFeed {
+    fn begin(&mut self, reached: &Reached) -> anyhow::Result<()> {
+        for input in &mut self.inputs {
+            let partition = &input.partition;
+            self.log
+                .continue_from(partition, reached.by_any.next(partition))
+                .context("the collector's log has lost records that a sink holds")?;
+            let reader = self.log.reader(partition, reached.by_all.next(partition));
+            input.reader = Some(reader.with_context(|| format!("could not read the log of {}", partition.topic))?);
+        }
+        (self.at, self.round) = (0, None);
+        Ok(())
+    }
+
+    fn next(&mut self) -> anyhow::Result<Next> {
+        loop {
+            if self.round.is_none() {
+                self.seen = self.log.signal().seen();
+                (self.at, self.round, self.ends) = (0, Some(false), self.log.ends());
+            }
+            while self.at < self.inputs.len() {
+                let read = self.read()?;
+                // Reference data is read to its end, of each topic of facts one batch a round.
+                if read.is_none() || !self.inputs[self.at].is_reference {
+                    self.at += 1;
+                }
+                if let Some(next) = read {
+                    self.round = Some(true);
+                    return Ok(next);
+                }
+            }
+            if self.round.take() == Some(false) {
+                return Ok(Next::Idle);
+            }
+        }
+    }
+
+    /// It is idle only then.
+    fn is_at_end(&mut self) -> anyhow::Result<bool> {
+        Ok(true)
+    }
+
+    fn wait(&mut self, longest: Duration) {
+        self.log.signal().wait(self.seen, longest);
+    }
+
+    fn keep(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn committed(&mut self, reached: &Reached) -> anyhow::Result<()> {
+        self.log.retain(&reached.by_all)?;
+        Ok(())
+    }
+}
+
+/// The log, for those who watch.
+#[derive(Debug)]
+pub struct LogMarks {
+    log: Arc<Log>,
+    topics: Vec<String>,
+}
+
+impl LogMarks {
+    pub fn new(config: &Config, log: Arc<Log>) -> Self {
+        Self { log, topics: config.streams.iter().map(|stream| stream.topic.clone()).collect() }
+    }
+}
+
+impl Marks for LogMarks {
+    fn marks(&self) -> Vec<Mark> {
+        let (starts, ends) = (self.log.starts(), self.log.ends());
+        let marks = self.topics.iter().map(|topic| partition(topic));
+        let marks = marks.map(|partition| Mark { start: starts.get(&partition), end: ends.get(&partition), partition });
+        marks.filter(|mark| mark.end.is_some()).collect()
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.log.stopped().map(|stopped| format!("the collector: {stopped}"))
+    }
+}
