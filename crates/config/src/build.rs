@@ -9,7 +9,8 @@ use kassa_model::country::code_of;
 use kassa_model::nearest::{list, nearest};
 use kassa_model::{Code, Contract, Currency, Shop};
 
-use crate::config::{Archive, Collector, Config, Format, Lake, Live, Log, Lookup, Mapping, Proof, Server, Stream};
+use crate::bucket;
+use crate::config::{Archive, Collector, Config, Format, Lake, LakePlace, Live, Log, Lookup, Mapping, Proof, Server, Stream};
 use crate::kind::Value;
 use crate::load::{plural, read_bounded};
 use crate::mistake::Mistake;
@@ -25,7 +26,9 @@ pub(crate) fn build(reader: &mut Reader, file: Option<PathBuf>) -> Option<Config
     let log = log(reader, &data_dir);
     let collector = collector(reader);
     let lake = lake(reader, &data_dir);
-    apart(reader, &data_dir, &log.dir, &lake.dir);
+    if let LakePlace::Folder(folder) = &lake.place {
+        apart(reader, &data_dir, &log.dir, folder);
+    }
     let archive = Archive { zstd_level: reader.level("archive.zstd_level") };
     let proof = Proof { delay: reader.duration("proof.delay"), interval: reader.duration("proof.interval") };
     let live = Live { push_interval: reader.duration("live.push_interval") };
@@ -205,7 +208,7 @@ fn collector(reader: &mut Reader) -> Collector {
 
 fn lake(reader: &mut Reader, data_dir: &Path) -> Lake {
     Lake {
-        dir: reader.text("lake.url").map(|folder| absolute(data_dir, &folder)).unwrap_or_default(),
+        place: bucket::place(reader, data_dir),
         commit_interval: reader.duration("lake.commit_interval"),
         commit_rows: reader.number("lake.commit_rows"),
         compact_after_files: reader.number("lake.compact_after_files"),

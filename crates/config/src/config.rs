@@ -1,10 +1,11 @@
 //! What a configuration says, typed and checked: sizes in bytes, folders and files absolute.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kassa_model::{Contract, Shop};
+use kassa_model::{Contract, Secret, Shop};
 
 use crate::origin::{Origin, Place};
 
@@ -116,7 +117,7 @@ pub struct Collector {
 
 #[derive(Debug, Clone)]
 pub struct Lake {
-    pub dir: PathBuf,
+    pub place: LakePlace,
     pub commit_interval: Duration,
     pub commit_rows: usize,
     /// Small files of a table.
@@ -125,6 +126,45 @@ pub struct Lake {
     pub checkpoint_interval: u64,
     pub log_retention: Duration,
     pub zstd_level: i32,
+}
+
+/// Where the lake's files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LakePlace {
+    Folder(PathBuf),
+    S3(S3),
+}
+
+/// A prefix of a bucket, and how its server is spoken to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3 {
+    pub bucket: String,
+    /// No `/` at either end; may be empty.
+    pub prefix: String,
+    /// `None`: Amazon's of the region.
+    pub endpoint: Option<String>,
+    pub region: Option<String>,
+    pub path_style: bool,
+    pub allow_http: bool,
+    /// `None`: the usual ones of the environment or the machine.
+    pub keys: Option<S3Keys>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3Keys {
+    pub access_key_id: Secret,
+    pub secret_access_key: Secret,
+    pub session_token: Option<Secret>,
+}
+
+impl fmt::Display for LakePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LakePlace::Folder(dir) => write!(f, "{}", dir.display()),
+            LakePlace::S3(s3) if s3.prefix.is_empty() => write!(f, "s3://{}", s3.bucket),
+            LakePlace::S3(s3) => write!(f, "s3://{}/{}", s3.bucket, s3.prefix),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

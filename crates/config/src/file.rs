@@ -108,6 +108,12 @@ impl Walk<'_> {
             let word = key.get_ref().as_ref();
             if keys::of_section(pattern).any(|(known, _)| known == word) {
                 self.leaf(format!("{path}.{word}"), value.get_ref(), &value.span());
+            } else if keys::is_section(&format!("{pattern}.{word}")) {
+                let inner = format!("{path}.{word}");
+                match value.get_ref() {
+                    DeValue::Table(table) => self.section(&inner, &format!("{pattern}.{word}"), table),
+                    _ => self.not_a_section(&inner, &value.span()),
+                }
             } else {
                 let origin = self.at(&key.span());
                 self.mistakes.push(unknown_key(word, path, pattern, origin));
@@ -123,7 +129,7 @@ impl Walk<'_> {
                 Err(_) => Raw::Integer(integer.to_string()),
             },
             DeValue::Float(_) => Raw::Other("a number with a fraction"),
-            DeValue::Boolean(_) => Raw::Other("a boolean"),
+            DeValue::Boolean(boolean) => Raw::Boolean(*boolean),
             DeValue::Datetime(_) => Raw::Other("a date"),
             DeValue::Array(_) => Raw::Other("an array"),
             DeValue::Table(_) => Raw::Other("a section"),

@@ -10,7 +10,8 @@ pub(crate) enum Raw {
     Text(String),
     /// The digits, in base ten.
     Integer(String),
-    /// What no key takes: "a boolean", "a table".
+    Boolean(bool),
+    /// What no key takes: "a date", "a table".
     Other(&'static str),
 }
 

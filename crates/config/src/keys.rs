@@ -34,6 +34,11 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section { name: "log", doc: "The collector's log: what was answered 202, on disk." },
     Section { name: "collector", doc: "What `POST /v1/{stream}` takes; more is answered 413." },
     Section { name: "lake", doc: "The star schema, dead letters and spans, as Delta tables." },
+    Section {
+        name: "lake.s3",
+        doc: "The S3 server of a lake at `s3://BUCKET/PREFIX`: Amazon's, or any that keeps conditional PUT. Without keys here the usual ones are \
+              taken: AWS_ACCESS_KEY_ID and its like, web identity, container and instance roles.",
+    },
     Section { name: "archive", doc: "Every record's bytes, in the lake's folder." },
     Section { name: "proof", doc: "The proof that a running pipeline makes of itself, as `kassa prove` does." },
     Section { name: "live", doc: "The figures that are pushed to the dashboard." },
@@ -129,7 +134,12 @@ pub(crate) const KEYS: &[Key] = &[
     key("collector.max_body", bytes(KIB, GIB), "64MiB", "The largest request body."),
     key("collector.max_record", bytes(KIB, 64 * MIB), "1MiB", "The largest record in it."),
     key("collector.max_records", count(1, 10_000_000), "1000000", "The most records in one request."),
-    key("lake.url", Kind::LakeUrl, "file:lake", "`file:FOLDER`: a local folder. Relative to data_dir."),
+    key(
+        "lake.url",
+        Kind::LakeUrl,
+        "file:lake",
+        "`file:FOLDER`: a local folder, relative to data_dir. `s3://BUCKET/PREFIX`: a bucket.",
+    ),
     key(
         "lake.commit_interval",
         duration(10, HOUR),
@@ -151,6 +161,27 @@ pub(crate) const KEYS: &[Key] = &[
         "How long files that compaction replaced stay for readers of older versions, but at most 48 a table.",
     ),
     key("lake.zstd_level", count(1, 19), "1", "The compression of Parquet files: higher is smaller and slower."),
+    without_default(
+        "lake.s3.endpoint",
+        Kind::Endpoint,
+        "The server's URL, `https://HOST:PORT`. Default: Amazon's of the region.",
+    ),
+    without_default("lake.s3.region", Kind::Text, "The bucket's region. Default: AWS_REGION, else `us-east-1`."),
+    key(
+        "lake.s3.path_style",
+        Kind::Switch,
+        "false",
+        "Whether the bucket stands in the path (`https://HOST/BUCKET`), as most servers but Amazon's want it, or in the host's name.",
+    ),
+    key(
+        "lake.s3.allow_http",
+        Kind::Switch,
+        "false",
+        "Whether an endpoint beyond this machine may be `http://`: everybody on the way then reads the shop's data.",
+    ),
+    without_default("lake.s3.access_key_id", Kind::Secret, "`env:NAME` or `file:PATH`. With it goes `secret_access_key`."),
+    without_default("lake.s3.secret_access_key", Kind::Secret, "`env:NAME` or `file:PATH`."),
+    without_default("lake.s3.session_token", Kind::Secret, "`env:NAME` or `file:PATH`: of temporary keys."),
     key("archive.zstd_level", count(1, 19), "1", "The same, of the raw records."),
     key("proof.delay", duration(100, HOUR), "30s", "The first is made so long after the start."),
     key("proof.interval", duration(100, 400 * DAY), "1h", "The next begins so long after the last has ended."),
@@ -188,7 +219,20 @@ pub(crate) fn of_section(section: &str) -> impl Iterator<Item = (&'static str, &
 
 /// The first words of sections: `shop`, `streams`, …
 pub(crate) fn section_words() -> impl Iterator<Item = &'static str> {
-    SECTIONS.iter().skip(1).map(|section| section.name.trim_end_matches(".*"))
+    SECTIONS.iter().skip(1).map(|section| section.name.trim_end_matches(".*")).filter(|name| !name.contains('.'))
+}
+
+/// Whether there is a section of this name: `lake`, `lake.s3`, `streams.*`.
+pub(crate) fn is_section(name: &str) -> bool {
+    SECTIONS.iter().any(|section| section.name == name)
+}
+
+/// The sections in a section, by their last words: of `lake`: `s3`.
+pub(crate) fn in_section(outer: &str) -> impl Iterator<Item = (&'static str, &'static Section)> {
+    SECTIONS.iter().filter_map(move |section| {
+        let (parent, word) = section.name.rsplit_once('.')?;
+        (parent == outer && word != "*").then_some((word, section))
+    })
 }
 
 /// Whether the section's members are named by the user: `streams`, `lookups`.

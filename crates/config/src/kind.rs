@@ -8,8 +8,8 @@ use kassa_model::{Code, Currency};
 use crate::given::{Given, Raw};
 use crate::mistake::Mistake;
 use crate::parse::{
-    Fault, address, country, currency, delimiter, lake_url, malformed, not_empty, one_of, parse_size, size, source_url, span,
-    time_zone, topic, within,
+    Fault, address, country, currency, delimiter, endpoint, lake_url, malformed, not_empty, one_of, parse_size, secret, size,
+    source_url, span, switch, time_zone, topic, within,
 };
 
 /// What a key takes. Bounds are inclusive.
@@ -29,6 +29,12 @@ pub(crate) enum Kind {
     Country,
     SourceUrl,
     LakeUrl,
+    /// Of an HTTP server: scheme, host and port.
+    Endpoint,
+    /// A reference to a secret.
+    Secret,
+    /// `true` or `false`.
+    Switch,
     Address,
     Bytes {
         min: u64,
@@ -45,11 +51,20 @@ pub(crate) enum Kind {
     },
 }
 
+/// Where a lake is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LakeUrl {
+    Folder(String),
+    Bucket { bucket: String, prefix: String },
+}
+
 /// A value that is right by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Value {
     Text(String),
     Byte(u8),
+    Bool(bool),
+    Lake(LakeUrl),
     Currency(Currency),
     Address(SocketAddr),
     Number(u64),
@@ -61,13 +76,18 @@ impl Kind {
         let key = path.rsplit('.').next().unwrap_or(path);
         let wrong = |code: Code, what: String| Mistake::new(code, what, given.origin.clone());
         let text = match (&given.raw, self) {
+            (Raw::Boolean(boolean), Kind::Switch) => return Ok(Value::Bool(*boolean)),
+            (Raw::Text(text), Kind::Secret) => text.as_str(),
+            // What is no reference may be the secret itself: it is not repeated.
+            (_, Kind::Secret) => "",
             (Raw::Text(text), _) => text.as_str(),
             (Raw::Integer(digits), Kind::Bytes { .. } | Kind::Count { .. } | Kind::Duration { .. }) => digits.as_str(),
             (Raw::Integer(digits), _) => {
                 let what = format!("`{path}` takes text, not a number");
                 return Err(wrong(Code::WrongType, what).help(format!("write it in quotes: `{key} = \"{digits}\"`")));
             }
-            (Raw::Other(what), _) => {
+            (Raw::Boolean(_) | Raw::Other(_), _) => {
+                let what = if let Raw::Other(what) = &given.raw { what } else { "a boolean" };
                 let (what, example) = (format!("`{path}` cannot be {what}"), self.example());
                 return Err(wrong(Code::WrongType, what).help(format!("write for example `{key} = {example}`")));
             }
@@ -95,6 +115,9 @@ impl Kind {
             Kind::Country => country(path, text),
             Kind::SourceUrl => source_url(path, text),
             Kind::LakeUrl => lake_url(path, text),
+            Kind::Endpoint => endpoint(path, text),
+            Kind::Secret => secret(path, text),
+            Kind::Switch => switch(path, text),
             Kind::Address => address(path, text),
             Kind::Bytes { min, max } => {
                 let form = "a whole number and B, kB, MB, GB, KiB, MiB or GiB";
@@ -131,6 +154,9 @@ impl Kind {
             Kind::Country => "\"GB\"".into(),
             Kind::SourceUrl => "\"log:log\"".into(),
             Kind::LakeUrl => "\"file:lake\"".into(),
+            Kind::Endpoint => "\"https://s3.example.com\"".into(),
+            Kind::Secret => "\"env:NAME\"".into(),
+            Kind::Switch => "true".into(),
             Kind::Address => "\"127.0.0.1:8080\"".into(),
             Kind::Delimiter => "\";\"".into(),
             Kind::Text | Kind::Topic | Kind::Sql | Kind::Folder | Kind::File => "\"…\"".into(),

@@ -12,6 +12,7 @@
 //!
 //! Nothing here opens the lake, the log or a socket; it reads the configuration file and the files which that names.
 
+mod bucket;
 mod build;
 mod config;
 mod file;
@@ -31,7 +32,10 @@ mod pages;
 #[cfg(test)]
 mod reference;
 
-pub use config::{Archive, Collector, Config, Encoding, Format, Lake, Live, Log, Lookup, Mapping, Proof, Server, Stream};
+pub use config::{
+    Archive, Collector, Config, Encoding, Format, Lake, LakePlace, Live, Log, Lookup, Mapping, Proof, S3, S3Keys, Server, Stream,
+};
+pub use kassa_model::Secret;
 pub use load::{LoadOptions, Override};
 pub use mistake::{Mistake, Mistakes};
 pub use origin::{Entry, Origin, Origins, Place};

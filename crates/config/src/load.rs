@@ -68,7 +68,8 @@ impl Config {
         let env = overlay::environment(&options.env, &layer, &mut mistakes);
         let flags = overlay::flags(&options.overrides, &layer, &mut mistakes);
         let config_dir = full.as_deref().and_then(Path::parent).unwrap_or(&options.working_dir).to_owned();
-        let mut reader = Reader::new([flags, env, layer], config_dir, options.working_dir.clone(), mistakes);
+        let mut reader =
+            Reader::new([flags, env, layer], (config_dir, options.working_dir.clone()), options.env.clone(), mistakes);
         let config = build(&mut reader, full);
         let (mut mistakes, origins) = reader.into_parts();
         if let Some(line) = broken {

@@ -7,7 +7,7 @@ use kassa_model::country::code_of;
 use kassa_model::nearest::{hint, list, nearest};
 use kassa_model::{Code, Currency};
 
-use crate::kind::Value;
+use crate::kind::{LakeUrl, Value};
 
 /// Code, what, and lines of help.
 pub(crate) type Fault = (Code, String, Vec<String>);
@@ -136,12 +136,73 @@ pub(crate) fn source_url(path: &str, text: &str) -> Result<Value, Fault> {
 pub(crate) fn lake_url(path: &str, text: &str) -> Result<Value, Fault> {
     let what = format!("`{path}` is no lake of this build: \"{text}\"");
     match text.split_once(':') {
-        Some(("file", folder)) => url_folder(path, "file", folder),
-        Some(("s3" | "s3a", _)) => {
-            Err(fault(Code::BadUrl, what, "this build writes the lake to a local folder, not to S3: write `file:FOLDER`"))
-        }
+        Some(("file", folder)) => match url_folder(path, "file", folder)? {
+            Value::Text(folder) => Ok(Value::Lake(LakeUrl::Folder(folder))),
+            other => Ok(other),
+        },
+        Some(("s3", rest)) => bucket(path, rest).map(Value::Lake),
+        Some(("s3a" | "s3n", rest)) => Err(fault(Code::BadUrl, what, format!("did you mean `s3:{rest}`?"))),
         None => Err(fault(Code::BadUrl, what, format!("did you mean `file:{text}`?"))),
-        Some(_) => Err(fault(Code::BadUrl, what, "write `file:FOLDER`, for example `file:lake`")),
+        Some(_) => Err(fault(Code::BadUrl, what, "write `file:FOLDER`, for example `file:lake`, or `s3://BUCKET/PREFIX`")),
+    }
+}
+
+/// What stands behind `s3:`: a bucket, and below which prefix of it the lake's folders lie.
+fn bucket(path: &str, rest: &str) -> Result<LakeUrl, Fault> {
+    let (bucket, prefix) = rest.trim_start_matches("//").split_once('/').unwrap_or((rest.trim_start_matches("//"), ""));
+    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    if !rest.starts_with("//") || !(3..=63).contains(&bucket.len()) || !bucket.bytes().all(legal) {
+        let help = "write `s3://BUCKET/PREFIX`; a bucket's name has 3 to 63 of a–z, 0–9, `-` and `.`; a server goes to `lake.s3.endpoint`";
+        return Err(fault(Code::BadUrl, format!("`{path}` names no bucket: \"s3:{rest}\""), help));
+    }
+    let prefix = prefix.trim_matches('/');
+    let plain = |part: &str| {
+        !part.is_empty()
+            && part != "."
+            && part != ".."
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-=".contains(&byte))
+    };
+    if !prefix.is_empty() && !prefix.split('/').all(plain) {
+        let help = "a prefix is made of A–Z, a–z, 0–9, `.`, `_`, `-` and `=`, in parts with `/` between them";
+        return Err(fault(Code::BadUrl, format!("`{path}` has a prefix that cannot be: \"{prefix}\""), help));
+    }
+    Ok(LakeUrl::Bucket { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+}
+
+/// The URL of a server: `https://host:port`, no more.
+pub(crate) fn endpoint(path: &str, text: &str) -> Result<Value, Fault> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let host = rest.map(|rest| rest.trim_end_matches('/')).unwrap_or_default();
+    if host.contains('@') {
+        let help = "keys go to `access_key_id` and `secret_access_key`, by reference";
+        return Err(fault(Code::BadUrl, format!("`{path}` has a user in it"), help));
+    }
+    if host.is_empty() || host.contains(['/', '?', '#', ' ']) {
+        let help = "write the scheme, the host and the port, as `https://s3.example.com:9000`; the bucket stands in `lake.url`";
+        return Err(fault(Code::BadUrl, format!("`{path}` is no server's URL: \"{text}\""), help));
+    }
+    Ok(Value::Text(text.trim_end_matches('/').to_owned()))
+}
+
+/// Where a secret is: what is no reference may be the secret itself, so it is not repeated.
+pub(crate) fn secret(path: &str, text: &str) -> Result<Value, Fault> {
+    match text.split_once(':') {
+        Some(("env" | "file", name)) if !name.trim().is_empty() => Ok(Value::Text(text.to_owned())),
+        _ => {
+            let help = vec![
+                "a configuration is copied and shown: it says where a secret is, not what it is".to_owned(),
+                "write `env:NAME` for an environment variable or `file:PATH` for a file that has nothing else in it".to_owned(),
+            ];
+            Err((Code::BadSecret, format!("`{path}` is not a reference to a secret"), help))
+        }
+    }
+}
+
+pub(crate) fn switch(path: &str, text: &str) -> Result<Value, Fault> {
+    match text {
+        "true" => Ok(Value::Bool(true)),
+        "false" => Ok(Value::Bool(false)),
+        _ => Err(fault(Code::UnknownChoice, format!("`{path}` cannot be \"{text}\""), "valid here: `true` and `false`")),
     }
 }
 

@@ -1,14 +1,16 @@
 //! Takes values from the layers, and notes every mistake and every origin on the way.
 
+use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use kassa_model::Code;
+use kassa_model::{Code, Secret};
 
 use crate::config::Encoding;
 use crate::given::{Given, Layer, Raw};
 use crate::keys;
-use crate::kind::{Kind, Value};
+use crate::kind::{Kind, LakeUrl, Value};
+use crate::load::read_bounded;
 use crate::mistake::Mistake;
 use crate::origin::{Entry, Origin, Origins};
 
@@ -19,13 +21,19 @@ pub(crate) struct Reader {
     layers: [Layer; 3],
     config_dir: PathBuf,
     working_dir: PathBuf,
+    env: Vec<(OsString, OsString)>,
     pub(crate) mistakes: Vec<Mistake>,
     origins: Origins,
 }
 
 impl Reader {
-    pub(crate) fn new(layers: [Layer; 3], config_dir: PathBuf, working_dir: PathBuf, mistakes: Vec<Mistake>) -> Self {
-        Self { layers, config_dir, working_dir, mistakes, origins: Origins::default() }
+    pub(crate) fn new(
+        layers: [Layer; 3],
+        (config_dir, working_dir): (PathBuf, PathBuf),
+        env: Vec<(OsString, OsString)>,
+        mistakes: Vec<Mistake>,
+    ) -> Self {
+        Self { layers, config_dir, working_dir, env, mistakes, origins: Origins::default() }
     }
 
     pub(crate) fn into_parts(self) -> (Vec<Mistake>, Origins) {
@@ -98,6 +106,8 @@ impl Reader {
         match (kind, value, &given.raw) {
             (Kind::Folder | Kind::File, Value::Text(text), _) => quoted(&self.resolve(text, &given.origin).to_string_lossy()),
             (Kind::Count { .. }, Value::Number(number), _) => number.to_string(),
+            (_, Value::Bool(boolean), _) => boolean.to_string(),
+            (_, _, Raw::Boolean(boolean)) => boolean.to_string(),
             (_, _, Raw::Text(text)) => quoted(text),
             (_, _, Raw::Integer(digits)) => digits.clone(),
             (_, _, Raw::Other(what)) => (*what).to_owned(),
@@ -149,6 +159,42 @@ impl Reader {
         match self.value(path) {
             Some(Value::Duration(duration)) => duration,
             _ => Duration::ZERO,
+        }
+    }
+
+    pub(crate) fn switch(&mut self, path: &str) -> bool {
+        matches!(self.value(path), Some(Value::Bool(true)))
+    }
+
+    pub(crate) fn lake_url(&mut self, path: &str) -> Option<LakeUrl> {
+        match self.value(path)? {
+            Value::Lake(url) => Some(url),
+            _ => None,
+        }
+    }
+
+    /// The secret that a key refers to. `None`: none is given, or it cannot be read, and then the mistake is noted.
+    pub(crate) fn secret(&mut self, path: &str) -> Option<Secret> {
+        let reference = self.text(path)?;
+        let (value, found) = match reference.split_once(':') {
+            Some(("env", name)) => {
+                let held = self.env.iter().find(|(held, _)| held == name);
+                (held.and_then(|(_, value)| value.to_str()).map(str::to_owned), format!("the environment variable {name}"))
+            }
+            Some((_, file)) => {
+                let file = self.resolve(file, &self.origin(path, &Origin::Default));
+                let text = read_bounded(&file).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+                (text.map(|text| text.trim_end_matches(['\n', '\r']).to_owned()), format!("the file {}", file.display()))
+            }
+            None => (None, reference.clone()),
+        };
+        match value.filter(|value| !value.is_empty()) {
+            Some(value) => Some(Secret::new(reference, value)),
+            None => {
+                let what = format!("`{path}` refers to a secret that is not there: {found} is missing, empty or no text");
+                self.complain(path, Code::BadSecret, what, &["set it for the process that runs kassa, or name another"]);
+                None
+            }
         }
     }
 

@@ -20,6 +20,7 @@ and a [page](../errors/README.md); `kassa check` looks for them without running 
   `KASSA__STREAMS__ORDERS__FORMAT=csv`. They change streams and lookups that the file has, and make none.
 - **Flags**: `--data-dir DIR` sets `data_dir`, `--listen ADDRESS` sets `server.listen`.
 - **Sizes** are whole numbers with `B`, `kB`, `MB`, `GB`, `TB`, `KiB`, `MiB`, `GiB` or `TiB`. **Durations** are numbers with `ms`, `s`, `m`, `h` or `d`.
+- **Secrets** are given by reference, `env:NAME` or `file:PATH`, and never shown.
 - **Relative paths** start at the configuration file's folder (at the working folder, where an environment variable or flag gives them); the
   folders in URLs start at `data_dir`.
 - **Names** of streams and lookups are made of a–z, 0–9 and single `_`.
@@ -54,7 +55,9 @@ fn noun(kind: Kind) -> String {
         Kind::TimeZone => "time zone".into(),
         Kind::Currency => "currency".into(),
         Kind::Country => "country".into(),
-        Kind::SourceUrl | Kind::LakeUrl => "URL".into(),
+        Kind::SourceUrl | Kind::LakeUrl | Kind::Endpoint => "URL".into(),
+        Kind::Secret => "`env:NAME`, `file:PATH`".into(),
+        Kind::Switch => "`true`, `false`".into(),
         Kind::Address => "address:port".into(),
         Kind::Bytes { min, max } => format!("size, {} to {}", size(min), size(max)),
         Kind::Count { min, max } => format!("number, {min} to {max}"),
@@ -96,12 +99,15 @@ fn markdown() -> String {
 /// The line `word = value`, as a comment where it is not a default that holds for everyone.
 fn assignment(word: &str, key: &Key) -> String {
     let value = match (key.kind, key.default) {
-        (Kind::Count { .. }, Some(default)) => default.to_owned(),
+        (Kind::Count { .. } | Kind::Switch, Some(default)) => default.to_owned(),
         (_, Some(default)) => toml::Value::String(default.to_owned()).to_string(),
         (Kind::OneOf(choices), None) => format!("\"{}\"", choices[0]),
         (Kind::Sql, None) => "\"SELECT … FROM input\"".to_owned(),
         (Kind::File, None) if word == "map_file" => "\"orders.sql\"".to_owned(),
         (Kind::File, None) => "\"orders.csv.gz\"".to_owned(),
+        (Kind::Secret, None) => "\"env:NAME\"".to_owned(),
+        (Kind::Endpoint, None) => "\"https://s3.example.com\"".to_owned(),
+        (_, None) if word == "region" => "\"eu-west-1\"".to_owned(),
         (_, None) if word == "key" => "\"order_id\"".to_owned(),
         (_, None) => "\"NAME\"".to_owned(),
     };
@@ -120,6 +126,8 @@ fn default_toml() -> String {
         }
         for (word, key) in keys::of_section(section.name) {
             out.extend(wrapped(key.doc, 120).map(|line| format!("{comment}# {line}\n")));
+            // What has no default is shown, and not set.
+            let comment = if key.default.is_none() { "# " } else { comment };
             out += &format!("{comment}{}\n", assignment(word, key));
         }
     }

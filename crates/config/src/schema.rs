@@ -2,15 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::keys::{self, Key, SECTIONS};
+use crate::keys::{self, Key, SECTIONS, Section};
 use crate::kind::Kind;
 
 /// JSON Schema, draft 2020-12.
 pub fn schema() -> Value {
     let mut properties = properties("");
     for section in SECTIONS.iter().skip(1) {
-        let table = json!({"type": "object", "description": section.doc, "additionalProperties": false, "properties": properties_of(section.name)});
+        let table = table(section);
         match section.name.strip_suffix(".*") {
+            None if section.name.contains('.') => continue,
             None => properties.insert(section.name.to_owned(), table),
             Some(word) => properties.insert(
                 word.to_owned(),
@@ -33,7 +34,13 @@ fn properties(section: &str) -> Map<String, Value> {
 }
 
 fn properties_of(section: &str) -> Value {
-    Value::Object(properties(section))
+    let mut properties = properties(section);
+    properties.extend(keys::in_section(section).map(|(word, inner)| (word.to_owned(), table(inner))));
+    Value::Object(properties)
+}
+
+fn table(section: &Section) -> Value {
+    json!({"type": "object", "description": section.doc, "additionalProperties": false, "properties": properties_of(section.name)})
 }
 
 fn required(section: &str, mut table: Value) -> Value {
@@ -51,11 +58,15 @@ fn property(key: &Key) -> Value {
         Kind::Bytes { min, max } => {
             json!({"type": ["string", "integer"], "pattern": "^[0-9]+ *(([kKmMgGtT][iI]?)?[bB])?$", "minimum": min, "maximum": max})
         }
+        Kind::Switch => json!({"type": "boolean"}),
+        Kind::Secret => json!({"type": "string", "pattern": "^(env|file):."}),
         _ => json!({"type": "string", "minLength": 1}),
     };
     property["description"] = json!(key.doc);
     if let Some(default) = key.default {
-        property["default"] = default.parse::<u64>().map_or_else(|_| json!(default), |number| json!(number));
+        let number =
+            default.parse::<u64>().map(|number| json!(number)).or_else(|_| default.parse::<bool>().map(|truth| json!(truth)));
+        property["default"] = number.unwrap_or_else(|_| json!(default));
     }
     property
 }

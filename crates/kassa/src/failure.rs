@@ -4,6 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::{fmt, io};
 
+use kassa_lake::Refused;
 use kassa_model::Code;
 use kassa_pipeline::SinkError;
 use kassa_source::file::FileError;
@@ -92,7 +93,9 @@ fn judged(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
     }
     if let Some(error) = cause.downcast_ref::<kassa_lake::LogError>() {
         return Some(of_store(match error {
+            kassa_lake::LogError::Io(error) if error.kind() == io::ErrorKind::TimedOut => Code::StoreUnreachable,
             kassa_lake::LogError::Io(_) => Code::StorageFailed,
+            kassa_lake::LogError::Refused(refused) => return Some((Code::StoreRefused, Some(refused.fix.clone()))),
             kassa_lake::LogError::Corrupt(_) => Code::LakeCorrupt,
             kassa_lake::LogError::Fenced(_) => Code::Fenced,
             kassa_lake::LogError::Encode(_) => Code::Defect,
@@ -102,9 +105,14 @@ fn judged(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
         return Some(of_store(match error {
             SinkError::Unavailable(_) => Code::StorageFailed,
             SinkError::Fenced(_) | SinkError::Rewound(_) => Code::Fenced,
-            SinkError::Invalid(_) => Code::Defect,
+            SinkError::Invalid(_) => Code::StoreRefused,
             SinkError::Corrupt(_) => Code::LakeCorrupt,
         }));
     }
-    cause.downcast_ref::<io::Error>().map(|_| (Code::StorageFailed, None))
+    let error = cause.downcast_ref::<io::Error>()?;
+    Some(match Refused::of(error) {
+        Some(refused) => (Code::StoreRefused, Some(refused.fix.clone())),
+        None if error.kind() == io::ErrorKind::TimedOut => (Code::StoreUnreachable, None),
+        None => (Code::StorageFailed, None),
+    })
 }

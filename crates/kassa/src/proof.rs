@@ -49,7 +49,7 @@ fn finding(problem: &Problem) -> Option<Finding> {
 
 /// Proves the lake of a configuration. `at_work`: a pipeline may be writing, so that one sink may lag behind another.
 pub fn proof(config: &Config, at_work: bool) -> anyhow::Result<Proof> {
-    let lake = Lake::of(config);
+    let lake = Lake::of(config)?;
     let mut stage = lake.bare_stage(config, None)?;
     let subject = Subject { store: lake.store.as_ref(), shop: &config.shop, contracts: &lake.contracts, at_work };
     Ok(prove::prove(subject, &mut LogOf(config.data_dir.clone()), &mut stage)?)

@@ -72,7 +72,7 @@ impl Service {
         // The port first: if it is taken, nothing has been touched.
         let listener = http.then(|| listen(config)).transpose()?;
         let lock = Lock::take(&config.data_dir)?;
-        let lake = Lake::of(config);
+        let lake = Lake::of(config)?;
         let log = feed::open_log(config, &lake)?;
         let (figures, positions) =
             kassa_lake::figures::figures(lake.store.as_ref(), &config.shop).context("could not read the lake")?;

@@ -1,6 +1,6 @@
 //! Loads the configuration that a command's flags name.
 
-use kassa_config::{Config, LoadOptions, Mistake, Mistakes, Origins, Override, Stream};
+use kassa_config::{Config, LakePlace, LoadOptions, Mistake, Mistakes, Origins, Override, Stream};
 use kassa_model::Code;
 
 use crate::cli::Place;
@@ -40,8 +40,10 @@ pub fn examine(place: &Place) -> anyhow::Result<(Vec<String>, Mistakes)> {
 /// The configuration of a command that reads what is there already. Where nothing is, it says so: the folder may be another.
 pub fn reading(place: &Place) -> anyhow::Result<Config> {
     let config = config(place)?;
-    if !config.lake.dir.is_dir() {
-        eprintln!("note: there is no lake yet at {}", config.lake.dir.display());
+    if let LakePlace::Folder(dir) = &config.lake.place
+        && !dir.is_dir()
+    {
+        eprintln!("note: there is no lake yet at {}", dir.display());
     }
     Ok(config)
 }

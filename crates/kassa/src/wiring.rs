@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
-use kassa_config::{Config, Encoding, Format as Written, Mapping as Sql, Mistake, Mistakes};
-use kassa_lake::{ArchiveSink, Derived, Folder, StarSink, Store, maintain, recover};
+use kassa_config::{Config, Encoding, Format as Written, LakePlace, Mapping as Sql, Mistake, Mistakes};
+use kassa_lake::{ArchiveSink, Derived, Folder, S3, S3Keys, S3Options, StarSink, Store, maintain, recover};
 use kassa_mapping::{Lookups, Mapping, MappingError, TableError, TableFile};
 use kassa_model::time::{Clock, SystemClock};
 use kassa_model::{Code, Contract};
@@ -23,17 +24,27 @@ const INDEX_BYTES: usize = 64 << 20;
 /// What every command that touches the lake needs.
 pub struct Lake {
     pub store: Arc<dyn Store>,
+    /// The same store, if it is a bucket.
+    bucket: Option<S3>,
     pub contracts: HashMap<Arc<str>, Contract>,
     pub clock: Arc<dyn Clock>,
 }
 
 impl Lake {
-    pub fn of(config: &Config) -> Self {
+    pub fn of(config: &Config) -> anyhow::Result<Self> {
         let contracts = config.streams.iter().map(|stream| (Arc::from(stream.topic.as_str()), stream.contract)).collect();
-        Self { store: Arc::new(Folder::new(&config.lake.dir)), contracts, clock: Arc::new(SystemClock) }
+        let (store, bucket): (Arc<dyn Store>, _) = match &config.lake.place {
+            LakePlace::Folder(dir) => (Arc::new(Folder::new(dir)), None),
+            LakePlace::S3(s3) => {
+                let bucket = S3::open(&bucket(s3, &config.data_dir)).context("could not open the lake")?;
+                (Arc::new(bucket.clone()), Some(bucket))
+            }
+        };
+        Ok(Self { store, bucket, contracts, clock: Arc::new(SystemClock) })
     }
 
     pub fn sinks(&self, config: &Config) -> anyhow::Result<Vec<Box<dyn Sink>>> {
+        self.may_write()?;
         let options = maintenance(config);
         let of_archive = maintain::Options { zstd_level: config.archive.zstd_level, ..options.clone() };
         let topics: Vec<Arc<str>> = self.contracts.keys().cloned().collect();
@@ -42,6 +53,11 @@ impl Lake {
         let star =
             StarSink::open(&self.store, self.contracts.clone(), Arc::clone(&self.clock)).context("could not open the lake")?;
         Ok(vec![Box::new(archive.maintained(of_archive)), Box::new(star.maintained(options))])
+    }
+
+    /// Says what a writer lacks before anything is read.
+    pub fn may_write(&self) -> anyhow::Result<()> {
+        self.bucket.as_ref().map_or(Ok(()), |bucket| bucket.may_write()).context("could not open the lake")
     }
 
     /// The tables that follow from others.
@@ -79,6 +95,27 @@ impl Lake {
         };
         let index = Index::new(&options).context("could not open the dedupe index")?;
         Ok(Stage::new(&config.shop, index, streams))
+    }
+}
+
+/// How long a bucket's server may be away before the sinks hear of it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn bucket(s3: &kassa_config::S3, data_dir: &Path) -> S3Options {
+    let keys = s3.keys.clone().map(|keys| S3Keys {
+        access_key_id: keys.access_key_id,
+        secret_access_key: keys.secret_access_key,
+        session_token: keys.session_token,
+    });
+    S3Options {
+        bucket: s3.bucket.clone(),
+        prefix: s3.prefix.clone(),
+        endpoint: s3.endpoint.clone(),
+        region: s3.region.clone(),
+        path_style: s3.path_style,
+        keys,
+        scratch: data_dir.join("tmp"),
+        patience: PATIENCE,
     }
 }
 

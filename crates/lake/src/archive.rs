@@ -69,6 +69,18 @@ impl ArchiveSink {
         Self { properties, maintainer: Some(Maintainer::new(options)), ..self }
     }
 
+    /// Ends commits that were not answered: they count before anything is committed again.
+    fn settle_commits(&mut self) -> Result<(), LogError> {
+        for table in self.tables.values_mut() {
+            if table.settle()? {
+                for (partition, next) in table.positions().iter() {
+                    self.positions.advance(partition, next);
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn maintain(&mut self) {
         if let Some(maintainer) = &mut self.maintainer {
             let now = self.clock.now();
@@ -137,6 +149,7 @@ impl Sink for ArchiveSink {
     }
 
     fn commit(&mut self, batches: &[Arc<Batch>]) -> Result<(), SinkError> {
+        self.settle_commits()?;
         let mut topics: BTreeMap<Arc<str>, Vec<&Arc<Batch>>> = BTreeMap::new();
         for batch in batches {
             topics.entry(Arc::clone(&batch.records().partition.topic)).or_default().push(batch);
@@ -150,6 +163,7 @@ impl Sink for ArchiveSink {
     }
 
     fn settle(&mut self) -> Result<(), SinkError> {
+        self.settle_commits()?;
         self.maintain();
         Ok(())
     }

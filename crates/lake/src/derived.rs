@@ -41,6 +41,9 @@ pub struct Derived {
     clock: Arc<dyn Clock>,
 }
 
+/// How often a refresh is begun again that another process overtook.
+const ATTEMPTS: usize = 3;
+
 /// What the derived tables are made from.
 #[derive(Debug, Clone)]
 pub(crate) struct Basis {
@@ -68,6 +71,19 @@ impl Derived {
 
     /// Brings every derived table up to what the lake accounts for. Whether any had to be changed.
     pub fn refresh(&mut self) -> Result<bool, LogError> {
+        for _ in 1..ATTEMPTS {
+            match self.refresh_once() {
+                // Another process has derived them meanwhile: what it left undone is done on top of it.
+                Err(LogError::Fenced(_)) => {}
+                result => return result,
+            }
+        }
+        self.refresh_once()
+    }
+
+    fn refresh_once(&mut self) -> Result<bool, LogError> {
+        self.calendar.take_in()?;
+        self.sessions.table.refresh()?;
         let now = self.clock.now();
         let mut changed = false;
         // The files of the facts stay while they are read; what is replaced here may go at once.

@@ -1,6 +1,8 @@
 //! A reader's lease: while it is held, maintenance deletes no data file, so that a long reading sees one version to its end.
 //!
 //! It is a lock that readers share, on a file in the lake's folder. A reader that dies loses it with its process.
+//!
+//! In a bucket there is none: nobody can tell there whether a reader is at work, so every file stays as long as a lease could last.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -16,7 +18,7 @@ pub struct Lease(#[expect(dead_code, reason = "held, not read")] Option<File>);
 impl Lease {
     /// Takes a share. Where there is no lake yet, or none may be written to, there is nothing to protect it from.
     pub fn take(store: &dyn Store) -> io::Result<Self> {
-        let path = store.local_path(FILE);
+        let Some(path) = store.lock_file(FILE) else { return Ok(Self(None)) };
         match File::options().create(true).truncate(false).write(true).open(&path) {
             Ok(file) => file.lock_shared().map(|()| Self(Some(file))),
             Err(error) if is_nothing_to_protect(error.kind()) => Ok(Self(None)),
@@ -30,9 +32,10 @@ fn is_nothing_to_protect(kind: io::ErrorKind) -> bool {
     matches!(kind, NotFound | PermissionDenied | ReadOnlyFilesystem)
 }
 
-/// Does `work` if no reader holds a lease, and lets none take one meanwhile. `None`: one does.
+/// Does `work` if no reader holds a lease, and lets none take one meanwhile. `None`: one does, or it cannot be known.
 pub(crate) fn without_readers<T>(store: &dyn Store, work: impl FnOnce() -> T) -> io::Result<Option<T>> {
-    let file = match File::options().write(true).open(store.local_path(FILE)) {
+    let Some(path) = store.lock_file(FILE) else { return Ok(None) };
+    let file = match File::options().write(true).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(work())),
         Err(error) => return Err(error),

@@ -11,6 +11,7 @@ pub mod maintain;
 pub mod prove;
 pub mod read;
 pub mod recover;
+pub mod s3;
 pub mod star;
 pub mod store;
 #[cfg(test)]
@@ -19,5 +20,6 @@ mod testing;
 pub use archive::ArchiveSink;
 pub use delta::LogError;
 pub use derived::Derived;
+pub use s3::{Keys as S3Keys, S3, S3Options};
 pub use star::StarSink;
-pub use store::{Folder, Store};
+pub use store::{Folder, Refused, Store};

@@ -125,12 +125,18 @@ impl Maintainer {
         match self.maintain(table, now) {
             Ok(done) if done == Done::default() => {}
             Ok(done) => tracing::debug!(table = folder, done.merged, done.checkpoint, done.deleted, "maintained"),
+            // Another process has maintained it: its work is as good as ours.
+            Err(LogError::Fenced(_)) => self.rest(&folder, now),
             Err(error) => {
                 tracing::error!(table = folder, %error, "could not maintain the table; its rows are safe, its files pile up");
-                if let Some(upkeep) = self.tables.get_mut(&folder) {
-                    upkeep.rests_until = now + REST;
-                }
+                self.rest(&folder, now);
             }
+        }
+    }
+
+    fn rest(&mut self, folder: &str, now: i64) {
+        if let Some(upkeep) = self.tables.get_mut(folder) {
+            upkeep.rests_until = now + REST;
         }
     }
 
@@ -157,7 +163,10 @@ impl Maintainer {
 
 impl Upkeep {
     fn begin(table: &DeltaTable, now: i64) -> Result<Self, LogError> {
-        checkpoint::drop_unreadable(table)?;
+        // Where others write too, one that is newer than what was read is theirs, and whole.
+        if !table.store().is_shared() {
+            checkpoint::drop_unreadable(table)?;
+        }
         Ok(Self { checkpoint: table.snapshot().checkpoint, sweep: Sweep::begin(table, now)?, merging: None, rests_until: 0 })
     }
 
@@ -195,12 +204,19 @@ impl Upkeep {
         Ok(slice.len())
     }
 
-    fn checkpoint(&mut self, table: &DeltaTable, options: &Options) -> Result<Option<u64>, LogError> {
-        let version = table.snapshot().version.unwrap_or(0);
-        let entries = self.checkpoint.map_or(version + 1, |checkpoint| version - checkpoint);
-        if entries < options.checkpoint_entries {
+    fn checkpoint(&mut self, table: &mut DeltaTable, options: &Options) -> Result<Option<u64>, LogError> {
+        let is_due = |held: Option<u64>, table: &DeltaTable| {
+            let version = table.snapshot().version.unwrap_or(0);
+            held.map_or(version + 1, |checkpoint| version.saturating_sub(checkpoint)) >= options.checkpoint_entries
+        };
+        if is_due(self.checkpoint, table) && table.store().is_shared() {
+            table.refresh()?;
+            self.checkpoint = self.checkpoint.max(checkpoint::newest(table)?);
+        }
+        if !is_due(self.checkpoint, table) {
             return Ok(None);
         }
+        let version = table.snapshot().version.unwrap_or(0);
         checkpoint::write(table)?;
         self.checkpoint = Some(version);
         checkpoint::trim_log(table, version, options)?;

@@ -1,6 +1,7 @@
 //! Reads a table's rows file by file, in bounded memory, as plain types.
 
-use std::fs::File;
+use std::error::Error;
+use std::io;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -9,11 +10,12 @@ use arrow_schema::{Schema, SchemaRef};
 use kassa_model::{Table, star};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 
 use crate::delta::{Add, LogError};
-use crate::store::Store;
+use crate::store::{Object, Refused, Store};
 
 /// Rows of a batch read at once, and their bytes: fewer rows where they are large.
 const ROWS: usize = 16 * 1024;
@@ -29,17 +31,15 @@ pub fn file(
     columns: &[&str],
     take: &mut dyn FnMut(RecordBatch) -> Result<(), LogError>,
 ) -> Result<(), LogError> {
-    let path = store.local_path(&format!("{folder}/{}", add.path));
     let corrupt = |error: &dyn std::fmt::Display| LogError::Corrupt(format!("{folder}/{}: {error}", add.path));
-    let opened = File::open(&path).map_err(|error| corrupt(&error))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(|error| corrupt(&error))?;
+    let builder = opened(store, folder, add)?;
     let wanted = projected(schema, columns);
     let held: Vec<&str> = wanted.fields().iter().map(|field| field.name().as_str()).collect();
     let mask = ProjectionMask::columns(builder.parquet_schema(), held);
     let rows = batch_rows(builder.metadata());
     let reader = builder.with_projection(mask).with_batch_size(rows).build().map_err(|error| corrupt(&error))?;
     for batch in reader {
-        let batch = batch.map_err(|error| corrupt(&error))?;
+        let batch = batch.map_err(|error| unreadable(folder, add, ParquetError::from(error)))?;
         take(conform(&batch, &wanted).map_err(|error| corrupt(&error))?)?;
     }
     Ok(())
@@ -48,8 +48,7 @@ pub fn file(
 /// The least and the greatest value of an INT32 column of one data file; none where it has no value.
 pub(crate) fn int_bounds(store: &dyn Store, folder: &str, add: &Add, column: &str) -> Result<Option<(i32, i32)>, LogError> {
     let corrupt = |error: &dyn std::fmt::Display| LogError::Corrupt(format!("{folder}/{}: {error}", add.path));
-    let opened = File::open(store.local_path(&format!("{folder}/{}", add.path))).map_err(|error| corrupt(&error))?;
-    let metadata = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(|error| corrupt(&error))?;
+    let metadata = opened(store, folder, add)?;
     let mut bounds: Option<(i32, i32)> = None;
     for group in metadata.metadata().row_groups() {
         let chunk = group.columns().iter().find(|chunk| chunk.column_path().string() == column);
@@ -62,6 +61,35 @@ pub(crate) fn int_bounds(store: &dyn Store, folder: &str, add: &Add, column: &st
         }
     }
     Ok(bounds)
+}
+
+fn opened(store: &dyn Store, folder: &str, add: &Add) -> Result<ParquetRecordBatchReaderBuilder<Object>, LogError> {
+    let path = format!("{folder}/{}", add.path);
+    let object = store.open(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => LogError::Corrupt(format!("{path}: {error}")),
+        _ => LogError::from(error),
+    })?;
+    ParquetRecordBatchReaderBuilder::try_new(object).map_err(|error| unreadable(folder, add, error))
+}
+
+/// A file that is damaged, or a store that did not give it.
+fn unreadable(folder: &str, add: &Add, error: ParquetError) -> LogError {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+    while let Some(held) = cause {
+        if let Some(lost) = held.downcast_ref::<io::Error>() {
+            return LogError::from(same(lost));
+        }
+        cause = held.source();
+    }
+    LogError::Corrupt(format!("{folder}/{}: {error}", add.path))
+}
+
+/// The same error once more: causes are lent, not given.
+fn same(error: &io::Error) -> io::Error {
+    match Refused::of(error) {
+        Some(refused) => io::Error::new(error.kind(), refused.clone()),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
 }
 
 fn batch_rows(metadata: &ParquetMetaData) -> usize {

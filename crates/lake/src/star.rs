@@ -66,6 +66,18 @@ impl StarSink {
         Self { maintainer: Some(Maintainer::new(options)), ..self }
     }
 
+    /// Ends commits that were not answered: they count before anything is committed again.
+    fn settle_commits(&mut self) -> Result<(), LogError> {
+        for part in self.parts.values_mut() {
+            if part.table.settle()? {
+                for (partition, next) in part.table.positions().iter() {
+                    part.reached.advance(partition, next);
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn maintain(&mut self) {
         if let Some(maintainer) = &mut self.maintainer {
             let now = self.clock.now();
@@ -190,6 +202,7 @@ impl Sink for StarSink {
     }
 
     fn commit(&mut self, batches: &[Arc<Batch>]) -> Result<(), SinkError> {
+        self.settle_commits()?;
         for batch in batches {
             self.contract(&batch.records().partition.topic)?;
         }
@@ -203,6 +216,7 @@ impl Sink for StarSink {
     }
 
     fn settle(&mut self) -> Result<(), SinkError> {
+        self.settle_commits()?;
         for part in self.parts.values_mut() {
             let moved = moved(&part.table, &part.reached);
             if !moved.is_empty() {

@@ -4,7 +4,20 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::UNIX_EPOCH;
+
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+use url::Url;
+
+pub use self::object::Object;
+pub(crate) use self::object::Whole;
+pub use self::refused::Refused;
+
+mod object;
+mod refused;
 
 /// Writes an object's bytes, one after the other.
 pub type WriteObject<'w> = dyn FnMut(&mut (dyn Write + Send)) -> io::Result<()> + 'w;
@@ -30,8 +43,55 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Makes durable what somebody else (the Delta library) wrote under a folder.
     fn sync_folder(&self, folder: &str) -> io::Result<()>;
 
-    /// Where an object is, for readers that open files themselves.
-    fn local_path(&self, path: &str) -> PathBuf;
+    /// Several objects, in the order of their paths.
+    fn get_all(&self, paths: &[String]) -> io::Result<Vec<Vec<u8>>> {
+        paths.iter().map(|path| self.get(path)).collect()
+    }
+
+    /// How large an object is, and when it was written.
+    fn about(&self, path: &str) -> io::Result<About>;
+
+    /// Opens an object for a reader that wants parts of it.
+    fn open(&self, path: &str) -> io::Result<Object>;
+
+    /// The same objects, for libraries that do their own reading and writing.
+    fn shared(&self) -> io::Result<Shared>;
+
+    /// A file that processes of this machine can lock, if the store has any.
+    fn lock_file(&self, name: &str) -> Option<PathBuf>;
+
+    /// Whether processes of other machines use it too, of which nothing is known here.
+    fn is_shared(&self) -> bool {
+        self.lock_file("").is_none()
+    }
+
+    /// A folder of this machine for what does not fit into memory. It need not exist.
+    fn scratch(&self) -> PathBuf;
+}
+
+/// What a store says of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct About {
+    pub bytes: u64,
+    /// µs UTC, by the store's own clock.
+    pub modified: i64,
+}
+
+/// A store's objects as libraries see them.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    pub objects: Arc<dyn ObjectStore>,
+    /// The folder of all paths; ends with a slash.
+    pub url: Url,
+    /// The part of the URL's path that is not the bucket's: what the objects' own names begin with.
+    pub prefix: String,
+}
+
+impl Shared {
+    /// The URL of an object.
+    pub fn url_of(&self, path: &str) -> io::Result<Url> {
+        self.url.join(path).map_err(io::Error::other)
+    }
 }
 
 /// Bytes gathered for one write of a large object.
@@ -151,7 +211,28 @@ impl Store for Folder {
         sync(&folder)
     }
 
-    fn local_path(&self, path: &str) -> PathBuf {
-        self.root.join(path)
+    fn about(&self, path: &str) -> io::Result<About> {
+        let held = fs::metadata(self.root.join(path))?;
+        let modified = held.modified()?.duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
+        Ok(About { bytes: held.len(), modified: i64::try_from(modified.as_micros()).unwrap_or(i64::MAX) })
+    }
+
+    fn open(&self, path: &str) -> io::Result<Object> {
+        Object::of_file(File::open(self.root.join(path))?)
+    }
+
+    fn shared(&self) -> io::Result<Shared> {
+        let root = std::path::absolute(&self.root)?;
+        let url = Url::from_directory_path(&root).map_err(|()| io::Error::other(format!("{} has no URL", root.display())))?;
+        let prefix = url.path().trim_matches('/').to_owned();
+        Ok(Shared { objects: Arc::new(LocalFileSystem::new()), url, prefix })
+    }
+
+    fn lock_file(&self, name: &str) -> Option<PathBuf> {
+        Some(self.root.join(name))
+    }
+
+    fn scratch(&self) -> PathBuf {
+        self.root.join(".spill")
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::store::{Folder, Store, WriteObject};
+use crate::store::{About, Folder, Object, Shared, Store, WriteObject};
 
 /// A folder that leaves durability out, for tests that commit by the thousand, and that can be told to fail at its n-th change.
 #[derive(Debug)]
@@ -92,11 +92,27 @@ impl Store for Fast {
         self.change()
     }
 
-    fn local_path(&self, path: &str) -> PathBuf {
+    fn about(&self, path: &str) -> io::Result<About> {
+        self.folder.about(path)
+    }
+
+    fn open(&self, path: &str) -> io::Result<Object> {
         let meddler = self.meddler.0.lock().unwrap_or_else(PoisonError::into_inner).take_if(|_| path.ends_with(".parquet"));
         if let Some(meddle) = meddler {
             meddle();
         }
-        self.folder.local_path(path)
+        self.folder.open(path)
+    }
+
+    fn shared(&self) -> io::Result<Shared> {
+        self.folder.shared()
+    }
+
+    fn lock_file(&self, name: &str) -> Option<PathBuf> {
+        self.folder.lock_file(name)
+    }
+
+    fn scratch(&self) -> PathBuf {
+        self.folder.scratch()
     }
 }

@@ -54,6 +54,7 @@ codes! {
     MissingKey = "C022", "a required key is missing";
     NotAFolder = "C023", "the data folder is not a folder";
     BadLookup = "C024", "a reference table cannot be used";
+    BadSecret = "C025", "a secret cannot be read, or is written out";
 
     /// Another process holds the lake's lock.
     LakeLocked = "K001", "the lake is locked by another process";
@@ -88,6 +89,10 @@ codes! {
     TooManyAtOnce = "K019", "too many requests at once";
     /// HTTP 500.
     Defect = "K020", "a defect of kassa";
+    /// Wrong credentials, missing rights, no such bucket: the operator must change something first.
+    StoreRefused = "K021", "a store refuses what kassa needs";
+    /// Time-outs, 503, a connection refused, after all retries.
+    StoreUnreachable = "K022", "a store cannot be reached";
 }
 
 impl fmt::Display for Code {

@@ -16,6 +16,7 @@ use kassa_analytics::{Basis, Figure, Figures, Query, catalogue};
 use kassa_lake::delta::Snapshot;
 use kassa_lake::lease::Lease;
 use kassa_lake::read::folder_of;
+use kassa_lake::store::Shared;
 use kassa_lake::{LogError, Store};
 use kassa_model::{Shop, Table, star};
 
@@ -53,10 +54,12 @@ impl Session {
     /// Registers what `sql` names and nothing else: a lake has many tables, and each costs a reading of its log.
     pub async fn open(store: &dyn Store, shop: &Shop, sql: &str) -> Result<Self, SqlError> {
         let lease = Lease::take(store).map_err(LogError::from)?;
-        let context = empty(&store.local_path(".spill"))?;
+        let context = empty(&store.scratch())?;
+        let shared = store.shared().map_err(LogError::from)?;
+        context.register_object_store(&shared.url, Arc::clone(&shared.objects));
         let named = Named::by(&context, sql)?;
         for table in Table::ALL.into_iter().filter(|table| named.has(table.name())) {
-            register(&context, store, table).await?;
+            register(&context, store, &shared, table).await?;
         }
         for (name, sql) in VIEWS.iter().filter(|(name, _)| named.has(name)) {
             let frame = context.sql(sql).await?;
@@ -120,7 +123,7 @@ impl Named {
     }
 }
 
-async fn register(context: &SessionContext, store: &dyn Store, table: Table) -> Result<(), SqlError> {
+async fn register(context: &SessionContext, store: &dyn Store, shared: &Shared, table: Table) -> Result<(), SqlError> {
     let folder = folder_of(table);
     let snapshot = Snapshot::load(store, &folder)?;
     let schema = star::stored(&table.schema());
@@ -128,12 +131,9 @@ async fn register(context: &SessionContext, store: &dyn Store, table: Table) -> 
         context.register_table(table.name(), Arc::new(MemTable::try_new(Arc::clone(&schema), vec![vec![]])?))?;
         return Ok(());
     }
-    let paths: Vec<String> = snapshot
-        .files
-        .values()
-        .map(|add| store.local_path(&format!("{folder}/{}", add.path)).to_string_lossy().into_owned())
-        .collect();
-    let frame = context.read_parquet(paths, ParquetReadOptions::default().schema(&schema)).await?;
+    let urls = snapshot.files.values().map(|add| shared.url_of(&format!("{folder}/{}", add.path)).map(String::from));
+    let urls = urls.collect::<std::io::Result<Vec<String>>>().map_err(LogError::from)?;
+    let frame = context.read_parquet(urls, ParquetReadOptions::default().schema(&schema)).await?;
     context.register_table(table.name(), frame.into_view())?;
     Ok(())
 }

@@ -62,12 +62,28 @@ fn only_this_machine_listens() {
 #[test]
 fn urls_open_what_this_build_has() {
     check("source.url", "log:a/b", "Text(\"a/b\")");
-    check("lake.url", "file:///srv/lake", "Text(\"/srv/lake\")");
-    check("lake.url", "file:/srv/lake", "Text(\"/srv/lake\")");
+    check("lake.url", "file:///srv/lake", "Lake(Folder(\"/srv/lake\"))");
+    check("lake.url", "file:/srv/lake", "Lake(Folder(\"/srv/lake\"))");
+    check("lake.url", "s3://shop-lake/a/b/", "Lake(Bucket { bucket: \"shop-lake\", prefix: \"a/b\" })");
+    check("lake.url", "s3://shop-lake", "Lake(Bucket { bucket: \"shop-lake\", prefix: \"\" })");
+    check("lake.url", "s3a://shop-lake/x", "C010: did you mean `s3://shop-lake/x`?");
+    for text in ["s3:", "s3:bucket", "s3://", "s3://Shop", "s3:///a", "s3://key:secret@shop-lake"] {
+        let help = "C010: write `s3://BUCKET/PREFIX`; a bucket's name has 3 to 63 of a–z, 0–9, `-` and `.`; a server goes to `lake.s3.endpoint`";
+        check("lake.url", text, help);
+    }
+    for text in ["s3://shop-lake/a//b", "s3://shop-lake/../x", "s3://shop-lake/a b"] {
+        let help = "C010: a prefix is made of A–Z, a–z, 0–9, `.`, `_`, `-` and `=`, in parts with `/` between them";
+        check("lake.url", text, help);
+    }
+    check("lake.s3.endpoint", "https://s3.example.com:9000/", "Text(\"https://s3.example.com:9000\")");
+    check("lake.s3.endpoint", "https://me:pw@host", "C010: keys go to `access_key_id` and `secret_access_key`, by reference");
+    let help = "C010: write the scheme, the host and the port, as `https://s3.example.com:9000`; the bucket stands in `lake.url`";
+    for text in ["", "s3.example.com", "https://", "https://host/bucket", "ftp://host"] {
+        check("lake.s3.endpoint", text, help);
+    }
     check("lake.url", "file://host/lake", "C010: a local folder has no host: write `file:FOLDER` or `file:///ABSOLUTE/FOLDER`");
     check("lake.url", "file:", "C010: write `file:FOLDER`");
     check("lake.url", "lake", "C010: did you mean `file:lake`?");
-    check("lake.url", "s3://bucket", "C010: this build writes the lake to a local folder, not to S3: write `file:FOLDER`");
     check("source.url", "file:x.csv", "C010: files are read by `kassa replay --stream NAME FILE…`; leave `log:log` here");
     check(
         "source.url",

@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::*;
-use crate::config::{Encoding, Format};
+use crate::config::{Encoding, Format, LakePlace};
 use crate::{DEFAULT_TOML, keys};
 
 struct Case {
@@ -61,7 +61,7 @@ fn an_empty_file_is_the_defaults() {
     let (config, origins) = case.right();
     let data = case.dir.path().join("data");
     assert_eq!(config.data_dir, data);
-    assert_eq!((config.log.dir, config.lake.dir), (data.join("log"), data.join("lake")));
+    assert_eq!((config.log.dir, config.lake.place), (data.join("log"), LakePlace::Folder(data.join("lake"))));
     assert_eq!((config.shop.zone_name.as_str(), config.shop.currency.code()), ("Europe/London", "GBP"));
     assert_eq!((config.log.segment_bytes, config.log.capacity_bytes), (64 << 20, 16 << 30));
     assert_eq!((config.collector.max_body_bytes, config.collector.max_record_bytes), (64 << 20, 1 << 20));
@@ -89,7 +89,7 @@ fn default_toml_as_a_file_changes_nothing() {
     let with_file = show(&case.right().1);
     fs::write(case.dir.path().join("kassa.toml"), "").unwrap();
     assert_eq!(with_file, show(&case.right().1));
-    let fixed = keys::KEYS.iter().filter(|key| !key.path.contains('*'));
+    let fixed = keys::KEYS.iter().filter(|key| !key.path.contains('*') && key.default.is_some());
     for key in fixed {
         assert!(with_file.iter().any(|line| line.starts_with(&format!("{} = ", key.path))), "{} has no default", key.path);
     }
@@ -125,7 +125,10 @@ fn a_path_starts_where_it_was_written() {
         LoadOptions { path: Some("shop/my.toml".into()), working_dir: case.dir.path().into(), ..Default::default() };
     let (config, origins) = Config::load(&options).unwrap();
     assert_eq!(config.data_dir, case.dir.path().join("kept/data"));
-    assert_eq!((config.log.dir, config.lake.dir), (case.dir.path().join("kept/data/log"), PathBuf::from("/srv/lake")));
+    assert_eq!(
+        (config.log.dir, config.lake.place),
+        (case.dir.path().join("kept/data/log"), LakePlace::Folder(PathBuf::from("/srv/lake")))
+    );
     assert_eq!(config.file, Some(shop.join("my.toml")));
     assert_eq!(origins.get("data_dir").unwrap().value, format!("\"{}\"", case.dir.path().join("kept/data").display()));
     options.overrides = vec![Override { key: "data_dir".into(), value: "here".into(), flag: "--data-dir".into() }];
@@ -220,7 +223,7 @@ format = \"json\"
 delimiter = \";\"
 dedupe_window = \"7\"
 [lake]
-url = \"s3://bucket/x\"
+url = \"s3a://bucket/x\"
 commit_rows = \"7\"
 ",
     )
@@ -290,9 +293,9 @@ commit_rows = \"7\"
          = a duration is numbers with ms, s, m, h or d, for example `7d`
          = see docs/errors/C007.md
 
-         error[C010]: `lake.url` is no lake of this build: \"s3://bucket/x\"
+         error[C010]: `lake.url` is no lake of this build: \"s3a://bucket/x\"
          --> kassa.toml:15:7
-         = this build writes the lake to a local folder, not to S3: write `file:FOLDER`
+         = did you mean `s3://bucket/x`?
          = see docs/errors/C010.md
 
          error[C005]: `lake.commit_rows` takes a number, not text
@@ -421,4 +424,59 @@ fn mistakes_are_json_too() {
              "variable": null, "flag": null, "help": ["did you mean `listen`?"], "page": "docs/errors/C003.md"},
         ])
     );
+}
+
+const BUCKET: &str =
+    "[lake]\nurl = \"s3://shop-lake/a/b/\"\n[lake.s3]\nendpoint = \"http://127.0.0.1:9000/\"\npath_style = true\n";
+
+#[test]
+fn a_bucket_has_a_server_and_keys_by_reference() {
+    let keys = "access_key_id = \"env:S3_ID\"\nsecret_access_key = \"file:s3.key\"\n";
+    let case = given(&format!("{BUCKET}{keys}")).file("s3.key", "wJalrXUtnFEMI\n").env("S3_ID", "AKIAEXAMPLE");
+    let (config, origins) = case.right();
+    let LakePlace::S3(s3) = &config.lake.place else { panic!("{:?}", config.lake.place) };
+    assert_eq!((s3.bucket.as_str(), s3.prefix.as_str(), s3.path_style), ("shop-lake", "a/b", true));
+    assert_eq!((s3.endpoint.as_deref(), s3.region.as_deref()), (Some("http://127.0.0.1:9000"), None));
+    let held = s3.keys.as_ref().unwrap();
+    assert_eq!((held.access_key_id.expose(), held.secret_access_key.expose()), ("AKIAEXAMPLE", "wJalrXUtnFEMI"));
+    assert_eq!(config.lake.place.to_string(), "s3://shop-lake/a/b");
+    assert_eq!(origins.get("lake.s3.secret_access_key").unwrap().value, "\"file:s3.key\"");
+    let shown = format!("{config:?} {origins:?}");
+    assert!(!shown.contains("wJalr") && !shown.contains("AKIA"), "{shown}");
+}
+
+#[test]
+fn a_secret_that_is_written_out_is_refused_and_not_repeated() {
+    for value in ["\"wJalrXUtnFEMI\"", "12345678", "\"env:\"", "{ a = \"wJalrXUtnFEMI\" }", "[\"wJalrXUtnFEMI\"]"] {
+        let case =
+            given(&format!("{BUCKET}access_key_id = \"env:S3_ID\"\nsecret_access_key = {value}\n")).env("S3_ID", "AKIAEXAMPLE");
+        let told = case.wrong();
+        assert!(told.contains("error[C025]: `lake.s3.secret_access_key` is not a reference to a secret"), "{told}");
+        assert!(!told.contains("wJalr") && !told.contains("12345678"), "{told}");
+    }
+}
+
+#[test]
+fn mistakes_of_a_bucket_lie_with_what_was_given() {
+    check_short(
+        &format!("{BUCKET}access_key_id = \"env:NOT_SET\"\n"),
+        &[
+            "C022 6:17: `lake.s3.access_key_id` is given without `lake.s3.secret_access_key`",
+            "C025 6:17: `lake.s3.access_key_id` refers to a secret that is not there: the environment variable NOT_SET is missing, empty \
+             or no text",
+        ],
+    );
+    check_short(
+        "[lake]\nurl = \"s3://shop-lake\"\n[lake.s3]\nendpoint = \"http://s3.example.com\"\n",
+        &["C010 4:12: `lake.s3.endpoint` is neither `https://` nor on this machine"],
+    );
+    check_short(
+        "[lake.s3]\nregion = \"eu-west-1\"\n",
+        &["C019 2:10: `lake.s3.region` has no effect: the lake is a local folder"],
+    );
+    check_short("[lake.s3]\nregio = \"x\"\n", &["C003 2:1: unknown key `regio` in [lake.s3]"]);
+    check_short("[lake]\ns3 = 1\n", &["C005 2:6: `lake.s3` is a section, not a value"]);
+    let open = "[lake]\nurl = \"s3://shop-lake\"\n[lake.s3]\nendpoint = \"http://s3.example.com\"\nallow_http = true\n";
+    given(open).right();
+    given("[lake]\nurl = \"s3://shop-lake\"\n").env("KASSA__LAKE__S3__PATH_STYLE", "true").right();
 }

@@ -12,6 +12,7 @@ fn every_key_is_in_the_schema() {
             [section, "*", word] => {
                 table(section)["patternProperties"]["^[a-z][a-z0-9]*(_[a-z0-9]+)*$"]["properties"][word].clone()
             }
+            [section, inner, word] => table(section)["properties"][inner]["properties"][word].clone(),
             [section, word] => table(section)["properties"][word].clone(),
             _ => panic!("{}", key.path),
         };

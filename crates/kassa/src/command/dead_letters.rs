@@ -51,7 +51,7 @@ fn id(letter: &Letter) -> String {
 pub fn list(args: &DeadLettersList) -> anyhow::Result<()> {
     let config = settings::reading(&args.place)?;
     known(&config, &args.chosen)?;
-    let lake = Lake::of(&config);
+    let lake = Lake::of(&config)?;
     let (mut rows, mut reasons, mut all) = (Vec::new(), BTreeMap::<String, usize>::new(), 0_usize);
     letters::each(lake.store.as_ref(), &mut |letter| {
         if wanted(&letter, &args.chosen) {
@@ -79,7 +79,7 @@ pub fn list(args: &DeadLettersList) -> anyhow::Result<()> {
 }
 
 pub fn show(args: &DeadLettersShow) -> anyhow::Result<()> {
-    let lake = Lake::of(&settings::reading(&args.place)?);
+    let lake = Lake::of(&settings::reading(&args.place)?)?;
     let mut found = None;
     letters::each(lake.store.as_ref(), &mut |letter| {
         if id(&letter) == args.id {
@@ -138,7 +138,7 @@ pub fn replay(args: &DeadLettersReplay) -> anyhow::Result<()> {
     let config = settings::config(&args.place)?;
     known(&config, &args.chosen)?;
     let _lock = Lock::take(&config.data_dir)?;
-    let lake = Lake::of(&config);
+    let lake = Lake::of(&config)?;
     let mut stage = lake.stage(&config)?;
     let mut done = Replayed::default();
     // Those that have been looked at and are there still: they come first again.

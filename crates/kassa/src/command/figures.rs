@@ -14,7 +14,7 @@ pub fn figures(args: &Figures) -> anyhow::Result<()> {
         |error| Failure::new(Code::UnknownFigure, error.to_string()).hint("`kassa figures` lists all figures and groupings"),
     )?;
     let config = settings::reading(&args.place)?;
-    let lake = Lake::of(&config);
+    let lake = Lake::of(&config)?;
     let (figures, positions) = kassa_lake::figures::figures(lake.store.as_ref(), &config.shop)?;
     let answer = figures.answer(&query).map_err(|error| Failure::new(Code::UnknownFigure, error.to_string()))?;
     if args.format == Format::Json {

@@ -35,7 +35,7 @@ pub fn replay(args: &Replay) -> anyhow::Result<()> {
     let stream = settings::stream(&config, &args.stream)?;
     let _lock = Lock::take(&config.data_dir)?;
     let started = Instant::now();
-    let lake = Lake::of(&config);
+    let lake = Lake::of(&config)?;
     let cadence = |sink| Cadence { sink, interval: COMMIT_INTERVAL, records: config.lake.commit_rows };
     let sinks = lake.sinks(&config)?.into_iter().map(cadence).collect();
     let mut topology = Topology::start(lake.stage(&config)?, sinks, &[], &lake.clock)?;

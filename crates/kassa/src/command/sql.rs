@@ -10,7 +10,7 @@ use crate::{output, settings};
 
 pub fn sql(args: &Sql) -> anyhow::Result<()> {
     let config = settings::reading(&args.place)?;
-    let lake = Lake::of(&config);
+    let lake = Lake::of(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let rows = runtime.block_on(async {
         let session = Session::open(lake.store.as_ref(), &config.shop, &args.query).await?;

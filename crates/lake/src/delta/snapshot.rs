@@ -33,6 +33,9 @@ pub struct Snapshot {
 /// How often a table that cannot be read is listed anew.
 const ATTEMPTS: usize = 3;
 
+/// Log entries that are asked for at once.
+const ENTRIES: usize = 256;
+
 /// The name of a log entry.
 pub fn entry_name(version: u64) -> String {
     format!("{version:020}.json")
@@ -48,6 +51,14 @@ impl Snapshot {
             }
         }
         Self::read(store, folder)
+    }
+
+    /// What the checkpoint of a version says.
+    pub(crate) fn of_checkpoint(store: &dyn Store, folder: &str, version: u64) -> Result<Self, LogError> {
+        let log = format!("{folder}/_delta_log");
+        let mut snapshot = Self::default();
+        snapshot.read_checkpoint(store, &log, version, &store.list(&log)?)?;
+        Ok(snapshot)
     }
 
     fn read(store: &dyn Store, folder: &str) -> Result<Self, LogError> {
@@ -72,16 +83,18 @@ impl Snapshot {
 
     fn read_entries(mut self, store: &dyn Store, folder: &str, names: &[String]) -> Result<Self, LogError> {
         let log = format!("{folder}/_delta_log");
-        let mut next = self.version.map_or(0, |version| version + 1);
-        for version in names.iter().filter_map(|name| entry_version(name)) {
-            if version < next {
-                continue;
+        let first = self.version.map_or(0, |version| version + 1);
+        let newer: Vec<u64> = names.iter().filter_map(|name| entry_version(name)).filter(|version| *version >= first).collect();
+        for (version, wanted) in newer.iter().zip(first..) {
+            if *version != wanted {
+                return Err(LogError::Corrupt(format!("{folder}: log entry {wanted} is missing")));
             }
-            if version > next {
-                return Err(LogError::Corrupt(format!("{folder}: log entry {next} is missing")));
+        }
+        for versions in newer.chunks(ENTRIES) {
+            let paths: Vec<String> = versions.iter().map(|version| format!("{log}/{}", entry_name(*version))).collect();
+            for ((version, path), bytes) in versions.iter().zip(&paths).zip(store.get_all(&paths)?) {
+                self.apply(*version, &lines(path, &bytes)?);
             }
-            self.apply_entry(store, &log, version)?;
-            next = version + 1;
         }
         Ok(self)
     }
@@ -89,7 +102,7 @@ impl Snapshot {
     /// Applies one log entry on top of this version.
     pub fn apply_entry(&mut self, store: &dyn Store, log: &str, version: u64) -> Result<Vec<Line>, LogError> {
         let path = format!("{log}/{}", entry_name(version));
-        let lines = action::from_entry(&store.get(&path)?).map_err(|error| LogError::Corrupt(format!("{path}: {error}")))?;
+        let lines = lines(&path, &store.get(&path)?)?;
         self.apply(version, &lines);
         Ok(lines)
     }
@@ -159,6 +172,10 @@ impl Snapshot {
             }
         }
     }
+}
+
+fn lines(path: &str, bytes: &[u8]) -> Result<Vec<Line>, LogError> {
+    action::from_entry(bytes).map_err(|error| LogError::Corrupt(format!("{path}: {error}")))
 }
 
 /// The version of a checkpoint, by its file's name.

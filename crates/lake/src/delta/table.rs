@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow_schema::SchemaRef;
 use kassa_model::time::Clock;
@@ -13,14 +14,17 @@ use uuid::Uuid;
 
 use super::action::{self, Add, Format, Line, Metadata, Protocol, Remove, Txn};
 use super::schema;
-use super::snapshot::{Snapshot, entry_name};
-use crate::store::Store;
+use super::snapshot::{Snapshot, checkpoint_version, entry_name, entry_version};
+use crate::store::{Refused, Store};
 
 /// Why a table could not be read or committed to.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     #[error("could not reach the store")]
-    Io(#[from] io::Error),
+    Io(#[source] io::Error),
+    /// The operator must change something first.
+    #[error("{}", .0.what)]
+    Refused(Refused),
     #[error("{0}")]
     Corrupt(String),
     #[error("{0} was moved on by another writer")]
@@ -29,10 +33,20 @@ pub enum LogError {
     Encode(String),
 }
 
+impl From<io::Error> for LogError {
+    fn from(error: io::Error) -> Self {
+        match Refused::of(&error) {
+            Some(refused) => Self::Refused(refused.clone()),
+            None => Self::Io(error),
+        }
+    }
+}
+
 impl From<LogError> for SinkError {
     fn from(error: LogError) -> Self {
         match error {
             LogError::Io(cause) => SinkError::Unavailable(cause.to_string()),
+            LogError::Refused(refused) => SinkError::Invalid(format!("{}: {}", refused.what, refused.fix)),
             LogError::Corrupt(what) | LogError::Encode(what) => SinkError::Corrupt(what),
             LogError::Fenced(_) => SinkError::Fenced(error.to_string()),
         }
@@ -64,7 +78,20 @@ pub struct DeltaTable {
     spec: TableSpec,
     snapshot: Snapshot,
     clock: Arc<dyn Clock>,
+    unanswered: Option<Commit>,
 }
+
+/// What one log entry says, whichever version it becomes.
+#[derive(Debug, Clone)]
+struct Commit {
+    info: Line,
+    lines: Vec<Line>,
+    begun: Instant,
+}
+
+/// The files of a commit that took longer than this to be answered may have been swept as leftovers by another process: they are looked
+/// for first. Less than any lease.
+const FILES_ARE_SAFE: Duration = Duration::from_secs(20 * 60);
 
 /// A name that no other file of the table has, in the folder of its partition.
 pub(crate) fn file_path(partition_values: &BTreeMap<String, Option<String>>) -> String {
@@ -107,7 +134,7 @@ fn remove(add: &Add, now: i64, data_change: bool) -> Line {
 impl DeltaTable {
     pub fn open(store: Arc<dyn Store>, spec: TableSpec, clock: Arc<dyn Clock>) -> Result<Self, LogError> {
         let snapshot = Snapshot::load(store.as_ref(), &spec.folder)?;
-        Ok(Self { store, spec, snapshot, clock })
+        Ok(Self { store, spec, snapshot, clock, unanswered: None })
     }
 
     pub fn spec(&self) -> &TableSpec {
@@ -183,29 +210,124 @@ impl DeltaTable {
         })
     }
 
-    /// Puts one log entry on top of the newest version. Entries that others put meanwhile are read first: one that moved a
-    /// position of ours fences us, any other is none of our business.
+    /// Puts one log entry on top of the newest version.
     fn commit(&mut self, lines: Vec<Line>, operation: &str) -> Result<(), LogError> {
-        let log = format!("{}/_delta_log", self.spec.folder);
-        let info = json!({"timestamp": self.clock.now() / 1000, "operation": operation, "engineInfo": concat!("kassa/", env!("CARGO_PKG_VERSION"))});
+        // An entry is known by its `txnId`: two that say the same are still told apart.
+        let info = json!({"timestamp": self.clock.now() / 1000, "operation": operation, "txnId": Uuid::new_v4().to_string(),
+            "engineInfo": concat!("kassa/", env!("CARGO_PKG_VERSION"))});
         let info = Line { commit_info: Some(info), ..Line::default() };
+        self.answer(Commit { info, lines, begun: Instant::now() }, false)
+    }
+
+    /// Brings a commit to its end whose answer was lost or never came: it is in the log, or it is put there now, as it was. To be called
+    /// before anything is built on [`DeltaTable::positions`] after an error. Whether there was one.
+    pub fn settle(&mut self) -> Result<bool, LogError> {
+        match self.unanswered.take() {
+            Some(commit) => self.answer(commit, true).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    fn answer(&mut self, commit: Commit, is_repeated: bool) -> Result<(), LogError> {
+        let result = self.put_entry(&commit, is_repeated);
+        // The store may have taken it all the same, or take it yet.
+        if matches!(result, Err(LogError::Io(_) | LogError::Refused(_))) {
+            self.unanswered = Some(commit);
+        }
+        result
+    }
+
+    /// Entries that others put meanwhile are read first: one that moved a position of ours fences us, any other is none of our business.
+    fn put_entry(&mut self, commit: &Commit, is_repeated: bool) -> Result<(), LogError> {
+        let log = format!("{}/_delta_log", self.spec.folder);
         loop {
             let version = self.snapshot.version.map_or(0, |version| version + 1);
-            let mut entry = vec![info.clone()];
+            let mut entry = vec![commit.info.clone()];
             if version == 0 {
-                entry.extend(self.creation());
+                entry.extend(self.creation(&commit.info));
             }
-            entry.extend(lines.iter().cloned());
+            entry.extend(commit.lines.iter().cloned());
             let bytes = action::to_entry(&entry).map_err(|error| LogError::Encode(error.to_string()))?;
+            self.holds_files(commit)?;
             crash::point("lake.before_log_entry");
-            if self.store.put_new(&format!("{log}/{}", entry_name(version)), &bytes)? {
+            let path = format!("{log}/{}", entry_name(version));
+            if self.store.put_new(&path, &bytes)? || is_repeated && self.store.get(&path)? == bytes {
                 crash::point("lake.after_log_entry");
-                self.snapshot.apply(version, &entry);
+                if self.follows(&log, version)? {
+                    self.snapshot.apply(version, &entry);
+                    return Ok(());
+                }
+                // It lies where entries have been trimmed: no reader will ever see it.
+                self.store.delete(&path)?;
+            } else if let Some(theirs) = self.theirs(&log, version)? {
+                self.fence(&commit.lines, &theirs)?;
+                continue;
+            }
+            self.overtaken(&commit.lines)?;
+        }
+    }
+
+    /// The entry that another writer put at a version, applied. `None`: it has been trimmed already.
+    fn theirs(&mut self, log: &str, version: u64) -> Result<Option<Vec<Line>>, LogError> {
+        match self.snapshot.apply_entry(self.store.as_ref(), log, version) {
+            Err(LogError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            result => result.map(Some),
+        }
+    }
+
+    /// Whether the entry before a new one is there. Where it is not, others have come so far meanwhile that they trimmed it, and with it the
+    /// entry whose place the new one took.
+    fn follows(&self, log: &str, version: u64) -> Result<bool, LogError> {
+        let Some(before) = version.checked_sub(1) else {
+            return Ok(!self.store.list(log)?.iter().any(|name| checkpoint_version(name).is_some()));
+        };
+        match self.store.about(&format!("{log}/{}", entry_name(before))) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads the table anew, as the entries between are gone, and looks whether it still is where the commit begins.
+    fn overtaken(&mut self, ours: &[Line]) -> Result<(), LogError> {
+        let newest = Snapshot::load(self.store.as_ref(), &self.spec.folder)?;
+        let held = &self.snapshot;
+        let moved = |txn: &Txn| newest.txns.get(&txn.app_id) != held.txns.get(&txn.app_id);
+        let is_stale = ours.iter().any(|our| {
+            our.txn.as_ref().is_some_and(moved) || our.remove.as_ref().is_some_and(|gone| !newest.files.contains_key(&gone.path))
+        });
+        self.snapshot = newest;
+        if is_stale { Err(LogError::Fenced(self.spec.name.clone())) } else { Ok(()) }
+    }
+
+    /// A commit that waited for long names files that another process may have taken for leftovers.
+    fn holds_files(&self, commit: &Commit) -> Result<(), LogError> {
+        if commit.begun.elapsed() < FILES_ARE_SAFE {
+            return Ok(());
+        }
+        for add in commit.lines.iter().filter_map(|line| line.add.as_ref()) {
+            if let Err(error) = self.store.about(&format!("{}/{}", self.spec.folder, add.path)) {
+                let swept = error.kind() == io::ErrorKind::NotFound;
+                return Err(if swept { LogError::Fenced(self.spec.name.clone()) } else { error.into() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what other writers have committed.
+    pub fn refresh(&mut self) -> Result<(), LogError> {
+        self.settle()?;
+        let log = format!("{}/_delta_log", self.spec.folder);
+        let next = self.snapshot.version.map_or(0, |version| version + 1);
+        let names = self.store.list(&log)?;
+        let newer = names.iter().filter_map(|name| entry_version(name)).filter(|version| *version >= next);
+        for (want, version) in (next..).zip(newer.collect::<Vec<_>>()) {
+            if version != want || self.theirs(&log, version)?.is_none() {
+                self.snapshot = Snapshot::load(self.store.as_ref(), &self.spec.folder)?;
                 return Ok(());
             }
-            let theirs = self.snapshot.apply_entry(self.store.as_ref(), &log, version)?;
-            self.fence(&lines, &theirs)?;
         }
+        Ok(())
     }
 
     fn fence(&self, ours: &[Line], theirs: &[Line]) -> Result<(), LogError> {
@@ -217,26 +339,34 @@ impl DeltaTable {
             let remove = line.remove.as_ref();
             remove.is_some_and(|gone| ours.iter().any(|our| our.remove.as_ref().is_some_and(|our| our.path == gone.path)))
         };
-        if theirs.iter().any(|line| moved(line) || removed(line)) {
+        // A table whose columns another writer has changed is opened anew by a program that knows them.
+        let changed = |line: &Line| {
+            let schema = line.meta_data.as_ref().map(|metadata| metadata.schema_string.as_str());
+            schema.is_some_and(|schema| schema != schema::to_delta(&self.spec.schema))
+        };
+        if theirs.iter().any(|line| moved(line) || removed(line) || changed(line)) {
             return Err(LogError::Fenced(self.spec.name.clone()));
         }
         Ok(())
     }
 
-    fn creation(&self) -> [Line; 2] {
+    fn creation(&self, info: &Line) -> [Line; 2] {
+        // The same commit is the same bytes, however often it is tried.
+        let id = info.commit_info.as_ref().and_then(|info| info["txnId"].as_str()).unwrap_or_default();
+        let created = info.commit_info.as_ref().and_then(|info| info["timestamp"].as_i64());
         let configuration = [
             // Replaced files are deleted by kassa itself, soon; tombstones would only fatten the checkpoints.
             ("delta.deletedFileRetentionDuration", "interval 10 minutes"),
             ("delta.logRetentionDuration", "interval 1 hours"),
         ];
         let metadata = Metadata {
-            id: Uuid::new_v4().to_string(),
+            id: id.to_owned(),
             name: Some(self.spec.name.clone()),
             format: Format { provider: "parquet".to_owned(), options: BTreeMap::new() },
             schema_string: schema::to_delta(&self.spec.schema),
             partition_columns: self.spec.partition_columns.clone(),
             configuration: configuration.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
-            created_time: Some(self.clock.now() / 1000),
+            created_time: created,
         };
         let protocol = Protocol { min_reader_version: 1, min_writer_version: 2 };
         [Line { protocol: Some(protocol), ..Line::default() }, Line { meta_data: Some(metadata), ..Line::default() }]

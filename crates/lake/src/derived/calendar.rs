@@ -44,6 +44,12 @@ impl CalendarTables {
         Self { basis, dates, times, years: Years::default() }
     }
 
+    /// Takes in what other processes have written.
+    pub(super) fn take_in(&mut self) -> Result<(), LogError> {
+        self.dates.refresh()?;
+        self.times.refresh()
+    }
+
     /// The tables that had to be written, with the files that they had before.
     pub(super) fn refresh(&mut self) -> Result<Vec<(&mut DeltaTable, Vec<Add>)>, LogError> {
         let mut written = Vec::new();

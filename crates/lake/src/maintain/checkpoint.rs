@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deltalake_core::{DeltaTableError, checkpoints, open_table};
+use deltalake_core::{DeltaTableBuilder, DeltaTableError, checkpoints};
 use kassa_model::crash;
 use url::Url;
 
@@ -14,22 +14,21 @@ fn log_of(table: &DeltaTable) -> String {
     format!("{}/_delta_log", table.spec().folder)
 }
 
-/// Writes a checkpoint of the newest version. It is on the disk, and says what the log says, when this returns.
+/// Writes a checkpoint of the version that is held: others may have gone on. It is durable, and says what the log says, when this returns.
 pub(super) fn write(table: &DeltaTable) -> Result<(), LogError> {
     crash::point("maintain.before_checkpoint");
-    let folder = std::path::absolute(table.store().local_path(&table.spec().folder))?;
-    let url = Url::from_directory_path(&folder)
-        .map_err(|()| LogError::Encode(format!("{} is no place for a table", folder.display())))?;
+    let Some(version) = table.snapshot().version else { return Ok(()) };
+    let builder = builder(table)?.with_version(version);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let written: Result<(), DeltaTableError> = runtime.block_on(async {
-        let opened = Box::pin(open_table(url)).await?;
+        let opened = Box::pin(builder.load()).await?;
         Box::pin(checkpoints::create_checkpoint(&opened, None)).await
     });
     written.map_err(|error| LogError::Encode(format!("{}: no checkpoint: {error}", table.spec().name)))?;
     crash::point("maintain.after_checkpoint");
     table.store().sync_folder(&log_of(table))?;
     crash::point("maintain.after_checkpoint_synced");
-    let read = Snapshot::load(table.store().as_ref(), &table.spec().folder)?;
+    let read = Snapshot::of_checkpoint(table.store().as_ref(), &table.spec().folder, version)?;
     if !says_the_same(&read, table.snapshot()) {
         return Err(LogError::Corrupt(format!(
             "{}: the checkpoint of version {:?} is not what the log says",
@@ -38,6 +37,21 @@ pub(super) fn write(table: &DeltaTable) -> Result<(), LogError> {
         )));
     }
     Ok(())
+}
+
+/// The library's own view of the table.
+fn builder(table: &DeltaTable) -> Result<DeltaTableBuilder, LogError> {
+    let nowhere =
+        |error: &dyn std::fmt::Display| LogError::Encode(format!("{} is no place for a table: {error}", table.spec().folder));
+    let (shared, folder) = (table.store().shared()?, format!("{}/", table.spec().folder));
+    let url = shared.url_of(&folder)?;
+    if url.scheme() == "file" {
+        return DeltaTableBuilder::from_url(url).map_err(|error| nowhere(&error));
+    }
+    // To the library any store that it is handed is memory; all that it takes from the URL is where in it the table lies.
+    let place = Url::parse("memory:///").and_then(|root| root.join(url.path().trim_start_matches('/')));
+    let place = place.map_err(|error| nowhere(&error))?;
+    Ok(DeltaTableBuilder::from_url(place.clone()).map_err(|error| nowhere(&error))?.with_storage_backend(shared.objects, place))
 }
 
 fn says_the_same(read: &Snapshot, held: &Snapshot) -> bool {
@@ -69,6 +83,12 @@ pub(super) fn trim_log(table: &DeltaTable, version: u64, options: &Options) -> R
         }
     }
     Ok(())
+}
+
+/// The newest checkpoint that anybody has written.
+pub(super) fn newest(table: &DeltaTable) -> Result<Option<u64>, LogError> {
+    let names = table.store().list(&log_of(table))?;
+    Ok(names.iter().filter_map(|name| checkpoint_version(name)).max())
 }
 
 /// Deletes checkpoints that could not be read when the table was opened: torn ones, of a power cut before they were on the disk.

@@ -1,8 +1,7 @@
 //! Deletes data files that the table no longer has: those that a merge replaced, and what a crash left behind.
 
 use std::collections::VecDeque;
-use std::fs;
-use std::time::UNIX_EPOCH;
+use std::sync::Arc;
 
 use kassa_model::crash;
 
@@ -36,13 +35,14 @@ impl Sweep {
 
     /// Deletes what left the table longer ago than the retention, and the oldest of what is too much. While a reader holds a lease,
     /// only what is older than any lease may be.
-    pub(super) fn delete(&mut self, table: &DeltaTable, now: i64, options: &Options) -> Result<usize, LogError> {
+    pub(super) fn delete(&mut self, table: &mut DeltaTable, now: i64, options: &Options) -> Result<usize, LogError> {
         let old = self.leaving.iter().take_while(|(_, since)| now - since >= options.retention).count();
         let due = old.max(self.leaving.len().saturating_sub(options.kept_files));
         if due == 0 {
             return Ok(0);
         }
-        match lease::without_readers(table.store().as_ref(), || self.delete_oldest(table, due))? {
+        let store = Arc::clone(table.store());
+        match lease::without_readers(store.as_ref(), || self.delete_oldest(table, due))? {
             Some(deleted) => deleted,
             None => {
                 let old = self.leaving.iter().take_while(|(_, since)| now - since >= options.lease).count();
@@ -51,14 +51,22 @@ impl Sweep {
         }
     }
 
-    fn delete_oldest(&mut self, table: &DeltaTable, count: usize) -> Result<usize, LogError> {
+    fn delete_oldest(&mut self, table: &mut DeltaTable, count: usize) -> Result<usize, LogError> {
+        if count > 0 && table.store().is_shared() {
+            // What no entry named when it was found may be another writer's, who has committed it since.
+            table.refresh()?;
+        }
+        let mut deleted = 0;
         for _ in 0..count {
             let Some((path, _)) = self.leaving.front() else { break };
-            table.store().delete(&format!("{}/{path}", table.spec().folder))?;
-            crash::point("maintain.after_file_deleted");
+            if !table.snapshot().files.contains_key(path) {
+                table.store().delete(&format!("{}/{path}", table.spec().folder))?;
+                crash::point("maintain.after_file_deleted");
+                deleted += 1;
+            }
             self.leaving.pop_front();
         }
-        Ok(count)
+        Ok(deleted)
     }
 }
 
@@ -84,7 +92,5 @@ fn data_files(table: &DeltaTable) -> Result<Vec<String>, LogError> {
 }
 
 fn modified(table: &DeltaTable, path: &str) -> Option<i64> {
-    let held = fs::metadata(table.store().local_path(&format!("{}/{path}", table.spec().folder))).ok()?;
-    let since = held.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-    i64::try_from(since.as_micros()).ok()
+    table.store().about(&format!("{}/{path}", table.spec().folder)).ok().map(|held| held.modified)
 }

@@ -1,6 +1,5 @@
 //! Every file that a table's log names is there, as large as it says, and holds as many rows as it says.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -26,13 +25,13 @@ impl Prover<'_> {
 
     fn file(&mut self, site: Site, folder: &str, add: &Add) {
         let path = format!("{folder}/{}", add.path);
-        let Ok(file) = File::open(self.store.local_path(&path)) else {
+        let Ok(file) = self.store.open(&path) else {
             let detail = format!("{path} is named by the table's log and is not there");
             self.findings.push(site.in_folder(Kind::FileMissing, folder, detail));
             self.unreadable.insert(path);
             return;
         };
-        let size = i64::try_from(file.metadata().map_or(0, |metadata| metadata.len())).unwrap_or(i64::MAX);
+        let size = i64::try_from(file.bytes()).unwrap_or(i64::MAX);
         let rows = match ParquetRecordBatchReaderBuilder::try_new(file) {
             Ok(reader) => reader.metadata().file_metadata().num_rows(),
             Err(error) => {

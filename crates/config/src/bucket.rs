@@ -1,0 +1,70 @@
+//! Where the lake is: a folder, or a prefix of a bucket and how its server is spoken to.
+
+use std::path::Path;
+
+use kassa_model::Code;
+
+use crate::config::{LakePlace, S3, S3Keys};
+use crate::keys;
+use crate::kind::LakeUrl;
+use crate::reader::{Reader, absolute};
+
+pub(crate) fn place(reader: &mut Reader, data_dir: &Path) -> LakePlace {
+    let url = reader.lake_url("lake.url");
+    let s3 = s3(reader);
+    match url {
+        Some(LakeUrl::Bucket { bucket, prefix }) => LakePlace::S3(S3 { bucket, prefix, ..s3 }),
+        Some(LakeUrl::Folder(folder)) => {
+            has_no_effect(reader);
+            LakePlace::Folder(absolute(data_dir, &folder))
+        }
+        None => LakePlace::Folder(Path::new("").to_owned()),
+    }
+}
+
+fn s3(reader: &mut Reader) -> S3 {
+    let (endpoint, region) = (reader.text("lake.s3.endpoint"), reader.text("lake.s3.region"));
+    let (path_style, allow_http) = (reader.switch("lake.s3.path_style"), reader.switch("lake.s3.allow_http"));
+    if !allow_http && endpoint.as_deref().is_some_and(is_open_to_others) {
+        let what = "`lake.s3.endpoint` is neither `https://` nor on this machine".to_owned();
+        let help = [
+            "everybody on the way could read the shop's data: write `https://`",
+            "or, where the network is your own, `allow_http = true` in [lake.s3]",
+        ];
+        reader.complain("lake.s3.endpoint", Code::BadUrl, what, &help);
+    }
+    let keys = keys(reader);
+    S3 { bucket: String::new(), prefix: String::new(), endpoint, region, path_style, allow_http, keys }
+}
+
+/// One half of a pair of keys opens nothing.
+fn keys(reader: &mut Reader) -> Option<S3Keys> {
+    let [id, key, token] = ["access_key_id", "secret_access_key", "session_token"].map(|word| format!("lake.s3.{word}"));
+    let missing = [(&id, &key), (&key, &id), (&token, &id)];
+    let missing = missing.into_iter().find(|(given, other)| reader.given(given).is_some() && reader.given(other).is_none());
+    if let Some((given, other)) = missing {
+        let (given, what) = (given.clone(), format!("`{given}` is given without `{other}`"));
+        let help = ["both belong together; without any the usual keys of the environment are taken"];
+        reader.complain(&given, Code::MissingKey, what, &help);
+    }
+    let (access_key_id, secret_access_key, session_token) = (reader.secret(&id), reader.secret(&key), reader.secret(&token));
+    Some(S3Keys { access_key_id: access_key_id?, secret_access_key: secret_access_key?, session_token })
+}
+
+/// Whether what goes to this URL can be read on its way.
+fn is_open_to_others(endpoint: &str) -> bool {
+    let Some(rest) = endpoint.strip_prefix("http://") else { return false };
+    let host = match rest.strip_prefix('[') {
+        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
+        None => rest.split(':').next().unwrap_or_default(),
+    };
+    host != "localhost" && !host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn has_no_effect(reader: &mut Reader) {
+    let given = keys::of_section("lake.s3").map(|(word, _)| format!("lake.s3.{word}")).find(|key| reader.given(key).is_some());
+    if let Some(key) = given {
+        let what = format!("`{key}` has no effect: the lake is a local folder");
+        reader.complain(&key, Code::NoEffect, what, &["leave [lake.s3] out, or write `url = \"s3://BUCKET/PREFIX\"` in [lake]"]);
+    }
+}

@@ -1,0 +1,326 @@
+//! The lake in a bucket: each object put whole, each log entry by a conditional PUT.
+//!
+//! ```text
+//!  put_new ──PUT If-None-Match: *──┬─ 200 ─────────────────────────────► ours
+//!                                  ├─ 403, no bucket, wrong key ───────► Refused: the operator must act
+//!                                  └─ 412, 409, 503, no answer ─► GET ─┬─ our bytes ─► ours: the reply was lost
+//!                                        ▲                             ├─ others ────► theirs
+//!                                        └──── a growing pause ────────┴─ nothing    (for `patience` at most)
+//! ```
+//!
+//! Its requests run on a thread of their own, so that it can be used from any other, with or without an async runtime.
+
+mod connect;
+mod judge;
+mod upload;
+
+use std::fs;
+use std::future::Future;
+use std::io::{self, Seek, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use object_store::aws::AmazonS3;
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt, PutMode};
+use tokio::runtime::Runtime;
+use url::Url;
+
+pub use self::connect::{Keys, S3Options};
+use self::judge::Place;
+use self::upload::Upload;
+use crate::store::{About, Object, Refused, Shared, Store, Whole, WriteObject};
+
+/// Bytes of an object put in one request; more go in parts of so many.
+const PART: usize = 8 * 1024 * 1024;
+/// Bytes of an object's end that are fetched when it is opened: a Parquet file's footer, and whole small files.
+const TAIL: u64 = 64 * 1024;
+/// Bytes of an object that are held in memory when it is read; a larger one is kept in a file meanwhile.
+const HELD: u64 = 16 * 1024 * 1024;
+/// Requests at once, where several objects are asked for.
+const AT_ONCE: usize = 16;
+/// The first pause between two attempts, and the longest.
+const PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// What is asked of a server at the start: whether it keeps the condition of a PUT.
+const PROBE: &str = "_kassa/conditional-put";
+
+/// A prefix of a bucket. A clone is the same.
+#[derive(Debug, Clone)]
+pub struct S3 {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    client: Arc<AmazonS3>,
+    /// `None` only while it is dropped.
+    runtime: Option<Runtime>,
+    place: Place,
+    url: Url,
+    scratch: PathBuf,
+    patience: Duration,
+}
+
+/// Growing pauses, until patience ends.
+struct Pauses {
+    next: Duration,
+    until: Instant,
+}
+
+impl Pauses {
+    /// Waits. `false`: patience is at its end.
+    fn wait(&mut self) -> bool {
+        if Instant::now() + self.next > self.until {
+            return false;
+        }
+        std::thread::sleep(self.next);
+        self.next = (self.next * 2).min(LONGEST_PAUSE);
+        true
+    }
+}
+
+impl S3 {
+    /// Prepares the client. Nothing is asked of the server yet.
+    pub fn open(options: &S3Options) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("s3").enable_all().build()?;
+        let client = connect::client(options, runtime.handle())?;
+        let place = Place::of(options);
+        let url = Url::parse(&format!("{}/", place.url(""))).map_err(io::Error::other)?;
+        let (scratch, patience) = (options.scratch.clone(), options.patience);
+        let inner = Inner { client: Arc::new(client), runtime: Some(runtime), place, url, scratch, patience };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Asks the server for what a writer needs, so that what is missing is said before anything is read: the bucket, the keys, the
+    /// rights to list, to put and to get, and that a conditional PUT is one.
+    pub fn may_write(&self) -> io::Result<()> {
+        self.list("_kassa")?;
+        let mine = uuid::Uuid::new_v4().to_string();
+        if self.put_new(PROBE, mine.as_bytes())? && self.put_new(PROBE, b"another's")? {
+            return Err(Refused::error(
+                format!("{} overwrites an object in spite of `If-None-Match: *`", self.inner.place.server()),
+                "two writers would overwrite each other's commits: take a server that keeps conditional PUT",
+            ));
+        }
+        Ok(())
+    }
+
+    fn key(&self, path: &str) -> Path {
+        Path::from(self.inner.place.key(path))
+    }
+
+    fn pauses(&self) -> Pauses {
+        Pauses { next: PAUSE, until: Instant::now() + self.inner.patience }
+    }
+
+    /// Runs requests on this store's own thread and waits for them.
+    fn wait<T: Send + 'static>(&self, requests: impl Future<Output = T> + Send + 'static) -> io::Result<T> {
+        let (sender, receiver) = sync_channel(1);
+        let runtime = self.inner.runtime.as_ref().ok_or_else(|| io::Error::other("the store is closed"))?;
+        runtime.spawn(async move {
+            // Whoever waited may have gone.
+            sender.send(requests.await).unwrap_or_default();
+        });
+        receiver.recv().map_err(|_| io::Error::other("the store's thread has ended"))
+    }
+
+    /// The same, of requests about one object.
+    fn ask<T: Send + 'static>(
+        &self,
+        (verb, path): (&'static str, &str),
+        requests: impl Future<Output = object_store::Result<T>> + Send + 'static,
+    ) -> io::Result<T> {
+        self.wait(requests)?.map_err(|error| self.inner.place.judge(&error, verb, path))
+    }
+
+    fn put_if_absent(&self, path: &str, bytes: Bytes) -> io::Result<()> {
+        let (client, key) = (Arc::clone(&self.inner.client), self.key(path));
+        self.ask(("PUT", path), async move { client.put_opts(&key, bytes.into(), PutMode::Create.into()).await })?;
+        Ok(())
+    }
+
+    /// Does what only reads until it is done whole: a body that breaks off is fetched again.
+    fn patiently<T>(&self, read: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        let mut pauses = self.pauses();
+        loop {
+            match read() {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && pauses.wait() => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn fetch(&self, path: &str, range: Option<GetRange>) -> io::Result<(u64, Bytes)> {
+        let (client, key) = (Arc::clone(&self.inner.client), self.key(path));
+        self.patiently(|| {
+            let (client, key, range) = (Arc::clone(&client), key.clone(), range.clone());
+            self.wait(async move { whole(client.get_opts(&key, GetOptions { range, ..GetOptions::default() }).await).await })?
+                .map_err(|error| self.inner.place.unread(error, path))
+        })
+    }
+}
+
+/// Why a body was not read: the request failed, or its answer broke off.
+enum Unread {
+    Failed(object_store::Error),
+    BrokeOff(String),
+}
+
+/// The object's size, and the bytes that were asked for: all of them.
+async fn whole(answer: object_store::Result<GetResult>) -> Result<(u64, Bytes), Unread> {
+    let answer = answer.map_err(Unread::Failed)?;
+    let (size, wanted) = (answer.meta.size, answer.range.end - answer.range.start);
+    let bytes = answer.bytes().await.map_err(|error| Unread::BrokeOff(error.to_string()))?;
+    if u64::try_from(bytes.len()) == Ok(wanted) {
+        Ok((size, bytes))
+    } else {
+        Err(Unread::BrokeOff(format!("{} of {wanted} bytes came", bytes.len())))
+    }
+}
+
+/// Copies an object into a file that vanishes when it is closed.
+async fn spool(client: Arc<AmazonS3>, key: Path, scratch: PathBuf) -> Result<fs::File, Unread> {
+    let failed = |error: io::Error| Unread::BrokeOff(format!("{}: {error}", scratch.display()));
+    fs::create_dir_all(&scratch).map_err(failed)?;
+    let mut file = tempfile::tempfile_in(&scratch).map_err(failed)?;
+    let answer = client.get(&key).await.map_err(Unread::Failed)?;
+    let (wanted, mut came) = (answer.meta.size, 0);
+    let mut parts = answer.into_stream();
+    while let Some(part) = parts.try_next().await.map_err(|error| Unread::BrokeOff(error.to_string()))? {
+        file.write_all(&part).map_err(failed)?;
+        came += u64::try_from(part.len()).unwrap_or(u64::MAX);
+    }
+    file.rewind().map_err(failed)?;
+    if came == wanted { Ok(file) } else { Err(Unread::BrokeOff(format!("{came} of {wanted} bytes came"))) }
+}
+
+impl Store for S3 {
+    fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        self.put_with(path, &mut |sink| sink.write_all(bytes)).map(|_| ())
+    }
+
+    fn put_with(&self, path: &str, write: &mut WriteObject<'_>) -> io::Result<u64> {
+        let mut upload = Upload::begin(self, path);
+        let written = write(&mut upload);
+        match written.and_then(|()| upload.finish()) {
+            Ok(bytes) => Ok(bytes),
+            Err(error) => {
+                upload.abort();
+                Err(error)
+            }
+        }
+    }
+
+    fn put_new(&self, path: &str, bytes: &[u8]) -> io::Result<bool> {
+        let mut pauses = self.pauses();
+        loop {
+            let Err(failure) = self.put_if_absent(path, Bytes::copy_from_slice(bytes)) else { return Ok(true) };
+            if Refused::of(&failure).is_some() {
+                return Err(failure);
+            }
+            match self.get(path) {
+                Ok(held) => return Ok(held == bytes),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Err(_) => tracing::debug!(path, %failure, "nothing has landed"),
+            }
+            if !pauses.wait() {
+                return Err(failure);
+            }
+        }
+    }
+
+    fn get(&self, path: &str) -> io::Result<Vec<u8>> {
+        self.fetch(path, None).map(|(_, bytes)| bytes.into())
+    }
+
+    fn get_all(&self, paths: &[String]) -> io::Result<Vec<Vec<u8>>> {
+        let (client, keys) = (Arc::clone(&self.inner.client), paths.iter().map(|path| self.key(path)).collect::<Vec<_>>());
+        let asked = async move {
+            let each = keys.into_iter().map(|key| {
+                let client = Arc::clone(&client);
+                async move { whole(client.get(&key).await).await.ok().map(|(_, bytes)| bytes) }
+            });
+            futures::stream::iter(each).buffered(AT_ONCE).collect::<Vec<_>>().await
+        };
+        // What was not there or not whole is asked for once more by itself, which tells the two apart.
+        let came = self.wait(asked)?.into_iter().zip(paths);
+        came.map(|(bytes, path)| bytes.map_or_else(|| self.get(path), |bytes| Ok(bytes.into()))).collect()
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        let (client, key) = (Arc::clone(&self.inner.client), self.key(folder));
+        let listed = self.ask(("LIST", folder), async move { client.list_with_delimiter(Some(&key)).await })?;
+        let found = listed.objects.iter().map(|object| &object.location).chain(&listed.common_prefixes);
+        let mut names: Vec<String> = found.filter_map(|path| path.filename().map(str::to_owned)).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn delete(&self, path: &str) -> io::Result<()> {
+        let (client, key) = (Arc::clone(&self.inner.client), self.key(path));
+        match self.ask(("DELETE", path), async move { client.delete(&key).await }) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+
+    /// A server answers when what it was given is durable.
+    fn sync_folder(&self, _folder: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn about(&self, path: &str) -> io::Result<About> {
+        let (client, key) = (Arc::clone(&self.inner.client), self.key(path));
+        let held = self.ask(("HEAD", path), async move { client.head(&key).await })?;
+        Ok(About { bytes: held.size, modified: held.last_modified.timestamp_micros() })
+    }
+
+    fn open(&self, path: &str) -> io::Result<Object> {
+        let (bytes, tail) = match self.fetch(path, Some(GetRange::Suffix(TAIL))) {
+            // An empty object has no last bytes.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => (self.about(path)?.bytes, Bytes::new()),
+            fetched => fetched?,
+        };
+        let (store, path) = (self.clone(), path.to_owned());
+        let fetch = move || {
+            if bytes <= HELD {
+                return store.fetch(&path, None).map(|(_, bytes)| Whole::Bytes(bytes));
+            }
+            store.patiently(|| {
+                let copied = spool(Arc::clone(&store.inner.client), store.key(&path), store.inner.scratch.clone());
+                store.wait(copied)?.map(Whole::File).map_err(|error| store.inner.place.unread(error, &path))
+            })
+        };
+        Ok(Object::elsewhere(bytes, tail, Box::new(fetch)))
+    }
+
+    fn shared(&self) -> io::Result<Shared> {
+        let objects = Arc::clone(&self.inner.client) as Arc<dyn ObjectStore>;
+        Ok(Shared { objects, url: self.inner.url.clone(), prefix: self.inner.place.prefix().to_owned() })
+    }
+
+    fn lock_file(&self, _name: &str) -> Option<PathBuf> {
+        None
+    }
+
+    fn scratch(&self) -> PathBuf {
+        self.inner.scratch.clone()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Waiting for its threads is not allowed where the last owner is itself an async task.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
