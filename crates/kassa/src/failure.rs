@@ -101,7 +101,7 @@ fn judged(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
     if let Some(error) = cause.downcast_ref::<SinkError>() {
         return Some(of_store(match error {
             SinkError::Unavailable(_) => Code::StorageFailed,
-            SinkError::Fenced(_) => Code::Fenced,
+            SinkError::Fenced(_) | SinkError::Rewound(_) => Code::Fenced,
             SinkError::Invalid(_) => Code::Defect,
             SinkError::Corrupt(_) => Code::LakeCorrupt,
         }));

@@ -17,6 +17,10 @@ pub enum SinkError {
     /// Somebody else has moved the positions on: stop, this worker has lost its place.
     #[error("fenced: {0}")]
     Fenced(String),
+    /// The store has gone back behind what it had acknowledged, rows and positions together, as after a failover: read again from
+    /// [`Sink::positions`], with nothing remembered of what comes after them.
+    #[error("gone back: {0}")]
+    Rewound(String),
     /// The operator must change something first.
     #[error("{0}")]
     Invalid(String),
