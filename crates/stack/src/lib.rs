@@ -1,1 +1,3 @@
 //! The real servers that tests and `make stack` start: Kafka, a schema registry, PostgreSQL, S3.
+
+pub mod postgres;

@@ -1,1 +1,36 @@
 //! The warehouse: the star schema and the current state in PostgreSQL.
+//!
+//! ```text
+//!  schema/*.sql ─► migrate.rs   schemas dwh (star, views), ods (current state), kassa (positions, spans, dead letters); roles
+//!  Batch ─► plan.rs ─► sink.rs  one transaction: positions.rs · copy/ (facts) · statements.rs (dimensions) · ods.rs · sums.rs
+//!                        └────► partitions.rs   made before rows need them, dropped when they have had their time
+//!  read.rs    rows at one snapshot, with its positions ─► figures.rs (the one definition), derived.rs (what follows from the facts)
+//!  prove.rs   recounts what is there from its own rows
+//! ```
+
+mod columns;
+mod connect;
+mod copy;
+pub mod derived;
+mod error;
+pub mod figures;
+mod migrate;
+mod ods;
+mod partitions;
+mod plan;
+mod positions;
+pub mod prove;
+pub mod read;
+mod sink;
+mod statements;
+mod sums;
+#[cfg(test)]
+mod testing;
+pub mod url;
+
+pub use connect::connect;
+pub use error::WarehouseError;
+pub use migrate::{GRANTS, ROLES, migrate};
+pub use partitions::drop_before;
+pub use sink::{Counts, Patience, WarehouseSink};
+pub use url::{Password, Target};

@@ -1,0 +1,241 @@
+//! PostgreSQL from the system's package, as a child process on a free port over a temporary folder.
+//!
+//! A cluster is a copy of a template that `initdb` makes once on a machine. PostgreSQL refuses to run as root; where we are, it runs as
+//! the package's own user.
+
+mod program;
+mod tls;
+
+use std::fs;
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use program::Programs;
+pub use tls::Certificates;
+
+/// Why a server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum PostgresError {
+    #[error(
+        "PostgreSQL is not installed. Install it with: sudo apt-get install -y postgresql; or set KASSA_POSTGRES_BIN to the folder with its programs"
+    )]
+    NotInstalled,
+    #[error("`{program}` failed: {detail}")]
+    Failed { program: String, detail: String },
+    #[error("{what}")]
+    Io { what: String, source: std::io::Error },
+    #[error("could not make certificates: {0}")]
+    Certificates(#[from] rcgen::Error),
+}
+
+pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> PostgresError {
+    let what = what.into();
+    move |source| PostgresError::Io { what, source }
+}
+
+/// How a server is to differ from the plain one, which trusts everybody on loopback.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Serves TLS with certificates of its own authority.
+    pub tls: bool,
+    /// Lines of `postgresql.conf`.
+    pub settings: Vec<String>,
+    /// Lines of `pg_hba.conf`, before those that trust loopback.
+    pub access: Vec<String>,
+}
+
+/// How long a server may take to answer, or to go.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Ports that another program may snatch between our choice and the server's start.
+const TRIES: usize = 5;
+
+/// A server. Stopped and deleted with the value.
+#[derive(Debug)]
+pub struct Postgres {
+    programs: Programs,
+    dir: TempDir,
+    port: u16,
+    child: Option<Child>,
+    certificates: Option<Certificates>,
+}
+
+impl Postgres {
+    pub fn start() -> Result<Self, PostgresError> {
+        Self::start_with(&Options::default())
+    }
+
+    pub fn start_with(options: &Options) -> Result<Self, PostgresError> {
+        let mut server = Self::empty()?;
+        server.programs.copy_template(&server.data())?;
+        if options.tls {
+            server.certificates = Some(tls::make(&server.programs, server.dir.path())?);
+        }
+        server.configure(options)?;
+        server.run()?;
+        Ok(server)
+    }
+
+    fn empty() -> Result<Self, PostgresError> {
+        let programs = Programs::find()?;
+        let dir = tempfile::Builder::new().prefix("kassa-postgres-").tempdir().map_err(io("no temporary folder"))?;
+        programs.own(dir.path())?;
+        Ok(Self { programs, dir, port: 0, child: None, certificates: None })
+    }
+
+    /// A standby that streams from this server.
+    pub fn standby(&self) -> Result<Self, PostgresError> {
+        let mut standby = Self::empty()?;
+        let data = standby.data().to_string_lossy().into_owned();
+        let port = self.port.to_string();
+        let from = ["-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-D", &data];
+        self.programs.run("pg_basebackup", &[&from[..], &["-R", "-X", "stream", "--checkpoint=fast", "--no-sync"]].concat())?;
+        standby.run()?;
+        Ok(standby)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn configure(&self, options: &Options) -> Result<(), PostgresError> {
+        let mut settings = String::from(
+            "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nshared_buffers = 64MB\nmax_connections = 50\n\
+             wal_level = replica\nhot_standby = on\nfsync = off\nmax_locks_per_transaction = 256\nlogging_collector = off\n",
+        );
+        if options.tls {
+            let dir = self.dir.path().display();
+            settings += &format!(
+                "ssl = on\nssl_cert_file = '{dir}/server.crt'\nssl_key_file = '{dir}/server.key'\nssl_ca_file = '{dir}/ca.crt'\n"
+            );
+        }
+        for line in &options.settings {
+            settings += &format!("{line}\n");
+        }
+        append(&self.data().join("postgresql.conf"), &settings)?;
+        let mut access = options.access.join("\n");
+        access += "\nhost all all 127.0.0.1/32 trust\nhost replication all 127.0.0.1/32 trust\n";
+        fs::write(self.data().join("pg_hba.conf"), access).map_err(io("pg_hba.conf"))
+    }
+
+    /// Runs the server on a free port, and waits until it answers.
+    fn run(&mut self) -> Result<(), PostgresError> {
+        let mut last = None;
+        for _ in 0..TRIES {
+            self.port = free_port()?;
+            match self.resume() {
+                Ok(()) => return Ok(()),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or(PostgresError::NotInstalled))
+    }
+
+    /// Runs the server again, on the port it had.
+    pub fn resume(&mut self) -> Result<(), PostgresError> {
+        let log = fs::File::create(self.dir.path().join("log")).map_err(io("the server's log"))?;
+        let arguments = ["-D".into(), self.data().into_os_string(), "-p".into(), self.port.to_string().into()];
+        self.child = Some(self.programs.spawn("postgres", &arguments, log)?);
+        let (since, port) = (Instant::now(), self.port.to_string());
+        while self.programs.run("pg_isready", &["-q", "-h", "127.0.0.1", "-p", &port, "-d", "postgres"]).is_err() {
+            let ended = self.child.as_mut().is_some_and(|child| child.try_wait().is_ok_and(|status| status.is_some()));
+            if ended || since.elapsed() > PATIENCE {
+                self.kill()?;
+                return Err(PostgresError::Failed { program: "postgres".to_owned(), detail: self.log() });
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// What the server has said since it was run last.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The server's process, of which those of its connections are children.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// The certificates, if it serves TLS.
+    pub fn certificates(&self) -> Option<&Certificates> {
+        self.certificates.as_ref()
+    }
+
+    pub fn url(&self, user: &str, database: &str) -> String {
+        format!("postgres://{user}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Runs statements as the superuser; what `psql` prints of their rows.
+    pub fn sql(&self, database: &str, sql: &str) -> Result<String, PostgresError> {
+        let port = self.port.to_string();
+        let to = ["-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-d", database];
+        self.programs.run("psql", &[&to[..], &["-XqAt", "-v", "ON_ERROR_STOP=1", "-c", sql]].concat())
+    }
+
+    /// Ends it as a power cut would: nothing is said to anybody, and what was not written is lost.
+    pub fn kill(&mut self) -> Result<(), PostgresError> {
+        self.end(Signal::KILL)
+    }
+
+    /// Ends it as an administrator does: connections are cut, all is written.
+    pub fn stop(&mut self) -> Result<(), PostgresError> {
+        self.end(Signal::INT)
+    }
+
+    fn end(&mut self, signal: Signal) -> Result<(), PostgresError> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
+        if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+            // One that has gone by itself needs no signal.
+            kill_process(pid, signal)
+                .or_else(|error| if error == rustix::io::Errno::SRCH { Ok(()) } else { Err(error) })
+                .map_err(|error| PostgresError::Io { what: "could not signal the server".to_owned(), source: error.into() })?;
+        }
+        let since = Instant::now();
+        while child.try_wait().map_err(io("could not wait for the server"))?.is_none() {
+            if since.elapsed() > PATIENCE {
+                child.kill().map_err(io("could not kill the server"))?;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    /// Makes a standby the primary.
+    pub fn promote(&self) -> Result<(), PostgresError> {
+        self.sql("postgres", "SELECT pg_promote(true, 30)").map(drop)
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if self.end(Signal::INT).is_err()
+            && let Some(child) = &mut self.child
+        {
+            child.kill().ok();
+        }
+    }
+}
+
+fn append(path: &Path, text: &str) -> Result<(), PostgresError> {
+    let mut file = fs::OpenOptions::new().append(true).open(path).map_err(io(path.display().to_string()))?;
+    file.write_all(text.as_bytes()).map_err(io(path.display().to_string()))
+}
+
+fn free_port() -> Result<u16, PostgresError> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(io("no free port"))?;
+    Ok(listener.local_addr().map_err(io("no free port"))?.port())
+}
+
+#[cfg(test)]
+mod tests;

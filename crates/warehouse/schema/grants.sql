@@ -1,0 +1,26 @@
+-- What each role may do. Run after every migration, where the roles are there; harmless to repeat.
+DO $$
+BEGIN
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'kassa_ingest') THEN
+    GRANT USAGE ON SCHEMA dwh, ods, kassa TO kassa_ingest;
+    GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA dwh, ods, kassa TO kassa_ingest;
+    GRANT UPDATE ON ods.customers, ods.orders, dwh.agg_sales_daily, dwh.agg_events_daily, kassa.positions, kassa.derived TO kassa_ingest;
+    GRANT UPDATE (replayed_at) ON kassa.dead_letters TO kassa_ingest;
+    GRANT DELETE ON dwh.fact_session, dwh.dim_date, dwh.dim_time, dwh.figures, kassa.derived TO kassa_ingest;
+    REVOKE INSERT ON kassa.migrations, kassa.dropped FROM kassa_ingest;
+    GRANT EXECUTE ON FUNCTION kassa.add_partition(text, integer, integer) TO kassa_ingest;
+  END IF;
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'kassa_read') THEN
+    GRANT USAGE ON SCHEMA dwh, ods, kassa TO kassa_read;
+    GRANT SELECT ON ALL TABLES IN SCHEMA dwh, ods TO kassa_read;
+    REVOKE ALL ON dwh.vault_customer, dwh.rejected FROM kassa_read;
+    GRANT SELECT ON kassa.positions, kassa.spans, kassa.derived, kassa.dropped, kassa.partitions, kassa.migrations TO kassa_read;
+  END IF;
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'kassa_erase') THEN
+    GRANT USAGE ON SCHEMA dwh, ods, kassa TO kassa_erase;
+    GRANT SELECT, DELETE ON dwh.vault_customer TO kassa_erase;
+    GRANT SELECT ON dwh.dim_customer, kassa.dead_letters, kassa.partitions TO kassa_erase;
+    GRANT UPDATE (key, headers, value, detail) ON kassa.dead_letters TO kassa_erase;
+    GRANT EXECUTE ON FUNCTION kassa.drop_partition(text, text) TO kassa_erase;
+  END IF;
+END $$;

@@ -1,0 +1,71 @@
+//! The schema: numbered migrations, each applied once, under a lock, and never changed afterwards.
+
+use postgres::Client;
+use refinery::{Migration, Runner};
+
+use crate::WarehouseError;
+use crate::connect::connect;
+use crate::url::Target;
+
+const MIGRATIONS: [(&str, &str); 5] = [
+    ("V1__kassa", include_str!("../schema/V1__kassa.sql")),
+    ("V2__star", include_str!("../schema/V2__star.sql")),
+    ("V3__ods", include_str!("../schema/V3__ods.sql")),
+    ("V4__views", include_str!("../schema/V4__views.sql")),
+    ("V5__partitions", include_str!("../schema/V5__partitions.sql")),
+];
+
+/// For an administrator to run once: the roles.
+pub const ROLES: &str = include_str!("../schema/roles.sql");
+/// What the roles may do; part of every migration.
+pub const GRANTS: &str = include_str!("../schema/grants.sql");
+
+/// Which kassa migrates a database at a time: two that start together take turns.
+const LOCK: &str = "SELECT pg_advisory_lock(hashtext('kassa migrations'))";
+const UNLOCK: &str = "SELECT pg_advisory_unlock(hashtext('kassa migrations'))";
+
+/// Brings the schema up to date. The names of the migrations that had to be applied.
+pub fn migrate(target: &Target) -> Result<Vec<String>, WarehouseError> {
+    let mut client = connect(target)?;
+    own(&mut client)?;
+    client.batch_execute(LOCK)?;
+    let applied = apply(&mut client);
+    // The lock goes with the connection in any case.
+    client.batch_execute(UNLOCK).ok();
+    applied
+}
+
+/// Works as the role that owns the schemas, where there is one: what is made then belongs to it, whoever migrates.
+fn own(client: &mut Client) -> Result<(), WarehouseError> {
+    let is_member =
+        "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = 'kassa_migrate' AND pg_has_role(current_user, oid, 'MEMBER'))";
+    if client.query_one(is_member, &[])?.get(0) {
+        client.batch_execute("SET ROLE kassa_migrate")?;
+    }
+    Ok(())
+}
+
+fn apply(client: &mut Client) -> Result<Vec<String>, WarehouseError> {
+    let has_schema: bool = client.query_one("SELECT to_regnamespace('kassa') IS NOT NULL", &[])?.get(0);
+    if !has_schema {
+        client.batch_execute("CREATE SCHEMA kassa")?;
+    }
+    let migrations: Result<Vec<Migration>, _> = MIGRATIONS.iter().map(|(name, sql)| Migration::unapplied(name, sql)).collect();
+    let migrations = migrations.map_err(refused)?;
+    let mut runner = Runner::new(&migrations).set_abort_divergent(true).set_abort_missing(true);
+    runner.set_migration_table_name("kassa.migrations");
+    let report = runner.run(client).map_err(refused)?;
+    client.batch_execute(GRANTS)?;
+    Ok(report.applied_migrations().iter().map(|migration| migration.name().to_owned()).collect())
+}
+
+fn refused(error: refinery::Error) -> WarehouseError {
+    let source = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<postgres::Error>());
+    match source.map(crate::error::class) {
+        Some(crate::error::Class::Passing) => WarehouseError::Unavailable(error.to_string()),
+        _ => WarehouseError::Invalid(format!(
+            "could not migrate the warehouse: {error}{}. A migration that was changed after it was applied, or a newer kassa's schema, is not touched",
+            source.map(|cause| format!(": {}", crate::error::words(cause))).unwrap_or_default()
+        )),
+    }
+}

@@ -1,0 +1,138 @@
+//! The partitions of the facts: a day each near today, a year each (or what of it is free) elsewhere, so that a history of decades or a
+//! record with a strange date makes few.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use jiff::ToSpan;
+use jiff::civil::Date;
+use kassa_model::Table;
+use kassa_model::time::{DAY, date_key, date_of};
+use postgres::Client;
+
+use crate::WarehouseError;
+use crate::plan::{FACTS, Plan};
+
+/// Days before today that have partitions of their own.
+const NEAR_BEFORE: i32 = 400;
+/// Days after today that have, and that are made ahead.
+const AHEAD: i32 = 7;
+
+/// The ranges of days, half open, for which each fact has partitions.
+#[derive(Debug, Default)]
+pub(crate) struct Partitions {
+    held: Vec<(Table, Range<i32>)>,
+    /// The last day that was prepared.
+    ahead_of: Option<Date>,
+}
+
+pub(crate) fn today(now: i64) -> Date {
+    let days = i32::try_from(now.div_euclid(DAY)).unwrap_or(0);
+    jiff::civil::date(1970, 1, 1).checked_add(days.days()).unwrap_or(Date::ZERO)
+}
+
+impl Partitions {
+    /// Sees to it that every row of the plan has its partition.
+    pub(crate) fn prepare(&mut self, client: &mut Client, plan: &Plan, now: i64) -> Result<(), WarehouseError> {
+        let today = today(now);
+        for (table, column) in FACTS {
+            let missing: BTreeSet<i32> = plan.days(table, column).into_iter().filter(|day| !self.has(table, *day)).collect();
+            self.add(client, table, &missing, today)?;
+        }
+        Ok(())
+    }
+
+    /// Makes those of the coming days, once a day.
+    pub(crate) fn make_ahead(&mut self, client: &mut Client, now: i64) -> Result<(), WarehouseError> {
+        let today = today(now);
+        if self.ahead_of == Some(today) {
+            return Ok(());
+        }
+        let coming: BTreeSet<i32> = (0..=AHEAD).filter_map(|ahead| today.checked_add(ahead.days()).ok()).map(date_key).collect();
+        for (table, _) in FACTS {
+            self.add(client, table, &coming, today)?;
+        }
+        self.ahead_of = Some(today);
+        Ok(())
+    }
+
+    /// What was known may have changed: looks again before it is used.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    fn has(&self, table: Table, day: i32) -> bool {
+        self.held.iter().any(|(of, range)| *of == table && range.contains(&day))
+    }
+
+    fn add(&mut self, client: &mut Client, table: Table, days: &BTreeSet<i32>, today: Date) -> Result<(), WarehouseError> {
+        if days.iter().all(|day| self.has(table, *day)) {
+            return Ok(());
+        }
+        self.load(client)?;
+        for day in days {
+            let ranges = self.held.iter().filter(|(of, _)| *of == table).map(|(_, range)| range.clone());
+            let Some(range) = missing(&ranges.collect::<Vec<_>>(), *day, today) else { continue };
+            let name = table.name();
+            client.query("SELECT kassa.add_partition($1, $2, $3)", &[&name, &range.start, &range.end])?;
+            tracing::debug!(table = name, from = range.start, to = range.end, "made a partition");
+            self.held.push((table, range));
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, client: &mut Client) -> Result<(), WarehouseError> {
+        self.held.clear();
+        for (table, _, range) in all(client)? {
+            self.held.push((table, range));
+        }
+        Ok(())
+    }
+}
+
+/// Every partition there is: its fact, its name, its days.
+pub(crate) fn all(client: &mut Client) -> Result<Vec<(Table, String, Range<i32>)>, WarehouseError> {
+    let rows = client.query("SELECT table_name, partition_name, bounds[1], bounds[2] FROM kassa.partitions", &[])?;
+    let known = rows.iter().filter_map(|row| Some((Table::from_name(row.get(0))?, row.get(1), row.get(2)..row.get(3))));
+    Ok(known.collect())
+}
+
+/// The partition to make for a day, beside those there are.
+fn missing(held: &[Range<i32>], day: i32, today: Date) -> Option<Range<i32>> {
+    if held.iter().any(|range| range.contains(&day)) {
+        return None;
+    }
+    let is_near = date_of(day).is_some_and(|date| {
+        let away = (date - today).get_days();
+        (-NEAR_BEFORE..=AHEAD).contains(&away)
+    });
+    if is_near {
+        return Some(day..day + 1);
+    }
+    let year = day / 10_000 * 10_000;
+    let from = held.iter().map(|range| range.end).filter(|end| *end <= day).max().unwrap_or(i32::MIN);
+    let to = held.iter().map(|range| range.start).filter(|start| *start > day).min().unwrap_or(i32::MAX);
+    // Days near today are to be had alone once they are needed.
+    let near = (
+        today.checked_sub(NEAR_BEFORE.days()).ok().map(date_key),
+        today.checked_add(AHEAD.days()).ok().map(|day| date_key(day) + 1),
+    );
+    let from = from.max(near.1.filter(|end| *end <= day).unwrap_or(i32::MIN));
+    let to = to.min(near.0.filter(|start| *start > day).unwrap_or(i32::MAX));
+    Some((year + 101).max(from)..(year + 10_101).min(to))
+}
+
+/// Drops the partitions all of whose days lie before `day` (yyyymmdd). For the role `kassa_erase`. The names and rows of those dropped.
+pub fn drop_before(client: &mut Client, day: i32) -> Result<Vec<(String, i64)>, WarehouseError> {
+    let mut dropped = Vec::new();
+    for (table, name, range) in all(client)? {
+        if range.end <= day {
+            let gone = client.query_one("SELECT kassa.drop_partition($1, $2)", &[&table.name(), &name])?.get(0);
+            dropped.push((name, gone));
+        }
+    }
+    Ok(dropped)
+}
+
+#[cfg(test)]
+mod tests;

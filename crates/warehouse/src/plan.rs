@@ -1,0 +1,127 @@
+//! What one commit is to do: from where to where each partition moves, and the rows between.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use kassa_model::{Partition, Positions, Span, Table};
+use kassa_pipeline::rows::Rows;
+use kassa_pipeline::{Batch, SinkError};
+
+use crate::WarehouseError;
+
+/// The facts, each with the column of the day that it is partitioned by.
+pub(crate) const FACTS: [(Table, &str); 6] = [
+    (Table::FactSales, "movement_date_key"),
+    (Table::FactOrder, "order_date_key"),
+    (Table::FactPayment, "payment_date_key"),
+    (Table::FactEvent, "event_date_key"),
+    (Table::FactInventory, "inventory_date_key"),
+    (Table::FactFxRate, "rate_date_key"),
+];
+
+/// One partition's way in a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Move {
+    pub(crate) partition: Partition,
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+}
+
+/// All that one transaction brings.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    /// In order of their partitions, so that two workers lock them in one order.
+    pub(crate) moves: Vec<Move>,
+    pub(crate) spans: Vec<Span>,
+    tables: BTreeMap<Table, Vec<RecordBatch>>,
+}
+
+impl Plan {
+    /// Leaves out what lies before the positions: it has been committed. A hole is refused.
+    pub(crate) fn of(held: &Positions, batches: &[Arc<Batch>]) -> Result<Self, SinkError> {
+        let mut plan = Self::default();
+        let mut reached = Positions::default();
+        for batch in batches {
+            let partition = &batch.records().partition;
+            let at = reached.get(partition).unwrap_or_else(|| held.next(partition));
+            if batch.from() > at {
+                return Err(gap(partition, at, batch.from()));
+            }
+            if batch.to() <= at {
+                continue;
+            }
+            for (table, _) in batch.tables() {
+                if let Some(rows) = batch.rows_from(*table, at).filter(|rows| rows.num_rows() > 0) {
+                    plan.tables.entry(*table).or_default().push(rows);
+                }
+            }
+            plan.add_span(batch.span_from(at));
+            reached.set(partition.clone(), batch.to());
+        }
+        let moves = reached.iter().map(|(partition, to)| Move { partition: partition.clone(), from: held.next(partition), to });
+        plan.moves = moves.collect();
+        Ok(plan)
+    }
+
+    fn add_span(&mut self, span: Span) {
+        match self.spans.iter_mut().find(|last| last.partition == span.partition && last.to == span.from) {
+            Some(last) => {
+                last.to = span.to;
+                last.counts = last.counts.plus(span.counts);
+                last.gap += span.gap;
+            }
+            None => self.spans.push(span),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.moves.is_empty()
+    }
+
+    pub(crate) fn rows(&self, table: Table) -> &[RecordBatch] {
+        self.tables.get(&table).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The days that rows of a fact lie on.
+    pub(crate) fn days(&self, table: Table, column: &str) -> BTreeSet<i32> {
+        let keys = self.rows(table).iter().filter_map(|rows| rows.column_by_name(column)?.as_primitive_opt::<Int32Type>());
+        let mut days = BTreeSet::new();
+        let mut last = None;
+        for day in keys.flat_map(|keys| keys.values()) {
+            if last != Some(*day) {
+                days.insert(*day);
+                last = Some(*day);
+            }
+        }
+        days
+    }
+
+    pub(crate) fn span_rows(&self, committed_at: i64) -> Result<RecordBatch, WarehouseError> {
+        let mut rows = Rows::new(Table::Spans);
+        for span in &self.spans {
+            let _row = rows
+                .row()
+                .text(span.partition.topic.as_ref())
+                .i64(span.partition.number)
+                .i64(span.from)
+                .i64(span.to)
+                .i64(span.counts.read)
+                .i64(span.counts.accepted)
+                .i64(span.counts.duplicates)
+                .i64(span.counts.dead_letters)
+                .i64(span.gap)
+                .i64(committed_at);
+        }
+        rows.finish().map_err(|error| WarehouseError::Corrupt(error.to_string()))
+    }
+}
+
+fn gap(partition: &Partition, held: i64, from: i64) -> SinkError {
+    SinkError::Corrupt(format!(
+        "{}/{} is committed up to {held}, but the next batch begins at {from}",
+        partition.topic, partition.number
+    ))
+}

@@ -1,0 +1,97 @@
+//! The positions in PostgreSQL: read, and moved by compare-and-set.
+
+use kassa_model::{Partition, Positions};
+use postgres::{GenericClient, Transaction};
+
+use crate::WarehouseError;
+use crate::plan::Move;
+use crate::statements::Statements;
+
+pub(crate) fn read(client: &mut impl GenericClient) -> Result<Positions, WarehouseError> {
+    let rows = client.query("SELECT topic, partition, next FROM kassa.positions", &[])?;
+    Ok(rows.iter().map(|row| (Partition::new(row.get::<_, String>(0), row.get(1)), row.get(2))).collect())
+}
+
+const MOVE: &str = "UPDATE kassa.positions p SET next = m.next, moved_at = now()
+    FROM unnest($1::text[], $2::int8[], $3::int8[], $4::int8[]) AS m (topic, partition, held, next)
+    WHERE p.topic = m.topic AND p.partition = m.partition AND p.next = m.held";
+const BEGIN: &str = "INSERT INTO kassa.positions (topic, partition, next, moved_at)
+    SELECT m.topic, m.partition, m.next, now() FROM unnest($1::text[], $2::int8[], $3::int8[]) AS m (topic, partition, next)
+    ON CONFLICT DO NOTHING";
+
+/// Whether every partition was where it is said to move from; those of them that `held` does not have begin here.
+///
+/// A second worker on one of them waits here until we have committed or not, and then finds it moved, or not.
+pub(crate) fn shift(
+    transaction: &mut Transaction<'_>,
+    statements: &mut Statements,
+    moves: &[Move],
+    held: &Positions,
+) -> Result<bool, WarehouseError> {
+    let (known, new): (Vec<&Move>, Vec<&Move>) = moves.iter().partition(|step| held.get(&step.partition).is_some());
+    let mut moved = 0;
+    if !known.is_empty() {
+        let (topics, numbers, nexts) = columns(&known);
+        let from: Vec<i64> = known.iter().map(|step| step.from).collect();
+        moved += statements.execute(transaction, MOVE, &[&topics, &numbers, &from, &nexts])?;
+    }
+    if !new.is_empty() {
+        let (topics, numbers, nexts) = columns(&new);
+        moved += statements.execute(transaction, BEGIN, &[&topics, &numbers, &nexts])?;
+    }
+    Ok(moved == moves.len() as u64)
+}
+
+fn columns<'m>(moves: &[&'m Move]) -> (Vec<&'m str>, Vec<i64>, Vec<i64>) {
+    let topics = moves.iter().map(|step| step.partition.topic.as_ref()).collect();
+    (topics, moves.iter().map(|step| step.partition.number).collect(), moves.iter().map(|step| step.to).collect())
+}
+
+/// How the positions lie to a commit whose fate is to be settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// As before it.
+    Before,
+    /// As after it.
+    After,
+    /// Further back than we had read or been promised.
+    Behind,
+    /// Elsewhere.
+    Moved,
+}
+
+pub(crate) fn settle(moves: &[Move], held: &Positions) -> Found {
+    let all = |of: fn(&Move) -> i64| moves.iter().all(|step| held.next(&step.partition) == of(step));
+    if all(|step| step.from) {
+        Found::Before
+    } else if all(|step| step.to) {
+        Found::After
+    } else if moves.iter().any(|step| held.next(&step.partition) < step.from) {
+        Found::Behind
+    } else {
+        Found::Moved
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_settled_by_where_the_positions_lie() {
+        let step = |number, from, to| Move { partition: Partition::new("t", number), from, to };
+        let held = |at: &[i64]| (0..).zip(at).map(|(number, next)| (Partition::new("t", number), *next)).collect::<Positions>();
+        let moves = [step(0, 5, 9), step(1, 0, 3)];
+        for (at, found) in [
+            (&[5, 0][..], Found::Before),
+            (&[9, 3], Found::After),
+            (&[4, 0], Found::Behind),
+            (&[4, 3], Found::Behind),
+            (&[9, 0], Found::Moved),
+            (&[7, 0], Found::Moved),
+            (&[5], Found::Before),
+        ] {
+            assert_eq!(settle(&moves, &held(at)), found, "{at:?}");
+        }
+    }
+}

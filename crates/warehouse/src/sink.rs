@@ -1,0 +1,282 @@
+//! The warehouse sink: one transaction a commit, and the positions in it.
+//!
+//! ```text
+//!  batches ─► Plan ─► partitions that are missing (own transactions)
+//!                 └─► BEGIN · positions from → to · facts by COPY · dimensions · ods · sums · spans · dead letters · COMMIT
+//!                       │ not where they were: fenced, or gone back     │ no answer, or a passing refusal
+//!                       ▼                                               ▼
+//!                     caller                         connect again, read the positions: done, or once more
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kassa_model::time::Clock;
+use kassa_model::{Positions, Table};
+use kassa_pipeline::{Batch, Sink, SinkError};
+use postgres::{Client, Transaction};
+
+use crate::connect::connect;
+use crate::partitions::Partitions;
+use crate::plan::{FACTS, Plan};
+use crate::positions::{self, Found};
+use crate::statements::{Statements, copy_in};
+use crate::url::Target;
+use crate::{WarehouseError, ods, sums};
+
+/// Dimensions that keep a row a version, and those that keep a row a member.
+const DIMENSIONS: [Table; 11] = [
+    Table::DimCustomer,
+    Table::VaultCustomer,
+    Table::DimProduct,
+    Table::DimCategory,
+    Table::DimAddress,
+    Table::DimCity,
+    Table::DimCountry,
+    Table::DimChannel,
+    Table::DimPromotion,
+    Table::DimPaymentMethod,
+    Table::DimCurrency,
+];
+
+/// How often a transaction is tried before its caller is told, and how long is waited: twice as long each time.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    pub tries: u32,
+    pub first_wait: Duration,
+}
+
+impl Default for Patience {
+    /// 50 + 100 + 200 + 400 + 800 ms.
+    fn default() -> Self {
+        Self { tries: 6, first_wait: Duration::from_millis(50) }
+    }
+}
+
+/// Counted for metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub commits: u64,
+    pub rows: u64,
+    /// Transactions that had to be tried again.
+    pub retries: u64,
+    /// Commits whose answer was lost and whose outcome was read back.
+    pub settled: u64,
+    pub connections: u64,
+}
+
+/// PostgreSQL as a sink.
+pub struct WarehouseSink {
+    target: Target,
+    clock: Arc<dyn Clock>,
+    patience: Patience,
+    connection: Option<Connection>,
+    partitions: Partitions,
+    positions: Positions,
+    counts: Counts,
+}
+
+struct Connection {
+    client: Client,
+    statements: Statements,
+}
+
+impl std::fmt::Debug for WarehouseSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WarehouseSink").field("target", &self.target).field("positions", &self.positions).finish_non_exhaustive()
+    }
+}
+
+impl WarehouseSink {
+    /// Connects and reads how far the warehouse is. The schema must be there: see [`migrate`](crate::migrate).
+    pub fn open(target: Target, clock: Arc<dyn Clock>) -> Result<Self, WarehouseError> {
+        let mut sink = Self {
+            target,
+            clock,
+            patience: Patience::default(),
+            connection: None,
+            partitions: Partitions::default(),
+            positions: Positions::default(),
+            counts: Counts::default(),
+        };
+        let now = sink.clock.now();
+        let client = &mut connected(&mut sink.connection, &sink.target, &mut sink.counts)?.client;
+        sink.positions = positions::read(client)?;
+        sink.partitions.make_ahead(client, now)?;
+        Ok(sink)
+    }
+
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    fn apply(&mut self, plan: &Plan) -> Result<(), WarehouseError> {
+        let mut was_sent = false;
+        let mut wait = self.patience.first_wait;
+        for nth in 1.. {
+            let failed = match self.attempt(plan, &mut was_sent) {
+                Ok(Outcome::Committed) => return Ok(()),
+                Ok(Outcome::NotThere) => None,
+                Err(WarehouseError::Unavailable(why)) => Some(why),
+                Err(error) => return Err(error),
+            };
+            match self.settle_fate(plan) {
+                Ok(Found::After) if was_sent => {
+                    self.counts.settled += 1;
+                    return Ok(());
+                }
+                Ok(Found::Before) => {}
+                Ok(Found::Behind) => {
+                    return Err(WarehouseError::Rewound(self.told("the warehouse holds less than it had acknowledged")));
+                }
+                Ok(Found::After | Found::Moved) => {
+                    return Err(WarehouseError::Fenced(self.told("another worker has moved the warehouse's positions")));
+                }
+                Err(WarehouseError::Unavailable(_)) => {}
+                Err(error) => return Err(error),
+            }
+            if nth >= self.patience.tries {
+                return Err(WarehouseError::Unavailable(failed.unwrap_or_else(|| "its positions move to and fro".to_owned())));
+            }
+            tracing::warn!(
+                attempt = nth,
+                why = failed.as_deref().unwrap_or("positions"),
+                "the warehouse's transaction is tried again"
+            );
+            self.counts.retries += 1;
+            std::thread::sleep(wait);
+            wait *= 2;
+        }
+        Ok(())
+    }
+
+    fn told(&self, what: &str) -> String {
+        format!("{}: {what}; reading goes on from what it has", self.target.place())
+    }
+
+    /// Where the positions are now, on a connection that works.
+    fn settle_fate(&mut self, plan: &Plan) -> Result<Found, WarehouseError> {
+        self.partitions.forget();
+        let held =
+            positions::read(&mut connected(&mut self.connection, &self.target, &mut self.counts)?.client).inspect_err(|_| {
+                self.connection = None;
+            })?;
+        let found = positions::settle(&plan.moves, &held);
+        if found != Found::Before {
+            self.positions = held;
+        }
+        Ok(found)
+    }
+
+    fn attempt(&mut self, plan: &Plan, was_sent: &mut bool) -> Result<Outcome, WarehouseError> {
+        let now = self.clock.now();
+        let held = &self.positions;
+        let done = connected(&mut self.connection, &self.target, &mut self.counts).and_then(|connection| {
+            self.partitions.prepare(&mut connection.client, plan, now)?;
+            let statements = &mut connection.statements;
+            let mut transaction = connection.client.transaction()?;
+            if !positions::shift(&mut transaction, statements, &plan.moves, held)? {
+                transaction.rollback()?;
+                return Ok(None);
+            }
+            let rows = fill(&mut transaction, statements, plan, now)?;
+            *was_sent = true;
+            transaction.commit()?;
+            Ok(Some(rows))
+        });
+        match done {
+            Ok(Some(rows)) => {
+                self.counts.commits += 1;
+                self.counts.rows += rows;
+                Ok(Outcome::Committed)
+            }
+            Ok(None) => Ok(Outcome::NotThere),
+            Err(error) => {
+                // Whatever state the connection is in, a new one is in none.
+                self.connection = None;
+                Err(error)
+            }
+        }
+    }
+}
+
+enum Outcome {
+    Committed,
+    /// The positions were not where the plan begins.
+    NotThere,
+}
+
+fn connected<'c>(
+    held: &'c mut Option<Connection>,
+    target: &Target,
+    counts: &mut Counts,
+) -> Result<&'c mut Connection, WarehouseError> {
+    if held.as_ref().is_none_or(|connection| connection.client.is_closed()) {
+        *held = None;
+        counts.connections += 1;
+        let client = connect(target)?;
+        return Ok(held.insert(Connection { client, statements: Statements::default() }));
+    }
+    held.as_mut().ok_or_else(|| WarehouseError::Unavailable("no connection".to_owned()))
+}
+
+/// Brings the rows of a plan into a transaction. How many they are.
+fn fill(transaction: &mut Transaction<'_>, statements: &mut Statements, plan: &Plan, now: i64) -> Result<u64, WarehouseError> {
+    let mut rows = 0;
+    for (table, _) in FACTS {
+        rows += copy_in(transaction, &format!("dwh.{}", table.name()), plan.rows(table), None)
+            .map_err(|error| error.at(table.name()))?;
+    }
+    for table in DIMENSIONS {
+        let name = format!("dwh.{}", table.name());
+        rows += statements
+            .insert(transaction, &name, plan.rows(table), "ON CONFLICT DO NOTHING")
+            .map_err(|error| error.at(table.name()))?;
+    }
+    ods::put(transaction, statements, plan).map_err(|error| error.at("ods"))?;
+    sums::put(transaction, statements, plan).map_err(|error| error.at("sums"))?;
+    rows +=
+        copy_in(transaction, "kassa.dead_letters", plan.rows(Table::Rejected), None).map_err(|error| error.at("dead letters"))?;
+    copy_in(transaction, "kassa.spans", &[plan.span_rows(now)?], None).map_err(|error| error.at("spans"))?;
+    Ok(rows)
+}
+
+impl Sink for WarehouseSink {
+    fn name(&self) -> &'static str {
+        "warehouse"
+    }
+
+    fn positions(&self) -> Positions {
+        self.positions.clone()
+    }
+
+    fn commit(&mut self, batches: &[Arc<Batch>]) -> Result<(), SinkError> {
+        let plan = Plan::of(&self.positions, batches)?;
+        if plan.is_empty() {
+            return Ok(());
+        }
+        self.apply(&plan)?;
+        plan.moves.iter().for_each(|step| self.positions.set(step.partition.clone(), step.to));
+        Ok(())
+    }
+
+    /// Every commit moves all of its partitions: there is nothing to carry on but the partitions of the coming days.
+    fn settle(&mut self) -> Result<(), SinkError> {
+        let now = self.clock.now();
+        let made = connected(&mut self.connection, &self.target, &mut self.counts)
+            .and_then(|connection| self.partitions.make_ahead(&mut connection.client, now));
+        if let Err(error) = made {
+            self.connection = None;
+            return Err(error.into());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

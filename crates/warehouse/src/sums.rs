@@ -1,0 +1,216 @@
+//! Sums by day, added up in memory, so that a commit of any size touches few rows of them.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, BooleanArray, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow_schema::ArrowError;
+use hashbrown::HashMap;
+use kassa_model::Table;
+use postgres::Transaction;
+
+use crate::WarehouseError;
+use crate::columns::Columns;
+use crate::plan::Plan;
+use crate::statements::Statements;
+
+/// Decimal columns of `agg_sales_daily` with their scales, as in `fact_sales`.
+const AMOUNTS: [(&str, i8); 7] = [
+    ("quantity", 3),
+    ("gross_amount", 6),
+    ("discount_amount", 6),
+    ("tax_amount", 6),
+    ("shipping_amount", 6),
+    ("net_amount", 6),
+    ("net_amount_reporting", 6),
+];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct SalesKey {
+    day: i32,
+    movement: String,
+    currency: String,
+    country: i64,
+    channel: i64,
+    is_test: bool,
+}
+
+#[derive(Debug, Default)]
+struct SalesSum {
+    lines: i64,
+    amounts: [i128; AMOUNTS.len()],
+    /// Lines without a rate.
+    unconverted: i64,
+}
+
+pub(crate) fn put(transaction: &mut Transaction<'_>, statements: &mut Statements, plan: &Plan) -> Result<(), WarehouseError> {
+    put_sales(transaction, statements, plan)?;
+    put_events(transaction, statements, plan)
+}
+
+fn put_sales(transaction: &mut Transaction<'_>, statements: &mut Statements, plan: &Plan) -> Result<(), WarehouseError> {
+    let mut sums: HashMap<SalesKey, SalesSum> = HashMap::new();
+    for rows in plan.rows(Table::FactSales) {
+        add_sales(Columns(rows), &mut sums)?;
+    }
+    if sums.is_empty() {
+        return Ok(());
+    }
+    let rows = sales_rows(sums).map_err(|error| WarehouseError::Corrupt(error.to_string()))?;
+    let added: Vec<String> = ["lines", "unconverted"]
+        .into_iter()
+        .chain(AMOUNTS.map(|(name, _)| name))
+        .map(|name| format!("{name} = held.{name} + excluded.{name}"))
+        .collect();
+    let ending = format!(
+        "ON CONFLICT (movement_date_key, movement, currency, ship_country_key, channel_key, is_test) DO UPDATE SET {}",
+        added.join(", ")
+    );
+    statements.insert(transaction, "dwh.agg_sales_daily", &[rows], &ending).map(drop)
+}
+
+fn add_sales(columns: Columns<'_>, sums: &mut HashMap<SalesKey, SalesSum>) -> Result<(), WarehouseError> {
+    let (days, movements, currencies) =
+        (columns.ints("movement_date_key")?, columns.texts("movement")?, columns.texts("currency")?);
+    let (countries, channels, tests) =
+        (columns.longs("ship_country_key")?, columns.longs("channel_key")?, columns.flags("is_test")?);
+    let mut amounts = Vec::with_capacity(AMOUNTS.len());
+    for (name, _) in AMOUNTS {
+        amounts.push(columns.decimals(name)?);
+    }
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    // Neighbours mostly have one key: it is looked up once.
+    let mut run: Option<(SalesKey, SalesSum)> = None;
+    let mut settle = |run: Option<(SalesKey, SalesSum)>| {
+        let Some((key, sum)) = run else { return };
+        let held = sums.entry(key).or_default();
+        held.lines += sum.lines;
+        held.unconverted += sum.unconverted;
+        held.amounts.iter_mut().zip(sum.amounts).for_each(|(held, amount)| *held += amount);
+    };
+    for row in 0..days.len() {
+        let (movement, currency) = (movements.get(row).unwrap_or_default(), currencies.get(row).unwrap_or_default());
+        let is_same = run.as_ref().is_some_and(|(key, _)| {
+            key.day == days.value(row)
+                && key.country == countries.value(row)
+                && key.channel == channels.value(row)
+                && key.is_test == tests.value(row)
+                && key.movement == movement
+                && key.currency == currency
+        });
+        if !is_same {
+            settle(run.take());
+            let key = SalesKey {
+                day: days.value(row),
+                movement: text(Some(movement)),
+                currency: text(Some(currency)),
+                country: countries.value(row),
+                channel: channels.value(row),
+                is_test: tests.value(row),
+            };
+            run = Some((key, SalesSum::default()));
+        }
+        if let Some((_, sum)) = &mut run {
+            sum.lines += 1;
+            for (held, amount) in sum.amounts.iter_mut().zip(&amounts) {
+                *held += if amount.is_valid(row) { amount.value(row) } else { 0 };
+            }
+            sum.unconverted += i64::from(amounts[AMOUNTS.len() - 1].is_null(row));
+        }
+    }
+    settle(run);
+    Ok(())
+}
+
+fn sales_rows(sums: HashMap<SalesKey, SalesSum>) -> Result<RecordBatch, ArrowError> {
+    // In one order, so that two workers do not wait for each other in a circle.
+    let mut sums: Vec<(SalesKey, SalesSum)> = sums.into_iter().collect();
+    sums.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    let texts = |of: fn(&SalesKey) -> &String| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(sums.iter().map(|(key, _)| of(key))))
+    };
+    let longs =
+        |of: fn(&SalesSum) -> i64| -> ArrayRef { Arc::new(Int64Array::from_iter_values(sums.iter().map(|(_, sum)| of(sum)))) };
+    let mut columns: Vec<(&str, ArrayRef)> = vec![
+        ("movement_date_key", Arc::new(Int32Array::from_iter_values(sums.iter().map(|(key, _)| key.day)))),
+        ("movement", texts(|key| &key.movement)),
+        ("currency", texts(|key| &key.currency)),
+        ("ship_country_key", Arc::new(Int64Array::from_iter_values(sums.iter().map(|(key, _)| key.country)))),
+        ("channel_key", Arc::new(Int64Array::from_iter_values(sums.iter().map(|(key, _)| key.channel)))),
+        ("is_test", Arc::new(BooleanArray::from_iter(sums.iter().map(|(key, _)| Some(key.is_test))))),
+        ("lines", longs(|sum| sum.lines)),
+    ];
+    for (nth, (name, scale)) in AMOUNTS.into_iter().enumerate() {
+        let amounts = Decimal128Array::from_iter_values(sums.iter().map(|(_, sum)| sum.amounts[nth]));
+        columns.push((name, Arc::new(amounts.with_precision_and_scale(38, scale)?)));
+    }
+    columns.push(("unconverted", longs(|sum| sum.unconverted)));
+    RecordBatch::try_from_iter(columns)
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct EventKey {
+    day: i32,
+    kind: String,
+    channel: i64,
+    is_test: bool,
+    is_bot: bool,
+}
+
+/// The same, borrowed: most events find their key there.
+#[derive(Hash)]
+struct EventRef<'k> {
+    day: i32,
+    kind: &'k str,
+    channel: i64,
+    is_test: bool,
+    is_bot: bool,
+}
+
+impl hashbrown::Equivalent<EventKey> for EventRef<'_> {
+    fn equivalent(&self, key: &EventKey) -> bool {
+        (self.day, self.channel, self.is_test, self.is_bot) == (key.day, key.channel, key.is_test, key.is_bot)
+            && self.kind == key.kind
+    }
+}
+
+impl From<&EventRef<'_>> for EventKey {
+    fn from(key: &EventRef<'_>) -> Self {
+        Self { day: key.day, kind: key.kind.to_owned(), channel: key.channel, is_test: key.is_test, is_bot: key.is_bot }
+    }
+}
+
+fn put_events(transaction: &mut Transaction<'_>, statements: &mut Statements, plan: &Plan) -> Result<(), WarehouseError> {
+    let mut counts: HashMap<EventKey, i64> = HashMap::new();
+    for rows in plan.rows(Table::FactEvent) {
+        let columns = Columns(rows);
+        let (days, kinds, channels) = (columns.ints("event_date_key")?, columns.texts("type")?, columns.longs("channel_key")?);
+        let (tests, bots) = (columns.flags("is_test")?, columns.flags("is_bot")?);
+        for row in 0..days.len() {
+            let (kind, channel) = (kinds.get(row).unwrap_or_default(), channels.value(row));
+            let key = EventRef { day: days.value(row), kind, channel, is_test: tests.value(row), is_bot: bots.value(row) };
+            match counts.get_mut(&key) {
+                Some(count) => *count += 1,
+                None => {
+                    counts.insert(EventKey::from(&key), 1);
+                }
+            }
+        }
+    }
+    if counts.is_empty() {
+        return Ok(());
+    }
+    let mut counts: Vec<(EventKey, i64)> = counts.into_iter().collect();
+    counts.sort_unstable();
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("event_date_key", Arc::new(Int32Array::from_iter_values(counts.iter().map(|(key, _)| key.day)))),
+        ("type", Arc::new(StringArray::from_iter_values(counts.iter().map(|(key, _)| &key.kind)))),
+        ("channel_key", Arc::new(Int64Array::from_iter_values(counts.iter().map(|(key, _)| key.channel)))),
+        ("is_test", Arc::new(BooleanArray::from_iter(counts.iter().map(|(key, _)| Some(key.is_test))))),
+        ("is_bot", Arc::new(BooleanArray::from_iter(counts.iter().map(|(key, _)| Some(key.is_bot))))),
+        ("events", Arc::new(Int64Array::from_iter_values(counts.iter().map(|(_, count)| *count)))),
+    ];
+    let rows = RecordBatch::try_from_iter(columns).map_err(|error| WarehouseError::Corrupt(error.to_string()))?;
+    let ending =
+        "ON CONFLICT (event_date_key, type, channel_key, is_test, is_bot) DO UPDATE SET events = held.events + excluded.events";
+    statements.insert(transaction, "dwh.agg_events_daily", &[rows], ending).map(drop)
+}

@@ -1,0 +1,135 @@
+//! A real PostgreSQL, migrated, and batches of all contracts to put into it.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::BinaryArray;
+use kassa_model::time::Clock;
+use kassa_model::{Contract, Currency, Headers, Partition, Records, Shop};
+use kassa_pipeline::dedupe::{Index, IndexOptions};
+use kassa_pipeline::{Batch, Format, Stage, Stream};
+use kassa_stack::postgres::{Options, Postgres};
+use serde_json::{Value, json};
+
+use crate::{Patience, Target, WarehouseSink};
+
+/// 2026-01-05 12:00 UTC.
+pub(crate) const NOW: i64 = 1_767_614_400_000_000;
+
+#[derive(Debug)]
+pub(crate) struct Fixed;
+
+impl Clock for Fixed {
+    fn now(&self) -> i64 {
+        NOW
+    }
+}
+
+pub(crate) fn shop() -> Shop {
+    Shop::new("Suite", "Europe/London", Currency::parse("GBP").unwrap()).unwrap()
+}
+
+/// A server with a migrated database `shop`, which the superuser owns.
+pub(crate) struct Warehouse {
+    pub(crate) server: Postgres,
+}
+
+impl Warehouse {
+    pub(crate) fn new() -> Self {
+        Self::with(&Options::default())
+    }
+
+    pub(crate) fn with(options: &Options) -> Self {
+        let server = Postgres::start_with(options).unwrap();
+        server.sql("postgres", "CREATE DATABASE shop").unwrap();
+        let warehouse = Self { server };
+        crate::migrate(&warehouse.target("postgres")).unwrap();
+        warehouse
+    }
+
+    pub(crate) fn target(&self, user: &str) -> Target {
+        Target::parse(&self.server.url(user, "shop"), None).unwrap()
+    }
+
+    pub(crate) fn sink(&self) -> WarehouseSink {
+        WarehouseSink::open(self.target("postgres"), Arc::new(Fixed)).unwrap()
+    }
+
+    pub(crate) fn sql(&self, sql: &str) -> String {
+        self.server.sql("shop", sql).unwrap()
+    }
+
+    pub(crate) fn count(&self, table: &str) -> i64 {
+        self.sql(&format!("SELECT count(*) FROM {table}")).parse().unwrap()
+    }
+
+    /// Empties everything, for the next case: a server is dear.
+    pub(crate) fn clear(&self) {
+        let tables = self.sql(
+            "SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') FROM pg_tables
+             WHERE schemaname IN ('dwh', 'ods', 'kassa') AND tablename <> 'migrations'",
+        );
+        self.sql(&format!("TRUNCATE {tables}"));
+    }
+}
+
+pub(crate) fn impatient(sink: WarehouseSink) -> WarehouseSink {
+    sink.with_patience(Patience { tries: 3, first_wait: std::time::Duration::from_millis(10) })
+}
+
+pub(crate) fn partition(topic: &str, number: i64) -> Partition {
+    Partition::new(topic, number)
+}
+
+/// One topic a contract, named like it.
+pub(crate) struct Feed {
+    stage: Stage,
+}
+
+impl Feed {
+    pub(crate) fn new() -> Self {
+        let index = Index::new(&IndexOptions { memory_bytes: 1 << 20, dir: None, event_window_us: 86_400_000_000 }).unwrap();
+        let streams = Contract::ALL.map(|contract| {
+            let name = contract.name();
+            (Arc::from(name), Stream::new(name, contract, Format::Json, None, 1 << 20))
+        });
+        Self { stage: Stage::new(&shop(), index, streams) }
+    }
+
+    pub(crate) fn batch(&mut self, topic: &str, number: i64, from: i64, values: &[String]) -> Arc<Batch> {
+        let next = from + i64::try_from(values.len()).unwrap();
+        let records = Records {
+            partition: partition(topic, number),
+            offsets: (from..next).collect(),
+            ingested_at: vec![NOW; values.len()],
+            timestamps: vec![None; values.len()],
+            keys: None,
+            headers: Headers::None,
+            values: BinaryArray::from_iter_values(values),
+            next,
+        };
+        Arc::new(self.stage.run(records, from).unwrap())
+    }
+
+    pub(crate) fn json(&mut self, topic: &str, from: i64, values: &[Value]) -> Arc<Batch> {
+        let values: Vec<String> = values.iter().map(Value::to_string).collect();
+        self.batch(topic, 0, from, &values)
+    }
+}
+
+pub(crate) fn line(number: i64, offset: i64) -> Value {
+    json!({"event_id": format!("e{number}-{offset}"), "occurred_at": "2026-01-05T10:00:00Z", "order_id": format!("o{number}-{offset}"),
+        "line_id": "1", "product_id": "lamp", "customer_id": "ann", "quantity": "1", "unit_price": "2.50", "currency": "GBP"})
+}
+
+/// A line sold at each offset, decided on by itself.
+pub(crate) fn sold(number: i64, offsets: Range<i64>) -> Arc<Batch> {
+    let values: Vec<String> = offsets.clone().map(|offset| line(number, offset).to_string()).collect();
+    Feed::new().batch("order_line", number, offsets.start, &values)
+}
+
+/// A record that cannot be read at each offset.
+pub(crate) fn bad(number: i64, offsets: Range<i64>) -> Arc<Batch> {
+    let values: Vec<String> = offsets.clone().map(|_| "{".to_owned()).collect();
+    Feed::new().batch("order_line", number, offsets.start, &values)
+}
