@@ -16,6 +16,7 @@ use crate::load::{plural, read_bounded};
 use crate::mistake::Mistake;
 use crate::origin::{Origin, Place};
 use crate::reader::{Reader, absolute, quoted};
+use crate::servers;
 
 /// The configuration; `None` only beside a mistake. Where a value is wrong, an empty one takes its place, so that the rest is checked too.
 pub(crate) fn build(reader: &mut Reader, file: Option<PathBuf>) -> Option<Config> {
@@ -23,19 +24,38 @@ pub(crate) fn build(reader: &mut Reader, file: Option<PathBuf>) -> Option<Config
     let shop = shop(reader);
     let streams = streams(reader);
     let lookups = lookups(reader);
-    let log = log(reader, &data_dir);
+    let (source, log_folder) = servers::source(reader);
+    let registry = servers::registry(reader);
+    let log = log(reader, &data_dir, &log_folder);
     let collector = collector(reader);
     let lake = lake(reader, &data_dir);
     if let LakePlace::Folder(folder) = &lake.place {
         apart(reader, &data_dir, &log.dir, folder);
     }
+    let warehouse = servers::warehouse(reader);
     let archive = Archive { zstd_level: reader.level("archive.zstd_level") };
     let proof = Proof { delay: reader.duration("proof.delay"), interval: reader.duration("proof.interval") };
     let live = Live { push_interval: reader.duration("live.push_interval") };
     let listen =
         reader.value("server.listen").and_then(|value| if let Value::Address(address) = value { Some(address) } else { None });
     let server = Server { listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))) };
-    Some(Config { file, data_dir, shop: shop?, streams, lookups, log, collector, lake, archive, proof, live, server })
+    Some(Config {
+        file,
+        data_dir,
+        shop: shop?,
+        streams,
+        lookups,
+        source,
+        registry,
+        log,
+        collector,
+        lake,
+        warehouse,
+        archive,
+        proof,
+        live,
+        server,
+    })
 }
 
 fn data_dir(reader: &mut Reader) -> PathBuf {
@@ -178,8 +198,8 @@ fn lookup(reader: &mut Reader, name: String, origin: Origin) -> Lookup {
     Lookup { file, key, encoding, delimiter, file_origin, key_origin, name }
 }
 
-fn log(reader: &mut Reader, data_dir: &Path) -> Log {
-    let dir = reader.text("source.url").map(|folder| absolute(data_dir, &folder)).unwrap_or_default();
+fn log(reader: &mut Reader, data_dir: &Path, folder: &str) -> Log {
+    let dir = if folder.is_empty() { PathBuf::new() } else { absolute(data_dir, folder) };
     let (segment_bytes, capacity_bytes) = (reader.number("log.segment_bytes"), reader.number("log.capacity"));
     if capacity_bytes > 0 && capacity_bytes / 2 < segment_bytes {
         reader.contradiction(

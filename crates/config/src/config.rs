@@ -20,9 +20,12 @@ pub struct Config {
     pub streams: Vec<Stream>,
     /// By name.
     pub lookups: Vec<Lookup>,
+    pub source: Source,
+    pub registry: Option<Registry>,
     pub log: Log,
     pub collector: Collector,
     pub lake: Lake,
+    pub warehouse: Option<Warehouse>,
     pub archive: Archive,
     pub proof: Proof,
     pub live: Live,
@@ -96,6 +99,59 @@ pub struct Lookup {
     /// Where `file` and `key` are given.
     pub file_origin: Origin,
     pub key_origin: Origin,
+}
+
+/// Where records come from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    Log,
+    Kafka(Kafka),
+}
+
+#[derive(Debug, Clone)]
+pub struct Kafka {
+    /// `host:port`, separated by commas.
+    pub brokers: String,
+    pub group: String,
+    pub instance: Option<String>,
+    pub tls: Option<Tls>,
+    pub sasl: Option<Sasl>,
+}
+
+/// PEM files. Without `ca` the system's authorities are trusted.
+#[derive(Debug, Clone, Default)]
+pub struct Tls {
+    pub ca: Option<PathBuf>,
+    /// Certificate and key.
+    pub client: Option<(PathBuf, PathBuf)>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Sasl {
+    /// As Kafka names it.
+    pub mechanism: String,
+    pub user: String,
+    pub password: Secret,
+}
+
+#[derive(Debug, Clone)]
+pub struct Registry {
+    pub url: String,
+    pub login: Option<Login>,
+    pub ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone)]
+pub enum Login {
+    Basic { user: String, password: Secret },
+    Bearer(Secret),
+}
+
+#[derive(Debug, Clone)]
+pub struct Warehouse {
+    pub url: String,
+    pub password: Option<Secret>,
+    pub commit_interval: Duration,
 }
 
 /// The collector's log.

@@ -26,6 +26,10 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section { name: "shop", doc: "The shop whose days and money the figures are in." },
     Section { name: "source", doc: "Where records come from." },
     Section {
+        name: "registry",
+        doc: "The schema registry of Avro streams: any that speaks Confluent's REST API. Not asked where no stream is Avro.",
+    },
+    Section {
         name: "streams.*",
         doc: "A named input with a contract. Where the file names no stream, the nine contracts' own exist: events, orders, \
               order_lines, payments, refunds, customers, products, inventory, fx_rates.",
@@ -39,6 +43,7 @@ pub(crate) const SECTIONS: &[Section] = &[
         doc: "The S3 server of a lake at `s3://BUCKET/PREFIX`: Amazon's, or any that keeps conditional PUT. Without keys here the usual ones are \
               taken: AWS_ACCESS_KEY_ID and its like, web identity, container and instance roles.",
     },
+    Section { name: "warehouse", doc: "The star schema and the current state in PostgreSQL. Without `url` there is none." },
     Section { name: "archive", doc: "Every record's bytes, in the lake's folder." },
     Section { name: "proof", doc: "The proof that a running pipeline makes of itself, as `kassa prove` does." },
     Section { name: "live", doc: "The figures that are pushed to the dashboard." },
@@ -79,6 +84,8 @@ const fn duration(min: u64, max: u64) -> Kind {
 pub(crate) const CONTRACTS: Kind =
     Kind::OneOf(&["event", "order", "order_line", "payment", "refund", "customer", "product", "inventory", "fx_rate"]);
 pub(crate) const FORMATS: Kind = Kind::OneOf(&["json", "csv", "parquet"]);
+pub(crate) const SECURITIES: Kind = Kind::OneOf(&["plaintext", "tls", "sasl-plaintext", "sasl-tls"]);
+pub(crate) const MECHANISMS: Kind = Kind::OneOf(&["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"]);
 pub(crate) const ENCODINGS: Kind = Kind::OneOf(&["utf-8", "windows-1252"]);
 
 pub(crate) const KEYS: &[Key] = &[
@@ -92,7 +99,36 @@ pub(crate) const KEYS: &[Key] = &[
         "none",
         "The country whose public holidays `dim_date` has, an ISO 3166-1 code. `none`: no holidays.",
     ),
-    key("source.url", Kind::SourceUrl, "log:log", "`log:FOLDER`: the collector's log. Relative to data_dir."),
+    key(
+        "source.url",
+        Kind::SourceUrl,
+        "log:log",
+        "`log:FOLDER`: the collector's log, relative to data_dir. `kafka://HOST:PORT`: Kafka, several brokers with commas; the collector \
+         then produces to it too.",
+    ),
+    key("source.group", Kind::Text, "kassa", "Of Kafka: the consumer group. Processes of one group share the partitions."),
+    without_default(
+        "source.instance",
+        Kind::Text,
+        "Of Kafka: a name that outlives restarts, another for each process: it gets its partitions back without a rebalance.",
+    ),
+    key(
+        "source.security",
+        SECURITIES,
+        "plaintext",
+        "Of Kafka: how connections are protected. `tls` with `certificate` and `key` is mutual; `sasl-tls` takes `user` and `password`.",
+    ),
+    key("source.mechanism", MECHANISMS, "SCRAM-SHA-512", "Of Kafka, with SASL."),
+    without_default("source.user", Kind::Text, "Of Kafka, with SASL."),
+    without_default("source.password", Kind::Secret, "Of Kafka, with SASL: `env:NAME` or `file:PATH`."),
+    without_default("source.ca", Kind::File, "Of Kafka, with TLS: the authorities to trust, PEM. Default: the system's."),
+    without_default("source.certificate", Kind::File, "Of Kafka, with TLS: this client's certificate, PEM. With it goes `key`."),
+    without_default("source.key", Kind::File, "Of Kafka, with TLS: its key, PEM."),
+    without_default("registry.url", Kind::RegistryUrl, "Where it is, with the path where it has one."),
+    without_default("registry.user", Kind::Text, "With `password`: basic authentication."),
+    without_default("registry.password", Kind::Secret, "`env:NAME` or `file:PATH`."),
+    without_default("registry.token", Kind::Secret, "A bearer token instead: `env:NAME` or `file:PATH`."),
+    without_default("registry.ca", Kind::File, "The authorities to trust, PEM. Default: the system's."),
     without_default("streams.*.topic", Kind::Topic, "The topic that it is read from. Default: the stream's name."),
     key("streams.*.format", FORMATS, "json", "How records are written. In files `json` is NDJSON; CSV has a header line."),
     without_default(
@@ -182,6 +218,14 @@ pub(crate) const KEYS: &[Key] = &[
     without_default("lake.s3.access_key_id", Kind::Secret, "`env:NAME` or `file:PATH`. With it goes `secret_access_key`."),
     without_default("lake.s3.secret_access_key", Kind::Secret, "`env:NAME` or `file:PATH`."),
     without_default("lake.s3.session_token", Kind::Secret, "`env:NAME` or `file:PATH`: of temporary keys."),
+    without_default(
+        "warehouse.url",
+        Kind::WarehouseUrl,
+        "`postgres://USER@HOST:PORT/DATABASE`. Other hosts than this one are spoken to by TLS, the host's name checked: \
+         `?sslrootcert=`, `sslcert`, `sslkey`; `?sslmode=disable` does without.",
+    ),
+    without_default("warehouse.password", Kind::Secret, "`env:NAME` or `file:PATH`."),
+    key("warehouse.commit_interval", duration(10, HOUR), "1s", "Rows are committed at least this often."),
     key("archive.zstd_level", count(1, 19), "1", "The same, of the raw records."),
     key("proof.delay", duration(100, HOUR), "30s", "The first is made so long after the start."),
     key("proof.interval", duration(100, 400 * DAY), "1h", "The next begins so long after the last has ended."),

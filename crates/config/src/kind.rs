@@ -8,8 +8,8 @@ use kassa_model::{Code, Currency};
 use crate::given::{Given, Raw};
 use crate::mistake::Mistake;
 use crate::parse::{
-    Fault, address, country, currency, delimiter, endpoint, lake_url, malformed, not_empty, one_of, parse_size, secret, size,
-    source_url, span, switch, time_zone, topic, within,
+    Fault, address, country, currency, delimiter, endpoint, lake_url, malformed, not_empty, one_of, parse_size, registry_url,
+    secret, size, source_url, span, switch, time_zone, topic, warehouse_url, within,
 };
 
 /// What a key takes. Bounds are inclusive.
@@ -29,6 +29,8 @@ pub(crate) enum Kind {
     Country,
     SourceUrl,
     LakeUrl,
+    WarehouseUrl,
+    RegistryUrl,
     /// Of an HTTP server: scheme, host and port.
     Endpoint,
     /// A reference to a secret.
@@ -51,6 +53,14 @@ pub(crate) enum Kind {
     },
 }
 
+/// Where records come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SourceUrl {
+    Log(String),
+    /// `host:port`, separated by commas.
+    Kafka(String),
+}
+
 /// Where a lake is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LakeUrl {
@@ -64,6 +74,7 @@ pub(crate) enum Value {
     Text(String),
     Byte(u8),
     Bool(bool),
+    Source(SourceUrl),
     Lake(LakeUrl),
     Currency(Currency),
     Address(SocketAddr),
@@ -115,6 +126,8 @@ impl Kind {
             Kind::Country => country(path, text),
             Kind::SourceUrl => source_url(path, text),
             Kind::LakeUrl => lake_url(path, text),
+            Kind::WarehouseUrl => warehouse_url(path, text),
+            Kind::RegistryUrl => registry_url(path, text),
             Kind::Endpoint => endpoint(path, text),
             Kind::Secret => secret(path, text),
             Kind::Switch => switch(path, text),
@@ -154,6 +167,8 @@ impl Kind {
             Kind::Country => "\"GB\"".into(),
             Kind::SourceUrl => "\"log:log\"".into(),
             Kind::LakeUrl => "\"file:lake\"".into(),
+            Kind::WarehouseUrl => "\"postgres://kassa@localhost/kassa\"".into(),
+            Kind::RegistryUrl => "\"http://localhost:8081\"".into(),
             Kind::Endpoint => "\"https://s3.example.com\"".into(),
             Kind::Secret => "\"env:NAME\"".into(),
             Kind::Switch => "true".into(),

@@ -26,6 +26,7 @@ mod overlay;
 mod parse;
 mod reader;
 mod schema;
+mod servers;
 
 #[cfg(test)]
 mod pages;
@@ -33,7 +34,8 @@ mod pages;
 mod reference;
 
 pub use config::{
-    Archive, Collector, Config, Encoding, Format, Lake, LakePlace, Live, Log, Lookup, Mapping, Proof, S3, S3Keys, Server, Stream,
+    Archive, Collector, Config, Encoding, Format, Kafka, Lake, LakePlace, Live, Log, Login, Lookup, Mapping, Proof, Registry, S3,
+    S3Keys, Sasl, Server, Source, Stream, Tls, Warehouse,
 };
 pub use kassa_model::Secret;
 pub use load::{LoadOptions, Override};

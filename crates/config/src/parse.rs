@@ -7,7 +7,7 @@ use kassa_model::country::code_of;
 use kassa_model::nearest::{hint, list, nearest};
 use kassa_model::{Code, Currency};
 
-use crate::kind::{LakeUrl, Value};
+use crate::kind::{LakeUrl, SourceUrl, Value};
 
 /// Code, what, and lines of help.
 pub(crate) type Fault = (Code, String, Vec<String>);
@@ -120,17 +120,58 @@ pub(crate) fn country(path: &str, text: &str) -> Result<Value, Fault> {
 pub(crate) fn source_url(path: &str, text: &str) -> Result<Value, Fault> {
     let what = format!("`{path}` is no source of this build: \"{text}\"");
     match text.split_once(':') {
-        Some(("log", folder)) => url_folder(path, "log", folder),
-        Some(("kafka", _)) => Err(fault(
-            Code::BadUrl,
-            what,
-            "this build reads the collector's log (`log:log`) and files (`kassa replay`), not Kafka: POST the records to /v1/{stream}",
-        )),
+        Some(("log", folder)) => match url_folder(path, "log", folder)? {
+            Value::Text(folder) => Ok(Value::Source(SourceUrl::Log(folder))),
+            other => Ok(other),
+        },
+        Some(("kafka", rest)) => brokers(path, rest).map(|brokers| Value::Source(SourceUrl::Kafka(brokers))),
         Some(("file", _)) => {
             Err(fault(Code::BadUrl, what, "files are read by `kassa replay --stream NAME FILE…`; leave `log:log` here"))
         }
-        _ => Err(fault(Code::BadUrl, what, "write `log:FOLDER`, for example `log:log`")),
+        _ => Err(fault(Code::BadUrl, what, "write `log:FOLDER`, for example `log:log`, or `kafka://HOST:PORT`")),
     }
+}
+
+/// What stands behind `kafka:`: hosts and their ports.
+fn brokers(path: &str, rest: &str) -> Result<String, Fault> {
+    let list = rest.strip_prefix("//").unwrap_or_default().trim_end_matches('/');
+    let is_host = |broker: &str| {
+        let (host, port) = broker.rsplit_once(':').unwrap_or_default();
+        !host.is_empty() && !host.contains(['/', '@', ' ', '?', '#']) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    };
+    if list.is_empty() || !list.split(',').all(is_host) {
+        let help = "write `kafka://HOST:PORT`, several with commas: `kafka://one:9092,two:9092`; user and password have keys of their own";
+        return Err(fault(Code::BadUrl, format!("`{path}` names no brokers: \"kafka:{rest}\""), help));
+    }
+    Ok(list.to_owned())
+}
+
+pub(crate) fn warehouse_url(path: &str, text: &str) -> Result<Value, Fault> {
+    let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
+    let Some((user, place)) = rest.and_then(|rest| rest.split('?').next()).and_then(|rest| rest.split_once('@')) else {
+        let help = "write `postgres://USER@HOST/DATABASE`, for example `postgres://kassa@localhost/kassa`";
+        return Err(fault(Code::BadUrl, format!("`{path}` is no warehouse of this build"), help));
+    };
+    if user.contains(':') {
+        let help = "the password is given apart, as `password = \"env:NAME\"` in [warehouse]";
+        return Err(fault(Code::BadUrl, format!("`{path}` has a password in it"), help));
+    }
+    let (host, database) = place.split_once('/').unwrap_or((place, ""));
+    if user.is_empty() || host.is_empty() || database.is_empty() {
+        let help = "write `postgres://USER@HOST/DATABASE`: all three are needed";
+        return Err(fault(Code::BadUrl, format!("`{path}` is incomplete: \"{text}\""), help));
+    }
+    Ok(Value::Text(text.to_owned()))
+}
+
+pub(crate) fn registry_url(path: &str, text: &str) -> Result<Value, Fault> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    let host = rest.split('/').next().unwrap_or_default();
+    if host.is_empty() || host.contains(['@', ' ']) || rest.contains(['?', '#', ' ']) {
+        let help = "write `http://HOST:PORT` or `https://HOST:PORT/PATH`; user and password have keys of their own";
+        return Err(fault(Code::BadUrl, format!("`{path}` is no registry's URL"), help));
+    }
+    Ok(Value::Text(text.trim_end_matches('/').to_owned()))
 }
 
 pub(crate) fn lake_url(path: &str, text: &str) -> Result<Value, Fault> {

@@ -9,7 +9,7 @@ use kassa_model::{Code, Secret};
 use crate::config::Encoding;
 use crate::given::{Given, Layer, Raw};
 use crate::keys;
-use crate::kind::{Kind, LakeUrl, Value};
+use crate::kind::{Kind, LakeUrl, SourceUrl, Value};
 use crate::load::read_bounded;
 use crate::mistake::Mistake;
 use crate::origin::{Entry, Origin, Origins};
@@ -47,6 +47,16 @@ impl Reader {
     /// What somebody gave for the key, not its default.
     pub(crate) fn given(&self, path: &str) -> Option<&Given> {
         self.layers.iter().find_map(|layer| layer.values.get(path))
+    }
+
+    /// Whether somebody gave something else than the default: a file with all defaults changes nothing.
+    pub(crate) fn is_changed(&self, path: &str) -> bool {
+        let default = keys::find(path).and_then(|key| key.default);
+        self.given(path).is_some_and(|given| match &given.raw {
+            Raw::Text(text) | Raw::Integer(text) => Some(text.as_str()) != default,
+            Raw::Boolean(given) => default != Some(if *given { "true" } else { "false" }),
+            Raw::Other(_) => true,
+        })
     }
 
     pub(crate) fn origin(&self, path: &str, otherwise: &Origin) -> Origin {
@@ -164,6 +174,13 @@ impl Reader {
 
     pub(crate) fn switch(&mut self, path: &str) -> bool {
         matches!(self.value(path), Some(Value::Bool(true)))
+    }
+
+    pub(crate) fn source_url(&mut self, path: &str) -> Option<SourceUrl> {
+        match self.value(path)? {
+            Value::Source(url) => Some(url),
+            _ => None,
+        }
     }
 
     pub(crate) fn lake_url(&mut self, path: &str) -> Option<LakeUrl> {

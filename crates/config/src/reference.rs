@@ -55,7 +55,7 @@ fn noun(kind: Kind) -> String {
         Kind::TimeZone => "time zone".into(),
         Kind::Currency => "currency".into(),
         Kind::Country => "country".into(),
-        Kind::SourceUrl | Kind::LakeUrl | Kind::Endpoint => "URL".into(),
+        Kind::SourceUrl | Kind::LakeUrl | Kind::WarehouseUrl | Kind::RegistryUrl | Kind::Endpoint => "URL".into(),
         Kind::Secret => "`env:NAME`, `file:PATH`".into(),
         Kind::Switch => "`true`, `false`".into(),
         Kind::Address => "address:port".into(),

@@ -61,7 +61,30 @@ fn only_this_machine_listens() {
 
 #[test]
 fn urls_open_what_this_build_has() {
-    check("source.url", "log:a/b", "Text(\"a/b\")");
+    check("source.url", "log:a/b", "Source(Log(\"a/b\"))");
+    check("source.url", "kafka://one:9092,two:9093", "Source(Kafka(\"one:9092,two:9093\"))");
+    let help = "C010: write `kafka://HOST:PORT`, several with commas: `kafka://one:9092,two:9092`; user and password have keys of their own";
+    for text in ["kafka://one", "kafka:one:9092", "kafka://me:pw@one:9092", "kafka://", "kafka://one:9092,,two:1"] {
+        check("source.url", text, help);
+    }
+    check(
+        "warehouse.url",
+        "postgres://kassa@db:5432/shop?sslmode=disable",
+        "Text(\"postgres://kassa@db:5432/shop?sslmode=disable\")",
+    );
+    check(
+        "warehouse.url",
+        "postgres://kassa:pw@db/shop",
+        "C010: the password is given apart, as `password = \"env:NAME\"` in [warehouse]",
+    );
+    check("warehouse.url", "postgres://kassa@db", "C010: write `postgres://USER@HOST/DATABASE`: all three are needed");
+    let help = "C010: write `postgres://USER@HOST/DATABASE`, for example `postgres://kassa@localhost/kassa`";
+    check("warehouse.url", "mysql://kassa@db/shop", help);
+    check("registry.url", "http://localhost:8080/apis/ccompat/v7/", "Text(\"http://localhost:8080/apis/ccompat/v7\")");
+    let help = "C010: write `http://HOST:PORT` or `https://HOST:PORT/PATH`; user and password have keys of their own";
+    for text in ["localhost:8081", "https://me:pw@host", "http://host?x=1"] {
+        check("registry.url", text, help);
+    }
     check("lake.url", "file:///srv/lake", "Lake(Folder(\"/srv/lake\"))");
     check("lake.url", "file:/srv/lake", "Lake(Folder(\"/srv/lake\"))");
     check("lake.url", "s3://shop-lake/a/b/", "Lake(Bucket { bucket: \"shop-lake\", prefix: \"a/b\" })");
@@ -85,11 +108,6 @@ fn urls_open_what_this_build_has() {
     check("lake.url", "file:", "C010: write `file:FOLDER`");
     check("lake.url", "lake", "C010: did you mean `file:lake`?");
     check("source.url", "file:x.csv", "C010: files are read by `kassa replay --stream NAME FILE…`; leave `log:log` here");
-    check(
-        "source.url",
-        "kafka://host:9092",
-        "C010: this build reads the collector's log (`log:log`) and files (`kassa replay`), not Kafka: POST the records to /v1/{stream}",
-    );
 }
 
 #[test]
