@@ -62,7 +62,9 @@ fn is_open_to_others(endpoint: &str) -> bool {
 }
 
 fn has_no_effect(reader: &mut Reader) {
-    let given = keys::of_section("lake.s3").map(|(word, _)| format!("lake.s3.{word}")).find(|key| reader.given(key).is_some());
+    // What stands in the file at its default says nothing.
+    let meant = keys::of_section("lake.s3").filter(|(_, key)| key.default.is_none());
+    let given = meant.map(|(word, _)| format!("lake.s3.{word}")).find(|key| reader.given(key).is_some());
     if let Some(key) = given {
         let what = format!("`{key}` has no effect: the lake is a local folder");
         reader.complain(&key, Code::NoEffect, what, &["leave [lake.s3] out, or write `url = \"s3://BUCKET/PREFIX\"` in [lake]"]);

@@ -1,1 +1,4 @@
 //! The real servers that tests and `make stack` start: Kafka, a schema registry, PostgreSQL, S3.
+
+pub mod http_faults;
+pub mod s3;
