@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::harness::{Server, Shop, http};
+use crate::s3;
 
 /// Points at the durable boundaries of log, lake, archive, derived tables and maintenance. Each is hit within some seconds of traffic.
 const POINTS: [&str; 17] = [
@@ -122,14 +123,13 @@ fn die(server: &mut Server, after: Duration) -> String {
     server.words()
 }
 
-/// One shop, killed `runs` times; then everything is counted.
-fn killed(runs: u64, seed: u64) {
-    let shop = Shop::new(CONFIG);
+/// One shop, killed `runs` times at one of these points or at any other moment; then everything is counted.
+fn killed(shop: &Shop, points: &[&str], runs: u64, seed: u64) {
     let mut rng = Rng(seed);
     let (next, answered) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(BTreeSet::new())));
     for run in 0..runs {
         let named = rng.below(2) == 0;
-        let point = POINTS[usize::try_from(rng.below(POINTS.len() as u64)).expect("small")];
+        let point = points[usize::try_from(rng.below(points.len() as u64)).expect("small")];
         // The derived tables are refreshed a few times a run only.
         let point = format!("{point}:{}", rng.below(if point.starts_with("derived.") { 2 } else { 12 }) + 1);
         let env: Vec<(&str, &str)> = if named { vec![("KASSA_CRASH_POINT", point.as_str())] } else { Vec::new() };
@@ -151,7 +151,7 @@ fn killed(runs: u64, seed: u64) {
             "seed {seed} run {run}: {point} never fired\n{words}"
         );
     }
-    count(&shop, &answered.lock().expect("a lock"), seed);
+    count(shop, &answered.lock().expect("a lock"), seed);
 }
 
 fn count(shop: &Shop, answered: &BTreeSet<u64>, seed: u64) {
@@ -176,13 +176,31 @@ fn count(shop: &Shop, answered: &BTreeSet<u64>, seed: u64) {
 
 #[test]
 fn what_was_answered_is_there_once_after_twenty_kills() {
-    killed(20, 1);
+    killed(&Shop::new(CONFIG), &POINTS, 20, 1);
 }
 
 #[test]
 #[ignore = "the long form: make soak"]
 fn what_was_answered_is_there_once_after_two_hundred_kills() {
     for seed in 0..10 {
-        killed(20, 100 + seed);
+        killed(&Shop::new(CONFIG), &POINTS, 20, 100 + seed);
     }
+}
+
+/// In a bucket a replaced file stays for an hour: its deletion is not met within seconds.
+fn killed_over_a_bucket(runs: u64, seed: u64) {
+    let server = s3::server();
+    let points: Vec<&str> = POINTS.into_iter().filter(|point| *point != "maintain.after_file_deleted").collect();
+    killed(&s3::shop(&server, CONFIG), &points, runs, seed);
+}
+
+#[test]
+fn what_was_answered_is_there_once_after_six_kills_over_a_bucket() {
+    killed_over_a_bucket(6, 1);
+}
+
+#[test]
+#[ignore = "the long form: make soak"]
+fn what_was_answered_is_there_once_after_a_hundred_kills_over_a_bucket() {
+    (0..5).for_each(|seed| killed_over_a_bucket(20, 200 + seed));
 }

@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use crate::harness::{Shop, test_data};
 
+/// Net and gross sales, returns, adjustments, orders and units of the year.
+pub(crate) const TOTALS: [&str; 6] = ["9747747.934", "10655622.484", "896812.49", "-11062.06", "19959", "5176450"];
+
 /// The 305 files, unpacked beside the shop.
 pub(crate) fn files(set: &Path, into: &Path) -> Vec<PathBuf> {
     let unpacked =
@@ -19,12 +22,12 @@ pub(crate) fn files(set: &Path, into: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn replay(shop: &Shop, files: &[PathBuf]) -> Value {
+pub(crate) fn replay(shop: &Shop, files: &[PathBuf]) -> Value {
     let paths: Vec<&str> = files.iter().map(|path| path.to_str().expect("UTF-8")).collect();
     shop.json(&[&["replay", "--stream", "sales"], paths.as_slice()].concat())
 }
 
-fn totals(shop: &Shop) -> [String; 6] {
+pub(crate) fn totals(shop: &Shop) -> [String; 6] {
     ["net_sales", "gross_sales", "returns", "adjustments", "orders", "units"].map(|name| shop.figure(name))
 }
 
@@ -35,7 +38,7 @@ fn a_years_totals_are_right_to_the_last_digit_however_often_and_in_whatever_form
     let mut files = files(&set, shop.dir.path());
     let report = replay(&shop, &files);
     assert_eq!((&report["records"], &report["accepted"], &report["dead_letters"]), (&541_909.into(), &541_909.into(), &0.into()));
-    let expected = ["9747747.934", "10655622.484", "896812.49", "-11062.06", "19959", "5176450"].map(str::to_owned);
+    let expected = TOTALS.map(str::to_owned);
     assert_eq!(totals(&shop), expected);
     assert_eq!(shop.figure_by("net_sales", "month").len(), 13);
 

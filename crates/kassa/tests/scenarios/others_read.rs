@@ -6,16 +6,21 @@ use serde_json::Value;
 
 use crate::harness::{KASSA, Shop, root};
 
-const STREAMS: [&str; 9] =
+pub(crate) const STREAMS: [&str; 9] =
     ["fx_rates", "products", "customers", "events", "orders", "order_lines", "payments", "refunds", "inventory"];
 
-fn decimal(value: &Value) -> String {
+pub(crate) fn decimal(value: &Value) -> String {
     let text = value.as_str().expect("a decimal");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text.to_owned() }
 }
 
 /// What deltalake, DuckDB and Polars read of a lake; `None` where there are none to ask, which is said.
 pub(crate) fn read(shop: &Shop) -> Option<Value> {
+    read_at(&shop.data().join("lake").to_string_lossy(), &Value::Null)
+}
+
+/// The same of a lake anywhere: its URL, and what the readers must know to open it.
+pub(crate) fn read_at(lake: &str, storage: &Value) -> Option<Value> {
     let python = std::env::var("KASSA_TEST_PYTHON");
     assert!(
         python.is_ok() || std::env::var_os("CI").is_none(),
@@ -26,7 +31,7 @@ pub(crate) fn read(shop: &Shop) -> Option<Value> {
         return None;
     };
     let script = root().join("crates/kassa/tests/scenarios/readers.py");
-    let output = Command::new(python).arg(script).arg(shop.data().join("lake")).output().expect("python");
+    let output = Command::new(python).arg(script).arg(lake).arg(storage.to_string()).output().expect("python");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Some(serde_json::from_slice(&output.stdout).expect("JSON"))
 }

@@ -9,10 +9,11 @@ import polars
 from deltalake import DeltaTable
 
 lake = sys.argv[1]
+storage = json.loads(sys.argv[2])
 
 
 def table(name):
-    return DeltaTable(f"{lake}/DWH/{name}")
+    return DeltaTable(f"{lake}/DWH/{name}", storage_options=storage)
 
 
 def totals(net, rows):
@@ -24,13 +25,13 @@ duck = duckdb.connect()
 duck.register("fact_sales", table("fact_sales").to_pyarrow_dataset())
 by_duck = duck.execute("SELECT SUM(net_amount_reporting), COUNT(*) FROM fact_sales WHERE NOT is_test").fetchone()
 by_polars = (
-    polars.read_delta(f"{lake}/DWH/fact_sales")
+    polars.read_delta(f"{lake}/DWH/fact_sales", storage_options=storage)
     .filter(~polars.col("is_test"))
     .select(polars.col("net_amount_reporting").sum(), polars.len())
     .row(0)
 )
 live = [amount for amount, test in zip(sales["net_amount_reporting"].to_pylist(), sales["is_test"].to_pylist()) if not test]
-archive = DeltaTable(f"{lake}/topics/order_lines").to_pyarrow_table()
+archive = DeltaTable(f"{lake}/topics/order_lines", storage_options=storage).to_pyarrow_table()
 readable = 0
 for value in archive["value"].to_pylist():
     try:

@@ -61,7 +61,7 @@ impl Place {
         let kind = match error {
             Failed::NotFound { .. } => io::ErrorKind::NotFound,
             Failed::AlreadyExists { .. } | Failed::Precondition { .. } => io::ErrorKind::AlreadyExists,
-            _ if code == "InvalidRange" || said.contains("416") => io::ErrorKind::InvalidInput,
+            _ if code == "InvalidRange" || has_status(&said, 416) => io::ErrorKind::InvalidInput,
             _ => io::ErrorKind::TimedOut,
         };
         io::Error::new(kind, format!("{verb} {}: {}", self.url(path), brief(&said, code)))
@@ -111,10 +111,23 @@ impl Place {
                     format!("allow {right} on {on} to the user of {which} (docs/how-to/s3.md)"),
                 )
             }
+            // Any other answer that the same request would get again; and where a folder may be empty, nothing is missing but the bucket.
+            _ if [400, 405, 411, 501].into_iter().any(|status| has_status(said, status))
+                || verb == "LIST" && has_status(said, 404) =>
+            {
+                (
+                    format!("{server} refuses {verb}: {}", brief(said, code)),
+                    "mend lake.url, lake.s3.endpoint, lake.s3.path_style or the keys".to_owned(),
+                )
+            }
             _ => return None,
         };
         Some(answer)
     }
+}
+
+fn has_status(said: &str, status: u16) -> bool {
+    said.contains(&format!("status code: {status}"))
 }
 
 /// The right that a request needs, and on what.

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bucket;
+mod faults;
+mod writers;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -12,22 +16,23 @@ use kassa_model::{Contract, Positions, Table};
 use kassa_pipeline::Sink;
 use kassa_server::{Live, LiveSink};
 use kassa_sim::batches::{TOPIC, shop};
-use kassa_sim::sink::Kept;
+use kassa_sim::sink;
 use tempfile::TempDir;
 
-struct Folders(TempDir);
+/// A store, and what it lies in.
+struct Kept {
+    store: Arc<dyn Store>,
+    _folder: Option<TempDir>,
+}
 
-impl Folders {
-    fn new() -> Self {
-        Self(TempDir::new().unwrap())
-    }
-
-    fn store(&self) -> Arc<dyn Store> {
-        Arc::new(Folder::new(self.0.path()))
+impl Kept {
+    fn in_folder() -> Self {
+        let folder = TempDir::new().unwrap();
+        Self { store: Arc::new(Folder::new(folder.path())), _folder: Some(folder) }
     }
 
     fn rows(&self, folder: &str) -> usize {
-        let snapshot = kassa_lake::delta::Snapshot::load(self.store().as_ref(), folder).unwrap();
+        let snapshot = kassa_lake::delta::Snapshot::load(self.store.as_ref(), folder).unwrap();
         snapshot.files.values().map(|add| usize::try_from(add.rows().unwrap()).unwrap()).sum()
     }
 }
@@ -36,11 +41,11 @@ fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
 
-struct Archive(Folders);
+struct Archive(Kept);
 
-impl Kept for Archive {
+impl sink::Kept for Archive {
     fn open(&self) -> Box<dyn Sink> {
-        Box::new(ArchiveSink::open(self.0.store(), &[Arc::from(TOPIC)], clock()).unwrap())
+        Box::new(ArchiveSink::open(Arc::clone(&self.0.store), &[Arc::from(TOPIC)], clock()).unwrap())
     }
 
     fn accepted(&self) -> usize {
@@ -52,12 +57,12 @@ impl Kept for Archive {
     }
 }
 
-struct Star(Folders);
+struct Star(Kept);
 
-impl Kept for Star {
+impl sink::Kept for Star {
     fn open(&self) -> Box<dyn Sink> {
         let contracts = HashMap::from([(Arc::from(TOPIC), Contract::OrderLine)]);
-        Box::new(StarSink::open(&self.0.store(), contracts, clock()).unwrap())
+        Box::new(StarSink::open(&self.0.store, contracts, clock()).unwrap())
     }
 
     fn accepted(&self) -> usize {
@@ -71,7 +76,7 @@ impl Kept for Star {
 
 struct InMemory(Arc<Live>);
 
-impl Kept for InMemory {
+impl sink::Kept for InMemory {
     fn open(&self) -> Box<dyn Sink> {
         Box::new(LiveSink(Arc::clone(&self.0)))
     }
@@ -93,12 +98,12 @@ impl Kept for InMemory {
 
 #[test]
 fn the_archive_is_a_sink() {
-    kassa_sim::sink::holds(|| Archive(Folders::new()));
+    kassa_sim::sink::holds(|| Archive(Kept::in_folder()));
 }
 
 #[test]
 fn the_lake_is_a_sink() {
-    kassa_sim::sink::holds(|| Star(Folders::new()));
+    kassa_sim::sink::holds(|| Star(Kept::in_folder()));
 }
 
 #[test]
@@ -108,6 +113,5 @@ fn live_figures_are_a_sink() {
 
 #[test]
 fn a_folder_is_a_store() {
-    let folders = Folders::new();
-    kassa_sim::store::holds(folders.store().as_ref());
+    kassa_sim::store::holds(Kept::in_folder().store.as_ref());
 }
