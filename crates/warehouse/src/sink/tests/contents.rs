@@ -454,3 +454,21 @@ fn text_that_postgresql_cannot_hold_is_shown_as_such() {
     warehouse.sink().commit(&[batch]).unwrap();
     assert_eq!(warehouse.sql("SELECT encode(value, 'hex') FROM kassa.dead_letters ORDER BY 1"), "00\n7b00");
 }
+
+#[test]
+fn a_replayed_letter_has_its_rows_once_and_is_marked() {
+    let warehouse = Warehouse::new();
+    let mut sink = warehouse.sink();
+    sink.commit(&[sold(0, 0..1), crate::testing::bad(0, 1..3)]).unwrap();
+    // The record of offset 1 as it would have been read, had it been good.
+    let good = sold(0, 1..2);
+    let letters = [1, 2, 9].map(|offset| (crate::testing::partition("order_line", 0), offset));
+    let rows: Vec<(Table, RecordBatch)> = good.tables().iter().map(|(table, rows)| (*table, rows.clone())).collect();
+    assert_eq!(sink.replay(&rows, &letters[..1]).unwrap(), 1);
+    assert_eq!(sink.replay(&rows, &letters[..1]).unwrap(), 0, "replayed twice");
+    assert_eq!(sink.replay(&[], &letters[2..]).unwrap(), 0, "a letter that is not there");
+    assert_eq!(warehouse.count("dwh.fact_sales"), 2);
+    assert_eq!(warehouse.sql("SELECT \"offset\", replayed_at IS NOT NULL FROM dwh.rejected ORDER BY 1"), "1|t\n2|f");
+    let proof = prove::prove(&warehouse.target("postgres")).unwrap();
+    assert!(proof.is_ok(), "{:?}", proof.findings);
+}
