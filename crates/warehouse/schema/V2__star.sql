@@ -27,8 +27,6 @@ CREATE TABLE dwh.fact_order (
   source_topic text NOT NULL, source_partition bigint NOT NULL, source_offset bigint NOT NULL, source_index integer NOT NULL, event_id text NOT NULL,
   source text, store_id text NOT NULL, content_hash bigint NOT NULL, ingested_at timestamptz NOT NULL) PARTITION BY RANGE (order_date_key);
 CREATE INDEX ON dwh.fact_order USING brin (occurred_at);
--- The last line of defence for orders; lines, refunds and payments have theirs in ods.
-CREATE UNIQUE INDEX ON dwh.fact_order (order_key, revision, order_date_key);
 
 CREATE TABLE dwh.fact_payment (
   payment_id text NOT NULL, order_id text NOT NULL, order_key bigint NOT NULL, kind text NOT NULL, parent_id text, status text, gateway text,

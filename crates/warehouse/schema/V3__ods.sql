@@ -18,6 +18,11 @@ CREATE TABLE ods.orders (
   is_test boolean NOT NULL, is_placeholder boolean NOT NULL);
 CREATE INDEX ON ods.orders (customer_key);
 
+-- Every revision that was taken, and nothing of it but its key: the last line of defence for orders.
+CREATE TABLE ods.order_revisions (
+  order_key bigint NOT NULL REFERENCES ods.orders, revision bigint NOT NULL,
+  PRIMARY KEY (order_key, revision));
+
 -- Every movement of every line. Its primary key is the last line of defence for lines and refunds, over all partitions of fact_sales.
 CREATE TABLE ods.order_details (
   order_key bigint NOT NULL REFERENCES ods.orders, line_id text NOT NULL, movement text NOT NULL, product_key bigint NOT NULL,

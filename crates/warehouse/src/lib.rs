@@ -5,6 +5,7 @@
 //!  Batch ─► plan.rs ─► sink.rs  one transaction: positions.rs · copy/ (facts) · statements.rs (dimensions) · ods.rs · sums.rs
 //!                        └────► partitions.rs   made before rows need them, dropped when they have had their time
 //!  read.rs    rows at one snapshot, with its positions ─► figures.rs (the one definition), derived.rs (what follows from the facts)
+//!  replay.rs  dead letters that have become good
 //!  prove.rs   recounts what is there from its own rows
 //! ```
 
@@ -21,6 +22,7 @@ mod plan;
 mod positions;
 pub mod prove;
 pub mod read;
+mod replay;
 mod sink;
 mod statements;
 mod sums;

@@ -42,6 +42,7 @@ const PAYMENT: [&str; 14] = [
 pub(crate) fn put(transaction: &mut Transaction<'_>, statements: &mut Statements, plan: &Plan) -> Result<(), WarehouseError> {
     put_customers(transaction, statements, plan)?;
     put_orders(transaction, statements, plan)?;
+    copy_in(transaction, "ods.order_revisions", plan.rows(Table::FactOrder), Some(&["order_key", "revision"]))?;
     copy_in(transaction, "ods.order_details", plan.rows(Table::FactSales), Some(&LINE))?;
     copy_in(transaction, "ods.payments", plan.rows(Table::FactPayment), Some(&PAYMENT))?;
     Ok(())
@@ -138,7 +139,7 @@ fn corrupt(error: arrow_schema::ArrowError) -> WarehouseError {
 }
 
 /// The same rows, symbols being plain texts.
-fn plain(rows: &RecordBatch) -> Result<RecordBatch, WarehouseError> {
+pub(crate) fn plain(rows: &RecordBatch) -> Result<RecordBatch, WarehouseError> {
     let (held, schema) = (rows.schema(), star::stored(&rows.schema()));
     let arrays = held.fields().iter().zip(rows.columns()).map(|(field, array)| match field.data_type() {
         DataType::Dictionary(..) => {

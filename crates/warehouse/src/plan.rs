@@ -66,6 +66,17 @@ impl Plan {
         Ok(plan)
     }
 
+    /// Rows that move nothing on: of letters that are replayed.
+    pub(crate) fn of_rows(rows: impl IntoIterator<Item = (Table, RecordBatch)>) -> Self {
+        let mut plan = Self::default();
+        for (table, rows) in rows {
+            if rows.num_rows() > 0 {
+                plan.tables.entry(table).or_default().push(rows);
+            }
+        }
+        plan
+    }
+
     fn add_span(&mut self, span: Span) {
         match self.spans.iter_mut().find(|last| last.partition == span.partition && last.to == span.from) {
             Some(last) => {

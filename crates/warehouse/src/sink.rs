@@ -68,16 +68,16 @@ pub struct Counts {
 /// PostgreSQL as a sink.
 pub struct WarehouseSink {
     target: Target,
-    clock: Arc<dyn Clock>,
-    patience: Patience,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) patience: Patience,
     connection: Option<Connection>,
     partitions: Partitions,
     positions: Positions,
     counts: Counts,
 }
 
-struct Connection {
-    client: Client,
+pub(crate) struct Connection {
+    pub(crate) client: Client,
     statements: Statements,
 }
 
@@ -113,6 +113,17 @@ impl WarehouseSink {
 
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    pub(crate) fn connected(&mut self) -> Result<(&mut Connection, &mut Partitions), WarehouseError> {
+        let connection = connected(&mut self.connection, &self.target, &mut self.counts)?;
+        Ok((connection, &mut self.partitions))
+    }
+
+    /// Whatever state the connection is in, a new one is in none; and what is known of the partitions may be why it failed.
+    pub(crate) fn disconnect(&mut self) {
+        self.connection = None;
+        self.partitions.forget();
     }
 
     fn apply(&mut self, plan: &Plan) -> Result<(), WarehouseError> {
@@ -226,7 +237,12 @@ fn connected<'c>(
 }
 
 /// Brings the rows of a plan into a transaction. How many they are.
-fn fill(transaction: &mut Transaction<'_>, statements: &mut Statements, plan: &Plan, now: i64) -> Result<u64, WarehouseError> {
+pub(crate) fn fill(
+    transaction: &mut Transaction<'_>,
+    statements: &mut Statements,
+    plan: &Plan,
+    now: i64,
+) -> Result<u64, WarehouseError> {
     let mut rows = 0;
     for (table, _) in FACTS {
         rows += copy_in(transaction, &format!("dwh.{}", table.name()), plan.rows(table), None)

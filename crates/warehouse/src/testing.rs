@@ -1,7 +1,11 @@
 //! A real PostgreSQL, migrated, and batches of all contracts to put into it.
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64};
 
 use arrow_array::BinaryArray;
 use kassa_model::time::Clock;
@@ -132,4 +136,93 @@ pub(crate) fn sold(number: i64, offsets: Range<i64>) -> Arc<Batch> {
 pub(crate) fn bad(number: i64, offsets: Range<i64>) -> Arc<Batch> {
     let values: Vec<String> = offsets.clone().map(|_| "{".to_owned()).collect();
     Feed::new().batch("order_line", number, offsets.start, &values)
+}
+
+/// Stands between a client and a server whose address can change, and loses what it is told to lose.
+pub(crate) struct Proxy {
+    pub(crate) port: u16,
+    upstream: Arc<AtomicU16>,
+    losing: Arc<AtomicU8>,
+    lost: Arc<AtomicU64>,
+}
+
+/// What the proxy loses next, once; the connection with it.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+pub(crate) enum Lose {
+    CommitReply = 1,
+    Commit = 2,
+}
+
+impl Proxy {
+    pub(crate) fn to(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let proxy = Self {
+            port: listener.local_addr().unwrap().port(),
+            upstream: Arc::new(AtomicU16::new(port)),
+            losing: Arc::default(),
+            lost: Arc::default(),
+        };
+        let (upstream, losing, lost) = (Arc::clone(&proxy.upstream), Arc::clone(&proxy.losing), Arc::clone(&proxy.lost));
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let Ok(server) = TcpStream::connect(("127.0.0.1", upstream.load(SeqCst))) else { continue };
+                let (losing, lost) = (Arc::clone(&losing), Arc::clone(&lost));
+                std::thread::spawn(move || relay(client, server, &losing, &lost));
+            }
+        });
+        proxy
+    }
+
+    pub(crate) fn lose(&self, what: Lose) {
+        self.losing.store(what as u8, SeqCst);
+    }
+
+    /// How often something was lost.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost.load(SeqCst)
+    }
+
+    pub(crate) fn switch(&self, port: u16) {
+        self.upstream.store(port, SeqCst);
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        Target::parse(&format!("postgres://postgres@127.0.0.1:{}/shop", self.port), None).unwrap()
+    }
+}
+
+fn relay(mut client: TcpStream, mut server: TcpStream, losing: &AtomicU8, lost: &AtomicU64) {
+    let (mut replies, mut back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+    let is_cut = Arc::new(AtomicBool::new(false));
+    let cut = Arc::clone(&is_cut);
+    let answers = std::thread::spawn(move || {
+        let mut buffer = [0; 65_536];
+        while let Ok(read) = replies.read(&mut buffer) {
+            if read == 0 || cut.load(SeqCst) || back.write_all(&buffer[..read]).is_err() {
+                break;
+            }
+        }
+        back.shutdown(Shutdown::Both).ok();
+    });
+    let mut buffer = [0; 65_536];
+    while let Ok(read) = client.read(&mut buffer) {
+        let is_commit = buffer[..read].windows(7).any(|bytes| bytes == b"COMMIT\0");
+        let what = if is_commit { losing.swap(0, SeqCst) } else { 0 };
+        if what != 0 {
+            lost.fetch_add(1, SeqCst);
+            is_cut.store(true, SeqCst);
+        }
+        if read == 0 || what == Lose::Commit as u8 || server.write_all(&buffer[..read]).is_err() {
+            break;
+        }
+        if what == Lose::CommitReply as u8 {
+            // The other thread ends with the server's answer, which it does not hand on.
+            answers.join().unwrap();
+            server.shutdown(Shutdown::Both).ok();
+            return;
+        }
+    }
+    server.shutdown(Shutdown::Both).ok();
+    client.shutdown(Shutdown::Both).ok();
 }

@@ -2,6 +2,7 @@
 
 mod contents;
 mod faults;
+mod speed;
 
 use kassa_pipeline::{Sink, SinkError};
 

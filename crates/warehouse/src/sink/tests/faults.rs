@@ -1,1 +1,261 @@
+//! What PostgreSQL and the network can do to a commit. Each case says how it is known that the fault fired.
 
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use kassa_pipeline::{Sink, SinkError};
+use kassa_stack::postgres::Options;
+use postgres::Client;
+use serde_json::json;
+
+use crate::testing::{Feed, Fixed, Lose, Proxy, Warehouse, impatient, line, partition, sold};
+use crate::{Target, WarehouseError, WarehouseSink};
+
+fn admin(warehouse: &Warehouse) -> Client {
+    let mut client = crate::connect(&warehouse.target("postgres")).unwrap();
+    client.batch_execute("SET application_name = 'opponent'").unwrap();
+    client
+}
+
+/// The process of the sink's connection, once it waits for a lock.
+fn waiting(client: &mut Client) -> i32 {
+    let since = Instant::now();
+    loop {
+        let sql = "SELECT pid FROM pg_stat_activity WHERE application_name = 'kassa' AND wait_event_type = 'Lock'";
+        if let Some(row) = client.query_opt(sql, &[]).unwrap() {
+            return row.get(0);
+        }
+        assert!(since.elapsed() < Duration::from_secs(20), "the sink never waited");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+fn holds(warehouse: &Warehouse, rows: i64) {
+    assert_eq!(warehouse.count("dwh.fact_sales"), rows);
+    let proof = crate::prove::prove(&warehouse.target("postgres")).unwrap();
+    assert!(proof.is_ok(), "{:?}", proof.findings);
+}
+
+#[test]
+fn a_terminated_backend_is_followed_by_the_whole_transaction_again() {
+    let warehouse = Warehouse::new();
+    let (mut sink, mut opponent, mut witness) = (warehouse.sink(), admin(&warehouse), admin(&warehouse));
+    let mut lock = opponent.transaction().unwrap();
+    lock.batch_execute("LOCK TABLE kassa.spans IN ACCESS EXCLUSIVE MODE").unwrap();
+    std::thread::scope(|scope| {
+        let commit = scope.spawn(|| sink.commit(&[sold(0, 0..5)]));
+        let pid = waiting(&mut witness);
+        let killed: bool = witness.query_one("SELECT pg_terminate_backend($1)", &[&pid]).unwrap().get(0);
+        assert!(killed);
+        lock.rollback().unwrap();
+        commit.join().unwrap().unwrap();
+    });
+    assert!(warehouse.server.log().contains("terminating connection due to administrator command"));
+    assert_eq!((sink.counts().retries, sink.counts().connections), (1, 2));
+    holds(&warehouse, 5);
+}
+
+#[test]
+fn the_victim_of_a_deadlock_tries_again() {
+    let warehouse = Warehouse::new();
+    let (mut sink, mut opponent, mut witness) = (warehouse.sink(), admin(&warehouse), admin(&warehouse));
+    sink.commit(&[sold(0, 0..1)]).unwrap();
+    // The sink takes the position, then wants the spans; the other way round here, and with more patience.
+    opponent.batch_execute("SET deadlock_timeout = '60s'").unwrap();
+    let mut reversed = opponent.transaction().unwrap();
+    reversed.batch_execute("LOCK TABLE kassa.spans IN ACCESS EXCLUSIVE MODE").unwrap();
+    std::thread::scope(|scope| {
+        let commit = scope.spawn(|| sink.commit(&[sold(0, 1..5)]));
+        waiting(&mut witness);
+        reversed.batch_execute("UPDATE kassa.positions SET moved_at = now()").unwrap();
+        reversed.commit().unwrap();
+        commit.join().unwrap().unwrap();
+    });
+    assert!(warehouse.server.log().contains("deadlock detected"));
+    assert_eq!(sink.counts().retries, 1);
+    holds(&warehouse, 5);
+}
+
+#[test]
+fn a_serialization_failure_is_tried_again() {
+    let warehouse = Warehouse::new();
+    warehouse.sql("ALTER DATABASE shop SET default_transaction_isolation = 'repeatable read'");
+    let (mut sink, mut opponent, mut witness) = (warehouse.sink(), admin(&warehouse), admin(&warehouse));
+    sink.commit(&[sold(0, 0..1)]).unwrap();
+    let mut other = opponent.transaction().unwrap();
+    other.batch_execute("UPDATE kassa.positions SET moved_at = now()").unwrap();
+    std::thread::scope(|scope| {
+        let commit = scope.spawn(|| sink.commit(&[sold(0, 1..5)]));
+        waiting(&mut witness);
+        other.commit().unwrap();
+        commit.join().unwrap().unwrap();
+    });
+    assert!(warehouse.server.log().contains("could not serialize access"));
+    assert_eq!(sink.counts().retries, 1);
+    holds(&warehouse, 5);
+}
+
+#[test]
+fn a_restart_is_waited_for_and_a_server_that_stays_away_is_told() {
+    let mut warehouse = Warehouse::new();
+    let mut sink = warehouse.sink();
+    sink.commit(&[sold(0, 0..2)]).unwrap();
+    warehouse.server.stop().unwrap();
+    std::thread::scope(|scope| {
+        let commit = scope.spawn(|| sink.commit(&[sold(0, 2..5)]));
+        sleep(Duration::from_millis(300));
+        warehouse.server.resume().unwrap();
+        commit.join().unwrap().unwrap();
+    });
+    assert!(sink.counts().retries > 0 && sink.counts().connections > 1, "{:?}", sink.counts());
+    holds(&warehouse, 5);
+    warehouse.server.kill().unwrap();
+    let mut sink = impatient(sink);
+    let refused = sink.commit(&[sold(0, 5..7)]);
+    assert!(matches!(&refused, Err(SinkError::Unavailable(why)) if why.contains("127.0.0.1")), "{refused:?}");
+    warehouse.server.resume().unwrap();
+    sink.commit(&[sold(0, 5..7)]).unwrap();
+    holds(&warehouse, 7);
+}
+
+#[test]
+fn a_lost_answer_to_commit_is_read_back() {
+    let warehouse = Warehouse::new();
+    let proxy = Proxy::to(warehouse.server.port());
+    let mut sink = WarehouseSink::open(proxy.target(), Arc::new(Fixed)).unwrap();
+    sink.commit(&[sold(0, 0..2)]).unwrap();
+    for (nth, what) in [Lose::CommitReply, Lose::Commit, Lose::CommitReply].into_iter().enumerate() {
+        let at = 2 + 3 * i64::try_from(nth).unwrap();
+        proxy.lose(what);
+        sink.commit(&[sold(0, at..at + 3)]).unwrap();
+        assert_eq!(proxy.lost(), nth as u64 + 1, "the fault did not fire");
+        holds(&warehouse, at + 3);
+    }
+    let counts = sink.counts();
+    assert_eq!((counts.settled, counts.retries, counts.commits), (2, 1, 2), "two were there, one had to be sent again");
+    assert_eq!(sink.positions().next(&partition("order_line", 0)), 11);
+}
+
+#[test]
+fn a_standby_that_lost_acknowledged_commits_rewinds_the_sink() {
+    let mut warehouse = Warehouse::new();
+    let proxy = Proxy::to(warehouse.server.port());
+    let mut sink = impatient(WarehouseSink::open(proxy.target(), Arc::new(Fixed)).unwrap());
+    sink.commit(&[sold(0, 0..4), sold(1, 0..2)]).unwrap();
+    let mut standby = warehouse.server.standby().unwrap();
+    sleep(Duration::from_millis(200));
+    standby.stop().unwrap();
+    sink.commit(&[sold(0, 4..9)]).unwrap();
+    warehouse.server.kill().unwrap();
+    standby.resume().unwrap();
+    standby.promote().unwrap();
+    proxy.switch(standby.port());
+    let refused = sink.commit(&[sold(0, 9..12), sold(1, 2..3)]);
+    assert!(matches!(refused, Err(SinkError::Rewound(_))), "{refused:?}");
+    assert_eq!(sink.positions().next(&partition("order_line", 0)), 4, "it did not learn how far the new primary is");
+    sink.commit(&[sold(0, 4..12), sold(1, 2..3)]).unwrap();
+    let moved = Warehouse { server: standby };
+    holds(&moved, 15);
+}
+
+#[test]
+fn a_standby_that_is_none_yet_is_waited_for() {
+    let warehouse = Warehouse::new();
+    let standby = warehouse.server.standby().unwrap();
+    let proxy = Proxy::to(warehouse.server.port());
+    let mut sink = impatient(WarehouseSink::open(proxy.target(), Arc::new(Fixed)).unwrap());
+    proxy.switch(standby.port());
+    warehouse.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kassa'");
+    let refused = sink.commit(&[sold(0, 0..1)]);
+    assert!(matches!(&refused, Err(SinkError::Unavailable(why)) if why.contains("25006")), "{refused:?}");
+    standby.promote().unwrap();
+    sink.commit(&[sold(0, 0..1)]).unwrap();
+    assert_eq!(Warehouse { server: standby }.count("dwh.fact_sales"), 1);
+}
+
+#[test]
+fn what_the_operator_must_mend_is_said_with_the_fix() {
+    let options = Options { access: vec!["host all kassa 127.0.0.1/32 scram-sha-256".to_owned()], ..Options::default() };
+    let warehouse = Warehouse::with(&options);
+    warehouse.sql("CREATE ROLE kassa LOGIN PASSWORD 'right'");
+    warehouse.sql("CREATE DATABASE bare");
+    let open = |url: String, password: Option<&str>| {
+        let target = Target::parse(&url, password.map(crate::Password::new)).unwrap();
+        WarehouseSink::open(target, Arc::new(Fixed)).map(drop)
+    };
+    let cases = [
+        (warehouse.server.url("kassa", "shop"), Some("wrong"), "28P01", "Check user and password"),
+        (warehouse.server.url("kassa", "shop"), None, "password missing", "Give the password"),
+        (warehouse.server.url("postgres", "nowhere"), None, "3D000", "Create the database"),
+        (warehouse.server.url("postgres", "bare"), None, "42P01", "migrate the warehouse first"),
+        (warehouse.server.url("kassa", "shop"), Some("right"), "42501", "kassa_ingest"),
+    ];
+    for (url, password, state, fix) in cases {
+        let refused = open(url, password);
+        let Err(WarehouseError::Invalid(words)) = &refused else { panic!("{state}: {refused:?}") };
+        assert!(words.contains(state) && words.contains(fix) && !words.contains("wrong"), "{words}");
+    }
+}
+
+#[test]
+fn rights_taken_away_stop_it_and_given_back_let_it_go_on() {
+    let warehouse = Warehouse::new();
+    warehouse.sql(crate::ROLES);
+    warehouse.sql(crate::GRANTS);
+    warehouse.sql("CREATE ROLE kassa LOGIN IN ROLE kassa_ingest");
+    let mut sink = WarehouseSink::open(warehouse.target("kassa"), Arc::new(Fixed)).unwrap();
+    sink.commit(&[sold(0, 0..2)]).unwrap();
+    warehouse.sql("REVOKE INSERT ON dwh.fact_sales FROM kassa_ingest");
+    let refused = sink.commit(&[sold(0, 2..3)]);
+    assert!(matches!(&refused, Err(SinkError::Invalid(words)) if words.contains("42501")), "{refused:?}");
+    warehouse.sql("GRANT INSERT ON dwh.fact_sales TO kassa_ingest");
+    sink.commit(&[sold(0, 2..3)]).unwrap();
+    holds(&warehouse, 3);
+}
+
+#[test]
+fn too_many_connections_are_waited_for() {
+    let warehouse = Warehouse::new();
+    warehouse.sql(crate::ROLES);
+    warehouse.sql(crate::GRANTS);
+    warehouse.sql("CREATE ROLE kassa LOGIN CONNECTION LIMIT 1 IN ROLE kassa_ingest");
+    let mut sink = WarehouseSink::open(warehouse.target("kassa"), Arc::new(Fixed)).unwrap();
+    let second = WarehouseSink::open(warehouse.target("kassa"), Arc::new(Fixed));
+    assert!(matches!(&second, Err(WarehouseError::Unavailable(why)) if why.contains("53300")), "{second:?}");
+    sink.commit(&[sold(0, 0..1)]).unwrap();
+    drop(sink);
+    let since = Instant::now();
+    while WarehouseSink::open(warehouse.target("kassa"), Arc::new(Fixed)).is_err() {
+        assert!(since.elapsed() < Duration::from_secs(20));
+    }
+}
+
+#[test]
+fn a_money_key_that_is_there_already_stops_it_loudly() {
+    let warehouse = Warehouse::new();
+    let mut sink = warehouse.sink();
+    let later = |mut record: serde_json::Value| {
+        record["occurred_at"] = json!("2026-01-06T10:00:00Z");
+        record["event_id"] = json!("another");
+        record
+    };
+    let order = json!({"event_id": "o", "occurred_at": "2026-01-05T10:00:00Z", "order_id": "77", "revision": 1, "currency": "GBP",
+        "placed_at": "2026-01-05T10:00:00Z"});
+    let payment = json!({"event_id": "p", "occurred_at": "2026-01-05T10:00:00Z", "payment_id": "pay-1", "order_id": "77", "kind": "capture",
+        "amount": "5", "currency": "GBP"});
+    for (topic, record, key) in
+        [("order_line", line(0, 0), "line_id"), ("order", order, "revision"), ("payment", payment, "pay-1")]
+    {
+        // Each is decided on by a stage that has seen nothing, as those of two workers are.
+        let first = Feed::new().batch(topic, 0, 0, &[record.to_string()]);
+        let second = Feed::new().batch(topic, 1, 0, &[later(record).to_string()]);
+        sink.commit(&[first]).unwrap();
+        let before = warehouse.sql("SELECT count(*) FROM kassa.spans");
+        let refused = sink.commit(&[second]);
+        let Err(SinkError::Corrupt(words)) = &refused else { panic!("{topic}: {refused:?}") };
+        assert!(words.contains("23505") && words.contains(key), "{words}");
+        assert_eq!(warehouse.sql("SELECT count(*) FROM kassa.spans"), before, "a part of it was kept");
+        assert_eq!(sink.counts().retries, 0, "a contradiction was tried again");
+    }
+}

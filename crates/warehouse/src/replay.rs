@@ -1,0 +1,79 @@
+//! Dead letters that have become good: their rows are added and they are marked, in one transaction.
+
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
+use hashbrown::HashSet;
+use kassa_model::{Partition, Table};
+
+use crate::columns::Columns;
+use crate::plan::Plan;
+use crate::sink::{WarehouseSink, fill};
+use crate::{WarehouseError, statements::Statements};
+
+const MARK: &str = "UPDATE kassa.dead_letters l SET replayed_at = to_timestamp($4::int8 / 1000000.0)
+    FROM unnest($1::text[], $2::int8[], $3::int8[]) AS m (topic, partition, \"offset\")
+    WHERE l.topic = m.topic AND l.partition = m.partition AND l.\"offset\" = m.\"offset\" AND l.replayed_at IS NULL
+    RETURNING l.topic, l.partition, l.\"offset\"";
+
+impl WarehouseSink {
+    /// Adds the rows of replayed letters and marks these, each once however often this is called. How many it marked: a letter that
+    /// was replayed before, or that the warehouse does not hold, is passed over with its rows.
+    pub fn replay(&mut self, rows: &[(Table, RecordBatch)], letters: &[(Partition, i64)]) -> Result<usize, WarehouseError> {
+        let mut wait = self.patience.first_wait;
+        for _ in 1..self.patience.tries {
+            match self.replay_once(rows, letters) {
+                Err(WarehouseError::Unavailable(why)) => tracing::warn!(why, "a replay into the warehouse is tried again"),
+                done => return done,
+            }
+            std::thread::sleep(wait);
+            wait *= 2;
+        }
+        self.replay_once(rows, letters)
+    }
+
+    fn replay_once(&mut self, rows: &[(Table, RecordBatch)], letters: &[(Partition, i64)]) -> Result<usize, WarehouseError> {
+        let now = self.clock.now();
+        let done = self.connected().and_then(|(connection, partitions)| {
+            partitions.prepare(&mut connection.client, &Plan::of_rows(rows.iter().cloned()), now)?;
+            let mut transaction = connection.client.transaction()?;
+            let marked = mark(&mut transaction, letters, now)?;
+            let kept = rows.iter().map(|(table, rows)| Ok((*table, of_letters(rows, &marked)?)));
+            let plan = Plan::of_rows(kept.collect::<Result<Vec<_>, WarehouseError>>()?);
+            fill(&mut transaction, &mut Statements::default(), &plan, now)?;
+            transaction.commit()?;
+            Ok(marked.len())
+        });
+        if done.is_err() {
+            self.disconnect();
+        }
+        done
+    }
+}
+
+type Place = (String, i64, i64);
+
+fn mark(
+    transaction: &mut postgres::Transaction<'_>,
+    letters: &[(Partition, i64)],
+    now: i64,
+) -> Result<HashSet<Place>, WarehouseError> {
+    let topics: Vec<&str> = letters.iter().map(|(partition, _)| partition.topic.as_ref()).collect();
+    let numbers: Vec<i64> = letters.iter().map(|(partition, _)| partition.number).collect();
+    let offsets: Vec<i64> = letters.iter().map(|(_, offset)| *offset).collect();
+    let marked = transaction.query(MARK, &[&topics, &numbers, &offsets, &now])?;
+    Ok(marked.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
+}
+
+/// The rows that stem from these letters.
+fn of_letters(rows: &RecordBatch, letters: &HashSet<Place>) -> Result<RecordBatch, WarehouseError> {
+    let columns = Columns(rows);
+    let topics = columns.texts("source_topic")?;
+    let (numbers, offsets) = (columns.longs("source_partition")?, columns.longs("source_offset")?);
+    let keep: BooleanArray = (0..rows.num_rows())
+        .map(|row| {
+            let place = (topics.get(row).unwrap_or_default().to_owned(), numbers.value(row), offsets.value(row));
+            Some(letters.contains(&place))
+        })
+        .collect();
+    filter_record_batch(rows, &keep).map_err(|error| WarehouseError::Corrupt(error.to_string()))
+}
