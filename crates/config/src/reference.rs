@@ -102,6 +102,7 @@ fn assignment(word: &str, key: &Key) -> String {
         (Kind::Sql, None) => "\"SELECT … FROM input\"".to_owned(),
         (Kind::File, None) if word == "map_file" => "\"orders.sql\"".to_owned(),
         (Kind::File, None) => "\"orders.csv.gz\"".to_owned(),
+        (_, None) if word == "columns" => "\"order_id,line_id,quantity\"".to_owned(),
         (_, None) if word == "key" => "\"order_id\"".to_owned(),
         (_, None) => "\"NAME\"".to_owned(),
     };

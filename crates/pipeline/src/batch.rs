@@ -9,6 +9,8 @@ use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use kassa_model::{Counts, Fate, Records, Span, Table};
 
+use crate::decode::avro;
+
 /// Cut once, and given to every sink alike.
 #[derive(Debug)]
 pub struct Batch {
@@ -17,6 +19,8 @@ pub struct Batch {
     tables: Vec<(Table, RecordBatch)>,
     from: i64,
     bytes: usize,
+    /// Whether each record begins with the id of its schema.
+    is_framed: bool,
 }
 
 impl Batch {
@@ -27,7 +31,18 @@ impl Batch {
     pub fn new(records: Arc<Records>, from: i64, fates: Vec<Fate>, tables: Vec<(Table, RecordBatch)>) -> Self {
         assert_eq!(records.len(), fates.len(), "a batch accounts for each of its records");
         let rows: usize = tables.iter().map(|(_, rows)| rows.get_array_memory_size()).sum();
-        Self { bytes: records.bytes() + rows, records, fates, tables, from }
+        Self { bytes: records.bytes() + rows, records, fates, tables, from, is_framed: false }
+    }
+
+    /// Says that the records name their schemas.
+    #[must_use]
+    pub fn framed(self, is_framed: bool) -> Self {
+        Self { is_framed, ..self }
+    }
+
+    /// The id of the schema that a record names, if the records of its stream do so.
+    pub fn schema_id(&self, index: usize) -> Option<i32> {
+        if self.is_framed { avro::schema_id(self.records.value(index)) } else { None }
     }
 
     pub fn records(&self) -> &Arc<Records> {
