@@ -169,7 +169,7 @@ fn formats_of_a_topic_are_told_apart_and_csv_states_its_columns() {
         [("a,,b", "a column has no name"), ("a,b,a", "`a` is there twice"), ("a,\\\"b\\\"", "names stand without quotes here")]
     {
         check(
-            &given(&format!("[streams.orders]\nformat = \"csv\"\ncolumns = \"{columns}\"\n")),
+            &given(format!("[streams.orders]\nformat = \"csv\"\ncolumns = \"{columns}\"\n")),
             &format!(
                 "error[C013]: `streams.orders.columns` is no header: {fault}
          --> kassa.toml:3:11
