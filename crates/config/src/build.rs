@@ -104,6 +104,8 @@ fn stream(reader: &mut Reader, name: String, origin: Origin) -> Stream {
     let given_format = reader.text(&key("format"));
     let format = match given_format.as_deref() {
         Some("csv") => Format::Csv,
+        Some("avro") => Format::Avro,
+        Some("debezium-json") => Format::Debezium,
         Some("parquet") => Format::Parquet,
         _ => Format::Json,
     };
@@ -112,14 +114,34 @@ fn stream(reader: &mut Reader, name: String, origin: Origin) -> Stream {
     let mapping = mapping(reader, &name).filter(|_| contract.is_some());
     let contract = contract.unwrap_or(Contract::Event);
     let (encoding, delimiter) = (reader.encoding(&key("encoding")), reader.byte(&key("delimiter")));
-    for word in ["encoding", "delimiter"] {
+    let columns = columns(reader, &name, delimiter);
+    for word in ["encoding", "delimiter", "columns"] {
         if given_format.is_some() && format != Format::Csv && reader.given(&key(word)).is_some() {
             let what = format!("`{}` has no effect: the stream's format is not csv", key(word));
             reader.complain(&key(word), Code::NoEffect, what, &["leave it out, or write `format = \"csv\"`"]);
         }
     }
     let (dedupe_window, max_record_bytes) = (reader.duration(&key("dedupe_window")), reader.number(&key("max_record")));
-    Stream { topic, format, contract, mapping, encoding, delimiter, dedupe_window, max_record_bytes, origin, name }
+    Stream { topic, format, contract, mapping, encoding, delimiter, columns, dedupe_window, max_record_bytes, origin, name }
+}
+
+/// The names of a header that records come without.
+fn columns(reader: &mut Reader, name: &str, delimiter: u8) -> Vec<String> {
+    let key = format!("streams.{name}.columns");
+    let Some(line) = reader.text(&key) else { return Vec::new() };
+    let names: Vec<String> = line.split(char::from(delimiter)).map(|name| name.trim().to_owned()).collect();
+    let fault = if names.iter().any(String::is_empty) {
+        "a column has no name".to_owned()
+    } else if line.contains('"') {
+        "names stand without quotes here".to_owned()
+    } else if let Some((_, twice)) = names.iter().enumerate().find(|(nth, name)| names[..*nth].contains(name)) {
+        format!("`{twice}` is there twice")
+    } else {
+        return names;
+    };
+    let help = "write the names as a header line would have them, parted by the stream's `delimiter`";
+    reader.complain(&key, Code::BadName, format!("`{key}` is no header: {fault}"), &[help]);
+    Vec::new()
 }
 
 fn contract(reader: &mut Reader, name: &str, origin: &Origin) -> Option<Contract> {

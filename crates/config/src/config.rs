@@ -46,6 +46,8 @@ pub struct Stream {
     pub encoding: Encoding,
     /// Of CSV.
     pub delimiter: u8,
+    /// Of CSV records without a header line; empty if none are stated.
+    pub columns: Vec<String>,
     /// How long the ids of behaviour events are remembered, by ingest time.
     pub dedupe_window: Duration,
     pub max_record_bytes: usize,
@@ -60,6 +62,10 @@ pub enum Format {
     Json,
     /// With a header line.
     Csv,
+    /// In a schema registry's framing.
+    Avro,
+    /// Change events of a database.
+    Debezium,
     Parquet,
 }
 

@@ -83,7 +83,7 @@ const fn duration(min: u64, max: u64) -> Kind {
 
 pub(crate) const CONTRACTS: Kind =
     Kind::OneOf(&["event", "order", "order_line", "payment", "refund", "customer", "product", "inventory", "fx_rate"]);
-pub(crate) const FORMATS: Kind = Kind::OneOf(&["json", "csv", "parquet"]);
+pub(crate) const FORMATS: Kind = Kind::OneOf(&["json", "csv", "avro", "debezium-json", "parquet"]);
 pub(crate) const SECURITIES: Kind = Kind::OneOf(&["plaintext", "tls", "sasl-plaintext", "sasl-tls"]);
 pub(crate) const MECHANISMS: Kind = Kind::OneOf(&["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"]);
 pub(crate) const ENCODINGS: Kind = Kind::OneOf(&["utf-8", "windows-1252"]);
@@ -130,7 +130,13 @@ pub(crate) const KEYS: &[Key] = &[
     without_default("registry.token", Kind::Secret, "A bearer token instead: `env:NAME` or `file:PATH`."),
     without_default("registry.ca", Kind::File, "The authorities to trust, PEM. Default: the system's."),
     without_default("streams.*.topic", Kind::Topic, "The topic that it is read from. Default: the stream's name."),
-    key("streams.*.format", FORMATS, "json", "How records are written. In files `json` is NDJSON; CSV has a header line."),
+    key(
+        "streams.*.format",
+        FORMATS,
+        "json",
+        "How records are written. `avro`: in a schema registry's framing. `debezium-json`: change events of a database. In files \
+         `json` is NDJSON; CSV has a header line.",
+    ),
     without_default(
         "streams.*.contract",
         CONTRACTS,
@@ -144,6 +150,12 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key("streams.*.encoding", ENCODINGS, "utf-8", "The encoding of CSV files."),
     key("streams.*.delimiter", Kind::Delimiter, ",", "The character between CSV fields: one ASCII character, `\\t` for a tab."),
+    without_default(
+        "streams.*.columns",
+        Kind::Text,
+        "The columns of CSV records that come without a header line, as from Kafka: their names, written as the header would be. One \
+         record is one row.",
+    ),
     key(
         "streams.*.dedupe_window",
         duration(60_000, 400 * DAY),

@@ -108,6 +108,7 @@ fn assignment(word: &str, key: &Key) -> String {
         (Kind::Secret, None) => "\"env:NAME\"".to_owned(),
         (Kind::Endpoint, None) => "\"https://s3.example.com\"".to_owned(),
         (_, None) if word == "region" => "\"eu-west-1\"".to_owned(),
+        (_, None) if word == "columns" => "\"order_id,line_id,quantity\"".to_owned(),
         (_, None) if word == "key" => "\"order_id\"".to_owned(),
         (_, None) => "\"NAME\"".to_owned(),
     };

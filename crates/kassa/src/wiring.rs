@@ -13,6 +13,7 @@ use kassa_lake::{ArchiveSink, Derived, Folder, S3, S3Keys, S3Options, StarSink, 
 use kassa_mapping::{Lookups, Mapping, MappingError, TableError, TableFile};
 use kassa_model::time::{Clock, SystemClock};
 use kassa_model::{Code, Contract};
+use kassa_pipeline::csv::Dialect;
 use kassa_pipeline::dedupe::{Index, IndexOptions};
 use kassa_pipeline::{Format, Mapper, Sink, Stage, Stream};
 
@@ -146,8 +147,17 @@ pub fn streams(config: &Config) -> Result<Vec<(Arc<str>, Stream)>, Mistakes> {
                 Err(errors) => mistakes.0.extend(errors.into_iter().map(|error| bad_mapping(&stream.name, mapping, error))),
             }
         }
-        let format = if stream.format == Written::Csv { Format::Csv } else { Format::Json };
-        let built = Stream::new(&stream.name, stream.contract, format, mapper, stream.max_record_bytes);
+        let format = match stream.format {
+            Written::Csv => Format::Csv,
+            Written::Avro => Format::Avro,
+            Written::Debezium => Format::Debezium,
+            Written::Json | Written::Parquet => Format::Json,
+        };
+        let mut built = Stream::new(&stream.name, stream.contract, format, mapper, stream.max_record_bytes);
+        if !stream.columns.is_empty() {
+            let is_windows_1252 = stream.encoding == Encoding::Windows1252;
+            built = built.with_columns(Dialect::of_columns(stream.columns.clone(), stream.delimiter, is_windows_1252));
+        }
         streams.push((Arc::from(stream.topic.as_str()), built));
     }
     mistakes.sort();

@@ -99,7 +99,7 @@ impl ArchiveSink {
             }
             let first = records.offsets.partition_point(|offset| *offset < from);
             for (day, range) in days_of(records, first) {
-                days.entry(day).or_default().push(rows(records, range).map_err(|error| SinkError::Corrupt(error.to_string()))?);
+                days.entry(day).or_default().push(rows(batch, range).map_err(|error| SinkError::Corrupt(error.to_string()))?);
             }
             next.advance(&records.partition, batch.to());
         }
@@ -200,7 +200,9 @@ fn days_of(records: &Records, first: usize) -> Vec<(i64, std::ops::Range<usize>)
     runs
 }
 
-fn rows(records: &Records, range: std::ops::Range<usize>) -> Result<RecordBatch, ArrowError> {
+fn rows(batch: &Batch, range: std::ops::Range<usize>) -> Result<RecordBatch, ArrowError> {
+    let records = batch.records();
+    let schema_ids: Int32Array = range.clone().map(|index| batch.schema_id(index)).collect();
     let (start, length) = (range.start, range.len());
     let micros = |values: TimestampMicrosecondArray| -> ArrayRef { Arc::new(values.with_timezone("UTC")) };
     let keys: BinaryArray = match &records.keys {
@@ -218,7 +220,7 @@ fn rows(records: &Records, range: std::ops::Range<usize>) -> Result<RecordBatch,
         micros(TimestampMicrosecondArray::from(records.ingested_at[range.clone()].to_vec())),
         Arc::new(keys),
         headers(records, range)?,
-        Arc::new(Int32Array::new_null(length)),
+        Arc::new(schema_ids),
         Arc::new(records.values.slice(start, length)),
     ];
     RecordBatch::try_new(file_schema(), columns)

@@ -32,6 +32,20 @@ reasons! {
     NotAnObject = "not_an_object",
     /// The CSV row does not have as many fields as its header, or its quotes do not close.
     NotCsv = "not_csv",
+    /// The record is no Avro datum in a schema registry's framing, or not what its schema describes.
+    NotAvro = "not_avro",
+    /// The record names a schema that the registry does not have.
+    UnknownSchema = "unknown_schema",
+    /// The record's schema is not valid Avro, or describes no record.
+    BadSchema = "bad_schema",
+    /// The record is JSON, but not a change event of Debezium.
+    NotDebezium = "not_debezium",
+    /// A change or deletion does not bring the row as it was before.
+    NoBefore = "no_before",
+    /// A change of a row that facts which are only ever added cannot follow.
+    UnsupportedChange = "unsupported_change",
+    /// The record has a key but no value.
+    Tombstone = "tombstone",
     /// The record is larger than the stream's limit.
     TooLarge = "too_large",
     /// The record nests deeper than 128 levels.

@@ -36,7 +36,7 @@ pub struct Records {
     pub timestamps: Vec<Option<i64>>,
     pub keys: Option<BinaryArray>,
     pub headers: Headers,
-    /// The bytes as they came.
+    /// The bytes as they came; null for a record without a value.
     pub values: BinaryArray,
     /// The offset after the last of these, beyond which the source goes on: more than the last offset + 1 only where the
     /// source itself skips offsets.
@@ -57,8 +57,14 @@ impl Records {
         self.values.value_data().len()
     }
 
+    /// Empty where there is none.
     pub fn value(&self, index: usize) -> &[u8] {
         self.values.value(index)
+    }
+
+    /// Whether the record has no value at all: what a compacted topic keeps of a key that is gone. An empty value is one.
+    pub fn is_tombstone(&self, index: usize) -> bool {
+        self.values.is_null(index)
     }
 
     pub fn key(&self, index: usize) -> Option<&[u8]> {

@@ -10,6 +10,8 @@ use arrow_array::{BinaryArray, BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use kassa_model::{Counts, Fate, Headers, Partition, Records, Span, Table};
 
+use crate::decode::avro;
+
 /// Cut once, and given to every sink alike.
 #[derive(Debug)]
 pub struct Batch {
@@ -20,6 +22,8 @@ pub struct Batch {
     bytes: usize,
     /// Whether the source has lost all of the range.
     is_lost: bool,
+    /// Whether each record begins with the id of its schema.
+    is_framed: bool,
 }
 
 impl Batch {
@@ -30,7 +34,7 @@ impl Batch {
     pub fn new(records: Arc<Records>, from: i64, fates: Vec<Fate>, tables: Vec<(Table, RecordBatch)>) -> Self {
         assert_eq!(records.len(), fates.len(), "a batch accounts for each of its records");
         let rows: usize = tables.iter().map(|(_, rows)| rows.get_array_memory_size()).sum();
-        Self { bytes: records.bytes() + rows, records, fates, tables, from, is_lost: false }
+        Self { bytes: records.bytes() + rows, records, fates, tables, from, is_lost: false, is_framed: false }
     }
 
     /// A range that the source itself has lost: no records, and a span that says so.
@@ -46,7 +50,18 @@ impl Batch {
             next: range.end,
         };
         let (fates, tables) = (Vec::new(), Vec::new());
-        Self { records: Arc::new(records), fates, tables, from: range.start, bytes: 0, is_lost: true }
+        Self { records: Arc::new(records), fates, tables, from: range.start, bytes: 0, is_lost: true, is_framed: false }
+    }
+
+    /// Says that the records name their schemas.
+    #[must_use]
+    pub fn framed(self, is_framed: bool) -> Self {
+        Self { is_framed, ..self }
+    }
+
+    /// The id of the schema that a record names, if the records of its stream do so.
+    pub fn schema_id(&self, index: usize) -> Option<i32> {
+        if self.is_framed { avro::schema_id(self.records.value(index)) } else { None }
     }
 
     pub fn records(&self) -> &Arc<Records> {

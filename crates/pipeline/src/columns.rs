@@ -69,7 +69,7 @@ fn text(text: &str, kind: Kind) -> Value<'_> {
         Kind::Texts | Kind::Category => text.starts_with('[') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok(),
         _ => false,
     };
-    if is_list { Value::Nested(text) } else { Value::Text(Cow::Borrowed(text)) }
+    if is_list { Value::Nested(Cow::Borrowed(text)) } else { Value::Text(Cow::Borrowed(text)) }
 }
 
 fn whole<'a>(value: i64, textual: bool) -> Value<'a> {

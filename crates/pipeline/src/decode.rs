@@ -9,6 +9,7 @@ use kassa_model::{Contract, DeadLetter, Reason};
 use serde::de::{DeserializeSeed, Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+pub mod avro;
 mod flat;
 
 pub use flat::Leads;
@@ -23,8 +24,8 @@ pub enum Value<'a> {
     Number(&'a str),
     Bool(bool),
     /// A JSON object or array, as text.
-    Nested(&'a str),
-    /// From a typed column of a mapping.
+    Nested(Cow<'a, str>),
+    /// From a typed column of a mapping or a typed field of Avro: units of 10^-scale, and the scale.
     Decimal(i128, u32),
     Integer(i64),
     /// µs UTC.
@@ -75,6 +76,11 @@ impl Layout {
         self.by_name.get(name).copied()
     }
 
+    /// The first of the five slots of an address.
+    pub(crate) fn address(&self, name: &str) -> Option<usize> {
+        self.addresses.get(name).copied()
+    }
+
     /// The path of a slot's field in the record: `shipping_address.city`.
     pub fn path(&self, slot: usize) -> String {
         let name = &self.names[slot];
@@ -91,11 +97,13 @@ pub struct Payload<'a> {
     pub extra: String,
     /// The slots that the record has named, with null too: a bit each.
     named: u64,
+    /// The record says that its row was not there before.
+    pub(crate) is_insert: bool,
 }
 
 impl<'a> Payload<'a> {
     pub fn new(layout: &Layout) -> Self {
-        Self { slots: vec![Value::Absent; layout.names.len()], extra: String::new(), named: 0 }
+        Self { slots: vec![Value::Absent; layout.names.len()], extra: String::new(), named: 0, is_insert: false }
     }
 
     pub fn clear(&mut self) {
@@ -104,6 +112,7 @@ impl<'a> Payload<'a> {
             self.named &= self.named - 1;
         }
         self.extra.clear();
+        self.is_insert = false;
     }
 
     pub(crate) fn get(&self, slot: usize) -> &Value<'a> {
@@ -227,7 +236,7 @@ pub(crate) fn value<'a>(raw: &'a str, path: impl Fn() -> String) -> Result<Value
         [b'{' | b'[', ..] if depth(raw) >= DEPTH_MAX => {
             return Err(DeadLetter::new(Reason::TooDeep, path(), "nested deeper than 128 levels"));
         }
-        [b'{' | b'[', ..] => Value::Nested(raw),
+        [b'{' | b'[', ..] => Value::Nested(Cow::Borrowed(raw)),
         b"true" => Value::Bool(true),
         b"false" => Value::Bool(false),
         b"null" => Value::Absent,

@@ -47,19 +47,33 @@ impl Extract {
 
     /// Takes a JSON object.
     pub fn json(&mut self, index: usize, bytes: &[u8]) -> Result<(), DeadLetter> {
-        let text = decode::utf8(bytes)?;
+        let cells = self.cells(decode::utf8(bytes)?, &[])?;
+        self.push(index, cells);
+        Ok(())
+    }
+
+    /// Reads a JSON object, with columns that are `given` beside it.
+    pub(crate) fn cells(&self, text: &str, given: &[(&str, Option<String>)]) -> Result<Cells, DeadLetter> {
         let fields = decode::pairs(text).map_err(|_| decode::not_json(text))?;
         let mut found = Found { inputs: &self.inputs, cells: vec![None; self.inputs.len()], extra: String::new() };
+        for (name, value) in given {
+            if let Some(at) = self.inputs.iter().position(|input| input == name) {
+                found.cells[at] = Some(value.clone());
+            }
+        }
         for (name, raw) in &fields {
             found.take(name, raw.get(), Unnamed::Keep)?;
         }
-        let Found { cells, extra, .. } = found;
-        for (column, cell) in self.columns.iter_mut().zip(cells) {
-            column.append_option(cell.flatten());
+        Ok(Cells { cells: found.cells.into_iter().map(Option::flatten).collect(), extra: found.extra })
+    }
+
+    /// Adds what was read as a row of the record.
+    pub(crate) fn push(&mut self, index: usize, cells: Cells) {
+        for (column, cell) in self.columns.iter_mut().zip(cells.cells) {
+            column.append_option(cell);
         }
         self.rows.push(index);
-        self.extras.push(extra);
-        Ok(())
+        self.extras.push(cells.extra);
     }
 
     /// Takes a CSV record whose fields have been split.
@@ -103,6 +117,13 @@ impl Extract {
         columns.push(Arc::new(ingested.with_timezone("UTC")));
         Ok((RecordBatch::try_new(input_schema(&self.inputs), columns)?, self.rows, self.extras))
     }
+}
+
+/// What the inputs name in one record, and its other fields.
+#[derive(Debug)]
+pub(crate) struct Cells {
+    cells: Vec<Option<String>>,
+    extra: String,
 }
 
 /// The schema of a mapping's input.

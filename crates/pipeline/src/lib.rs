@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  Records ──decode──► Payload ──validate──► Event ──dedupe──► accepted ──shape──► Batch {span, rows}
-//!     │  (JSON, CSV; or by a SQL mapping)       │                  │
+//!     │  (JSON, Avro, CSV, Debezium;            │                  │
+//!     │   or by a SQL mapping)                  │                  │
 //!     └────────── not decodable ────────────────┴── not valid ─────┴── conflict ──► dead letter, with its bytes
 //! ```
 //!
@@ -12,6 +13,7 @@ pub mod batch;
 mod canonical;
 pub mod columns;
 pub mod csv;
+mod debezium;
 pub mod decode;
 pub mod dedupe;
 pub mod dimensions;
@@ -25,5 +27,5 @@ pub mod stage;
 pub mod validate;
 
 pub use batch::Batch;
-pub use ports::{Mapped, Mapper, MapperError, Sink, SinkError};
+pub use ports::{Mapped, Mapper, MapperError, SchemaText, Schemas, SchemasError, Sink, SinkError};
 pub use stage::{Format, Stage, Stream};

@@ -45,6 +45,30 @@ pub trait Sink: fmt::Debug + Send {
     fn settle(&mut self) -> Result<(), SinkError>;
 }
 
+/// A schema as its registry holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaText {
+    pub text: Arc<str>,
+    /// The schemas that it refers to, and those that they refer to: each before those that name it, and once.
+    pub references: Vec<Arc<str>>,
+}
+
+/// The registry could not be asked: what its schemas are is not known, and no record may be judged by that.
+#[derive(Debug, thiserror::Error)]
+#[error("could not ask the schema registry for schema {id}: {why}")]
+pub struct SchemasError {
+    pub id: i32,
+    pub why: String,
+}
+
+/// Where the schemas of Avro records are looked up, by the id that is in each record.
+///
+/// Asked once for each id while its plan is kept, and for an unknown id once a run of records.
+pub trait Schemas: fmt::Debug + Send {
+    /// `None`: the registry has answered that it knows no such schema.
+    fn schema(&mut self, id: i32) -> Result<Option<SchemaText>, SchemasError>;
+}
+
 /// Rows of a mapping: columns named like the contract's fields, one row for each row of the input.
 #[derive(Debug, Clone)]
 pub struct Mapped {

@@ -125,6 +125,19 @@ impl Rows {
 
     /// A row of `rejected` for one of the records, as it is set aside. `verdict` is its reason, field and detail.
     pub fn letter(&mut self, records: &Records, index: usize, stream: &str, contract: Contract, verdict: [&str; 3]) {
+        self.framed_letter(records, index, None, stream, contract, verdict);
+    }
+
+    /// The same of a record that names its schema.
+    pub fn framed_letter(
+        &mut self,
+        records: &Records,
+        index: usize,
+        schema_id: Option<i32>,
+        stream: &str,
+        contract: Contract,
+        verdict: [&str; 3],
+    ) {
         let [reason, field, detail] = verdict;
         let _row = self
             .row()
@@ -135,8 +148,8 @@ impl Rows {
             .i64(records.timestamps[index])
             .bytes(records.key(index))
             .text(records.headers.get(index).map(AsRef::as_ref))
-            .no_i32()
-            .bytes(records.value(index))
+            .i32_or_none(schema_id)
+            .bytes(Some(records.value(index)).filter(|_| !records.is_tombstone(index)))
             .text(stream)
             .text(contract.name())
             .text(reason)
@@ -200,6 +213,13 @@ impl Row<'_> {
             other => misplaced("i32", other.as_deref()),
         }
         self
+    }
+
+    pub fn i32_or_none(self, value: Option<i32>) -> Self {
+        match value {
+            Some(value) => self.i32(value),
+            None => self.no_i32(),
+        }
     }
 
     pub fn no_i32(mut self) -> Self {

@@ -11,19 +11,29 @@ use kassa_model::{Contract, DeadLetter, Fate, Headers, Reason, Records, Shop, Ta
 use crate::batch::Batch;
 use crate::columns::Plan;
 use crate::csv::{Dialect, Fields};
+use crate::decode::avro::{self, Known, Plans};
 use crate::decode::{self, Layout, Leads, Payload};
 use crate::dedupe::{Class, Index, IndexError, PartitionId, Row, Verdict};
 use crate::dimensions::Collision;
 use crate::event::{self, Body, Event};
 use crate::extract::{CsvPlan, Extract};
-use crate::ports::{Mapper, MapperError};
+use crate::ports::{Mapper, MapperError, Schemas, SchemasError};
 use crate::shape::{Lineage, Lines, Memory, RowSet, Shaper, nested_lines};
 
-/// What a stream's files look like. What comes without a CSV header, as from the collector, is JSON in either.
+mod formats;
+mod verdict;
+
+/// How a stream's records are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     Json,
+    /// By the header that a file's records come with, or by the columns that the stream states. What comes with neither, as from the
+    /// collector, is JSON.
     Csv,
+    /// In a schema registry's framing.
+    Avro,
+    /// Debezium's change events, as JSON.
+    Debezium,
 }
 
 /// A named input with a contract.
@@ -35,12 +45,42 @@ pub struct Stream {
     pub mapper: Option<Box<dyn Mapper>>,
     /// Bytes of a record beyond which it is a dead letter.
     pub record_bytes_max: usize,
+    /// How CSV records without a header are written.
+    columns: Option<Dialect>,
     layout: Layout,
 }
 
 impl Stream {
     pub fn new(name: &str, contract: Contract, format: Format, mapper: Option<Box<dyn Mapper>>, record_bytes_max: usize) -> Self {
-        Self { name: name.into(), contract, format, mapper, record_bytes_max, layout: Layout::new(contract) }
+        let layout = Layout::new(contract);
+        Self { name: name.into(), contract, format, mapper, record_bytes_max, columns: None, layout }
+    }
+
+    /// States how CSV records are written that come without a header.
+    #[must_use]
+    pub fn with_columns(self, columns: Dialect) -> Self {
+        Self { columns: Some(columns), ..self }
+    }
+
+    /// The id of the schema that a record of this stream names.
+    pub fn schema_id(&self, value: &[u8]) -> Option<i32> {
+        if self.format == Format::Avro { avro::schema_id(value) } else { None }
+    }
+
+    /// The columns of CSV that are read: what the mapping names, or what the contract does.
+    fn csv_inputs(&self, dialect: &Dialect) -> Vec<String> {
+        match &self.mapper {
+            Some(mapper) => mapper.inputs().to_vec(),
+            None => dialect.header.iter().filter(|name| self.layout.slot(name).is_some()).cloned().collect(),
+        }
+    }
+
+    /// How the records with these headers are split, if they are CSV.
+    fn dialect(&self, headers: Option<&Arc<str>>) -> Option<Dialect> {
+        if self.format != Format::Csv {
+            return None;
+        }
+        headers.and_then(|headers| Dialect::from_headers(headers)).or_else(|| self.columns.clone())
     }
 }
 
@@ -57,6 +97,8 @@ pub enum StageError {
     Rows(#[from] arrow_schema::ArrowError),
     #[error(transparent)]
     Index(#[from] IndexError),
+    #[error(transparent)]
+    Schemas(#[from] SchemasError),
 }
 
 /// Records that are decoded before the first of them is decided on.
@@ -74,11 +116,18 @@ pub struct Stage {
     streams: HashMap<Arc<str>, Stream>,
     pub memory: Memory,
     pub index: Index,
+    plans: Plans,
 }
 
 impl Stage {
     pub fn new(shop: &Shop, index: Index, streams: impl IntoIterator<Item = (Arc<str>, Stream)>) -> Self {
-        Self { streams: streams.into_iter().collect(), memory: Memory::new(shop), index }
+        Self { streams: streams.into_iter().collect(), memory: Memory::new(shop), index, plans: Plans::default() }
+    }
+
+    /// Says where the schemas of Avro records are looked up.
+    #[must_use]
+    pub fn with_schemas(self, schemas: Box<dyn Schemas>) -> Self {
+        Self { plans: Plans::new(schemas), ..self }
     }
 
     pub fn stream(&self, topic: &str) -> Option<&Stream> {
@@ -88,7 +137,8 @@ impl Stage {
     /// Decodes, maps, validates, dedupes and shapes. `from` is the position that the records were read from.
     pub fn run(&mut self, records: Records, from: i64) -> Result<Batch, StageError> {
         let (fates, rows) = self.shape(&records, None)?;
-        Ok(Batch::new(Arc::new(records), from, fates, rows))
+        let is_framed = self.stream(&records.partition.topic).is_some_and(|stream| stream.format == Format::Avro);
+        Ok(Batch::new(Arc::new(records), from, fates, rows).framed(is_framed))
     }
 
     /// The rows of each record by itself, as if no other had come before: for the proof. Nothing is a duplicate here, and all lines
@@ -108,6 +158,7 @@ impl Stage {
     fn shape(&mut self, records: &Records, alone: Option<&[bool]>) -> Result<Shaped, StageError> {
         let topic = Arc::clone(&records.partition.topic);
         let stream = self.streams.get(&topic).ok_or_else(|| StageError::UnknownTopic(topic.to_string()))?;
+        let plans = if stream.format == Format::Avro { self.plans.known(&stream.layout, records)? } else { Known::default() };
         let partition = self.index.partition(&records.partition)?;
         let zone = self.memory.calendar.zone().clone();
         let mut run = Run {
@@ -121,24 +172,32 @@ impl Stage {
             rows: RowSet::sized(Table::primary(stream.contract), records.len()),
             fates: vec![Fate::DeadLetter; records.len()],
         };
-        for range in runs(records) {
-            run.decode(range)?;
+        for range in runs(stream, records) {
+            run.decode(range, &plans)?;
         }
         Ok((run.fates, run.rows.finish()?))
     }
 }
 
-/// The ranges of records that share their headers, and so their file and its CSV header.
-fn runs(records: &Records) -> Vec<Range<usize>> {
+/// The ranges of records whose headers say the same of how they are to be read: of their file and its CSV header. Others' headers,
+/// such as those of a trace, differ from record to record.
+fn runs(stream: &Stream, records: &Records) -> Vec<Range<usize>> {
     let whole = 0..records.len();
     let Headers::Each(each) = &records.headers else { return Vec::from([whole]) };
+    if stream.format != Format::Csv && stream.mapper.is_none() {
+        return Vec::from([whole]);
+    }
     let mut start = 0;
     let run = |same: &[Option<Arc<str>>]| {
         let range = start..start + same.len();
         start = range.end;
         range
     };
-    each.chunk_by(|one, other| one == other).map(run).collect()
+    each.chunk_by(|one, other| of_a_file(one) == of_a_file(other)).map(run).collect()
+}
+
+fn of_a_file(headers: &Option<Arc<str>>) -> Option<&str> {
+    headers.as_deref().filter(|headers| headers.contains("[\"file\",") || headers.contains("[\"csv_header\","))
 }
 
 /// The values of a range of records as one text, if it is one: asked once for all of them.
@@ -180,18 +239,24 @@ struct Run<'s> {
 }
 
 impl Run<'_> {
-    fn size_of(&self, index: usize) -> Result<(), DeadLetter> {
-        within_limit(self.stream, self.records.value(index))
+    fn is_whole(&self, index: usize) -> Result<(), DeadLetter> {
+        is_whole(self.stream, self.records, index)
     }
 
-    /// Decodes records that share their headers, and takes what can be read.
-    fn decode(&mut self, range: Range<usize>) -> Result<(), StageError> {
+    /// Decodes records that are read alike, and takes what can be read.
+    fn decode(&mut self, range: Range<usize>, plans: &Known) -> Result<(), StageError> {
         let mapper = self.stream.mapper.as_deref();
-        let headers = if self.stream.format == Format::Csv { self.records.headers.get(range.start) } else { None };
-        match (headers.and_then(|headers| Dialect::from_headers(headers)), mapper) {
-            (Some(dialect), mapper) => self.csv(range, &dialect, mapper),
-            (None, Some(mapper)) => self.mapped_json(range, mapper),
-            (None, None) => self.json(range),
+        let dialect = self.stream.dialect(self.records.headers.get(range.start));
+        match (self.stream.format, mapper) {
+            (Format::Avro, None) => self.avro(range, plans),
+            (Format::Avro, Some(mapper)) => self.mapped_avro(range, plans, mapper),
+            (Format::Debezium, None) => self.changes(range),
+            (Format::Debezium, Some(mapper)) => self.mapped_changes(range, mapper),
+            (Format::Json | Format::Csv, mapper) => match (dialect, mapper) {
+                (Some(dialect), mapper) => self.csv(range, &dialect, mapper),
+                (None, Some(mapper)) => self.mapped_json(range, mapper),
+                (None, None) => self.json(range),
+            },
         }
     }
 
@@ -201,7 +266,7 @@ impl Run<'_> {
         let (texts, mut leads) = (Texts::of(records, &range), Leads::default());
         self.take(range.len(), |nth, payload| {
             let index = range.start + nth;
-            let read = within_limit(stream, records.value(index)).and_then(|()| match texts.get(index) {
+            let read = is_whole(stream, records, index).and_then(|()| match texts.get(index) {
                 Some(text) => decode::text(&stream.layout, text, payload, &mut leads),
                 None => decode::json(&stream.layout, records.value(index), payload, &mut leads),
             });
@@ -212,7 +277,7 @@ impl Run<'_> {
     fn mapped_json(&mut self, range: Range<usize>, mapper: &dyn Mapper) -> Result<(), StageError> {
         let mut extract = Extract::new(mapper.inputs());
         for index in range {
-            if let Err(letter) = self.size_of(index).and_then(|()| extract.json(index, self.records.value(index))) {
+            if let Err(letter) = self.is_whole(index).and_then(|()| extract.json(index, self.records.value(index))) {
                 self.reject(index, &letter);
             }
         }
@@ -221,14 +286,11 @@ impl Run<'_> {
     }
 
     fn csv(&mut self, range: Range<usize>, dialect: &Dialect, mapper: Option<&dyn Mapper>) -> Result<(), StageError> {
-        let inputs = match mapper {
-            Some(mapper) => mapper.inputs().to_vec(),
-            None => dialect.header.iter().filter(|name| self.stream.layout.slot(name).is_some()).cloned().collect(),
-        };
+        let inputs = self.stream.csv_inputs(dialect);
         let plan = CsvPlan::new(dialect, &inputs);
         let (mut extract, mut fields) = (Extract::new(&inputs), Fields::new(dialect.delimiter));
         for index in range {
-            let read = self.size_of(index).and_then(|()| fields.split(self.records.value(index)));
+            let read = self.is_whole(index).and_then(|()| fields.split(self.records.value(index)));
             if let Err(letter) = read.and_then(|()| extract.csv(index, &fields, &plan)) {
                 self.reject(index, &letter);
             }
@@ -245,10 +307,7 @@ impl Run<'_> {
             return Ok(());
         }
         let mapped = mapper.map(input)?;
-        let mut failed = vec![None; rows.len()];
-        for (row, field, detail) in mapped.failed {
-            failed[row].get_or_insert_with(|| DeadLetter::new(Reason::MappingFailed, field, detail));
-        }
+        let failed = formats::failures(mapped.failed, rows.len());
         self.take_columns(&mapped.columns, rows, extras, &failed)
     }
 
@@ -315,8 +374,8 @@ impl Run<'_> {
 
     /// Dedupes and shapes one record that is valid.
     fn settle(&mut self, index: usize, checked: &mut Checked<'_>) -> Result<(), StageError> {
-        let Checked { event, event_id, keys, lines } = checked;
-        match self.decide(index, event, keys, std::mem::take(lines))? {
+        let Checked { event, event_id, keys, lines, is_insert } = checked;
+        match self.decide(index, event, keys, std::mem::take(lines), *is_insert)? {
             Decision::Accept(lines) => self.accept(index, event, event_id, &lines)?,
             Decision::Duplicate => self.fates[index] = Fate::Duplicate,
             Decision::Conflict(letter) => self.reject(index, &letter),
@@ -324,12 +383,26 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn decide(&mut self, index: usize, event: &Event<'_>, keys: &Keys, mut lines: Lines) -> Result<Decision, StageError> {
+    fn decide(
+        &mut self,
+        index: usize,
+        event: &Event<'_>,
+        keys: &Keys,
+        mut lines: Lines,
+        is_insert: bool,
+    ) -> Result<Decision, StageError> {
         if self.alone.is_some() {
             return Ok(Decision::Accept(lines));
         }
         let class = self.class();
         let row = self.row(index, 0, event.content_hash);
+        if let (true, [event, business]) = (is_insert, keys.held()) {
+            // What a snapshot has read already is the same row. But where another insertion brought it, it has been deleted since.
+            let first = self.index.probe(*business, class, &row)?;
+            if let (Verdict::New, Verdict::Duplicate { partition, offset }) = (self.index.probe(*event, class, &row)?, first) {
+                return Ok(Decision::Conflict(self.inserted_again(partition, offset)));
+            }
+        }
         let nested = nested_keys(event, &lines);
         if nested.is_empty() {
             return Ok(match self.index.decide(keys.held(), class, &row)? {
@@ -386,9 +459,19 @@ impl Run<'_> {
     }
 
     fn conflict(&self, field: String, partition: PartitionId, offset: i64) -> DeadLetter {
+        let place = self.place(partition, offset);
+        DeadLetter::new(Reason::Conflict, field, format!("the id was accepted with other contents at {place}"))
+    }
+
+    fn inserted_again(&self, partition: PartitionId, offset: i64) -> DeadLetter {
+        let place = self.place(partition, offset);
+        DeadLetter::new(Reason::Conflict, "", format!("the row was inserted before, and accepted at {place}"))
+    }
+
+    fn place(&self, partition: PartitionId, offset: i64) -> String {
         let place = self.index.partition_of(partition);
         let place = place.map_or_else(String::new, |place| format!("{}/{} ", place.topic, place.number));
-        DeadLetter::new(Reason::Conflict, field, format!("the id was accepted with other contents at {place}offset {offset}"))
+        format!("{place}offset {offset}")
     }
 
     fn accept(&mut self, index: usize, event: &Event<'_>, event_id: &str, lines: &Lines) -> Result<(), StageError> {
@@ -412,7 +495,9 @@ impl Run<'_> {
 
     fn reject(&mut self, index: usize, letter: &DeadLetter) {
         let verdict = [letter.reason.code(), letter.field.as_ref(), letter.detail.as_ref()];
-        self.rows.of(Table::Rejected).letter(self.records, index, &self.stream.name, self.stream.contract, verdict);
+        let (stream, records) = (self.stream, self.records);
+        let schema_id = stream.schema_id(records.value(index));
+        self.rows.of(Table::Rejected).framed_letter(records, index, schema_id, &stream.name, stream.contract, verdict);
     }
 }
 
@@ -422,6 +507,7 @@ struct Checked<'r> {
     event_id: Cow<'r, str>,
     keys: Keys,
     lines: Lines,
+    is_insert: bool,
 }
 
 /// A payload that its contract allows, with the keys that a verdict alone needs not.
@@ -429,7 +515,7 @@ fn keyed<'r>(stream: &'r Stream, payload: &'r Payload<'_>, zone: &'r jiff::tz::T
     let (event, lines) = checked(stream, payload, zone)?;
     let event_id = event.envelope.event_id.map_or_else(|| Cow::Owned(stand_in(&event)), Cow::Borrowed);
     let keys = Keys::of(stream.contract, &event, &event_id);
-    Ok(Checked { event, event_id, keys, lines })
+    Ok(Checked { event, event_id, keys, lines, is_insert: payload.is_insert })
 }
 
 /// Holds a payload and its nested lines against the contract.
@@ -535,33 +621,12 @@ fn stand_in(event: &Event<'_>) -> String {
     }
 }
 
-impl Stage {
-    /// What a record would be refused for, before it is compared with others: the collector's verdict. `None`: nothing.
-    pub fn verdict(&self, topic: &str, value: &[u8]) -> Result<Option<DeadLetter>, StageError> {
-        let stream = self.streams.get(topic).ok_or_else(|| StageError::UnknownTopic(topic.to_owned()))?;
-        if let Err(letter) = within_limit(stream, value) {
-            return Ok(Some(letter));
-        }
-        let zone = self.memory.calendar.zone();
-        let Some(mapper) = &stream.mapper else {
-            let mut payload = Payload::new(&stream.layout);
-            let read = decode::json(&stream.layout, value, &mut payload, &mut Leads::default());
-            return Ok(read.and_then(|()| checked(stream, &payload, zone).map(|_| ())).err());
-        };
-        let mut extract = Extract::new(mapper.inputs());
-        if let Err(letter) = extract.json(0, value) {
-            return Ok(Some(letter));
-        }
-        let (input, _, extras) = extract.finish(&Records::single(topic, value))?;
-        let mapped = mapper.map(&input)?;
-        if let Some((_, field, detail)) = mapped.failed.into_iter().next() {
-            return Ok(Some(DeadLetter::new(Reason::MappingFailed, field, detail)));
-        }
-        let plan = Plan::new(&stream.layout, &mapped.columns);
-        let mut payload = Payload::new(&stream.layout);
-        plan.fill(&stream.layout, &mapped.columns, 0, &extras[0], &mut payload);
-        Ok(checked(stream, &payload, zone).err())
+/// Whether there is a value, of a size within the stream's limit.
+fn is_whole(stream: &Stream, records: &Records, index: usize) -> Result<(), DeadLetter> {
+    if records.is_tombstone(index) {
+        return Err(DeadLetter::new(Reason::Tombstone, "", "the record has no value"));
     }
+    within_limit(stream, records.value(index))
 }
 
 fn within_limit(stream: &Stream, value: &[u8]) -> Result<(), DeadLetter> {

@@ -124,7 +124,7 @@ fn names_are_met_half_way() {
     check("streams.x.contract", "orderline", "C006: did you mean `order_line`?");
     check("streams.x.contract", "orders", "C006: did you mean `order`?");
     check("streams.x.format", "ndjson", "C006: write `json`: a file of that format has one JSON object a line");
-    check("streams.x.format", "xml", "C006: valid here: `json`, `csv` and `parquet`");
+    check("streams.x.format", "xml", "C006: valid here: `json`, `csv`, `avro`, `debezium-json` and `parquet`");
     check("streams.x.encoding", "latin1", "C006: write `windows-1252`, which contains it");
 }
 

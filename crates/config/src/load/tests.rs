@@ -159,6 +159,32 @@ fn streams_and_lookups_are_read_whole() {
 }
 
 #[test]
+fn formats_of_a_topic_are_told_apart_and_csv_states_its_columns() {
+    let (config, _) = given(
+        "[streams.orders]\nformat = \"avro\"\n[streams.payments]\nformat = \"debezium-json\"\n\
+         [streams.order_lines]\nformat = \"csv\"\ndelimiter = \";\"\ncolumns = \"order_id; line_id;quantity\"\n",
+    )
+    .right();
+    let [lines, orders, payments] = &config.streams[..] else { panic!("{:?}", config.streams) };
+    assert_eq!([lines.format, orders.format, payments.format], [Format::Csv, Format::Avro, Format::Debezium]);
+    assert_eq!((lines.columns.join("|").as_str(), orders.columns.len()), ("order_id|line_id|quantity", 0));
+    for (columns, fault) in
+        [("a,,b", "a column has no name"), ("a,b,a", "`a` is there twice"), ("a,\\\"b\\\"", "names stand without quotes here")]
+    {
+        check(
+            &given(format!("[streams.orders]\nformat = \"csv\"\ncolumns = \"{columns}\"\n")),
+            &format!(
+                "error[C013]: `streams.orders.columns` is no header: {fault}
+         --> kassa.toml:3:11
+         = write the names as a header line would have them, parted by the stream's `delimiter`
+         = see docs/errors/C013.md
+         1 mistake in the configuration"
+            ),
+        );
+    }
+}
+
+#[test]
 fn a_mapping_in_one_line_begins_behind_its_quote() {
     let (config, _) = given("[streams.orders]\nmap = 'SELECT a FROM input'\n").right();
     assert_eq!(config.streams[0].mapping.as_ref().unwrap().origin_at(1, 8).to_string(), "kassa.toml:2:15");

@@ -66,21 +66,25 @@ fn progress_bar(files: &[std::path::PathBuf]) -> ProgressBar {
     style.map(|style| bar.clone().with_style(style)).unwrap_or(bar)
 }
 
-fn options(stream: &Stream) -> FileOptions {
+fn options(stream: &Stream) -> anyhow::Result<FileOptions> {
     let format = match stream.format {
         Written::Csv => file::Format::Csv { delimiter: stream.delimiter },
-        Written::Json => file::Format::Ndjson,
+        Written::Json | Written::Debezium => file::Format::Ndjson,
         Written::Parquet => file::Format::Parquet,
+        Written::Avro => anyhow::bail!(
+            "the stream `{}` is Avro in a schema registry's framing, which no file has: give the stream of the files another format",
+            stream.name
+        ),
     };
     let encoding = match stream.encoding {
         Encoding::Utf8 => file::Encoding::Utf8,
         Encoding::Windows1252 => file::Encoding::Windows1252,
     };
-    FileOptions { format, encoding, max_record_bytes: stream.max_record_bytes }
+    Ok(FileOptions { format, encoding, max_record_bytes: stream.max_record_bytes })
 }
 
 fn read_file(topology: &mut Topology, path: &Path, stream: &Stream, now: i64, progress: &ProgressBar) -> anyhow::Result<Counts> {
-    let mut source = FileSource::open(path, options(stream), Arc::from(stream.topic.as_str()), now)?;
+    let mut source = FileSource::open(path, options(stream)?, Arc::from(stream.topic.as_str()), now)?;
     let (before, length) = (progress.position(), path.metadata().map_or(0, |metadata| metadata.len()));
     let position = topology.position(source.partition());
     source.skip_to(position)?;

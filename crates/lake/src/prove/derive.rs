@@ -42,10 +42,13 @@ impl Prover<'_> {
                 self.derived(Lane::Log, part, *offset, record_hash(records, index));
             }
         }
-        let stream = stage.stream(&records.partition.topic).map(|stream| stream.name.to_string()).unwrap_or_default();
+        let stream = stage.stream(&records.partition.topic);
+        let schema_ids: Vec<Option<i32>> =
+            (0..records.len()).map(|index| stream.and_then(|stream| stream.schema_id(records.value(index)))).collect();
+        let stream = stream.map(|stream| stream.name.to_string()).unwrap_or_default();
         for (index, offset) in records.offsets.iter().enumerate() {
             if let Some(held) = self.mapped_letters.get(&(part, *offset)).copied()
-                && record_of(records, index, &stream, contract)? != held
+                && record_of(records, index, schema_ids[index], &stream, contract)? != held
             {
                 self.findings.mark(Kind::Altered, REJECTED, part, *offset, "the letter is not of its record");
             }
@@ -60,7 +63,8 @@ impl Prover<'_> {
                 self.good(part, contract, *table, &rows, &mut |prover, row_offset| {
                     let index = records.offsets.binary_search(&row_offset).unwrap_or(0);
                     let conflict = prover.conflicts.get(&(part, row_offset)).copied();
-                    let same = record_of(records, index, &stream, contract)? == conflict.map_or(0, |conflict| conflict.record);
+                    let same = record_of(records, index, schema_ids[index], &stream, contract)?
+                        == conflict.map_or(0, |conflict| conflict.record);
                     if !same {
                         prover.findings.mark(Kind::Altered, REJECTED, part, row_offset, "the letter is not of its record");
                     }

@@ -93,9 +93,15 @@ impl Prover<'_> {
 }
 
 /// The hash that a letter's record must have, but for the verdict.
-pub(super) fn record_of(records: &Records, index: usize, stream: &str, contract: Contract) -> Result<u128, LogError> {
+pub(super) fn record_of(
+    records: &Records,
+    index: usize,
+    schema_id: Option<i32>,
+    stream: &str,
+    contract: Contract,
+) -> Result<u128, LogError> {
     let mut rows = Rows::new(Table::Rejected);
-    rows.letter(records, index, stream, contract, [""; 3]);
+    rows.framed_letter(records, index, schema_id, stream, contract, [""; 3]);
     let rows = rows.finish().map_err(|error| LogError::Encode(error.to_string()))?;
     let hashes = hash::rows(&read::plain(&rows)?, &VERDICT)?;
     Ok(hashes.first().copied().unwrap_or_default())

@@ -111,7 +111,8 @@ impl Prover<'_> {
                 item.contradicted |= !same;
                 item.found |= match item.what {
                     What::Duplicate | What::Line => same,
-                    What::Conflict(words) => !same && words == prover.words(known, *nth),
+                    What::Conflict(words) if same => words == prover.words_of_the_first(known),
+                    What::Conflict(words) => words == prover.words(known, *nth),
                 };
             }
         })?;
@@ -135,6 +136,13 @@ impl Prover<'_> {
         let field = if nth == 0 { String::new() } else { format!("lines[{}]", nth - 1) };
         let place = format!("{}/{} offset {}", partition.topic, partition.number, known.offset);
         said(&field, &format!("the id was accepted with other contents at {place}"))
+    }
+
+    /// How the letter of a row that was inserted again names the first.
+    fn words_of_the_first(&self, known: Known) -> u64 {
+        let partition = &self.parts[known.part].partition;
+        let place = format!("{}/{} offset {}", partition.topic, partition.number, known.offset);
+        said("", &format!("the row was inserted before, and accepted at {place}"))
     }
 
     /// A line that no revision of its order left in the ledger is missing where it came first.

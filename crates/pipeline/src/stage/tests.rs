@@ -12,7 +12,10 @@ use kassa_model::{Currency, Fate, Headers, Partition, decimal, time};
 use super::*;
 use crate::dedupe::IndexOptions;
 
+mod avro;
+mod columns;
 mod contracts;
+mod debezium;
 mod hostile;
 mod identity;
 mod json;

@@ -8,13 +8,13 @@ use crate::ports::Mapped;
 
 /// Renames input columns; `rename` is (input, field).
 #[derive(Debug)]
-struct Renames {
+pub(super) struct Renames {
     inputs: Vec<String>,
     fields: Vec<&'static str>,
 }
 
 impl Renames {
-    fn of(rename: &[(&str, &'static str)]) -> Box<dyn Mapper> {
+    pub(super) fn of(rename: &[(&str, &'static str)]) -> Box<dyn Mapper> {
         let inputs = rename.iter().map(|(input, _)| (*input).to_owned()).collect();
         Box::new(Self { inputs, fields: rename.iter().map(|(_, field)| *field).collect() })
     }

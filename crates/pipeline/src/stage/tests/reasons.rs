@@ -142,8 +142,9 @@ fn every_mistake_has_its_reason_and_its_field() {
 #[test]
 fn no_reason_is_without_a_case() {
     let shown: BTreeSet<&str> = cases().into_iter().map(|(_, _, reason, _)| reason.code()).collect();
-    // CSV and mappings have their own tests.
-    let elsewhere = [Reason::NotCsv.code(), Reason::MappingFailed.code()];
+    // CSV, mappings, Avro and Debezium have their own tests.
+    let mut elsewhere = vec![Reason::NotCsv.code(), Reason::MappingFailed.code()];
+    elsewhere.extend(super::avro::REASONS.iter().chain(&super::debezium::REASONS).map(|reason| reason.code()));
     let missing: Vec<&str> = Reason::ALL
         .iter()
         .map(|reason| reason.code())

@@ -1,0 +1,138 @@
+//! Reads Avro's primitives from what is left of a frame. Nothing is taken that is not there, and nothing is allocated.
+
+use kassa_model::Reason;
+
+use super::fault::Fault;
+
+#[derive(Debug)]
+pub(super) struct Cursor<'a> {
+    rest: &'a [u8],
+}
+
+/// A frame ended before its datum did.
+#[cold]
+fn truncated(wanted: usize, left: usize) -> Fault {
+    Fault::new(Reason::NotAvro, format!("truncated: {wanted} bytes wanted, {left} left"))
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(rest: &'a [u8]) -> Self {
+        Self { rest }
+    }
+
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
+    #[inline]
+    pub(super) fn take(&mut self, bytes: usize) -> Result<&'a [u8], Fault> {
+        match self.rest.split_at_checked(bytes) {
+            Some((taken, rest)) => {
+                self.rest = rest;
+                Ok(taken)
+            }
+            None => Err(truncated(bytes, self.rest.len())),
+        }
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
+        let Some((taken, rest)) = self.rest.split_first_chunk::<N>() else { return Err(truncated(N, self.rest.len())) };
+        self.rest = rest;
+        Ok(*taken)
+    }
+
+    pub(super) fn boolean(&mut self) -> Result<bool, Fault> {
+        match self.array::<1>()? {
+            [0] => Ok(false),
+            [1] => Ok(true),
+            [other] => Err(Fault::new(Reason::NotAvro, format!("a boolean is 0 or 1, not {other}"))),
+        }
+    }
+
+    pub(super) fn float(&mut self) -> Result<f32, Fault> {
+        self.array().map(f32::from_le_bytes)
+    }
+
+    pub(super) fn double(&mut self) -> Result<f64, Fault> {
+        self.array().map(f64::from_le_bytes)
+    }
+
+    /// A zigzag varint.
+    #[inline]
+    pub(super) fn long(&mut self) -> Result<i64, Fault> {
+        let bits = match self.rest {
+            [first, rest @ ..] if *first < 0x80 => {
+                self.rest = rest;
+                u64::from(*first)
+            }
+            _ => self.varint()?,
+        };
+        Ok((bits >> 1).cast_signed() ^ -(bits & 1).cast_signed())
+    }
+
+    fn varint(&mut self) -> Result<u64, Fault> {
+        let mut bits = 0_u64;
+        for (at, byte) in self.rest.iter().enumerate() {
+            let part = u64::from(byte & 0x7F);
+            // Of the tenth byte one bit is left.
+            if at == 10 || (at == 9 && part > 1) {
+                return Err(Fault::new(Reason::NotAvro, "a number of more than 64 bits"));
+            }
+            bits |= part << (7 * at);
+            if *byte < 0x80 {
+                self.rest = &self.rest[at + 1..];
+                return Ok(bits);
+            }
+        }
+        Err(truncated(self.rest.len() + 1, self.rest.len()))
+    }
+
+    pub(super) fn int(&mut self) -> Result<i32, Fault> {
+        let long = self.long()?;
+        i32::try_from(long).map_err(|_| Fault::new(Reason::NotAvro, format!("{long} is more than an int holds")))
+    }
+
+    /// The index of a union's branch or an enum's symbol.
+    #[inline]
+    pub(super) fn index(&mut self, what: &str, count: usize) -> Result<usize, Fault> {
+        let index = self.long()?;
+        usize::try_from(index)
+            .ok()
+            .filter(|index| *index < count)
+            .ok_or_else(|| Fault::new(Reason::NotAvro, format!("{what} {index}, where the schema has {count}")))
+    }
+
+    #[inline]
+    pub(super) fn bytes(&mut self) -> Result<&'a [u8], Fault> {
+        let length = self.long()?;
+        match usize::try_from(length) {
+            Ok(length) if length <= self.rest.len() => self.take(length),
+            _ => Err(Fault::new(Reason::NotAvro, format!("a length of {length}, where {} bytes are left", self.rest.len()))),
+        }
+    }
+
+    #[inline]
+    pub(super) fn text(&mut self) -> Result<&'a str, Fault> {
+        let bytes = self.bytes()?;
+        simdutf8::basic::from_utf8(bytes).map_err(|_| not_utf8(bytes))
+    }
+
+    /// The number of items in the next block of an array or map, and the bytes of the block where it states them.
+    pub(super) fn block(&mut self) -> Result<(u64, Option<usize>), Fault> {
+        let count = self.long()?;
+        if count >= 0 {
+            return Ok((count.unsigned_abs(), None));
+        }
+        let size = self.long()?;
+        match usize::try_from(size) {
+            Ok(size) if size <= self.rest.len() => Ok((count.unsigned_abs(), Some(size))),
+            _ => Err(Fault::new(Reason::NotAvro, format!("a block of {size} bytes, where {} are left", self.rest.len()))),
+        }
+    }
+}
+
+#[cold]
+pub(super) fn not_utf8(bytes: &[u8]) -> Fault {
+    let at = std::str::from_utf8(bytes).err().map_or(0, |error| error.valid_up_to());
+    Fault::new(Reason::NotUtf8, format!("not UTF-8 at byte {at} of the text"))
+}

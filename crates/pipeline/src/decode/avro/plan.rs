@@ -1,0 +1,211 @@
+//! A writer's schema, compiled for a contract: which slot each field fills, in the order in which the datum brings them.
+
+use std::borrow::Cow;
+
+use kassa_model::contract::{ADDRESS, Kind};
+use kassa_model::{DeadLetter, Reason, decimal};
+
+use super::fault::Fault;
+use super::json::{Datum, push_text};
+use super::number::{Digits, shortest};
+use super::schema::{BadSchema, Field, Id, Node, Schema};
+use crate::decode::{Layout, Payload, Value};
+
+/// How a datum's fields go into a payload.
+#[derive(Debug)]
+pub struct Plan {
+    schema: Schema,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug)]
+struct Step {
+    name: String,
+    node: Id,
+    to: Target,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Target {
+    Slot(usize, Kind),
+    /// Five slots from this one on.
+    Address(usize),
+    /// Kept as JSON.
+    Extra,
+}
+
+impl Plan {
+    /// A field goes to the slot of its name; where nothing has that name, to the slot of one of its aliases.
+    pub fn new(schema: Schema, layout: &Layout) -> Result<Self, BadSchema> {
+        let Node::Record(fields) = schema.node(schema.root) else { return Err(BadSchema::NotARecord) };
+        let own: Vec<Target> = fields.iter().map(|field| target(layout, &field.name)).collect();
+        let is_taken = |wanted: Target| own.iter().any(|held| held.slot() == wanted.slot());
+        let mut steps: Vec<Step> = Vec::with_capacity(fields.len());
+        for (field, own) in fields.iter().zip(&own) {
+            let by_alias = || {
+                let mut targets = field.aliases.iter().map(|alias| target(layout, alias));
+                let is_free = |wanted: &Target| {
+                    wanted.slot().is_some() && !is_taken(*wanted) && !steps.iter().any(|step| step.to.slot() == wanted.slot())
+                };
+                targets.find(is_free).unwrap_or(Target::Extra)
+            };
+            let to = if own.slot().is_some() { *own } else { by_alias() };
+            steps.push(Step { name: field.name.clone(), node: field.node, to });
+        }
+        Ok(Self { schema, steps })
+    }
+
+    /// Reads a datum into the contract's slots.
+    pub fn read<'a>(&'a self, layout: &Layout, datum: &'a [u8], payload: &mut Payload<'a>) -> Result<(), DeadLetter> {
+        payload.clear();
+        self.fill(layout, datum, payload).map_err(Fault::letter)
+    }
+
+    fn fill<'a>(&'a self, layout: &Layout, bytes: &'a [u8], payload: &mut Payload<'a>) -> Result<(), Fault> {
+        let mut datum = Datum::new(&self.schema, bytes);
+        for step in &self.steps {
+            let put = match step.to {
+                Target::Slot(slot, kind) => datum.value(step.node, kind).and_then(|value| put(payload, slot, value)),
+                Target::Address(first) => datum.address(step, first, layout, payload),
+                Target::Extra => datum.extra(step.node, &step.name, payload),
+            };
+            put.map_err(|fault| fault.in_field(&step.name))?;
+        }
+        datum.end()
+    }
+
+    /// Writes a datum as a JSON object: the input of a mapping.
+    pub fn json(&self, datum: &[u8], out: &mut String) -> Result<(), DeadLetter> {
+        let mut datum = Datum::new(&self.schema, datum);
+        datum.json(self.schema.root, 0, out).and_then(|()| datum.end()).map_err(Fault::letter)
+    }
+}
+
+fn target(layout: &Layout, name: &str) -> Target {
+    match (layout.slot(name), layout.address(name)) {
+        (Some(slot), _) => Target::Slot(slot, layout.kinds[slot]),
+        (None, Some(first)) => Target::Address(first),
+        (None, None) => Target::Extra,
+    }
+}
+
+impl Target {
+    fn slot(self) -> Option<usize> {
+        match self {
+            Target::Slot(slot, _) => Some(slot),
+            Target::Address(first) => Some(first),
+            Target::Extra => None,
+        }
+    }
+}
+
+fn put<'a>(payload: &mut Payload<'a>, slot: usize, value: Value<'a>) -> Result<(), Fault> {
+    if payload.set(slot, value) { Ok(()) } else { Err(Fault::new(Reason::DuplicateField, "the field appears twice")) }
+}
+
+fn is_textual(kind: Kind) -> bool {
+    matches!(kind, Kind::Id | Kind::Text | Kind::LongText | Kind::Day | Kind::Currency | Kind::Country)
+}
+
+impl<'a> Datum<'a> {
+    /// The value that comes next, as the contract's field reads it.
+    fn value(&mut self, id: Id, kind: Kind) -> Result<Value<'a>, Fault> {
+        let id = self.resolve(id)?;
+        let schema = self.schema;
+        Ok(match schema.node(id) {
+            Node::Null => Value::Absent,
+            Node::Boolean => Value::Bool(self.cursor.boolean()?),
+            Node::Int => whole(i64::from(self.cursor.int()?), kind),
+            Node::Long => whole(self.cursor.long()?, kind),
+            Node::Float => {
+                let float = self.cursor.float()?;
+                fraction(&float, kind)
+            }
+            Node::Double => {
+                let double = self.cursor.double()?;
+                fraction(&double, kind)
+            }
+            Node::Text => Value::Text(Cow::Borrowed(self.cursor.text()?)),
+            Node::Enum(symbols) => Value::Text(Cow::Borrowed(&symbols[self.cursor.index("an enum's symbol", symbols.len())?])),
+            Node::Bytes => Value::Text(Cow::Borrowed(self.bytes_as_text(None)?)),
+            Node::Fixed(size) => Value::Text(Cow::Borrowed(self.bytes_as_text(Some(*size))?)),
+            node @ Node::Decimal { scale, .. } => match self.decimal(node)? {
+                units if is_textual(kind) => Value::Text(Cow::Owned(decimal::format_units(units, *scale, 0))),
+                units => Value::Decimal(units, *scale),
+            },
+            Node::Timestamp(unit) if kind == Kind::Timestamp => Value::Micros(self.micros(*unit)?),
+            Node::Record(_) | Node::Array(_) | Node::Map(_) => {
+                let mut json = String::new();
+                self.json_of(id, 1, &mut json)?;
+                self.json_max = self.json_max.saturating_sub(json.len());
+                Value::Nested(Cow::Owned(json))
+            }
+            node => Value::Text(Cow::Owned(self.text_of(node)?)),
+        })
+    }
+
+    /// A record or map of an address: its parts into the five slots.
+    fn address(&mut self, step: &Step, first: usize, layout: &Layout, payload: &mut Payload<'a>) -> Result<(), Fault> {
+        let id = self.resolve(step.node)?;
+        let schema = self.schema;
+        match schema.node(id) {
+            Node::Null => Ok(()),
+            Node::Record(fields) => fields.iter().try_for_each(|Field { name, node, .. }| {
+                self.part(step, first, layout, name, *node, payload).map_err(|fault| fault.in_field(name))
+            }),
+            Node::Map(value) => self.items(|datum, _| {
+                let name = datum.cursor.text()?;
+                datum.part(step, first, layout, name, *value, payload).map_err(|fault| fault.in_field(name))
+            }),
+            _ => Err(Fault::new(Reason::WrongType, "expected a record with street, postcode, city, region, country")),
+        }
+    }
+
+    fn part(
+        &mut self,
+        step: &Step,
+        first: usize,
+        layout: &Layout,
+        name: &str,
+        node: Id,
+        payload: &mut Payload<'a>,
+    ) -> Result<(), Fault> {
+        match ADDRESS.iter().position(|known| *known == name) {
+            Some(at) => {
+                let value = self.value(node, layout.kinds[first + at])?;
+                put(payload, first + at, value)
+            }
+            None => self.extra(node, &format!("{}.{name}", step.name), payload),
+        }
+    }
+
+    /// Keeps a field that the contract does not have, unless it is null.
+    fn extra(&mut self, id: Id, name: &str, payload: &mut Payload<'a>) -> Result<(), Fault> {
+        let id = self.resolve(id)?;
+        if *self.schema.node(id) == Node::Null {
+            return Ok(());
+        }
+        let extra = &mut payload.extra;
+        let before = if extra.pop().is_some() { ',' } else { '{' };
+        extra.push(before);
+        push_text(extra, name);
+        extra.push(':');
+        self.json_of(id, 1, extra)?;
+        extra.push('}');
+        Ok(())
+    }
+}
+
+fn whole<'a>(value: i64, kind: Kind) -> Value<'a> {
+    if is_textual(kind) { Value::Text(Cow::Owned(value.to_string())) } else { Value::Integer(value) }
+}
+
+/// A float by its shortest digits: what was meant, in nearly every case, when money was put into one.
+fn fraction<'a>(float: &(impl std::fmt::LowerExp + std::fmt::Display), kind: Kind) -> Value<'a> {
+    let digits = Digits::of(format_args!("{float:e}"));
+    match shortest(digits.as_str()) {
+        Some((units, scale)) if !is_textual(kind) && (scale > 0 || kind != Kind::Timestamp) => Value::Decimal(units, scale),
+        Some((units, scale)) => Value::Text(Cow::Owned(decimal::format_units(units, scale, 0))),
+        None => Value::Text(Cow::Owned(digits.as_str().to_owned())),
+    }
+}
