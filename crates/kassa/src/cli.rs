@@ -121,15 +121,18 @@ pub struct Figures {
     /// total, hour, quarter_hour, day, week, month, category, product, country, customer, channel, …
     #[arg(long)]
     pub by: Option<String>,
-    /// The first day
-    #[arg(long, value_name = "DAY")]
-    pub from: Option<String>,
+    /// The first day. Or by whose rows: `lake` (the default) or `warehouse`; both may be given
+    #[arg(long, value_name = "DAY|STORE")]
+    pub from: Vec<String>,
     /// The last day
     #[arg(long, value_name = "DAY")]
     pub to: Option<String>,
     /// movement: returns count on the day they happen; order: on the day of their order
     #[arg(long)]
     pub basis: Option<String>,
+    /// Only what lies before these positions, as an answer in JSON has them, in this file: two stores asked at the same ones agree
+    #[arg(long, value_name = "FILE")]
+    pub at: Option<PathBuf>,
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
 }

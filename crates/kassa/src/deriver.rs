@@ -5,7 +5,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use kassa_lake::{Derived, LogError};
+use kassa_lake::Derived;
+use kassa_model::Shop;
+use kassa_warehouse::Target;
 
 /// Commits of the lake between two refreshes.
 const COMMITS: u32 = 5;
@@ -15,13 +17,14 @@ const SHARE: u32 = 10;
 /// Refreshes until it is told to finish.
 pub struct Deriver {
     closed: Sender<()>,
-    thread: JoinHandle<Result<(), LogError>>,
+    thread: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Deriver {
-    pub fn start(derived: Derived, commit_interval: Duration) -> anyhow::Result<Self> {
+    /// `warehouse` has derived tables of its own.
+    pub fn start(derived: Derived, warehouse: Option<(Target, Shop)>, commit_interval: Duration) -> anyhow::Result<Self> {
         let (closed, close) = channel();
-        let work = move || keep(derived, commit_interval, &close);
+        let work = move || keep(&mut Tables { derived, warehouse }, commit_interval, &close);
         let thread = thread::Builder::new().name("derived".to_owned()).spawn(work)?;
         Ok(Self { closed, thread })
     }
@@ -34,7 +37,22 @@ impl Deriver {
     }
 }
 
-fn keep(mut derived: Derived, commit_interval: Duration, close: &Receiver<()>) -> Result<(), LogError> {
+struct Tables {
+    derived: Derived,
+    warehouse: Option<(Target, Shop)>,
+}
+
+impl Tables {
+    fn refresh(&mut self) -> anyhow::Result<bool> {
+        let changed = self.derived.refresh()?;
+        if let Some((target, shop)) = &self.warehouse {
+            kassa_warehouse::derived::refresh(target, shop)?;
+        }
+        Ok(changed)
+    }
+}
+
+fn keep(derived: &mut Tables, commit_interval: Duration, close: &Receiver<()>) -> anyhow::Result<()> {
     let mut wait = commit_interval;
     loop {
         let is_last = matches!(close.recv_timeout(wait), Err(RecvTimeoutError::Disconnected));

@@ -7,7 +7,7 @@ use kassa_pipeline::{Batch, Sink};
 
 use crate::feed::{Feed, Next};
 use crate::topology::{Cadence, SinkHandle, Topology};
-use crate::wiring::Lake;
+use crate::wiring::{Durable, Lake};
 
 /// The feed is told this often what every sink has committed.
 const ACKNOWLEDGE: Duration = Duration::from_secs(10);
@@ -16,6 +16,8 @@ const IDLE: Duration = Duration::from_millis(200);
 
 /// Those who look on.
 pub struct Watch<'w> {
+    /// The durable sinks among those that are fed.
+    pub fed: Durable,
     pub shown: &'w [SinkHandle],
     /// Told of every batch, before the sinks have committed it.
     pub observer: Box<dyn FnMut(&Batch)>,
@@ -39,11 +41,15 @@ impl Engine {
         watch: Watch<'_>,
     ) -> anyhow::Result<Self> {
         let cadence = |sink: Box<dyn Sink>| {
-            let interval = if sink.name() == "live" { Duration::from_millis(20) } else { config.lake.commit_interval };
+            let interval = match (sink.name(), &config.warehouse) {
+                ("live", _) => Duration::from_millis(20),
+                ("warehouse", Some(warehouse)) => warehouse.commit_interval,
+                _ => config.lake.commit_interval,
+            };
             Cadence { sink, interval, records: config.lake.commit_rows }
         };
         let cadences = sinks.into_iter().map(cadence).collect();
-        let topology = Topology::start(lake.stage(config)?, cadences, watch.shown, &lake.clock)?;
+        let topology = Topology::start(lake.stage(config, watch.fed)?, cadences, watch.shown, &lake.clock)?;
         feed.begin(&topology.reached())?;
         Ok(Self { topology, feed, acknowledge_at: Instant::now() + ACKNOWLEDGE, observer: watch.observer })
     }

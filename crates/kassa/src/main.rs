@@ -13,6 +13,7 @@ mod server;
 mod settings;
 mod topology;
 mod tracker;
+mod warehouse;
 mod wiring;
 
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // Two providers of cryptography are in the program: rustls wants to be told which. It was told before only if this is called twice.
+    rustls::crypto::aws_lc_rs::default_provider().install_default().unwrap_or_default();
     let filter = EnvFilter::try_from_env("KASSA_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     let colour = std::env::var_os("NO_COLOR").is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();

@@ -25,7 +25,7 @@ use crate::failure::Failure;
 use crate::feed::{self, Feed, LogFeed, LogMarks, Marks};
 use crate::topology::SinkHandle;
 use crate::tracker::Tracker;
-use crate::wiring::{Lake, Lock};
+use crate::wiring::{Durable, Lake, Lock};
 
 /// Everything that `kassa run` and `kassa demo` keep going.
 pub struct Service {
@@ -58,14 +58,13 @@ const SOUND: Duration = Duration::from_secs(60);
 /// The sinks that a run has.
 #[derive(Debug, Clone, Copy)]
 pub struct Chosen {
-    pub archive: bool,
-    pub lake: bool,
+    pub durable: Durable,
     pub live: bool,
 }
 
 impl Service {
     pub fn start(config: &Config, http: bool) -> anyhow::Result<Self> {
-        Self::start_with(config, http, Chosen { archive: true, lake: true, live: true })
+        Self::start_with(config, http, Chosen { durable: Durable::ALL, live: true })
     }
 
     pub fn start_with(config: &Config, http: bool, chosen: Chosen) -> anyhow::Result<Self> {
@@ -79,7 +78,8 @@ impl Service {
         let tracker = Tracker::new(lake.store.as_ref(), positions.clone(), config.shop.calendar(), Arc::clone(&lake.clock))?;
         let (live, tracker) = (Arc::new(Live::new(figures, positions)), Arc::new(tracker));
         let feed: Box<dyn Feed> = Box::new(LogFeed::new(config, Arc::clone(&log)));
-        let deriver = chosen.lake.then(|| Deriver::start(lake.derived(config)?, config.lake.commit_interval)).transpose()?;
+        let warehouse = lake.warehouse.clone().filter(|_| chosen.durable.warehouse).map(|target| (target, config.shop.clone()));
+        let deriver = chosen.durable.lake.then(|| Deriver::start(lake.derived(config)?, warehouse, config.lake.commit_interval)).transpose()?;
         let stop = Arc::new(AtomicBool::new(false));
         let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let mut service = Self {
@@ -109,13 +109,12 @@ impl Service {
     /// Starts an engine over sinks that are opened now.
     fn begin(&mut self, feed: Box<dyn Feed>) -> anyhow::Result<()> {
         let (config, chosen) = (&self.config, self.chosen);
-        let mut sinks = self.lake.sinks(config)?;
-        sinks.retain(|sink| if sink.name() == "archive" { chosen.archive } else { chosen.lake });
+        let mut sinks = self.lake.sinks(config, chosen.durable)?;
         if chosen.live {
             sinks.push(Box::new(LiveSink(Arc::clone(&self.live))) as Box<dyn Sink>);
         }
         let observed = Arc::clone(&self.tracker);
-        let watch = Watch { shown: &self.handles, observer: Box::new(move |batch| observed.observe(batch)) };
+        let watch = Watch { fed: chosen.durable, shown: &self.handles, observer: Box::new(move |batch| observed.observe(batch)) };
         let engine = Engine::start(config, &self.lake, feed, sinks, watch)?;
         self.handles = engine.handles();
         self.engine = Some(engine);

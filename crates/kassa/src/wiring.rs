@@ -15,9 +15,11 @@ use kassa_model::time::{Clock, SystemClock};
 use kassa_model::{Code, Contract};
 use kassa_pipeline::csv::Dialect;
 use kassa_pipeline::dedupe::{Index, IndexOptions};
+use kassa_warehouse::Target;
 use kassa_pipeline::{Format, Mapper, Sink, Stage, Stream};
 
 use crate::failure::Failure;
+use crate::warehouse;
 
 /// Bytes that the dedupe index's tables may use.
 const INDEX_BYTES: usize = 64 << 20;
@@ -27,8 +29,22 @@ pub struct Lake {
     pub store: Arc<dyn Store>,
     /// The same store, if it is a bucket.
     bucket: Option<S3>,
+    /// The warehouse, if there is one.
+    pub warehouse: Option<Target>,
     pub contracts: HashMap<Arc<str>, Contract>,
     pub clock: Arc<dyn Clock>,
+}
+
+/// The durable sinks that a command feeds.
+#[derive(Debug, Clone, Copy)]
+pub struct Durable {
+    pub archive: bool,
+    pub lake: bool,
+    pub warehouse: bool,
+}
+
+impl Durable {
+    pub const ALL: Self = Self { archive: true, lake: true, warehouse: true };
 }
 
 impl Lake {
@@ -41,19 +57,29 @@ impl Lake {
                 (Arc::new(bucket.clone()), Some(bucket))
             }
         };
-        Ok(Self { store, bucket, contracts, clock: Arc::new(SystemClock) })
+        Ok(Self { store, bucket, warehouse: warehouse::target(config)?, contracts, clock: Arc::new(SystemClock) })
     }
 
-    pub fn sinks(&self, config: &Config) -> anyhow::Result<Vec<Box<dyn Sink>>> {
-        self.may_write()?;
+    pub fn sinks(&self, config: &Config, wanted: Durable) -> anyhow::Result<Vec<Box<dyn Sink>>> {
+        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+        if wanted.archive || wanted.lake {
+            self.may_write()?;
+        }
         let options = maintenance(config);
-        let of_archive = maintain::Options { zstd_level: config.archive.zstd_level, ..options.clone() };
-        let topics: Vec<Arc<str>> = self.contracts.keys().cloned().collect();
-        let archive =
-            ArchiveSink::open(Arc::clone(&self.store), &topics, Arc::clone(&self.clock)).context("could not open the archive")?;
-        let star =
-            StarSink::open(&self.store, self.contracts.clone(), Arc::clone(&self.clock)).context("could not open the lake")?;
-        Ok(vec![Box::new(archive.maintained(of_archive)), Box::new(star.maintained(options))])
+        if wanted.archive {
+            let of_archive = maintain::Options { zstd_level: config.archive.zstd_level, ..options.clone() };
+            let topics: Vec<Arc<str>> = self.contracts.keys().cloned().collect();
+            let archive = ArchiveSink::open(Arc::clone(&self.store), &topics, Arc::clone(&self.clock));
+            sinks.push(Box::new(archive.context("could not open the archive")?.maintained(of_archive)));
+        }
+        if wanted.lake {
+            let star = StarSink::open(&self.store, self.contracts.clone(), Arc::clone(&self.clock));
+            sinks.push(Box::new(star.context("could not open the lake")?.maintained(options)));
+        }
+        if let Some(target) = self.warehouse.as_ref().filter(|_| wanted.warehouse) {
+            sinks.push(Box::new(warehouse::sink(target, &self.clock)?));
+        }
+        Ok(sinks)
     }
 
     /// Says what a writer lacks before anything is read.
@@ -71,14 +97,21 @@ impl Lake {
     /// Brings the derived tables up to what the lake accounts for.
     pub fn derive(&self, config: &Config) -> anyhow::Result<()> {
         self.derived(config)?.refresh().context("could not bring the derived tables up to date")?;
+        if let Some(target) = &self.warehouse {
+            kassa_warehouse::derived::refresh(target, &config.shop).context("could not bring the warehouse's derived tables up to date")?;
+        }
         Ok(())
     }
 
-    /// The stage with its memory and index completed from the lake.
-    pub fn stage(&self, config: &Config) -> anyhow::Result<Stage> {
+    /// The stage with its memory and index completed from the lake; of members it knows those that all of these sinks hold.
+    pub fn stage(&self, config: &Config, fed: Durable) -> anyhow::Result<Stage> {
         let mut stage = self.bare_stage(config, Some(&config.data_dir.join("state/dedupe")))?;
         recover::memory(self.store.as_ref(), &mut stage.memory).context("could not read the lake")?;
         recover::dedupe(self.store.as_ref(), &self.contracts, &mut stage.index).context("could not read the lake")?;
+        if let Some(target) = self.warehouse.as_ref().filter(|_| fed.warehouse) {
+            let kept = warehouse::keep_members(target, &mut stage.memory);
+            kept.map_err(kassa_pipeline::SinkError::from).context("could not read the warehouse")?;
+        }
         Ok(stage)
     }
 

@@ -25,8 +25,13 @@ pub(crate) fn positions(snapshot: &Snapshot) -> Positions {
 /// Folds the lake's rows up to the accounted positions. Rows beyond them, of a commit under way, are left out, so that all
 /// tables are seen at the same positions. No file is deleted meanwhile.
 pub fn figures(store: &dyn Store, shop: &Shop) -> Result<(Figures, Positions), LogError> {
-    let _lease = Lease::take(store)?;
     let cut = accounted(store)?;
+    Ok((figures_before(store, shop, &cut)?, cut))
+}
+
+/// The figures of the rows before a cut, none of whose positions lies beyond the accounted ones.
+pub fn figures_before(store: &dyn Store, shop: &Shop, cut: &Positions) -> Result<Figures, LogError> {
+    let _lease = Lease::take(store)?;
     let mut figures = Figures::new(shop);
     for table in Table::ALL {
         let columns = Figures::columns(table);
@@ -34,11 +39,11 @@ pub fn figures(store: &dyn Store, shop: &Shop) -> Result<(Figures, Positions), L
             continue;
         }
         let snapshot = Snapshot::load(store, &folder_of(table))?;
-        each_before(store, (table, &snapshot), columns, &cut, &mut |rows| {
+        each_before(store, (table, &snapshot), columns, cut, &mut |rows| {
             figures.apply(table, &rows).map_err(|error| LogError::Corrupt(format!("{}: {error}", table.name())))
         })?;
     }
-    Ok((figures, cut))
+    Ok(figures)
 }
 
 const LINEAGE: [&str; 3] = ["source_topic", "source_partition", "source_offset"];
@@ -83,7 +88,7 @@ fn corrupt(error: arrow_schema::ArrowError) -> LogError {
 }
 
 /// Which rows stem from before the cut.
-pub(crate) fn are_before(rows: &RecordBatch, cut: &Positions) -> Result<Vec<bool>, LogError> {
+pub fn are_before(rows: &RecordBatch, cut: &Positions) -> Result<Vec<bool>, LogError> {
     let column = |name: &str| rows.column_by_name(name).ok_or_else(|| LogError::Corrupt(format!("no column {name}")));
     let (topics, numbers, offsets) = (column("source_topic")?, column("source_partition")?, column("source_offset")?);
     let (topics, numbers, offsets) =

@@ -109,6 +109,12 @@ impl Members {
         self.known[table as usize].entry(key.0).or_insert(UNCHECKED);
     }
 
+    /// Forgets the members of a table that `keep` does not approve of.
+    pub fn retain(&mut self, table: Table, keep: impl Fn(Key) -> bool) {
+        self.known[table as usize].retain(|key, _| keep(Key(*key)));
+        self.last[table as usize] = Last::default();
+    }
+
     /// Forgets all.
     pub fn clear(&mut self) {
         self.known.iter_mut().for_each(HashMap::clear);

@@ -1,6 +1,7 @@
 //! `kassa dead-letters`: what was set aside, why, and what becomes of it when the pipeline is mended.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Decimal128Type;
@@ -8,14 +9,14 @@ use kassa_config::Config;
 use kassa_lake::letters::{self, Letter};
 use kassa_model::decimal::format_units;
 use kassa_model::nearest::nearest;
-use kassa_model::{Code, Fate, Reason, Table, time};
+use kassa_model::{Code, Fate, Partition, Reason, Table, time};
 use kassa_pipeline::{Batch, Stage};
 use serde_json::json;
 
 use crate::cli::{Chosen, DeadLettersList, DeadLettersReplay, DeadLettersShow, Format};
 use crate::failure::Failure;
-use crate::wiring::{Lake, Lock};
-use crate::{output, settings};
+use crate::wiring::{Durable, Lake, Lock};
+use crate::{output, settings, warehouse};
 
 /// Bytes of letters that are held at once.
 const REPLAY_BYTES: usize = 64 << 20;
@@ -139,7 +140,12 @@ pub fn replay(args: &DeadLettersReplay) -> anyhow::Result<()> {
     known(&config, &args.chosen)?;
     let _lock = Lock::take(&config.data_dir)?;
     let lake = Lake::of(&config)?;
-    let mut stage = lake.stage(&config)?;
+    let mut stage = lake.stage(&config, Durable::ALL)?;
+    // Into the warehouse first: what the lake has marked as replayed is not looked at again.
+    let mut warehouse = match &lake.warehouse {
+        Some(target) if !args.dry_run => Some(warehouse::sink(target, &lake.clock)?),
+        _ => None,
+    };
     let mut done = Replayed::default();
     // Those that have been looked at and are there still: they come first again.
     let mut behind = 0;
@@ -151,6 +157,11 @@ pub fn replay(args: &DeadLettersReplay) -> anyhow::Result<()> {
         let (rows, good) = judge(&mut stage, &letters, &mut done)?;
         let gone = if args.dry_run || good.is_empty() { 0 } else { good.len() };
         if gone > 0 {
+            if let Some(warehouse) = &mut warehouse {
+                let rows: Vec<_> = rows.iter().flat_map(|(table, held)| held.iter().map(|rows| (*table, rows.clone()))).collect();
+                let places: Vec<_> = good.iter().map(|letter| place(letter)).collect();
+                warehouse.replay(&rows, &places)?;
+            }
             letters::commit(&lake.store, &lake.clock, rows, &good)?;
         }
         behind += letters.len() - gone;
@@ -159,6 +170,11 @@ pub fn replay(args: &DeadLettersReplay) -> anyhow::Result<()> {
         lake.derive(&config)?;
     }
     show_replay(args, &done)
+}
+
+fn place(letter: &Letter) -> (Partition, i64) {
+    let (topic, number, offset) = &letter.position;
+    (Partition::new(Arc::clone(topic), *number), *offset)
 }
 
 /// The next letters that are wanted, as many as fit into one go, but for the first `behind`.

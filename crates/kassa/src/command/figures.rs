@@ -1,21 +1,34 @@
-//! `kassa figures`: one figure by what the lake holds, or the catalogue.
+//! `kassa figures`: one figure by what the lake or the warehouse holds, or the catalogue.
 
-use kassa_analytics::Query;
-use kassa_model::Code;
+use std::fs;
+use std::path::Path;
 
-use crate::cli::{Figures, Format};
+use arrow::compute::filter_record_batch;
+use kassa_analytics::{Figures, Query};
+use kassa_config::Config;
+use kassa_model::{Code, Partition, Positions, Table};
+use kassa_warehouse::WarehouseError;
+use kassa_warehouse::read::Reader;
+use serde_json::Value;
+
+use crate::cli::{self, Format};
 use crate::failure::Failure;
 use crate::wiring::Lake;
-use crate::{output, settings};
+use crate::{output, settings, warehouse};
 
-pub fn figures(args: &Figures) -> anyhow::Result<()> {
+pub fn figures(args: &cli::Figures) -> anyhow::Result<()> {
     let Some(name) = &args.name else { return catalogue(args.format) };
-    let query = Query::parse(name, args.by.as_deref(), args.from.as_deref(), args.to.as_deref(), args.basis.as_deref()).map_err(
-        |error| Failure::new(Code::UnknownFigure, error.to_string()).hint("`kassa figures` lists all figures and groupings"),
-    )?;
+    let (from, held) = asked(&args.from)?;
+    let query = Query::parse(name, args.by.as_deref(), from, args.to.as_deref(), args.basis.as_deref()).map_err(|error| {
+        Failure::new(Code::UnknownFigure, error.to_string()).hint("`kassa figures` lists all figures and groupings")
+    })?;
     let config = settings::reading(&args.place)?;
     let lake = Lake::of(&config)?;
-    let (figures, positions) = kassa_lake::figures::figures(lake.store.as_ref(), &config.shop)?;
+    let at = args.at.as_deref().map(positions_of).transpose()?;
+    let (figures, positions) = match held {
+        Held::Lake => of_lake(&lake, &config, at)?,
+        Held::Warehouse => of_warehouse(&config, at)?,
+    };
     let answer = figures.answer(&query).map_err(|error| Failure::new(Code::UnknownFigure, error.to_string()))?;
     if args.format == Format::Json {
         return output::json(&kassa_server::render(&answer, &positions, lake.clock.now()));
@@ -47,6 +60,85 @@ pub fn figures(args: &Figures) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Whose rows are asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Lake,
+    Warehouse,
+}
+
+/// The first day and the store, of what `--from` was given.
+fn asked(from: &[String]) -> anyhow::Result<(Option<&str>, Held)> {
+    let (mut day, mut held) = (None, Held::Lake);
+    for given in from {
+        match given.as_str() {
+            "lake" => held = Held::Lake,
+            "warehouse" => held = Held::Warehouse,
+            other if day.is_none() => day = Some(other),
+            other => {
+                let failure = Failure::new(Code::BadParameter, format!("--from was given twice: {other}"));
+                return Err(failure.hint("give one day, and beside it `lake` or `warehouse`").into());
+            }
+        }
+    }
+    Ok((day, held))
+}
+
+/// The positions in an answer of `--format json`, or those alone.
+fn positions_of(path: &Path) -> anyhow::Result<Positions> {
+    let wrong = |what: String| {
+        let failure = Failure::new(Code::BadParameter, format!("{}: {what}", path.display()));
+        failure.hint("--at takes the `positions` of an answer of `kassa figures --format json`")
+    };
+    let text = fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let answer: Value = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+    let places = answer.get("positions").unwrap_or(&answer).as_array().ok_or_else(|| wrong("no positions".to_owned()))?;
+    let place = |place: &Value| {
+        let number = |word: &str| place.get(word)?.as_str()?.parse().ok();
+        Some((Partition::new(place.get("topic")?.as_str()?, number("partition")?), number("next")?))
+    };
+    places.iter().map(place).collect::<Option<Positions>>().ok_or_else(|| wrong("a place without topic, partition or next".to_owned()).into())
+}
+
+/// The wanted positions, or all that is there. What is not there yet is nobody's to answer for.
+fn cut(there: Positions, wanted: Option<Positions>) -> anyhow::Result<Positions> {
+    let Some(wanted) = wanted else { return Ok(there) };
+    if let Some((partition, next)) = wanted.iter().find(|(partition, next)| there.next(partition) < *next) {
+        let held = there.next(partition);
+        let what = format!("{}/{} is committed up to {held}, not yet up to {next}", partition.topic, partition.number);
+        return Err(Failure::new(Code::BadParameter, what).hint("ask again when it has caught up").into());
+    }
+    Ok(wanted)
+}
+
+fn of_lake(lake: &Lake, config: &Config, wanted: Option<Positions>) -> anyhow::Result<(Figures, Positions)> {
+    let cut = cut(kassa_lake::figures::accounted(lake.store.as_ref())?, wanted)?;
+    Ok((kassa_lake::figures::figures_before(lake.store.as_ref(), &config.shop, &cut)?, cut))
+}
+
+fn of_warehouse(config: &Config, wanted: Option<Positions>) -> anyhow::Result<(Figures, Positions)> {
+    let mut reader = Reader::open(&warehouse::required(config)?)?;
+    let mut snapshot = reader.snapshot()?;
+    if wanted.is_none() {
+        let figures = kassa_warehouse::figures::of(&mut snapshot, &config.shop)?;
+        return Ok((figures, snapshot.positions().clone()));
+    }
+    let cut = cut(snapshot.positions().clone(), wanted)?;
+    let mut figures = Figures::new(&config.shop);
+    for table in Table::ALL.into_iter().filter(|table| !Figures::columns(*table).is_empty()) {
+        let lineage = ["source_topic", "source_partition", "source_offset"];
+        let own = Figures::columns(table);
+        let columns: Vec<&str> = own.iter().copied().chain(lineage.into_iter().filter(|name| !own.contains(name))).collect();
+        snapshot.each(table, &columns, &mut |rows| {
+            let corrupt = |error: String| WarehouseError::Corrupt(format!("{}: {error}", table.name()));
+            let before = kassa_lake::figures::are_before(&rows, &cut).map_err(|error| corrupt(error.to_string()))?;
+            let rows = filter_record_batch(&rows, &before.into()).map_err(|error| corrupt(error.to_string()))?;
+            figures.apply(table, &rows).map_err(|error| corrupt(error.to_string()))
+        })?;
+    }
+    Ok((figures, cut))
 }
 
 fn catalogue(format: Format) -> anyhow::Result<()> {

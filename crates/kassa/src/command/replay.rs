@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::cli::{Format, Replay};
 use crate::topology::{BATCH_BYTES, BATCH_RECORDS, Cadence, Topology};
-use crate::wiring::{Lake, Lock};
+use crate::wiring::{Durable, Lake, Lock};
 use crate::{output, settings};
 
 /// A replay has nobody waiting for its rows, so its commits are large.
@@ -37,8 +37,8 @@ pub fn replay(args: &Replay) -> anyhow::Result<()> {
     let started = Instant::now();
     let lake = Lake::of(&config)?;
     let cadence = |sink| Cadence { sink, interval: COMMIT_INTERVAL, records: config.lake.commit_rows };
-    let sinks = lake.sinks(&config)?.into_iter().map(cadence).collect();
-    let mut topology = Topology::start(lake.stage(&config)?, sinks, &[], &lake.clock)?;
+    let sinks = lake.sinks(&config, Durable::ALL)?.into_iter().map(cadence).collect();
+    let mut topology = Topology::start(lake.stage(&config, Durable::ALL)?, sinks, &[], &lake.clock)?;
     let progress = progress_bar(&args.files);
     let mut report = Report { files: args.files.len(), ..Report::default() };
     for path in &args.files {

@@ -7,6 +7,7 @@ use crate::cli::Run;
 use crate::failure::Failure;
 use crate::server::{Chosen, Service};
 use crate::settings;
+use crate::wiring::Durable;
 
 pub fn run(args: &Run) -> anyhow::Result<()> {
     let listen = args.listen.iter().map(|value| Override {
@@ -38,14 +39,18 @@ fn an_open_stream(config: &Config) -> &str {
     names().find(|name| *name == "orders").or_else(|| names().next()).unwrap_or("orders")
 }
 
+/// The names of the sinks that a run may have.
+const SINKS: [&str; 4] = ["archive", "lake", "warehouse", "live"];
+
 fn sinks(names: &[String]) -> anyhow::Result<Chosen> {
     if names.is_empty() {
-        return Ok(Chosen { archive: true, lake: true, live: true });
+        return Ok(Chosen { durable: Durable::ALL, live: true });
     }
-    if let Some(unknown) = names.iter().find(|name| !["archive", "lake", "live"].contains(&name.as_str())) {
+    if let Some(unknown) = names.iter().find(|name| !SINKS.contains(&name.as_str())) {
         let failure = Failure::new(Code::BadParameter, format!("there is no sink `{unknown}`"));
-        return Err(failure.hint("sinks: archive, lake, live").into());
+        return Err(failure.hint(format!("sinks: {}", SINKS.join(", "))).into());
     }
     let has = |wanted: &str| names.iter().any(|name| name == wanted);
-    Ok(Chosen { archive: has("archive"), lake: has("lake"), live: has("live") })
+    let durable = Durable { archive: has("archive"), lake: has("lake"), warehouse: has("warehouse") };
+    Ok(Chosen { durable, live: has("live") })
 }

@@ -1,0 +1,102 @@
+//! The warehouse that a configuration names.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+use kassa_config::Config;
+use kassa_model::time::Clock;
+use kassa_model::{Code, Key, Table};
+use kassa_pipeline::shape::Memory;
+use kassa_warehouse::read::Reader;
+use kassa_warehouse::url::{Tls, Trust};
+use kassa_warehouse::{Password, Target, WarehouseError, WarehouseSink};
+
+use crate::failure::Failure;
+
+/// How long a start waits for a warehouse that does not answer: where it goes on is not known before.
+const START: Duration = Duration::from_secs(60);
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Where it is; `None`: the configuration has none.
+pub fn target(config: &Config) -> anyhow::Result<Option<Target>> {
+    let Some(warehouse) = &config.warehouse else { return Ok(None) };
+    let password = warehouse.password.as_ref().map(|password| Password::new(password.expose()));
+    let mut target = Target::parse(&warehouse.url, password).map_err(|error| {
+        Failure::new(Code::StoreRefused, error.to_string()).hint("the key is `warehouse.url`: see docs/how-to/postgresql.md")
+    })?;
+    let base = config.file.as_deref().and_then(Path::parent).unwrap_or_else(|| Path::new("."));
+    if let Tls::Verified(Trust { authority, client }) = &mut target.tls {
+        let files = authority.iter_mut().chain(client.iter_mut().flat_map(|(certificate, key)| [certificate, key]));
+        files.for_each(|file| *file = base.join(&*file));
+    }
+    Ok(Some(target))
+}
+
+/// The same of a command that cannot do without.
+pub fn required(config: &Config) -> anyhow::Result<Target> {
+    target(config)?.ok_or_else(|| {
+        let failure = Failure::new(Code::BadParameter, "the configuration has no warehouse");
+        failure.hint("give it as `url = \"postgres://USER@HOST/DATABASE\"` in [warehouse]").into()
+    })
+}
+
+/// The sink, its schema brought up to date where the user may do that. Waits for a server that does not answer yet.
+pub fn sink(target: &Target, clock: &Arc<dyn Clock>) -> anyhow::Result<WarehouseSink> {
+    let deadline = Instant::now() + START;
+    loop {
+        let opened = migrated(target).and_then(|()| WarehouseSink::open(target.clone(), Arc::clone(clock)));
+        match opened {
+            Err(WarehouseError::Unavailable(why)) if Instant::now() < deadline => {
+                tracing::warn!(why, "the warehouse does not answer; trying again");
+                thread::sleep(RETRY);
+            }
+            opened => return opened.map_err(kassa_pipeline::SinkError::from).context("could not open the warehouse"),
+        }
+    }
+}
+
+/// A user who may not migrate finds the schema as somebody else has made it, or is told by its opening what is wrong with it.
+fn migrated(target: &Target) -> Result<(), WarehouseError> {
+    match kassa_warehouse::migrate(target) {
+        Ok(applied) if !applied.is_empty() => tracing::info!(?applied, "the warehouse's schema is up to date"),
+        Ok(_) | Err(WarehouseError::Invalid(_)) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+/// The tables of members, and the columns of their keys.
+const MEMBERS: [(Table, &str); 10] = [
+    (Table::DimCustomer, "customer_key"),
+    (Table::DimProduct, "product_key"),
+    (Table::DimCategory, "category_key"),
+    (Table::DimCountry, "country_key"),
+    (Table::DimCity, "city_key"),
+    (Table::DimAddress, "address_key"),
+    (Table::DimChannel, "channel_key"),
+    (Table::DimPromotion, "promotion_key"),
+    (Table::DimPaymentMethod, "payment_method_key"),
+    (Table::DimCurrency, "currency_key"),
+];
+
+/// Forgets members that the warehouse does not hold: they are written again with the next record that names them, and the other
+/// sinks drop that row or hold it twice, which their views allow for.
+pub fn keep_members(target: &Target, memory: &mut Memory) -> Result<(), WarehouseError> {
+    let mut reader = Reader::open(target)?;
+    let mut snapshot = reader.snapshot()?;
+    for (table, column) in MEMBERS {
+        let mut held = HashSet::new();
+        snapshot.each(table, &[column], &mut |rows| {
+            held.extend(rows.column(0).as_primitive::<Int64Type>().values().iter().copied());
+            Ok(())
+        })?;
+        memory.members.retain(table, |key: Key| held.contains(&key.0));
+    }
+    Ok(())
+}
