@@ -62,7 +62,7 @@ fn config(options: &SourceOptions) -> Result<ClientConfig, KafkaError> {
     // The bound on what is fetched ahead holds for all partitions together.
     let (kilobytes, records, wait) = match options.profile {
         Profile::Live => ("16384", "20000", "10"),
-        Profile::CatchUp => ("32768", "100000", "100"),
+        Profile::CatchUp => ("32768", "50000", "100"),
     };
     config.set("queued.max.messages.kbytes", kilobytes);
     let tunable = [
