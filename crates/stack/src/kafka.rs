@@ -88,6 +88,11 @@ impl Kafka {
         self.process.as_ref().map(Process::id)
     }
 
+    /// Where the broker keeps its logs: to be copied or changed while it is down.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
     pub fn plaintext(&self) -> String {
         format!("127.0.0.1:{}", self.ports.plaintext)
     }

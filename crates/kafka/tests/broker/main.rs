@@ -5,6 +5,7 @@
 mod group;
 mod outage;
 mod positions;
+mod raw;
 mod records;
 mod registry;
 mod security;

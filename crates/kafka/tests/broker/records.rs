@@ -115,3 +115,15 @@ fn first_failed_delivery_is_told() {
     assert!(matches!(&sent, kassa_kafka::KafkaError::UnknownTopic { .. }), "{sent:?}");
     assert!(producer.send(&refused).is_err(), "and again, until somebody looks into it");
 }
+
+#[test]
+fn header_whose_name_is_not_text_costs_the_headers_alone() {
+    let topic = new_topic("raw", 1);
+    crate::raw::produce(&topic, b"value", &[(b"ok", b"1"), (b"\xff\xfe", b"2")]);
+    fill(&producer(), &topic, 1, 7..8);
+    let mut reader = Reader::of(&topic);
+    reader.read(2);
+    let records = first(&topic);
+    assert_eq!(records.value(0), b"value");
+    assert_eq!(&**records.headers.get(0).unwrap(), r#"[[null,{"unreadable":"a header's name is not UTF-8"}]]"#);
+}
