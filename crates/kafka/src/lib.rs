@@ -1,1 +1,23 @@
-//! Kafka: the source, the producers and the schema registry.
+//! Kafka: the source, the producers, and the schema registry.
+//!
+//! [`KafkaSource`] reads topics as a member of a consumer group, on the caller's thread; [`Producer`] writes them; [`Admin`] makes and
+//! changes them; [`Cluster`] asks a cluster about them. All take the same [`Connection`]. [`registry`] fetches schemas.
+
+mod admin;
+mod client;
+mod cluster;
+mod error;
+mod options;
+mod producer;
+pub mod registry;
+mod source;
+
+pub use admin::Admin;
+pub use cluster::{Bounds, Cluster, Topic};
+pub use error::{ErrorKind, KafkaError};
+pub use options::{Connection, Mechanism, Sasl, Secret, Security, Tls};
+pub use producer::{Delivered, Outgoing, Producer, ProducerOptions};
+pub use source::{
+    Cause, Gap, KafkaSource, Lag, Profile, Reset, SourceOptions, Start, Subscription, Turn, incarnation, kafka_partition,
+    next_incarnation,
+};

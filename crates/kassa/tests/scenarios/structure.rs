@@ -33,6 +33,8 @@ fn pure_crates_stay_pure_and_adapters_do_not_know_each_other() {
     assert_eq!(of_kassa("kassa-model"), only(&[]));
     assert_eq!(of_kassa("kassa-analytics"), only(&["kassa-model"]));
     assert_eq!(of_kassa("kassa-pipeline"), only(&["kassa-model"]));
+    assert_eq!(of_kassa("kassa-kafka"), only(&["kassa-model"]));
+    assert_eq!(of_kassa("kassa-stack"), only(&[]));
     for adapter in ["kassa-source", "kassa-lake", "kassa-mapping", "kassa-server"] {
         let forbidden = only(&["kassa-source", "kassa-lake", "kassa-mapping", "kassa-server", "kassa-config"]);
         assert!(of_kassa(adapter).is_disjoint(&forbidden), "{adapter} imports another adapter");

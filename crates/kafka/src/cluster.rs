@@ -1,0 +1,169 @@
+//! Questions to a cluster, asked by a client of their own that reads nothing for the group: what topics there are, where a partition
+//! begins and ends, whether anything is left to read.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError as ClientError;
+use rdkafka::message::Message;
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::client::Context;
+use crate::{Connection, KafkaError};
+
+/// How long one try of a question takes at most, before it is looked whether an error has come.
+const TRY: Duration = Duration::from_millis(500);
+
+/// How long it is listened to what librdkafka has to tell, and how many errors it may tell at once.
+const HEAR: Duration = Duration::from_millis(5);
+const TOLD_MAX: usize = 64;
+
+/// A topic and the numbers of its partitions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topic {
+    pub name: Arc<str>,
+    pub partitions: Vec<i32>,
+    /// The topic's own id, where it is known: a topic that is deleted and made anew has another.
+    pub id: Option<String>,
+}
+
+/// Where a partition begins, and where what can be read ends: the last stable offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    pub start: i64,
+    pub stable_end: i64,
+}
+
+pub struct Cluster {
+    client: BaseConsumer<Context>,
+    /// How long a question is asked again before it is given up.
+    patience: Duration,
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Cluster").field("connection", self.client.context().connection()).finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    /// Nothing is connected until something is asked. `group` is never joined: reading ([`Cluster::is_empty`]) needs its name.
+    pub fn new(connection: &Connection, group: &str, patience: Duration) -> Result<Self, KafkaError> {
+        let context = Context::new(connection, group);
+        let mut config = connection.client_config()?;
+        if !group.is_empty() {
+            config.set("group.id", group);
+        }
+        config.set("enable.auto.commit", "false").set("auto.offset.reset", "error");
+        config
+            .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "true")
+            .set("allow.auto.create.topics", "false");
+        config.set("queued.max.messages.kbytes", "1024");
+        let outside = Context::new(connection, group);
+        let client =
+            BaseConsumer::from_config_and_context(&config, context).map_err(|error| outside.failed("a Kafka client", &error))?;
+        Ok(Self { client, patience })
+    }
+
+    /// Asks until there is an answer, an error that does not go away by itself, or no patience left.
+    fn ask<T>(&self, what: &str, question: impl Fn(Duration) -> Result<T, ClientError>) -> Result<T, KafkaError> {
+        let context = self.client.context();
+        let started = Instant::now();
+        loop {
+            let answer = question(TRY.min(self.patience));
+            self.hear();
+            let error = match answer {
+                Ok(answer) => return Ok(answer),
+                Err(error) => context.take_error().unwrap_or_else(|| context.failed(what, &error)),
+            };
+            if error.kind() != crate::ErrorKind::Unavailable || started.elapsed() >= self.patience {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Lets librdkafka tell what it has to tell.
+    fn hear(&self) {
+        for _ in 0..TOLD_MAX {
+            if self.client.poll(HEAR).is_none() {
+                break;
+            }
+        }
+    }
+
+    /// The topics of the cluster that this client may see, without Kafka's own.
+    pub fn topics(&self) -> Result<Vec<Topic>, KafkaError> {
+        let metadata = self.ask("the list of topics", |limit| self.client.fetch_metadata(None, limit))?;
+        let seen = metadata.topics().iter().filter(|topic| !topic.name().starts_with("__"));
+        Ok(seen.map(|topic| self.described(topic.name(), topic.partitions().iter().map(|of| of.id()).collect())).collect())
+    }
+
+    pub fn topic(&self, name: &str) -> Result<Topic, KafkaError> {
+        let metadata = self.ask(&format!("topic {name}"), |limit| self.client.fetch_metadata(Some(name), limit))?;
+        let context = self.client.context();
+        let topic = metadata.topics().iter().find(|topic| topic.name() == name);
+        let error = topic.map_or(Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART), |topic| topic.error());
+        match (topic, error) {
+            (Some(topic), None) if !topic.partitions().is_empty() => {
+                Ok(self.described(name, topic.partitions().iter().map(|of| of.id()).collect()))
+            }
+            (_, Some(error)) => Err(context
+                .explain(error.into(), name)
+                .unwrap_or_else(|| context.failed(name, &ClientError::MetadataFetch(error.into())))),
+            (_, None) => Err(KafkaError::UnknownTopic { at: context.connection().at(), topic: name.into() }),
+        }
+    }
+
+    fn described(&self, name: &str, partitions: Vec<i32>) -> Topic {
+        Topic { name: name.into(), partitions, id: self.client.context().topic_id(name) }
+    }
+
+    pub fn bounds(&self, topic: &str, partition: i32) -> Result<Bounds, KafkaError> {
+        let what = format!("the ends of partition {partition} of {topic}");
+        let (start, stable_end) = self.ask(&what, |limit| self.client.fetch_watermarks(topic, partition, limit))?;
+        Ok(Bounds { start, stable_end })
+    }
+
+    /// Whether there is nothing to read from `from` up to `to`: what offsets there are belong to transactions' markers, aborted
+    /// records and records compacted away. Reads the partition from there to see.
+    pub fn is_empty(&self, topic: &str, partition: i32, from: i64, to: i64) -> Result<bool, KafkaError> {
+        let context = self.client.context();
+        let failed = |error: &ClientError| context.failed("reading the end of a partition", error);
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(from)).map_err(|error| failed(&error))?;
+        self.client.assign(&list).map_err(|error| failed(&error))?;
+        let empty = self.nothing_before(to);
+        self.client.unassign().map_err(|error| failed(&error))?;
+        empty
+    }
+
+    fn nothing_before(&self, to: i64) -> Result<bool, KafkaError> {
+        let context = self.client.context();
+        let started = Instant::now();
+        while started.elapsed() < self.patience {
+            match self.client.poll(TRY) {
+                Some(Ok(message)) => return Ok(message.offset() >= to),
+                Some(Err(ClientError::PartitionEOF(_))) => return Ok(true),
+                Some(Err(_)) | None => {}
+            }
+            if let Some(error) = context.take_error().filter(|error| error.kind() != crate::ErrorKind::Unavailable) {
+                return Err(error);
+            }
+        }
+        Err(KafkaError::Unavailable {
+            at: context.connection().at(),
+            why: "the end of a partition could not be read in time".into(),
+        })
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.client.context().close();
+    }
+}

@@ -1,0 +1,74 @@
+//! What can go wrong with Kafka, and what its caller should do about it.
+
+/// What a caller does about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// May work later: try again. The client reconnects by itself meanwhile.
+    Unavailable,
+    /// Somebody must change something first.
+    Invalid,
+    /// Another member has taken this one's place: stop.
+    Fenced,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KafkaError {
+    #[error("could not reach Kafka at {at}: {why}")]
+    Unavailable { at: String, why: String },
+    #[error("Kafka at {at} refused {who}: {why}")]
+    Credentials { at: String, who: String, why: String },
+    #[error("no TLS with Kafka at {at}: {why}")]
+    Tls { at: String, trusted: String, why: String },
+    #[error("{who} may not {what} at {at}")]
+    Denied { at: String, who: String, what: String },
+    #[error("there is no topic {topic} at {at}")]
+    UnknownTopic { at: String, topic: String },
+    #[error("this member of group {group} was replaced: {why}")]
+    Fenced { group: String, why: String },
+    #[error("{what} cannot be used: {why}")]
+    Invalid { what: String, why: String },
+    #[error("{what} at {at}: {why}")]
+    Refused { at: String, what: String, why: String },
+    #[error("a record for {topic} was not delivered to {at}: {why}")]
+    Undelivered { at: String, topic: String, why: String },
+}
+
+impl KafkaError {
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Unavailable { .. } | Self::Undelivered { .. } => ErrorKind::Unavailable,
+            Self::Fenced { .. } => ErrorKind::Fenced,
+            Self::Credentials { .. }
+            | Self::Tls { .. }
+            | Self::Denied { .. }
+            | Self::UnknownTopic { .. }
+            | Self::Invalid { .. }
+            | Self::Refused { .. } => ErrorKind::Invalid,
+        }
+    }
+
+    /// How to mend it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Unavailable { why, .. } if why.contains("Disconnected") || why.contains("unexpected") => {
+                "is a broker listening there, and is this the right listener: one for TLS closes connections without it, and the other way round".into()
+            }
+            Self::Unavailable { .. } => "check host, port and firewall; brokers must also be reachable under the names that they advertise".into(),
+            Self::Credentials { .. } => {
+                "check user and password, and that the broker has them for this SASL mechanism (`kafka-configs --describe --entity-type users`)".into()
+            }
+            Self::Tls { trusted, why, .. } if why.contains("certificate verify failed") || why.contains("self-signed") => {
+                format!("the broker's certificate is not signed by {trusted}, or is for another host: name the right authority, or the host as the certificate has it")
+            }
+            Self::Tls { why, .. } if why.contains("certificate required") || why.contains("bad certificate") || why.contains("alert") => {
+                "the broker asks for a client certificate: give one that its trust store knows, with its key".into()
+            }
+            Self::Tls { .. } => "is this a TLS listener? check the port, the authority and the client's certificate and key".into(),
+            Self::Denied { who, what, .. } => format!("grant it: kafka-acls --add --allow-principal {who} ({what})"),
+            Self::UnknownTopic { topic, .. } => format!("create it: kafka-topics --create --topic {topic} --partitions N, or correct its name"),
+            Self::Fenced { .. } => "two processes have the same instance id: give each its own".into(),
+            Self::Invalid { .. } | Self::Refused { .. } => return None,
+            Self::Undelivered { .. } => "records that were not delivered can be sent again: duplicates are recognised by their ids".into(),
+        })
+    }
+}

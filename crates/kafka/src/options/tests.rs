@@ -1,0 +1,34 @@
+use super::*;
+
+#[test]
+fn urls_name_brokers_and_nothing_else() {
+    let brokers = |url| Connection::from_url(url).map(|connection| connection.brokers);
+    assert_eq!(brokers("kafka://a").unwrap(), "a:9092");
+    assert_eq!(brokers("kafka://a:1,b-2.shop:2/").unwrap(), "a:1,b-2.shop:2");
+    for url in
+        ["kafka://", "kafka://:9092", "kafka://a:x", "kafka://a:0", "kafka://a,,b", "kafka://a/topic", "http://a", "kafka://a b"]
+    {
+        assert!(matches!(brokers(url), Err(KafkaError::Invalid { .. })), "{url}");
+    }
+    let told = brokers("kafka://bob:hunter2@a").unwrap_err().to_string();
+    assert!(told.contains("keys of their own") && !told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn what_promises_stand_on_cannot_be_overridden() {
+    assert!(OURS.is_sorted(), "they are searched by halving");
+    for name in OURS {
+        let properties = BTreeMap::from([((*name).to_owned(), "x".to_owned())]);
+        let connection = Connection { brokers: "a:1".into(), properties, ..Connection::default() };
+        assert!(connection.client_config().unwrap_err().to_string().contains(name));
+    }
+}
+
+#[test]
+fn secrets_are_not_printed() {
+    let sasl = Sasl { mechanism: Mechanism::Plain, user: "bob".into(), password: Secret::new("hunter2") };
+    let properties = BTreeMap::from([("ssl.key.password".to_owned(), "hunter3".to_owned())]);
+    let connection = Connection { brokers: "a:1".into(), security: Security::SaslPlaintext(sasl), properties };
+    let printed = format!("{connection:?} {} {}", connection.at(), connection.who());
+    assert!(printed.contains("bob") && !printed.contains("hunter"), "{printed}");
+}

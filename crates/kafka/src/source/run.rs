@@ -1,0 +1,77 @@
+use arrow_array::builder::BinaryBuilder;
+use kassa_model::{Headers, Partition, Records};
+use rdkafka::Timestamp;
+use rdkafka::message::{BorrowedMessage, Message};
+use std::sync::Arc;
+
+use super::headers;
+
+/// Records of one partition as they come, column by column: each value is copied once, out of the client's buffer.
+#[derive(Debug, Default)]
+pub(super) struct Run {
+    offsets: Vec<i64>,
+    timestamps: Vec<Option<i64>>,
+    values: BinaryBuilder,
+    keys: BinaryBuilder,
+    any_key: bool,
+    headers: Vec<Option<Arc<str>>>,
+    /// Records and bytes of the last run: the next is likely of that size.
+    last: (usize, usize),
+}
+
+impl Run {
+    pub(super) fn is_empty(&self) -> bool {
+        self.offsets.is_empty()
+    }
+
+    pub(super) fn follows(&self, offset: i64) -> bool {
+        self.offsets.last().is_none_or(|last| *last < offset)
+    }
+
+    /// The bytes that it takes.
+    pub(super) fn push(&mut self, message: &BorrowedMessage<'_>) -> usize {
+        if self.offsets.is_empty() {
+            self.offsets.reserve(self.last.0);
+            self.timestamps.reserve(self.last.0);
+            self.values = BinaryBuilder::with_capacity(self.last.0, self.last.1);
+        }
+        self.offsets.push(message.offset());
+        self.timestamps.push(match message.timestamp() {
+            Timestamp::CreateTime(ms) | Timestamp::LogAppendTime(ms) => ms.checked_mul(1000),
+            Timestamp::NotAvailable => None,
+        });
+        let (value, key) = (message.payload(), message.key());
+        self.values.append_option(value);
+        self.keys.append_option(key);
+        self.any_key |= key.is_some();
+        if let Some(of_record) = message.headers() {
+            self.headers.resize(self.offsets.len() - 1, None);
+            self.headers.push(headers::text(of_record));
+        }
+        value.map_or(0, <[u8]>::len) + key.map_or(0, <[u8]>::len)
+    }
+
+    /// What has come, if anything. The run is empty again.
+    pub(super) fn finish(&mut self, partition: &Partition, now: i64) -> Option<Records> {
+        let next = self.offsets.last()? + 1;
+        let offsets = std::mem::take(&mut self.offsets);
+        let (keys, values) = (self.keys.finish(), self.values.finish());
+        self.last = (offsets.len(), values.value_data().len());
+        let mut headers = std::mem::take(&mut self.headers);
+        if !headers.is_empty() {
+            headers.resize(offsets.len(), None);
+        }
+        let timestamps = std::mem::take(&mut self.timestamps);
+        Some(Records {
+            partition: partition.clone(),
+            // Kafka's own time, which is the same whenever the record is read: what is decided by it is decided once.
+            ingested_at: timestamps.iter().map(|timestamp| timestamp.unwrap_or(now)).collect(),
+            timestamps,
+            keys: std::mem::take(&mut self.any_key).then_some(keys),
+            headers: if headers.is_empty() { Headers::None } else { Headers::Each(headers) },
+            values,
+            next,
+            offsets,
+        })
+    }
+}

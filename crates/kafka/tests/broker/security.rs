@@ -1,0 +1,129 @@
+use std::time::{Duration, Instant};
+
+use kassa_kafka::{
+    Admin, Cluster, Connection, ErrorKind, KafkaError, KafkaSource, Mechanism, Outgoing, Producer, ProducerOptions, Sasl, Secret,
+    Security, SourceOptions, Subscription, Tls,
+};
+use kassa_model::Positions;
+use kassa_model::time::SystemClock;
+use std::sync::Arc;
+
+use crate::support::{LONG, Reader, broker, new_topic, plaintext, unique};
+
+fn trusting() -> Tls {
+    Tls { ca: Some(broker().ca()), ..Tls::default() }
+}
+
+fn sasl(mechanism: Mechanism, user: &str, password: &str) -> Sasl {
+    Sasl { mechanism, user: user.into(), password: Secret::new(password) }
+}
+
+fn listener(brokers: String, security: Security) -> Connection {
+    Connection { brokers, security, ..Connection::default() }
+}
+
+fn alice(mechanism: Mechanism) -> Sasl {
+    sasl(mechanism, "alice", "alice-secret")
+}
+
+fn error(connection: &Connection, topic: &str) -> KafkaError {
+    let mut options = SourceOptions::new(connection.clone(), unique("group"), vec![Subscription::parse(topic)]);
+    options.patience = Duration::from_secs(8);
+    let told = KafkaSource::connect(&options, Arc::new(SystemClock)).unwrap_err();
+    assert!(!format!("{told} {told:?} {:?}", told.hint()).contains("secret"), "{told:?}");
+    told
+}
+
+#[test]
+fn every_listener_is_written_and_read() {
+    let (certificate, key) = broker().client_certificate();
+    let mutual = Tls { certificate: Some(certificate), key: Some(key), ..trusting() };
+    let mut listeners = vec![
+        plaintext(),
+        listener(broker().tls(), Security::Tls(trusting())),
+        listener(broker().mutual_tls(), Security::Tls(mutual)),
+    ];
+    for mechanism in Mechanism::ALL {
+        listeners.push(listener(broker().sasl_plaintext(), Security::SaslPlaintext(alice(mechanism))));
+        listeners.push(listener(broker().sasl_tls(), Security::SaslTls(alice(mechanism), trusting())));
+    }
+    let topic = new_topic("listeners", 1);
+    for (count, connection) in listeners.iter().enumerate() {
+        let producer = Producer::connect(&ProducerOptions::new(connection.clone())).unwrap();
+        producer.send(&Outgoing { topic: &topic, value: Some(b"1"), ..Outgoing::default() }).unwrap();
+        producer.flush(LONG).unwrap();
+        let options = SourceOptions::new(connection.clone(), unique("group"), vec![Subscription::parse(&topic)]);
+        let mut reader = Reader::new(KafkaSource::connect(&options, Arc::new(SystemClock)).unwrap(), Positions::default());
+        reader.read(count + 1);
+    }
+    assert_eq!(listeners.len(), 9);
+}
+
+#[test]
+fn wrong_password_is_said_at_once_by_every_mechanism() {
+    let topic = new_topic("passwords", 1);
+    for mechanism in Mechanism::ALL {
+        let started = Instant::now();
+        let wrong = listener(broker().sasl_tls(), Security::SaslTls(sasl(mechanism, "alice", "wrong-secret"), trusting()));
+        let told = error(&wrong, &topic);
+        assert!(matches!(told, KafkaError::Credentials { .. }), "{told:?}");
+        assert!(told.to_string().contains("User:alice") && told.to_string().contains(mechanism.name()), "{told}");
+        assert_eq!(told.kind(), ErrorKind::Invalid);
+        assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+        let of_producer = Producer::connect(&ProducerOptions::new(wrong)).unwrap_err();
+        assert!(matches!(of_producer, KafkaError::Credentials { .. }), "{of_producer:?}");
+    }
+}
+
+#[test]
+fn tls_that_cannot_be_trusted_is_refused_and_says_why() {
+    let topic = new_topic("tls", 1);
+    let told = error(&listener(broker().tls(), Security::Tls(Tls::default())), &topic);
+    assert!(matches!(&told, KafkaError::Tls { trusted, .. } if trusted == "the system's authorities"), "{told:?}");
+    assert!(told.hint().unwrap().contains("name the right authority"), "{told:?}");
+
+    let told = error(&listener(broker().mutual_tls(), Security::Tls(trusting())), &topic);
+    assert!(matches!(&told, KafkaError::Tls { .. }), "{told:?}");
+    assert!(told.hint().unwrap().contains("client certificate"), "{told:?} {:?}", told.hint());
+
+    let other_host = broker().tls().replace("localhost", "127.0.0.2");
+    assert_ne!(error(&listener(other_host, Security::Tls(trusting())), &topic).kind(), ErrorKind::Fenced);
+
+    let told = error(&listener(broker().tls(), Security::Plaintext), &topic);
+    assert!(matches!(&told, KafkaError::Unavailable { .. }), "{told:?}");
+    assert!(told.hint().unwrap().contains("right listener"), "{told:?}");
+}
+
+#[test]
+fn who_may_not_read_or_write_is_told_so() {
+    let topic = new_topic("denied", 1);
+    let mallory =
+        listener(broker().sasl_plaintext(), Security::SaslPlaintext(sasl(Mechanism::ScramSha256, "mallory", "mallory-secret")));
+    let told = error(&mallory, &topic);
+    assert!(matches!(&told, KafkaError::Denied { who, .. } if who.contains("mallory")), "{told:?}");
+    let producer = Producer::connect(&ProducerOptions::new(mallory)).unwrap();
+    let outcomes = producer.produce_and_wait(&[Outgoing { topic: &topic, value: Some(b"x"), ..Outgoing::default() }]);
+    assert!(matches!(&outcomes[..], [Err(KafkaError::Denied { .. })]), "{outcomes:?}");
+}
+
+#[test]
+fn what_is_not_there_is_told_apart() {
+    let told = error(&plaintext(), "no-such-topic");
+    assert!(matches!(&told, KafkaError::UnknownTopic { topic, .. } if topic == "no-such-topic"), "{told:?}");
+    let nobody = Connection { brokers: "127.0.0.1:1".into(), ..Connection::default() };
+    let told = error(&nobody, "x");
+    assert!(matches!(&told, KafkaError::Unavailable { .. }), "{told:?}");
+    assert_eq!(told.kind(), ErrorKind::Unavailable);
+    let bad = Connection { properties: [("fetch.max.bites".to_owned(), "1".to_owned())].into(), ..plaintext() };
+    assert!(matches!(error(&bad, "x"), KafkaError::Invalid { .. }));
+    assert!(matches!(Admin::connect(&nobody), Err(KafkaError::Unavailable { .. })));
+}
+
+#[test]
+fn topics_are_listed_with_their_ids() {
+    let topic = new_topic("listed", 3);
+    let cluster = Cluster::new(&plaintext(), "g", LONG).unwrap();
+    let first = cluster.topic(&topic).unwrap();
+    assert_eq!((first.partitions.len(), cluster.topics().unwrap().iter().filter(|of| *of.name == *topic).count()), (3, 1));
+    assert!(cluster.topic(&topic).unwrap().id.is_some_and(|id| id.len() == 22), "{first:?}");
+}
