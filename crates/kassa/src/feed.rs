@@ -1,5 +1,6 @@
 //! Where a running pipeline's records come from: the collector's log, or Kafka.
 
+mod kafka;
 mod log;
 
 use std::fmt;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use kassa_model::{Partition, Positions, Records};
 use kassa_pipeline::Batch;
 
+pub use self::kafka::kafka_feed;
 pub use self::log::{LogFeed, LogMarks, open_log, partition};
 
 /// What a feed has to say next.
@@ -41,6 +43,9 @@ pub trait Feed: fmt::Debug {
 
     /// Takes note of what every sink has committed.
     fn committed(&mut self, reached: &Reached) -> anyhow::Result<()>;
+
+    /// Forgets what was given out, some of which was not committed: all is to begin where the sinks are.
+    fn reset(&mut self) -> anyhow::Result<()>;
 }
 
 /// How far the sinks are.

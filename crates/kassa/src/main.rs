@@ -9,6 +9,7 @@ mod failure;
 mod feed;
 mod output;
 mod proof;
+mod schemas;
 mod server;
 mod settings;
 mod topology;

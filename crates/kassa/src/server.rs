@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use kassa_analytics::{Answer, Query};
-use kassa_config::Config;
+use kassa_config::{Config, Source};
 use kassa_model::{Code, Counts};
 use kassa_pipeline::{Sink, SinkError};
 use kassa_server::{App, Limits, Live, LiveSink};
@@ -40,6 +40,7 @@ pub struct Service {
     deriver: Option<Deriver>,
     lake: Lake,
     log: Arc<Log>,
+    source: Arc<dyn Marks>,
     live: Arc<Live>,
     tracker: Arc<Tracker>,
     stop: Arc<AtomicBool>,
@@ -77,9 +78,19 @@ impl Service {
             kassa_lake::figures::figures(lake.store.as_ref(), &config.shop).context("could not read the lake")?;
         let tracker = Tracker::new(lake.store.as_ref(), positions.clone(), config.shop.calendar(), Arc::clone(&lake.clock))?;
         let (live, tracker) = (Arc::new(Live::new(figures, positions)), Arc::new(tracker));
-        let feed: Box<dyn Feed> = Box::new(LogFeed::new(config, Arc::clone(&log)));
+        let (feed, source): (Box<dyn Feed>, Arc<dyn Marks>) = match feed::kafka_feed(config, &lake)? {
+            Some(kafka) => {
+                let marks = kafka.marks();
+                (Box::new(kafka), marks)
+            }
+            None => (Box::new(LogFeed::new(config, Arc::clone(&log))), Arc::new(LogMarks::new(config, Arc::clone(&log)))),
+        };
         let warehouse = lake.warehouse.clone().filter(|_| chosen.durable.warehouse).map(|target| (target, config.shop.clone()));
-        let deriver = chosen.durable.lake.then(|| Deriver::start(lake.derived(config)?, warehouse, config.lake.commit_interval)).transpose()?;
+        let deriver = chosen
+            .durable
+            .lake
+            .then(|| Deriver::start(lake.derived(config)?, warehouse, config.lake.commit_interval))
+            .transpose()?;
         let stop = Arc::new(AtomicBool::new(false));
         let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let mut service = Self {
@@ -91,6 +102,7 @@ impl Service {
             deriver,
             lake,
             log,
+            source,
             live,
             tracker,
             stop,
@@ -134,16 +146,27 @@ impl Service {
             }
             lost = if started.elapsed() > SOUND { 0 } else { lost };
             let Some(engine) = self.engine.take() else { continue };
-            let (feed, stopped) = engine.stop();
+            let (mut feed, stopped) = engine.stop();
             if let Err(error) = outcome.map(|_| ()).and(stopped) {
                 lost += 1;
-                if !has_lost_its_place(&error) || lost > ANEW_MAX {
+                if !self.has_lost_its_place(&error) || lost > ANEW_MAX {
                     return Err(error);
                 }
                 tracing::warn!(error = format!("{error:#}"), "beginning anew from what the sinks hold");
+                feed.reset()?;
             }
             self.begin(feed)?;
         }
+    }
+
+    /// Whether a sink found its store less far than it had left it; or further, where partitions move between processes.
+    fn has_lost_its_place(&self, error: &anyhow::Error) -> bool {
+        let is_shared = matches!(self.config.source, Source::Kafka(_));
+        error.chain().any(|cause| match cause.downcast_ref() {
+            Some(SinkError::Rewound(_)) => true,
+            Some(SinkError::Fenced(_)) => is_shared,
+            _ => false,
+        })
     }
 
     fn serve(&mut self, config: &Config, listener: TcpListener) -> anyhow::Result<()> {
@@ -155,7 +178,7 @@ impl Service {
             status: Arc::new(Overview::new(
                 config,
                 self.handles.clone(),
-                Arc::new(LogMarks::new(config, Arc::clone(&self.log))) as Arc<dyn Marks>,
+                Arc::clone(&self.source),
                 Arc::clone(&self.tracker),
                 &self.lake,
                 proving.last(),
@@ -238,11 +261,6 @@ impl Service {
         self.engine.take().map_or(Ok(()), Engine::finish)?;
         self.deriver.map_or(Ok(()), Deriver::finish)
     }
-}
-
-/// Whether a sink found its store further than it had left it, or less far.
-fn has_lost_its_place(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(SinkError::Rewound(_))))
 }
 
 fn listen(config: &Config) -> anyhow::Result<TcpListener> {

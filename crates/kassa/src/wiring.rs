@@ -9,16 +9,18 @@ use std::time::Duration;
 
 use anyhow::Context;
 use kassa_config::{Config, Encoding, Format as Written, LakePlace, Mapping as Sql, Mistake, Mistakes};
+use kassa_kafka::{Connection, Mechanism, Sasl, Security, Tls};
 use kassa_lake::{ArchiveSink, Derived, Folder, S3, S3Keys, S3Options, StarSink, Store, maintain, recover};
 use kassa_mapping::{Lookups, Mapping, MappingError, TableError, TableFile};
 use kassa_model::time::{Clock, SystemClock};
 use kassa_model::{Code, Contract};
 use kassa_pipeline::csv::Dialect;
 use kassa_pipeline::dedupe::{Index, IndexOptions};
-use kassa_warehouse::Target;
 use kassa_pipeline::{Format, Mapper, Sink, Stage, Stream};
+use kassa_warehouse::Target;
 
 use crate::failure::Failure;
+use crate::schemas::Registry;
 use crate::warehouse;
 
 /// Bytes that the dedupe index's tables may use.
@@ -98,7 +100,8 @@ impl Lake {
     pub fn derive(&self, config: &Config) -> anyhow::Result<()> {
         self.derived(config)?.refresh().context("could not bring the derived tables up to date")?;
         if let Some(target) = &self.warehouse {
-            kassa_warehouse::derived::refresh(target, &config.shop).context("could not bring the warehouse's derived tables up to date")?;
+            kassa_warehouse::derived::refresh(target, &config.shop)
+                .context("could not bring the warehouse's derived tables up to date")?;
         }
         Ok(())
     }
@@ -128,7 +131,7 @@ impl Lake {
             event_window_us: i64::try_from(window.as_micros()).unwrap_or(i64::MAX),
         };
         let index = Index::new(&options).context("could not open the dedupe index")?;
-        Ok(Stage::new(&config.shop, index, streams))
+        Ok(Stage::new(&config.shop, index, streams).with_schemas(Box::new(Registry::of(config, &self.store)?)))
     }
 }
 
@@ -151,6 +154,26 @@ fn bucket(s3: &kassa_config::S3, data_dir: &Path) -> S3Options {
         scratch: data_dir.join("tmp"),
         patience: PATIENCE,
     }
+}
+
+/// Kafka as every client of it needs it.
+pub fn kafka(kafka: &kassa_config::Kafka) -> Connection {
+    let tls = kafka.tls.clone().map(|tls| {
+        let (certificate, key) = tls.client.unzip();
+        Tls { ca: tls.ca, certificate, key }
+    });
+    let sasl = kafka.sasl.as_ref().map(|sasl| Sasl {
+        mechanism: Mechanism::ALL.into_iter().find(|known| known.name() == sasl.mechanism).unwrap_or(Mechanism::ScramSha512),
+        user: sasl.user.clone(),
+        password: kassa_kafka::Secret::new(sasl.password.expose()),
+    });
+    let security = match (sasl, tls) {
+        (None, None) => Security::Plaintext,
+        (None, Some(tls)) => Security::Tls(tls),
+        (Some(sasl), None) => Security::SaslPlaintext(sasl),
+        (Some(sasl), Some(tls)) => Security::SaslTls(sasl, tls),
+    };
+    Connection { brokers: kafka.brokers.clone(), security, ..Connection::default() }
 }
 
 fn maintenance(config: &Config) -> maintain::Options {

@@ -93,6 +93,10 @@ codes! {
     StoreRefused = "K021", "a store refuses what kassa needs";
     /// Time-outs, 503, a connection refused, after all retries.
     StoreUnreachable = "K022", "a store cannot be reached";
+    /// Kafka or the schema registry.
+    SourceRefused = "K023", "Kafka or the registry refuses what kassa needs";
+    /// Kafka or the schema registry.
+    SourceUnreachable = "K024", "Kafka or the registry cannot be reached";
 }
 
 impl fmt::Display for Code {

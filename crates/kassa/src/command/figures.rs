@@ -99,7 +99,11 @@ fn positions_of(path: &Path) -> anyhow::Result<Positions> {
         let number = |word: &str| place.get(word)?.as_str()?.parse().ok();
         Some((Partition::new(place.get("topic")?.as_str()?, number("partition")?), number("next")?))
     };
-    places.iter().map(place).collect::<Option<Positions>>().ok_or_else(|| wrong("a place without topic, partition or next".to_owned()).into())
+    places
+        .iter()
+        .map(place)
+        .collect::<Option<Positions>>()
+        .ok_or_else(|| wrong("a place without topic, partition or next".to_owned()).into())
 }
 
 /// The wanted positions, or all that is there. What is not there yet is nobody's to answer for.

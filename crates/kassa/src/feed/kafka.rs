@@ -1,0 +1,331 @@
+//! Kafka as a feed: what the group gives this process is read from where the sinks are.
+
+mod marks;
+mod topics;
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use kassa_config::{Config, Source};
+use kassa_kafka::{
+    ErrorKind, KafkaError, KafkaSource, SourceOptions, Start, Subscription, Turn, kafka_partition, next_incarnation,
+};
+use kassa_model::time::Clock;
+use kassa_model::{Code, Partition, Positions};
+use kassa_pipeline::Batch;
+
+pub use self::marks::KafkaMarks;
+use self::topics::TopicIds;
+use super::{Feed, Next, Reached};
+use crate::failure::Failure;
+use crate::topology::{BATCH_BYTES, BATCH_RECORDS};
+use crate::wiring::{self, Lake};
+
+/// How long a start waits to be given partitions before it goes on without: others of the group may have them all.
+const JOIN: Duration = Duration::from_secs(10);
+/// When a sink's hand-off has been full for so long, fetching stops and polling goes on, lest the group take this member for dead.
+const FULL: Duration = Duration::from_secs(5);
+/// Kafka is shown anew to those who watch this often.
+const SHOWN: Duration = Duration::from_secs(1);
+/// Facts wait at most so long for reference data to be read to its end.
+const REFERENCES: Duration = Duration::from_secs(60);
+const RETRY: Duration = Duration::from_secs(1);
+
+pub struct KafkaFeed {
+    options: SourceOptions,
+    clock: Arc<dyn Clock>,
+    source: KafkaSource,
+    topics: TopicIds,
+    references: HashSet<String>,
+    /// Given by the group, and not yet begun.
+    assigned: Vec<Partition>,
+    /// Taken by the group, and not yet given back.
+    revoked: Vec<Partition>,
+    waiting: VecDeque<Turn>,
+    /// The facts that wait, until when, and for which ends of reference data.
+    held_back: Option<(Vec<Partition>, Instant, BTreeMap<Partition, i64>)>,
+    /// How far this process has read.
+    given: Positions,
+    full_since: Option<Instant>,
+    is_paused: bool,
+    marks: Arc<KafkaMarks>,
+    shown_at: Instant,
+}
+
+impl fmt::Debug for KafkaFeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaFeed").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+impl KafkaFeed {
+    /// Joins the group and waits for partitions.
+    pub fn connect(config: &Config, kafka: &kassa_config::Kafka, lake: &Lake) -> anyhow::Result<Self> {
+        let topics = config.streams.iter().map(|stream| Subscription::Topic(stream.topic.clone())).collect();
+        let mut options = SourceOptions::new(wiring::kafka(kafka), kafka.group.clone(), topics);
+        (options.instance, options.records_max, options.bytes_max) = (kafka.instance.clone(), BATCH_RECORDS, BATCH_BYTES);
+        let references = config.streams.iter().filter(|stream| stream.contract.is_reference());
+        let mut feed = Self {
+            source: connected(&options, &lake.clock)?,
+            clock: Arc::clone(&lake.clock),
+            topics: TopicIds::new(Arc::clone(&lake.store)),
+            references: references.map(|stream| stream.topic.clone()).collect(),
+            options,
+            assigned: Vec::new(),
+            revoked: Vec::new(),
+            waiting: VecDeque::new(),
+            held_back: None,
+            given: Positions::default(),
+            full_since: None,
+            is_paused: false,
+            marks: Arc::default(),
+            shown_at: Instant::now(),
+        };
+        feed.join()?;
+        Ok(feed)
+    }
+
+    pub fn marks(&self) -> Arc<KafkaMarks> {
+        Arc::clone(&self.marks)
+    }
+
+    fn join(&mut self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + JOIN;
+        while self.assigned.is_empty() && Instant::now() < deadline {
+            if let Some(turn) = self.poll(Duration::from_millis(100))? {
+                match turn {
+                    Turn::Assigned(partitions) => self.assigned.extend(partitions),
+                    other => self.waiting.push_back(other),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What Kafka has next; what passes by itself is shown and waited for.
+    fn poll(&mut self, timeout: Duration) -> anyhow::Result<Option<Turn>> {
+        match self.source.poll(timeout) {
+            Ok(Turn::Idle) => Ok(None),
+            Ok(turn) => {
+                self.marks.well();
+                Ok(Some(turn))
+            }
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                self.marks.unwell(error.to_string());
+                Ok(None)
+            }
+            Err(error) => Err(refused(error)),
+        }
+    }
+
+    fn show(&mut self) {
+        if self.shown_at.elapsed() >= SHOWN {
+            self.shown_at = Instant::now();
+            self.marks.show(&self.source.lag());
+        }
+    }
+
+    /// Where a partition goes on: under the latest of its incarnations that a sink knows.
+    fn start(&self, partition: &Partition, reached: &Reached) -> anyhow::Result<Start> {
+        let same = |held: &&Partition| held.topic == partition.topic && kafka_partition(held) == kafka_partition(partition);
+        let latest = reached.by_any.iter().map(|(held, _)| held).filter(same).max_by_key(|held| held.number);
+        let knows_topic = reached.by_any.iter().any(|(held, _)| held.topic == partition.topic);
+        let partition = latest.unwrap_or(partition).clone();
+        let next = knows_topic.then(|| reached.by_all.next(&partition));
+        let topic_id = self.topics.known(&partition.topic)?;
+        Ok(Start { partition, next, topic_id })
+    }
+
+    fn begin_assigned(&mut self, reached: &Reached) -> anyhow::Result<()> {
+        let assigned = std::mem::take(&mut self.assigned);
+        let starts = assigned.iter().map(|partition| self.start(partition, reached)).collect::<anyhow::Result<Vec<_>>>()?;
+        self.begin_at(&starts)?;
+        for start in &starts {
+            if start.topic_id.is_none() {
+                self.topics.remember(&start.partition.topic, &self.id_of(&start.partition.topic)?)?;
+            }
+        }
+        self.hold_back(&starts)
+    }
+
+    fn id_of(&self, topic: &str) -> anyhow::Result<String> {
+        Ok(self.source.cluster().topic(topic).map_err(refused)?.id.unwrap_or_default())
+    }
+
+    fn begin_at(&mut self, starts: &[Start]) -> anyhow::Result<()> {
+        loop {
+            match self.source.begin(starts) {
+                Err(error) if error.kind() == ErrorKind::Unavailable => {
+                    self.marks.unwell(error.to_string());
+                    thread::sleep(RETRY);
+                }
+                done => return done.map_err(refused),
+            }
+        }
+    }
+
+    /// Has facts wait until reference data is read to where it ends now: so a fact finds the rates and the members that came before it.
+    fn hold_back(&mut self, starts: &[Start]) -> anyhow::Result<()> {
+        let (references, facts): (Vec<_>, Vec<_>) =
+            starts.iter().map(|start| start.partition.clone()).partition(|partition| self.references.contains(&*partition.topic));
+        let mut ends = BTreeMap::new();
+        for partition in references {
+            let Some(number) = kafka_partition(&partition) else { continue };
+            let bounds = self.source.cluster().bounds(&partition.topic, number).map_err(refused)?;
+            let next = starts.iter().find(|start| start.partition == partition).and_then(|start| start.next);
+            if next.unwrap_or(bounds.start) < bounds.stable_end {
+                ends.insert(partition, bounds.stable_end);
+            }
+        }
+        if !ends.is_empty() && !facts.is_empty() {
+            self.source.pause(&facts).map_err(refused)?;
+            self.held_back = Some((facts, Instant::now() + REFERENCES, ends));
+        }
+        Ok(())
+    }
+
+    /// Lets facts go on once reference data has been read.
+    fn let_go(&mut self) -> anyhow::Result<()> {
+        let Some((_, deadline, ends)) = &mut self.held_back else { return Ok(()) };
+        let lag = self.source.lag();
+        let drained = |partition: &Partition| lag.iter().any(|lag| lag.partition == *partition && lag.behind == Some(0));
+        ends.retain(|partition, end| self.given.next(partition) < *end && !drained(partition));
+        if (ends.is_empty() || *deadline <= Instant::now())
+            && let Some((facts, ..)) = self.held_back.take()
+        {
+            self.source.resume(&facts).map_err(refused)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, turn: Turn) -> anyhow::Result<Next> {
+        match turn {
+            Turn::Records { records, from } => {
+                self.given.set(records.partition.clone(), records.next);
+                Ok(Next::Records(records, from))
+            }
+            Turn::Assigned(partitions) => {
+                self.assigned.extend(partitions);
+                Ok(Next::Moved)
+            }
+            Turn::Revoked(partitions) => {
+                self.revoked.extend(partitions);
+                Ok(Next::Moved)
+            }
+            Turn::Lost(_) => Ok(Next::Moved),
+            Turn::Gap(gap) => {
+                let (topic, number) = (gap.partition.topic.as_ref(), gap.partition.number);
+                tracing::error!(topic, number, from = gap.from, to = gap.to, cause = ?gap.cause, "Kafka lost records before they were read");
+                Ok(Next::Lost(Batch::lost(gap.partition, gap.from..gap.to)))
+            }
+            Turn::Reset(reset) => {
+                let (topic, number) = (reset.partition.topic.as_ref(), reset.partition.number);
+                tracing::error!(topic, number, held = reset.held, cause = ?reset.cause, "the partition is another than the one that was read; it begins anew");
+                self.topics.replace(&reset.partition.topic, &self.id_of(&reset.partition.topic)?)?;
+                self.begin_at(&[Start::at(next_incarnation(&reset.partition), Some(0))])?;
+                Ok(Next::Idle)
+            }
+            Turn::Idle => Ok(Next::Idle),
+        }
+    }
+}
+
+impl Feed for KafkaFeed {
+    fn begin(&mut self, reached: &Reached) -> anyhow::Result<()> {
+        let revoked = std::mem::take(&mut self.revoked);
+        if !revoked.is_empty() {
+            self.source.release(&revoked).map_err(refused)?;
+        }
+        self.begin_assigned(reached)
+    }
+
+    fn next(&mut self) -> anyhow::Result<Next> {
+        self.full_since = None;
+        if std::mem::take(&mut self.is_paused) {
+            let reading: Vec<Partition> = self.source.reading().cloned().collect();
+            let waits = |partition: &Partition| self.held_back.as_ref().is_some_and(|(facts, ..)| facts.contains(partition));
+            let resumed: Vec<Partition> = reading.into_iter().filter(|partition| !waits(partition)).collect();
+            self.source.resume(&resumed).map_err(refused)?;
+        }
+        self.let_go()?;
+        self.show();
+        let turn = match self.waiting.pop_front() {
+            Some(turn) => Some(turn),
+            None => self.poll(Duration::ZERO)?,
+        };
+        turn.map_or(Ok(Next::Idle), |turn| self.take(turn))
+    }
+
+    fn is_at_end(&mut self) -> anyhow::Result<bool> {
+        Ok(self.waiting.is_empty() && self.held_back.is_none() && self.source.caught_up().map_err(refused)?)
+    }
+
+    fn wait(&mut self, longest: Duration) {
+        match self.poll(longest) {
+            Ok(turn) => self.waiting.extend(turn),
+            // It comes again with the next turn.
+            Err(error) => tracing::debug!(error = format!("{error:#}"), "while waiting for Kafka"),
+        }
+    }
+
+    fn keep(&mut self) -> anyhow::Result<()> {
+        let since = *self.full_since.get_or_insert_with(Instant::now);
+        if since.elapsed() < FULL {
+            return Ok(());
+        }
+        if !self.is_paused {
+            let reading: Vec<Partition> = self.source.reading().cloned().collect();
+            self.source.pause(&reading).map_err(refused)?;
+            self.is_paused = true;
+        }
+        if let Some(turn) = self.poll(Duration::ZERO)? {
+            self.waiting.push_back(turn);
+        }
+        self.show();
+        Ok(())
+    }
+
+    fn committed(&mut self, reached: &Reached) -> anyhow::Result<()> {
+        let positions: Vec<(Partition, i64)> = reached.by_all.iter().map(|(partition, next)| (partition.clone(), next)).collect();
+        let ours: HashSet<&Partition> = self.source.reading().collect();
+        let positions: Vec<(Partition, i64)> = positions.into_iter().filter(|(partition, _)| ours.contains(partition)).collect();
+        if let Err(error) = self.source.hint_committed(&positions) {
+            tracing::debug!(%error, "the group's offsets, a hint for lag alone, could not be noted");
+        }
+        Ok(())
+    }
+
+    fn reset(&mut self) -> anyhow::Result<()> {
+        self.source = connected(&self.options, &self.clock)?;
+        (self.assigned, self.revoked, self.held_back, self.is_paused) = (Vec::new(), Vec::new(), None, false);
+        self.waiting.clear();
+        self.join()
+    }
+}
+
+fn connected(options: &SourceOptions, clock: &Arc<dyn Clock>) -> anyhow::Result<KafkaSource> {
+    KafkaSource::connect(options, Arc::clone(clock)).map_err(refused)
+}
+
+/// With the fix, where there is one.
+fn refused(error: KafkaError) -> anyhow::Error {
+    let hint = error.hint();
+    let code = if error.kind() == ErrorKind::Unavailable { Code::SourceUnreachable } else { Code::SourceRefused };
+    let failure = Failure::new(code, error.to_string());
+    match hint {
+        Some(hint) => failure.hint(hint).into(),
+        None => failure.into(),
+    }
+}
+
+/// The feed and what watches it, if the configuration reads Kafka.
+pub fn kafka_feed(config: &Config, lake: &Lake) -> anyhow::Result<Option<KafkaFeed>> {
+    match &config.source {
+        Source::Log => Ok(None),
+        Source::Kafka(kafka) => KafkaFeed::connect(config, kafka, lake).context("could not read Kafka").map(Some),
+    }
+}

@@ -1,0 +1,45 @@
+//! Where Kafka's partitions begin and end, for those who watch.
+
+use std::sync::{Mutex, PoisonError};
+
+use kassa_kafka::Lag;
+
+use crate::feed::{Mark, Marks};
+
+#[derive(Debug, Default)]
+struct Seen {
+    marks: Vec<Mark>,
+    trouble: Option<String>,
+}
+
+/// As of the last look, a second ago at most while Kafka is read.
+#[derive(Debug, Default)]
+pub struct KafkaMarks(Mutex<Seen>);
+
+impl KafkaMarks {
+    pub(super) fn show(&self, lag: &[Lag]) {
+        let mark = |lag: &Lag| Mark { partition: lag.partition.clone(), start: lag.log_start, end: lag.stable_end };
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.marks = lag.iter().map(mark).collect();
+        seen.marks.sort_by(|one, other| one.partition.cmp(&other.partition));
+    }
+
+    pub(super) fn well(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).trouble = None;
+    }
+
+    pub(super) fn unwell(&self, why: String) {
+        tracing::warn!(why, "Kafka does not answer");
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).trouble = Some(why);
+    }
+}
+
+impl Marks for KafkaMarks {
+    fn marks(&self) -> Vec<Mark> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).marks.clone()
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
+    }
+}

@@ -1,0 +1,43 @@
+//! The ids of Kafka's topics, kept beside the lake: a topic that was deleted and made anew while nobody read it is told by its id.
+
+use std::io;
+use std::sync::Arc;
+
+use anyhow::Context;
+use kassa_lake::Store;
+
+#[derive(Debug)]
+pub(super) struct TopicIds(Arc<dyn Store>);
+
+impl TopicIds {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        Self(store)
+    }
+
+    /// The id that the topic had when it was first read, or made anew.
+    pub(super) fn known(&self, topic: &str) -> anyhow::Result<Option<String>> {
+        match self.0.get(&path(topic)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => {
+                let text = read.with_context(|| format!("could not read the id of the topic {topic}"))?;
+                Ok(Some(String::from_utf8_lossy(&text).trim().to_owned()).filter(|id| !id.is_empty()))
+            }
+        }
+    }
+
+    /// Takes note of it, where nobody has before.
+    pub(super) fn remember(&self, topic: &str, id: &str) -> anyhow::Result<()> {
+        if !id.is_empty() {
+            self.0.put_new(&path(topic), id.as_bytes()).with_context(|| format!("could not keep the id of the topic {topic}"))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn replace(&self, topic: &str, id: &str) -> anyhow::Result<()> {
+        self.0.put(&path(topic), id.as_bytes()).with_context(|| format!("could not keep the id of the topic {topic}"))
+    }
+}
+
+fn path(topic: &str) -> String {
+    format!("_kassa/kafka/{topic}.id")
+}
