@@ -64,7 +64,10 @@ struct PartitionStatistics {
     numbers: Numbers,
 }
 
-/// Queued for the polling thread: as many as librdkafka has of events, which each poll takes all of.
+/// Errors that wait to be taken, by somebody who may never do so: more of them say nothing new.
+const ERRORS_MAX: usize = 16;
+
+/// Queued for the polling thread, which takes all with each poll.
 #[derive(Debug, Default)]
 struct Waiting {
     told: VecDeque<Told>,
@@ -101,7 +104,13 @@ impl Context {
     }
 
     fn tell(&self, told: Told) {
-        self.waiting().told.push_back(told);
+        let mut waiting = self.waiting();
+        let failed = |told: &&Told| matches!(told, Told::Failed(_));
+        if failed(&&told) && waiting.told.iter().filter(failed).count() >= ERRORS_MAX {
+            return;
+        }
+        waiting.told.push_back(told);
+        drop(waiting);
         self.dirty.store(true, Ordering::Release);
     }
 

@@ -21,6 +21,7 @@ const TRY: Duration = Duration::from_millis(500);
 /// How long it is listened to what librdkafka has to tell, and how many errors it may tell at once.
 const HEAR: Duration = Duration::from_millis(5);
 const TOLD_MAX: usize = 64;
+const DRAINED_MAX: usize = 16;
 
 /// A topic and the numbers of its partitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +64,7 @@ impl Cluster {
             .set("isolation.level", "read_committed")
             .set("enable.partition.eof", "true")
             .set("allow.auto.create.topics", "false");
-        config.set("queued.max.messages.kbytes", "1024");
+        config.set("queued.max.messages.kbytes", "1024").set("topic.metadata.refresh.interval.ms", "-1");
         let outside = Context::new(connection, group);
         let client =
             BaseConsumer::from_config_and_context(&config, context).map_err(|error| outside.failed("a Kafka client", &error))?;
@@ -73,6 +74,9 @@ impl Cluster {
     /// Asks until there is an answer, an error that does not go away by itself, or no patience left.
     fn ask<T>(&self, what: &str, question: impl Fn(Duration) -> Result<T, ClientError>) -> Result<T, KafkaError> {
         let context = self.client.context();
+        self.drain();
+        // What went wrong before this question has nothing to do with it.
+        drop(context.take());
         let started = Instant::now();
         loop {
             let answer = question(TRY.min(self.patience));
@@ -83,6 +87,15 @@ impl Cluster {
             };
             if error.kind() != crate::ErrorKind::Unavailable || started.elapsed() >= self.patience {
                 return Err(error);
+            }
+        }
+    }
+
+    /// Takes what has gathered while nothing was asked, mostly log lines, which librdkafka keeps without a bound.
+    pub(crate) fn drain(&self) {
+        for _ in 0..DRAINED_MAX {
+            if self.client.poll(Duration::ZERO).is_some() {
+                break;
             }
         }
     }

@@ -91,18 +91,15 @@ impl KafkaSource {
             self.gather(timeout);
             self.finish_runs();
         }
-        match (self.turns.pop_front(), self.errors.pop_front()) {
-            (Some(turn), error) => {
-                self.errors.extend(error);
-                Ok(turn)
-            }
-            (None, Some(error)) => Err(error),
-            (None, None) => Ok(Turn::Idle),
+        match self.turns.pop_front() {
+            Some(turn) => Ok(turn),
+            None => self.errors.pop_front().map_or(Ok(Turn::Idle), Err),
         }
     }
 
     /// Fills the runs until there is nothing to read for now, or as much as a poll may hold.
     fn gather(&mut self, timeout: Duration) {
+        self.cluster.drain();
         if self.suspected.is_some() {
             self.find_suspected();
         }
@@ -168,7 +165,6 @@ impl KafkaSource {
                 Told::Failed(error) => self.errors.push_back(error),
             }
         }
-        self.errors.truncate(ERRORS_MAX);
     }
 
     /// The partition as the caller knows it; it is read no more.
@@ -261,9 +257,6 @@ impl KafkaSource {
         result.map_err(|error| self.consumer.context().failed("a list of partitions", &error))
     }
 }
-
-/// Errors that wait to be told: more of them say nothing new.
-const ERRORS_MAX: usize = 16;
 
 /// Puts a record into its partition's run; the bytes that it takes. `None` if it is not wanted.
 fn take(held: &mut HashMap<Place, Held>, filled: &mut Vec<Place>, message: &BorrowedMessage<'_>) -> Option<usize> {

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use kassa_kafka::Turn;
 use kassa_model::Positions;
 
 use crate::support::{LONG, Reader, connect, fill, new_topic, options, producer, unique};
@@ -110,4 +111,44 @@ fn second_member_of_the_same_name_fences_the_first() {
         }
     };
     assert_eq!(told.kind(), kassa_kafka::ErrorKind::Fenced, "{told:?}");
+}
+
+/// Polls until a turn of this kind, which it does not answer.
+fn poll_until(source: &mut kassa_kafka::KafkaSource, wanted: impl Fn(&Turn) -> bool, other: &mut Reader) {
+    let started = Instant::now();
+    while !wanted(&source.poll(Duration::from_millis(50)).unwrap()) {
+        other.turn().unwrap();
+        assert!(started.elapsed() < LONG);
+    }
+}
+
+#[test]
+fn member_that_ends_in_the_middle_of_a_change_ends_at_once() {
+    let (topic, group) = (new_topic("ends", 4), unique("group"));
+    fill(&producer(), &topic, 4, 0..40);
+    let mut idle = Reader::of(&topic);
+    let timed = |source: kassa_kafka::KafkaSource, what: &str| {
+        let started = Instant::now();
+        drop(source);
+        assert!(started.elapsed() < Duration::from_secs(5), "{what}: {:?}", started.elapsed());
+    };
+    // Assigned, and never begun.
+    let mut source = connect(&options(&group, &topic));
+    poll_until(&mut source, |turn| matches!(turn, Turn::Assigned(_)), &mut idle);
+    timed(source, "assigned");
+    // Revoked, and never released.
+    let mut source = connect(&options(&group, &topic));
+    let mut starts = Vec::new();
+    while starts.is_empty() {
+        if let Turn::Assigned(partitions) = source.poll(Duration::from_millis(50)).unwrap() {
+            starts = partitions.into_iter().map(|partition| kassa_kafka::Start::at(partition, None)).collect();
+        }
+    }
+    source.begin(&starts).unwrap();
+    let mut second = Reader::new(connect(&options(&group, &topic)), Positions::default());
+    poll_until(&mut source, |turn| matches!(turn, Turn::Revoked(_)), &mut second);
+    timed(source, "revoked");
+    second.until("having all", |second| second.source.reading().count() == 4);
+    // At once.
+    timed(connect(&options(&group, &topic)), "connected");
 }

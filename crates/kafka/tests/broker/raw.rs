@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use kassa_model::time::{Clock, SystemClock};
+
 use crate::support::broker;
 
 fn varint(bytes: &mut Vec<u8>, value: i64) {
@@ -36,10 +38,12 @@ fn batch(value: &[u8], headers: &[(&[u8], &[u8])]) -> Vec<u8> {
         counted(&mut record, name);
         counted(&mut record, value);
     }
+    // A record of 1970 would expire within the second.
+    let now = (SystemClock.now() / 1000).to_be_bytes();
     let mut checked = Vec::new();
     checked.extend_from_slice(&0_i16.to_be_bytes());
     checked.extend_from_slice(&0_i32.to_be_bytes());
-    checked.extend_from_slice(&[1_000_i64.to_be_bytes(), 1_000_i64.to_be_bytes(), (-1_i64).to_be_bytes()].concat());
+    checked.extend_from_slice(&[now, now, (-1_i64).to_be_bytes()].concat());
     checked.extend_from_slice(&(-1_i16).to_be_bytes());
     checked.extend_from_slice(&[(-1_i32).to_be_bytes(), 1_i32.to_be_bytes()].concat());
     counted(&mut checked, &record);

@@ -1,11 +1,16 @@
-use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use kassa_kafka::Secret;
 use kassa_kafka::registry::{Auth, FolderSnapshots, RegistryClient, RegistryError, RegistryOptions, Schemas};
-use kassa_stack::Registry;
 use kassa_stack::proxy::{HttpFault, HttpProxy};
+use kassa_stack::{Certificates, Registry};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::support::unique;
 
@@ -127,4 +132,49 @@ fn credentials_are_sent_and_never_printed() {
     }
     let told = RegistryClient::new(RegistryOptions::new("https://shop:hunter2@registry")).unwrap_err();
     assert!(!told.to_string().contains("hunter2"), "{told}");
+}
+
+/// Answers every request over TLS with the same schema.
+fn tls_registry(certificate: &str, key: &str) -> SocketAddr {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for tcp in listener.incoming() {
+            let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = StreamOwned::new(connection, tcp.unwrap());
+            if stream.read(&mut [0; 4096]).is_ok() {
+                let body = r#"{"schema":"\"string\""}"#;
+                write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).ok();
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn registry_over_tls_is_trusted_by_its_authority_and_its_name() {
+    let certificates = Certificates::generate().unwrap();
+    let right = tls_registry(&certificates.server, &certificates.server_key).port();
+    let nameless = tls_registry(&certificates.client, &certificates.client_key).port();
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, &certificates.ca).unwrap();
+    let schema = |host: &str, port: u16, ca: Option<&std::path::Path>| {
+        let mut options = RegistryOptions::new(format!("https://{host}:{port}"));
+        options.ca = ca.map(Into::into);
+        RegistryClient::new(options).unwrap().schema(1)
+    };
+    assert_eq!(schema("localhost", right, Some(&ca)).unwrap().unwrap().text, "\"string\"");
+    assert_eq!(schema("127.0.0.1", right, Some(&ca)).unwrap().unwrap().kind, "AVRO");
+    for (port, ca) in [(right, None), (nameless, Some(ca.as_path()))] {
+        let told = schema("localhost", port, ca).unwrap_err();
+        assert!(matches!(&told, RegistryError::NotARegistry { why, .. } if why.contains("certificate")), "{told:?}");
+    }
+    let missing = RegistryOptions { ca: Some("no-such.pem".into()), ..RegistryOptions::new("https://localhost") };
+    assert!(matches!(RegistryClient::new(missing), Err(RegistryError::Invalid { .. })));
 }
