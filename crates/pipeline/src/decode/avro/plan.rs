@@ -39,17 +39,16 @@ impl Plan {
     pub fn new(schema: Schema, layout: &Layout) -> Result<Self, BadSchema> {
         let Node::Record(fields) = schema.node(schema.root) else { return Err(BadSchema::NotARecord) };
         let own: Vec<Target> = fields.iter().map(|field| target(layout, &field.name)).collect();
-        let is_taken = |wanted: Target| own.iter().any(|held| held.slot() == wanted.slot());
-        let mut steps: Vec<Step> = Vec::with_capacity(fields.len());
-        for (field, own) in fields.iter().zip(&own) {
-            let by_alias = || {
-                let mut targets = field.aliases.iter().map(|alias| target(layout, alias));
-                let is_free = |wanted: &Target| {
-                    wanted.slot().is_some() && !is_taken(*wanted) && !steps.iter().any(|step| step.to.slot() == wanted.slot())
-                };
-                targets.find(is_free).unwrap_or(Target::Extra)
-            };
-            let to = if own.slot().is_some() { *own } else { by_alias() };
+        let mut taken = vec![false; layout.names.len()];
+        own.iter().filter_map(|target| target.slot()).for_each(|slot| taken[slot] = true);
+        let mut steps = Vec::with_capacity(fields.len());
+        for (field, own) in fields.iter().zip(own) {
+            let mut to = own;
+            if own.slot().is_none() {
+                let free = |target: &Target| target.slot().is_some_and(|slot| !taken[slot]);
+                to = field.aliases.iter().map(|alias| target(layout, alias)).find(free).unwrap_or(Target::Extra);
+                to.slot().into_iter().for_each(|slot| taken[slot] = true);
+            }
             steps.push(Step { name: field.name.clone(), node: field.node, to });
         }
         Ok(Self { schema, steps })
@@ -65,7 +64,7 @@ impl Plan {
         let mut datum = Datum::new(&self.schema, bytes);
         for step in &self.steps {
             let put = match step.to {
-                Target::Slot(slot, kind) => datum.value(step.node, kind).and_then(|value| put(payload, slot, value)),
+                Target::Slot(slot, kind) => datum.slot(step.node, slot, kind, payload),
                 Target::Address(first) => datum.address(step, first, layout, payload),
                 Target::Extra => datum.extra(step.node, &step.name, payload),
             };
@@ -99,6 +98,7 @@ impl Target {
     }
 }
 
+#[inline(always)]
 fn put<'a>(payload: &mut Payload<'a>, slot: usize, value: Value<'a>) -> Result<(), Fault> {
     if payload.set(slot, value) { Ok(()) } else { Err(Fault::new(Reason::DuplicateField, "the field appears twice")) }
 }
@@ -108,9 +108,26 @@ fn is_textual(kind: Kind) -> bool {
 }
 
 impl<'a> Datum<'a> {
+    /// Reads a field into its slot: most are texts.
+    #[inline]
+    fn slot(&mut self, id: Id, slot: usize, kind: Kind, payload: &mut Payload<'a>) -> Result<(), Fault> {
+        let id = self.resolve(id)?;
+        let value = match self.schema.node(id) {
+            Node::Text => Value::Text(Cow::Borrowed(self.cursor.text()?)),
+            Node::Null => Value::Absent,
+            _ => self.value_of(id, kind)?,
+        };
+        put(payload, slot, value)
+    }
+
     /// The value that comes next, as the contract's field reads it.
     fn value(&mut self, id: Id, kind: Kind) -> Result<Value<'a>, Fault> {
         let id = self.resolve(id)?;
+        self.value_of(id, kind)
+    }
+
+    /// The same of a type that is no union.
+    fn value_of(&mut self, id: Id, kind: Kind) -> Result<Value<'a>, Fault> {
         let schema = self.schema;
         Ok(match schema.node(id) {
             Node::Null => Value::Absent,
