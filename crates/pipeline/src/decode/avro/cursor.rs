@@ -21,6 +21,11 @@ fn truncated(wanted: usize, left: usize) -> Fault {
     Fault::new(Reason::NotAvro, format!("truncated: {wanted} bytes wanted, {left} left"))
 }
 
+#[cold]
+fn too_long(length: i64, left: usize) -> Fault {
+    Fault::new(Reason::NotAvro, format!("a length of {length}, where {left} bytes are left"))
+}
+
 impl<'a> Cursor<'a> {
     pub(super) fn new(rest: &'a [u8]) -> Self {
         Self { rest, valid: "", valid_left: rest.len() }
@@ -64,7 +69,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A zigzag varint.
-    #[inline]
+    #[inline(always)]
     pub(super) fn long(&mut self) -> Result<i64, Fault> {
         let bits = match self.rest {
             [first, rest @ ..] if *first < 0x80 => {
@@ -114,7 +119,7 @@ impl<'a> Cursor<'a> {
         self.take(length)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn text(&mut self) -> Result<&'a str, Fault> {
         let length = self.length()?;
         let start = self.valid_left - self.rest.len();
@@ -138,12 +143,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// A length within what is left.
-    #[inline]
+    #[inline(always)]
     fn length(&mut self) -> Result<usize, Fault> {
         let length = self.long()?;
         match usize::try_from(length) {
             Ok(length) if length <= self.rest.len() => Ok(length),
-            _ => Err(Fault::new(Reason::NotAvro, format!("a length of {length}, where {} bytes are left", self.rest.len()))),
+            _ => Err(too_long(length, self.rest.len())),
         }
     }
 

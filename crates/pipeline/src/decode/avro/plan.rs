@@ -27,6 +27,8 @@ struct Step {
 
 #[derive(Debug, Clone, Copy)]
 enum Target {
+    /// A text, as most fields are; with the number of its null where it is a union with that.
+    Text(usize, Option<usize>),
     Slot(usize, Kind),
     /// Five slots from this one on.
     Address(usize),
@@ -49,6 +51,9 @@ impl Plan {
                 to = field.aliases.iter().map(|alias| target(layout, alias)).find(free).unwrap_or(Target::Extra);
                 to.slot().into_iter().for_each(|slot| taken[slot] = true);
             }
+            if let Target::Slot(slot, _) = to {
+                to = text_in(&schema, field.node).map_or(to, |null| Target::Text(slot, null));
+            }
             steps.push(Step { name: field.name.clone(), node: field.node, to });
         }
         Ok(Self { schema, steps })
@@ -64,7 +69,8 @@ impl Plan {
         let mut datum = Datum::new(&self.schema, bytes);
         for step in &self.steps {
             let put = match step.to {
-                Target::Slot(slot, kind) => datum.slot(step.node, slot, kind, payload),
+                Target::Text(slot, null) => datum.text(slot, null, payload),
+                Target::Slot(slot, kind) => datum.value(step.node, kind).and_then(|value| put(payload, slot, value)),
                 Target::Address(first) => datum.address(step, first, layout, payload),
                 Target::Extra => datum.extra(step.node, &step.name, payload),
             };
@@ -88,10 +94,26 @@ fn target(layout: &Layout, name: &str) -> Target {
     }
 }
 
+/// Whether a field is a text; and of a union with null, which of its branches that is.
+fn text_in(schema: &Schema, id: Id) -> Option<Option<usize>> {
+    match schema.node(id) {
+        Node::Text => Some(None),
+        Node::Union(branches) => match branches.as_slice() {
+            [one, other] => match (schema.node(*one), schema.node(*other)) {
+                (Node::Null, Node::Text) => Some(Some(0)),
+                (Node::Text, Node::Null) => Some(Some(1)),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 impl Target {
     fn slot(self) -> Option<usize> {
         match self {
-            Target::Slot(slot, _) => Some(slot),
+            Target::Slot(slot, _) | Target::Text(slot, _) => Some(slot),
             Target::Address(first) => Some(first),
             Target::Extra => None,
         }
@@ -108,16 +130,14 @@ fn is_textual(kind: Kind) -> bool {
 }
 
 impl<'a> Datum<'a> {
-    /// Reads a field into its slot: most are texts.
-    #[inline]
-    fn slot(&mut self, id: Id, slot: usize, kind: Kind, payload: &mut Payload<'a>) -> Result<(), Fault> {
-        let id = self.resolve(id)?;
-        let value = match self.schema.node(id) {
-            Node::Text => Value::Text(Cow::Borrowed(self.cursor.text()?)),
-            Node::Null => Value::Absent,
-            _ => self.value_of(id, kind)?,
-        };
-        put(payload, slot, value)
+    #[inline(always)]
+    fn text(&mut self, slot: usize, null: Option<usize>, payload: &mut Payload<'a>) -> Result<(), Fault> {
+        if let Some(null) = null
+            && self.cursor.index("a union's branch", 2)? == null
+        {
+            return put(payload, slot, Value::Absent);
+        }
+        put(payload, slot, Value::Text(Cow::Borrowed(self.cursor.text()?)))
     }
 
     /// The value that comes next, as the contract's field reads it.
