@@ -211,8 +211,11 @@ pub fn streams(config: &Config) -> Result<Vec<(Arc<str>, Stream)>, Mistakes> {
         };
         let mut built = Stream::new(&stream.name, stream.contract, format, mapper, stream.max_record_bytes);
         if !stream.columns.is_empty() {
-            let is_windows_1252 = stream.encoding == Encoding::Windows1252;
-            built = built.with_columns(Dialect::of_columns(stream.columns.clone(), stream.delimiter, is_windows_1252));
+            built = built.with_columns(Dialect {
+                header: stream.columns.clone(),
+                delimiter: stream.delimiter,
+                windows_1252: stream.encoding == Encoding::Windows1252,
+            });
         }
         streams.push((Arc::from(stream.topic.as_str()), built));
     }

@@ -8,7 +8,7 @@ use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, BinaryArray, BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use kassa_model::time::Clock;
-use kassa_model::{Headers, Partition, Records, Table, crash};
+use kassa_model::{Headers, Partition, Reason, Records, Table, crash};
 use kassa_pipeline::rows::Rows;
 
 use crate::delta::table::NewFile;
@@ -37,6 +37,13 @@ pub struct Letter {
     pub detail: String,
     /// µs UTC; the record's own ingest time.
     pub rejected_at: i64,
+}
+
+impl Letter {
+    /// Whether its record had no value: an empty one is another thing.
+    fn is_tombstone(&self) -> bool {
+        self.reason == Reason::Tombstone.code()
+    }
 }
 
 /// Hands every dead letter that has not been replayed to `take`, which answers whether it wants more.
@@ -151,7 +158,7 @@ pub fn records(letters: &[Letter]) -> Vec<Records> {
             timestamps: letters.iter().map(|letter| letter.timestamp).collect(),
             keys: Some(letters.iter().map(|letter| letter.key.as_deref()).collect()),
             headers: headers.map_or(Headers::None, |headers| Headers::Shared(headers.into())),
-            values: letters.iter().map(|letter| Some(letter.value.as_slice())).collect(),
+            values: letters.iter().map(|letter| Some(letter.value.as_slice()).filter(|_| !letter.is_tombstone())).collect(),
             next: letters.last().map_or(0, |letter| letter.position.2 + 1),
         }
     };

@@ -3,7 +3,8 @@
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 use kassa_model::{DeadLetter, Reason};
 
-/// What a file says of its CSV: `headers` of its records, as the file source writes them.
+/// What a file says of its CSV: `headers` of its records, as the file source writes them. Or what a stream says whose records come
+/// without a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialect {
     pub header: Vec<String>,
@@ -12,11 +13,6 @@ pub struct Dialect {
 }
 
 impl Dialect {
-    /// What a stream says whose records come without a header.
-    pub fn of_columns(header: Vec<String>, delimiter: u8, windows_1252: bool) -> Self {
-        Self { header, delimiter, windows_1252 }
-    }
-
     /// Reads the `[name, value]` pairs of a record's headers. `None` if they do not state a CSV header.
     pub fn from_headers(json: &str) -> Option<Self> {
         let pairs: Vec<(String, String)> = serde_json::from_str(json).ok()?;

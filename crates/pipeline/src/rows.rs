@@ -124,12 +124,7 @@ impl Rows {
     }
 
     /// A row of `rejected` for one of the records, as it is set aside. `verdict` is its reason, field and detail.
-    pub fn letter(&mut self, records: &Records, index: usize, stream: &str, contract: Contract, verdict: [&str; 3]) {
-        self.framed_letter(records, index, None, stream, contract, verdict);
-    }
-
-    /// The same of a record that names its schema.
-    pub fn framed_letter(
+    pub fn letter(
         &mut self,
         records: &Records,
         index: usize,

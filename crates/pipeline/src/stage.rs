@@ -497,7 +497,7 @@ impl Run<'_> {
         let verdict = [letter.reason.code(), letter.field.as_ref(), letter.detail.as_ref()];
         let (stream, records) = (self.stream, self.records);
         let schema_id = stream.schema_id(records.value(index));
-        self.rows.of(Table::Rejected).framed_letter(records, index, schema_id, &stream.name, stream.contract, verdict);
+        self.rows.of(Table::Rejected).letter(records, index, schema_id, &stream.name, stream.contract, verdict);
     }
 }
 

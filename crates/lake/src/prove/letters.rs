@@ -50,6 +50,11 @@ impl<'r> Places<'r> {
     }
 }
 
+/// Whether the reason lies with the schema registry, which may say otherwise by now: of such a letter the record alone is compared.
+fn is_of_the_registry(reason: &str) -> bool {
+    [Reason::UnknownSchema, Reason::BadSchema].iter().any(|known| known.code() == reason)
+}
+
 impl Prover<'_> {
     pub(super) fn letters(&mut self) -> Result<(), LogError> {
         self.scan(Table::Rejected, &["topic", "partition", "offset", "replayed_at"], &mut |prover, rows| {
@@ -82,7 +87,7 @@ impl Prover<'_> {
             } else if reasons.value(row) == Reason::Conflict.code() {
                 let said = said(fields.value(row), details.value(row));
                 self.conflicts.insert((part, offset), Conflict { whole: hashes[row], record: records[row], said });
-            } else if self.mapped.contains(&self.parts[part].partition.topic) {
+            } else if self.mapped.contains(&self.parts[part].partition.topic) || is_of_the_registry(reasons.value(row)) {
                 self.mapped_letters.insert((part, offset), records[row]);
             } else if self.parts[part].is_comparable(offset) {
                 self.sums.held(bucket(Lane::Table(Table::Rejected), part, offset), hashes[row]);
@@ -101,7 +106,7 @@ pub(super) fn record_of(
     contract: Contract,
 ) -> Result<u128, LogError> {
     let mut rows = Rows::new(Table::Rejected);
-    rows.framed_letter(records, index, schema_id, stream, contract, [""; 3]);
+    rows.letter(records, index, schema_id, stream, contract, [""; 3]);
     let rows = rows.finish().map_err(|error| LogError::Encode(error.to_string()))?;
     let hashes = hash::rows(&read::plain(&rows)?, &VERDICT)?;
     Ok(hashes.first().copied().unwrap_or_default())

@@ -1,4 +1,7 @@
 //! Reads Avro's primitives from what is left of a frame. Nothing is taken that is not there, and nothing is allocated.
+//!
+//! Texts are short and many: to check each by itself costs more than all else that is done to it. So where a text begins, all that
+//! follows is checked up to what is no UTF-8, and the texts that lie within it are cut from that.
 
 use kassa_model::Reason;
 
@@ -7,6 +10,9 @@ use super::fault::Fault;
 #[derive(Debug)]
 pub(super) struct Cursor<'a> {
     rest: &'a [u8],
+    /// A stretch of the frame that is UTF-8, and how much was left of the frame where it begins.
+    valid: &'a str,
+    valid_left: usize,
 }
 
 /// A frame ended before its datum did.
@@ -15,9 +21,14 @@ fn truncated(wanted: usize, left: usize) -> Fault {
     Fault::new(Reason::NotAvro, format!("truncated: {wanted} bytes wanted, {left} left"))
 }
 
+#[cold]
+fn too_long(length: i64, left: usize) -> Fault {
+    Fault::new(Reason::NotAvro, format!("a length of {length}, where {left} bytes are left"))
+}
+
 impl<'a> Cursor<'a> {
     pub(super) fn new(rest: &'a [u8]) -> Self {
-        Self { rest }
+        Self { rest, valid: "", valid_left: rest.len() }
     }
 
     pub(super) fn left(&self) -> usize {
@@ -58,7 +69,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A zigzag varint.
-    #[inline]
+    #[inline(always)]
     pub(super) fn long(&mut self) -> Result<i64, Fault> {
         let bits = match self.rest {
             [first, rest @ ..] if *first < 0x80 => {
@@ -104,17 +115,41 @@ impl<'a> Cursor<'a> {
 
     #[inline]
     pub(super) fn bytes(&mut self) -> Result<&'a [u8], Fault> {
-        let length = self.long()?;
-        match usize::try_from(length) {
-            Ok(length) if length <= self.rest.len() => self.take(length),
-            _ => Err(Fault::new(Reason::NotAvro, format!("a length of {length}, where {} bytes are left", self.rest.len()))),
-        }
+        let length = self.length()?;
+        self.take(length)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn text(&mut self) -> Result<&'a str, Fault> {
-        let bytes = self.bytes()?;
-        simdutf8::basic::from_utf8(bytes).map_err(|_| not_utf8(bytes))
+        let length = self.length()?;
+        let start = self.valid_left - self.rest.len();
+        let text = match self.valid.get(start..start + length) {
+            Some(text) => text,
+            None => self.checked(length)?,
+        };
+        self.rest = &self.rest[length..];
+        Ok(text)
+    }
+
+    /// The text that comes next, which does not lie within what has been checked.
+    fn checked(&mut self, length: usize) -> Result<&'a str, Fault> {
+        let rest = self.rest;
+        let valid = match simdutf8::compat::from_utf8(rest) {
+            Ok(valid) => valid,
+            Err(error) => std::str::from_utf8(&rest[..error.valid_up_to()]).unwrap_or_default(),
+        };
+        (self.valid, self.valid_left) = (valid, rest.len());
+        valid.get(..length).ok_or_else(|| not_utf8(&rest[..length]))
+    }
+
+    /// A length within what is left.
+    #[inline(always)]
+    fn length(&mut self) -> Result<usize, Fault> {
+        let length = self.long()?;
+        match usize::try_from(length) {
+            Ok(length) if length <= self.rest.len() => Ok(length),
+            _ => Err(too_long(length, self.rest.len())),
+        }
     }
 
     /// The number of items in the next block of an array or map, and the bytes of the block where it states them.

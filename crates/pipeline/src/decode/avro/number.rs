@@ -6,7 +6,25 @@ use kassa_model::{Reason, decimal};
 use super::fault::Fault;
 
 /// The units of a decimal: big-endian two's complement of any length, held to the precision that the schema states.
+#[inline]
 pub(super) fn units(bytes: &[u8], precision: u32) -> Result<i128, Fault> {
+    // Nearly always.
+    if bytes.len() <= 8 {
+        let units = short(bytes);
+        if units.unsigned_abs() < 10_u64.pow(precision.min(18)) {
+            return Ok(i128::from(units));
+        }
+    }
+    long(bytes, precision)
+}
+
+/// The units in at most eight bytes.
+fn short(bytes: &[u8]) -> i64 {
+    let fill = if bytes.first().is_some_and(|first| *first >= 0x80) { -1 } else { 0 };
+    bytes.iter().fold(fill, |units, byte| units << 8 | i64::from(*byte))
+}
+
+fn long(bytes: &[u8], precision: u32) -> Result<i128, Fault> {
     let fill = if bytes.first().is_some_and(|first| *first >= 0x80) { 0xFF } else { 0 };
     let spare = bytes.len().saturating_sub(16);
     let (head, tail) = bytes.split_at(spare);

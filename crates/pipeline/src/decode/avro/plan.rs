@@ -27,6 +27,8 @@ struct Step {
 
 #[derive(Debug, Clone, Copy)]
 enum Target {
+    /// A text, as most fields are; with the number of its null where it is a union with that.
+    Text(usize, Option<usize>),
     Slot(usize, Kind),
     /// Five slots from this one on.
     Address(usize),
@@ -39,17 +41,19 @@ impl Plan {
     pub fn new(schema: Schema, layout: &Layout) -> Result<Self, BadSchema> {
         let Node::Record(fields) = schema.node(schema.root) else { return Err(BadSchema::NotARecord) };
         let own: Vec<Target> = fields.iter().map(|field| target(layout, &field.name)).collect();
-        let is_taken = |wanted: Target| own.iter().any(|held| held.slot() == wanted.slot());
-        let mut steps: Vec<Step> = Vec::with_capacity(fields.len());
-        for (field, own) in fields.iter().zip(&own) {
-            let by_alias = || {
-                let mut targets = field.aliases.iter().map(|alias| target(layout, alias));
-                let is_free = |wanted: &Target| {
-                    wanted.slot().is_some() && !is_taken(*wanted) && !steps.iter().any(|step| step.to.slot() == wanted.slot())
-                };
-                targets.find(is_free).unwrap_or(Target::Extra)
-            };
-            let to = if own.slot().is_some() { *own } else { by_alias() };
+        let mut taken = vec![false; layout.names.len()];
+        own.iter().filter_map(|target| target.slot()).for_each(|slot| taken[slot] = true);
+        let mut steps = Vec::with_capacity(fields.len());
+        for (field, own) in fields.iter().zip(own) {
+            let mut to = own;
+            if own.slot().is_none() {
+                let free = |target: &Target| target.slot().is_some_and(|slot| !taken[slot]);
+                to = field.aliases.iter().map(|alias| target(layout, alias)).find(free).unwrap_or(Target::Extra);
+                to.slot().into_iter().for_each(|slot| taken[slot] = true);
+            }
+            if let Target::Slot(slot, _) = to {
+                to = text_in(&schema, field.node).map_or(to, |null| Target::Text(slot, null));
+            }
             steps.push(Step { name: field.name.clone(), node: field.node, to });
         }
         Ok(Self { schema, steps })
@@ -65,6 +69,7 @@ impl Plan {
         let mut datum = Datum::new(&self.schema, bytes);
         for step in &self.steps {
             let put = match step.to {
+                Target::Text(slot, null) => datum.text(slot, null, payload),
                 Target::Slot(slot, kind) => datum.value(step.node, kind).and_then(|value| put(payload, slot, value)),
                 Target::Address(first) => datum.address(step, first, layout, payload),
                 Target::Extra => datum.extra(step.node, &step.name, payload),
@@ -89,16 +94,33 @@ fn target(layout: &Layout, name: &str) -> Target {
     }
 }
 
+/// Whether a field is a text; and of a union with null, which of its branches that is.
+fn text_in(schema: &Schema, id: Id) -> Option<Option<usize>> {
+    match schema.node(id) {
+        Node::Text => Some(None),
+        Node::Union(branches) => match branches.as_slice() {
+            [one, other] => match (schema.node(*one), schema.node(*other)) {
+                (Node::Null, Node::Text) => Some(Some(0)),
+                (Node::Text, Node::Null) => Some(Some(1)),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 impl Target {
     fn slot(self) -> Option<usize> {
         match self {
-            Target::Slot(slot, _) => Some(slot),
+            Target::Slot(slot, _) | Target::Text(slot, _) => Some(slot),
             Target::Address(first) => Some(first),
             Target::Extra => None,
         }
     }
 }
 
+#[inline(always)]
 fn put<'a>(payload: &mut Payload<'a>, slot: usize, value: Value<'a>) -> Result<(), Fault> {
     if payload.set(slot, value) { Ok(()) } else { Err(Fault::new(Reason::DuplicateField, "the field appears twice")) }
 }
@@ -108,9 +130,24 @@ fn is_textual(kind: Kind) -> bool {
 }
 
 impl<'a> Datum<'a> {
+    #[inline(always)]
+    fn text(&mut self, slot: usize, null: Option<usize>, payload: &mut Payload<'a>) -> Result<(), Fault> {
+        if let Some(null) = null
+            && self.cursor.index("a union's branch", 2)? == null
+        {
+            return put(payload, slot, Value::Absent);
+        }
+        put(payload, slot, Value::Text(Cow::Borrowed(self.cursor.text()?)))
+    }
+
     /// The value that comes next, as the contract's field reads it.
     fn value(&mut self, id: Id, kind: Kind) -> Result<Value<'a>, Fault> {
         let id = self.resolve(id)?;
+        self.value_of(id, kind)
+    }
+
+    /// The same of a type that is no union.
+    fn value_of(&mut self, id: Id, kind: Kind) -> Result<Value<'a>, Fault> {
         let schema = self.schema;
         Ok(match schema.node(id) {
             Node::Null => Value::Absent,

@@ -9,6 +9,9 @@ use crate::ports::SchemaText;
 /// Bytes of a schema and all it refers to, beyond which it is refused.
 const TEXT_MAX: usize = 4 << 20;
 
+/// Branches of a union, which are compared with each other.
+const BRANCHES_MAX: usize = 1_000;
+
 /// Why a text is no Avro schema.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadSchema {
@@ -148,6 +151,9 @@ impl Parser {
     }
 
     fn union(&mut self, branches: &[Json], space: &str) -> Result<Id, BadSchema> {
+        if branches.len() > BRANCHES_MAX {
+            return Err(BadSchema::BadUnion("more than 1,000 branches"));
+        }
         let mut ids = Vec::with_capacity(branches.len());
         for branch in branches {
             let id = self.any(branch, space)?;

@@ -4,7 +4,8 @@ use super::*;
 use crate::csv::Dialect;
 
 fn stream(columns: &[&str], delimiter: u8) -> Stage {
-    let columns = Dialect::of_columns(columns.iter().map(|name| (*name).to_owned()).collect(), delimiter, false);
+    let header = columns.iter().map(|name| (*name).to_owned()).collect();
+    let columns = Dialect { header, delimiter, windows_1252: false };
     let stream = Stream::new("things", Contract::OrderLine, Format::Csv, None, LIMIT).with_columns(columns);
     Stage::new(&shop("Europe/London"), index(), [(Arc::from("t"), stream)])
 }
