@@ -27,6 +27,8 @@ const UNLOCK: &str = "SELECT pg_advisory_unlock(hashtext('kassa migrations'))";
 /// Brings the schema up to date. The names of the migrations that had to be applied.
 pub fn migrate(target: &Target) -> Result<Vec<String>, WarehouseError> {
     let mut client = connect(target)?;
+    // An index over years of facts takes as long as it takes.
+    client.batch_execute("SET statement_timeout = 0")?;
     own(&mut client)?;
     client.batch_execute(LOCK)?;
     let applied = apply(&mut client);

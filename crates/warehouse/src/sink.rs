@@ -18,7 +18,7 @@ use postgres::{Client, Transaction};
 
 use crate::connect::connect;
 use crate::partitions::Partitions;
-use crate::plan::{FACTS, Plan};
+use crate::plan::{FACTS, Move, Plan};
 use crate::positions::{self, Found};
 use crate::statements::{Statements, copy_in};
 use crate::url::Target;
@@ -73,6 +73,8 @@ pub struct WarehouseSink {
     connection: Option<Connection>,
     partitions: Partitions,
     positions: Positions,
+    /// Of a commit that was sent, and of which it is not known yet whether it was made.
+    in_doubt: Option<Vec<Move>>,
     counts: Counts,
 }
 
@@ -97,6 +99,7 @@ impl WarehouseSink {
             connection: None,
             partitions: Partitions::default(),
             positions: Positions::default(),
+            in_doubt: None,
             counts: Counts::default(),
         };
         let now = sink.clock.now();
@@ -126,6 +129,25 @@ impl WarehouseSink {
         self.partitions.forget();
     }
 
+    fn commit_once(&mut self, batches: &[Arc<Batch>]) -> Result<(), SinkError> {
+        let plan = Plan::of(&self.positions, batches)?;
+        if plan.is_empty() {
+            return Ok(());
+        }
+        self.apply(&plan)?;
+        self.in_doubt = None;
+        plan.moves.iter().for_each(|step| self.positions.set(step.partition.clone(), step.to));
+        Ok(())
+    }
+
+    /// Whether the commit in doubt is what moved the positions, by those just read. The doubt is over either way.
+    fn was_made_after_all(&mut self) -> bool {
+        let Some(moves) = self.in_doubt.take() else { return false };
+        let was_made = positions::settle(&moves, &self.positions) == Found::After;
+        self.counts.settled += u64::from(was_made);
+        was_made
+    }
+
     fn apply(&mut self, plan: &Plan) -> Result<(), WarehouseError> {
         let mut was_sent = false;
         let mut wait = self.patience.first_wait;
@@ -152,6 +174,7 @@ impl WarehouseSink {
                 Err(error) => return Err(error),
             }
             if nth >= self.patience.tries {
+                self.in_doubt = was_sent.then(|| plan.moves.clone()).or(self.in_doubt.take());
                 return Err(WarehouseError::Unavailable(failed.unwrap_or_else(|| "its positions move to and fro".to_owned())));
             }
             tracing::warn!(
@@ -272,13 +295,12 @@ impl Sink for WarehouseSink {
     }
 
     fn commit(&mut self, batches: &[Arc<Batch>]) -> Result<(), SinkError> {
-        let plan = Plan::of(&self.positions, batches)?;
-        if plan.is_empty() {
-            return Ok(());
+        let done = self.commit_once(batches);
+        if matches!(done, Err(SinkError::Fenced(_))) && self.was_made_after_all() {
+            // It was we who moved the positions: what is left of the batches goes on from there.
+            return self.commit_once(batches);
         }
-        self.apply(&plan)?;
-        plan.moves.iter().for_each(|step| self.positions.set(step.partition.clone(), step.to));
-        Ok(())
+        done
     }
 
     /// Every commit moves all of its partitions: there is nothing to carry on but the partitions of the coming days.

@@ -259,3 +259,144 @@ fn a_money_key_that_is_there_already_stops_it_loudly() {
         assert_eq!(sink.counts().retries, 0, "a contradiction was tried again");
     }
 }
+
+/// States that no test can bring about on every machine (a full disk, say), raised by the server inside the transaction.
+#[test]
+fn every_class_of_refusal_is_answered_as_it_asks() {
+    let warehouse = Warehouse::new();
+    let mut sink = impatient(warehouse.sink());
+    warehouse.sql(
+        "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = current_setting('kassa.refusal'); END $$;
+         CREATE TRIGGER refuse BEFORE INSERT ON kassa.spans FOR EACH STATEMENT EXECUTE FUNCTION public.refuse()",
+    );
+    let states = [
+        ("53100", "unavailable"),
+        ("53200", "unavailable"),
+        ("53300", "unavailable"),
+        ("40001", "unavailable"),
+        ("40P01", "unavailable"),
+        ("57014", "unavailable"),
+        ("57P01", "unavailable"),
+        ("57P03", "unavailable"),
+        ("58030", "unavailable"),
+        ("08006", "unavailable"),
+        ("55P03", "unavailable"),
+        ("42501", "invalid"),
+        ("42P01", "invalid"),
+        ("42703", "invalid"),
+        ("22003", "corrupt"),
+        ("23505", "corrupt"),
+        ("XX001", "corrupt"),
+    ];
+    for (state, expected) in states {
+        warehouse.sql(&format!("ALTER DATABASE shop SET kassa.refusal = '{state}'"));
+        sink.disconnect();
+        let retries = sink.counts().retries;
+        let refused = sink.commit(&[sold(0, 0..2)]);
+        let (answer, words) = match &refused {
+            Err(SinkError::Unavailable(words)) => ("unavailable", words),
+            Err(SinkError::Invalid(words)) => ("invalid", words),
+            Err(SinkError::Corrupt(words)) => ("corrupt", words),
+            other => panic!("{state}: {other:?}"),
+        };
+        assert_eq!(answer, expected, "{state}: {words}");
+        assert!(words.contains(state), "{words}");
+        let tried = sink.counts().retries - retries;
+        assert_eq!(tried, if expected == "unavailable" { 2 } else { 0 }, "{state} was tried again {tried} times");
+        assert_eq!(warehouse.count("dwh.fact_sales"), 0, "{state}: a part of it was kept");
+    }
+    warehouse.sql("DROP TRIGGER refuse ON kassa.spans");
+    sink.commit(&[sold(0, 0..2)]).unwrap();
+    holds(&warehouse, 2);
+}
+
+#[test]
+fn workers_of_other_partitions_share_customers_orders_and_sums() {
+    const WORKERS: i64 = 4;
+    const COMMITS: i64 = 12;
+    let warehouse = Warehouse::new();
+    // The same orders and customers from all sides, in orders that differ.
+    let record = |worker: i64, nth: i64| {
+        let of = if worker % 2 == 0 { nth } else { 5 - nth };
+        let mut record = line(worker, nth);
+        record["order_id"] = json!(format!("shared-{}", of.rem_euclid(6)));
+        record["line_id"] = json!(format!("{worker}-{nth}"));
+        record["customer_id"] = json!(format!("c{}", of.rem_euclid(6)));
+        record.to_string()
+    };
+    std::thread::scope(|scope| {
+        for worker in 0..WORKERS {
+            let mut sink = warehouse.sink();
+            scope.spawn(move || {
+                let mut feed = Feed::new();
+                for commit in 0..COMMITS {
+                    let values: Vec<String> = (commit * 6..commit * 6 + 6).map(|nth| record(worker, nth)).collect();
+                    sink.commit(&[feed.batch("order_line", worker, commit * 6, &values)]).unwrap();
+                }
+            });
+        }
+    });
+    holds(&warehouse, WORKERS * COMMITS * 6);
+    assert_eq!(warehouse.sql("SELECT count(*), sum(lines) FROM dwh.agg_sales_daily"), "1|288");
+    assert_eq!((warehouse.count("ods.orders"), warehouse.count("ods.customers")), (6, 6));
+}
+
+/// Killed at any moment, whatever it is doing, and started again: what was acknowledged is there once.
+#[test]
+fn a_server_that_is_killed_at_work_loses_and_doubles_nothing() {
+    const END: i64 = 240;
+    let mut warehouse = Warehouse::new();
+    let mut sink = warehouse.sink();
+    let mut kills = 0;
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(move || {
+            let mut at = 0;
+            while at < END {
+                match sink.commit(&[sold(0, at..at + 3), sold(1, at..at + 3)]) {
+                    Ok(()) => at += 3,
+                    Err(SinkError::Unavailable(_)) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            sink.counts()
+        });
+        while !worker.is_finished() && kills < 4 {
+            sleep(Duration::from_millis(150 + 110 * kills));
+            warehouse.server.kill().unwrap();
+            kills += 1;
+            warehouse.server.resume().unwrap();
+        }
+        let counts = worker.join().unwrap();
+        assert!(kills > 0 && counts.connections > kills, "{kills} kills, {counts:?}");
+    });
+    holds(&warehouse, 2 * END);
+}
+
+/// The answer is lost, and the server is away for longer than the sink's patience: the doubt outlives the call, whatever comes next.
+#[test]
+fn a_commit_in_doubt_is_settled_when_the_server_is_back() {
+    let warehouse = Warehouse::new();
+    let proxy = Proxy::to(warehouse.server.port());
+    let mut sink = impatient(WarehouseSink::open(proxy.target(), Arc::new(Fixed)).unwrap());
+    for (nth, what) in [Lose::CommitReply, Lose::Commit].into_iter().enumerate() {
+        let at = 10 * i64::try_from(nth).unwrap();
+        sink.commit(&[sold(0, at..at + 2)]).unwrap();
+        proxy.lose(what);
+        proxy.switch(0);
+        let refused = sink.commit(&[sold(0, at + 2..at + 5)]);
+        assert!(matches!(refused, Err(SinkError::Unavailable(_))), "{refused:?}");
+        assert_eq!(proxy.lost(), nth as u64 + 1, "the fault did not fire");
+        let made = warehouse.count("dwh.fact_sales");
+        assert_eq!(made, if nth == 0 { 5 } else { 22 }, "made or not, as the fault would have it");
+        proxy.switch(warehouse.server.port());
+        // More has come meanwhile, and is committed with it.
+        sink.commit(&[sold(0, at + 2..at + 5), sold(0, at + 5..at + 10), sold(1, at..at + 10)]).unwrap();
+        assert_eq!(warehouse.count("dwh.fact_sales"), 2 * at + 20);
+    }
+    assert_eq!(sink.counts().settled, 1);
+    let mut zombie = warehouse.sink();
+    sink.commit(&[sold(0, 20..21)]).unwrap();
+    let refused = zombie.commit(&[sold(0, 20..22)]);
+    assert!(matches!(refused, Err(SinkError::Fenced(_))), "without a doubt, it is another worker: {refused:?}");
+}
