@@ -1,5 +1,6 @@
 //! Where the lake is: a folder, or a prefix of a bucket and how its server is spoken to.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use kassa_model::Code;
@@ -13,7 +14,7 @@ pub(crate) fn place(reader: &mut Reader, data_dir: &Path) -> LakePlace {
     let url = reader.lake_url("lake.url");
     let s3 = s3(reader);
     match url {
-        Some(LakeUrl::Bucket { bucket, prefix }) => LakePlace::S3(S3 { bucket, prefix, ..s3 }),
+        Some(LakeUrl::Bucket { bucket, prefix }) => LakePlace::S3(Box::new(S3 { bucket, prefix, ..s3 })),
         Some(LakeUrl::Folder(folder)) => {
             has_no_effect(reader);
             LakePlace::Folder(absolute(data_dir, &folder))
@@ -32,6 +33,10 @@ fn s3(reader: &mut Reader) -> S3 {
             "or, where the network is your own, `allow_http = true` in [lake.s3]",
         ];
         reader.complain("lake.s3.endpoint", Code::BadUrl, what, &help);
+    }
+    if !path_style && endpoint.as_deref().is_some_and(|endpoint| host(endpoint).parse::<IpAddr>().is_ok()) {
+        let what = "`lake.s3.endpoint` is an address, and no bucket's name can stand before it".to_owned();
+        reader.complain("lake.s3.endpoint", Code::Contradiction, what, &["write `path_style = true` in [lake.s3]"]);
     }
     let keys = keys(reader);
     S3 { bucket: String::new(), prefix: String::new(), endpoint, region, path_style, allow_http, keys }
@@ -53,12 +58,18 @@ fn keys(reader: &mut Reader) -> Option<S3Keys> {
 
 /// Whether what goes to this URL can be read on its way.
 fn is_open_to_others(endpoint: &str) -> bool {
-    let Some(rest) = endpoint.strip_prefix("http://") else { return false };
+    let host = host(endpoint);
+    endpoint.starts_with("http://") && host != "localhost" && !host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The name or address in a server's URL.
+fn host(endpoint: &str) -> &str {
+    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
     let host = match rest.strip_prefix('[') {
-        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
-        None => rest.split(':').next().unwrap_or_default(),
+        Some(bracketed) => bracketed.split(']').next(),
+        None => rest.split(':').next(),
     };
-    host != "localhost" && !host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    host.unwrap_or_default()
 }
 
 fn has_no_effect(reader: &mut Reader) {

@@ -194,7 +194,7 @@ pub struct Lake {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LakePlace {
     Folder(PathBuf),
-    S3(S3),
+    S3(Box<S3>),
 }
 
 /// A prefix of a bucket, and how its server is spoken to.

@@ -103,6 +103,8 @@ fn judged(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
     }
     if let Some(error) = cause.downcast_ref::<SinkError>() {
         return Some(of_store(match error {
+            // What is named by a URL is a server, and what by a path a disk.
+            SinkError::Unavailable(why) if why.contains("://") => Code::StoreUnreachable,
             SinkError::Unavailable(_) => Code::StorageFailed,
             SinkError::Fenced(_) | SinkError::Rewound(_) => Code::Fenced,
             SinkError::Invalid(_) => Code::StoreRefused,

@@ -94,6 +94,8 @@ struct Upkeep {
     sweep: Sweep,
     merging: Option<Merging>,
     rests_until: i64,
+    /// Ends when a deletion is refused: a process with more rights finds what is left.
+    may_delete: bool,
 }
 
 /// A slice that is being merged on a thread of its own.
@@ -156,7 +158,10 @@ impl Maintainer {
         };
         done.merged = upkeep.compact(table, now, beside, &self.options)?;
         done.checkpoint = upkeep.checkpoint(table, &self.options)?;
-        done.deleted = upkeep.sweep.delete(table, now, &self.options)?;
+        if upkeep.may_delete {
+            let deleted = upkeep.sweep.delete(table, now, &self.options);
+            done.deleted = upkeep.allowed(deleted)?.unwrap_or(0);
+        }
         Ok(done)
     }
 }
@@ -167,7 +172,13 @@ impl Upkeep {
         if !table.store().is_shared() {
             checkpoint::drop_unreadable(table)?;
         }
-        Ok(Self { checkpoint: table.snapshot().checkpoint, sweep: Sweep::begin(table, now)?, merging: None, rests_until: 0 })
+        Ok(Self {
+            checkpoint: table.snapshot().checkpoint,
+            sweep: Sweep::begin(table, now)?,
+            merging: None,
+            rests_until: 0,
+            may_delete: true,
+        })
     }
 
     fn compact(&mut self, table: &mut DeltaTable, now: i64, beside: bool, options: &Options) -> Result<usize, LogError> {
@@ -217,10 +228,32 @@ impl Upkeep {
             return Ok(None);
         }
         let version = table.snapshot().version.unwrap_or(0);
-        checkpoint::write(table)?;
+        if let Err(error) = checkpoint::write(table) {
+            // Where others write too, one of them may have made a newer one meanwhile and trimmed what this one is made of.
+            let newest = if table.store().is_shared() { checkpoint::newest(table)? } else { None };
+            if newest < Some(version) {
+                return Err(error);
+            }
+            self.checkpoint = newest;
+            return Ok(None);
+        }
         self.checkpoint = Some(version);
-        checkpoint::trim_log(table, version, options)?;
+        if self.may_delete {
+            self.allowed(checkpoint::trim_log(table, version, options))?;
+        }
         Ok(Some(version))
+    }
+
+    /// What a deletion came to. `None`: the store does not allow it, and it is not tried again.
+    fn allowed<T>(&mut self, deleted: Result<T, LogError>) -> Result<Option<T>, LogError> {
+        match deleted {
+            Err(LogError::Refused(refused)) => {
+                tracing::info!(%refused, "nothing is deleted by this process");
+                self.may_delete = false;
+                Ok(None)
+            }
+            deleted => deleted.map(Some),
+        }
     }
 }
 

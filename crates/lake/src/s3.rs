@@ -253,10 +253,16 @@ impl Store for S3 {
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        Ok(self.list_dated(folder)?.into_iter().map(|(name, _)| name).collect())
+    }
+
+    fn list_dated(&self, folder: &str) -> io::Result<Vec<(String, i64)>> {
         let (client, key) = (Arc::clone(&self.inner.client), self.key(folder));
         let listed = self.ask(("LIST", folder), async move { client.list_with_delimiter(Some(&key)).await })?;
-        let found = listed.objects.iter().map(|object| &object.location).chain(&listed.common_prefixes);
-        let mut names: Vec<String> = found.filter_map(|path| path.filename().map(str::to_owned)).collect();
+        let objects = listed.objects.iter().map(|object| (&object.location, object.last_modified.timestamp_micros()));
+        let found = objects.chain(listed.common_prefixes.iter().map(|folder| (folder, 0)));
+        let mut names: Vec<(String, i64)> =
+            found.filter_map(|(path, modified)| Some((path.filename()?.to_owned(), modified))).collect();
         names.sort_unstable();
         Ok(names)
     }
@@ -282,7 +288,7 @@ impl Store for S3 {
 
     fn open(&self, path: &str) -> io::Result<Object> {
         let (bytes, tail) = match self.fetch(path, Some(GetRange::Suffix(TAIL))) {
-            // An empty object has no last bytes.
+            // An empty object has no last bytes, and some servers have no parts to give.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => (self.about(path)?.bytes, Bytes::new()),
             fetched => fetched?,
         };

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::thread;
 
 use arrow_array::RecordBatch;
 use kassa_model::time::Clock;
@@ -33,7 +34,12 @@ pub struct StarSink {
     contracts: HashMap<Arc<str>, Contract>,
     clock: Arc<dyn Clock>,
     maintainer: Option<Maintainer>,
+    /// Whether a commit waits for a server, and not for a disk.
+    is_shared: bool,
 }
+
+/// Tables that are committed to at once where a server is waited for: requests under way, and files that are encoded meanwhile.
+const TABLES_AT_ONCE: usize = 8;
 
 pub fn table_spec(table: Table) -> TableSpec {
     TableSpec { name: table.name().to_owned(), folder: folder_of(table), schema: table.schema(), partition_columns: Vec::new() }
@@ -54,7 +60,7 @@ impl StarSink {
             let reached = opened.positions();
             parts.insert(table, Part { reached, properties: encode::properties(&table.schema(), ZSTD_LEVEL), table: opened });
         }
-        Ok(Self { parts, contracts, clock, maintainer: None })
+        Ok(Self { parts, contracts, clock, maintainer: None, is_shared: store.is_shared() })
     }
 
     /// Has its tables maintained after each commit, and all files compressed as merged ones are.
@@ -94,11 +100,42 @@ impl StarSink {
         self.contracts.get(topic).copied().ok_or_else(|| SinkError::Invalid(format!("no stream reads the topic `{topic}`")))
     }
 
-    fn commit_table(&mut self, table: Table, batches: &[Arc<Batch>]) -> Result<(), SinkError> {
-        let now = self.clock.now();
-        let contracts = &self.contracts;
-        let Some(part) = self.parts.get_mut(&table) else { return Ok(()) };
-        let mut reached = part.reached.clone();
+    /// Commits to tables of which none vouches for another: one after the other, or, where each takes a while to answer, some at once.
+    fn commit_tables(&mut self, wanted: impl Fn(Table) -> bool, batches: &[Arc<Batch>]) -> Result<(), SinkError> {
+        let (contracts, now) = (&self.contracts, self.clock.now());
+        let at_once = if self.is_shared { TABLES_AT_ONCE } else { 1 };
+        let mut parts: Vec<(Table, &mut Part)> =
+            self.parts.iter_mut().filter(|(table, _)| wanted(**table)).map(|(table, part)| (*table, part)).collect();
+        for some in parts.chunks_mut(at_once) {
+            if let [(table, part)] = some {
+                part.commit(*table, batches, contracts, now)?;
+                continue;
+            }
+            thread::scope(|scope| {
+                let threads: Vec<_> = some
+                    .iter_mut()
+                    .map(|(table, part)| scope.spawn(move || part.commit(*table, batches, contracts, now)))
+                    .collect();
+                let ended = threads.into_iter().map(|thread| {
+                    thread.join().unwrap_or_else(|_| Err(SinkError::Corrupt("a table's thread panicked".to_owned())))
+                });
+                // All of them end before the first failure is told.
+                ended.collect::<Vec<_>>().into_iter().collect::<Result<(), SinkError>>()
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Part {
+    fn commit(
+        &mut self,
+        table: Table,
+        batches: &[Arc<Batch>],
+        contracts: &HashMap<Arc<str>, Contract>,
+        now: i64,
+    ) -> Result<(), SinkError> {
+        let mut reached = self.reached.clone();
         let mut rows = Vec::new();
         let mut spans: Vec<Span> = Vec::new();
         for batch in batches {
@@ -126,14 +163,12 @@ impl StarSink {
         }
         let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
         if count > 0 {
-            part.append(rows, count, &reached)?;
+            self.append(rows, count, &reached)?;
         }
-        part.reached = reached;
+        self.reached = reached;
         Ok(())
     }
-}
 
-impl Part {
     fn append(&mut self, rows: Vec<RecordBatch>, count: usize, reached: &Positions) -> Result<(), SinkError> {
         let bytes = encode::parquet(&rows, &self.properties).map_err(|error| SinkError::Corrupt(error.to_string()))?;
         let file = NewFile { bytes, rows: count, partition_values: BTreeMap::new() };
@@ -207,10 +242,8 @@ impl Sink for StarSink {
             self.contract(&batch.records().partition.topic)?;
         }
         // `Spans` is the last table of all: its rows vouch for those of the others.
-        let tables: Vec<Table> = self.parts.keys().copied().collect();
-        for table in tables {
-            self.commit_table(table, batches)?;
-        }
+        self.commit_tables(|table| table != Table::Spans, batches)?;
+        self.commit_tables(|table| table == Table::Spans, batches)?;
         self.maintain();
         Ok(())
     }

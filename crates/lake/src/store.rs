@@ -38,6 +38,13 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// The names directly under a folder, in order; none if there is no such folder.
     fn list(&self, folder: &str) -> io::Result<Vec<String>>;
 
+    /// The same, each with the time when it was written (µs UTC; 0 where nobody knows, as of a folder in a bucket).
+    fn list_dated(&self, folder: &str) -> io::Result<Vec<(String, i64)>> {
+        let modified = |name: &str| self.about(&format!("{folder}/{name}")).map_or(0, |held| held.modified);
+        let names = self.list(folder)?.into_iter();
+        Ok(names.map(|name| (modified(&name), name)).map(|(modified, name)| (name, modified)).collect())
+    }
+
     fn delete(&self, path: &str) -> io::Result<()>;
 
     /// Makes durable what somebody else (the Delta library) wrote under a folder.

@@ -163,7 +163,10 @@ fn serve(client: TcpStream, server: SocketAddr, rules: &Mutex<Vec<Arc<Rule>>>) -
 
 fn answer(status: u16, code: &str, is_head: bool) -> String {
     let body = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>a fault for a test</Message></Error>");
-    let head = format!("HTTP/1.1 {status} Fault\r\nContent-Type: application/xml\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status} Fault\r\nContent-Type: application/xml\r\nETag: \"fault\"\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     if is_head { head } else { head + &body }
 }
 

@@ -458,7 +458,7 @@ const BUCKET: &str =
 #[test]
 fn a_bucket_has_a_server_and_keys_by_reference() {
     let keys = "access_key_id = \"env:S3_ID\"\nsecret_access_key = \"file:s3.key\"\n";
-    let case = given(&format!("{BUCKET}{keys}")).file("s3.key", "wJalrXUtnFEMI\n").env("S3_ID", "AKIAEXAMPLE");
+    let case = given(format!("{BUCKET}{keys}")).file("s3.key", "wJalrXUtnFEMI\n").env("S3_ID", "AKIAEXAMPLE");
     let (config, origins) = case.right();
     let LakePlace::S3(s3) = &config.lake.place else { panic!("{:?}", config.lake.place) };
     assert_eq!((s3.bucket.as_str(), s3.prefix.as_str(), s3.path_style), ("shop-lake", "a/b", true));
@@ -475,7 +475,7 @@ fn a_bucket_has_a_server_and_keys_by_reference() {
 fn a_secret_that_is_written_out_is_refused_and_not_repeated() {
     for value in ["\"wJalrXUtnFEMI\"", "12345678", "\"env:\"", "{ a = \"wJalrXUtnFEMI\" }", "[\"wJalrXUtnFEMI\"]"] {
         let case =
-            given(&format!("{BUCKET}access_key_id = \"env:S3_ID\"\nsecret_access_key = {value}\n")).env("S3_ID", "AKIAEXAMPLE");
+            given(format!("{BUCKET}access_key_id = \"env:S3_ID\"\nsecret_access_key = {value}\n")).env("S3_ID", "AKIAEXAMPLE");
         let told = case.wrong();
         assert!(told.contains("error[C025]: `lake.s3.secret_access_key` is not a reference to a secret"), "{told}");
         assert!(!told.contains("wJalr") && !told.contains("12345678"), "{told}");
@@ -496,6 +496,13 @@ fn mistakes_of_a_bucket_lie_with_what_was_given() {
         "[lake]\nurl = \"s3://shop-lake\"\n[lake.s3]\nendpoint = \"http://s3.example.com\"\n",
         &["C010 4:12: `lake.s3.endpoint` is neither `https://` nor on this machine"],
     );
+    for endpoint in ["http://127.0.0.1:9000", "https://[::1]:9000", "https://10.0.0.7"] {
+        check_short(
+            &format!("[lake]\nurl = \"s3://shop-lake\"\n[lake.s3]\nendpoint = \"{endpoint}\"\n"),
+            &["C020 4:12: `lake.s3.endpoint` is an address, and no bucket's name can stand before it"],
+        );
+    }
+    given("[lake]\nurl = \"s3://shop-lake\"\n[lake.s3]\nendpoint = \"http://localhost:9000\"\n").right();
     check_short(
         "[lake.s3]\nregion = \"eu-west-1\"\n",
         &["C019 2:10: `lake.s3.region` has no effect: the lake is a local folder"],

@@ -22,6 +22,8 @@ pub struct Snapshot {
     /// Application id → version.
     pub txns: HashMap<String, i64>,
     pub metadata: Option<Metadata>,
+    /// Files that were replaced, and when (ms since 1970), as far as checkpoint and entries still say.
+    pub removed: HashMap<String, i64>,
     /// The version of the checkpoint that this was read from.
     pub checkpoint: Option<u64>,
     /// Entries read since the checkpoint.
@@ -116,6 +118,7 @@ impl Snapshot {
             }
             if let Some(remove) = &line.remove {
                 self.files.remove(&remove.path);
+                self.removed.insert(remove.path.clone(), remove.deletion_timestamp.unwrap_or(i64::MAX));
             }
             if let Some(txn) = &line.txn {
                 self.txns.insert(txn.app_id.clone(), txn.version);
@@ -135,7 +138,17 @@ impl Snapshot {
             let corrupt = |error: String| LogError::Corrupt(format!("{path}: {error}"));
             let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(store.get(&path)?))
                 .map_err(|error| corrupt(error.to_string()))?;
-            let wanted = ["add.path", "add.size", "add.modificationTime", "add.partitionValues", "add.stats", "txn", "metaData"];
+            let wanted = [
+                "add.path",
+                "add.size",
+                "add.modificationTime",
+                "add.partitionValues",
+                "add.stats",
+                "txn",
+                "metaData",
+                "remove.path",
+                "remove.deletionTimestamp",
+            ];
             let mask = ProjectionMask::columns(builder.parquet_schema(), wanted);
             for batch in builder.with_projection(mask).build().map_err(|error| corrupt(error.to_string()))? {
                 let batch = batch.map_err(|error| corrupt(error.to_string()))?;
@@ -161,6 +174,13 @@ impl Snapshot {
                         stats: text(adds, "stats", row),
                     };
                     self.files.insert(path, add);
+                }
+            }
+        }
+        if let Some(removes) = part("remove") {
+            for row in (0..removes.len()).filter(|row| removes.is_valid(*row)) {
+                if let Some(path) = text(removes, "path", row) {
+                    self.removed.insert(path, long(removes, "deletionTimestamp", row).unwrap_or(i64::MAX));
                 }
             }
         }

@@ -257,8 +257,10 @@ impl DeltaTable {
                     self.snapshot.apply(version, &entry);
                     return Ok(());
                 }
-                // It lies where entries have been trimmed: no reader will ever see it.
-                self.store.delete(&path)?;
+                // It lies where entries have been trimmed: no reader will ever see it, whether or not it can be deleted.
+                if let Err(error) = self.store.delete(&path) {
+                    tracing::warn!(path, %error, "a log entry below the checkpoint is left behind");
+                }
             } else if let Some(theirs) = self.theirs(&log, version)? {
                 self.fence(&commit.lines, &theirs)?;
                 continue;
@@ -355,8 +357,12 @@ impl DeltaTable {
         let id = info.commit_info.as_ref().and_then(|info| info["txnId"].as_str()).unwrap_or_default();
         let created = info.commit_info.as_ref().and_then(|info| info["timestamp"].as_i64());
         let configuration = [
-            // Replaced files are deleted by kassa itself, soon; tombstones would only fatten the checkpoints.
-            ("delta.deletedFileRetentionDuration", "interval 10 minutes"),
+            // Replaced files are deleted by kassa itself, soon; tombstones would only fatten the checkpoints. Where several processes
+            // delete, they tell each other by them what was replaced when.
+            (
+                "delta.deletedFileRetentionDuration",
+                if self.store.is_shared() { "interval 1 hours" } else { "interval 10 minutes" },
+            ),
             ("delta.logRetentionDuration", "interval 1 hours"),
         ];
         let metadata = Metadata {

@@ -18,15 +18,23 @@ pub(super) struct Sweep {
 impl Sweep {
     /// Takes note of every file in the table's folder that its log does not name. Whether it was replaced shortly before this process
     /// began or is the leftover of a crash cannot be told: it is taken for one that was replaced just now.
+    ///
+    /// In a store that others use too the log is asked when it was replaced: there files wait for longer than many a process lives.
     pub(super) fn begin(table: &DeltaTable, now: i64) -> Result<Self, LogError> {
         let mut unnamed: Vec<(i64, String)> = Vec::new();
-        for path in data_files(table)? {
+        for (path, modified) in data_files(table)? {
             if !table.snapshot().files.contains_key(&path) {
-                unnamed.push((modified(table, &path).unwrap_or(0), path));
+                unnamed.push((modified, path));
             }
         }
         unnamed.sort_unstable();
-        Ok(Self { leaving: unnamed.into_iter().map(|(_, path)| (path, now)).collect() })
+        let left = |(modified, path): (i64, String)| match table.store().is_shared() {
+            true => (table.snapshot().removed.get(&path).map_or(modified, |at| at.saturating_mul(1_000)).min(now), path),
+            false => (now, path),
+        };
+        let mut leaving: Vec<(i64, String)> = unnamed.into_iter().map(left).collect();
+        leaving.sort_by_key(|(since, _)| *since);
+        Ok(Self { leaving: leaving.into_iter().map(|(since, path)| (path, since)).collect() })
     }
 
     pub(super) fn replaced(&mut self, path: &str, now: i64) {
@@ -70,27 +78,24 @@ impl Sweep {
     }
 }
 
-/// The paths of all data files in the table's folder, in those of its partitions too, and of drafts that never became log entries.
-fn data_files(table: &DeltaTable) -> Result<Vec<String>, LogError> {
+/// The paths of all data files in the table's folder, in those of its partitions too, and of drafts that never became log entries; and
+/// when each was written.
+fn data_files(table: &DeltaTable) -> Result<Vec<(String, i64)>, LogError> {
     let (store, spec) = (table.store(), table.spec());
     let mut paths = Vec::new();
-    for name in store.list(&spec.folder)? {
+    for (name, modified) in store.list_dated(&spec.folder)? {
         let is_partition = spec.partition_columns.first().is_some_and(|column| name.starts_with(&format!("{column}=")));
         if is_partition {
-            let inside = store.list(&format!("{}/{name}", spec.folder))?;
-            paths.extend(inside.into_iter().map(|file| format!("{name}/{file}")));
+            let inside = store.list_dated(&format!("{}/{name}", spec.folder))?;
+            paths.extend(inside.into_iter().map(|(file, modified)| (format!("{name}/{file}"), modified)));
         } else if name.ends_with(".parquet") {
-            paths.push(name);
+            paths.push((name, modified));
         }
     }
     let drafts = store
-        .list(&format!("{}/_delta_log", spec.folder))?
+        .list_dated(&format!("{}/_delta_log", spec.folder))?
         .into_iter()
-        .filter(|name| name.starts_with(".draft-") || name.contains(".parquet#"));
-    paths.extend(drafts.map(|name| format!("_delta_log/{name}")));
+        .filter(|(name, _)| name.starts_with(".draft-") || name.contains(".parquet#"));
+    paths.extend(drafts.map(|(name, modified)| (format!("_delta_log/{name}"), modified)));
     Ok(paths)
-}
-
-fn modified(table: &DeltaTable, path: &str) -> Option<i64> {
-    table.store().about(&format!("{}/{path}", table.spec().folder)).ok().map(|held| held.modified)
 }

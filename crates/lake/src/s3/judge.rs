@@ -60,8 +60,12 @@ impl Place {
         }
         let kind = match error {
             Failed::NotFound { .. } => io::ErrorKind::NotFound,
+            // Of several at once.
+            _ if said.contains("code: NoSuchKey") => io::ErrorKind::NotFound,
             Failed::AlreadyExists { .. } | Failed::Precondition { .. } => io::ErrorKind::AlreadyExists,
-            _ if code == "InvalidRange" || has_status(&said, 416) => io::ErrorKind::InvalidInput,
+            _ if code == "InvalidRange" || has_status(&said, 416) || said.contains("non-partial response") => {
+                io::ErrorKind::InvalidInput
+            }
             _ => io::ErrorKind::TimedOut,
         };
         io::Error::new(kind, format!("{verb} {}: {}", self.url(path), brief(&said, code)))
@@ -104,7 +108,10 @@ impl Place {
                 "set lake.s3.access_key_id and lake.s3.secret_access_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
                     .to_owned(),
             ),
-            _ if code == "AccessDenied" || matches!(error, Failed::PermissionDenied { .. } | Failed::Unauthenticated { .. }) => {
+            _ if code == "AccessDenied"
+                || said.contains("code: AccessDenied")
+                || matches!(error, Failed::PermissionDenied { .. } | Failed::Unauthenticated { .. }) =>
+            {
                 let (right, on) = right(verb, bucket, &self.key(path));
                 (
                     format!("{server} does not allow {right}"),

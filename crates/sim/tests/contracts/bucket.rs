@@ -168,3 +168,37 @@ fn what_the_operator_must_mend_is_said_and_not_retried() {
     );
     refused(&wrong("nobody", SECRET_ACCESS_KEY), ["refuses LIST", "the keys"]);
 }
+
+/// Commits of a thousand order lines each, to archive and lake: how long the slowest and the middle one took, and the rate.
+fn commits(store: Arc<dyn Store>) -> String {
+    const COMMITS: i64 = 60;
+    const LINES: i64 = 1_000;
+    let contracts = std::collections::HashMap::from([(Arc::from(kassa_sim::batches::TOPIC), kassa_model::Contract::OrderLine)]);
+    let clock: Arc<dyn kassa_model::time::Clock> = Arc::new(kassa_model::time::SystemClock);
+    let lake = kassa_lake::StarSink::open(&store, contracts, Arc::clone(&clock)).unwrap();
+    let archive = kassa_lake::ArchiveSink::open(store, &[Arc::from(kassa_sim::batches::TOPIC)], clock).unwrap();
+    let options = kassa_lake::maintain::Options::default;
+    let mut sinks: [Box<dyn kassa_pipeline::Sink>; 2] =
+        [Box::new(archive.maintained(options())), Box::new(lake.maintained(options()))];
+    let batches: Vec<_> = (0..COMMITS).map(|nth| [kassa_sim::batches::sold(0, nth * LINES..(nth + 1) * LINES)]).collect();
+    let begun = std::time::Instant::now();
+    let mut took: Vec<Duration> = Vec::new();
+    for batch in &batches {
+        let at = std::time::Instant::now();
+        sinks.iter_mut().for_each(|sink| sink.commit(batch).unwrap());
+        took.push(at.elapsed());
+    }
+    took.sort();
+    let rate = f64::from(u32::try_from(COMMITS * LINES).unwrap()) / begun.elapsed().as_secs_f64();
+    format!("median {:?}, slowest {:?}, {rate:.0} lines/s", took[took.len() / 2], took[took.len() - 1])
+}
+
+#[test]
+#[ignore = "a measurement, for `make soak`"]
+fn a_commit_to_a_bucket_beside_one_to_a_folder() {
+    let server = server();
+    for round in 0..2 {
+        println!("folder: {}", commits(Arc::clone(&Kept::in_folder().store)));
+        println!("bucket: {}", commits(Arc::new(bucket(&server.endpoint(), &format!("m{round}")))));
+    }
+}

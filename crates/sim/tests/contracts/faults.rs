@@ -174,12 +174,10 @@ fn an_outage_in_the_midst_of_a_sinks_commit_leaves_each_row_once() {
     let (mut at, mut failed) = (0_i64, 0);
     while at < 60 {
         proxy.clear();
-        let nth = 1 + rng.below(8) as u64;
+        let nth = 1 + rng.below(4) as u64;
         let fault = if rng.below(2) == 0 { Fault::DropReply } else { Fault::Answer(503, "SlowDown") };
-        let rules = [
-            proxy.on("PUT", "_delta_log", (nth, 10_000), fault),
-            proxy.on("GET", "_delta_log", (nth, 10_000), Fault::DropRequest),
-        ];
+        let rules =
+            [proxy.on("PUT", "_delta_log", (nth, 10_000), fault), proxy.on("GET", "_delta_log", (1, 10_000), Fault::DropRequest)];
         let batch = [kassa_sim::batches::sold(0, at..at + 5)];
         let first = kassa_pipeline::Sink::commit(&mut sink, &batch);
         if first.is_err() {
@@ -191,7 +189,7 @@ fn an_outage_in_the_midst_of_a_sinks_commit_leaves_each_row_once() {
         }
         at += 5;
     }
-    assert!(failed >= 8, "only {failed} of 12 commits met the outage");
+    assert!(failed >= 6, "only {failed} of 12 commits met the outage");
     let kept = crate::Kept { store: impatient, _folder: None };
     proxy.clear();
     assert_eq!(kept.rows(&read::folder_of(Table::FactSales)), 60);

@@ -94,3 +94,69 @@ fn a_sleeper_is_fenced_in_a_folder_and_in_a_bucket() {
     let server = server();
     a_sleeper(&(Arc::new(bucket(&server.endpoint(), "z")) as Arc<dyn Store>));
 }
+
+/// A clock that is set.
+#[derive(Debug, Default)]
+struct Set(std::sync::atomic::AtomicI64);
+
+impl Clock for Set {
+    fn now(&self) -> i64 {
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+/// Ten commits of which all but the last few are merged.
+fn ten_commits(store: &Arc<dyn Store>, clock: &Arc<Set>) -> (DeltaTable, Maintainer) {
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    let mut table = DeltaTable::open(Arc::clone(store), star::table_spec(Table::Spans), Arc::clone(&clock)).unwrap();
+    let mut maintainer = Maintainer::new(Options { small_files: 8, checkpoint_entries: 5, kept_files: 2, ..Options::default() });
+    for offset in 0..10 {
+        table.append(vec![row(offset)], &[(partition(0), offset + 1)]).unwrap();
+        maintainer.maintain(&mut table, clock.now()).unwrap();
+    }
+    (table, maintainer)
+}
+
+fn data_files(store: &Arc<dyn Store>) -> usize {
+    store.list(&read::folder_of(Table::Spans)).unwrap().iter().filter(|name| name.ends_with(".parquet")).count()
+}
+
+#[test]
+fn replaced_files_stay_an_hour_in_a_bucket_whoever_deletes_them_then() {
+    let server = server();
+    let store: Arc<dyn Store> = Arc::new(bucket(&server.endpoint(), "h"));
+    let begun = SystemClock.now();
+    let clock = Arc::new(Set(begun.into()));
+    let (table, _) = ten_commits(&store, &clock);
+    let live = table.snapshot().files.len();
+    let all = data_files(&store);
+    assert!(live < 10 && all > live + 2, "{all} files, {live} of them the table's: nothing was replaced, or it has gone already");
+    // Others begin anew, and go on where the first has left it.
+    let anew = |after: i64| {
+        let mut table = open(&store);
+        Maintainer::new(Options::default()).maintain(&mut table, begun + after).unwrap().deleted
+    };
+    const MINUTE: i64 = 60_000_000;
+    assert_eq!((anew(0), anew(59 * MINUTE), data_files(&store)), (0, 0, all));
+    assert_eq!((anew(62 * MINUTE), data_files(&store)), (all - live, live));
+    assert_eq!(held(&store).0, 10);
+}
+
+#[test]
+fn a_writer_that_may_not_delete_goes_on_and_leaves_it_to_another() {
+    let server = server();
+    let proxy = kassa_stack::http_faults::HttpFaults::start(server.address()).unwrap();
+    let denied = kassa_stack::http_faults::Fault::Answer(403, "AccessDenied");
+    let rules = [proxy.on("POST", "delete", (1, 10_000), denied), proxy.on("DELETE", "", (1, 10_000), denied)];
+    let store: Arc<dyn Store> = Arc::new(bucket(&proxy.endpoint(), "d"));
+    let (mut table, mut maintainer) = ten_commits(&store, &Arc::new(Set(SystemClock.now().into())));
+    for later in [7_200_000_000, 7_300_000_000] {
+        let done = maintainer.maintain(&mut table, SystemClock.now() + later).unwrap();
+        assert_eq!((done.deleted, held(&store).0), (0, 10));
+    }
+    assert_eq!(rules.iter().map(|rule| rule.fired()).sum::<u64>(), 1, "what is refused is not asked for again");
+    proxy.clear();
+    let mut other = open(&store);
+    let done = Maintainer::new(Options::default()).maintain(&mut other, SystemClock.now() + 7_200_000_000).unwrap();
+    assert!(done.deleted > 2 && held(&store).0 == 10, "{done:?}");
+}
