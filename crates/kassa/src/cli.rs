@@ -215,7 +215,7 @@ pub struct DeadLettersReplay {
 
 #[derive(Debug, Args)]
 pub struct Simulate {
-    /// A folder for files, or http://HOST:PORT of a running kassa
+    /// A folder for files, http://HOST:PORT of a running kassa, or kafka://HOST:PORT, whose topics are named like the streams
     #[arg(long, value_name = "DIR|URL")]
     pub to: String,
     #[arg(long, default_value_t = 100_000)]

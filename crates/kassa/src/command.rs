@@ -6,6 +6,7 @@ pub mod dead_letters;
 pub mod demo;
 pub mod figures;
 pub mod post;
+pub mod produce;
 pub mod prove;
 pub mod replay;
 pub mod run;

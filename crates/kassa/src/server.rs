@@ -1,6 +1,7 @@
 //! The service: the engine, and the HTTP server beside it.
 
 mod adapters;
+mod produced;
 mod proving;
 
 use std::net::{SocketAddr, TcpListener};

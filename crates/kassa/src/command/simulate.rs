@@ -1,4 +1,4 @@
-//! `kassa simulate`: the synthetic shop alone, to files.
+//! `kassa simulate`: the synthetic shop alone, to files, a collector or Kafka.
 
 use std::path::Path;
 use std::time::Instant;
@@ -29,6 +29,9 @@ pub fn simulate(args: &Simulate) -> anyhow::Result<()> {
     let started = Instant::now();
     if args.to.starts_with("http://") {
         super::post::to_collector(&mut shop, &args.to, args.records)?;
+        output::json(&shop.truth())?;
+    } else if args.to.starts_with("kafka://") {
+        super::produce::to_kafka(&mut shop, &args.to, args.records)?;
         output::json(&shop.truth())?;
     } else {
         let mut folder = Folder::create(Path::new(&args.to), None)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arrow::array::{Array, AsArray, RecordBatch};
 use bytes::Bytes;
 use kassa_analytics::Basis;
-use kassa_config::Config;
+use kassa_config::{Config, Source};
 use kassa_lake::Store;
 use kassa_model::{DeadLetter, Positions, Reason, Shop};
 use kassa_pipeline::Stage;
@@ -17,15 +17,22 @@ use kassa_server::{PartitionStatus, PipelineStatus, SinkState, SinkStatus};
 use kassa_source::log::{Log, LogError, LogRecord};
 use serde_json::{Value, json};
 
+use super::produced::Produced;
 use super::proving::Last;
 use crate::feed::{self, Mark, Marks};
 use crate::topology::SinkHandle;
 use crate::tracker::Tracker;
 use crate::wiring::Lake;
 
-/// The collector's door: verdicts by the pipeline's own rules, records into the log.
+/// Where records go before they are answered.
+enum Door {
+    Log(Arc<Log>),
+    Kafka(Produced),
+}
+
+/// The collector's door: verdicts by the pipeline's own rules, records into the log, or into Kafka.
 pub struct Gate {
-    log: Arc<Log>,
+    door: Door,
     /// Name and topic.
     streams: Vec<(String, String)>,
     rules: Mutex<Stage>,
@@ -39,8 +46,12 @@ impl fmt::Debug for Gate {
 
 impl Gate {
     pub fn new(config: &Config, lake: &Lake, log: Arc<Log>) -> anyhow::Result<Self> {
+        let door = match &config.source {
+            Source::Log => Door::Log(log),
+            Source::Kafka(kafka) => Door::Kafka(Produced::start(kafka)?),
+        };
         let streams = config.streams.iter().map(|stream| (stream.name.clone(), stream.topic.clone())).collect();
-        Ok(Self { log, streams, rules: Mutex::new(lake.bare_stage(config, None)?) })
+        Ok(Self { door, streams, rules: Mutex::new(lake.bare_stage(config, None)?) })
     }
 
     fn topic(&self, stream: &str) -> Option<&str> {
@@ -55,10 +66,13 @@ impl Collector for Gate {
 
     fn append(&self, stream: &str, records: Vec<Bytes>, done: Done) -> Result<(), CollectError> {
         let topic = self.topic(stream).ok_or(CollectError::UnknownStream)?;
-        let records = records.into_iter().map(LogRecord::new).collect();
-        self.log
-            .append(&feed::partition(topic), records, move |receipt| done(receipt.map(|_| ()).map_err(refusal)))
-            .map_err(refusal)
+        match &self.door {
+            Door::Log(log) => {
+                let records = records.into_iter().map(LogRecord::new).collect();
+                log.append(&feed::partition(topic), records, move |receipt| done(receipt.map(|_| ()).map_err(refusal))).map_err(refusal)
+            }
+            Door::Kafka(produced) => produced.send(topic, records, done),
+        }
     }
 
     fn check(&self, stream: &str, record: &[u8]) -> Option<DeadLetter> {
