@@ -69,7 +69,8 @@ impl Collector for Gate {
         match &self.door {
             Door::Log(log) => {
                 let records = records.into_iter().map(LogRecord::new).collect();
-                log.append(&feed::partition(topic), records, move |receipt| done(receipt.map(|_| ()).map_err(refusal))).map_err(refusal)
+                log.append(&feed::partition(topic), records, move |receipt| done(receipt.map(|_| ()).map_err(refusal)))
+                    .map_err(refusal)
             }
             Door::Kafka(produced) => produced.send(topic, records, done),
         }

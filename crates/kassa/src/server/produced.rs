@@ -55,7 +55,14 @@ fn work(producer: &Producer, receiver: &Mutex<Receiver<Request>>) {
         let Ok(Request { topic, records, done }) = request else { return };
         let outgoing: Vec<Outgoing<'_>> = records
             .iter()
-            .map(|record| Outgoing { topic: &topic, key: None, value: Some(record), headers: &[], timestamp_ms: None, partition: None })
+            .map(|record| Outgoing {
+                topic: &topic,
+                key: None,
+                value: Some(record),
+                headers: &[],
+                timestamp_ms: None,
+                partition: None,
+            })
             .collect();
         let failed = producer.produce_and_wait(&outgoing).into_iter().find_map(Result::err);
         done(failed.map_or(Ok(()), |error| Err(CollectError::Failed(error.to_string()))));

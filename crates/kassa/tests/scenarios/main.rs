@@ -18,3 +18,4 @@ mod settings;
 mod structure;
 mod tamper;
 mod tutorial;
+mod whole_way;
