@@ -22,6 +22,8 @@ const TRY: Duration = Duration::from_millis(500);
 const HEAR: Duration = Duration::from_millis(5);
 const TOLD_MAX: usize = 64;
 const DRAINED_MAX: usize = 16;
+/// How often it is listened after a topic was asked for: in a large cluster its id comes among many lines.
+const HEAR_ID: usize = 4;
 
 /// A topic and the numbers of its partitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +120,9 @@ impl Cluster {
 
     pub fn topic(&self, name: &str) -> Result<Topic, KafkaError> {
         let metadata = self.ask(&format!("topic {name}"), |limit| self.client.fetch_metadata(Some(name), limit))?;
+        for _ in 0..HEAR_ID {
+            self.hear();
+        }
         let context = self.client.context();
         let topic = metadata.topics().iter().find(|topic| topic.name() == name);
         let error = topic.map_or(Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART), |topic| topic.error());
@@ -138,7 +143,12 @@ impl Cluster {
 
     pub fn bounds(&self, topic: &str, partition: i32) -> Result<Bounds, KafkaError> {
         let what = format!("the ends of partition {partition} of {topic}");
-        let (start, stable_end) = self.ask(&what, |limit| self.client.fetch_watermarks(topic, partition, limit))?;
+        let (start, stable_end) = self.ask(&what, |limit| {
+            self.client.fetch_watermarks(topic, partition, limit).inspect_err(|_| {
+                // The partition may be newer than what the client remembers of the topic.
+                self.client.fetch_metadata(Some(topic), limit).ok();
+            })
+        })?;
         Ok(Bounds { start, stable_end })
     }
 
