@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  schema/*.sql ─► migrate.rs   schemas dwh (star, views), ods (current state), kassa (positions, spans, dead letters); roles
-//!  Batch ─► plan.rs ─► sink.rs  one transaction: positions.rs · copy/ (facts) · statements.rs (dimensions) · ods.rs · sums.rs
+//!  Batch ─► plan.rs ─► sink.rs  one transaction: positions.rs · fill.rs: copy/ (facts) · statements.rs (dimensions) · ods.rs · sums.rs
 //!                        └────► partitions.rs   made before rows need them, dropped when they have had their time
 //!  read.rs    rows at one snapshot, with its positions ─► figures.rs (the one definition), derived.rs (what follows from the facts)
 //!  replay.rs  dead letters that have become good
@@ -15,6 +15,7 @@ mod copy;
 pub mod derived;
 mod error;
 pub mod figures;
+mod fill;
 mod migrate;
 mod ods;
 mod partitions;

@@ -6,8 +6,9 @@ use hashbrown::HashSet;
 use kassa_model::{Partition, Table};
 
 use crate::columns::Columns;
+use crate::fill::fill;
 use crate::plan::Plan;
-use crate::sink::{WarehouseSink, fill};
+use crate::sink::WarehouseSink;
 use crate::{WarehouseError, statements::Statements};
 
 const MARK: &str = "UPDATE kassa.dead_letters l SET replayed_at = to_timestamp($4::int8 / 1000000.0)

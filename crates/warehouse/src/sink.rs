@@ -11,33 +11,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kassa_model::Positions;
 use kassa_model::time::Clock;
-use kassa_model::{Positions, Table};
 use kassa_pipeline::{Batch, Sink, SinkError};
-use postgres::{Client, Transaction};
+use postgres::Client;
 
+use crate::WarehouseError;
 use crate::connect::connect;
+use crate::fill::fill;
 use crate::partitions::Partitions;
-use crate::plan::{FACTS, Move, Plan};
+use crate::plan::{Move, Plan};
 use crate::positions::{self, Found};
-use crate::statements::{Statements, copy_in};
+use crate::statements::Statements;
 use crate::url::Target;
-use crate::{WarehouseError, ods, sums};
-
-/// Dimensions that keep a row a version, and those that keep a row a member.
-const DIMENSIONS: [Table; 11] = [
-    Table::DimCustomer,
-    Table::VaultCustomer,
-    Table::DimProduct,
-    Table::DimCategory,
-    Table::DimAddress,
-    Table::DimCity,
-    Table::DimCountry,
-    Table::DimChannel,
-    Table::DimPromotion,
-    Table::DimPaymentMethod,
-    Table::DimCurrency,
-];
 
 /// How often a transaction is tried before its caller is told, and how long is waited: twice as long each time.
 #[derive(Debug, Clone, Copy)]
@@ -257,32 +243,6 @@ fn connected<'c>(
         return Ok(held.insert(Connection { client, statements: Statements::default() }));
     }
     held.as_mut().ok_or_else(|| WarehouseError::Unavailable("no connection".to_owned()))
-}
-
-/// Brings the rows of a plan into a transaction. How many they are.
-pub(crate) fn fill(
-    transaction: &mut Transaction<'_>,
-    statements: &mut Statements,
-    plan: &Plan,
-    now: i64,
-) -> Result<u64, WarehouseError> {
-    let mut rows = 0;
-    for (table, _) in FACTS {
-        rows += copy_in(transaction, &format!("dwh.{}", table.name()), plan.rows(table), None)
-            .map_err(|error| error.at(table.name()))?;
-    }
-    for table in DIMENSIONS {
-        let name = format!("dwh.{}", table.name());
-        rows += statements
-            .insert(transaction, &name, plan.rows(table), "ON CONFLICT DO NOTHING")
-            .map_err(|error| error.at(table.name()))?;
-    }
-    ods::put(transaction, statements, plan).map_err(|error| error.at("ods"))?;
-    sums::put(transaction, statements, plan).map_err(|error| error.at("sums"))?;
-    rows +=
-        copy_in(transaction, "kassa.dead_letters", plan.rows(Table::Rejected), None).map_err(|error| error.at("dead letters"))?;
-    copy_in(transaction, "kassa.spans", &[plan.span_rows(now)?], None).map_err(|error| error.at("spans"))?;
-    Ok(rows)
 }
 
 impl Sink for WarehouseSink {

@@ -1,0 +1,49 @@
+//! The rows of a plan, into one transaction: facts, dimensions, current state, sums, dead letters, and last the spans that account for them.
+
+use kassa_model::Table;
+use postgres::Transaction;
+
+use crate::plan::{FACTS, Plan};
+use crate::statements::{Statements, copy_in};
+use crate::{WarehouseError, ods, sums};
+
+/// Dimensions that keep a row a version, and those that keep a row a member.
+const DIMENSIONS: [Table; 11] = [
+    Table::DimCustomer,
+    Table::VaultCustomer,
+    Table::DimProduct,
+    Table::DimCategory,
+    Table::DimAddress,
+    Table::DimCity,
+    Table::DimCountry,
+    Table::DimChannel,
+    Table::DimPromotion,
+    Table::DimPaymentMethod,
+    Table::DimCurrency,
+];
+
+/// Brings the rows of a plan into a transaction. How many they are.
+pub(crate) fn fill(
+    transaction: &mut Transaction<'_>,
+    statements: &mut Statements,
+    plan: &Plan,
+    now: i64,
+) -> Result<u64, WarehouseError> {
+    let mut rows = 0;
+    for (table, _) in FACTS {
+        rows += copy_in(transaction, &format!("dwh.{}", table.name()), plan.rows(table), None)
+            .map_err(|error| error.at(table.name()))?;
+    }
+    for table in DIMENSIONS {
+        let name = format!("dwh.{}", table.name());
+        rows += statements
+            .insert(transaction, &name, plan.rows(table), "ON CONFLICT DO NOTHING")
+            .map_err(|error| error.at(table.name()))?;
+    }
+    ods::put(transaction, statements, plan).map_err(|error| error.at("ods"))?;
+    sums::put(transaction, statements, plan).map_err(|error| error.at("sums"))?;
+    rows +=
+        copy_in(transaction, "kassa.dead_letters", plan.rows(Table::Rejected), None).map_err(|error| error.at("dead letters"))?;
+    copy_in(transaction, "kassa.spans", &[plan.span_rows(now)?], None).map_err(|error| error.at("spans"))?;
+    Ok(rows)
+}
