@@ -229,9 +229,9 @@ impl Upkeep {
         }
         let version = table.snapshot().version.unwrap_or(0);
         if let Err(error) = checkpoint::write(table) {
-            // Where others write too, one of them may have made a newer one meanwhile and trimmed what this one is made of.
+            // Where others write too, one of them may have made another meanwhile, and trimmed what this one was made of.
             let newest = if table.store().is_shared() { checkpoint::newest(table)? } else { None };
-            if newest < Some(version) {
+            if newest <= self.checkpoint {
                 return Err(error);
             }
             self.checkpoint = newest;

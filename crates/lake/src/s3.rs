@@ -14,6 +14,7 @@ mod connect;
 mod judge;
 mod upload;
 
+use std::fmt;
 use std::fs;
 use std::future::Future;
 use std::io::{self, Seek, Write};
@@ -55,7 +56,6 @@ pub struct S3 {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     client: Arc<AmazonS3>,
     /// `None` only while it is dropped.
@@ -64,6 +64,13 @@ struct Inner {
     url: Url,
     scratch: PathBuf,
     patience: Duration,
+}
+
+impl fmt::Debug for Inner {
+    /// Where it is; the client would show by which keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place.url(""))
+    }
 }
 
 /// Growing pauses, until patience ends.
