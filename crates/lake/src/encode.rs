@@ -25,15 +25,31 @@ pub fn properties(schema: &Schema, zstd_level: i32) -> WriterProperties {
         .set_max_row_group_row_count(Some(256 * 1024));
     for field in schema.fields() {
         properties = column(properties, field.name(), field.data_type());
+        if !is_searched(field.name(), field.data_type()) {
+            properties =
+                properties.set_column_statistics_enabled(ColumnPath::from(field.name().as_str()), EnabledStatistics::None);
+        }
     }
     properties.build()
+}
+
+/// Whether the least and the greatest value of a column ever tell a reader that it may leave out a row group: times, positions and
+/// ids rise. Hashes, sums, flags and words of a few are everywhere alike, and comparing each costs as much as writing it.
+fn is_searched(name: &str, kind: &DataType) -> bool {
+    match kind {
+        DataType::Utf8 => name.ends_with("_id") && name != "line_id",
+        DataType::Int64 => !name.ends_with("_key") && name != "content_hash",
+        DataType::Int32 | DataType::Date32 | DataType::Timestamp(..) => true,
+        _ => false,
+    }
 }
 
 fn column(properties: WriterPropertiesBuilder, name: &str, kind: &DataType) -> WriterPropertiesBuilder {
     let path = ColumnPath::from(name);
     match (name, kind) {
-        ("value" | "key", _) | ("content_hash", _) => properties.set_column_statistics_enabled(path, EnabledStatistics::None),
-        ("source_offset" | "offset" | "source_index" | "ingested_at" | "occurred_at" | "moved_at" | "ordered_at", _) => {
+        // The same for thousands of rows: the compression alone makes nothing of them, and nothing is cheaper than writing them plain.
+        ("source_partition" | "partition" | "source_index", _) => properties,
+        ("source_offset" | "offset" | "ingested_at" | "occurred_at" | "moved_at" | "ordered_at", _) => {
             properties.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED)
         }
         // Sums and products are seldom the same, and looking each up costs more than packing it; prices and pieces repeat.
@@ -44,9 +60,7 @@ fn column(properties: WriterPropertiesBuilder, name: &str, kind: &DataType) -> W
             properties.set_column_dictionary_enabled(path, true)
         }
         ("order_key" | "customer_key" | "person_key" | "session_key", _) => properties,
-        (name, DataType::Int64) if name.ends_with("_key") || name.ends_with("partition") => {
-            properties.set_column_dictionary_enabled(path, true)
-        }
+        (name, DataType::Int64) if name.ends_with("_key") => properties.set_column_dictionary_enabled(path, true),
         ("status" | "name" | "customer_id" | "product_id" | "sku" | "postcode", DataType::Utf8) => {
             properties.set_column_dictionary_enabled(path, true)
         }

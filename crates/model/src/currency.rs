@@ -2,41 +2,56 @@
 
 use std::fmt;
 
-/// A currency by its three letters.
+/// A currency, by its place in the list of codes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Currency([u8; 3]);
+pub struct Currency(u8);
 
 /// The active codes of ISO 4217 (list one, without funds and precious metals' test codes).
 const CODES: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG";
+
+/// Of every three capital letters the place of their code in the list, counted from 1; 0 where they are none.
+static PLACES: [u8; 26 * 26 * 26] = places();
+
+const fn places() -> [u8; 26 * 26 * 26] {
+    let (list, mut places, mut place) = (CODES.as_bytes(), [0; 26 * 26 * 26], 0);
+    // The codes stand four bytes apart.
+    while place * 4 < list.len() {
+        if let Some(number) = number([list[place * 4], list[place * 4 + 1], list[place * 4 + 2]]) {
+            assert!(place < u8::MAX as usize, "a byte holds the place of each");
+            places[number] = place as u8 + 1;
+        }
+        place += 1;
+    }
+    places
+}
+
+/// Three capital letters as a number.
+const fn number(letters: [u8; 3]) -> Option<usize> {
+    let [a, b, c] = letters;
+    if !a.is_ascii_uppercase() || !b.is_ascii_uppercase() || !c.is_ascii_uppercase() {
+        return None;
+    }
+    Some(((a - b'A') as usize * 26 + (b - b'A') as usize) * 26 + (c - b'A') as usize)
+}
 
 impl Currency {
     /// `None` if the text is not an active ISO 4217 code in capitals.
     pub fn parse(code: &str) -> Option<Self> {
         let letters: [u8; 3] = code.as_bytes().try_into().ok()?;
-        // The codes stand in alphabetical order, four bytes apart.
-        let list = CODES.as_bytes();
-        let (mut low, mut high) = (0, list.len() / 4 + 1);
-        while low < high {
-            let middle = (low + high) / 2;
-            match list[middle * 4..middle * 4 + 3].cmp(&letters) {
-                std::cmp::Ordering::Equal => return Some(Self(letters)),
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-            }
-        }
-        None
+        PLACES[number(letters)?].checked_sub(1).map(Self)
     }
 
-    pub fn code(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
+    pub fn code(&self) -> &'static str {
+        let start = usize::from(self.0) * 4;
+        &CODES[start..start + 3]
     }
 
     /// The digits after the point in everyday use: 2, but 0 for the yen and 3 for the dinar.
     pub fn minor_digits(self) -> u32 {
-        match &self.0 {
-            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF" | b"UGX" | b"VND"
-            | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
-            b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
+        match self.code() {
+            "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "VND" | "VUV" | "XAF"
+            | "XOF" | "XPF" => 0,
+            "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
             _ => 2,
         }
     }

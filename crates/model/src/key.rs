@@ -35,15 +35,23 @@ fn append(buffer: &mut [u8; 128], start: usize, part: &str) -> Option<usize> {
     let part = part.as_bytes();
     let (size, to) = buffer.get_mut(start..start + 4 + part.len())?.split_at_mut(4);
     size.copy_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
-    // Ids mostly have 8 to 16 bytes: two words that overlap are put faster than a loop is begun.
-    match (part.first_chunk::<8>(), part.last_chunk::<8>()) {
-        (Some(head), Some(tail)) if part.len() <= 16 => {
-            to[..8].copy_from_slice(head);
-            to[part.len() - 8..].copy_from_slice(tail);
-        }
+    match part.len() {
+        8..=16 => copy_words::<8>(to, part),
+        4..=7 => copy_words::<4>(to, part),
+        0..=3 => to.iter_mut().zip(part).for_each(|(to, byte)| *to = *byte),
         _ => to.copy_from_slice(part),
     }
     Some(start + 4 + part.len())
+}
+
+/// Copies N to 2 N bytes as two words that may overlap: ids are mostly as short, and a loop would take longer to begin.
+#[inline(always)]
+fn copy_words<const N: usize>(to: &mut [u8], from: &[u8]) {
+    if let (Some(head), Some(tail)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) {
+        to[..N].copy_from_slice(head);
+        let start = to.len() - N;
+        to[start..].copy_from_slice(tail);
+    }
 }
 
 fn hash_long(kind: &str, parts: &[&str]) -> u64 {

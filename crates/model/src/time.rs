@@ -172,6 +172,8 @@ pub struct Local {
 pub struct Calendar {
     zone: TimeZone,
     days: Vec<UtcDay>,
+    /// The shop's days by their number since 1970, with their keys.
+    dates: Vec<(i64, i32)>,
 }
 
 /// A UTC day, and the offset that holds all through it; none where the clocks change.
@@ -186,7 +188,7 @@ impl Calendar {
     const DAYS: usize = 512;
 
     pub fn new(zone: TimeZone) -> Self {
-        Self { zone, days: vec![UtcDay { day: i64::MIN, offset: None }; Self::DAYS] }
+        Self { zone, days: vec![UtcDay { day: i64::MIN, offset: None }; Self::DAYS], dates: vec![(i64::MIN, 0); Self::DAYS] }
     }
 
     pub fn zone(&self) -> &TimeZone {
@@ -195,19 +197,32 @@ impl Calendar {
 
     pub fn local(&mut self, micros: i64) -> Local {
         let wall = micros + self.offset(micros);
-        let (year, month, day) = civil_from_days(wall.div_euclid(DAY));
-        let date_key = i32::try_from(year * 10_000 + month * 100 + day).unwrap_or(0);
+        let date_key = self.date_key_of(wall.div_euclid(DAY));
         Local { date_key, minute: i32::try_from(wall.rem_euclid(DAY) / (60 * SECOND)).unwrap_or(0) }
     }
 
     pub fn date_key(&mut self, micros: i64) -> i32 {
-        self.local(micros).date_key
+        let wall = micros + self.offset(micros);
+        self.date_key_of(wall.div_euclid(DAY))
+    }
+
+    fn date_key_of(&mut self, days: i64) -> i32 {
+        let slot = Self::slot(days);
+        if self.dates[slot].0 != days {
+            let (year, month, day) = civil_from_days(days);
+            self.dates[slot] = (days, i32::try_from(year * 10_000 + month * 100 + day).unwrap_or(0));
+        }
+        self.dates[slot].1
+    }
+
+    fn slot(day: i64) -> usize {
+        usize::try_from(day.rem_euclid(Self::DAYS as i64)).unwrap_or(0)
     }
 
     /// The zone's offset at an instant, in µs.
     fn offset(&mut self, micros: i64) -> i64 {
         let day = micros.div_euclid(DAY);
-        let slot = usize::try_from(day.rem_euclid(Self::DAYS as i64)).unwrap_or(0);
+        let slot = Self::slot(day);
         if self.days[slot].day != day {
             self.days[slot] = UtcDay { day, offset: self.offset_all_day(day) };
         }

@@ -9,7 +9,8 @@ use kassa_model::{Currency, Key, Table, country};
 use crate::event::{Address, Envelope};
 use crate::rows::Row;
 use crate::shape::Shaper;
-use crate::validate::mix;
+use crate::short::same;
+use crate::validate::{look_at, mix};
 
 /// Two members have one key: the lake would add up what does not belong together.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -40,10 +41,13 @@ struct Last {
 
 impl Last {
     fn is(&self, natural: &[&str]) -> bool {
+        if let ([only], 1) = (natural, self.ends.len()) {
+            return same(self.natural.as_bytes(), only.as_bytes());
+        }
         let mut start = 0;
         self.ends.len() == natural.len()
             && self.ends.iter().zip(natural).all(|(end, part)| {
-                let same = &self.natural.as_bytes()[start..*end] == part.as_bytes();
+                let same = same(&self.natural.as_bytes()[start..*end], part.as_bytes());
                 start = *end;
                 same
             })
@@ -63,6 +67,9 @@ impl Last {
 impl Members {
     /// The key of the member of `kind` with this natural key, and whether this is its first sight.
     pub fn meet(&mut self, table: Table, kind: &str, natural: &[&str]) -> Result<(Key, bool), Collision> {
+        if natural.last().is_none_or(|part| part.is_empty()) {
+            return Ok((Key::UNKNOWN, false));
+        }
         let last = &self.last[table as usize];
         if last.is(natural) {
             return Ok((last.key, false));
@@ -152,12 +159,7 @@ const UNCHECKED: u32 = 0;
 fn check(natural: &[&str]) -> u32 {
     let mut state = 0_u64;
     for part in natural {
-        state = mix(state, part.len() as u64);
-        for chunk in part.as_bytes().chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            state = mix(state, u64::from_le_bytes(word));
-        }
+        state = mix(state, look_at(part.as_bytes()).0);
     }
     let hash = (state ^ (state >> 32)).to_le_bytes();
     u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]]).max(UNCHECKED + 1)
@@ -239,8 +241,7 @@ impl Shaper<'_> {
         Ok(key)
     }
 
-    pub(crate) fn city(&mut self, address: &Address<'_>) -> Result<Key, Collision> {
-        let country = self.country(address.country)?;
+    pub(crate) fn city(&mut self, address: &Address<'_>, country: Key) -> Result<Key, Collision> {
         let Some(name) = address.city else { return Ok(Key::UNKNOWN) };
         let natural = [address.country.unwrap_or_default(), address.region.unwrap_or_default(), name];
         let (key, is_new) = self.member(Table::DimCity, "city", &natural)?;
@@ -252,8 +253,8 @@ impl Shaper<'_> {
 
     /// Key of the address and of its country.
     pub(crate) fn address(&mut self, address: &Address<'_>) -> Result<(Key, Key), Collision> {
-        let city = self.city(address)?;
         let country = self.country(address.country)?;
+        let city = self.city(address, country)?;
         let parts = [address.street, address.region, address.country, address.city, address.postcode];
         if parts.iter().flatten().all(|part| part.is_empty()) {
             return Ok((Key::UNKNOWN, country));

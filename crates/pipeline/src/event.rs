@@ -195,7 +195,8 @@ pub struct FxRate {
 #[derive(Debug)]
 pub enum Body<'r> {
     Event(Behaviour<'r>),
-    Order(Order<'r>),
+    /// Larger than all others, which would be moved in its size.
+    Order(Box<Order<'r>>),
     OrderLine(OrderLine<'r>),
     Payment(Payment<'r>),
     Refund(Refund<'r>),
@@ -223,7 +224,7 @@ pub fn validate<'r, 'a>(
     let envelope = envelope(&mut r, layout.contract)?;
     let body = match layout.contract {
         Contract::Event => Body::Event(behaviour(&mut r)?),
-        Contract::Order => Body::Order(order(&mut r, &envelope)?),
+        Contract::Order => Body::Order(Box::new(order(&mut r, &envelope)?)),
         Contract::OrderLine => Body::OrderLine(order_line(&mut r, &envelope)?),
         Contract::Payment => Body::Payment(payment(&mut r)?),
         Contract::Refund => Body::Refund(refund(&mut r, &envelope)?),

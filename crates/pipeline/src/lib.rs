@@ -23,6 +23,7 @@ pub mod ports;
 pub mod rates;
 pub mod rows;
 pub mod shape;
+mod short;
 pub mod stage;
 pub mod validate;
 

@@ -53,9 +53,8 @@ impl Reporting {
     /// gross, discount, tax and shipping at a rate, each rounded once.
     pub fn of(amounts: [Amount; 4], rate: Option<Rate>) -> Self {
         let Some(rate) = rate else { return Self::default() };
-        let [Ok(gross), Ok(discount), Ok(tax), Ok(shipping)] = amounts.map(|amount| amount.at(rate)) else {
-            return Self::default();
-        };
+        let converted = if rate.0 == Rate::ONE { amounts.map(Ok) } else { amounts.map(|amount| amount.at(rate)) };
+        let [Ok(gross), Ok(discount), Ok(tax), Ok(shipping)] = converted else { return Self::default() };
         let Ok(net) = gross.minus(discount) else { return Self::default() };
         Self {
             gross: Some(gross),

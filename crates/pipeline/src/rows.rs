@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{BinaryBuilder, BooleanBuilder, StringBuilder};
+use arrow_array::builder::BinaryBuilder;
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    ArrayRef, Decimal128Array, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
-use arrow_buffer::{NullBuffer, NullBufferBuilder};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer};
 use arrow_schema::{ArrowError, DataType};
 use hashbrown::HashMap;
 use kassa_model::decimal::Decimal;
 use kassa_model::{Contract, Key, Records, Table};
+
+use crate::short::same;
 
 /// Values of a few distinct texts.
 #[derive(Debug, Default)]
@@ -19,27 +22,70 @@ struct Symbols {
     values: Vec<String>,
     index: HashMap<String, i32>,
     keys: Vec<i32>,
-    last: i32,
+    /// The text put last, and its key.
+    last: Option<(String, i32)>,
 }
 
 impl Symbols {
     #[inline]
     fn put(&mut self, text: &str) {
-        let same = usize::try_from(self.last).ok().and_then(|last| self.values.get(last)).is_some_and(|last| last == text);
-        if !same {
-            self.last = self.find(text);
-        }
-        self.keys.push(self.last);
+        let key = match &self.last {
+            Some((last, key)) if same(last.as_bytes(), text.as_bytes()) => *key,
+            _ => self.find(text),
+        };
+        self.keys.push(key);
     }
 
     fn find(&mut self, text: &str) -> i32 {
-        if let Some(key) = self.index.get(text) {
-            return *key;
-        }
-        let key = i32::try_from(self.values.len()).unwrap_or(i32::MAX);
-        self.values.push(text.to_owned());
-        self.index.insert(text.to_owned(), key);
+        let known = self.index.get(text).copied();
+        let key = known.unwrap_or_else(|| {
+            let key = i32::try_from(self.values.len()).unwrap_or(i32::MAX);
+            self.values.push(text.to_owned());
+            self.index.insert(text.to_owned(), key);
+            key
+        });
+        let (last, last_key) = self.last.get_or_insert_default();
+        last.clear();
+        last.push_str(text);
+        *last_key = key;
         key
+    }
+}
+
+/// Texts one behind the other: Arrow's own builder takes three times as long over each.
+#[derive(Debug)]
+struct Texts {
+    bytes: Vec<u8>,
+    /// Where each begins, and where the last ends.
+    offsets: Vec<i32>,
+    nulls: NullBufferBuilder,
+}
+
+impl Texts {
+    fn new(rows: usize) -> Self {
+        let mut offsets = Vec::with_capacity(rows + 1);
+        offsets.push(0);
+        Self { bytes: Vec::new(), offsets, nulls: NullBufferBuilder::new(rows) }
+    }
+
+    #[inline]
+    fn put(&mut self, text: Option<&str>) {
+        match text {
+            Some(text) => {
+                self.bytes.extend_from_slice(text.as_bytes());
+                self.nulls.append_non_null();
+            }
+            None => self.nulls.append_null(),
+        }
+        self.offsets.push(i32::try_from(self.bytes.len()).unwrap_or(i32::MAX));
+    }
+
+    fn finish(mut self) -> Result<StringArray, ArrowError> {
+        if i32::try_from(self.bytes.len()).is_err() {
+            return Err(ArrowError::OffsetOverflowError(self.bytes.len()));
+        }
+        let nulls = self.nulls.finish();
+        StringArray::try_new(OffsetBuffer::new(self.offsets.into()), Buffer::from_vec(self.bytes), nulls)
     }
 }
 
@@ -50,9 +96,9 @@ enum Column {
     I32(Vec<i32>, NullBufferBuilder),
     Micros(Vec<i64>, NullBufferBuilder),
     Decimal(Vec<i128>, NullBufferBuilder, u8, i8),
-    Text(StringBuilder),
+    Text(Texts),
     Bytes(BinaryBuilder),
-    Bool(BooleanBuilder),
+    Bool(Vec<bool>, NullBufferBuilder),
     Symbol(Symbols, NullBufferBuilder),
 }
 
@@ -63,9 +109,9 @@ impl Column {
             DataType::Int32 | DataType::Date32 => Column::I32(Vec::with_capacity(rows), nulls),
             DataType::Timestamp(..) => Column::Micros(Vec::with_capacity(rows), nulls),
             DataType::Decimal128(precision, scale) => Column::Decimal(Vec::with_capacity(rows), nulls, *precision, *scale),
-            DataType::Utf8 => Column::Text(StringBuilder::with_capacity(rows, 0)),
+            DataType::Utf8 => Column::Text(Texts::new(rows)),
             DataType::Binary => Column::Bytes(BinaryBuilder::with_capacity(rows, 0)),
-            DataType::Boolean => Column::Bool(BooleanBuilder::with_capacity(rows)),
+            DataType::Boolean => Column::Bool(Vec::with_capacity(rows), nulls),
             DataType::Dictionary(..) => Column::Symbol(Symbols { keys: Vec::with_capacity(rows), ..Symbols::default() }, nulls),
             _ => Column::I64(Vec::with_capacity(rows), nulls),
         }
@@ -82,9 +128,12 @@ impl Column {
             Column::Decimal(values, nulls, precision, scale) => {
                 Arc::new(Decimal128Array::new(values.into(), taken(nulls)).with_precision_and_scale(precision, scale)?)
             }
-            Column::Text(mut builder) => Arc::new(builder.finish()),
+            Column::Text(texts) => Arc::new(texts.finish()?),
             Column::Bytes(mut builder) => Arc::new(builder.finish()),
-            Column::Bool(mut builder) => Arc::new(builder.finish()),
+            Column::Bool(values, nulls) => {
+                let bits = BooleanBuffer::collect_bool(values.len(), |row| values[row]);
+                Arc::new(BooleanArray::new(bits, taken(nulls)))
+            }
             Column::Symbol(symbols, nulls) => {
                 let keys = Int32Array::new(symbols.keys.into(), taken(nulls));
                 let values = if symbols.values.is_empty() { vec![String::new()] } else { symbols.values };
@@ -249,7 +298,7 @@ impl Row<'_> {
     #[inline(always)]
     pub fn text<'t>(mut self, value: impl Into<Option<&'t str>>) -> Self {
         match self.column() {
-            Some(Column::Text(builder)) => builder.append_option(value.into()),
+            Some(Column::Text(texts)) => texts.put(value.into()),
             Some(Column::Symbol(symbols, nulls)) => match value.into() {
                 Some(text) => {
                     symbols.put(text);
@@ -276,7 +325,11 @@ impl Row<'_> {
     #[inline(always)]
     pub fn bool(mut self, value: impl Into<Option<bool>>) -> Self {
         match self.column() {
-            Some(Column::Bool(builder)) => builder.append_option(value.into()),
+            Some(Column::Bool(values, nulls)) => {
+                let value = value.into();
+                values.push(value.unwrap_or_default());
+                nulls.append(value.is_some());
+            }
             other => misplaced("boolean", other.as_deref()),
         }
         self

@@ -353,20 +353,25 @@ impl Run<'_> {
         payloads: &[Payload<'_>],
     ) -> Result<(), StageError> {
         let mut keys = Vec::with_capacity(2 * BLOCK);
-        let mut checked = Vec::with_capacity(BLOCK);
+        let (mut indexes, mut checked) = (Vec::with_capacity(BLOCK), Vec::with_capacity(BLOCK));
         for ((index, read), payload) in read.drain(..).zip(payloads) {
-            checked.push((index, read.and_then(|()| keyed(self.stream, payload, self.zone))));
-            if let Some((_, Ok(checked))) = checked.last() {
+            indexes.push(index);
+            // Events are large, and each time that one is handed on it is copied: from here it goes to its place at once.
+            checked.push(match read {
+                Ok(()) => keyed(self.stream, payload, self.zone),
+                Err(letter) => Err(letter),
+            });
+            if let Some(Ok(checked)) = checked.last() {
                 keys.extend_from_slice(checked.keys.held());
             }
         }
         self.index.warm(&keys, self.class());
-        let valid = checked.iter().filter_map(|(_, checked)| checked.as_ref().ok());
+        let valid = checked.iter().filter_map(|checked| checked.as_ref().ok());
         self.memory.members.warm(Table::DimCustomer, valid.map(|checked| checked.event.envelope.customer));
-        for (index, checked) in &mut checked {
+        for (index, checked) in indexes.into_iter().zip(&mut checked) {
             match checked {
-                Ok(checked) => self.settle(*index, checked)?,
-                Err(letter) => self.reject(*index, letter),
+                Ok(checked) => self.settle(index, checked)?,
+                Err(letter) => self.reject(index, letter),
             }
         }
         Ok(())
@@ -512,22 +517,22 @@ struct Checked<'r> {
 
 /// A payload that its contract allows, with the keys that a verdict alone needs not.
 fn keyed<'r>(stream: &'r Stream, payload: &'r Payload<'_>, zone: &'r jiff::tz::TimeZone) -> Result<Checked<'r>, DeadLetter> {
-    let (event, lines) = checked(stream, payload, zone)?;
+    let mut event = event::validate(&stream.layout, payload, zone)?;
+    let lines = lines_of(&mut event, zone)?;
     let event_id = event.envelope.event_id.map_or_else(|| Cow::Owned(stand_in(&event)), Cow::Borrowed);
     let keys = Keys::of(stream.contract, &event, &event_id);
     Ok(Checked { event, event_id, keys, lines, is_insert: payload.is_insert })
 }
 
 /// Holds a payload and its nested lines against the contract.
-fn checked<'r>(
-    stream: &'r Stream,
-    payload: &'r Payload<'_>,
-    zone: &'r jiff::tz::TimeZone,
-) -> Result<(Event<'r>, Lines), DeadLetter> {
+fn allowed(stream: &Stream, payload: &Payload<'_>, zone: &jiff::tz::TimeZone) -> Result<(), DeadLetter> {
     let mut event = event::validate(&stream.layout, payload, zone)?;
-    let lines = nested_lines(&mut event, zone)?;
-    let lines = Lines::new(&event, lines);
-    Ok((event, lines))
+    lines_of(&mut event, zone).map(|_| ())
+}
+
+fn lines_of(event: &mut Event<'_>, zone: &jiff::tz::TimeZone) -> Result<Lines, DeadLetter> {
+    let lines = nested_lines(event, zone)?;
+    Ok(Lines::new(event, lines))
 }
 
 enum Decision {

@@ -7,6 +7,7 @@ use kassa_model::{Amount, Currency, DeadLetter, Quantity, Rate, Reason, country,
 
 use crate::canonical;
 use crate::decode::{Layout, Payload, Value, shorten};
+use crate::short;
 
 /// Reads one payload's fields in the order of its layout. Every read moves on by one slot.
 #[derive(Debug)]
@@ -294,15 +295,14 @@ fn check_text(text: &str, limit: usize) -> Result<u64, (Reason, String)> {
 }
 
 /// A text's hash, and whether any of its bytes is below 0x20 or is 0x7F: eight at a time, the last eight perhaps twice.
-fn look_at(text: &[u8]) -> (u64, bool) {
+#[inline]
+pub(crate) fn look_at(text: &[u8]) -> (u64, bool) {
     let mut look = Look { hash: u64::try_from(text.len()).unwrap_or(0), marks: 0 };
     if let Some(last) = text.last_chunk::<8>() {
-        text.as_chunks::<8>().0.iter().for_each(|word| look.at(*word));
-        look.at(*last);
+        text.as_chunks::<8>().0.iter().for_each(|word| look.at(u64::from_le_bytes(*word)));
+        look.at(u64::from_le_bytes(*last));
     } else {
-        let mut word = [b' '; 8];
-        word[..text.len()].copy_from_slice(text);
-        look.at(word);
+        look.at(short::word(text));
     }
     (look.hash, look.marks & HIGHS != 0)
 }
@@ -317,10 +317,9 @@ const HIGHS: u64 = ONES << 7;
 
 impl Look {
     #[inline(always)]
-    fn at(&mut self, word: [u8; 8]) {
-        let word = u64::from_le_bytes(word);
-        let delete = word ^ (0x7F * ONES);
-        self.marks |= (word.wrapping_sub(0x20 * ONES) & !word) | (delete.wrapping_sub(ONES) & !delete);
+    fn at(&mut self, word: u64) {
+        let delete = (word ^ (0x7F * ONES)).wrapping_sub(ONES);
+        self.marks |= (word.wrapping_sub(0x20 * ONES) | delete) & !word;
         let mixed = (self.hash ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         self.hash = mixed ^ (mixed >> 32);
     }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use serde_json::value::RawValue;
 
 use super::{Fields, Value};
+use crate::short::same;
 
 /// The fields of the JSON object that `text` is; `None` leaves them half read.
 pub(super) fn read<'a>(text: &'a str, fields: &mut Fields<'_, 'a>, leads: &mut Leads) -> Option<()> {
@@ -78,18 +79,20 @@ impl<'a> Cursor<'a> {
     }
 
     fn is_at(&self, lead: &Lead) -> bool {
-        !lead.bytes.is_empty() && self.text.as_bytes()[self.at..].starts_with(&lead.bytes)
+        !lead.bytes.is_empty()
+            && self.text.as_bytes()[self.at..].get(..lead.bytes.len()).is_some_and(|next| same(next, &lead.bytes))
     }
 
     /// The field of a lead that stands here; its place.
     #[inline]
     fn expected(&mut self, lead: &Lead, fields: &mut Fields<'_, 'a>) -> Option<usize> {
-        let name = self.at + lead.name.start..self.at + lead.name.end;
+        let before = self.at;
         self.at += lead.bytes.len();
-        self.put(lead.slot, name, fields)
+        self.put(lead.slot, before + lead.name.start..before + lead.name.end, fields)
     }
 
     /// A field that no lead tells; its place.
+    #[cold]
     fn field(&mut self, last: usize, fields: &mut Fields<'_, 'a>, leads: &mut Leads) -> Option<usize> {
         let before = self.at;
         self.pass(if last == START { b'{' } else { b',' })?;
@@ -122,6 +125,7 @@ impl<'a> Cursor<'a> {
         Some(place(slot))
     }
 
+    #[inline(always)]
     fn value(&mut self) -> Option<Value<'a>> {
         match self.peek()? {
             b'"' => self.text().map(|text| Value::Text(text.into())),
@@ -141,26 +145,11 @@ impl<'a> Cursor<'a> {
 
     /// A text without escapes.
     fn text(&mut self) -> Option<&'a str> {
-        let bytes = self.text.as_bytes();
-        if self.peek() != Some(b'"') {
-            return None;
-        }
-        let (start, mut end) = (self.at + 1, self.at + 1);
-        while let Some(word) = bytes.get(end..)?.first_chunk::<8>() {
-            let marks = marks(u64::from_le_bytes(*word));
-            if marks != 0 {
-                return self.until(start, end + marks.trailing_zeros() as usize / 8);
-            }
-            end += 8;
-        }
-        let last = bytes[end..].iter().position(|byte| matches!(byte, b'"' | b'\\' | ..0x20))?;
-        self.until(start, end + last)
-    }
-
-    /// The text up to what ends it, if that is a quote.
-    fn until(&mut self, start: usize, end: usize) -> Option<&'a str> {
+        let [b'"', rest @ ..] = self.text.as_bytes().get(self.at..)? else { return None };
+        let (start, length) = (self.at + 1, length(rest)?);
+        let end = start + length;
         self.at = end + 1;
-        self.text.get(start..end).filter(|_| self.text.as_bytes()[end] == b'"')
+        if rest.get(length) == Some(&b'"') { self.text.get(start..end) } else { None }
     }
 
     fn number(&mut self) -> Option<&'a str> {
@@ -199,12 +188,26 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// The bytes before the first that ends a text, is a backslash or a control character.
+#[inline]
+fn length(bytes: &[u8]) -> Option<usize> {
+    let (words, last) = bytes.as_chunks::<8>();
+    let mut length = 0;
+    for word in words {
+        let marks = marks(u64::from_le_bytes(*word));
+        if marks != 0 {
+            return Some(length + marks.trailing_zeros() as usize / 8);
+        }
+        length += 8;
+    }
+    last.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..0x20)).map(|at| length + at)
+}
+
 /// The high bit of the first byte of eight that ends a text, is a backslash or a control character; of those above it perhaps more.
 fn marks(word: u64) -> u64 {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    let equal = |byte: u8| {
-        let differing = word ^ (u64::from(byte) * ONES);
-        differing.wrapping_sub(ONES) & !differing
-    };
-    (equal(b'"') | equal(b'\\') | (word.wrapping_sub(0x20 * ONES) & !word)) & (ONES << 7)
+    // With their second bit turned, quotes and control characters are the bytes below 0x21.
+    let ends = (word ^ (0x02 * ONES)).wrapping_sub(0x21 * ONES);
+    let backslashes = (word ^ (u64::from(b'\\') * ONES)).wrapping_sub(ONES);
+    (ends | backslashes) & !word & (ONES << 7)
 }

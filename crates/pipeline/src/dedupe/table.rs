@@ -1,14 +1,17 @@
 //! The newest keys, in memory: open addressing in 256 shards by the key's high bits.
 //!
 //! Slots come in groups of 8 with a byte of tag each, so that a new key is known as new from the tags alone: they are a
-//! twenty-fifth of the table, and stay in the cache where the table does not. Each shard grows on its own and by a quarter, so
-//! that growing never doubles the memory nor stalls for long, and the table stays 70 to 90 % full: 28 to 35 bytes a key.
+//! twenty-fifth of the table, and stay in the cache where the table does not. Each shard grows on its own: by half while all are
+//! small, later by a quarter, so that growing never doubles the memory nor stalls for long, and a large table stays 70 to 90 % full:
+//! 28 to 35 bytes a key.
 
 use super::entry::{Entry, Words};
 
 const SHARD_BITS: u32 = 8;
 const SHARDS: usize = 1 << SHARD_BITS;
 const GROUP: usize = 8;
+/// Groups below which a shard is small: all shards as large are 25 MiB.
+const SMALL: usize = 512;
 const GROUP_BYTES: usize = GROUP * (size_of::<Words>() + 1);
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
@@ -169,7 +172,8 @@ impl Shard {
 
     #[cold]
     fn grow(&mut self) {
-        let groups = self.tags.len() + self.tags.len() / 4 + 1;
+        let held = self.tags.len();
+        let groups = held + if held < SMALL { held / 2 } else { held / 4 } + 1;
         let wider = Self { tags: vec![0; groups], slots: vec![[0; 3]; groups * GROUP], used: 0, limit: groups * GROUP * 9 / 10 };
         let old = std::mem::replace(self, wider);
         old.slots.into_iter().filter(is_used).for_each(|words| self.put(words));

@@ -139,7 +139,8 @@ impl Shaper<'_> {
         let promotion = self.promotion(cells.promotion)?;
         self.currency(Some(cells.currency))?;
         let order_key = Key::of("order", &[envelope.store_id, place.order_id]);
-        let (order_day, moved_day) = (self.memory.calendar.date_key(place.placed_at), self.memory.calendar.date_key(envelope.occurred_at));
+        let moved_day = self.memory.calendar.date_key(envelope.occurred_at);
+        let order_day = if place.placed_at == envelope.occurred_at { moved_day } else { self.memory.calendar.date_key(place.placed_at) };
         let [gross, discount, tax, shipping] = cells.amounts;
         let reporting = Reporting::of(cells.amounts, self.memory.rates.rate(cells.currency, moved_day, self.lineage.ingested_at));
         let is_future = self.is_future();

@@ -13,7 +13,8 @@ impl Shaper<'_> {
         // Noted so that later facts write no placeholder for it.
         let key = envelope.customer;
         self.memory.members.is_new(Table::DimCustomer, key, &[envelope.store_id, envelope.customer_id])?;
-        let home = self.city(&customer.address)?;
+        let country = self.country(customer.address.country)?;
+        let home = self.city(&customer.address, country)?;
         self.fact(Table::DimCustomer, 0, |row, at| {
             row.key(key).text(envelope.customer_id).text(customer.segment).text(customer.consent).key(home).i64(at).bool(false).text(event.extra)
         });

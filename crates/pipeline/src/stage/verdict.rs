@@ -3,7 +3,7 @@
 use arrow_array::RecordBatch;
 use kassa_model::{DeadLetter, Reason, Records};
 
-use super::{Format, Stage, StageError, Stream, checked, within_limit};
+use super::{Format, Stage, StageError, Stream, allowed, within_limit};
 use crate::columns::Plan;
 use crate::csv::{Dialect, Fields};
 use crate::debezium::{Change, Rules};
@@ -32,7 +32,7 @@ impl Stage {
     }
 
     fn payload_verdict(&self, stream: &Stream, payload: &Payload<'_>) -> Result<(), DeadLetter> {
-        checked(stream, payload, self.memory.calendar.zone()).map(|_| ())
+        allowed(stream, payload, self.memory.calendar.zone())
     }
 
     fn json_verdict(&self, stream: &Stream, value: &[u8]) -> Told {
