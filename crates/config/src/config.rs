@@ -111,7 +111,7 @@ pub struct Lookup {
 #[derive(Debug, Clone)]
 pub enum Source {
     Log,
-    Kafka(Kafka),
+    Kafka(Box<Kafka>),
 }
 
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ pub(crate) fn source(reader: &mut Reader) -> (Source, String) {
         mechanism: reader.text("source.mechanism").unwrap_or_default(),
     };
     match url {
-        Some(SourceUrl::Kafka(brokers)) => (Source::Kafka(kafka(reader, brokers, given)), "log".to_owned()),
+        Some(SourceUrl::Kafka(brokers)) => (Source::Kafka(Box::new(kafka(reader, brokers, given))), "log".to_owned()),
         Some(SourceUrl::Log(folder)) => {
             has_no_effect(
                 reader,

@@ -14,6 +14,7 @@ pub use self::log::{LogFeed, LogMarks, open_log, partition};
 
 /// What a feed has to say next.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is moved once a batch")]
 pub enum Next {
     /// Records of one partition, and the position that they were read from.
     Records(Records, i64),

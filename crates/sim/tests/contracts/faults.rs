@@ -128,7 +128,7 @@ fn table(store: &S3) -> DeltaTable {
 
 pub(crate) fn row(offset: i64) -> NewFile {
     let mut rows = Rows::new(Table::Spans);
-    drop(rows.row().text(TOPIC).i64(0).i64(offset).i64(offset + 1).i64(1).i64(1).i64(0).i64(0).i64(0).i64(0));
+    let _row = rows.row().text(TOPIC).i64(0).i64(offset).i64(offset + 1).i64(1).i64(1).i64(0).i64(0).i64(0).i64(0);
     let rows = rows.finish().unwrap();
     let properties = encode::properties(&Table::Spans.schema(), encode::ZSTD_LEVEL);
     NewFile { bytes: encode::parquet(&[rows], &properties).unwrap(), rows: 1, partition_values: Default::default() }
