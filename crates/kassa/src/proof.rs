@@ -1,9 +1,11 @@
-//! The proof of a configuration's lake and log, for `kassa prove` and for a running pipeline.
+//! The proof of a configuration's lake, log and warehouse, for `kassa prove` and for a running pipeline.
+
+mod warehouse;
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use kassa_config::Config;
+use kassa_config::{Config, Source};
 use kassa_lake::prove::{self, CollectorLog, Finding, Kind, LogState, Proof, Subject};
 use kassa_model::{Partition, Records};
 use kassa_source::log::{self, LogReader, Problem, ProblemKind};
@@ -51,8 +53,16 @@ fn finding(problem: &Problem) -> Option<Finding> {
 pub fn proof(config: &Config, at_work: bool) -> anyhow::Result<Proof> {
     let lake = Lake::of(config)?;
     let mut stage = lake.bare_stage(config, None)?;
-    let subject = Subject { store: lake.store.as_ref(), shop: &config.shop, contracts: &lake.contracts, at_work };
-    Ok(prove::prove(subject, &mut LogOf(config.data_dir.clone()), &mut stage)?)
+    let is_sparse = matches!(config.source, Source::Kafka(_));
+    let subject = Subject { store: lake.store.as_ref(), shop: &config.shop, contracts: &lake.contracts, at_work, is_sparse };
+    let mut proof = prove::prove(subject, &mut LogOf(config.data_dir.clone()), &mut stage)?;
+    if let Some(target) = &lake.warehouse {
+        let (found, rows) = warehouse::findings(lake.store.as_ref(), target, at_work)?;
+        proof.ok &= found.is_empty();
+        proof.findings.extend(found);
+        proof.rows += rows;
+    }
+    Ok(proof)
 }
 
 /// Whether another kassa writes below this folder now.

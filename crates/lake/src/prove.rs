@@ -38,6 +38,11 @@ use serde::Serialize;
 
 pub use finding::{Finding, Kind};
 
+/// A hash for each row over all its columns, equal in every sink that holds the row.
+pub fn row_hashes(rows: &RecordBatch) -> Result<Vec<u128>, LogError> {
+    hash::rows(rows, &[])
+}
+
 use crate::delta::{Add, LogError, Snapshot};
 use crate::lease::Lease;
 use crate::read;
@@ -91,6 +96,8 @@ pub struct Subject<'p> {
     pub contracts: &'p HashMap<Arc<str>, Contract>,
     /// Whether a pipeline may be writing: then a sink may lag behind another.
     pub at_work: bool,
+    /// Whether the source is Kafka, which leaves out offsets.
+    pub is_sparse: bool,
 }
 
 /// Proves the lake at the positions that its spans account for; rows of a commit under way are passed over. `stage` is one

@@ -78,6 +78,15 @@ impl Kafka {
         Ok(())
     }
 
+    /// Makes a topic with Kafka's own tool, for those who have no client at hand. One that is there stays as it is.
+    pub fn create_topic(&self, name: &str, partitions: u32) -> Result<(), StackError> {
+        let mut command = Command::new("java");
+        command.args(["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"]).arg(classes()?);
+        command.args(["org.apache.kafka.tools.TopicCommand", "--bootstrap-server"]).arg(self.plaintext());
+        command.args(["--create", "--if-not-exists", "--topic", name, "--partitions"]).arg(partitions.to_string());
+        run("Kafka's topic tool", command)
+    }
+
     /// SIGKILL: nothing is flushed, nobody is told.
     pub fn kill(&mut self) {
         self.process = None;
@@ -150,10 +159,15 @@ fn format_storage(options: &KafkaOptions, folder: &ServerFolder) -> Result<(), S
             command.arg("--add-scram").arg(format!("{mechanism}=[name={user},password={password}]"));
         }
     }
-    let output = command.output().map_err(|source| StackError::Spawn { what: KAFKA, source })?;
+    run("Kafka's storage tool", command)
+}
+
+/// Runs one of Kafka's tools to its end.
+fn run(what: &'static str, mut command: Command) -> Result<(), StackError> {
+    let output = command.output().map_err(|source| StackError::Spawn { what, source })?;
     if output.status.success() {
         return Ok(());
     }
     let log = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    Err(StackError::Ended { what: "Kafka's storage tool", status: output.status.to_string(), log })
+    Err(StackError::Ended { what, status: output.status.to_string(), log })
 }

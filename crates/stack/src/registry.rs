@@ -31,7 +31,7 @@ impl Registry {
         if !jar.is_file() {
             return Err(StackError::Missing { what: "Apicurio Registry 3.0.9", path: jar });
         }
-        let storage = format!("jdbc:h2:file:{}", self.folder.join("schemas").display());
+        let storage = format!("jdbc:h2:file:{};WRITE_DELAY=0", self.folder.join("schemas").display());
         let mut process = Process::spawn(REGISTRY, "java", &self.folder.join("registry.log"), |command| {
             command.env("QUARKUS_HTTP_HOST", "127.0.0.1").env("QUARKUS_HTTP_PORT", self.port.to_string());
             command.env("APICURIO_DATASOURCE_URL", storage);

@@ -48,6 +48,8 @@ pub struct KafkaFeed {
     waiting: VecDeque<Turn>,
     /// The facts that wait, until when, and for which ends of reference data.
     held_back: Option<(Vec<Partition>, Instant, BTreeMap<Partition, i64>)>,
+    /// Begun where the log began, as no sink knew them: what comes first is accounted for from 0.
+    fresh: HashSet<Partition>,
     /// How far this process has read.
     given: Positions,
     full_since: Option<Instant>,
@@ -79,6 +81,7 @@ impl KafkaFeed {
             revoked: Vec::new(),
             waiting: VecDeque::new(),
             held_back: None,
+            fresh: HashSet::new(),
             given: Positions::default(),
             full_since: None,
             is_paused: false,
@@ -143,6 +146,7 @@ impl KafkaFeed {
     fn begin_assigned(&mut self, reached: &Reached) -> anyhow::Result<()> {
         let assigned = std::mem::take(&mut self.assigned);
         let starts = assigned.iter().map(|partition| self.start(partition, reached)).collect::<anyhow::Result<Vec<_>>>()?;
+        self.fresh.extend(starts.iter().filter(|start| start.next.is_none()).map(|start| start.partition.clone()));
         self.begin_at(&starts)?;
         for start in &starts {
             if start.topic_id.is_none() {
@@ -206,6 +210,7 @@ impl KafkaFeed {
         match turn {
             Turn::Records { records, from } => {
                 self.given.set(records.partition.clone(), records.next);
+                let from = if self.fresh.remove(&records.partition) { 0 } else { from };
                 Ok(Next::Records(records, from))
             }
             Turn::Assigned(partitions) => {
@@ -220,6 +225,7 @@ impl KafkaFeed {
             Turn::Gap(gap) => {
                 let (topic, number) = (gap.partition.topic.as_ref(), gap.partition.number);
                 tracing::error!(topic, number, from = gap.from, to = gap.to, cause = ?gap.cause, "Kafka lost records before they were read");
+                self.fresh.remove(&gap.partition);
                 Ok(Next::Lost(Batch::lost(gap.partition, gap.from..gap.to)))
             }
             Turn::Reset(reset) => {
@@ -302,6 +308,7 @@ impl Feed for KafkaFeed {
     fn reset(&mut self) -> anyhow::Result<()> {
         self.source = connected(&self.options, &self.clock)?;
         (self.assigned, self.revoked, self.held_back, self.is_paused) = (Vec::new(), Vec::new(), None, false);
+        self.fresh.clear();
         self.waiting.clear();
         self.join()
     }

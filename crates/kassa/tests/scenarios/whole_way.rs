@@ -1,6 +1,9 @@
 //! Real Kafka in, lake and PostgreSQL out.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use kassa_kafka::{Admin, Connection};
 use kassa_stack::postgres::Postgres;
@@ -35,11 +38,28 @@ impl Between {
         Self { kafka, postgres, shop }
     }
 
+    /// Whether the stores could be asked at the same positions; their answers are then equal.
+    fn agree(&self, at: &Path) -> bool {
+        let file = at.to_str().expect("UTF-8");
+        let lake = self.rows("net_sales", "day", "lake", None);
+        std::fs::write(at, lake.to_string()).expect("written");
+        let output =
+            self.shop.run(&["figures", "net_sales", "--by", "day", "--from", "warehouse", "--at", file, "--format", "json"]);
+        if !output.status.success() {
+            // It has not come so far yet.
+            assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+            return false;
+        }
+        let warehouse: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!((&lake["rows"], &lake["positions"]), (&warehouse["rows"], &warehouse["positions"]));
+        true
+    }
+
     /// Sends the synthetic shop's records; their truth.
-    fn simulate(&self, records: &str) -> Value {
+    fn simulate(&self, records: &str, seed: &str) -> Value {
         let url = format!("kafka://{}", self.kafka.plaintext());
         let output = Command::new(KASSA)
-            .args(["simulate", "--records", records, "--to", &url])
+            .args(["simulate", "--records", records, "--seed", seed, "--to", &url])
             .stderr(Stdio::inherit())
             .output()
             .expect("started");
@@ -53,37 +73,105 @@ impl Between {
         args.extend(at.iter().flat_map(|file| ["--at", *file]));
         self.shop.json(&args)
     }
+
+    /// Both stores against the truths of all that was sent: sums of what each simulation said.
+    fn equals(&self, truths: &[Value]) {
+        for figure in ["net_sales", "gross_sales", "units"] {
+            let said = truths.iter().map(|truth| millionths(truth["figures"][figure].as_str().expect("a figure"))).sum::<i128>();
+            for store in ["lake", "warehouse"] {
+                let answer = self.rows(figure, "total", store, None);
+                assert_eq!(millionths(answer["rows"][0]["value"].as_str().expect("a value")), said, "{figure} from the {store}");
+            }
+        }
+        self.shop.ok(&["prove"]);
+    }
 }
 
-fn plain(text: &str) -> &str {
-    text.trim_end_matches('0').trim_end_matches('.')
+/// A decimal's 10⁻⁶.
+fn millionths(text: &str) -> i128 {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = format!("{}{fraction:0<6}", whole.trim_start_matches('-'));
+    let value: i128 = digits.parse().expect("a decimal");
+    if text.starts_with('-') { -value } else { value }
 }
 
 #[test]
 fn what_kafka_has_is_the_same_in_the_lake_and_in_postgresql() {
     let between = Between::start();
-    let truth = between.simulate("60000");
+    let truth = between.simulate("60000", "1");
     between.shop.ok(&["run", "--until-caught-up"]);
-    for (figure, said) in truth["figures"].as_object().expect("figures").iter().filter(|(name, _)| is_total(name)) {
-        for store in ["lake", "warehouse"] {
-            let answer = between.rows(figure, "total", store, None);
-            let value = answer["rows"][0]["value"].as_str().expect("a value").to_owned();
-            assert_eq!(plain(&value), plain(said.as_str().unwrap_or(&said.to_string())), "{figure} from the {store}");
-        }
-    }
-    let (by_day, from_postgres) =
-        (between.rows("net_sales", "day", "lake", None), between.rows("net_sales", "day", "warehouse", None));
-    assert_eq!((&by_day["rows"], &by_day["positions"]), (&from_postgres["rows"], &from_postgres["positions"]));
+    between.equals(std::slice::from_ref(&truth));
+    let orders = between.rows("orders", "total", "warehouse", None);
+    assert_eq!(orders["rows"][0]["value"].as_str().map(str::to_owned), Some(truth["figures"]["orders"].to_string()));
+    let days = between.rows("net_sales", "day", "lake", None);
+    let from_postgres = between.rows("net_sales", "day", "warehouse", None);
+    assert_eq!((&days["rows"], &days["positions"]), (&from_postgres["rows"], &from_postgres["positions"]));
     let counted = between.postgres.sql("kassa", "SELECT count(*) FROM dwh.fact_sales").expect("rows");
     let rows = between.shop.json(&["sql", "SELECT count(*) AS n FROM fact_sales"]);
     assert_eq!(rows[0]["n"].as_str(), Some(counted.trim()));
-    between.shop.ok(&["prove"]);
     // A second run reads nothing anew.
     between.shop.ok(&["run", "--until-caught-up"]);
-    assert_eq!(by_day["rows"], between.rows("net_sales", "day", "warehouse", None)["rows"]);
+    assert_eq!(days["rows"], between.rows("net_sales", "day", "warehouse", None)["rows"]);
+    // A row that is changed in PostgreSQL is found.
+    between
+        .postgres
+        .sql(
+            "kassa",
+            "UPDATE dwh.fact_sales SET quantity = quantity + 1 WHERE order_id = (SELECT min(order_id) FROM dwh.fact_sales)",
+        )
+        .expect("changed");
+    let proof = between.shop.run(&["prove", "--format", "json"]);
+    let found: Value = serde_json::from_slice(&proof.stdout).expect("JSON");
+    assert_eq!(proof.status.code(), Some(1));
+    let names = found["findings"].as_array().expect("findings").iter();
+    assert!(
+        names.clone().any(|one| one["sink"] == "warehouse" && one["table"] == "fact_sales" && one["kind"] == "altered"),
+        "{found}"
+    );
 }
 
-/// The truth's figures that are asked for by these names.
-fn is_total(name: &str) -> bool {
-    ["net_sales", "gross_sales", "orders", "units"].contains(&name)
+#[test]
+fn two_stores_agree_at_the_same_positions_while_a_run_is_under_way() {
+    let between = Between::start();
+    let server = between.shop.serve();
+    let at = between.shop.dir.path().join("positions.json");
+    let mut compared = 0;
+    let truths: Vec<Value> = (1..=4)
+        .map(|seed| {
+            let truth = between.simulate("15000", &seed.to_string());
+            for _ in 0..3 {
+                compared += usize::from(between.agree(&at));
+            }
+            truth
+        })
+        .collect();
+    assert!(compared >= 6, "{compared} of 12 comparisons were at positions that both had reached");
+    server.until_everywhere();
+    server.stop();
+    between.equals(&truths);
+}
+
+#[test]
+fn what_is_killed_or_cut_off_goes_on_where_its_sinks_are() {
+    let mut between = Between::start();
+    let mut truths = Vec::new();
+    for (seed, after) in [(1, 400), (2, 1_100), (3, 2_300)] {
+        let server = between.shop.serve();
+        truths.push(between.simulate("15000", &seed.to_string()));
+        thread::sleep(Duration::from_millis(after));
+        server.kill();
+    }
+    // PostgreSQL goes and comes back while the others go on; so does the broker.
+    let server = between.shop.serve();
+    between.postgres.stop().expect("stopped");
+    truths.push(between.simulate("15000", "4"));
+    server.until_ready(|ready| !ready && server.said_of_ready().contains("warehouse"));
+    between.postgres.resume().expect("resumed");
+    between.kafka.kill();
+    between.kafka.restart().expect("restarted");
+    truths.push(between.simulate("15000", "5"));
+    server.until_everywhere();
+    server.until_ready(|ready| ready);
+    server.stop();
+    between.equals(&truths);
 }

@@ -115,15 +115,25 @@ impl Prover<'_> {
     fn is_archived(&mut self, number: u32) {
         let part = &self.parts[number];
         let end = if self.subject.at_work { part.cut } else { part.accounted };
-        let mut missing = Vec::new();
+        let (mut missing, mut fewer) = (Vec::new(), Vec::new());
+        let is_sparse = self.is_sparse(&part.partition);
         for span in part.spans.iter().filter(|span| span.gap == 0) {
             let (from, to) = (at(span.from), at(span.to.min(end)));
-            if from < to && part.archived.range_cardinality(from..to) != to - from {
+            if is_sparse {
+                let held = i64::try_from(part.archived.range_cardinality(from..at(span.to))).unwrap_or(0);
+                if span.to <= end && held != span.counts.read {
+                    let detail = format!("of {} records that were read {held} are in the archive", span.counts.read);
+                    fewer.push((span.from..span.to, detail));
+                }
+            } else if from < to && part.archived.range_cardinality(from..to) != to - from {
                 missing.extend((from..to).filter(|offset| !part.archived.contains(*offset)));
             }
         }
         let last = part.archived.max().map_or(0, |last| i64::try_from(last).unwrap_or(0) + 1);
         let (partition, position, accounted) = (part.partition.clone(), part.archived_to, part.accounted);
+        for (offsets, detail) in fewer {
+            self.findings.push(Site::Archive.at(Kind::Missing, &partition, offsets, detail));
+        }
         for offset in missing {
             let offset = i64::try_from(offset).unwrap_or(i64::MAX);
             self.findings.mark(Kind::Missing, Site::Archive, number, offset, "accounted for, but not in the archive");

@@ -37,7 +37,7 @@ async fn readiness_says_in_words_what_holds_things_up() {
 #[tokio::test]
 async fn the_pipelines_offsets_are_texts_and_what_is_not_known_is_null() {
     let reply = house().get("/api/v1/pipeline").await.json();
-    let partition = json!({"topic": "orders", "partition": "0", "log_start": "0", "log_end": "9007199254740993", "archive": null, "lake": "7", "live": null});
+    let partition = json!({"topic": "orders", "partition": "0", "log_start": "0", "log_end": "9007199254740993", "archive": null, "lake": "7", "warehouse": null, "live": null});
     assert_eq!(reply["partitions"], json!([partition]));
     let sink = json!({"name": "lake", "state": "behind", "behind_records": 5, "behind_ms": null, "committed_at": "1970-01-01T00:00:00Z"});
     assert_eq!(reply["sinks"], json!([sink]));

@@ -61,7 +61,9 @@ fn payment() -> impl Strategy<Value = (Table, String)> {
 
 fn dimension() -> impl Strategy<Value = (Table, String)> {
     let placeholder = choice(&["", "placeholder=1"]);
-    (1_i64..3, 1_i64..3, time(), placeholder, 0_i64..5).prop_map(|(product, category, at, placeholder, offset)| {
+    (1_i64..3, time(), placeholder, 0_i64..5).prop_map(|(product, at, placeholder, offset)| {
+        // One place in the source holds one version of a product.
+        let category = offset % 2 + 1;
         let row = format!("product={product} product_id=p{product} name=n{offset} category={category} at={at} source_offset={offset} {placeholder}");
         (Table::DimProduct, row)
     })

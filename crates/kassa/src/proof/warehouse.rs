@@ -1,0 +1,122 @@
+//! The warehouse's part of the proof: its own recount, and row by row against the lake at the positions that both have reached.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::Int64Type;
+use kassa_lake::prove::{Finding, Kind, row_hashes};
+use kassa_lake::{LogError, Store, figures};
+use kassa_model::{Partition, Positions, Table};
+use kassa_warehouse::read::Reader;
+use kassa_warehouse::{Target, WarehouseError, prove};
+
+/// The tables whose rows are compared. Members may have been seen first by another record in one sink than in the other.
+const COMPARED: [Table; 6] =
+    [Table::FactSales, Table::FactOrder, Table::FactPayment, Table::FactEvent, Table::FactInventory, Table::FactFxRate];
+
+/// Rows of a partition in a table: how many, and the sum of their hashes.
+type Sums = BTreeMap<Partition, (i64, u128)>;
+
+/// What is wrong with the warehouse, and how many rows were recounted. `at_work`: it may lag behind the lake.
+pub fn findings(store: &dyn Store, target: &Target, at_work: bool) -> anyhow::Result<(Vec<Finding>, i64)> {
+    let recounted = prove::prove(target).context("could not prove the warehouse")?;
+    let mut found: Vec<Finding> = recounted.findings.iter().map(of_warehouse).collect();
+    let mut reader = Reader::open(target)?;
+    let mut snapshot = reader.snapshot()?;
+    let (lake, held) = (figures::accounted(store)?, snapshot.positions().clone());
+    if !at_work {
+        found.extend(apart(&lake, &held));
+    }
+    // What retention dropped cannot be compared any more.
+    let is_whole = |partition: &Partition| recounted.accounts.get(partition).is_none_or(|account| !account.is_dropped);
+    let cut: Positions =
+        lake.iter().filter(|(partition, _)| is_whole(partition)).map(|(p, next)| (p.clone(), next.min(held.next(p)))).collect();
+    for table in COMPARED {
+        let (mut ours, mut theirs) = (Sums::new(), Sums::new());
+        figures::rows_before(store, table, &cut, &mut |rows| add(&mut ours, &rows))?;
+        snapshot.each(table, &[], &mut |rows| {
+            let before = figures::are_before(&rows, &cut).map_err(corrupt)?;
+            let rows = filter_record_batch(&rows, &before.into()).map_err(|error| WarehouseError::Corrupt(error.to_string()))?;
+            add(&mut theirs, &rows).map_err(corrupt)
+        })?;
+        found.extend(differences(table, &ours, &theirs, &cut));
+    }
+    Ok((found, recounted.rows.values().sum()))
+}
+
+fn corrupt(error: LogError) -> WarehouseError {
+    WarehouseError::Corrupt(error.to_string())
+}
+
+fn add(sums: &mut Sums, rows: &RecordBatch) -> Result<(), LogError> {
+    let column = |name: &str| rows.column_by_name(name).ok_or_else(|| LogError::Corrupt(format!("no column {name}")));
+    let topics = column("source_topic")?.as_string::<i32>();
+    let numbers = column("source_partition")?.as_primitive::<Int64Type>();
+    let mut last: Option<Partition> = None;
+    for (row, hash) in row_hashes(rows)?.into_iter().enumerate() {
+        let same = last.as_ref().is_some_and(|p| *p.topic == *topics.value(row) && p.number == numbers.value(row));
+        if !same {
+            last = Some(Partition::new(Arc::<str>::from(topics.value(row)), numbers.value(row)));
+        }
+        if let Some(partition) = &last {
+            let (count, sum) = sums.entry(partition.clone()).or_default();
+            (*count, *sum) = (*count + 1, sum.wrapping_add(hash));
+        }
+    }
+    Ok(())
+}
+
+fn differences(table: Table, ours: &Sums, theirs: &Sums, cut: &Positions) -> Vec<Finding> {
+    let differing = cut.iter().filter(|(partition, _)| ours.get(partition) != theirs.get(partition));
+    let finding = |(partition, next): (&Partition, i64)| {
+        let [(ours, _), (theirs, _)] = [ours, theirs].map(|sums| sums.get(partition).copied().unwrap_or_default());
+        let (kind, detail) = match ours.cmp(&theirs) {
+            std::cmp::Ordering::Greater => (Kind::Missing, format!("the lake has {ours} rows, the warehouse {theirs}")),
+            std::cmp::Ordering::Less => (Kind::Extra, format!("the lake has {ours} rows, the warehouse {theirs}")),
+            std::cmp::Ordering::Equal => (Kind::Altered, format!("{ours} rows, of which some are not the lake's")),
+        };
+        at(kind, table.name(), partition, Some((0, next)), detail)
+    };
+    differing.map(finding).collect()
+}
+
+/// Partitions at which the two are not equally far.
+fn apart(lake: &Positions, held: &Positions) -> Vec<Finding> {
+    let all: Positions = lake.iter().chain(held.iter()).map(|(partition, next)| (partition.clone(), next)).collect();
+    let apart = all.iter().map(|(partition, _)| (partition, lake.next(partition), held.next(partition)));
+    let finding = |(partition, lake, held): (&Partition, i64, i64)| {
+        let detail = format!("the lake is at {lake}, the warehouse at {held}: `kassa run` has them meet");
+        at(Kind::Position, "positions", partition, Some((lake.min(held), lake.max(held))), detail)
+    };
+    apart.filter(|(_, lake, held)| lake != held).map(finding).collect()
+}
+
+fn at(kind: Kind, table: &str, partition: &Partition, offsets: Option<(i64, i64)>, detail: String) -> Finding {
+    Finding {
+        kind,
+        sink: "warehouse",
+        table: table.to_owned(),
+        topic: Some(partition.topic.to_string()),
+        partition: Some(partition.number.to_string()),
+        from: offsets.map(|(from, _)| from.to_string()),
+        to: offsets.map(|(_, to)| to.to_string()),
+        detail,
+    }
+}
+
+fn of_warehouse(finding: &prove::Finding) -> Finding {
+    let kinds = [Kind::Gap, Kind::Overlap, Kind::Double, Kind::Miscount, Kind::Missing, Kind::Extra, Kind::Position];
+    Finding {
+        kind: kinds.into_iter().find(|kind| kind.name() == finding.kind).unwrap_or(Kind::Altered),
+        sink: finding.sink,
+        table: finding.table.to_owned(),
+        topic: finding.topic.clone(),
+        partition: finding.partition.clone(),
+        from: finding.from.clone(),
+        to: finding.to.clone(),
+        detail: finding.detail.clone(),
+    }
+}
