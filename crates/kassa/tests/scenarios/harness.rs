@@ -157,19 +157,6 @@ impl Server {
         });
     }
 
-    /// Waits until every sink, the warehouse too, has committed all that the source has.
-    pub(crate) fn until_everywhere(&self) {
-        self.until(|pipeline| {
-            let sinks = pipeline["sinks"].as_array().expect("sinks");
-            let partitions = pipeline["partitions"].as_array().expect("partitions");
-            let at = |partition: &Value, name: &str| partition[name].as_str().map_or(0, |text| text.parse().unwrap_or(-1_i64));
-            let reached = |partition: &Value, sink: &Value| {
-                at(partition, sink["name"].as_str().expect("a name")) == at(partition, "log_end")
-            };
-            !partitions.is_empty() && partitions.iter().all(|partition| sinks.iter().all(|sink| reached(partition, sink)))
-        });
-    }
-
     /// What `/readyz` says.
     pub(crate) fn said_of_ready(&self) -> String {
         http(&self.address, "GET", "/readyz", b"").map_or(String::new(), |(_, body)| String::from_utf8_lossy(&body).into_owned())

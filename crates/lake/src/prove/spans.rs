@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kassa_model::{Counts, Span, Table};
+use kassa_model::{Counts, Partition, Span, Table};
 use roaring::RoaringTreemap;
 
 use super::finding::{Kind, Site};
