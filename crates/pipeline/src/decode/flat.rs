@@ -26,7 +26,7 @@ pub(super) fn read<'a>(text: &'a str, fields: &mut Fields<'_, 'a>, leads: &mut L
 }
 
 /// What stood between a field and the next in the records before: producers write their fields in one order and one way, so that
-/// a comparison tells a field. By the field before; see [`START`].
+/// a comparison tells a field. By the field before; see `START`.
 #[derive(Debug, Default)]
 pub struct Leads(Vec<Lead>);
 
