@@ -54,7 +54,7 @@ export function Sinks({ sinks, lost, now }: { sinks: Sink[]; lost: boolean; now:
 
 export function Partitions({ partitions }: { partitions: Partition[] }): JSX.Element {
   // A shop without a warehouse has no column for it.
-  const has_warehouse = partitions.some((one) => one.warehouse !== null);
+  const has_warehouse = partitions.some((one) => typeof one.warehouse === "string");
   return (
     <Panel class="full" title="Partitions: how far each sink has committed" footer="Offsets; the lag to the log's end stands beside each. A dash is not known, and not 0">
       {partitions.length ? (
