@@ -10,7 +10,9 @@ use kassa_model::nearest::{list, nearest};
 use kassa_model::{Code, Contract, Currency, Shop};
 
 use crate::bucket;
-use crate::config::{Archive, Collector, Config, Format, Lake, LakePlace, Live, Log, Lookup, Mapping, Proof, Server, Stream};
+use crate::config::{
+    Archive, Collector, Config, Format, Lake, LakePlace, Live, Log, Lookup, Mapping, Proof, Server, Source, Stream,
+};
 use crate::kind::Value;
 use crate::load::{plural, read_bounded};
 use crate::mistake::Mistake;
@@ -22,9 +24,9 @@ use crate::servers;
 pub(crate) fn build(reader: &mut Reader, file: Option<PathBuf>) -> Option<Config> {
     let data_dir = data_dir(reader);
     let shop = shop(reader);
-    let streams = streams(reader);
-    let lookups = lookups(reader);
     let (source, log_folder) = servers::source(reader);
+    let (streams, patterns) = streams(reader, &source);
+    let lookups = lookups(reader);
     let registry = servers::registry(reader);
     let log = log(reader, &data_dir, &log_folder);
     let collector = collector(reader);
@@ -44,6 +46,7 @@ pub(crate) fn build(reader: &mut Reader, file: Option<PathBuf>) -> Option<Config
         data_dir,
         shop: shop?,
         streams,
+        patterns,
         lookups,
         source,
         registry,
@@ -80,9 +83,26 @@ fn shop(reader: &mut Reader) -> Option<Shop> {
     Some(Shop::new(&name.unwrap_or_default(), &zone.unwrap_or_else(|| "UTC".to_owned()), currency)?.in_country(country))
 }
 
-fn streams(reader: &mut Reader) -> Vec<Stream> {
+/// A stream for each topic, and those that are known by a pattern.
+fn streams(reader: &mut Reader, source: &Source) -> (Vec<Stream>, Vec<Stream>) {
     let members = reader.members("streams");
-    let streams: Vec<Stream> = members.into_iter().map(|(name, origin)| stream(reader, name, origin)).collect();
+    let named: Vec<Stream> = members.into_iter().map(|(name, origin)| stream(reader, name, origin)).collect();
+    let of_topics = named.into_iter().flat_map(|stream| {
+        let topics: Vec<String> = stream.topic.split(',').map(|topic| topic.trim().to_owned()).collect();
+        topics.into_iter().map(move |topic| Stream { topic, ..stream.clone() })
+    });
+    let (patterns, streams): (Vec<Stream>, Vec<Stream>) = of_topics.partition(|stream| stream.topic.contains('*'));
+    if let (Some(stream), Source::Log) = (patterns.first(), source) {
+        let key = format!("streams.{}.topic", stream.name);
+        let what =
+            format!("`{key}` is a pattern, \"{}\", and the collector's log has the topics that streams name", stream.topic);
+        reader.complain(
+            &key,
+            Code::NoEffect,
+            what,
+            &["name the topics, or read Kafka: `url = \"kafka://HOST:9092\"` in [source]"],
+        );
+    }
     let mut readers: BTreeMap<&str, &str> = BTreeMap::new();
     for stream in &streams {
         if let Some(first) = readers.insert(&stream.topic, &stream.name) {
@@ -95,7 +115,7 @@ fn streams(reader: &mut Reader) -> Vec<Stream> {
             );
         }
     }
-    streams
+    (streams, patterns)
 }
 
 fn stream(reader: &mut Reader, name: String, origin: Origin) -> Stream {

@@ -16,8 +16,10 @@ pub struct Config {
     pub file: Option<PathBuf>,
     pub data_dir: PathBuf,
     pub shop: Shop,
-    /// By name.
+    /// By name; one that reads several topics is here as often.
     pub streams: Vec<Stream>,
+    /// Streams whose topics are known by a pattern: [`Config::with_topics`] makes streams of them.
+    pub patterns: Vec<Stream>,
     /// By name.
     pub lookups: Vec<Lookup>,
     pub source: Source,
@@ -30,6 +32,27 @@ pub struct Config {
     pub proof: Proof,
     pub live: Live,
     pub server: Server,
+}
+
+impl Config {
+    /// With the streams of all of these topics that a pattern stands for. A topic belongs to the first that does.
+    #[must_use]
+    pub fn with_topics<'t>(mut self, topics: impl IntoIterator<Item = &'t str>) -> Self {
+        for topic in topics {
+            let is_new = self.streams.iter().all(|stream| stream.topic != topic);
+            if let Some(pattern) = self.patterns.iter().find(|pattern| is_new && matches(&pattern.topic, topic)) {
+                self.streams.push(Stream { topic: topic.to_owned(), ..pattern.clone() });
+            }
+        }
+        self
+    }
+}
+
+/// Whether a topic is one that a pattern stands for: `*` is any characters, or none.
+fn matches(pattern: &str, topic: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == topic };
+    let Some(left) = topic.strip_prefix(start) else { return false };
+    (0..=left.len()).any(|skipped| left.get(skipped..).is_some_and(|left| matches(rest, left)))
 }
 
 /// A named input with a contract.
@@ -120,6 +143,8 @@ pub struct Kafka {
     pub brokers: String,
     pub group: String,
     pub instance: Option<String>,
+    /// librdkafka's own, with their values.
+    pub properties: Vec<(String, String)>,
     pub tls: Option<Tls>,
     pub sasl: Option<Sasl>,
 }

@@ -124,12 +124,22 @@ pub(crate) const KEYS: &[Key] = &[
     without_default("source.ca", Kind::File, "Of Kafka, with TLS: the authorities to trust, PEM. Default: the system's."),
     without_default("source.certificate", Kind::File, "Of Kafka, with TLS: this client's certificate, PEM. With it goes `key`."),
     without_default("source.key", Kind::File, "Of Kafka, with TLS: its key, PEM."),
+    without_default(
+        "source.properties",
+        Kind::Text,
+        "Of Kafka: further properties of librdkafka, `client.rack=a, session.timeout.ms=6000`, but for those that promises stand on.",
+    ),
     without_default("registry.url", Kind::RegistryUrl, "Where it is, with the path where it has one."),
     without_default("registry.user", Kind::Text, "With `password`: basic authentication."),
     without_default("registry.password", Kind::Secret, "`env:NAME` or `file:PATH`."),
     without_default("registry.token", Kind::Secret, "A bearer token instead: `env:NAME` or `file:PATH`."),
     without_default("registry.ca", Kind::File, "The authorities to trust, PEM. Default: the system's."),
-    without_default("streams.*.topic", Kind::Topic, "The topic that it is read from. Default: the stream's name."),
+    without_default(
+        "streams.*.topic",
+        Kind::Topics,
+        "The topic that it is read from; several with commas. Of Kafka `orders-*` stands for all that match, those too that come later. \
+         Default: the stream's name.",
+    ),
     key(
         "streams.*.format",
         FORMATS,

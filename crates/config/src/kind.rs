@@ -9,14 +9,15 @@ use crate::given::{Given, Raw};
 use crate::mistake::Mistake;
 use crate::parse::{
     Fault, address, country, currency, delimiter, endpoint, lake_url, malformed, not_empty, one_of, parse_size, registry_url,
-    secret, size, source_url, span, switch, time_zone, topic, warehouse_url, within,
+    secret, size, source_url, span, switch, time_zone, topics, warehouse_url, within,
 };
 
 /// What a key takes. Bounds are inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Text,
-    Topic,
+    /// Names and patterns, separated by commas.
+    Topics,
     Sql,
     /// A folder of kassa's own.
     Folder,
@@ -118,7 +119,7 @@ impl Kind {
     fn parse_text(self, path: &str, text: &str) -> Result<Value, Fault> {
         match self {
             Kind::Text | Kind::Sql | Kind::Folder | Kind::File => not_empty(path, text),
-            Kind::Topic => topic(path, text),
+            Kind::Topics => topics(path, text),
             Kind::OneOf(choices) => one_of(path, text, choices),
             Kind::Delimiter => delimiter(path, text),
             Kind::TimeZone => time_zone(path, text),
@@ -174,7 +175,7 @@ impl Kind {
             Kind::Switch => "true".into(),
             Kind::Address => "\"127.0.0.1:8080\"".into(),
             Kind::Delimiter => "\";\"".into(),
-            Kind::Text | Kind::Topic | Kind::Sql | Kind::Folder | Kind::File => "\"…\"".into(),
+            Kind::Text | Kind::Topics | Kind::Sql | Kind::Folder | Kind::File => "\"…\"".into(),
         }
     }
 }

@@ -40,14 +40,18 @@ pub(crate) fn not_empty(path: &str, text: &str) -> Result<Value, Fault> {
     Ok(Value::Text(text.to_owned()))
 }
 
-/// A topic names folders of the log and of the archive.
-pub(crate) fn topic(path: &str, text: &str) -> Result<Value, Fault> {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if !(1..=200).contains(&text.len()) || !text.bytes().all(legal) || text.starts_with('.') {
-        let help = "a topic is made of A–Z, a–z, 0–9, `.`, `_` and `-`, no `.` first, and has at most 200 characters";
-        return Err(fault(Code::BadName, format!("`{path}` cannot be \"{text}\""), help));
+/// Names of topics, which name folders of the log and of the archive, and patterns of them, separated by commas.
+pub(crate) fn topics(path: &str, text: &str) -> Result<Value, Fault> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-*".contains(&byte);
+    let is_topic = |name: &str| (1..=200).contains(&name.len()) && name.bytes().all(legal) && !name.starts_with('.');
+    match text.split(',').map(str::trim).find(|name| !is_topic(name)) {
+        None => Ok(Value::Text(text.to_owned())),
+        Some(name) => {
+            let help = "a topic is made of A–Z, a–z, 0–9, `.`, `_` and `-`, no `.` first, and has at most 200 characters; `*` stands for \
+                        any of them, and commas part several";
+            Err(fault(Code::BadName, format!("`{path}` cannot be \"{name}\""), help))
+        }
     }
-    Ok(Value::Text(text.to_owned()))
 }
 
 pub(crate) fn one_of(path: &str, text: &str, choices: &'static [&'static str]) -> Result<Value, Fault> {

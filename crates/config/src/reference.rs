@@ -46,7 +46,7 @@ FROM input
 fn noun(kind: Kind) -> String {
     match kind {
         Kind::Text => "text".into(),
-        Kind::Topic => "topic name".into(),
+        Kind::Topics => "topic names".into(),
         Kind::Sql => "SQL".into(),
         Kind::Folder => "folder".into(),
         Kind::File => "file".into(),

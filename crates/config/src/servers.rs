@@ -42,7 +42,20 @@ fn kafka(reader: &mut Reader, brokers: String, given: Given) -> Kafka {
     let Given { group, security, mechanism } = given;
     let tls = tls(reader, security.ends_with("tls"));
     let sasl = sasl(reader, mechanism, security.starts_with("sasl"));
-    Kafka { brokers, group, instance: reader.text("source.instance"), tls, sasl }
+    let properties = properties(reader);
+    Kafka { brokers, group, instance: reader.text("source.instance"), properties, tls, sasl }
+}
+
+fn properties(reader: &mut Reader) -> Vec<(String, String)> {
+    const KEY: &str = "source.properties";
+    let Some(text) = reader.text(KEY) else { return Vec::new() };
+    let parts: Vec<_> = text.split(',').map(|part| (part, part.split_once('='))).collect();
+    if let Some((part, _)) = parts.iter().find(|(_, pair)| pair.is_none()) {
+        let what = format!("`{KEY}` takes pairs, and \"{}\" is none", part.trim());
+        reader.complain(KEY, Code::WrongType, what, &["write `name=value`, several with commas"]);
+    }
+    let pairs = parts.into_iter().filter_map(|(_, pair)| pair);
+    pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect()
 }
 
 fn tls(reader: &mut Reader, wanted: bool) -> Option<Tls> {

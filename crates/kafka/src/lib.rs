@@ -1,7 +1,7 @@
 //! Kafka: the source, the producers, and the schema registry.
 //!
-//! [`KafkaSource`] reads topics as a member of a consumer group, on the caller's thread; [`Producer`] writes them; [`Admin`] makes and
-//! changes them; [`Cluster`] asks a cluster about them. All take the same [`Connection`]. [`registry`] fetches schemas.
+//! [`KafkaSource`] reads topics as a member of a consumer group, on the caller's thread, [`Tail`] a whole topic beside it; [`Producer`]
+//! writes them; [`Admin`] makes and changes them; [`Cluster`] asks a cluster about them. All take the same [`Connection`]. [`registry`] fetches schemas.
 
 mod admin;
 mod client;
@@ -11,6 +11,7 @@ mod options;
 mod producer;
 pub mod registry;
 mod source;
+mod tail;
 
 pub use admin::Admin;
 pub use cluster::{Bounds, Cluster, Topic};
@@ -21,3 +22,4 @@ pub use source::{
     Cause, Gap, KafkaSource, Lag, Profile, Reset, SourceOptions, Start, Subscription, Turn, incarnation, kafka_partition,
     next_incarnation,
 };
+pub use tail::Tail;

@@ -29,7 +29,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::client::{Context, Place, Told, unassign};
 use crate::{Cluster, KafkaError};
-use run::Run;
+pub(crate) use run::Run;
 
 pub use lag::Lag;
 pub use options::{Profile, SourceOptions, Subscription};

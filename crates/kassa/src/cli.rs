@@ -22,8 +22,10 @@ pub enum Command {
     /// Run the pipeline: collector, archive, lake, live figures, dashboard.
     #[command(after_help = "Example: kassa run -c kassa.toml")]
     Run(Run),
-    /// Read files into a stream. Doing it again changes nothing.
-    #[command(after_help = "Example: kassa replay -c examples/online-retail.toml --stream sales by-day/*.csv")]
+    /// Read files into a stream, or the archive into sinks that lack what it has. Doing it again changes nothing.
+    #[command(
+        after_help = "Examples: kassa replay -c examples/online-retail.toml --stream sales by-day/*.csv\n          kassa replay --from archive --sinks warehouse"
+    )]
     Replay(Replay),
     /// Print a figure, by what the lake holds.
     #[command(after_help = "Example: kassa figures net_sales --by month --basis order\nWithout NAME: the catalogue.")]
@@ -104,12 +106,24 @@ pub struct Replay {
     #[command(flatten)]
     pub place: Place,
     /// The stream that the files belong to
-    #[arg(long, value_name = "NAME")]
-    pub stream: String,
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(long, value_name = "NAME", required_unless_present = "from")]
+    pub stream: Option<String>,
+    #[arg(required_unless_present = "from", value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Read what the archive has, of all topics, instead of files; `kassa run` may be at work meanwhile with other sinks
+    #[arg(long, value_name = "PLACE", requires = "sinks", conflicts_with_all = ["stream", "files"])]
+    pub from: Option<Origin>,
+    /// The sinks that are to take it: `lake`, `warehouse`
+    #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "from")]
+    pub sinks: Vec<String>,
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
+}
+
+/// Where a replay reads.
+#[derive(Debug, Clone, Copy, ValueEnum, PartialEq, Eq)]
+pub enum Origin {
+    Archive,
 }
 
 #[derive(Debug, Args)]

@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use kassa_config::Config;
+use kassa_model::Positions;
 use kassa_pipeline::{Batch, Sink};
 
 use crate::feed::{Feed, Next};
+use crate::refill::{Wanted, refill};
 use crate::topology::{Cadence, SinkHandle, Topology};
-use crate::wiring::{Durable, Lake};
+use crate::wiring::{self, Durable, Lake};
 
 /// The feed is told this often what every sink has committed.
 const ACKNOWLEDGE: Duration = Duration::from_secs(10);
@@ -49,7 +51,9 @@ impl Engine {
             Cadence { sink, interval, records: config.lake.commit_rows }
         };
         let cadences = sinks.into_iter().map(cadence).collect();
-        let topology = Topology::start(lake.stage(config, watch.fed)?, cadences, watch.shown, &lake.clock)?;
+        let mut topology =
+            Topology::start(lake.stage(config, watch.fed, &wiring::index_dir(config))?, cadences, watch.shown, &lake.clock)?;
+        refilled(&mut topology, feed.as_mut(), lake, watch.fed)?;
         feed.begin(&topology.reached())?;
         Ok(Self { topology, feed, acknowledge_at: Instant::now() + ACKNOWLEDGE, observer: watch.observer })
     }
@@ -64,6 +68,9 @@ impl Engine {
         if self.acknowledge_at <= Instant::now() {
             self.acknowledge_at = Instant::now() + ACKNOWLEDGE;
             self.feed.committed(&self.topology.reached())?;
+        }
+        if let Next::Records(records, _) = &next {
+            self.feed.inform(records, &mut self.topology.stage.memory.rates)?;
         }
         let feed = &mut self.feed;
         let mut keep = || feed.keep();
@@ -111,6 +118,32 @@ impl Engine {
     pub fn finish(self) -> anyhow::Result<()> {
         self.topology.finish()
     }
+}
+
+/// Gives the sinks what the source has no more, where the archive still has it.
+fn refilled(topology: &mut Topology, feed: &mut dyn Feed, lake: &Lake, fed: Durable) -> anyhow::Result<()> {
+    let reached = topology.reached();
+    let starts = feed.starts(&reached)?;
+    let behind = starts.iter().map(|(partition, start)| (partition.clone(), reached.by_all.next(partition), start));
+    let wanted: Positions =
+        behind.filter(|(_, next, start)| next < start).map(|(partition, next, _)| (partition, next)).collect();
+    if wanted.iter().next().is_none() {
+        return Ok(());
+    }
+    let count = refill(lake, fed, Wanted::Of(&wanted), &mut |next| {
+        let mut keep = || feed.keep();
+        match next {
+            Next::Records(records, from) => topology.push(records, from, &mut keep)?,
+            Next::Lost(batch) => topology.hand_over(batch, &mut keep)?,
+            Next::Moved | Next::Idle => return Ok(()),
+        };
+        Ok(())
+    })?;
+    if count > 0 {
+        tracing::info!(records = count, "sinks were given from the archive what the source has no more");
+        topology.flush()?;
+    }
+    Ok(())
 }
 
 enum Step {

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use kassa_model::{Partition, Positions, Records};
 use kassa_pipeline::Batch;
+use kassa_pipeline::rates::Rates;
 
-pub use self::kafka::kafka_feed;
+pub use self::kafka::{KafkaFeed, KafkaMarks, grown, kafka_feed, known_topics};
 pub use self::log::{LogFeed, LogMarks, open_log, partition};
 
 /// What a feed has to say next.
@@ -29,9 +30,17 @@ pub enum Next {
 
 /// Records of all partitions that this process owns, a partition at a time. One thread uses it.
 pub trait Feed: fmt::Debug {
+    /// Where the source begins now, for each partition that is to be begun.
+    fn starts(&mut self, reached: &Reached) -> anyhow::Result<Positions>;
+
     fn begin(&mut self, reached: &Reached) -> anyhow::Result<()>;
 
     fn next(&mut self) -> anyhow::Result<Next>;
+
+    /// Teaches the rates that were in the source before these records. A feed that gives reference data out first has nothing to add.
+    fn inform(&mut self, _records: &Records, _rates: &mut Rates) -> anyhow::Result<()> {
+        Ok(())
+    }
 
     /// Whether all that there was when this is asked has been given out.
     fn is_at_end(&mut self) -> anyhow::Result<bool>;

@@ -10,6 +10,7 @@ use kassa_lake::prove::{self, CollectorLog, Finding, Kind, LogState, Proof, Subj
 use kassa_model::{Partition, Records};
 use kassa_source::log::{self, LogReader, Problem, ProblemKind};
 
+use crate::settings;
 use crate::topology::{BATCH_BYTES, BATCH_RECORDS};
 use crate::wiring::Lake;
 
@@ -51,6 +52,7 @@ fn finding(problem: &Problem) -> Option<Finding> {
 
 /// Proves the lake of a configuration. `at_work`: a pipeline may be writing, so that one sink may lag behind another.
 pub fn proof(config: &Config, at_work: bool) -> anyhow::Result<Proof> {
+    let config = &settings::with_known_topics(config.clone())?;
     let lake = Lake::of(config)?;
     let mut stage = lake.bare_stage(config, None)?;
     let is_sparse = matches!(config.source, Source::Kafka(_));

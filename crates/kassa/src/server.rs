@@ -23,7 +23,8 @@ use self::proving::Proving;
 use crate::deriver::Deriver;
 use crate::engine::{Engine, Watch};
 use crate::failure::Failure;
-use crate::feed::{self, Feed, LogFeed, LogMarks, Marks};
+use crate::feed::{self, Feed, KafkaFeed, KafkaMarks, LogFeed, LogMarks, Marks};
+use crate::follower::Follower;
 use crate::topology::SinkHandle;
 use crate::tracker::Tracker;
 use crate::wiring::{Durable, Lake, Lock};
@@ -42,6 +43,7 @@ pub struct Service {
     lake: Lake,
     log: Arc<Log>,
     source: Arc<dyn Marks>,
+    kafka: Arc<KafkaMarks>,
     live: Arc<Live>,
     tracker: Arc<Tracker>,
     stop: Arc<AtomicBool>,
@@ -49,6 +51,8 @@ pub struct Service {
     closed: Option<tokio::sync::oneshot::Sender<()>>,
     /// Begun with the server: without one nobody would see it.
     proving: Option<Proving>,
+    /// Where other workers may read what this one does not.
+    follower: Option<Follower>,
     _lock: Lock,
 }
 
@@ -64,34 +68,58 @@ pub struct Chosen {
     pub live: bool,
 }
 
+impl Chosen {
+    pub const ALL: Self = Self { durable: Durable::ALL, live: true };
+
+    /// What keeps the derived tables up to date, of a process that has the lake.
+    fn deriver(&self, config: &Config, lake: &Lake) -> anyhow::Result<Option<Deriver>> {
+        if !self.durable.lake {
+            return Ok(None);
+        }
+        let warehouse = lake.warehouse.clone().filter(|_| self.durable.warehouse).map(|target| (target, config.shop.clone()));
+        Deriver::start(lake.derived(config)?, warehouse, config.lake.commit_interval).map(Some)
+    }
+
+    /// Kafka, if the configuration reads it.
+    fn feed(&self, config: &Config, lake: &Lake, marks: &Arc<KafkaMarks>) -> anyhow::Result<Option<KafkaFeed>> {
+        feed::kafka_feed(config, lake, |group| self.group(config, group), marks)
+    }
+
+    /// The consumer group of a process with these sinks: processes with others read the same records for themselves.
+    fn group(&self, config: &Config, group: &str) -> String {
+        let Durable { archive, lake, warehouse } = self.durable;
+        let has_warehouse = config.warehouse.is_some();
+        if archive && lake && self.live && (warehouse || !has_warehouse) {
+            return group.to_owned();
+        }
+        let sinks = [("archive", archive), ("lake", lake), ("warehouse", warehouse && has_warehouse), ("live", self.live)];
+        let names: Vec<&str> = sinks.into_iter().filter(|(_, chosen)| *chosen).map(|(name, _)| name).collect();
+        format!("{group}.{}", names.join("."))
+    }
+}
+
 impl Service {
     pub fn start(config: &Config, http: bool) -> anyhow::Result<Self> {
-        Self::start_with(config, http, Chosen { durable: Durable::ALL, live: true })
+        Self::start_with(config, http, Chosen::ALL)
     }
 
     pub fn start_with(config: &Config, http: bool, chosen: Chosen) -> anyhow::Result<Self> {
         // The port first: if it is taken, nothing has been touched.
         let listener = http.then(|| listen(config)).transpose()?;
         let lock = Lock::take(&config.data_dir)?;
+        let config = &feed::grown(config)?.unwrap_or_else(|| config.clone());
         let lake = Lake::of(config)?;
         let log = feed::open_log(config, &lake)?;
         let (figures, positions) =
             kassa_lake::figures::figures(lake.store.as_ref(), &config.shop).context("could not read the lake")?;
         let tracker = Tracker::new(lake.store.as_ref(), positions.clone(), config.shop.calendar(), Arc::clone(&lake.clock))?;
         let (live, tracker) = (Arc::new(Live::new(figures, positions)), Arc::new(tracker));
-        let (feed, source): (Box<dyn Feed>, Arc<dyn Marks>) = match feed::kafka_feed(config, &lake)? {
-            Some(kafka) => {
-                let marks = kafka.marks();
-                (Box::new(kafka), marks)
-            }
+        let kafka = Arc::<KafkaMarks>::default();
+        let (feed, source): (Box<dyn Feed>, Arc<dyn Marks>) = match chosen.feed(config, &lake, &kafka)? {
+            Some(feed) => (Box::new(feed), Arc::clone(&kafka) as Arc<dyn Marks>),
             None => (Box::new(LogFeed::new(config, Arc::clone(&log))), Arc::new(LogMarks::new(config, Arc::clone(&log)))),
         };
-        let warehouse = lake.warehouse.clone().filter(|_| chosen.durable.warehouse).map(|target| (target, config.shop.clone()));
-        let deriver = chosen
-            .durable
-            .lake
-            .then(|| Deriver::start(lake.derived(config)?, warehouse, config.lake.commit_interval))
-            .transpose()?;
+        let deriver = chosen.deriver(config, &lake)?;
         let stop = Arc::new(AtomicBool::new(false));
         let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let mut service = Self {
@@ -104,15 +132,22 @@ impl Service {
             lake,
             log,
             source,
+            kafka,
             live,
             tracker,
             stop,
             http: None,
             closed: None,
             proving: None,
+            follower: None,
             _lock: lock,
         };
         service.begin(feed)?;
+        if chosen.live && service.is_shared() {
+            let (store, interval) = (Arc::clone(&service.lake.store), config.lake.commit_interval);
+            let (live, tracker) = (Arc::clone(&service.live), Arc::clone(&service.tracker));
+            service.follower = Some(Follower::start(store, live, tracker, interval)?);
+        }
         if let Some(listener) = listener {
             service.serve(config, listener)?;
         }
@@ -156,16 +191,43 @@ impl Service {
                 tracing::warn!(error = format!("{error:#}"), "beginning anew from what the sinks hold");
                 feed.reset()?;
             }
+            if let Some(grown) = feed::grown(&self.config)? {
+                // One member leaves the group before the other comes.
+                drop(feed);
+                feed = self.grow(grown)?;
+            }
+            if self.is_shared() {
+                let store = self.lake.store.as_ref();
+                let accounted = kassa_lake::figures::accounted(store).context("could not read the lake")?;
+                self.tracker.begin(store, accounted).context("could not read the lake")?;
+            }
             self.begin(feed)?;
         }
     }
 
+    /// Goes on with more topics.
+    fn grow(&mut self, grown: Config) -> anyhow::Result<Box<dyn Feed>> {
+        let topics: Vec<&str> = grown.streams.iter().map(|stream| stream.topic.as_str()).collect();
+        tracing::info!(?topics, "reading more topics, which match the patterns of streams");
+        (self.lake, self.config) = (Lake::of(&grown)?, grown);
+        if let Some(deriver) = self.deriver.take() {
+            deriver.finish()?;
+            self.deriver = self.chosen.deriver(&self.config, &self.lake)?;
+        }
+        let feed = self.chosen.feed(&self.config, &self.lake, &self.kafka)?;
+        Ok(Box::new(feed.context("only Kafka has patterns of topics")?))
+    }
+
+    /// Whether other processes may read partitions of the same topics.
+    fn is_shared(&self) -> bool {
+        matches!(self.config.source, Source::Kafka(_))
+    }
+
     /// Whether a sink found its store less far than it had left it; or further, where partitions move between processes.
     fn has_lost_its_place(&self, error: &anyhow::Error) -> bool {
-        let is_shared = matches!(self.config.source, Source::Kafka(_));
         error.chain().any(|cause| match cause.downcast_ref() {
             Some(SinkError::Rewound(_)) => true,
-            Some(SinkError::Fenced(_)) => is_shared,
+            Some(SinkError::Fenced(_)) => self.is_shared(),
             _ => false,
         })
     }
@@ -254,6 +316,7 @@ impl Service {
     /// Takes no more requests, commits what is left, and stops.
     pub fn finish(mut self) -> anyhow::Result<()> {
         drop(self.proving.take());
+        drop(self.follower.take());
         drop(self.closed.take());
         if let Some(http) = self.http.take() {
             http.join().map_err(|_| anyhow::anyhow!("the server panicked"))?.context("the server failed")?;

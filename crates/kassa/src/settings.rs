@@ -5,11 +5,21 @@ use kassa_model::Code;
 
 use crate::cli::Place;
 use crate::failure::Failure;
-use crate::wiring;
+use crate::{feed, wiring};
 
 /// The configuration in force, or all its mistakes.
 pub fn load(place: &Place, more: Vec<Override>) -> anyhow::Result<(Config, Origins)> {
-    Ok(Config::load(&options(place, more)?)?)
+    let (config, origins) = Config::load(&options(place, more)?)?;
+    Ok((with_known_topics(config)?, origins))
+}
+
+/// The same with the topics that patterns stood for when Kafka was read.
+pub fn with_known_topics(config: Config) -> anyhow::Result<Config> {
+    if config.patterns.is_empty() {
+        return Ok(config);
+    }
+    let topics = feed::known_topics(wiring::store(&config)?.0.as_ref())?;
+    Ok(config.with_topics(topics.iter().map(String::as_str)))
 }
 
 fn options(place: &Place, more: Vec<Override>) -> anyhow::Result<LoadOptions> {

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow::array::AsArray;
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use kassa_lake::{LogError, Store, letters, recover};
 use kassa_model::time::{Calendar, Clock};
-use kassa_model::{Counts, Partition, Positions, Reason, Table};
+use kassa_model::{Counts, Partition, Positions, Reason, Span, Table};
 use kassa_pipeline::Batch;
 use kassa_server::{DeadLetterStatus, Example, ReasonStatus, SpanStatus};
 
@@ -18,7 +18,7 @@ const SPANS: usize = 50;
 /// Seconds over which the rate is taken.
 const RATE_SECONDS: i64 = 5;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Tally {
     counts: Counts,
     by_reason: BTreeMap<(String, String), (i64, Example)>,
@@ -26,6 +26,54 @@ struct Tally {
     spans: VecDeque<SpanStatus>,
     /// Records read by second, µs UTC of its start.
     seconds: VecDeque<(i64, i64)>,
+}
+
+impl Tally {
+    fn count(&mut self, span: &Span) {
+        self.counts = self.counts.plus(span.counts);
+    }
+
+    fn show(&mut self, span: &Span, now: i64) {
+        self.spans.push_front(SpanStatus {
+            topic: span.partition.topic.to_string(),
+            partition: span.partition.number,
+            from: span.from,
+            to: span.to,
+            read: span.counts.read,
+            accepted: span.counts.accepted,
+            duplicates: span.counts.duplicates,
+            dead_letters: span.counts.dead_letters,
+            gap: span.gap,
+            committed_at: now,
+        });
+        self.spans.truncate(SPANS);
+    }
+}
+
+/// Hands on the spans that rows of the table state.
+pub fn each_span(rows: &RecordBatch, take: &mut dyn FnMut(&Span)) -> Result<(), LogError> {
+    let missing = |name: &str| LogError::Corrupt(format!("spans: no column {name}"));
+    let column = |name: &str| rows.column_by_name(name).ok_or_else(|| missing(name));
+    let long = |name: &str| column(name)?.as_primitive_opt::<Int64Type>().ok_or_else(|| missing(name));
+    let topics = column("topic")?.as_string_opt::<i32>().ok_or_else(|| missing("topic"))?;
+    let (numbers, from, to, gap) = (long("partition")?, long("from_offset")?, long("to_offset")?, long("gap")?);
+    let (read, accepted) = (long("read")?, long("accepted")?);
+    let (duplicates, dead_letters) = (long("duplicates")?, long("dead_letters")?);
+    for row in 0..rows.num_rows() {
+        take(&Span {
+            partition: Partition::new(topics.value(row), numbers.value(row)),
+            from: from.value(row),
+            to: to.value(row),
+            counts: Counts {
+                read: read.value(row),
+                accepted: accepted.value(row),
+                duplicates: duplicates.value(row),
+                dead_letters: dead_letters.value(row),
+            },
+            gap: gap.value(row),
+        });
+    }
+    Ok(())
 }
 
 /// What the pipeline has done since the lake began, kept up batch by batch.
@@ -45,37 +93,63 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Tracker {
     /// Starts from what the lake holds at the accounted positions.
     pub fn new(store: &dyn Store, from: Positions, calendar: Calendar, clock: Arc<dyn Clock>) -> Result<Self, LogError> {
-        let tally = Tally {
-            counts: Counts::default(),
-            by_reason: BTreeMap::new(),
-            today: (0, 0),
-            spans: VecDeque::new(),
-            seconds: VecDeque::new(),
-        };
-        let tracker = Self { tally: Mutex::new(tally), counted: Mutex::new(from.clone()), calendar: Mutex::new(calendar), clock };
+        let tracker = Self { tally: Mutex::default(), counted: Mutex::default(), calendar: Mutex::new(calendar), clock };
+        tracker.begin(store, from)?;
+        Ok(tracker)
+    }
+
+    /// Begins anew, from what the lake holds at the accounted positions: what was counted beyond them may come from another process now.
+    pub fn begin(&self, store: &dyn Store, from: Positions) -> Result<(), LogError> {
+        {
+            let mut tally = held(&self.tally);
+            let (spans, seconds) = (std::mem::take(&mut tally.spans), std::mem::take(&mut tally.seconds));
+            *tally = Tally { spans, seconds, ..Tally::default() };
+        }
+        *held(&self.counted) = from.clone();
         recover::scan(store, Table::Spans, &[], &mut |rows| {
-            let number = |name: &str, row: usize| {
-                rows.column_by_name(name).map_or(0, |column| column.as_primitive::<Int64Type>().value(row))
-            };
-            let mut tally = held(&tracker.tally);
-            for row in 0..rows.num_rows() {
-                tally.counts = tally.counts.plus(Counts {
-                    read: number("read", row),
-                    accepted: number("accepted", row),
-                    duplicates: number("duplicates", row),
-                    dead_letters: number("dead_letters", row),
-                });
-            }
-            Ok(())
+            each_span(&rows, &mut |span| {
+                if span.from < from.next(&span.partition) {
+                    held(&self.tally).count(span);
+                }
+            })
         })?;
         letters::each(store, &mut |letter| {
             let (topic, number, offset) = &letter.position;
             if *offset < from.next(&Partition::new(Arc::clone(topic), *number)) {
-                tracker.letter(&letter);
+                self.letter(&letter);
             }
             true
-        })?;
-        Ok(tracker)
+        })
+    }
+
+    /// Up to where all is counted.
+    pub fn counted(&self) -> Positions {
+        held(&self.counted).clone()
+    }
+
+    /// Takes note of spans and dead letters that other processes have written, which lie between two positions; `false`, and nothing is
+    /// done, if what is counted has moved away from the first meanwhile.
+    pub fn follow(&self, rows: &[(Table, RecordBatch)], (from, to): (&Positions, &Positions)) -> Result<bool, LogError> {
+        {
+            let mut counted = held(&self.counted);
+            if to.iter().any(|(partition, _)| counted.next(partition) != from.next(partition)) {
+                return Ok(false);
+            }
+            to.iter().for_each(|(partition, next)| counted.advance(partition, next));
+        }
+        for (table, rows) in rows {
+            if *table == Table::Rejected {
+                letters::of_rows(rows)?.iter().for_each(|letter| self.letter(letter));
+                continue;
+            }
+            each_span(rows, &mut |span| {
+                let now = self.clock.now();
+                let mut tally = held(&self.tally);
+                tally.count(span);
+                tally.show(span, now);
+            })?;
+        }
+        Ok(true)
     }
 
     fn letter(&self, letter: &letters::Letter) {
@@ -122,7 +196,7 @@ impl Tracker {
         let now = self.clock.now();
         let second = now - now.rem_euclid(1_000_000);
         let mut tally = held(&self.tally);
-        tally.counts = tally.counts.plus(span.counts);
+        tally.count(&span);
         match tally.seconds.back_mut() {
             Some((held, count)) if *held == second => *count += span.counts.read,
             _ => tally.seconds.push_back((second, span.counts.read)),
@@ -130,19 +204,7 @@ impl Tracker {
         while tally.seconds.front().is_some_and(|(held, _)| *held < second - 60_000_000) {
             tally.seconds.pop_front();
         }
-        tally.spans.push_front(SpanStatus {
-            topic: span.partition.topic.to_string(),
-            partition: span.partition.number,
-            from: span.from,
-            to: span.to,
-            read: span.counts.read,
-            accepted: span.counts.accepted,
-            duplicates: span.counts.duplicates,
-            dead_letters: span.counts.dead_letters,
-            gap: span.gap,
-            committed_at: now,
-        });
-        tally.spans.truncate(SPANS);
+        tally.show(&span, now);
     }
 
     pub fn counts(&self) -> Counts {

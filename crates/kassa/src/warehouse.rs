@@ -1,6 +1,6 @@
 //! The warehouse that a configuration names.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -10,9 +10,10 @@ use anyhow::Context;
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use kassa_config::Config;
+use kassa_lake::{LogError, recover};
 use kassa_model::time::Clock;
-use kassa_model::{Code, Key, Table};
-use kassa_pipeline::shape::Memory;
+use kassa_model::{Code, Contract, Key, Positions, Table};
+use kassa_pipeline::Stage;
 use kassa_warehouse::read::Reader;
 use kassa_warehouse::url::{Tls, Trust};
 use kassa_warehouse::{Password, Target, WarehouseError, WarehouseSink};
@@ -85,18 +86,32 @@ const MEMBERS: [(Table, &str); 10] = [
     (Table::DimCurrency, "currency_key"),
 ];
 
-/// Forgets members that the warehouse does not hold: they are written again with the next record that names them, and the other
-/// sinks drop that row or hold it twice, which their views allow for.
-pub fn keep_members(target: &Target, memory: &mut Memory) -> Result<(), WarehouseError> {
+/// Completes what a stage remembers of the lake, up to these positions, by what the warehouse holds beyond them: so a record that is
+/// read again is decided on as it was at first. Of members it then knows those that both hold: others are written again with the next
+/// record that names them, which the views allow for.
+pub fn recover(
+    target: &Target,
+    (lake, contracts): (&Positions, &HashMap<Arc<str>, Contract>),
+    stage: &mut Stage,
+) -> Result<(), WarehouseError> {
+    let corrupt = |error: LogError| WarehouseError::Corrupt(error.to_string());
     let mut reader = Reader::open(target)?;
     let mut snapshot = reader.snapshot()?;
+    for table in recover::primary_tables(contracts) {
+        let index = &mut stage.index;
+        let teach = &mut |rows| recover::teach(&rows, table, contracts, index).map_err(corrupt);
+        snapshot.each_beyond(table, &recover::identity_columns(table), lake, teach)?;
+    }
+    let rates = &mut stage.memory.rates;
+    let learn = &mut |rows| recover::learn(&rows, rates).map_err(corrupt);
+    snapshot.each_beyond(Table::FactFxRate, &recover::RATE_COLUMNS, lake, learn)?;
     for (table, column) in MEMBERS {
         let mut held = HashSet::new();
         snapshot.each(table, &[column], &mut |rows| {
             held.extend(rows.column(0).as_primitive::<Int64Type>().values().iter().copied());
             Ok(())
         })?;
-        memory.members.retain(table, |key: Key| held.contains(&key.0));
+        stage.memory.members.retain(table, |key: Key| held.contains(&key.0));
     }
     Ok(())
 }

@@ -3,14 +3,14 @@
 
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use kassa_config::{Config, Encoding, Format as Written, LakePlace, Mapping as Sql, Mistake, Mistakes};
 use kassa_kafka::{Connection, Mechanism, Sasl, Security, Tls};
-use kassa_lake::{ArchiveSink, Derived, Folder, S3, S3Keys, S3Options, StarSink, Store, maintain, recover};
+use kassa_lake::{ArchiveSink, Derived, Folder, S3, S3Keys, S3Options, StarSink, Store, figures, maintain, recover};
 use kassa_mapping::{Lookups, Mapping, MappingError, TableError, TableFile};
 use kassa_model::time::{Clock, SystemClock};
 use kassa_model::{Code, Contract};
@@ -22,6 +22,11 @@ use kassa_warehouse::Target;
 use crate::failure::Failure;
 use crate::schemas::Registry;
 use crate::warehouse;
+
+/// Where a pipeline keeps the sealed part of its dedupe index.
+pub fn index_dir(config: &Config) -> PathBuf {
+    config.data_dir.join("state/dedupe")
+}
 
 /// Bytes that the dedupe index's tables may use.
 const INDEX_BYTES: usize = 64 << 20;
@@ -49,16 +54,21 @@ impl Durable {
     pub const ALL: Self = Self { archive: true, lake: true, warehouse: true };
 }
 
+/// The store of a configuration's lake, and the same as a bucket if it is one.
+pub fn store(config: &Config) -> anyhow::Result<(Arc<dyn Store>, Option<S3>)> {
+    Ok(match &config.lake.place {
+        LakePlace::Folder(dir) => (Arc::new(Folder::new(dir)), None),
+        LakePlace::S3(s3) => {
+            let bucket = S3::open(&bucket(s3, &config.data_dir)).context("could not open the lake")?;
+            (Arc::new(bucket.clone()), Some(bucket))
+        }
+    })
+}
+
 impl Lake {
     pub fn of(config: &Config) -> anyhow::Result<Self> {
         let contracts = config.streams.iter().map(|stream| (Arc::from(stream.topic.as_str()), stream.contract)).collect();
-        let (store, bucket): (Arc<dyn Store>, _) = match &config.lake.place {
-            LakePlace::Folder(dir) => (Arc::new(Folder::new(dir)), None),
-            LakePlace::S3(s3) => {
-                let bucket = S3::open(&bucket(s3, &config.data_dir)).context("could not open the lake")?;
-                (Arc::new(bucket.clone()), Some(bucket))
-            }
-        };
+        let (store, bucket) = store(config)?;
         Ok(Self { store, bucket, warehouse: warehouse::target(config)?, contracts, clock: Arc::new(SystemClock) })
     }
 
@@ -99,6 +109,11 @@ impl Lake {
     /// Brings the derived tables up to what the lake accounts for.
     pub fn derive(&self, config: &Config) -> anyhow::Result<()> {
         self.derived(config)?.refresh().context("could not bring the derived tables up to date")?;
+        self.derive_warehouse(config)
+    }
+
+    /// The same of the warehouse alone.
+    pub fn derive_warehouse(&self, config: &Config) -> anyhow::Result<()> {
         if let Some(target) = &self.warehouse {
             kassa_warehouse::derived::refresh(target, &config.shop)
                 .context("could not bring the warehouse's derived tables up to date")?;
@@ -106,14 +121,16 @@ impl Lake {
         Ok(())
     }
 
-    /// The stage with its memory and index completed from the lake; of members it knows those that all of these sinks hold.
-    pub fn stage(&self, config: &Config, fed: Durable) -> anyhow::Result<Stage> {
-        let mut stage = self.bare_stage(config, Some(&config.data_dir.join("state/dedupe")))?;
-        recover::memory(self.store.as_ref(), &mut stage.memory).context("could not read the lake")?;
-        recover::dedupe(self.store.as_ref(), &self.contracts, &mut stage.index).context("could not read the lake")?;
+    /// The stage with its memory and index completed from what the sinks hold. Its index seals to `dir`.
+    pub fn stage(&self, config: &Config, fed: Durable, dir: &Path) -> anyhow::Result<Stage> {
+        let mut stage = self.bare_stage(config, Some(dir))?;
+        let store = self.store.as_ref();
+        let accounted = figures::accounted(store).context("could not read the lake")?;
+        recover::memory(store, &mut stage.memory).context("could not read the lake")?;
+        recover::dedupe(store, &self.contracts, &mut stage.index).context("could not read the lake")?;
         if let Some(target) = self.warehouse.as_ref().filter(|_| fed.warehouse) {
-            let kept = warehouse::keep_members(target, &mut stage.memory);
-            kept.map_err(kassa_pipeline::SinkError::from).context("could not read the warehouse")?;
+            let recovered = warehouse::recover(target, (&accounted, &self.contracts), &mut stage);
+            recovered.map_err(kassa_pipeline::SinkError::from).context("could not read the warehouse")?;
         }
         Ok(stage)
     }
@@ -173,7 +190,7 @@ pub fn kafka(kafka: &kassa_config::Kafka) -> Connection {
         (Some(sasl), None) => Security::SaslPlaintext(sasl),
         (Some(sasl), Some(tls)) => Security::SaslTls(sasl, tls),
     };
-    Connection { brokers: kafka.brokers.clone(), security, ..Connection::default() }
+    Connection { brokers: kafka.brokers.clone(), security, properties: kafka.properties.iter().cloned().collect() }
 }
 
 fn maintenance(config: &Config) -> maintain::Options {

@@ -1,5 +1,7 @@
 //! The archive sink: every record's bytes as they came, one Delta table a topic.
 
+pub mod read;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 

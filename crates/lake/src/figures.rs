@@ -1,5 +1,7 @@
 //! The figures by what the lake holds, at one cut through all its tables.
 
+pub mod follow;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{BooleanArray, RecordBatch};

@@ -31,8 +31,45 @@ pub fn file(
     columns: &[&str],
     take: &mut dyn FnMut(RecordBatch) -> Result<(), LogError>,
 ) -> Result<(), LogError> {
-    let corrupt = |error: &dyn std::fmt::Display| LogError::Corrupt(format!("{folder}/{}: {error}", add.path));
+    each_batch(opened(store, folder, add)?, (folder, add), schema, columns, take)
+}
+
+/// Whether a row group is wanted whose values of a column lie between these.
+pub(crate) type Within<'w> = &'w dyn Fn((i64, i64)) -> bool;
+
+/// The same, of the row groups whose bounds of an INT64 column are wanted, and of those that state none.
+pub(crate) fn groups(
+    store: &dyn Store,
+    folder: &str,
+    add: &Add,
+    schema: &Schema,
+    columns: &[&str],
+    (column, within): (&str, Within<'_>),
+    take: &mut dyn FnMut(RecordBatch) -> Result<(), LogError>,
+) -> Result<(), LogError> {
     let builder = opened(store, folder, add)?;
+    let is_wanted = |group: &RowGroupMetaData| {
+        let chunk = group.columns().iter().find(|chunk| chunk.column_path().string() == column);
+        match chunk.and_then(|chunk| chunk.statistics()) {
+            Some(Statistics::Int64(stated)) => {
+                stated.min_opt().zip(stated.max_opt()).is_none_or(|(least, most)| within((*least, *most)))
+            }
+            _ => true,
+        }
+    };
+    let held = builder.metadata().row_groups().iter().enumerate();
+    let wanted: Vec<usize> = held.filter(|(_, group)| is_wanted(group)).map(|(at, _)| at).collect();
+    each_batch(builder.with_row_groups(wanted), (folder, add), schema, columns, take)
+}
+
+fn each_batch(
+    builder: ParquetRecordBatchReaderBuilder<Object>,
+    (folder, add): (&str, &Add),
+    schema: &Schema,
+    columns: &[&str],
+    take: &mut dyn FnMut(RecordBatch) -> Result<(), LogError>,
+) -> Result<(), LogError> {
+    let corrupt = |error: &dyn std::fmt::Display| LogError::Corrupt(format!("{folder}/{}: {error}", add.path));
     let wanted = projected(schema, columns);
     let held: Vec<&str> = wanted.fields().iter().map(|field| field.name().as_str()).collect();
     let mask = ProjectionMask::columns(builder.parquet_schema(), held);

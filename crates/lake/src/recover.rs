@@ -10,6 +10,7 @@ use kassa_model::star::LINEAGE;
 use kassa_model::{Contract, Currency, Key, Partition, Rate, Table};
 use kassa_pipeline::dedupe::{self, Class, Index, IndexError};
 use kassa_pipeline::dimensions::Members;
+use kassa_pipeline::rates::Rates;
 use kassa_pipeline::shape::Memory;
 use kassa_pipeline::stage;
 
@@ -37,20 +38,26 @@ pub fn scan(
 /// The members and the rates.
 pub fn memory(store: &dyn Store, memory: &mut Memory) -> Result<(), LogError> {
     members(store, &mut memory.members)?;
-    scan(store, Table::FactFxRate, &["base", "quote", "rate_date_key", "rate", "ingested_at"], &mut |rows| {
-        let (base, quote) = (texts(&rows, 0)?, texts(&rows, 1)?);
-        let days = rows.column(2).as_primitive::<Int32Type>();
-        let rates = rows.column(3).as_primitive::<Decimal128Type>();
-        let ingested = rows.column(4).as_primitive::<TimestampMicrosecondType>();
-        for row in 0..rows.num_rows() {
-            let pair = Currency::parse(base.value(row)).zip(Currency::parse(quote.value(row)));
-            let rate = Rate::from_scaled(rates.value(row), 9).ok();
-            if let Some(((base, quote), rate)) = pair.zip(rate) {
-                memory.rates.learn(base, quote, days.value(row), rate, ingested.value(row));
-            }
+    scan(store, Table::FactFxRate, &RATE_COLUMNS, &mut |rows| learn(&rows, &mut memory.rates))
+}
+
+/// The columns that a rate is learnt from.
+pub const RATE_COLUMNS: [&str; 5] = ["base", "quote", "rate_date_key", "rate", "ingested_at"];
+
+/// Learns the rates of rows with the [`RATE_COLUMNS`], in their order.
+pub fn learn(rows: &RecordBatch, known: &mut Rates) -> Result<(), LogError> {
+    let (base, quote) = (texts(rows, 0)?, texts(rows, 1)?);
+    let days = rows.column(2).as_primitive::<Int32Type>();
+    let rates = rows.column(3).as_primitive::<Decimal128Type>();
+    let ingested = rows.column(4).as_primitive::<TimestampMicrosecondType>();
+    for row in 0..rows.num_rows() {
+        let pair = Currency::parse(base.value(row)).zip(Currency::parse(quote.value(row)));
+        let rate = Rate::from_scaled(rates.value(row), 9).ok();
+        if let Some(((base, quote), rate)) = pair.zip(rate) {
+            known.learn(base, quote, days.value(row), rate, ingested.value(row));
         }
-        Ok(())
-    })
+    }
+    Ok(())
 }
 
 fn texts(rows: &RecordBatch, column: usize) -> Result<&StringArray, LogError> {
@@ -102,21 +109,31 @@ fn business_columns(table: Table) -> &'static [&'static str] {
 
 /// Teaches the index the records that the primary tables hold. `contracts` are those of the topics.
 pub fn dedupe(store: &dyn Store, contracts: &HashMap<Arc<str>, Contract>, index: &mut Index) -> Result<(), LogError> {
-    let tables: BTreeSet<Table> = contracts.values().map(|contract| Table::primary(*contract)).collect();
-    for table in tables.into_iter().chain(nested_sales(contracts)) {
-        scan(store, table, &identity_columns(table), &mut |rows| {
-            let held = Held::of_table(&rows, table)?;
-            for row in 0..rows.num_rows() {
-                // Other records leave rows in a primary table too: an order's placeholder for its customer.
-                let contract = contracts.get(held.topic.value(row));
-                if let Some(contract) =
-                    contract.filter(|contract| Table::primary(**contract) == table || is_nested(**contract, table))
-                {
-                    held.teach(row, *contract, table, index).map_err(|error| LogError::Corrupt(error.to_string()))?;
-                }
-            }
-            Ok(())
-        })?;
+    for table in primary_tables(contracts) {
+        scan(store, table, &identity_columns(table), &mut |rows| teach(&rows, table, contracts, index))?;
+    }
+    Ok(())
+}
+
+/// The tables that have a row for each record that was accepted: which record it was is told by their [`identity_columns`].
+pub fn primary_tables(contracts: &HashMap<Arc<str>, Contract>) -> BTreeSet<Table> {
+    contracts.values().map(|contract| Table::primary(*contract)).chain(nested_sales(contracts)).collect()
+}
+
+/// Teaches the index the records of rows with the [`identity_columns`] of a primary table, in their order.
+pub fn teach(
+    rows: &RecordBatch,
+    table: Table,
+    contracts: &HashMap<Arc<str>, Contract>,
+    index: &mut Index,
+) -> Result<(), LogError> {
+    let held = Held::of_table(rows, table)?;
+    for row in 0..rows.num_rows() {
+        // Other records leave rows in a primary table too: an order's placeholder for its customer.
+        let contract = contracts.get(held.topic.value(row)).copied();
+        if let Some(contract) = contract.filter(|contract| Table::primary(*contract) == table || is_nested(*contract, table)) {
+            held.teach(row, contract, table, index).map_err(|error| LogError::Corrupt(error.to_string()))?;
+        }
     }
     Ok(())
 }
@@ -133,7 +150,7 @@ fn nested_sales(contracts: &HashMap<Arc<str>, Contract>) -> Option<Table> {
 }
 
 /// The columns of a primary table's rows that tell the keys of their records.
-pub(crate) fn identity_columns(table: Table) -> Vec<&'static str> {
+pub fn identity_columns(table: Table) -> Vec<&'static str> {
     LINEAGE.iter().chain(business_columns(table)).copied().collect()
 }
 

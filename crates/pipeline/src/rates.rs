@@ -18,12 +18,15 @@ impl Rates {
         Self { reporting, known: BTreeMap::new() }
     }
 
-    /// Takes note of units of `quote` for one `base`; pairs that do not lead to the shop's currency are of no use here.
+    /// Takes note of units of `quote` for one `base`; pairs that do not lead to the shop's currency are of no use here. A rate may be
+    /// learnt again.
     pub fn learn(&mut self, base: Currency, quote: Currency, day: i32, rate: Rate, ingested_at: i64) {
         if quote == self.reporting {
             let of_day = self.known.entry((base, day)).or_default();
             let place = of_day.partition_point(|(held, _)| *held <= ingested_at);
-            of_day.insert(place, (ingested_at, rate));
+            if place.checked_sub(1).is_none_or(|before| of_day[before] != (ingested_at, rate)) {
+                of_day.insert(place, (ingested_at, rate));
+            }
         }
     }
 

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arrow_array::RecordBatch;
 use kassa_analytics::{Answer, ApplyError, Basis, Figures, Query, QueryError};
-use kassa_model::{Partition, Positions};
+use kassa_model::{Partition, Positions, Table};
 use kassa_pipeline::{Batch, Sink, SinkError};
 use tokio::sync::watch;
 
@@ -62,6 +63,22 @@ impl Live {
         drop(held);
         self.changes.send_modify(|count| *count += 1);
         Ok(())
+    }
+
+    /// Folds in rows that others have written, which lie between two positions; `false`, and nothing is done, if what is held has moved
+    /// away from the first meanwhile.
+    pub fn follow(&self, rows: &[(Table, RecordBatch)], (from, to): (&Positions, &Positions)) -> Result<bool, LiveError> {
+        let mut held = self.held();
+        if to.iter().any(|(partition, _)| held.positions.next(partition) != from.next(partition)) {
+            return Ok(false);
+        }
+        for (table, rows) in rows {
+            held.figures.apply(*table, rows)?;
+        }
+        to.iter().for_each(|(partition, next)| held.positions.advance(partition, next));
+        drop(held);
+        self.changes.send_modify(|count| *count += 1);
+        Ok(true)
     }
 
     pub(crate) fn show(&self, basis: Basis) -> Shown {

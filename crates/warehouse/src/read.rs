@@ -78,6 +78,28 @@ impl Snapshot<'_> {
         self.each_where(table, columns, "", take)
     }
 
+    /// The same, of the rows that stem from at or beyond these positions.
+    pub fn each_beyond(
+        &mut self,
+        table: Table,
+        columns: &[&str],
+        from: &Positions,
+        take: &mut dyn FnMut(RecordBatch) -> Result<(), WarehouseError>,
+    ) -> Result<(), WarehouseError> {
+        let further = self.positions.iter().filter(|(partition, next)| from.next(partition) < *next);
+        let parts: Vec<String> = further
+            .map(|(partition, _)| {
+                let (topic, number) = (partition.topic.replace('\'', "''"), partition.number);
+                let from = from.next(partition);
+                format!("(source_topic = '{topic}' AND source_partition = {number} AND source_offset >= {from})")
+            })
+            .collect();
+        if parts.is_empty() {
+            return Ok(());
+        }
+        self.each_where(table, columns, &format!("WHERE {}", parts.join(" OR ")), take)
+    }
+
     /// The same, of the rows for which `filter` (`WHERE …`, of our own making) holds.
     pub(crate) fn each_where(
         &mut self,

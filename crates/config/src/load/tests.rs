@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::*;
-use crate::config::{Encoding, Format, LakePlace};
+use crate::config::{Config, Encoding, Format, LakePlace, Source};
 use crate::{DEFAULT_TOML, keys};
 
 struct Case {
@@ -156,6 +156,41 @@ fn streams_and_lookups_are_read_whole() {
     assert_eq!(at(orders, 1, 8), format!("{}:1:8", case.dir.path().join("o.sql").display()));
     assert_eq!((config.lookups[0].name.as_str(), config.lookups[0].key.as_str()), ("shops", "id"));
     assert_eq!(config.lookups[0].file, case.dir.path().join("s.csv"));
+}
+
+#[test]
+fn a_stream_reads_several_topics_and_those_of_a_pattern() {
+    let text = "[source]\nurl = \"kafka://localhost:9092\"\nproperties = \"client.rack=a, session.timeout.ms = 6000\"\n\
+                [streams.orders]\ntopic = \"orders-eu, orders-us,legacy.*.orders\"\n[streams.events]\ntopic = \"*-events\"\n";
+    let config = given(text).right().0;
+    let topics = |config: &Config| -> Vec<(String, String)> {
+        config.streams.iter().map(|stream| (stream.name.clone(), stream.topic.clone())).collect()
+    };
+    let orders = |topic: &str| ("orders".to_owned(), topic.to_owned());
+    assert_eq!(topics(&config), [orders("orders-eu"), orders("orders-us")]);
+    let Source::Kafka(kafka) = &config.source else { panic!("{:?}", config.source) };
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(kafka.properties, [pair("client.rack", "a"), pair("session.timeout.ms", "6000")]);
+    let known = ["orders-us", "legacy.shop.orders", "legacy.shop.orders.old", "web-events", "events", "orders"];
+    let config = config.with_topics(known);
+    let events = ("events".to_owned(), "web-events".to_owned());
+    assert_eq!(topics(&config), [orders("orders-eu"), orders("orders-us"), orders("legacy.shop.orders"), events.clone()]);
+    assert_eq!(topics(&config.with_topics(known)).len(), 4, "each topic once");
+}
+
+#[test]
+fn topics_that_cannot_be_are_named() {
+    check_short("[streams.orders]\ntopic = \"orders, or ders\"\n", &["C013 2:9: `streams.orders.topic` cannot be \"or ders\""]);
+    check_short(
+        "[streams.orders]\ntopic = \"orders-*\"\n",
+        &[
+            "C019 2:9: `streams.orders.topic` is a pattern, \"orders-*\", and the collector's log has the topics that streams name",
+        ],
+    );
+    check_short(
+        "[source]\nurl = \"kafka://localhost:9092\"\nproperties = \"client.rack\"\n",
+        &["C005 3:14: `source.properties` takes pairs, and \"client.rack\" is none"],
+    );
 }
 
 #[test]

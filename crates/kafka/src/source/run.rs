@@ -8,7 +8,7 @@ use super::headers;
 
 /// Records of one partition as they come, column by column: each value is copied once, out of the client's buffer.
 #[derive(Debug, Default)]
-pub(super) struct Run {
+pub(crate) struct Run {
     offsets: Vec<i64>,
     timestamps: Vec<Option<i64>>,
     values: BinaryBuilder,
@@ -20,16 +20,16 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.offsets.is_empty()
     }
 
-    pub(super) fn follows(&self, offset: i64) -> bool {
+    pub(crate) fn follows(&self, offset: i64) -> bool {
         self.offsets.last().is_none_or(|last| *last < offset)
     }
 
     /// The bytes that it takes.
-    pub(super) fn push(&mut self, message: &BorrowedMessage<'_>) -> usize {
+    pub(crate) fn push(&mut self, message: &BorrowedMessage<'_>) -> usize {
         if self.offsets.is_empty() {
             self.offsets.reserve(self.last.0);
             self.timestamps.reserve(self.last.0);
@@ -52,7 +52,7 @@ impl Run {
     }
 
     /// What has come, if anything. The run is empty again.
-    pub(super) fn finish(&mut self, partition: &Partition, now: i64) -> Option<Records> {
+    pub(crate) fn finish(&mut self, partition: &Partition, now: i64) -> Option<Records> {
         let next = self.offsets.last()? + 1;
         let offsets = std::mem::take(&mut self.offsets);
         let (keys, values) = (self.keys.finish(), self.values.finish());

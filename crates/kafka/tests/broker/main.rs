@@ -11,4 +11,5 @@ mod registry;
 mod security;
 mod speed;
 mod support;
+mod tail;
 mod transactions;

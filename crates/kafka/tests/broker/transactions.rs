@@ -6,7 +6,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::support::{LONG, Reader, broker, fill, new_topic, producer, unique};
 
-fn transactional() -> BaseProducer {
+pub(crate) fn transactional() -> BaseProducer {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", broker().plaintext()).set("transactional.id", unique("tx"));
     let producer: BaseProducer = config.create().unwrap();
@@ -14,7 +14,7 @@ fn transactional() -> BaseProducer {
     producer
 }
 
-fn begin_with(producer: &BaseProducer, topic: &str, range: std::ops::Range<i32>) {
+pub(crate) fn begin_with(producer: &BaseProducer, topic: &str, range: std::ops::Range<i32>) {
     producer.begin_transaction().unwrap();
     for number in range {
         producer.send(BaseRecord::to(topic).partition(0).key("k").payload(&number.to_string())).unwrap();

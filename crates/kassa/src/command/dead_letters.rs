@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::cli::{Chosen, DeadLettersList, DeadLettersReplay, DeadLettersShow, Format};
 use crate::failure::Failure;
-use crate::wiring::{Durable, Lake, Lock};
+use crate::wiring::{self, Durable, Lake, Lock};
 use crate::{output, settings, warehouse};
 
 /// Bytes of letters that are held at once.
@@ -140,7 +140,7 @@ pub fn replay(args: &DeadLettersReplay) -> anyhow::Result<()> {
     known(&config, &args.chosen)?;
     let _lock = Lock::take(&config.data_dir)?;
     let lake = Lake::of(&config)?;
-    let mut stage = lake.stage(&config, Durable::ALL)?;
+    let mut stage = lake.stage(&config, Durable::ALL, &wiring::index_dir(&config))?;
     // Into the warehouse first: what the lake has marked as replayed is not looked at again.
     let mut warehouse = match &lake.warehouse {
         Some(target) if !args.dry_run => Some(warehouse::sink(target, &lake.clock)?),

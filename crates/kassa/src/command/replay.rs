@@ -1,19 +1,25 @@
-//! `kassa replay`: files into a stream, through the same pipeline as everything else. Idempotent: a file is known by its contents.
+//! `kassa replay`: files into a stream, or the archive into a sink, through the same pipeline as everything else. Idempotent: a file
+//! is known by its contents, and a sink takes what it has not got.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use kassa_config::{Encoding, Format as Written, Stream};
-use kassa_model::Counts;
+use kassa_config::{Config, Encoding, Format as Written, Stream};
+use kassa_model::{Code, Counts};
 use kassa_source::file::{self, FileOptions, FileSource};
 use serde::Serialize;
 
+use super::run;
 use crate::cli::{Format, Replay};
+use crate::failure::Failure;
+use crate::feed::Next;
+use crate::refill::{Wanted, refill};
 use crate::topology::{BATCH_BYTES, BATCH_RECORDS, Cadence, Topology};
-use crate::wiring::{Durable, Lake, Lock};
-use crate::{output, settings};
+use crate::wiring::{self, Durable, Lake, Lock};
+use crate::{output, settings, warehouse};
 
 /// A replay has nobody waiting for its rows, so its commits are large.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(5);
@@ -32,13 +38,17 @@ struct Report {
 
 pub fn replay(args: &Replay) -> anyhow::Result<()> {
     let config = settings::config(&args.place)?;
-    let stream = settings::stream(&config, &args.stream)?;
+    match &args.stream {
+        Some(stream) => files(args, &config, settings::stream(&config, stream)?),
+        None => archive(args, &config),
+    }
+}
+
+fn files(args: &Replay, config: &Config, stream: &Stream) -> anyhow::Result<()> {
     let _lock = Lock::take(&config.data_dir)?;
     let started = Instant::now();
-    let lake = Lake::of(&config)?;
-    let cadence = |sink| Cadence { sink, interval: COMMIT_INTERVAL, records: config.lake.commit_rows };
-    let sinks = lake.sinks(&config, Durable::ALL)?.into_iter().map(cadence).collect();
-    let mut topology = Topology::start(lake.stage(&config, Durable::ALL)?, sinks, &[], &lake.clock)?;
+    let lake = Lake::of(config)?;
+    let mut topology = topology(config, &lake, Durable::ALL, &wiring::index_dir(config))?;
     let progress = progress_bar(&args.files);
     let mut report = Report { files: args.files.len(), ..Report::default() };
     for path in &args.files {
@@ -47,16 +57,82 @@ pub fn replay(args: &Replay) -> anyhow::Result<()> {
         if counts.read == 0 {
             report.known_files += 1;
         }
-        report.records += counts.read;
-        report.accepted += counts.accepted;
-        report.duplicates += counts.duplicates;
-        report.dead_letters += counts.dead_letters;
+        report.count(counts);
     }
     topology.finish()?;
-    lake.derive(&config)?;
+    lake.derive(config)?;
     progress.finish_and_clear();
     report.seconds = started.elapsed().as_secs_f64();
     show(&report, args)
+}
+
+impl Report {
+    fn count(&mut self, counts: Counts) {
+        self.records += counts.read;
+        self.accepted += counts.accepted;
+        self.duplicates += counts.duplicates;
+        self.dead_letters += counts.dead_letters;
+    }
+}
+
+fn topology(config: &Config, lake: &Lake, fed: Durable, index: &Path) -> anyhow::Result<Topology> {
+    let cadence = |sink| Cadence { sink, interval: COMMIT_INTERVAL, records: config.lake.commit_rows };
+    let sinks = lake.sinks(config, fed)?.into_iter().map(cadence).collect();
+    Topology::start(lake.stage(config, fed, index)?, sinks, &[], &lake.clock)
+}
+
+/// Sinks that lack what the archive has, one that was added later, are given it. A run with other sinks may be at work.
+fn archive(args: &Replay, config: &Config) -> anyhow::Result<()> {
+    let fed = of_archive(config, &args.sinks)?;
+    // A run has a lock and an index of its own.
+    let dir = if fed.lake { config.data_dir.clone() } else { config.data_dir.join("state/replay") };
+    let _lock = Lock::take(&dir)?;
+    let index = if fed.lake { wiring::index_dir(config) } else { dir.join("dedupe") };
+    let (started, lake) = (Instant::now(), Lake::of(config)?);
+    let mut topology = topology(config, &lake, fed, &index)?;
+    let (mut report, progress) = (Report::default(), ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10)));
+    // What came while the rest was read is read too, until it is no more than comes all the time.
+    loop {
+        let reached = topology.reached().by_all;
+        let count = refill(&lake, fed, Wanted::All(&reached), &mut |next| {
+            let keep = &mut || Ok(());
+            let batch = match next {
+                Next::Records(records, from) => topology.push(records, from, keep)?,
+                Next::Lost(batch) => topology.hand_over(batch, keep)?,
+                Next::Moved | Next::Idle => return Ok(()),
+            };
+            report.count(batch.span_from(batch.from()).counts);
+            progress.inc(u64::try_from(batch.records().len())?);
+            Ok(())
+        })?;
+        topology.flush()?;
+        if usize::try_from(count)? < BATCH_RECORDS {
+            break;
+        }
+    }
+    topology.finish()?;
+    if fed.lake {
+        lake.derive(config)?;
+    } else {
+        lake.derive_warehouse(config)?;
+        std::fs::remove_dir_all(&index).with_context(|| format!("could not delete {}", index.display()))?;
+    }
+    progress.finish_and_clear();
+    report.seconds = started.elapsed().as_secs_f64();
+    show(&report, args)
+}
+
+/// The sinks that can be filled from the archive.
+fn of_archive(config: &Config, names: &[String]) -> anyhow::Result<Durable> {
+    let chosen = run::sinks(names)?;
+    if chosen.live || chosen.durable.archive {
+        let failure = Failure::new(Code::BadParameter, "the archive fills the lake and the warehouse alone");
+        return Err(failure.hint("live figures follow from the lake; what else is read is archived by `kassa run`").into());
+    }
+    if chosen.durable.warehouse {
+        warehouse::required(config)?;
+    }
+    Ok(chosen.durable)
 }
 
 fn progress_bar(files: &[std::path::PathBuf]) -> ProgressBar {

@@ -42,9 +42,10 @@ fn an_open_stream(config: &Config) -> &str {
 /// The names of the sinks that a run may have.
 const SINKS: [&str; 4] = ["archive", "lake", "warehouse", "live"];
 
-fn sinks(names: &[String]) -> anyhow::Result<Chosen> {
+/// The sinks of these names; all of them where none is named.
+pub fn sinks(names: &[String]) -> anyhow::Result<Chosen> {
     if names.is_empty() {
-        return Ok(Chosen { durable: Durable::ALL, live: true });
+        return Ok(Chosen::ALL);
     }
     if let Some(unknown) = names.iter().find(|name| !SINKS.contains(&name.as_str())) {
         let failure = Failure::new(Code::BadParameter, format!("there is no sink `{unknown}`"));

@@ -1,6 +1,7 @@
 //! Kafka as a feed: what the group gives this process is read from where the sinks are.
 
 mod marks;
+mod rates;
 mod topics;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -12,14 +13,18 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use kassa_config::{Config, Source};
 use kassa_kafka::{
-    ErrorKind, KafkaError, KafkaSource, SourceOptions, Start, Subscription, Turn, kafka_partition, next_incarnation,
+    Bounds, Cluster, ErrorKind, KafkaError, KafkaSource, SourceOptions, Start, Subscription, Turn, kafka_partition,
+    next_incarnation,
 };
 use kassa_model::time::Clock;
-use kassa_model::{Code, Partition, Positions};
+use kassa_model::{Code, Partition, Positions, Records};
 use kassa_pipeline::Batch;
+use kassa_pipeline::rates::Rates;
 
 pub use self::marks::KafkaMarks;
+use self::rates::{RateTail, RatesError};
 use self::topics::TopicIds;
+pub use self::topics::known_topics;
 use super::{Feed, Next, Reached};
 use crate::failure::Failure;
 use crate::topology::{BATCH_BYTES, BATCH_RECORDS};
@@ -34,6 +39,10 @@ const SHOWN: Duration = Duration::from_secs(1);
 /// Facts wait at most so long for reference data to be read to its end.
 const REFERENCES: Duration = Duration::from_secs(60);
 const RETRY: Duration = Duration::from_secs(1);
+/// Topics that come to match a pattern are seen so soon.
+const LOOK: Duration = Duration::from_secs(30);
+/// How long a question to Kafka is repeated before it is told that it does not answer.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 pub struct KafkaFeed {
     options: SourceOptions,
@@ -52,10 +61,14 @@ pub struct KafkaFeed {
     fresh: HashSet<Partition>,
     /// How far this process has read.
     given: Positions,
+    rates: Option<RateTail>,
     full_since: Option<Instant>,
     is_paused: bool,
     marks: Arc<KafkaMarks>,
     shown_at: Instant,
+    /// The configuration that this was made from, if it has patterns: topics that come to match are looked for.
+    patterns: Option<Config>,
+    looked_at: Instant,
 }
 
 impl fmt::Debug for KafkaFeed {
@@ -66,9 +79,14 @@ impl fmt::Debug for KafkaFeed {
 
 impl KafkaFeed {
     /// Joins the group and waits for partitions.
-    pub fn connect(config: &Config, kafka: &kassa_config::Kafka, lake: &Lake) -> anyhow::Result<Self> {
+    fn connect(
+        config: &Config,
+        (kafka, group): (&kassa_config::Kafka, String),
+        lake: &Lake,
+        marks: &Arc<KafkaMarks>,
+    ) -> anyhow::Result<Self> {
         let topics = config.streams.iter().map(|stream| Subscription::Topic(stream.topic.clone())).collect();
-        let mut options = SourceOptions::new(wiring::kafka(kafka), kafka.group.clone(), topics);
+        let mut options = SourceOptions::new(wiring::kafka(kafka), group, topics);
         (options.instance, options.records_max, options.bytes_max) = (kafka.instance.clone(), BATCH_RECORDS, BATCH_BYTES);
         let references = config.streams.iter().filter(|stream| stream.contract.is_reference());
         let mut feed = Self {
@@ -76,24 +94,23 @@ impl KafkaFeed {
             clock: Arc::clone(&lake.clock),
             topics: TopicIds::new(Arc::clone(&lake.store)),
             references: references.map(|stream| stream.topic.clone()).collect(),
-            options,
             assigned: Vec::new(),
             revoked: Vec::new(),
             waiting: VecDeque::new(),
             held_back: None,
             fresh: HashSet::new(),
             given: Positions::default(),
+            rates: RateTail::open(config, &options.connection, &options.group, lake)?,
             full_since: None,
             is_paused: false,
-            marks: Arc::default(),
+            marks: Arc::clone(marks),
             shown_at: Instant::now(),
+            patterns: (!config.patterns.is_empty()).then(|| config.clone()),
+            looked_at: Instant::now(),
+            options,
         };
         feed.join()?;
         Ok(feed)
-    }
-
-    pub fn marks(&self) -> Arc<KafkaMarks> {
-        Arc::clone(&self.marks)
     }
 
     fn join(&mut self) -> anyhow::Result<()> {
@@ -121,6 +138,20 @@ impl KafkaFeed {
                 self.marks.unwell(error.to_string());
                 Ok(None)
             }
+            Err(error) => Err(refused(error)),
+        }
+    }
+
+    /// Whether there are topics now that match a pattern and are not read. Where Kafka does not answer, they are looked for later.
+    fn has_grown(&mut self) -> anyhow::Result<bool> {
+        let Some(config) = self.patterns.as_ref().filter(|_| self.looked_at.elapsed() >= LOOK) else { return Ok(false) };
+        self.looked_at = Instant::now();
+        match self.source.cluster().topics() {
+            Ok(topics) => {
+                let names = topics.iter().map(|topic| topic.name.as_ref());
+                Ok(config.clone().with_topics(names).streams.len() > config.streams.len())
+            }
+            Err(error) if error.kind() == ErrorKind::Unavailable => Ok(false),
             Err(error) => Err(refused(error)),
         }
     }
@@ -172,6 +203,19 @@ impl KafkaFeed {
         }
     }
 
+    /// Where a partition begins and ends, as soon as Kafka answers.
+    fn bounds(&self, partition: &Partition, number: i32) -> anyhow::Result<Bounds> {
+        loop {
+            match self.source.cluster().bounds(&partition.topic, number) {
+                Err(error) if error.kind() == ErrorKind::Unavailable => {
+                    self.marks.unwell(error.to_string());
+                    thread::sleep(RETRY);
+                }
+                done => return done.map_err(refused),
+            }
+        }
+    }
+
     /// Has facts wait until reference data is read to where it ends now: so a fact finds the rates and the members that came before it.
     fn hold_back(&mut self, starts: &[Start]) -> anyhow::Result<()> {
         let (references, facts): (Vec<_>, Vec<_>) =
@@ -179,7 +223,7 @@ impl KafkaFeed {
         let mut ends = BTreeMap::new();
         for partition in references {
             let Some(number) = kafka_partition(&partition) else { continue };
-            let bounds = self.source.cluster().bounds(&partition.topic, number).map_err(refused)?;
+            let bounds = self.bounds(&partition, number)?;
             let next = starts.iter().find(|start| start.partition == partition).and_then(|start| start.next);
             if next.unwrap_or(bounds.start) < bounds.stable_end {
                 ends.insert(partition, bounds.stable_end);
@@ -221,7 +265,10 @@ impl KafkaFeed {
                 self.revoked.extend(partitions);
                 Ok(Next::Moved)
             }
-            Turn::Lost(_) => Ok(Next::Moved),
+            Turn::Lost(partitions) => {
+                self.assigned.retain(|assigned| !partitions.contains(assigned));
+                Ok(Next::Moved)
+            }
             Turn::Gap(gap) => {
                 let (topic, number) = (gap.partition.topic.as_ref(), gap.partition.number);
                 tracing::error!(topic, number, from = gap.from, to = gap.to, cause = ?gap.cause, "Kafka lost records before they were read");
@@ -241,6 +288,16 @@ impl KafkaFeed {
 }
 
 impl Feed for KafkaFeed {
+    fn starts(&mut self, reached: &Reached) -> anyhow::Result<Positions> {
+        let mut starts = Positions::default();
+        for assigned in &self.assigned {
+            let Some(number) = kafka_partition(assigned) else { continue };
+            let bounds = self.bounds(assigned, number)?;
+            starts.set(self.start(assigned, reached)?.partition, bounds.start);
+        }
+        Ok(starts)
+    }
+
     fn begin(&mut self, reached: &Reached) -> anyhow::Result<()> {
         let revoked = std::mem::take(&mut self.revoked);
         if !revoked.is_empty() {
@@ -259,11 +316,30 @@ impl Feed for KafkaFeed {
         }
         self.let_go()?;
         self.show();
+        if self.has_grown()? {
+            return Ok(Next::Moved);
+        }
         let turn = match self.waiting.pop_front() {
             Some(turn) => Some(turn),
             None => self.poll(Duration::ZERO)?,
         };
         turn.map_or(Ok(Next::Idle), |turn| self.take(turn))
+    }
+
+    fn inform(&mut self, records: &Records, rates: &mut Rates) -> anyhow::Result<()> {
+        let latest = records.ingested_at.iter().max().copied();
+        let Some(time) = latest.filter(|_| !self.references.contains(&*records.partition.topic)) else { return Ok(()) };
+        while let Some(tail) = &mut self.rates {
+            match tail.learn(time, rates) {
+                Ok(()) => break,
+                Err(RatesError::Kafka(error)) if error.kind() == ErrorKind::Unavailable => self.marks.unwell(error.to_string()),
+                Err(RatesError::Kafka(error)) => return Err(refused(error)),
+                Err(RatesError::Rates(error)) => return Err(error),
+            }
+            self.keep()?;
+            thread::sleep(RETRY);
+        }
+        Ok(())
     }
 
     fn is_at_end(&mut self) -> anyhow::Result<bool> {
@@ -296,9 +372,9 @@ impl Feed for KafkaFeed {
     }
 
     fn committed(&mut self, reached: &Reached) -> anyhow::Result<()> {
-        let positions: Vec<(Partition, i64)> = reached.by_all.iter().map(|(partition, next)| (partition.clone(), next)).collect();
         let ours: HashSet<&Partition> = self.source.reading().collect();
-        let positions: Vec<(Partition, i64)> = positions.into_iter().filter(|(partition, _)| ours.contains(partition)).collect();
+        let held = reached.by_all.iter().filter(|(partition, _)| ours.contains(partition));
+        let positions: Vec<(Partition, i64)> = held.map(|(partition, next)| (partition.clone(), next)).collect();
         if let Err(error) = self.source.hint_committed(&positions) {
             tracing::debug!(%error, "the group's offsets, a hint for lag alone, could not be noted");
         }
@@ -329,10 +405,30 @@ fn refused(error: KafkaError) -> anyhow::Error {
     }
 }
 
-/// The feed and what watches it, if the configuration reads Kafka.
-pub fn kafka_feed(config: &Config, lake: &Lake) -> anyhow::Result<Option<KafkaFeed>> {
+/// The feed, if the configuration reads Kafka. `group` is the one that the process belongs to.
+pub fn kafka_feed(
+    config: &Config,
+    lake: &Lake,
+    group: impl Fn(&str) -> String,
+    marks: &Arc<KafkaMarks>,
+) -> anyhow::Result<Option<KafkaFeed>> {
     match &config.source {
         Source::Log => Ok(None),
-        Source::Kafka(kafka) => KafkaFeed::connect(config, kafka, lake).context("could not read Kafka").map(Some),
+        Source::Kafka(kafka) => {
+            let feed = KafkaFeed::connect(config, (kafka, group(&kafka.group)), lake, marks);
+            feed.context("could not read Kafka").map(Some)
+        }
     }
+}
+
+/// The configuration with the topics that its patterns stand for now; `None` where there are no more than it has.
+pub fn grown(config: &Config) -> anyhow::Result<Option<Config>> {
+    let Source::Kafka(kafka) = &config.source else { return Ok(None) };
+    if config.patterns.is_empty() {
+        return Ok(None);
+    }
+    let cluster = Cluster::new(&wiring::kafka(kafka), "", PATIENCE).map_err(refused)?;
+    let topics = cluster.topics().map_err(refused)?;
+    let grown = config.clone().with_topics(topics.iter().map(|topic| topic.name.as_ref()));
+    Ok((grown.streams.len() > config.streams.len()).then_some(grown))
 }

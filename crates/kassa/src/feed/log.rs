@@ -22,10 +22,7 @@ pub fn open_log(config: &Config, lake: &Lake) -> anyhow::Result<Arc<Log>> {
         segment_bytes: config.log.segment_bytes,
         retention_age: Some(config.log.retention),
         capacity_bytes: config.log.capacity_bytes,
-        max_record_bytes: config
-            .collector
-            .max_body_bytes
-            .min(LogOptions::default().max_record_bytes.max(config.collector.max_body_bytes)),
+        max_record_bytes: config.collector.max_body_bytes,
         ..LogOptions::default()
     };
     Ok(Arc::new(Log::open(&config.data_dir, options, Arc::clone(&lake.clock)).context("could not open the collector's log")?))
@@ -84,6 +81,12 @@ impl LogFeed {
 }
 
 impl Feed for LogFeed {
+    fn starts(&mut self, _reached: &Reached) -> anyhow::Result<Positions> {
+        let starts = self.log.starts();
+        let of = |input: &Input| Some((input.partition.clone(), starts.get(&input.partition)?));
+        Ok(self.inputs.iter().filter_map(of).collect())
+    }
+
     fn begin(&mut self, reached: &Reached) -> anyhow::Result<()> {
         for input in &mut self.inputs {
             let partition = &input.partition;

@@ -99,9 +99,18 @@ impl Shop {
         self.serve_with(&[])
     }
 
+    /// The same, with another data folder.
+    pub(crate) fn serve_in(&self, data: &Path) -> Server {
+        self.serve_as(&["--data-dir", data.to_str().expect("UTF-8")], &[])
+    }
+
     pub(crate) fn serve_with(&self, env: &[(&str, &str)]) -> Server {
+        self.serve_as(&[], env)
+    }
+
+    fn serve_as(&self, flags: &[&str], env: &[(&str, &str)]) -> Server {
         let mut command = self.command(&["run", "--listen", "127.0.0.1:0"]);
-        command.envs(env.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.args(flags).envs(env.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("started");
         let mut words = BufReader::new(child.stderr.take().expect("piped"));
         let (mut said, mut address) = (String::new(), String::new());

@@ -1,5 +1,6 @@
 //! Scenarios over the whole program, as a user runs it: one binary, a module a scenario.
 
+mod added_sink;
 mod answers;
 mod bad_input;
 mod cli_reference;
@@ -17,5 +18,7 @@ mod s3;
 mod settings;
 mod structure;
 mod tamper;
+mod topics;
 mod tutorial;
 mod whole_way;
+mod workers;

@@ -13,29 +13,58 @@ use serde_json::Value;
 use crate::harness::{KASSA, Shop};
 use crate::others_read::STREAMS;
 
+/// Of each topic.
+const PARTITIONS: i32 = 4;
+
 /// Servers, and a shop between them.
-struct Between {
-    kafka: Kafka,
-    postgres: Postgres,
-    shop: Shop,
+pub(crate) struct Between {
+    pub(crate) kafka: Kafka,
+    pub(crate) postgres: Postgres,
+    pub(crate) shop: Shop,
 }
 
 impl Between {
     fn start() -> Self {
+        Self::of(PARTITIONS)
+    }
+
+    /// With topics of so many partitions.
+    pub(crate) fn of(partitions: i32) -> Self {
+        Self::with(partitions, |postgres| format!("[warehouse]\nurl = \"{}\"\n", postgres.url("postgres", "kassa")))
+    }
+
+    /// PostgreSQL runs, but the shop does not know of it.
+    pub(crate) fn without_warehouse() -> Self {
+        Self::with(PARTITIONS, |_| String::new())
+    }
+
+    fn with(partitions: i32, warehouse: impl Fn(&Postgres) -> String) -> Self {
         let kafka = Kafka::start(&KafkaOptions::default()).expect("Kafka");
         let postgres = Postgres::start().expect("PostgreSQL");
         postgres.sql("postgres", "CREATE DATABASE kassa").expect("a database");
-        let admin =
-            Admin::connect(&Connection { brokers: kafka.plaintext(), ..Connection::default() }).expect("an administrator");
-        for topic in STREAMS {
-            admin.create_topic(topic, 4, 1, &[]).expect("a topic");
-        }
         let shop = Shop::new(&format!(
-            "[shop]\nname = \"Between\"\n[source]\nurl = \"kafka://{}\"\n[warehouse]\nurl = \"{}\"\n",
+            "[shop]\nname = \"Between\"\n[source]\nurl = \"kafka://{}\"\n{}",
             kafka.plaintext(),
-            postgres.url("postgres", "kassa")
+            warehouse(&postgres)
         ));
-        Self { kafka, postgres, shop }
+        let between = Self { kafka, postgres, shop };
+        let admin = Admin::connect(&between.connection()).expect("an administrator");
+        for topic in STREAMS {
+            admin.create_topic(topic, partitions, 1, &[]).expect("a topic");
+        }
+        between
+    }
+
+    pub(crate) fn connection(&self) -> Connection {
+        Connection { brokers: self.kafka.plaintext(), ..Connection::default() }
+    }
+
+    /// Where each partition ends: topic, number, offset.
+    pub(crate) fn ends(&self) -> Vec<(String, i32, i64)> {
+        let admin = Admin::connect(&self.connection()).expect("an administrator");
+        let partitions = STREAMS.iter().flat_map(|topic| (0..PARTITIONS).map(move |number| (*topic, number)));
+        let end = |topic: &str, number| admin.cluster().bounds(topic, number).expect("bounds").stable_end;
+        partitions.map(|(topic, number)| (topic.to_owned(), number, end(topic, number))).collect()
     }
 
     /// Whether the stores could be asked at the same positions; their answers are then equal.
@@ -56,7 +85,7 @@ impl Between {
     }
 
     /// Sends the synthetic shop's records; their truth.
-    fn simulate(&self, records: &str, seed: &str) -> Value {
+    pub(crate) fn simulate(&self, records: &str, seed: &str) -> Value {
         let url = format!("kafka://{}", self.kafka.plaintext());
         let output = Command::new(KASSA)
             .args(["simulate", "--records", records, "--seed", seed, "--to", &url])
@@ -75,7 +104,7 @@ impl Between {
     }
 
     /// Both stores against the truth, and each other.
-    fn equals(&self, truth: &Value) {
+    pub(crate) fn equals(&self, truth: &Value) {
         for figure in ["net_sales", "gross_sales", "units"] {
             let said = millionths(truth["figures"][figure].as_str().expect("a figure"));
             for store in ["lake", "warehouse"] {
@@ -88,7 +117,7 @@ impl Between {
 }
 
 /// A decimal's 10⁻⁶.
-fn millionths(text: &str) -> i128 {
+pub(crate) fn millionths(text: &str) -> i128 {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = format!("{}{fraction:0<6}", whole.trim_start_matches('-'));
     let value: i128 = digits.parse().expect("a decimal");

@@ -3,21 +3,20 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, BinaryArray, BooleanArray, RecordBatch};
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use kassa_model::time::{self, DAY};
-use kassa_model::{Headers, Partition, Records, star};
+use kassa_model::{Partition, Records, star};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::finding::{Kind, Site};
 use super::parts::at;
 use super::sums::{Lane, bucket};
 use super::{CollectorLog, Prover, columns};
+use crate::archive::read::{COLUMNS, records};
 use crate::delta::LogError;
 use crate::read::archive_folder;
-
-const COLUMNS: [&str; 7] = ["partition", "offset", "timestamp", "ingested_at", "key", "headers", "value"];
 
 impl Prover<'_> {
     /// Reads the collector's log, and takes the hash of each record's bytes.
@@ -208,23 +207,4 @@ fn runs(rows: &RecordBatch) -> Vec<(usize, usize)> {
         }
     }
     runs
-}
-
-fn records(topic: &Arc<str>, rows: &RecordBatch) -> Records {
-    let long = |at: usize| rows.column(at).as_primitive::<Int64Type>();
-    let micros = |at: usize| rows.column(at).as_primitive::<TimestampMicrosecondType>();
-    let bytes = |at: usize| -> BinaryArray { rows.column(at).as_binary::<i32>().clone() };
-    let headers = rows.column(5).as_string::<i32>();
-    let offsets: Vec<i64> = long(1).values().to_vec();
-    let keys = bytes(4);
-    Records {
-        partition: Partition::new(Arc::clone(topic), long(0).values().first().copied().unwrap_or(0)),
-        ingested_at: micros(3).values().to_vec(),
-        timestamps: micros(2).iter().collect(),
-        keys: (keys.null_count() < keys.len()).then_some(keys),
-        headers: if headers.is_valid(0) { Headers::Shared(headers.value(0).into()) } else { Headers::None },
-        values: bytes(6),
-        next: offsets.last().map_or(0, |last| last + 1),
-        offsets,
-    }
 }

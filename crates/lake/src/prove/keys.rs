@@ -1,4 +1,5 @@
-//! Every key has its member, and every member begins once.
+//! Every key has its member, and every member begins once a partition: workers that own different partitions, and a sink that was
+//! ahead of another when both began anew, meet a member each for themselves. Views show it once.
 
 use std::collections::{HashMap, HashSet};
 
@@ -58,8 +59,8 @@ const MOST: usize = 100_000;
 #[derive(Debug, Default)]
 pub(super) struct Members {
     held: HashSet<(Table, i64)>,
-    /// Placeholders by their member, and members by where they began.
-    placeholders: HashSet<(Table, i64)>,
+    /// Placeholders by their member and partition, and members by where they began.
+    placeholders: HashSet<(Table, i64, u32)>,
     claims: HashSet<u64>,
     /// Not met yet: where they are named first.
     wanted: HashMap<(Table, i64), (Table, &'static str, u32, i64)>,
@@ -117,8 +118,8 @@ impl Prover<'_> {
             let begins = placeholder.is_none_or(|placeholder| placeholder.value(row));
             let members = &mut self.members;
             members.held.insert((table, key.0));
-            if begins && !members.placeholders.insert((table, key.0)) {
-                let part = self.parts.number(lineage.topics.value(row), lineage.numbers.value(row));
+            let part = self.parts.number(lineage.topics.value(row), lineage.numbers.value(row));
+            if begins && !members.placeholders.insert((table, key.0, part)) {
                 let offset = lineage.offsets.value(row);
                 // Twice from one record: the sums tell.
                 if offset < self.parts[part].cut && !self.members.is_claimed(table, key, part, offset) {

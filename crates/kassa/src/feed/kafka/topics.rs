@@ -38,6 +38,14 @@ impl TopicIds {
     }
 }
 
+const FOLDER: &str = "_kassa/kafka";
+
 fn path(topic: &str) -> String {
-    format!("_kassa/kafka/{topic}.id")
+    format!("{FOLDER}/{topic}.id")
+}
+
+/// The topics that were read.
+pub fn known_topics(store: &dyn Store) -> anyhow::Result<Vec<String>> {
+    let names = store.list(FOLDER).context("could not list the topics that were read")?;
+    Ok(names.iter().filter_map(|name| name.strip_suffix(".id")).map(ToOwned::to_owned).collect())
 }

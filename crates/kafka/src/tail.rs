@@ -1,0 +1,180 @@
+//! Reads a whole topic beside the group: what every worker has to know, whichever of them was given its partitions.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kassa_model::time::Clock;
+use kassa_model::{Partition, Records};
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError as ClientError;
+use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::client::Context;
+use crate::source::Run;
+use crate::{Cluster, Connection, KafkaError};
+
+/// How long one try of a question takes at most, and one wait for records.
+const TRY: Duration = Duration::from_millis(500);
+/// Partitions that were added are seen so soon.
+const LOOK: Duration = Duration::from_secs(30);
+/// Bytes that are fetched ahead.
+const QUEUED_KILOBYTES: &str = "1024";
+
+/// All partitions of one topic. It is no member of any group.
+pub struct Tail {
+    consumer: BaseConsumer<Context>,
+    cluster: Cluster,
+    topic: Arc<str>,
+    clock: Arc<dyn Clock>,
+    parts: BTreeMap<i32, Part>,
+    looked_at: Instant,
+    patience: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Part {
+    next: i64,
+    run: Run,
+    /// Nothing is left to read up to where the partition ended when that was asked last.
+    at_end: bool,
+}
+
+impl fmt::Debug for Tail {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Tail").field("topic", &self.topic).field("parts", &self.parts).finish_non_exhaustive()
+    }
+}
+
+impl Tail {
+    /// `group` is never joined: its name is the one that a reader is allowed to have. Nothing is read yet.
+    pub fn open(
+        connection: &Connection,
+        group: &str,
+        topic: &str,
+        clock: Arc<dyn Clock>,
+        patience: Duration,
+    ) -> Result<Self, KafkaError> {
+        let outside = Context::new(connection, group);
+        let mut config = connection.client_config()?;
+        config.set("group.id", group).set("enable.auto.commit", "false").set("enable.partition.eof", "true");
+        // Where a position is gone, the whole is read again: to know something twice does no harm.
+        config.set("auto.offset.reset", "earliest").set("isolation.level", "read_committed");
+        config.set("queued.max.messages.kbytes", QUEUED_KILOBYTES).set("fetch.wait.max.ms", "10");
+        config.set("allow.auto.create.topics", "false");
+        let consumer = BaseConsumer::from_config_and_context(&config, Context::new(connection, group));
+        let consumer: BaseConsumer<Context> = consumer.map_err(|error| outside.failed("a Kafka consumer", &error))?;
+        let cluster = Cluster::new(connection, group, patience)?;
+        let parts = BTreeMap::new();
+        let mut tail = Self { consumer, cluster, topic: topic.into(), clock, parts, looked_at: Instant::now(), patience };
+        tail.look()?;
+        Ok(tail)
+    }
+
+    /// Begins with partitions that are new.
+    fn look(&mut self) -> Result<(), KafkaError> {
+        self.looked_at = Instant::now();
+        let known = self.parts.len();
+        for number in self.cluster.topic(&self.topic)?.partitions {
+            self.parts.entry(number).or_default();
+        }
+        if self.parts.len() == known {
+            return Ok(());
+        }
+        let mut list = TopicPartitionList::new();
+        for (number, part) in &self.parts {
+            let offset = if part.next == 0 { Offset::Beginning } else { Offset::Offset(part.next) };
+            list.add_partition_offset(&self.topic, *number, offset).map_err(|error| self.failed(&error))?;
+        }
+        self.consumer.assign(&list).map_err(|error| self.failed(&error))
+    }
+
+    /// All that came since, up to where the topic ends now: what was in it when this was called is among it, or was told before.
+    pub fn read(&mut self) -> Result<Vec<Records>, KafkaError> {
+        if self.looked_at.elapsed() >= LOOK {
+            self.look()?;
+        }
+        // Word of an end that was reached before says nothing of where it is now.
+        while self.take(&BTreeMap::new(), Duration::ZERO)? {}
+        let deadline = Instant::now() + self.patience;
+        let ends = self.parts.keys().map(|number| Ok((*number, self.end(*number, deadline)?)));
+        let ends = ends.collect::<Result<BTreeMap<i32, i64>, KafkaError>>()?;
+        for (number, part) in &mut self.parts {
+            let end = ends.get(number).copied().unwrap_or(0);
+            // The topic was made anew, and is shorter than what was read of the old one.
+            part.next = if part.next > end { 0 } else { part.next };
+            part.at_end = part.next >= end;
+        }
+        while self.parts.values().any(|part| !part.at_end) {
+            self.take(&ends, TRY)?;
+            if Instant::now() >= deadline {
+                return Err(self.late());
+            }
+        }
+        let now = self.clock.now();
+        let runs = self
+            .parts
+            .iter_mut()
+            .filter_map(|(number, part)| part.run.finish(&Partition::new(Arc::clone(&self.topic), i64::from(*number)), now));
+        Ok(runs.collect())
+    }
+
+    /// Takes a record or word of an end; whether there was any.
+    fn take(&mut self, ends: &BTreeMap<i32, i64>, wait: Duration) -> Result<bool, KafkaError> {
+        match self.consumer.poll(wait) {
+            Some(Ok(message)) => {
+                let number = message.partition();
+                if let Some(part) = self.parts.get_mut(&number) {
+                    if part.run.follows(message.offset()) {
+                        part.run.push(&message);
+                        part.next = message.offset() + 1;
+                    }
+                    part.at_end = ends.get(&number).is_some_and(|end| part.next >= *end);
+                }
+                Ok(true)
+            }
+            // What lies before the end belongs to transactions' markers and aborted records.
+            Some(Err(ClientError::PartitionEOF(number))) => {
+                if let (Some(part), Some(end)) = (self.parts.get_mut(&number), ends.get(&number)) {
+                    part.next = part.next.max(*end);
+                    part.at_end = true;
+                }
+                Ok(true)
+            }
+            Some(Err(_)) | None => {
+                let error = self.consumer.context().take_error();
+                error.filter(|error| error.kind() != crate::ErrorKind::Unavailable).map_or(Ok(false), Err)
+            }
+        }
+    }
+
+    fn end(&self, number: i32, deadline: Instant) -> Result<i64, KafkaError> {
+        loop {
+            let error = match self.consumer.fetch_watermarks(&self.topic, number, TRY) {
+                Ok((_, end)) => return Ok(end),
+                Err(error) => self.failed(&error),
+            };
+            if error.kind() != crate::ErrorKind::Unavailable || Instant::now() >= deadline {
+                return Err(error);
+            }
+        }
+    }
+
+    fn failed(&self, error: &ClientError) -> KafkaError {
+        self.consumer.context().failed(&format!("reading {}", self.topic), error)
+    }
+
+    fn late(&self) -> KafkaError {
+        let why = format!("{} could not be read to its end in time", self.topic);
+        KafkaError::Unavailable { at: self.consumer.context().connection().at(), why }
+    }
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        self.consumer.context().close();
+    }
+}

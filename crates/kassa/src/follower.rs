@@ -1,0 +1,109 @@
+//! Where several workers share a topic, each follows what the others bring to the lake: so every dashboard shows the whole shop.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use arrow::array::RecordBatch;
+use kassa_analytics::Figures;
+use kassa_lake::figures::{accounted, follow};
+use kassa_lake::{LogError, Store};
+use kassa_model::{Positions, Table};
+use kassa_server::Live;
+
+use crate::tracker::Tracker;
+
+/// Records of a partition that are folded in at once: what bounds the memory.
+const STEP: i64 = 50_000;
+/// Following takes at most this share of the time.
+const SHARE: u32 = 4;
+
+/// The thread that follows. It ends once this is dropped.
+pub struct Follower {
+    _ends: Sender<()>,
+    _thread: JoinHandle<()>,
+}
+
+impl Follower {
+    /// Looks again after each `interval`.
+    pub fn start(store: Arc<dyn Store>, live: Arc<Live>, tracker: Arc<Tracker>, interval: Duration) -> anyhow::Result<Self> {
+        let (ends, ended) = channel();
+        let of_figures = Table::ALL.into_iter().map(|table| (table, Figures::columns(table)));
+        let mut following = Following {
+            store,
+            live,
+            tracker,
+            figures: follow::Follower::new(of_figures.filter(|(_, columns)| !columns.is_empty())),
+            accounts: follow::Follower::new([(Table::Spans, &[][..]), (Table::Rejected, &[][..])]),
+        };
+        let thread = thread::Builder::new().name("follower".to_owned()).spawn(move || following.keep(interval, &ended))?;
+        Ok(Self { _ends: ends, _thread: thread })
+    }
+}
+
+struct Following {
+    store: Arc<dyn Store>,
+    live: Arc<Live>,
+    tracker: Arc<Tracker>,
+    figures: follow::Follower,
+    accounts: follow::Follower,
+}
+
+impl Following {
+    fn keep(&mut self, interval: Duration, ended: &Receiver<()>) {
+        let mut wait = interval;
+        while matches!(ended.recv_timeout(wait), Err(RecvTimeoutError::Timeout)) {
+            let started = Instant::now();
+            match self.follow() {
+                Ok(true) => wait = Duration::ZERO,
+                Ok(false) => wait = interval.max(started.elapsed() * SHARE),
+                Err(error) => {
+                    tracing::warn!(%error, "could not follow the lake; trying again");
+                    wait = interval;
+                }
+            }
+        }
+    }
+
+    /// Takes in what others have written; whether there is more.
+    fn follow(&mut self) -> Result<bool, LogError> {
+        let cut = accounted(self.store.as_ref())?;
+        let counted = self.tracker.counted();
+        if let Some(to) = beyond(&cut, &counted, i64::MAX) {
+            let rows = gathered(&mut self.accounts, self.store.as_ref(), (&counted, &to))?;
+            if !self.tracker.follow(&rows, (&counted, &to))? {
+                self.accounts.forget();
+            }
+        }
+        let from = self.live.positions();
+        let Some(to) = beyond(&cut, &from, STEP) else { return Ok(false) };
+        let rows = gathered(&mut self.figures, self.store.as_ref(), (&from, &to))?;
+        let done = self.live.follow(&rows, (&from, &to)).map_err(|error| LogError::Corrupt(error.to_string()))?;
+        if !done {
+            self.figures.forget();
+        }
+        Ok(!done || to.iter().any(|(partition, next)| next < cut.next(partition)))
+    }
+}
+
+type Rows = Vec<(Table, RecordBatch)>;
+
+/// What others have written between two positions. It is forgotten where a partition has come to this process meanwhile.
+fn gathered(of: &mut follow::Follower, store: &dyn Store, between: (&Positions, &Positions)) -> Result<Rows, LogError> {
+    let mut rows = Vec::new();
+    of.rows(store, between, &mut |table, found| {
+        rows.push((table, found));
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+/// How far the lake is beyond these positions, no more than so many records of each partition; `None`: it is not.
+fn beyond(cut: &Positions, from: &Positions, most: i64) -> Option<Positions> {
+    let further = cut.iter().filter(|(partition, next)| from.next(partition) < *next);
+    let to: Positions =
+        further.map(|(partition, next)| (partition.clone(), next.min(from.next(partition).saturating_add(most)))).collect();
+    let is_further = to.iter().next().is_some();
+    is_further.then_some(to)
+}

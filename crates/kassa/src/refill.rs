@@ -1,0 +1,166 @@
+//! What sinks lack and their source need not have any more, read from the archive: a sink that was added later, or was away for longer
+//! than the source keeps records.
+//!
+//! The lake's spans say what was read of each partition: where the archive has fewer records than that, it is no source.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use anyhow::Context;
+use arrow::array::BinaryArray;
+use kassa_lake::archive::read::Archived;
+use kassa_lake::{figures, recover};
+use kassa_model::{Code, Contract, Headers, Partition, Positions, Records, Span, Table};
+use kassa_pipeline::Batch;
+
+use crate::failure::Failure;
+use crate::feed::Next;
+use crate::topology::{BATCH_BYTES, BATCH_RECORDS};
+use crate::tracker;
+use crate::wiring::{Durable, Lake};
+
+/// Takes what is read: records and the position that they were read from, or a range that the source had lost.
+pub type Take<'t> = &'t mut dyn FnMut(Next) -> anyhow::Result<()>;
+
+/// Which of the archive's records are wanted.
+#[derive(Debug, Clone, Copy)]
+pub enum Wanted<'w> {
+    /// Of every partition that it has, from what all sinks have committed.
+    All(&'w Positions),
+    /// Of these partitions alone.
+    Of(&'w Positions),
+}
+
+/// Hands on what is wanted of the archive, a partition after the other, reference data first; how many records. A lake that is fed
+/// takes what it has not accounted for yet, too; other sinks go no further than the lake has.
+pub fn refill(lake: &Lake, fed: Durable, wanted: Wanted<'_>, take: Take<'_>) -> anyhow::Result<i64> {
+    let store = lake.store.as_ref();
+    let accounted = figures::accounted(store).context("could not read the lake")?;
+    let mut topics: Vec<(&Arc<str>, Contract)> = lake.contracts.iter().map(|(topic, contract)| (topic, *contract)).collect();
+    topics.sort_unstable_by_key(|(topic, contract)| (!contract.is_reference(), Arc::clone(topic)));
+    let spans = spans(lake)?;
+    let mut records = 0;
+    for (topic, _) in topics {
+        let is_wanted = |partition: &Partition| match wanted {
+            Wanted::All(_) => true,
+            Wanted::Of(positions) => positions.get(partition).is_some(),
+        };
+        let (Wanted::All(positions) | Wanted::Of(positions)) = wanted;
+        if matches!(wanted, Wanted::Of(_)) && !positions.iter().any(|(partition, _)| partition.topic == *topic) {
+            continue;
+        }
+        let archived = Archived::open(store, topic).context("could not read the archive")?;
+        for (partition, archived_to) in archived.positions().iter().filter(|(partition, _)| is_wanted(partition)) {
+            let end = if fed.lake { archived_to } else { archived_to.min(accounted.next(partition)) };
+            let range = positions.next(partition)..end;
+            if range.start < range.end {
+                let known = spans.get(partition).map(Vec::as_slice).unwrap_or_default();
+                let part = Part { archived: &archived, partition, spans: known };
+                records += part.read(range, take)?;
+            }
+        }
+    }
+    Ok(records)
+}
+
+/// What the lake accounts for, by partition, in the order of offsets.
+fn spans(lake: &Lake) -> anyhow::Result<HashMap<Partition, Vec<Span>>> {
+    let mut spans: HashMap<Partition, Vec<Span>> = HashMap::new();
+    recover::scan(lake.store.as_ref(), Table::Spans, &[], &mut |rows| {
+        tracker::each_span(&rows, &mut |span| spans.entry(span.partition.clone()).or_default().push(span.clone()))
+    })
+    .context("could not read the lake")?;
+    spans.values_mut().for_each(|spans| spans.sort_unstable_by_key(|span| span.from));
+    Ok(spans)
+}
+
+/// A partition of the archive, and what the lake says that was read of it.
+struct Part<'a> {
+    archived: &'a Archived<'a>,
+    partition: &'a Partition,
+    spans: &'a [Span],
+}
+
+impl Part<'_> {
+    /// Hands on a range: records, and what the source had lost of it.
+    fn read(&self, range: Range<i64>, take: Take<'_>) -> anyhow::Result<i64> {
+        let lost = self.lost(&range)?;
+        let (mut at, mut count) = (range.start, 0);
+        for lost in lost {
+            let start = lost.start.max(at);
+            count += self.records(at..start, take)?;
+            take(Next::Lost(Batch::lost(self.partition.clone(), start..lost.end)))?;
+            at = lost.end;
+        }
+        Ok(count + self.records(at..range.end, take)?)
+    }
+
+    fn records(&self, range: Range<i64>, take: Take<'_>) -> anyhow::Result<i64> {
+        let (mut at, mut count) = (range.start, 0);
+        let number = self.partition.number;
+        self.archived.each(number, range.clone(), (BATCH_RECORDS, BATCH_BYTES), &mut |records| -> anyhow::Result<()> {
+            count += i64::try_from(records.len())?;
+            let from = std::mem::replace(&mut at, records.next);
+            take(Next::Records(records, from))
+        })?;
+        // Offsets without records at the end, such as Kafka's own marks.
+        if at < range.end {
+            take(Next::Records(none(self.partition, range.end), at))?;
+        }
+        Ok(count)
+    }
+
+    /// What of a range the source had lost, in order; an error where the archive has not all that was read.
+    fn lost(&self, range: &Range<i64>) -> anyhow::Result<Vec<Range<i64>>> {
+        let mut lost = Vec::new();
+        for span in self.spans.iter().filter(|span| span.to > range.start && span.from < range.end && span.to <= range.end) {
+            let held = self.archived.count(self.partition.number, span.from..span.to);
+            if i64::try_from(held)? != span.counts.read {
+                return Err(self.incomplete(span, held));
+            }
+            if span.gap > 0 {
+                lost.push(self.hole(span).ok_or_else(|| self.incomplete(span, held))?);
+            }
+        }
+        lost.retain(|lost| lost.end > range.start);
+        Ok(lost)
+    }
+
+    /// Where in a span the offsets lie that the source had lost: the first that are missing together.
+    fn hole(&self, span: &Span) -> Option<Range<i64>> {
+        let mut at = span.from;
+        while at < span.to {
+            let next = self.archived.next(self.partition.number, at).map_or(span.to, |next| next.min(span.to));
+            if next - at >= span.gap {
+                return Some(next - span.gap..next);
+            }
+            at = next + 1;
+        }
+        None
+    }
+
+    fn incomplete(&self, span: &Span, held: u64) -> anyhow::Error {
+        let Partition { topic, number } = self.partition;
+        let what = format!(
+            "the archive of {topic}/{number} cannot stand in for its source: of offsets {} to {} the lake has accounted for {} records and \
+             {} lost ones, the archive has {held}",
+            span.from, span.to, span.counts.read, span.gap
+        );
+        Failure::new(Code::LakeCorrupt, what).hint("`kassa prove` names what is missing").into()
+    }
+}
+
+/// No records, up to an offset.
+fn none(partition: &Partition, next: i64) -> Records {
+    Records {
+        partition: partition.clone(),
+        offsets: Vec::new(),
+        ingested_at: Vec::new(),
+        timestamps: Vec::new(),
+        keys: None,
+        headers: Headers::None,
+        values: BinaryArray::new_null(0),
+        next,
+    }
+}

@@ -1,0 +1,244 @@
+//! The archive read again: the records of each partition in their order, in bounded memory.
+//!
+//! Maintenance merges files of like size, so that offsets need not rise from file to file. A first pass notes which offsets each
+//! file holds, a second reads them a window at a time.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, BinaryArray, BooleanArray, RecordBatch, StringArray, UInt32Array};
+use arrow_select::concat::concat_batches;
+use arrow_select::filter::filter_record_batch;
+use arrow_select::take::take_record_batch;
+use kassa_model::{Headers, Partition, Positions, Records, star};
+use roaring::RoaringTreemap;
+
+use crate::delta::{Add, LogError, Snapshot};
+use crate::figures::positions;
+use crate::lease::Lease;
+use crate::read::{self, archive_folder};
+use crate::store::Store;
+
+/// What a record is read again from.
+pub(crate) const COLUMNS: [&str; 7] = ["partition", "offset", "timestamp", "ingested_at", "key", "headers", "value"];
+
+/// Records of a window, and the bytes that they may come to, by what the files' records come to on average.
+const WINDOW: (u64, u64) = (64 * 1024, 24 << 20);
+/// How much smaller values are in a file than in memory, at most.
+const PACKED: u64 = 12;
+
+/// The archive of one topic, as it is now. No file of it is deleted meanwhile.
+pub struct Archived<'s> {
+    store: &'s dyn Store,
+    topic: Arc<str>,
+    positions: Positions,
+    files: Vec<Add>,
+    parts: BTreeMap<i64, Part>,
+    window: u64,
+    _lease: Lease,
+}
+
+/// What the archive holds of a partition: offsets, and the files with their least and greatest.
+#[derive(Debug, Default)]
+struct Part {
+    offsets: RoaringTreemap,
+    files: BTreeMap<usize, (i64, i64)>,
+}
+
+impl std::fmt::Debug for Archived<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Archived").field("topic", &self.topic).field("positions", &self.positions).finish_non_exhaustive()
+    }
+}
+
+impl<'s> Archived<'s> {
+    pub fn open(store: &'s dyn Store, topic: &Arc<str>) -> Result<Self, LogError> {
+        let lease = Lease::take(store)?;
+        let folder = archive_folder(topic);
+        let snapshot = Snapshot::load(store, &folder)?;
+        let positions = positions(&snapshot);
+        let files: Vec<Add> = snapshot.files.into_values().collect();
+        let mut parts = BTreeMap::<i64, Part>::new();
+        for (at, add) in files.iter().enumerate() {
+            read::file(store, &folder, add, &star::archive_schema(), &["partition", "offset"], &mut |rows| {
+                let (numbers, offsets) = (longs(&rows, 0), longs(&rows, 1));
+                for (number, offset) in numbers.values().iter().zip(offsets.values()) {
+                    let part = parts.entry(*number).or_default();
+                    part.offsets.insert(unsigned(*offset));
+                    let (least, most) = part.files.entry(at).or_insert((*offset, *offset));
+                    (*least, *most) = ((*least).min(*offset), (*most).max(*offset));
+                }
+                Ok(())
+            })?;
+        }
+        let bytes: i64 = files.iter().map(|add| add.size).sum();
+        let records: u64 = parts.values().map(|part| part.offsets.len()).sum();
+        let each = unsigned(bytes).saturating_mul(PACKED).checked_div(records).unwrap_or(0).max(1);
+        let window = (WINDOW.1 / each).clamp(1, WINDOW.0);
+        Ok(Self { store, topic: Arc::clone(topic), positions, files, parts, window, _lease: lease })
+    }
+
+    /// How far each partition is archived.
+    pub fn positions(&self) -> &Positions {
+        &self.positions
+    }
+
+    /// How many records of a partition are archived in a range of offsets.
+    pub fn count(&self, number: i64, range: Range<i64>) -> u64 {
+        self.parts.get(&number).map_or(0, |part| part.offsets.range_cardinality(unsigned(range.start)..unsigned(range.end)))
+    }
+
+    /// The first offset at or after this one that is archived.
+    pub fn next(&self, number: i64, offset: i64) -> Option<i64> {
+        let part = self.parts.get(&number)?;
+        let mut rest = part.offsets.iter();
+        rest.advance_to(unsigned(offset));
+        rest.next().map(signed)
+    }
+
+    /// Hands on the records of a range of offsets in their order, some at a time. The last of them lead to the range's end.
+    pub fn each<E: From<LogError>>(
+        &self,
+        number: i64,
+        range: Range<i64>,
+        (records_max, bytes_max): (usize, usize),
+        take: &mut dyn FnMut(Records) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some(part) = self.parts.get(&number) else { return Ok(()) };
+        let mut from = range.start;
+        while let Some(window) = self.window(part, from..range.end) {
+            let rows = self.rows(part, number, &window)?;
+            for chunk in chunks(&rows, records_max, bytes_max) {
+                let mut records = records(&self.topic, &taken(&rows, chunk.clone())?);
+                if chunk.end == rows.num_rows() && window.end == range.end {
+                    records.next = range.end;
+                }
+                take(records)?;
+            }
+            from = window.end;
+        }
+        Ok(())
+    }
+
+    /// The next offsets that are read at once; none where nothing is left.
+    fn window(&self, part: &Part, range: Range<i64>) -> Option<Range<i64>> {
+        let before = part.offsets.range_cardinality(..unsigned(range.start));
+        let first = part.offsets.select(before).map(signed).filter(|first| *first < range.end)?;
+        let end = part.offsets.select(before + self.window).map_or(range.end, signed);
+        Some(first..end.min(range.end))
+    }
+
+    fn rows(&self, part: &Part, number: i64, window: &Range<i64>) -> Result<RecordBatch, LogError> {
+        let (folder, schema) = (archive_folder(&self.topic), star::archive_schema());
+        let mut found = Vec::new();
+        for (at, (least, most)) in &part.files {
+            if *most < window.start || *least >= window.end {
+                continue;
+            }
+            let within = |bounds: (i64, i64)| bounds.1 >= window.start && bounds.0 < window.end;
+            read::groups(self.store, &folder, &self.files[*at], &schema, &COLUMNS, ("offset", &within), &mut |rows| {
+                let (numbers, offsets) = (longs(&rows, 0), longs(&rows, 1));
+                let held = numbers.values().iter().zip(offsets.values());
+                let keep: BooleanArray = held.map(|(held, offset)| Some(*held == number && window.contains(offset))).collect();
+                found.push(filter_record_batch(&rows, &keep).map_err(|error| corrupt(&error))?);
+                Ok(())
+            })?;
+        }
+        let none = || RecordBatch::new_empty(star::stored(&star::archive_schema()));
+        let schema = found.first().map_or_else(|| none().schema(), RecordBatch::schema);
+        let rows = concat_batches(&schema, &found).map_err(|error| corrupt(&error))?;
+        sorted(rows)
+    }
+}
+
+fn corrupt(error: &dyn std::fmt::Display) -> LogError {
+    LogError::Corrupt(error.to_string())
+}
+
+fn unsigned(offset: i64) -> u64 {
+    u64::try_from(offset).unwrap_or(0)
+}
+
+fn signed(offset: u64) -> i64 {
+    i64::try_from(offset).unwrap_or(i64::MAX)
+}
+
+fn longs(rows: &RecordBatch, column: usize) -> &arrow_array::Int64Array {
+    rows.column(column).as_primitive::<Int64Type>()
+}
+
+/// In the order of their offsets.
+fn sorted(rows: RecordBatch) -> Result<RecordBatch, LogError> {
+    let offsets = longs(&rows, 1).values();
+    if offsets.is_sorted() {
+        return Ok(rows);
+    }
+    let mut order: Vec<u32> = (0..u32::try_from(rows.num_rows()).unwrap_or(u32::MAX)).collect();
+    order.sort_unstable_by_key(|row| offsets[usize::try_from(*row).unwrap_or(0)]);
+    take_record_batch(&rows, &UInt32Array::from(order)).map_err(|error| corrupt(&error))
+}
+
+/// A copy of some rows that holds on to no others.
+fn taken(rows: &RecordBatch, range: Range<usize>) -> Result<RecordBatch, LogError> {
+    let wanted: UInt32Array = range.map(|row| u32::try_from(row).unwrap_or(u32::MAX)).collect();
+    take_record_batch(rows, &wanted).map_err(|error| corrupt(&error))
+}
+
+fn chunks(rows: &RecordBatch, records_max: usize, bytes_max: usize) -> Vec<Range<usize>> {
+    let values = rows.column(6).as_binary::<i32>();
+    let (mut chunks, mut start, mut bytes) = (Vec::new(), 0, 0);
+    for row in 0..rows.num_rows() {
+        bytes += values.value_length(row).unsigned_abs() as usize;
+        if row - start + 1 >= records_max || bytes >= bytes_max {
+            chunks.push(start..row + 1);
+            (start, bytes) = (row + 1, 0);
+        }
+    }
+    if start < rows.num_rows() {
+        chunks.push(start..rows.num_rows());
+    }
+    chunks
+}
+
+/// The records of rows with the [`COLUMNS`], of one partition and with rising offsets.
+pub(crate) fn records(topic: &Arc<str>, rows: &RecordBatch) -> Records {
+    let micros = |at: usize| rows.column(at).as_primitive::<TimestampMicrosecondType>();
+    let bytes = |at: usize| -> BinaryArray { rows.column(at).as_binary::<i32>().clone() };
+    let offsets: Vec<i64> = longs(rows, 1).values().to_vec();
+    let keys = bytes(4);
+    Records {
+        partition: Partition::new(Arc::clone(topic), longs(rows, 0).values().first().copied().unwrap_or(0)),
+        ingested_at: micros(3).values().to_vec(),
+        timestamps: micros(2).iter().collect(),
+        keys: (keys.null_count() < keys.len()).then_some(keys),
+        headers: headers(rows.column(5).as_string::<i32>()),
+        values: bytes(6),
+        next: offsets.last().map_or(0, |last| last + 1),
+        offsets,
+    }
+}
+
+fn headers(texts: &StringArray) -> Headers {
+    if texts.null_count() == texts.len() {
+        return Headers::None;
+    }
+    let first = texts.is_valid(0).then(|| texts.value(0));
+    if let Some(first) = first.filter(|first| texts.iter().all(|text| text == Some(first))) {
+        return Headers::Shared(first.into());
+    }
+    let mut last: Option<Arc<str>> = None;
+    let each = texts.iter().map(|text| {
+        let text = text?;
+        if last.as_deref() != Some(text) {
+            last = Some(text.into());
+        }
+        last.clone()
+    });
+    Headers::Each(each.collect())
+}
+
+#[cfg(test)]
+mod tests;
