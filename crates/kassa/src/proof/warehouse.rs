@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use arrow::array::{AsArray, RecordBatch};
-use arrow::compute::filter_record_batch;
 use arrow::datatypes::Int64Type;
 use kassa_lake::prove::{Finding, Kind, row_hashes};
 use kassa_lake::{LogError, Store, figures};
 use kassa_model::{Partition, Positions, Table};
+use kassa_pipeline::cut::before;
 use kassa_warehouse::read::Reader;
 use kassa_warehouse::{Target, WarehouseError, prove};
 
@@ -38,8 +38,7 @@ pub fn findings(store: &dyn Store, target: &Target, at_work: bool) -> anyhow::Re
         let (mut ours, mut theirs) = (Sums::new(), Sums::new());
         figures::rows_before(store, table, &cut, &mut |rows| add(&mut ours, &rows))?;
         snapshot.each(table, &[], &mut |rows| {
-            let before = figures::are_before(&rows, &cut).map_err(corrupt)?;
-            let rows = filter_record_batch(&rows, &before.into()).map_err(|error| WarehouseError::Corrupt(error.to_string()))?;
+            let rows = before(&rows, &cut).map_err(|error| WarehouseError::Corrupt(error.to_string()))?;
             add(&mut theirs, &rows).map_err(corrupt)
         })?;
         found.extend(differences(table, &ours, &theirs, &cut));
