@@ -33,9 +33,10 @@ pub fn refresh(target: &Target, shop: &Shop) -> Result<Vec<&'static str>, Wareho
     let mut snapshot = reader.begin(false)?;
     let mut made = Vec::new();
     let cut = snapshot.positions().clone();
-    if !is_true_of(&mut snapshot, "fact_session", &cut, sessions_definition(shop))? {
+    let dropped = last_dropped(&mut snapshot)?;
+    if !is_true_of(&mut snapshot, "fact_session", &cut, sessions_definition(shop, &dropped))? {
         sessions(&mut snapshot, shop)?;
-        state(&mut snapshot, "fact_session", &cut, sessions_definition(shop))?;
+        state(&mut snapshot, "fact_session", &cut, sessions_definition(shop, &dropped))?;
         made.push("fact_session");
     }
     let years = years(&mut snapshot)?;
@@ -46,22 +47,28 @@ pub fn refresh(target: &Target, shop: &Shop) -> Result<Vec<&'static str>, Wareho
         state(&mut snapshot, "dim_date", &Positions::default(), definition)?;
         made.extend(["dim_date", "dim_time"]);
     }
-    if !is_true_of(&mut snapshot, "figures", &cut, figures_definition(shop))? {
+    if !is_true_of(&mut snapshot, "figures", &cut, figures_definition(shop, &dropped))? {
         let rows = figures::of(&crate::figures::of(&mut snapshot, shop)?)?;
         replace(&mut snapshot.transaction, "figures", &[rows])?;
-        state(&mut snapshot, "figures", &cut, figures_definition(shop))?;
+        state(&mut snapshot, "figures", &cut, figures_definition(shop, &dropped))?;
         made.push("figures");
     }
     snapshot.transaction.commit()?;
     Ok(made)
 }
 
-fn sessions_definition(shop: &Shop) -> i64 {
-    positive(hash("sessions", &[SESSIONS, &shop.zone_name]))
+fn sessions_definition(shop: &Shop, dropped: &str) -> i64 {
+    positive(hash("sessions", &[SESSIONS, &shop.zone_name, dropped]))
 }
 
-fn figures_definition(shop: &Shop) -> i64 {
-    positive(hash("figures", &[FIGURES, &shop.zone_name, shop.currency.code()]))
+fn figures_definition(shop: &Shop, dropped: &str) -> i64 {
+    positive(hash("figures", &[FIGURES, &shop.zone_name, shop.currency.code(), dropped]))
+}
+
+/// When retention last dropped facts: it moves no position, and what follows from them is to go with them.
+fn last_dropped(snapshot: &mut Snapshot<'_>) -> Result<String, WarehouseError> {
+    let sql = "SELECT coalesce(max(dropped_at)::text, '') FROM kassa.dropped";
+    Ok(snapshot.transaction.query_one(sql, &[])?.get(0))
 }
 
 fn calendar_definition(shop: &Shop, years: &std::ops::RangeInclusive<i16>) -> i64 {

@@ -123,6 +123,9 @@ fn of_lake(lake: &Lake, config: &Config, wanted: Option<Positions>) -> anyhow::R
 fn of_warehouse(config: &Config, wanted: Option<Positions>) -> anyhow::Result<(Figures, Positions)> {
     let mut reader = Reader::open(&warehouse::required(config)?)?;
     let mut snapshot = reader.snapshot()?;
+    if let Some(day) = snapshot.dropped()?.until() {
+        eprintln!("note: retention has dropped facts before {day} from the warehouse: earlier days are in the lake alone");
+    }
     if wanted.is_none() {
         let figures = kassa_warehouse::figures::of(&mut snapshot, &config.shop)?;
         return Ok((figures, snapshot.positions().clone()));

@@ -30,16 +30,19 @@ pub fn findings(store: &dyn Store, target: &Target, at_work: bool) -> anyhow::Re
     if !at_work {
         found.extend(apart(&lake, &held));
     }
-    // What retention dropped cannot be compared any more.
-    let is_whole = |partition: &Partition| recounted.accounts.get(partition).is_none_or(|account| !account.is_dropped);
-    let cut: Positions =
-        lake.iter().filter(|(partition, _)| is_whole(partition)).map(|(p, next)| (p.clone(), next.min(held.next(p)))).collect();
+    let cut: Positions = lake.iter().map(|(p, next)| (p.clone(), next.min(held.next(p)))).collect();
+    // What retention dropped cannot be compared any more: its days are left out on both sides.
+    let dropped = snapshot.dropped()?;
+    let kept = |table, rows| dropped.leave(table, rows);
     for table in COMPARED {
         let (mut ours, mut theirs) = (Sums::new(), Sums::new());
-        figures::rows_before(store, table, &cut, &mut |rows| add(&mut ours, &rows))?;
+        figures::rows_before(store, table, &cut, &mut |rows| {
+            let rows = kept(table, rows).map_err(|error| LogError::Corrupt(error.to_string()))?;
+            add(&mut ours, &rows)
+        })?;
         snapshot.each(table, &[], &mut |rows| {
             let rows = before(&rows, &cut).map_err(|error| WarehouseError::Corrupt(error.to_string()))?;
-            add(&mut theirs, &rows).map_err(corrupt)
+            add(&mut theirs, &kept(table, rows)?).map_err(corrupt)
         })?;
         found.extend(differences(table, &ours, &theirs, &cut));
     }
