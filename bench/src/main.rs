@@ -1,6 +1,8 @@
 //! W1 on the embedded default: JSON order lines from the collector's log to archive and lake, in records per CPU-second, beside
 //! what reading, shaping and writing reach alone in the same run. A run whose output is not the truth has no figure.
 
+mod warehouse;
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
@@ -28,6 +30,9 @@ fn main() -> anyhow::Result<()> {
     let records: u64 = arguments.next().and_then(|count| count.parse().ok()).unwrap_or(1_000_000);
     // One part alone, for a profile.
     let only = arguments.next();
+    if only.as_deref() == Some("warehouse") {
+        return warehouse::run(records);
+    }
     let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     let dir = tempfile::tempdir()?;
     let truth = fill(dir.path(), records)?;

@@ -5,6 +5,7 @@
 //! none. `fact_session` is made by the same code ([`rows`]).
 
 mod claims;
+mod credits;
 mod rows;
 
 use hashbrown::HashMap;
@@ -17,6 +18,7 @@ use crate::recent::Recent;
 use crate::visits::{self, Visit};
 
 pub use claims::{Claim, Claims};
+pub use credits::Credits;
 pub use rows::{SessionRow, SessionRows};
 
 /// What an event means for its session.

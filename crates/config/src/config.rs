@@ -183,6 +183,8 @@ pub struct Warehouse {
     pub url: String,
     pub password: Option<Secret>,
     pub commit_interval: Duration,
+    /// How long facts are kept, by their day; `None`: for good.
+    pub retention: Option<Duration>,
 }
 
 /// The collector's log.

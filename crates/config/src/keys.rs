@@ -248,6 +248,11 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     without_default("warehouse.password", Kind::Secret, "`env:NAME` or `file:PATH`."),
     key("warehouse.commit_interval", duration(10, HOUR), "1s", "Rows are committed at least this often."),
+    without_default(
+        "warehouse.retention",
+        duration(31 * DAY, 40_000 * DAY),
+        "Facts whose day is older are dropped, a partition at a time; at least 31 days. Without it all are kept. Current state and sums by day stay.",
+    ),
     key("archive.zstd_level", count(1, 19), "1", "The same, of the raw records."),
     key("proof.delay", duration(100, HOUR), "30s", "The first is made so long after the start."),
     key("proof.interval", duration(100, 400 * DAY), "1h", "The next begins so long after the last has ended."),

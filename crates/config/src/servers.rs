@@ -133,5 +133,6 @@ pub(crate) fn warehouse(reader: &mut Reader) -> Option<Warehouse> {
         return None;
     };
     let password = reader.secret("warehouse.password");
-    Some(Warehouse { url, password, commit_interval })
+    let retention = reader.given("warehouse.retention").is_some().then(|| reader.duration("warehouse.retention"));
+    Some(Warehouse { url, password, commit_interval, retention })
 }

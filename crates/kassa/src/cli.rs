@@ -42,6 +42,9 @@ pub enum Command {
     /// The synthetic shop alone, with its truth.json: to files or to a running collector.
     #[command(after_help = "Example: kassa simulate --records 1000000 --to ./shop")]
     Simulate(Simulate),
+    /// Bring the warehouse's schema up to date, as the user of its URL; `kassa run` does so too where that user may.
+    #[command(after_help = "Example: kassa migrate --roles | psql -d shop\n         kassa migrate -c kassa.toml")]
+    Migrate(Migrate),
     /// Check the configuration and its mappings; all mistakes at once.
     #[command(after_help = "Example: kassa check -c kassa.toml")]
     Check(Check),
@@ -239,6 +242,15 @@ pub struct Simulate {
     pub per_day: u64,
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct Migrate {
+    #[command(flatten)]
+    pub place: Place,
+    /// Print the SQL that makes the roles instead, for an administrator to run once
+    #[arg(long)]
+    pub roles: bool,
 }
 
 #[derive(Debug, Args)]

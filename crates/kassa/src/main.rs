@@ -53,6 +53,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::DeadLetters(DeadLetters::Show(args)) => command::dead_letters::show(&args),
         Command::DeadLetters(DeadLetters::Replay(args)) => command::dead_letters::replay(&args),
         Command::Simulate(args) => command::simulate::simulate(&args),
+        Command::Migrate(args) => command::migrate::migrate(&args),
         Command::Check(args) => command::check::check(&args),
         Command::Config(ConfigCommand::Show(args)) => command::config::show(&args),
         Command::Config(ConfigCommand::Schema) => command::config::schema(),

@@ -47,6 +47,12 @@ pub fn required(config: &Config) -> anyhow::Result<Target> {
     })
 }
 
+/// Whole days that facts are kept; `None`: for good.
+pub fn days_kept(config: &Config) -> Option<u32> {
+    let retention = config.warehouse.as_ref()?.retention?;
+    Some(u32::try_from(retention.as_secs() / 86_400).unwrap_or(u32::MAX))
+}
+
 /// The sink, its schema brought up to date where the user may do that. Waits for a server that does not answer yet.
 pub fn sink(target: &Target, clock: &Arc<dyn Clock>) -> anyhow::Result<WarehouseSink> {
     let deadline = Instant::now() + START;

@@ -89,7 +89,7 @@ impl Lake {
             sinks.push(Box::new(star.context("could not open the lake")?.maintained(options)));
         }
         if let Some(target) = self.warehouse.as_ref().filter(|_| wanted.warehouse) {
-            sinks.push(Box::new(warehouse::sink(target, &self.clock)?));
+            sinks.push(Box::new(warehouse::sink(target, &self.clock)?.keeping(warehouse::days_kept(config))));
         }
         Ok(sinks)
     }

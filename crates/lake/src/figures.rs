@@ -2,12 +2,9 @@
 
 pub mod follow;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{BooleanArray, RecordBatch};
-use arrow_select::filter::filter_record_batch;
+use arrow_array::RecordBatch;
 use kassa_analytics::Figures;
-use kassa_model::{Partition, Positions, Shop, Table};
+use kassa_model::{Positions, Shop, Table};
 
 use crate::delta::table::partition_of;
 use crate::delta::{Add, LogError, Snapshot};
@@ -60,8 +57,6 @@ pub fn rows_before(
     each_before(store, (table, &snapshot), &[], cut, &mut |rows| take(read::plain(&rows)?))
 }
 
-const LINEAGE: [&str; 3] = ["source_topic", "source_partition", "source_offset"];
-
 /// Hands on the named columns of the rows of a table that stem from before the cut.
 pub(crate) fn each_before(
     store: &dyn Store,
@@ -87,37 +82,13 @@ pub(crate) fn each_of_file_before(
 ) -> Result<(), LogError> {
     let ahead = positions(snapshot).iter().any(|(partition, next)| cut.next(partition) < next);
     // No columns named are all of them.
-    let missing = LINEAGE.iter().filter(|name| ahead && !columns.is_empty() && !columns.contains(name));
+    let missing = kassa_pipeline::cut::COLUMNS.iter().filter(|name| ahead && !columns.is_empty() && !columns.contains(name));
     let wanted: Vec<&str> = columns.iter().chain(missing).copied().collect();
     read::file(store, &folder_of(table), add, &table.schema(), &wanted, &mut |rows| {
-        take(if ahead {
-            filter_record_batch(&rows, &BooleanArray::from(are_before(&rows, cut)?)).map_err(corrupt)?
-        } else {
-            rows
-        })
+        take(if ahead { kassa_pipeline::cut::before(&rows, cut).map_err(corrupt)? } else { rows })
     })
 }
 
-fn corrupt(error: arrow_schema::ArrowError) -> LogError {
+pub(crate) fn corrupt(error: arrow_schema::ArrowError) -> LogError {
     LogError::Corrupt(error.to_string())
-}
-
-/// Which rows stem from before the cut.
-pub fn are_before(rows: &RecordBatch, cut: &Positions) -> Result<Vec<bool>, LogError> {
-    let column = |name: &str| rows.column_by_name(name).ok_or_else(|| LogError::Corrupt(format!("no column {name}")));
-    let (topics, numbers, offsets) = (column("source_topic")?, column("source_partition")?, column("source_offset")?);
-    let (topics, numbers, offsets) =
-        (topics.as_string::<i32>(), numbers.as_primitive::<Int64Type>(), offsets.as_primitive::<Int64Type>());
-    let mut last: Option<(Partition, i64)> = None;
-    let mut keep = Vec::with_capacity(rows.num_rows());
-    for row in 0..rows.num_rows() {
-        let same = last.as_ref().is_some_and(|(p, _)| *p.topic == *topics.value(row) && p.number == numbers.value(row));
-        if !same {
-            let partition = Partition::new(topics.value(row), numbers.value(row));
-            let next = cut.next(&partition);
-            last = Some((partition, next));
-        }
-        keep.push(last.as_ref().is_some_and(|(_, next)| offsets.value(row) < *next));
-    }
-    Ok(keep)
 }

@@ -6,9 +6,8 @@ use std::thread;
 
 use arrow_array::RecordBatch;
 use kassa_model::time::Clock;
-use kassa_model::{Contract, Partition, Positions, Span, Table};
-use kassa_pipeline::rows::Rows;
-use kassa_pipeline::{Batch, Sink, SinkError};
+use kassa_model::{Contract, Partition, Positions, Table};
+use kassa_pipeline::{Batch, Sink, SinkError, Spans};
 use parquet::file::properties::WriterProperties;
 
 use crate::archive::gap;
@@ -137,7 +136,7 @@ impl Part {
     ) -> Result<(), SinkError> {
         let mut reached = self.reached.clone();
         let mut rows = Vec::new();
-        let mut spans: Vec<Span> = Vec::new();
+        let mut spans = Spans::default();
         for batch in batches {
             let partition = &batch.records().partition;
             let contract = contracts.get(&partition.topic);
@@ -152,14 +151,14 @@ impl Part {
                 continue;
             }
             if table == Table::Spans {
-                add_span(&mut spans, batch.span_from(at));
+                spans.add(batch.span_from(at));
             } else {
                 rows.extend(batch.rows_from(table, at));
             }
             reached.advance(partition, batch.to());
         }
         if table == Table::Spans && !spans.is_empty() {
-            rows.push(span_rows(&spans, now).map_err(|error| SinkError::Corrupt(error.to_string()))?);
+            rows.push(spans.rows(now).map_err(|error| SinkError::Corrupt(error.to_string()))?);
         }
         let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
         if count > 0 {
@@ -182,35 +181,6 @@ fn moved(table: &DeltaTable, reached: &Positions) -> Vec<(Partition, i64)> {
     let committed = table.positions();
     let ahead = reached.iter().filter(|(partition, next)| committed.get(partition).is_none_or(|held| held < *next));
     ahead.map(|(partition, next)| (partition.clone(), next)).collect()
-}
-
-fn add_span(spans: &mut Vec<Span>, span: Span) {
-    if let Some(last) = spans.iter_mut().find(|last| last.partition == span.partition && last.to == span.from) {
-        last.to = span.to;
-        last.counts = last.counts.plus(span.counts);
-        last.gap += span.gap;
-    } else {
-        spans.push(span);
-    }
-}
-
-fn span_rows(spans: &[Span], committed_at: i64) -> Result<RecordBatch, arrow_schema::ArrowError> {
-    let mut rows = Rows::new(Table::Spans);
-    for span in spans {
-        let _row = rows
-            .row()
-            .text(span.partition.topic.as_ref())
-            .i64(span.partition.number)
-            .i64(span.from)
-            .i64(span.to)
-            .i64(span.counts.read)
-            .i64(span.counts.accepted)
-            .i64(span.counts.duplicates)
-            .i64(span.counts.dead_letters)
-            .i64(span.gap)
-            .i64(committed_at);
-    }
-    rows.finish()
 }
 
 impl Sink for StarSink {

@@ -106,7 +106,8 @@ impl Postgres {
     fn configure(&self, options: &Options) -> Result<(), PostgresError> {
         let mut settings = String::from(
             "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nshared_buffers = 64MB\nmax_connections = 50\n\
-             wal_level = replica\nhot_standby = on\nfsync = off\nmax_locks_per_transaction = 256\nlogging_collector = off\n",
+             wal_level = replica\nhot_standby = on\nfsync = off\nmax_locks_per_transaction = 256\nlogging_collector = off\n\
+             password_encryption = 'scram-sha-256'\n",
         );
         if options.tls {
             let dir = self.dir.path().display();
@@ -178,8 +179,13 @@ impl Postgres {
 
     /// Runs statements as the superuser; what `psql` prints of their rows.
     pub fn sql(&self, database: &str, sql: &str) -> Result<String, PostgresError> {
+        self.sql_as("postgres", database, sql)
+    }
+
+    /// The same as another user.
+    pub fn sql_as(&self, user: &str, database: &str, sql: &str) -> Result<String, PostgresError> {
         let port = self.port.to_string();
-        let to = ["-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-d", database];
+        let to = ["-h", "127.0.0.1", "-p", &port, "-U", user, "-d", database];
         self.programs.run("psql", &[&to[..], &["-XqAt", "-v", "ON_ERROR_STOP=1", "-c", sql]].concat())
     }
 

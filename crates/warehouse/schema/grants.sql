@@ -8,7 +8,7 @@ BEGIN
     GRANT UPDATE (replayed_at) ON kassa.dead_letters TO kassa_ingest;
     GRANT DELETE ON dwh.fact_session, dwh.dim_date, dwh.dim_time, dwh.figures, kassa.derived TO kassa_ingest;
     REVOKE INSERT ON kassa.migrations, kassa.dropped FROM kassa_ingest;
-    GRANT EXECUTE ON FUNCTION kassa.add_partition(text, integer, integer) TO kassa_ingest;
+    GRANT EXECUTE ON FUNCTION kassa.add_partition(text, integer, integer), kassa.retire_partition(text, text) TO kassa_ingest;
   END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'kassa_read') THEN
     GRANT USAGE ON SCHEMA dwh, ods, kassa TO kassa_read;

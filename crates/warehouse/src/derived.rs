@@ -1,24 +1,21 @@
 //! Tables that follow from the facts: sessions, the calendar, and the rows of the figures' views. Made anew from one snapshot and put in
 //! the place of what was there, in one transaction that also says what they are true of.
 
-mod rows;
+mod figures;
 
-use std::collections::HashMap;
-
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Int64Type};
-use arrow_array::{Array, RecordBatch};
+use arrow_array::RecordBatch;
 use kassa_analytics::calendar::{EDITION, YEARS};
-use kassa_analytics::{Claim, Claims, SessionRows};
+use kassa_analytics::derived::{DerivedError, date_rows, session_rows, time_rows};
+use kassa_analytics::{Claims, Credits, SessionRows};
 use kassa_model::key::{hash, positive};
 use kassa_model::{Positions, Shop, Table};
 use postgres::Transaction;
 
+use crate::WarehouseError;
 use crate::plan::FACTS;
 use crate::read::{Reader, Snapshot};
 use crate::statements::copy_in;
 use crate::url::Target;
-use crate::{WarehouseError, figures};
 
 /// Session ids made in one pass over the events: what bounds the memory.
 const IDS: i64 = 250_000;
@@ -36,35 +33,42 @@ pub fn refresh(target: &Target, shop: &Shop) -> Result<Vec<&'static str>, Wareho
     let mut snapshot = reader.begin(false)?;
     let mut made = Vec::new();
     let cut = snapshot.positions().clone();
-    if !is_true_of(&mut snapshot, "fact_session", &cut, sessions_definition(shop))? {
+    let dropped = last_dropped(&mut snapshot)?;
+    if !is_true_of(&mut snapshot, "fact_session", &cut, sessions_definition(shop, &dropped))? {
         sessions(&mut snapshot, shop)?;
-        state(&mut snapshot, "fact_session", &cut, sessions_definition(shop))?;
+        state(&mut snapshot, "fact_session", &cut, sessions_definition(shop, &dropped))?;
         made.push("fact_session");
     }
     let years = years(&mut snapshot)?;
     let definition = calendar_definition(shop, &years);
     if !is_true_of(&mut snapshot, "dim_date", &Positions::default(), definition)? {
-        replace(&mut snapshot.transaction, "dim_date", &[rows::dates(shop, years)?])?;
-        replace(&mut snapshot.transaction, "dim_time", &[rows::times()?])?;
+        replace(&mut snapshot.transaction, "dim_date", &[date_rows(shop, years).map_err(unmade)?])?;
+        replace(&mut snapshot.transaction, "dim_time", &[time_rows().map_err(unmade)?])?;
         state(&mut snapshot, "dim_date", &Positions::default(), definition)?;
         made.extend(["dim_date", "dim_time"]);
     }
-    if !is_true_of(&mut snapshot, "figures", &cut, figures_definition(shop))? {
-        let rows = rows::figures(&figures::of(&mut snapshot, shop)?)?;
+    if !is_true_of(&mut snapshot, "figures", &cut, figures_definition(shop, &dropped))? {
+        let rows = figures::of(&crate::figures::of(&mut snapshot, shop)?)?;
         replace(&mut snapshot.transaction, "figures", &[rows])?;
-        state(&mut snapshot, "figures", &cut, figures_definition(shop))?;
+        state(&mut snapshot, "figures", &cut, figures_definition(shop, &dropped))?;
         made.push("figures");
     }
     snapshot.transaction.commit()?;
     Ok(made)
 }
 
-fn sessions_definition(shop: &Shop) -> i64 {
-    positive(hash("sessions", &[SESSIONS, &shop.zone_name]))
+fn sessions_definition(shop: &Shop, dropped: &str) -> i64 {
+    positive(hash("sessions", &[SESSIONS, &shop.zone_name, dropped]))
 }
 
-fn figures_definition(shop: &Shop) -> i64 {
-    positive(hash("figures", &[FIGURES, &shop.zone_name, shop.currency.code()]))
+fn figures_definition(shop: &Shop, dropped: &str) -> i64 {
+    positive(hash("figures", &[FIGURES, &shop.zone_name, shop.currency.code(), dropped]))
+}
+
+/// When retention last dropped facts: it moves no position, and what follows from them is to go with them.
+fn last_dropped(snapshot: &mut Snapshot<'_>) -> Result<String, WarehouseError> {
+    let sql = "SELECT coalesce(max(dropped_at)::text, '') FROM kassa.dropped";
+    Ok(snapshot.transaction.query_one(sql, &[])?.get(0))
 }
 
 fn calendar_definition(shop: &Shop, years: &std::ops::RangeInclusive<i16>) -> i64 {
@@ -107,28 +111,20 @@ fn misread(error: kassa_analytics::ApplyError) -> WarehouseError {
     WarehouseError::Corrupt(error.to_string())
 }
 
-/// The orders that sessions are credited with: whose claim counts, and Σ `net_amount_reporting`.
-type Credits = HashMap<i64, (Claim, i128)>;
+fn unmade(error: DerivedError) -> WarehouseError {
+    WarehouseError::Corrupt(error.to_string())
+}
 
+/// The orders that sessions are credited with, and what the ledger says of them.
 fn credits(snapshot: &mut Snapshot<'_>) -> Result<Credits, WarehouseError> {
     let mut claims = Claims::default();
     let reported = "WHERE type = 'order_completed'";
     snapshot.each_where(Table::FactEvent, Claims::COLUMNS, reported, &mut |rows| claims.apply(&rows).map_err(misread))?;
     claims.settle();
-    let mut credits: Credits = claims.winners().map(|claim| (claim.order_key, (*claim, 0))).collect();
-    if credits.is_empty() {
-        return Ok(credits);
+    let mut credits = Credits::of(claims.winners());
+    if !credits.is_empty() {
+        snapshot.each(Table::FactSales, Credits::COLUMNS, &mut |rows| credits.apply(&rows).map_err(misread))?;
     }
-    let columns = ["order_key", "net_amount_reporting"];
-    snapshot.each_where(Table::FactSales, &columns, "WHERE NOT is_test", &mut |rows| {
-        let (orders, amounts) = (rows.column(0).as_primitive::<Int64Type>(), rows.column(1).as_primitive::<Decimal128Type>());
-        for row in (0..rows.num_rows()).filter(|row| amounts.is_valid(*row)) {
-            if let Some((_, sum)) = credits.get_mut(&orders.value(row)) {
-                *sum += amounts.value(row);
-            }
-        }
-        Ok(())
-    })?;
     Ok(credits)
 }
 
@@ -144,7 +140,7 @@ fn sessions(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<(), WarehouseErr
         snapshot.each_where(Table::FactEvent, SessionRows::COLUMNS, &share, &mut |rows| {
             sessions.apply(&rows, |_| true).map_err(misread)
         })?;
-        let rows = rows::sessions(&sessions.finish(), &credits)?;
+        let rows = session_rows(&sessions.finish(), &credits).map_err(unmade)?;
         copy_in(&mut snapshot.transaction, "dwh.fact_session", &[rows], None)?;
     }
     Ok(())

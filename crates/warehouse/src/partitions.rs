@@ -124,12 +124,19 @@ fn missing(held: &[Range<i32>], day: i32, today: Date) -> Option<Range<i32>> {
 
 /// Drops the partitions all of whose days lie before `day` (yyyymmdd). For the role `kassa_erase`. The names and rows of those dropped.
 pub fn drop_before(client: &mut Client, day: i32) -> Result<Vec<(String, i64)>, WarehouseError> {
+    drop_by(client, day, "SELECT kassa.drop_partition($1, $2)")
+}
+
+/// The same for the role `kassa_ingest`, for which the database keeps the last 31 days.
+pub(crate) fn retire_before(client: &mut Client, day: i32) -> Result<Vec<(String, i64)>, WarehouseError> {
+    drop_by(client, day, "SELECT kassa.retire_partition($1, $2)")
+}
+
+fn drop_by(client: &mut Client, day: i32, sql: &str) -> Result<Vec<(String, i64)>, WarehouseError> {
     let mut dropped = Vec::new();
-    for (table, name, range) in all(client)? {
-        if range.end <= day {
-            let gone = client.query_one("SELECT kassa.drop_partition($1, $2)", &[&table.name(), &name])?.get(0);
-            dropped.push((name, gone));
-        }
+    for (table, name, _) in all(client)?.into_iter().filter(|(_, _, range)| range.end <= day) {
+        let gone: Option<i64> = client.query_one(sql, &[&table.name(), &name])?.get(0);
+        dropped.extend(gone.map(|rows| (name, rows)));
     }
     Ok(dropped)
 }

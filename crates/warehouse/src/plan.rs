@@ -6,11 +6,8 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use kassa_model::{Partition, Positions, Span, Table};
-use kassa_pipeline::rows::Rows;
-use kassa_pipeline::{Batch, SinkError};
-
-use crate::WarehouseError;
+use kassa_model::{Partition, Positions, Table};
+use kassa_pipeline::{Batch, SinkError, Spans};
 
 /// The facts, each with the column of the day that it is partitioned by.
 pub(crate) const FACTS: [(Table, &str); 6] = [
@@ -35,7 +32,7 @@ pub(crate) struct Move {
 pub(crate) struct Plan {
     /// In order of their partitions, so that two workers lock them in one order.
     pub(crate) moves: Vec<Move>,
-    pub(crate) spans: Vec<Span>,
+    pub(crate) spans: Spans,
     tables: BTreeMap<Table, Vec<RecordBatch>>,
 }
 
@@ -58,7 +55,7 @@ impl Plan {
                     plan.tables.entry(*table).or_default().push(rows);
                 }
             }
-            plan.add_span(batch.span_from(at));
+            plan.spans.add(batch.span_from(at));
             reached.set(partition.clone(), batch.to());
         }
         let moves = reached.iter().map(|(partition, to)| Move { partition: partition.clone(), from: held.next(partition), to });
@@ -75,17 +72,6 @@ impl Plan {
             }
         }
         plan
-    }
-
-    fn add_span(&mut self, span: Span) {
-        match self.spans.iter_mut().find(|last| last.partition == span.partition && last.to == span.from) {
-            Some(last) => {
-                last.to = span.to;
-                last.counts = last.counts.plus(span.counts);
-                last.gap += span.gap;
-            }
-            None => self.spans.push(span),
-        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -108,25 +94,6 @@ impl Plan {
             }
         }
         days
-    }
-
-    pub(crate) fn span_rows(&self, committed_at: i64) -> Result<RecordBatch, WarehouseError> {
-        let mut rows = Rows::new(Table::Spans);
-        for span in &self.spans {
-            let _row = rows
-                .row()
-                .text(span.partition.topic.as_ref())
-                .i64(span.partition.number)
-                .i64(span.from)
-                .i64(span.to)
-                .i64(span.counts.read)
-                .i64(span.counts.accepted)
-                .i64(span.counts.duplicates)
-                .i64(span.counts.dead_letters)
-                .i64(span.gap)
-                .i64(committed_at);
-        }
-        rows.finish().map_err(|error| WarehouseError::Corrupt(error.to_string()))
     }
 }
 

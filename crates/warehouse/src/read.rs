@@ -1,12 +1,17 @@
 //! The star at one snapshot: all tables as they were at one moment, and the positions of that moment.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::Schema;
+use arrow_select::filter::filter_record_batch;
 use kassa_model::{Positions, Table, star};
 use postgres::{Client, IsolationLevel, Transaction};
 
+use crate::columns::Columns;
+use crate::plan::FACTS;
 use crate::statements::column_list;
 use crate::url::Target;
 use crate::{WarehouseError, copy, positions};
@@ -42,11 +47,34 @@ impl Reader {
     }
 
     pub(crate) fn begin(&mut self, read_only: bool) -> Result<Snapshot<'_>, WarehouseError> {
-        let transaction =
+        let mut transaction =
             self.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(read_only).start()?;
+        // No partition is dropped below a snapshot: to be locked before it is taken. Rows are added meanwhile as ever.
+        let facts: Vec<String> = FACTS.iter().map(|(table, _)| format!("ONLY dwh.{}", table.name())).collect();
+        transaction.batch_execute(&format!("LOCK TABLE {} IN ACCESS SHARE MODE", facts.join(", ")))?;
         let mut snapshot = Snapshot { transaction, positions: Positions::default() };
         snapshot.positions = positions::read(&mut snapshot.transaction)?;
         Ok(snapshot)
+    }
+}
+
+/// Days of facts, half open ranges of yyyymmdd, each with the column that has the day.
+#[derive(Debug, Clone, Default)]
+pub struct Dropped(BTreeMap<Table, (&'static str, Vec<Range<i32>>)>);
+
+impl Dropped {
+    /// The day from which on nothing was dropped; `None`: nothing ever was.
+    pub fn until(&self) -> Option<i32> {
+        self.0.values().flat_map(|(_, days)| days).map(|days| days.end).max()
+    }
+
+    /// The rows of a table that lie on other days. Of a day that was dropped, some may have come since.
+    pub fn leave(&self, table: Table, rows: RecordBatch) -> Result<RecordBatch, WarehouseError> {
+        let Some((column, days)) = self.0.get(&table) else { return Ok(rows) };
+        let held = Columns(&rows).ints(column)?.iter();
+        let kept: BooleanArray =
+            held.map(|day| Some(day.is_none_or(|day| !days.iter().any(|range| range.contains(&day))))).collect();
+        filter_record_batch(&rows, &kept).map_err(|error| WarehouseError::Corrupt(error.to_string()))
     }
 }
 
@@ -66,6 +94,18 @@ impl Snapshot<'_> {
     /// How far the snapshot is: every table holds all rows before these positions, and none beyond them.
     pub fn positions(&self) -> &Positions {
         &self.positions
+    }
+
+    /// The days whose facts retention has dropped.
+    pub fn dropped(&mut self) -> Result<Dropped, WarehouseError> {
+        let mut dropped = Dropped::default();
+        for row in self.transaction.query("SELECT DISTINCT table_name, from_day, to_day FROM kassa.dropped", &[])? {
+            let name: String = row.get(0);
+            if let Some((table, column)) = FACTS.into_iter().find(|(table, _)| table.name() == name) {
+                dropped.0.entry(table).or_insert((column, Vec::new())).1.push(row.get(1)..row.get(2));
+            }
+        }
+        Ok(dropped)
     }
 
     /// Hands on the named columns of all rows of a table; of no columns, all of them.

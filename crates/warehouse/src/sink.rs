@@ -11,15 +11,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::ToSpan;
+use jiff::civil::Date;
 use kassa_model::Positions;
-use kassa_model::time::Clock;
+use kassa_model::time::{Clock, date_key};
 use kassa_pipeline::{Batch, Sink, SinkError};
 use postgres::Client;
 
 use crate::WarehouseError;
 use crate::connect::connect;
 use crate::fill::fill;
-use crate::partitions::Partitions;
+use crate::partitions::{Partitions, retire_before, today};
 use crate::plan::{Move, Plan};
 use crate::positions::{self, Found};
 use crate::statements::Statements;
@@ -56,6 +58,10 @@ pub struct WarehouseSink {
     target: Target,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) patience: Patience,
+    /// Days that facts are kept; `None`: all.
+    retention: Option<u32>,
+    /// The last day on which retention was obeyed.
+    retired_on: Option<Date>,
     connection: Option<Connection>,
     partitions: Partitions,
     positions: Positions,
@@ -82,6 +88,8 @@ impl WarehouseSink {
             target,
             clock,
             patience: Patience::default(),
+            retention: None,
+            retired_on: None,
             connection: None,
             partitions: Partitions::default(),
             positions: Positions::default(),
@@ -98,6 +106,12 @@ impl WarehouseSink {
     #[must_use]
     pub fn with_patience(self, patience: Patience) -> Self {
         Self { patience, ..self }
+    }
+
+    /// Drops facts that are older than so many days, once a day.
+    #[must_use]
+    pub fn keeping(self, days: Option<u32>) -> Self {
+        Self { retention: days, ..self }
     }
 
     pub fn counts(&self) -> Counts {
@@ -193,6 +207,30 @@ impl WarehouseSink {
         Ok(found)
     }
 
+    /// Drops what has had its time. Whoever reads it for long is not waited for, and a refusal stops no rows: it is tried again with the next
+    /// settling.
+    fn retire(&mut self, now: i64) {
+        let today = today(now);
+        let Some(days) = self.retention.filter(|_| self.retired_on != Some(today)) else { return };
+        let Ok(first) = today.checked_sub(i64::from(days).days()) else { return };
+        let dropped = connected(&mut self.connection, &self.target, &mut self.counts)
+            .and_then(|connection| retire_before(&mut connection.client, date_key(first)));
+        match dropped {
+            Ok(dropped) => {
+                self.retired_on = Some(today);
+                if !dropped.is_empty() {
+                    let rows: i64 = dropped.iter().map(|(_, rows)| rows).sum();
+                    tracing::info!(partitions = dropped.len(), rows, before = date_key(first), "retention dropped facts");
+                    self.partitions.forget();
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, before = date_key(first), "retention could not drop facts; trying again");
+                self.disconnect();
+            }
+        }
+    }
+
     fn attempt(&mut self, plan: &Plan, was_sent: &mut bool) -> Result<Outcome, WarehouseError> {
         let now = self.clock.now();
         let held = &self.positions;
@@ -272,6 +310,7 @@ impl Sink for WarehouseSink {
             self.connection = None;
             return Err(error.into());
         }
+        self.retire(now);
         Ok(())
     }
 }

@@ -3,11 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use arrow::compute::filter_record_batch;
 use kassa_analytics::{Figures, Query};
 use kassa_config::Config;
-use kassa_model::{Code, Partition, Positions, Table};
-use kassa_warehouse::WarehouseError;
+use kassa_model::{Code, Partition, Positions};
 use kassa_warehouse::read::Reader;
 use serde_json::Value;
 
@@ -125,24 +123,15 @@ fn of_lake(lake: &Lake, config: &Config, wanted: Option<Positions>) -> anyhow::R
 fn of_warehouse(config: &Config, wanted: Option<Positions>) -> anyhow::Result<(Figures, Positions)> {
     let mut reader = Reader::open(&warehouse::required(config)?)?;
     let mut snapshot = reader.snapshot()?;
+    if let Some(day) = snapshot.dropped()?.until() {
+        eprintln!("note: retention has dropped facts before {day} from the warehouse: earlier days are in the lake alone");
+    }
     if wanted.is_none() {
         let figures = kassa_warehouse::figures::of(&mut snapshot, &config.shop)?;
         return Ok((figures, snapshot.positions().clone()));
     }
     let cut = cut(snapshot.positions().clone(), wanted)?;
-    let mut figures = Figures::new(&config.shop);
-    for table in Table::ALL.into_iter().filter(|table| !Figures::columns(*table).is_empty()) {
-        let lineage = ["source_topic", "source_partition", "source_offset"];
-        let own = Figures::columns(table);
-        let columns: Vec<&str> = own.iter().copied().chain(lineage.into_iter().filter(|name| !own.contains(name))).collect();
-        snapshot.each(table, &columns, &mut |rows| {
-            let corrupt = |error: String| WarehouseError::Corrupt(format!("{}: {error}", table.name()));
-            let before = kassa_lake::figures::are_before(&rows, &cut).map_err(|error| corrupt(error.to_string()))?;
-            let rows = filter_record_batch(&rows, &before.into()).map_err(|error| corrupt(error.to_string()))?;
-            figures.apply(table, &rows).map_err(|error| corrupt(error.to_string()))
-        })?;
-    }
-    Ok((figures, cut))
+    Ok((kassa_warehouse::figures::figures_before(&mut snapshot, &config.shop, &cut)?, cut))
 }
 
 fn catalogue(format: Format) -> anyhow::Result<()> {

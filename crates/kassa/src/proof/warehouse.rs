@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use arrow::array::{AsArray, RecordBatch};
-use arrow::compute::filter_record_batch;
 use arrow::datatypes::Int64Type;
 use kassa_lake::prove::{Finding, Kind, row_hashes};
 use kassa_lake::{LogError, Store, figures};
 use kassa_model::{Partition, Positions, Table};
+use kassa_pipeline::cut::before;
 use kassa_warehouse::read::Reader;
 use kassa_warehouse::{Target, WarehouseError, prove};
 
@@ -30,17 +30,19 @@ pub fn findings(store: &dyn Store, target: &Target, at_work: bool) -> anyhow::Re
     if !at_work {
         found.extend(apart(&lake, &held));
     }
-    // What retention dropped cannot be compared any more.
-    let is_whole = |partition: &Partition| recounted.accounts.get(partition).is_none_or(|account| !account.is_dropped);
-    let cut: Positions =
-        lake.iter().filter(|(partition, _)| is_whole(partition)).map(|(p, next)| (p.clone(), next.min(held.next(p)))).collect();
+    let cut: Positions = lake.iter().map(|(p, next)| (p.clone(), next.min(held.next(p)))).collect();
+    // What retention dropped cannot be compared any more: its days are left out on both sides.
+    let dropped = snapshot.dropped()?;
+    let kept = |table, rows| dropped.leave(table, rows);
     for table in COMPARED {
         let (mut ours, mut theirs) = (Sums::new(), Sums::new());
-        figures::rows_before(store, table, &cut, &mut |rows| add(&mut ours, &rows))?;
+        figures::rows_before(store, table, &cut, &mut |rows| {
+            let rows = kept(table, rows).map_err(|error| LogError::Corrupt(error.to_string()))?;
+            add(&mut ours, &rows)
+        })?;
         snapshot.each(table, &[], &mut |rows| {
-            let before = figures::are_before(&rows, &cut).map_err(corrupt)?;
-            let rows = filter_record_batch(&rows, &before.into()).map_err(|error| WarehouseError::Corrupt(error.to_string()))?;
-            add(&mut theirs, &rows).map_err(corrupt)
+            let rows = before(&rows, &cut).map_err(|error| WarehouseError::Corrupt(error.to_string()))?;
+            add(&mut theirs, &kept(table, rows)?).map_err(corrupt)
         })?;
         found.extend(differences(table, &ours, &theirs, &cut));
     }

@@ -1,16 +1,16 @@
 //! `dim_date` and `dim_time`: the shop's calendar, written once and again when it changes.
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Date32Array, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use kassa_analytics::calendar::{self, Day, EDITION, YEARS};
+use arrow_array::RecordBatch;
+use kassa_analytics::calendar::{EDITION, YEARS};
+use kassa_analytics::derived::{date_rows, time_rows};
 use kassa_model::key::{hash, positive};
 use kassa_model::{Shop, Table};
-use kassa_pipeline::rows::Rows;
 
 use super::Basis;
 use super::output::Output;
+use super::source::unmade;
 use super::years::Years;
 use crate::delta::{Add, DeltaTable, LogError};
 
@@ -58,7 +58,7 @@ impl CalendarTables {
         let wanted = self.years.covered_by(held.clone().unwrap_or(YEARS));
         let said = definition(&self.basis.shop);
         if held != Some(wanted.clone()) || self.dates.snapshot().txns.get(DEFINITION) != Some(&said) {
-            let rows = date_rows(&self.basis.shop, wanted.clone())?;
+            let rows = date_rows(&self.basis.shop, wanted.clone()).map_err(unmade)?;
             let year = |name: &str, year: i16| (name.to_owned(), i64::from(year));
             let stated = vec![(DEFINITION.to_owned(), said), year(FIRST, *wanted.start()), year(LAST, *wanted.end())];
             let replaced = replace(&mut self.dates, (Table::DimDate, self.basis.zstd_level), &rows, stated)?;
@@ -66,7 +66,8 @@ impl CalendarTables {
         }
         if self.times.snapshot().txns.get(DEFINITION) != Some(&EDITION) {
             let stated = vec![(DEFINITION.to_owned(), EDITION)];
-            let replaced = replace(&mut self.times, (Table::DimTime, self.basis.zstd_level), &time_rows()?, stated)?;
+            let replaced =
+                replace(&mut self.times, (Table::DimTime, self.basis.zstd_level), &time_rows().map_err(unmade)?, stated)?;
             written.push((&mut self.times, replaced));
         }
         Ok(written)
@@ -85,40 +86,4 @@ fn replace(
     let added = output.finish()?;
     table.exchange(&replaced, added, stated)?;
     Ok(replaced)
-}
-
-fn encode(error: arrow_schema::ArrowError) -> LogError {
-    LogError::Encode(error.to_string())
-}
-
-/// The rows of `dim_date` for whole years.
-pub(crate) fn date_rows(shop: &Shop, years: RangeInclusive<i16>) -> Result<RecordBatch, LogError> {
-    let days = calendar::days(shop, years);
-    let ints = |of: &dyn Fn(&Day) -> i32| -> ArrayRef { Arc::new(Int32Array::from_iter_values(days.iter().map(of))) };
-    let columns: Vec<ArrayRef> = vec![
-        ints(&|day| day.date_key),
-        Arc::new(Date32Array::from_iter_values(days.iter().map(|day| day.date))),
-        ints(&|day| day.year),
-        ints(&|day| day.quarter),
-        ints(&|day| day.month),
-        ints(&|day| day.day),
-        ints(&|day| day.iso_year),
-        ints(&|day| day.iso_week),
-        ints(&|day| day.weekday),
-        Arc::new(StringArray::from_iter_values(days.iter().map(|day| day.weekday_name))),
-        Arc::new(StringArray::from_iter_values(days.iter().map(|day| day.month_name))),
-        Arc::new(TimestampMicrosecondArray::from_iter_values(days.iter().map(|day| day.starts_at)).with_timezone("UTC")),
-        ints(&|day| day.hours),
-        Arc::new(StringArray::from_iter(days.iter().map(|day| day.holiday.as_deref()))),
-    ];
-    RecordBatch::try_new(Table::DimDate.schema(), columns).map_err(encode)
-}
-
-/// The rows of `dim_time`.
-pub(crate) fn time_rows() -> Result<RecordBatch, LogError> {
-    let mut rows = Rows::new(Table::DimTime);
-    for minute in calendar::minutes() {
-        let _row = rows.row().i32(minute.time_key).i32(minute.hour).i32(minute.minute).i32(minute.quarter_hour);
-    }
-    rows.finish().map_err(encode)
 }

@@ -14,13 +14,14 @@ use arrow_select::filter::filter_record_batch;
 use kassa_analytics::{Claims, SessionRows};
 use kassa_model::key::{hash, positive};
 use kassa_model::{Positions, Shop, Table};
+use kassa_pipeline::cut::{self, are_before};
 
 use super::Basis;
 use super::output::Output;
 use super::source::{Source, Touched, misread};
 use crate::delta::table::app_id;
 use crate::delta::{Add, DeltaTable, LogError, Snapshot};
-use crate::figures::{accounted, are_before, each_of_file_before};
+use crate::figures::{accounted, corrupt, each_of_file_before};
 use crate::read::{self, folder_of};
 use crate::recover::scan;
 use crate::store::Store;
@@ -102,12 +103,11 @@ impl SessionTable {
     /// The ids whose sessions may differ from what the table says.
     fn touched(&self, source: &Source<'_>, held: &Positions, claims: &Claims) -> Result<Touched, LogError> {
         let (mut ids, mut orders) = (HashSet::new(), HashSet::new());
-        let lineage = ["source_topic", "source_partition", "source_offset"];
-        let columns = |of: &[&'static str]| of.iter().chain(&lineage).copied().collect::<Vec<_>>();
+        let columns = |of: &[&'static str]| of.iter().chain(&cut::COLUMNS).copied().collect::<Vec<_>>();
         for add in source.events.files.values().filter(|add| !self.known.contains(&add.path)) {
             let of = (Table::FactEvent, &source.events);
             each_of_file_before(self.basis.store.as_ref(), of, add, &columns(Claims::COLUMNS), source.cut, &mut |rows| {
-                let old = are_before(&rows, held)?;
+                let old = are_before(&rows, held).map_err(corrupt)?;
                 SessionRows::keys(&rows, |row, key| ids.extend((!old[row]).then_some(key))).map_err(misread)?;
                 Claims::read(&rows, |row, claim| orders.extend((!old[row]).then_some(claim.order_key))).map_err(misread)
             })?;
@@ -116,7 +116,7 @@ impl SessionTable {
         for add in source.sales.files.values().filter(is_new) {
             let of = (Table::FactSales, &source.sales);
             each_of_file_before(self.basis.store.as_ref(), of, add, &columns(&["order_key"]), source.cut, &mut |rows| {
-                let (old, keys) = (are_before(&rows, held)?, rows.column(0).as_primitive::<Int64Type>());
+                let (old, keys) = (are_before(&rows, held).map_err(corrupt)?, rows.column(0).as_primitive::<Int64Type>());
                 orders.extend((0..rows.num_rows()).filter(|row| !old[*row]).map(|row| keys.value(row)));
                 Ok(())
             })?;

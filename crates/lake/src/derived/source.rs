@@ -1,13 +1,13 @@
 //! Sessions from the facts, at a cut through them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Int64Type};
-use arrow_array::{Array, RecordBatch};
-use kassa_analytics::{Claim, Claims, SessionRow, SessionRows};
-use kassa_model::{Amount, Positions, Shop, Table};
-use kassa_pipeline::rows::Rows;
+use arrow_array::types::Int64Type;
+use kassa_analytics::derived::{DerivedError, session_rows};
+use kassa_analytics::{Claims, Credits, SessionRows};
+use kassa_model::{Positions, Shop, Table};
 
 use crate::delta::{Add, LogError, Snapshot};
 use crate::figures::{each_before, each_of_file_before};
@@ -35,9 +35,6 @@ impl Touched {
     }
 }
 
-/// The orders that sessions are credited with: whose claim counts, and Σ `net_amount_reporting`.
-pub(crate) type Credits = HashMap<i64, (Claim, i128)>;
-
 /// The facts at a cut.
 pub(crate) struct Source<'s> {
     pub(crate) store: &'s dyn Store,
@@ -48,6 +45,10 @@ pub(crate) struct Source<'s> {
 }
 
 pub(crate) fn misread(error: kassa_analytics::ApplyError) -> LogError {
+    LogError::Corrupt(error.to_string())
+}
+
+pub(crate) fn unmade(error: DerivedError) -> LogError {
     LogError::Corrupt(error.to_string())
 }
 
@@ -70,21 +71,12 @@ impl<'s> Source<'s> {
     /// What the ledger says of the orders of these sessions.
     pub(crate) fn credits(&self, claims: &Claims, touched: &Touched) -> Result<Credits, LogError> {
         let winners = claims.winners().filter(|claim| touched.has(claim.session_key));
-        let mut credits: Credits = winners.map(|claim| (claim.order_key, (*claim, 0))).collect();
-        if credits.is_empty() {
-            return Ok(credits);
+        let mut credits = Credits::of(winners);
+        if !credits.is_empty() {
+            each_before(self.store, (Table::FactSales, &self.sales), Credits::COLUMNS, self.cut, &mut |rows| {
+                credits.apply(&rows).map_err(misread)
+            })?;
         }
-        let columns = ["order_key", "is_test", "net_amount_reporting"];
-        each_before(self.store, (Table::FactSales, &self.sales), &columns, self.cut, &mut |rows| {
-            let (orders, is_test) = (rows.column(0).as_primitive::<Int64Type>(), rows.column(1).as_boolean());
-            let amounts = rows.column(2).as_primitive::<Decimal128Type>();
-            for row in (0..rows.num_rows()).filter(|row| !is_test.value(*row) && amounts.is_valid(*row)) {
-                if let Some((_, sum)) = credits.get_mut(&orders.value(row)) {
-                    *sum += amounts.value(row);
-                }
-            }
-            Ok(())
-        })?;
         Ok(credits)
     }
 
@@ -119,7 +111,7 @@ impl<'s> Source<'s> {
             })?;
         }
         for rows in sessions.finish().chunks(ROWS) {
-            take(&batch(rows, credits)?)?;
+            take(&session_rows(rows, credits).map_err(unmade)?)?;
         }
         Ok(())
     }
@@ -133,36 +125,4 @@ impl<'s> Source<'s> {
         })?;
         Ok(any)
     }
-}
-
-fn batch(sessions: &[SessionRow], credits: &Credits) -> Result<RecordBatch, LogError> {
-    let mut rows = Rows::new(Table::FactSession);
-    for session in sessions {
-        let counts = |(order, at): &&(i64, i64)| {
-            credits.get(order).filter(|(claim, _)| (claim.at, claim.session_key) == (*at, session.session_key))
-        };
-        let revenue: i128 = session.orders.iter().filter_map(|order| counts(&order)).map(|(_, sum)| sum).sum();
-        let revenue = Amount::from_scaled(revenue, 6)
-            .map_err(|error| LogError::Corrupt(format!("the revenue of session {}: {error}", session.session_key)))?;
-        let _row = rows
-            .row()
-            .i64(session.session_key)
-            .text(session.session_id.as_deref())
-            .i64(session.person_key)
-            .i64(session.customer_key)
-            .i32(session.date_key)
-            .i64(session.started_at)
-            .i64(session.ended_at)
-            .text(session.entry_url.as_deref())
-            .text(session.exit_url.as_deref())
-            .i64(session.events)
-            .bool(session.reached >= 1)
-            .bool(session.reached >= 2)
-            .bool(session.reached >= 3)
-            .bool(session.reached >= 4)
-            .bool(session.converted)
-            .bool(session.abandoned)
-            .decimal(revenue);
-    }
-    rows.finish().map_err(|error| LogError::Encode(error.to_string()))
 }

@@ -27,7 +27,7 @@ fn lineage(table: Table) -> [&'static str; 3] {
     match table {
         Table::Spans => ["topic", "partition", "from_offset"],
         Table::Rejected => ["topic", "partition", "offset"],
-        _ => super::LINEAGE,
+        _ => kassa_pipeline::cut::COLUMNS,
     }
 }
 

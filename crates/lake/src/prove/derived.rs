@@ -7,13 +7,13 @@ use arrow::row::{RowConverter, SortField};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
+use kassa_analytics::derived::{date_rows, time_rows};
 use kassa_model::{Positions, Table, time};
 
 use super::Prover;
 use super::finding::{Kind, Site};
 use crate::delta::LogError;
-use crate::derived::calendar::{date_rows, time_rows};
-use crate::derived::source::{Source, Touched};
+use crate::derived::source::{Source, Touched, unmade};
 use crate::figures::positions;
 use crate::read::{self, folder_of};
 
@@ -50,7 +50,7 @@ fn weigh(balance: &mut Balance, rows: Vec<Box<[u8]>>, name: impl Fn(usize) -> St
 impl Prover<'_> {
     pub(super) fn follows(&mut self) -> Result<(), LogError> {
         self.dates()?;
-        let minutes = time_rows()?;
+        let minutes = time_rows().map_err(unmade)?;
         self.held_against(Table::DimTime, &minutes, "the minute")?;
         self.sessions()
     }
@@ -69,7 +69,7 @@ impl Prover<'_> {
         match years {
             // A year of another millennium is nobody's: the calendar has at most those that dates may have.
             Some(years) if *years.start() >= 1890 && *years.end() <= 2209 => {
-                let days = date_rows(self.subject.shop, years)?;
+                let days = date_rows(self.subject.shop, years).map_err(unmade)?;
                 self.held_against(Table::DimDate, &days, "the day")
             }
             Some(years) => {

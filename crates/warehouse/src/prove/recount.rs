@@ -207,6 +207,12 @@ pub(super) fn current(transaction: &mut Transaction<'_>, proof: &mut Proof) -> R
             ));
         }
     }
+    let orphans =
+        "SELECT count(*) FROM ods.order_details d WHERE NOT EXISTS (SELECT FROM ods.orders o WHERE o.order_key = d.order_key)";
+    let orphans: i64 = transaction.query_one(orphans, &[])?.get(0);
+    if orphans > 0 {
+        proof.findings.push(Finding::new("missing", "orders", format!("{orphans} lines in ods.order_details have no order")));
+    }
     Ok(())
 }
 

@@ -307,6 +307,32 @@ fn days_have_partitions_that_retention_drops() {
 }
 
 #[test]
+fn a_line_has_its_order_whoever_writes() {
+    let (warehouse, _) = filled();
+    let copied = "product_key, currency, quantity, unit_price, gross_amount, discount_amount, tax_amount, shipping_amount, net_amount, moved_at FROM ods.order_details LIMIT 1";
+    let orphan = format!("INSERT INTO ods.order_details SELECT 1, 'x', movement, {copied}");
+    for (sql, words) in [
+        (orphan.as_str(), "Key (order_key)=(1) is not present"),
+        ("UPDATE ods.order_details SET order_key = 1 WHERE line_id = '1r'", "Key (order_key)=(1) is not present"),
+        ("DELETE FROM ods.payments; DELETE FROM ods.orders", "cannot be taken away"),
+        ("DELETE FROM ods.payments; UPDATE ods.orders SET order_key = order_key + 1", "cannot be taken away"),
+        ("TRUNCATE ods.orders CASCADE", "cannot be taken away"),
+    ] {
+        let error = warehouse.server.sql("shop", sql).expect_err(sql).to_string();
+        assert!(error.contains(words), "{sql}: {error}");
+    }
+    // Whoever takes an order away waits for whoever is adding lines.
+    let [mut adds, mut takes] = ["postgres"; 2].map(|user| crate::connect(&warehouse.target(user)).unwrap());
+    let mut adding = adds.transaction().unwrap();
+    adding.batch_execute(&format!("INSERT INTO ods.order_details SELECT order_key, 'x', movement, {copied}")).unwrap();
+    takes.batch_execute("SET lock_timeout = '100ms'").unwrap();
+    let refused = takes.batch_execute("DELETE FROM ods.orders WHERE order_key = 1").unwrap_err();
+    assert_eq!(refused.code().map(|state| state.code()), Some("55P03"));
+    adding.rollback().unwrap();
+    takes.batch_execute("DELETE FROM ods.orders WHERE order_key = 1").unwrap();
+}
+
+#[test]
 fn the_proof_names_what_was_tampered_with() {
     let (warehouse, _) = filled();
     let cases = [
@@ -323,6 +349,12 @@ fn the_proof_names_what_was_tampered_with() {
         ("DELETE FROM kassa.dead_letters", "miscount", "dead_letters"),
         ("DELETE FROM ods.order_details WHERE line_id = '1r'", "missing", "order_details"),
         ("UPDATE ods.orders SET revision = 0", "missing", "orders"),
+        (
+            "ALTER TABLE ods.order_details DISABLE TRIGGER USER; UPDATE ods.order_details SET order_key = 1 WHERE line_id = '1r';
+             ALTER TABLE ods.order_details ENABLE TRIGGER USER",
+            "missing",
+            "orders",
+        ),
     ];
     for (sql, kind, table) in cases {
         warehouse.clear();
