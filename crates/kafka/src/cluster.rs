@@ -41,8 +41,32 @@ pub struct Bounds {
     pub stable_end: i64,
 }
 
+/// What a position is to a partition's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    At(i64),
+    /// Records before the log's start were not read.
+    Behind {
+        to: i64,
+    },
+    /// The log ends before it.
+    Beyond,
+}
+
+impl Bounds {
+    /// How a position stands; without one, reading begins where the log does.
+    pub fn standing(self, next: Option<i64>) -> Standing {
+        match next {
+            None => Standing::At(self.start),
+            Some(next) if next > self.stable_end => Standing::Beyond,
+            Some(next) if next < self.start => Standing::Behind { to: self.start },
+            Some(next) => Standing::At(next),
+        }
+    }
+}
+
 pub struct Cluster {
-    client: BaseConsumer<Context>,
+    pub(crate) client: BaseConsumer<Context>,
     /// How long a question is asked again before it is given up.
     patience: Duration,
 }
@@ -74,7 +98,7 @@ impl Cluster {
     }
 
     /// Asks until there is an answer, an error that does not go away by itself, or no patience left.
-    fn ask<T>(&self, what: &str, question: impl Fn(Duration) -> Result<T, ClientError>) -> Result<T, KafkaError> {
+    pub(crate) fn ask<T>(&self, what: &str, question: impl Fn(Duration) -> Result<T, ClientError>) -> Result<T, KafkaError> {
         let context = self.client.context();
         self.drain();
         // What went wrong before this question has nothing to do with it.
@@ -172,7 +196,14 @@ impl Cluster {
             match self.client.poll(TRY) {
                 Some(Ok(message)) => return Ok(message.offset() >= to),
                 Some(Err(ClientError::PartitionEOF(_))) => return Ok(true),
-                Some(Err(_)) | None => {}
+                // What a fetch is refused for comes with the records, as what a connection is refused for comes to the context.
+                Some(Err(error)) => {
+                    let error = context.failed("reading the end of a partition", &error);
+                    if matches!(error, KafkaError::Denied { .. }) {
+                        return Err(error);
+                    }
+                }
+                None => {}
             }
             if let Some(error) = context.take_error().filter(|error| error.kind() != crate::ErrorKind::Unavailable) {
                 return Err(error);
@@ -188,5 +219,19 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.client.context().close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_position_stands_somewhere() {
+        let stands = |next| Bounds { start: 10, stable_end: 20 }.standing(next);
+        assert_eq!(stands(None), Standing::At(10));
+        assert_eq!((stands(Some(10)), stands(Some(20))), (Standing::At(10), Standing::At(20)));
+        assert_eq!((stands(Some(0)), stands(Some(9))), (Standing::Behind { to: 10 }, Standing::Behind { to: 10 }));
+        assert_eq!(stands(Some(21)), Standing::Beyond);
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use kassa_model::{Partition, Positions, Records};
 use kassa_pipeline::Batch;
 
-pub use self::kafka::kafka_feed;
+pub use self::kafka::{TopicIds, kafka_feed};
 pub use self::log::{LogFeed, LogMarks, open_log, partition};
 
 /// What a feed has to say next.

@@ -4,6 +4,7 @@
 mod cli;
 mod command;
 mod deriver;
+mod doctor;
 mod engine;
 mod failure;
 mod feed;
@@ -12,6 +13,7 @@ mod proof;
 mod schemas;
 mod server;
 mod settings;
+mod top;
 mod topology;
 mod tracker;
 mod warehouse;
@@ -52,6 +54,8 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::DeadLetters(DeadLetters::Replay(args)) => command::dead_letters::replay(&args),
         Command::Simulate(args) => command::simulate::simulate(&args),
         Command::Check(args) => command::check::check(&args),
+        Command::Doctor(args) => command::doctor::doctor(&args),
+        Command::Top(args) => command::top::top(&args),
         Command::Config(ConfigCommand::Show(args)) => command::config::show(&args),
         Command::Config(ConfigCommand::Schema) => command::config::schema(),
     }

@@ -19,7 +19,7 @@ use kassa_model::{Code, Partition, Positions};
 use kassa_pipeline::Batch;
 
 pub use self::marks::KafkaMarks;
-use self::topics::TopicIds;
+pub use self::topics::TopicIds;
 use super::{Feed, Next, Reached};
 use crate::failure::Failure;
 use crate::topology::{BATCH_BYTES, BATCH_RECORDS};
