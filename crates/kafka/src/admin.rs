@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication, TopicResult};
 use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::client::Context;
@@ -80,8 +80,13 @@ impl Admin {
         let answers = block_on(self.client.describe_configs(&asked, &options())).map_err(|error| self.failed(&what, &error))?;
         let unknown = || KafkaError::UnknownTopic { at: self.context().connection().at(), topic: topic.into() };
         let answer = answers.into_iter().next().ok_or_else(unknown)?;
-        let refused = |code| KafkaError::Refused { at: self.context().connection().at(), what: what.clone(), why: format!("{code}") };
+        let refused =
+            |code| KafkaError::Refused { at: self.context().connection().at(), what: what.clone(), why: format!("{code}") };
         let found = answer.map_err(|code| self.context().explain(code, topic).unwrap_or_else(|| refused(code)))?;
+        if found.entries.is_empty() {
+            // The client does not hand the broker's refusal on, which is what an answer without any setting is.
+            return Err(self.context().explain(RDKafkaErrorCode::TopicAuthorizationFailed, topic).unwrap_or_else(unknown));
+        }
         Ok(Settings::of(found.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?)))))
     }
 

@@ -1,10 +1,11 @@
 //! What an operator wants to know of a cluster, without anything being read for the group or changed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
-use rdkafka::{Offset, TopicPartitionList};
 
+use crate::cluster::{HEAR, TRY};
 use crate::{Bounds, Cluster, KafkaError};
 
 /// What a topic keeps, as far as it concerns who reads it.
@@ -59,20 +60,24 @@ impl Cluster {
 
     /// Whether this client may see its group: nothing is joined, so that the right to join (READ) is not tried.
     pub fn may_see_group(&self, topic: &str, partition: i32) -> Result<(), KafkaError> {
+        let context = self.client.context();
         let mut list = TopicPartitionList::new();
         list.add_partition(topic, partition);
-        self.ask("the offsets of the group", |limit| self.client.committed_offsets(list.clone(), limit)).map(drop)
+        let (what, started) = ("the offsets of the group", Instant::now());
+        loop {
+            let Err(error) = self.client.committed_offsets(list.clone(), TRY) else { return Ok(()) };
+            while let Some(told) = self.client.poll(HEAR) {
+                told.map_or_else(|error| context.denied(what, &error), |_| Ok(()))?;
+            }
+            if started.elapsed() >= self.patience {
+                return Err(context.take_error().unwrap_or_else(|| context.failed(what, &error)));
+            }
+        }
     }
 
-    /// The first offset whose record is not older than this (ms since 1970); `None`: all are older, or there are none.
-    pub fn offset_at(&self, topic: &str, partition: i32, since_ms: i64) -> Result<Option<i64>, KafkaError> {
-        let context = self.client.context();
-        let what = format!("the age of the records in partition {partition} of {topic}");
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(topic, partition, Offset::Offset(since_ms)).map_err(|error| context.failed(&what, &error))?;
-        let found = self.ask(&what, |limit| self.client.offsets_for_times(list.clone(), limit))?;
-        let offset = found.find_partition(topic, partition).map(|element| element.offset());
-        Ok(if let Some(Offset::Offset(offset)) = offset { Some(offset) } else { None })
+    /// When the first record from an offset on was written (ms since 1970); `None`: there is none, or it does not say.
+    pub fn time_from(&self, topic: &str, partition: i32, offset: i64) -> Result<Option<i64>, KafkaError> {
+        Ok(self.first(topic, partition, offset)?.and_then(|(_, time)| time))
     }
 }
 

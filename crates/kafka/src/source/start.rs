@@ -7,8 +7,8 @@ use rdkafka::consumer::Consumer;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::{Cause, Gap, Held, KafkaSource, Reading, Reset, Start, Turn};
-use crate::client::{Place, unassign};
 use crate::KafkaError;
+use crate::client::{Place, unassign};
 use crate::cluster::Standing;
 
 impl KafkaSource {

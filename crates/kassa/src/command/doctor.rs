@@ -42,7 +42,9 @@ fn table(report: &Report, colour: bool) -> String {
     let mut lines = Vec::new();
     for check in &report.checks {
         let verdict = painted(check.verdict, colour);
-        lines.push(format!("{verdict}  {:systems$}  {:checks$}  {}", check.system, check.check, check.found).trim_end().to_owned());
+        lines.push(
+            format!("{verdict}  {:systems$}  {:checks$}  {}", check.system, check.check, check.found).trim_end().to_owned(),
+        );
         if check.verdict > Verdict::Ok {
             let told = [("where", Some(&check.place)), ("why", check.why.as_ref()), ("mend", check.mend.as_ref())];
             lines.extend(told.into_iter().filter_map(|(word, text)| Some(format!("           {word:5}  {}", text?))));

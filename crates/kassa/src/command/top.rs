@@ -21,7 +21,9 @@ pub fn top(args: &Top) -> anyhow::Result<()> {
     };
     if !url.starts_with("http://") {
         let failure = Failure::new(Code::BadParameter, format!("`{url}` is not an http:// address"));
-        return Err(failure.hint("--url takes the address of a `kassa run` that is at work, such as http://127.0.0.1:8080").into());
+        return Err(failure
+            .hint("--url takes the address of a `kassa run` that is at work, such as http://127.0.0.1:8080")
+            .into());
     }
     let listener = Listener::start(&url)?;
     if !args.once && args.format == Shown::Table && std::io::stdout().is_terminal() {

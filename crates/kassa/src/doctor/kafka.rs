@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kassa_config::{Config, Source};
-use kassa_kafka::{Admin, Cluster, KafkaError};
+use kassa_kafka::{Admin, Cluster, Connection, KafkaError};
 
 use super::Check;
 use super::topics::{self, SeenTopic};
@@ -44,14 +44,16 @@ pub fn examine(config: &Config) -> (Vec<Check>, Option<Seen>) {
         checks.extend(said);
         seen.topics.extend(topic);
     }
-    checks.extend(group(&seen, &kafka.group));
+    checks.extend(group(&connection, &seen, &kafka.group));
     (checks, Some(seen))
 }
 
 /// What is not allowed, or not there, as the client names it with its fix.
 pub fn refused(what: &str, place: &str, error: &KafkaError) -> Check {
     let mend = match error {
-        KafkaError::Unavailable { .. } => "see whether the brokers run; then host, port and listener in `source.url`, and a firewall".to_owned(),
+        KafkaError::Unavailable { .. } => {
+            "see whether the brokers run; then host, port and listener in `source.url`, and a firewall".to_owned()
+        }
         KafkaError::Tls { .. } => {
             let hint = error.hint().unwrap_or_default();
             format!("{hint} (`source.ca`, `source.certificate`, `source.key`)")
@@ -65,12 +67,16 @@ pub fn refused(what: &str, place: &str, error: &KafkaError) -> Check {
     Check::wrong(SYSTEM, what, place, error.to_string()).why("nothing is read from Kafka").mend(mend)
 }
 
-/// Joining would take partitions from those at work: what is asked is whether the group may be seen.
-fn group(seen: &Seen, group: &str) -> Option<Check> {
+/// Joining would take partitions from those at work: what is asked is whether the group may be seen. By a client of its own, as one is told
+/// only once what its group's coordinator refuses.
+fn group(connection: &Connection, seen: &Seen, group: &str) -> Option<Check> {
     let (topic, number) = seen.topics.iter().find_map(|topic| Some((&topic.name, topic.bounds.first()?.0)))?;
     let what = format!("group {group}");
-    Some(match seen.cluster.may_see_group(topic, number) {
-        Ok(()) => Check::ok(SYSTEM, &what, &seen.brokers, "may be seen (DESCRIBE); the right to join (READ) shows at the start alone"),
+    let asked = Cluster::new(connection, group, PATIENCE).and_then(|cluster| cluster.may_see_group(topic, number));
+    Some(match asked {
+        Ok(()) => {
+            Check::ok(SYSTEM, &what, &seen.brokers, "may be seen (DESCRIBE); the right to join (READ) shows at the start alone")
+        }
         Err(error) => refused(&what, &seen.brokers, &error)
             .mend(format!("grant READ on the group: kafka-acls --add --allow-principal User:… --operation Read --group {group}")),
     })

@@ -45,7 +45,11 @@ pub fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Store {
 }
 
 /// How far archive and star are. Opening them writes nothing.
-fn sinks(config: &Config, objects: &Objects, clock: &Arc<dyn Clock>) -> Result<Vec<(&'static str, Positions)>, kassa_lake::LogError> {
+fn sinks(
+    config: &Config,
+    objects: &Objects,
+    clock: &Arc<dyn Clock>,
+) -> Result<Vec<(&'static str, Positions)>, kassa_lake::LogError> {
     let contracts: std::collections::HashMap<Arc<str>, _> =
         config.streams.iter().map(|stream| (Arc::from(stream.topic.as_str()), stream.contract)).collect();
     let topics: Vec<Arc<str>> = contracts.keys().cloned().collect();

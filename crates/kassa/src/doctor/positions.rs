@@ -80,12 +80,10 @@ fn unread(seen: &Seen, topic: &SeenTopic, (_, positions): &Sink, sinks: &[Sink],
 fn is_at_risk(seen: &Seen, topic: &SeenTopic, (number, bounds, at): (i32, Bounds, i64), now: i64) -> bool {
     let retention = topic.settings.and_then(|settings| settings.retention);
     let Some(retention) = retention.filter(|_| at < bounds.stable_end) else { return false };
-    let since = now / 1_000 - i64::try_from(retention.as_millis() * 3 / 4).unwrap_or(i64::MAX);
-    match seen.cluster.offset_at(&topic.name, number, since) {
-        Ok(Some(young)) => at < young,
-        Ok(None) => true,
+    match seen.cluster.time_from(&topic.name, number, at) {
+        Ok(Some(written)) => u128::try_from(now / 1_000 - written).is_ok_and(|age| age > retention.as_millis() * 3 / 4),
         // What could not be asked is not known: the topic's own check has said why.
-        Err(_) => false,
+        Ok(None) | Err(_) => false,
     }
 }
 

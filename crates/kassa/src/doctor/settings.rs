@@ -22,10 +22,8 @@ fn records_that_are_taken_and_set_aside(config: &Config, place: &str) -> Vec<Che
     let taken = config.collector.max_record_bytes;
     let smaller = config.streams.iter().filter(|stream| stream.max_record_bytes < taken);
     let told = smaller.map(|stream| {
-        let found = format!(
-            "`streams.{}.max_record` is {}, and `collector.max_record` {taken}",
-            stream.name, stream.max_record_bytes
-        );
+        let found =
+            format!("`streams.{}.max_record` is {}, and `collector.max_record` {taken}", stream.name, stream.max_record_bytes);
         Check::warning(SYSTEM, "record sizes", place, found)
             .why("the collector takes a record between the two, and the stream makes a dead letter of it (`too_large`)")
             .mend("give both the same bound")

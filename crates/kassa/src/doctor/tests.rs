@@ -77,6 +77,9 @@ fn the_clocks_of_real_servers_are_compared_with_ours() {
         let clock: Arc<dyn Clock> = Arc::new(Off(off));
         let report = examine(&config, &clock);
         let clocks: Vec<_> = report.checks.iter().filter(|check| check.check == "clock").collect();
-        assert_eq!(clocks.iter().map(|check| (check.system, check.verdict)).collect::<Vec<_>>(), [("lake", verdict), ("warehouse", verdict)]);
+        assert_eq!(
+            clocks.iter().map(|check| (check.system, check.verdict)).collect::<Vec<_>>(),
+            [("lake", verdict), ("warehouse", verdict)]
+        );
     }
 }

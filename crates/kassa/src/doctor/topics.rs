@@ -49,7 +49,9 @@ fn missing(what: &str, stream: &Stream, brokers: &str, names: &[String]) -> Chec
     let topic = &stream.topic;
     let create = format!("kafka-topics --bootstrap-server {brokers} --create --topic {topic} --partitions 4");
     let mend = match nearest(topic, names.iter().map(String::as_str)) {
-        Some(name) => format!("did you mean `{name}`? Then write `topic = \"{name}\"` in [streams.{}]; or create it: {create}", stream.name),
+        Some(name) => {
+            format!("did you mean `{name}`? Then write `topic = \"{name}\"` in [streams.{}]; or create it: {create}", stream.name)
+        }
         None => format!("create it: {create}"),
     };
     let found = format!("there is no such topic ({} others are seen)", names.len());

@@ -52,10 +52,17 @@ fn refused(place: &str, target: &Target, error: &WarehouseError) -> Check {
     let database = &target.database;
     let (host, port) = (&target.host, target.port);
     let mend = match error {
-        WarehouseError::Unavailable(_) => format!("see whether PostgreSQL runs and listens at {host}:{port}; then a firewall, and `warehouse.url`"),
-        _ if said.contains("[3D000]") => format!("create it: createdb -h {host} -p {port} {database}; or name another in `warehouse.url`"),
+        WarehouseError::Unavailable(_) => {
+            format!("see whether PostgreSQL runs and listens at {host}:{port}; then a firewall, and `warehouse.url`")
+        }
+        _ if said.contains("[3D000]") => {
+            format!("create it: createdb -h {host} -p {port} {database}; or name another in `warehouse.url`")
+        }
         _ if said.contains("[28") || said.contains("password") => {
-            format!("mend `warehouse.password`, or the role's: ALTER ROLE {} PASSWORD '…'; and see pg_hba.conf on the server", target.user)
+            format!(
+                "mend `warehouse.password`, or the role's: ALTER ROLE {} PASSWORD '…'; and see pg_hba.conf on the server",
+                target.user
+            )
         }
         _ if said.contains("ertificate") || said.contains("TLS") => format!(
             "give the authority that signed the server's certificate as `?sslrootcert=FILE` in `warehouse.url`, and the host by the name that \
@@ -83,7 +90,11 @@ fn server(examiner: &mut Examiner, place: &str, clock: &dyn Clock) -> Vec<Check>
     let mut checks = vec![version(server.version, place), clock::check(SYSTEM, place, ours, server.time)];
     if server.is_read_only {
         let check = Check::wrong(SYSTEM, "server", place, "may not be written to: it is a standby, or read-only");
-        checks.push(check.why("facts are written there").mend("name the primary in `warehouse.url`, or set default_transaction_read_only = off"));
+        checks.push(
+            check
+                .why("facts are written there")
+                .mend("name the primary in `warehouse.url`, or set default_transaction_read_only = off"),
+        );
     }
     checks
 }
@@ -111,7 +122,9 @@ fn schema(examiner: &mut Examiner, place: &str) -> (Check, bool) {
     let check = match &schema {
         Schema::Current => Check::ok(SYSTEM, what, place, "is this kassa's"),
         Schema::None if may_migrate => Check::ok(SYSTEM, what, place, "is made at the first start"),
-        Schema::None => wrong("there is none, and this login may not make one".to_owned(), "the tables are made by the first start", admin),
+        Schema::None => {
+            wrong("there is none, and this login may not make one".to_owned(), "the tables are made by the first start", admin)
+        }
         Schema::Behind(names) if may_migrate => {
             Check::warning(SYSTEM, what, place, format!("the next start migrates it: {}", names.join(", ")))
                 .why("an index over years of facts takes a while")

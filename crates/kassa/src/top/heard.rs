@@ -70,7 +70,8 @@ fn with<T>(heard: &Mutex<Heard>, take: impl FnOnce(&mut Heard) -> T) -> T {
 
 /// Takes events until the stream ends.
 fn listen(address: &str, heard: &Mutex<Heard>) -> anyhow::Result<()> {
-    let agent = ureq::Agent::config_builder().timeout_connect(Some(CONNECT)).timeout_recv_response(Some(CONNECT)).build().new_agent();
+    let agent =
+        ureq::Agent::config_builder().timeout_connect(Some(CONNECT)).timeout_recv_response(Some(CONNECT)).build().new_agent();
     let answer = agent.get(address).call()?;
     let mut lines = BufReader::new(answer.into_body().into_with_config().limit(u64::MAX).reader());
     let (mut line, mut event) = (String::new(), String::new());

@@ -4,7 +4,6 @@ use serde::Deserialize;
 
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Live {
-    pub event_time: Option<String>,
     pub shop: Shop,
     pub tiles: Vec<Tile>,
 }

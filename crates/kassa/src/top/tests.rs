@@ -58,6 +58,7 @@ fn what_is_heard_is_shown_and_what_is_not_known_is_a_dash() {
     assert_eq!(lines[0], "kassa top   http://127.0.0.1:8080   Harbour & Pine   2026-01-12T09:30:01Z");
     assert_eq!(lines[1], "– records/s   1,243,567 read = 1,243,500 accepted + 60 duplicates + 7 dead letters");
     assert_eq!(lines[2], "memory 150 MiB   2 findings 2026-01-12T09:00:00Z: see kassa prove");
+    assert_eq!(row(&lines, "TODAY"), ["TODAY 2026-01-12", "NOW", "YESTERDAY"]);
     assert_eq!(row(&lines, "net_sales"), ["net_sales", "48291.40 GBP", "46390.01 GBP"]);
     assert_eq!(row(&lines, "conversion"), ["conversion", "–", "–"]);
     assert_eq!(row(&lines, "archive"), ["archive", "current", "0", "0 µs", "2026-01-12T09:30:00Z", "12 ms", "1.2 s"]);

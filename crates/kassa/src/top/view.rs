@@ -19,7 +19,7 @@ const PLAIN: u16 = 110;
 
 /// A table as it is shown, its first column for names, the others for numbers.
 struct Part {
-    header: Vec<&'static str>,
+    header: Vec<String>,
     rows: Vec<Vec<String>>,
     /// How a row is to stand out.
     styles: Vec<Style>,
@@ -83,10 +83,12 @@ impl Part {
             let line = Line::from(text.to_owned());
             Cell::from(if at == 0 { line } else { line.right_aligned() })
         };
-        let header = self.header.iter().copied().enumerate().map(cell);
-        let rows = self.rows.iter().zip(&self.styles).map(|(row, style)| {
-            Row::new(row.iter().map(String::as_str).enumerate().map(cell)).style(*style)
-        });
+        let header = self.header.iter().map(String::as_str).enumerate().map(cell);
+        let rows = self
+            .rows
+            .iter()
+            .zip(&self.styles)
+            .map(|(row, style)| Row::new(row.iter().map(String::as_str).enumerate().map(cell)).style(*style));
         let header = Row::new(header).style(Style::new().add_modifier(Modifier::BOLD)).top_margin(1);
         Table::new(rows, self.widths.iter().map(|width| Constraint::Length(*width))).header(header).column_spacing(2)
     }
@@ -95,7 +97,10 @@ impl Part {
 fn head(heard: &Heard) -> Vec<Line<'static>> {
     let shop = heard.live.as_ref().map_or_else(String::new, |live| format!("   {}", live.shop.name));
     let as_of = heard.pipeline.as_ref().map_or_else(String::new, |pipeline| format!("   {}", whole_second(&pipeline.as_of)));
-    let mut lines = vec![Line::from(vec![Span::from("kassa top").style(Modifier::BOLD), Span::from(format!("   {}{shop}{as_of}", heard.url))])];
+    let mut lines = vec![Line::from(vec![
+        Span::from("kassa top").style(Modifier::BOLD),
+        Span::from(format!("   {}{shop}{as_of}", heard.url)),
+    ])];
     let silent = heard.at.map(|at| at.elapsed()).filter(|silence| *silence > OLD);
     let trouble = match (&heard.trouble, silent) {
         (Some(why), _) => Some(format!("not heard now: {why}; what stands here is of before")),
@@ -112,17 +117,25 @@ fn head(heard: &Heard) -> Vec<Line<'static>> {
 
 fn summary(pipeline: &Pipeline) -> [Line<'static>; 2] {
     let records = &pipeline.records;
-    let [read, accepted, duplicates, dead] = [records.read, records.accepted, records.duplicates, records.dead_letters].map(count);
+    let [read, accepted, duplicates, dead] =
+        [records.read, records.accepted, records.duplicates, records.dead_letters].map(count);
     let (rate, memory) = (count(pipeline.rate_per_s), pipeline.memory_bytes.map_or_else(|| UNKNOWN.to_owned(), mebibytes));
     let proof = match &pipeline.proof {
         None => Span::from("not proven yet"),
         Some(proof) if proof.ok => Span::from(format!("proven {}", whole_second(&proof.at))).style(Color::Green),
-        Some(proof) => Span::from(format!("{} findings {}: see kassa prove", proof.findings.len(), whole_second(&proof.at))).style(Color::Red),
+        Some(proof) => Span::from(format!("{} findings {}: see kassa prove", proof.findings.len(), whole_second(&proof.at)))
+            .style(Color::Red),
     };
     [
-        Line::from(format!("{rate} records/s   {read} read = {accepted} accepted + {duplicates} duplicates + {dead} dead letters")),
+        Line::from(format!(
+            "{rate} records/s   {read} read = {accepted} accepted + {duplicates} duplicates + {dead} dead letters"
+        )),
         Line::from(vec![Span::from(format!("memory {memory}   ")), proof]),
     ]
+}
+
+fn header<const N: usize>(names: [&str; N]) -> Vec<String> {
+    names.map(str::to_owned).to_vec()
 }
 
 fn today(live: &Live) -> Part {
@@ -133,7 +146,13 @@ fn today(live: &Live) -> Part {
     };
     let row = |tile: &Tile| vec![tile.figure.clone(), money(tile, &tile.value), money(tile, &tile.yesterday)];
     let rows: Vec<_> = live.tiles.iter().map(row).collect();
-    Part { header: vec!["TODAY", "NOW", "YESTERDAY"], styles: vec![Style::new(); rows.len()], rows, widths: vec![20, 22, 22] }
+    let day = live.shop.today.as_deref().unwrap_or(UNKNOWN);
+    Part {
+        header: header([&format!("TODAY {day}"), "NOW", "YESTERDAY"]),
+        styles: vec![Style::new(); rows.len()],
+        rows,
+        widths: vec![20, 22, 22],
+    }
 }
 
 fn sinks(pipeline: &Pipeline) -> Part {
@@ -154,7 +173,7 @@ fn sinks(pipeline: &Pipeline) -> Part {
         _ => Style::new(),
     };
     Part {
-        header: vec!["SINK", "STATE", "BEHIND", "BY", "LAST COMMIT", "TOOK", "SLOWEST"],
+        header: header(["SINK", "STATE", "BEHIND", "BY", "LAST COMMIT", "TOOK", "SLOWEST"]),
         rows: pipeline.sinks.iter().map(row).collect(),
         styles: pipeline.sinks.iter().map(style).collect(),
         widths: vec![10, 8, 12, 9, 20, 9, 9],
@@ -163,9 +182,17 @@ fn sinks(pipeline: &Pipeline) -> Part {
 
 fn letters(pipeline: &Pipeline) -> Part {
     let letters = &pipeline.dead_letters;
-    let mut rows = vec![vec!["in all".to_owned(), String::new(), count(letters.total)], vec!["today".to_owned(), String::new(), count(letters.today)]];
+    let mut rows = vec![
+        vec!["in all".to_owned(), String::new(), count(letters.total)],
+        vec!["today".to_owned(), String::new(), count(letters.today)],
+    ];
     rows.extend(letters.by_reason.iter().map(|of| vec![of.reason.clone(), of.stream.clone(), count(Some(of.count))]));
-    Part { header: vec!["DEAD LETTERS", "STREAM", "COUNT"], styles: vec![Style::new(); rows.len()], rows, widths: vec![24, 20, 12] }
+    Part {
+        header: header(["DEAD LETTERS", "STREAM", "COUNT"]),
+        styles: vec![Style::new(); rows.len()],
+        rows,
+        widths: vec![24, 20, 12],
+    }
 }
 
 /// How far each sink is behind in each partition; those that are furthest behind first.
@@ -181,7 +208,7 @@ fn partitions(pipeline: &Pipeline) -> Part {
         row
     };
     let rows: Vec<_> = partitions.iter().map(row).collect();
-    let header = vec!["PARTITION", "START", "END", "ARCHIVE LAG", "LAKE LAG", "WAREH. LAG", "LIVE LAG"];
+    let header = header(["PARTITION", "START", "END", "ARCHIVE LAG", "LAKE LAG", "WAREH. LAG", "LIVE LAG"]);
     Part { header, styles: vec![Style::new(); rows.len()], rows, widths: vec![26, 12, 12, 11, 11, 11, 11] }
 }
 

@@ -46,7 +46,10 @@ fn every_service_is_pinned_checked_and_there() {
         } else {
             let test = texts(&check["test"]);
             assert!(matches!(test.first(), Some(&"CMD" | &"CMD-SHELL")) && test.len() > 1, "{name} has no health check");
-            assert!(check["retries"].as_i64() > Some(0) && check["interval"].is_string() && check["timeout"].is_string(), "{name}");
+            assert!(
+                check["retries"].as_i64() > Some(0) && check["interval"].is_string() && check["timeout"].is_string(),
+                "{name}"
+            );
         }
         for (other, needed) in service["depends_on"].as_object().into_iter().flatten() {
             assert!(names.contains(other.as_str()), "{name} depends on {other}, which is not there");
@@ -55,11 +58,18 @@ fn every_service_is_pinned_checked_and_there() {
         }
         for volume in texts(&service["volumes"]) {
             let source = volume.split(':').next().unwrap_or_default();
-            let is_there = if source.starts_with('.') { root().join("deploy/compose").join(source).exists() } else { volumes.contains_key(source) };
+            let is_there = if source.starts_with('.') {
+                root().join("deploy/compose").join(source).exists()
+            } else {
+                volumes.contains_key(source)
+            };
             assert!(is_there, "{name} mounts {source}, which is not there");
         }
     }
-    let mounted: BTreeSet<&str> = services(&compose).flat_map(|(_, service)| texts(&service["volumes"])).filter_map(|volume| volume.split(':').next()).collect();
+    let mounted: BTreeSet<&str> = services(&compose)
+        .flat_map(|(_, service)| texts(&service["volumes"]))
+        .filter_map(|volume| volume.split(':').next())
+        .collect();
     assert!(volumes.keys().all(|name| mounted.contains(name.as_str())), "a volume that nobody mounts");
 }
 
@@ -93,7 +103,10 @@ fn the_configuration_names_what_the_services_publish() {
         ("s3", at(&config["lake"]["s3"]["endpoint"])),
         ("postgres", at(&config["warehouse"]["url"])),
     ] {
-        assert!(published.iter().any(|(name, outer, _)| name == service && *outer == port), "{service} does not publish {port}: {published:?}");
+        assert!(
+            published.iter().any(|(name, outer, _)| name == service && *outer == port),
+            "{service} does not publish {port}: {published:?}"
+        );
     }
     let kafka = &compose["services"]["kafka"]["environment"];
     let advertised = kafka["KAFKA_ADVERTISED_LISTENERS"].as_str().expect("listeners");
@@ -107,19 +120,29 @@ fn the_configuration_names_what_the_services_publish() {
     // User and database are those that the server makes.
     let postgres = &compose["services"]["postgres"]["environment"];
     let url = config["warehouse"]["url"].as_str().expect("a text");
-    let (user, database) = (postgres["POSTGRES_USER"].as_str().expect("a user"), postgres["POSTGRES_DB"].as_str().expect("a database"));
+    let (user, database) =
+        (postgres["POSTGRES_USER"].as_str().expect("a user"), postgres["POSTGRES_DB"].as_str().expect("a database"));
     assert!(url.starts_with(&format!("postgres://{user}@")) && url.ends_with(&format!("/{database}")), "{url}");
-    let bucket = config["lake"]["url"].as_str().and_then(|url| url.strip_prefix("s3://")).and_then(|rest| rest.split('/').next()).expect("a bucket");
+    let bucket = config["lake"]["url"]
+        .as_str()
+        .and_then(|url| url.strip_prefix("s3://"))
+        .and_then(|rest| rest.split('/').next())
+        .expect("a bucket");
     let made = texts(&compose["services"]["s3"]["healthcheck"]["test"]).join(" ");
     assert!(made.contains(&format!("/data/{bucket}")), "nobody makes the bucket {bucket}: {made}");
     // The topics that are made are those of the streams that kassa has where none are named.
-    let shown = Command::new(KASSA).args(["config", "show", "-c"]).arg(root().join("deploy/compose/kassa.toml")).envs(secrets(&compose)).output().expect("started");
+    let shown = Command::new(KASSA)
+        .args(["config", "show", "-c"])
+        .arg(root().join("deploy/compose/kassa.toml"))
+        .envs(secrets(&compose))
+        .output()
+        .expect("started");
     let shown = String::from_utf8(shown.stdout).expect("UTF-8");
     let script = texts(&compose["services"]["topics"]["command"]).join(" ");
     let list = script.split_once("for topic in ").and_then(|(_, rest)| rest.split_once(';')).expect("the topics").0;
     let topics: BTreeSet<&str> = list.split_whitespace().collect();
     let wanted: BTreeSet<&str> =
-        shown.lines().filter_map(|line| line.trim().strip_prefix("topic = \"")).map(|rest| rest.trim_end_matches('"')).collect();
+        shown.lines().filter_map(|line| line.split_once(".topic ")).map(|(_, name)| name.trim().trim_matches('"')).collect();
     assert_eq!(topics, wanted, "{shown}");
 }
 
@@ -166,7 +189,8 @@ fn the_image_is_built_from_what_is_there_by_the_makefiles_own_command() {
     let ignored = std::fs::read_to_string(root().join("deploy/image/Dockerfile.dockerignore")).expect("what is left out");
     assert!(["target", "dashboard/node_modules"].iter().all(|folder| ignored.lines().any(|line| line == *folder)), "{ignored}");
     let compose = compose();
-    let context = root().join("deploy/compose").join(compose["services"]["kassa"]["build"]["context"].as_str().expect("a context"));
+    let context =
+        root().join("deploy/compose").join(compose["services"]["kassa"]["build"]["context"].as_str().expect("a context"));
     assert!(context.join(compose["services"]["kassa"]["build"]["dockerfile"].as_str().expect("a file")).is_file());
 }
 

@@ -27,7 +27,7 @@ fn told_with(shop: &Shop, env: &[(&str, &str)]) -> Told {
     let checks = report["checks"].as_array().expect("checks").clone();
     let is_wrong = checks.iter().any(|check| check["verdict"] == "wrong");
     assert_eq!((report["ok"].as_bool(), output.status.success()), (Some(!is_wrong), !is_wrong), "{report:#}");
-    assert!(!report.to_string().contains("secret"), "a secret is shown: {report:#}");
+    assert!(!report.to_string().contains("-secret"), "a secret is shown: {report:#}");
     for check in &checks {
         assert!(check["verdict"] == "ok" || check["why"].is_string() || check["mend"].is_string(), "no help: {check:#}");
     }

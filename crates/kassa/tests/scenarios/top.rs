@@ -8,7 +8,9 @@ use serde_json::Value;
 use crate::harness::{KASSA, Server, Shop};
 
 fn at_work() -> (Shop, Server) {
-    let shop = Shop::new("[shop]\nname = \"Watched\"\n[streams.orders]\n[streams.sales]\ncontract = \"order_line\"\n[server]\nlisten = \"127.0.0.1:1\"\n");
+    let shop = Shop::new(
+        "[shop]\nname = \"Watched\"\n[streams.orders]\n[streams.sales]\ncontract = \"order_line\"\n[server]\nlisten = \"127.0.0.1:1\"\n",
+    );
     let server = shop.serve();
     let order = r#"{"event_id":"1","occurred_at":"2026-01-05T10:00:00Z","order_id":"1"}"#;
     assert_eq!(server.post("orders", format!("{order}\n{{}}\n").as_bytes()).map(|(status, _)| status), Some(202));
@@ -52,15 +54,20 @@ fn a_snapshot_says_what_the_api_says() {
     // Nobody is there any more: said by the configuration's own address.
     let output = shop.run(&["top", "--once"]);
     let words = String::from_utf8_lossy(&output.stderr);
-    assert!(words.contains("error[K015]: nothing was heard from http://127.0.0.1:1: ") && words.contains("start `kassa run`"), "{words}");
+    assert!(
+        words.contains("error[K015]: nothing was heard from http://127.0.0.1:1: ") && words.contains("start `kassa run`"),
+        "{words}"
+    );
     assert_eq!(output.status.code(), Some(2));
 }
 
 /// Runs it on a terminal of its own and presses these keys when it is drawn. All that was written.
 fn session(server: &Server, keys: &[u8]) -> String {
-    let inner = format!("stty -g; {KASSA} top --url http://{}; echo \"left with $?\"; stty -g", server.address);
-    let mut script = Command::new("script")
-        .args(["-qefc", &inner, "/dev/null"])
+    let inner =
+        format!("stty rows 40 cols 110; stty -g; {KASSA} top --url http://{}; echo \"left with $?\"; stty -g", server.address);
+    // One that does not end is a failure, and no reason to wait for ever.
+    let mut script = Command::new("timeout")
+        .args(["60", "script", "-qefc", &inner, "/dev/null"])
         .env("TERM", "xterm")
         .env("SHELL", "/bin/sh")
         .stdin(Stdio::piped())
@@ -71,8 +78,7 @@ fn session(server: &Server, keys: &[u8]) -> String {
     let (mut seen, mut buffer, mut is_pressed) = (Vec::new(), [0; 4_096], false);
     while let Ok(read @ 1..) = written.read(&mut buffer) {
         seen.extend_from_slice(&buffer[..read]);
-        // The last line of the screen is drawn last.
-        if !is_pressed && seen.windows(6).any(|bytes| bytes == b"leaves") {
+        if !is_pressed && seen.windows(7).any(|bytes| bytes == b"Watched") {
             is_pressed = true;
             stdin.write_all(keys).expect("pressed");
         }
@@ -91,7 +97,8 @@ fn the_terminal_is_given_back_as_it_was() {
         let (drawn, after) = rest.split_once("\u{1b}[?1049l").expect("and back");
         assert!(drawn.contains("Watched"), "{drawn}");
         assert!(after.contains("left with 0"), "{after}");
-        let settings = |text: &str| text.lines().map(str::trim).filter(|line| line.matches(':').count() > 10).map(str::to_owned).next_back();
+        let settings =
+            |text: &str| text.lines().map(str::trim).filter(|line| line.matches(':').count() > 10).map(str::to_owned).next_back();
         assert!(settings(before).is_some() && settings(before) == settings(after), "stty says otherwise: {before} {after}");
     }
     server.stop();

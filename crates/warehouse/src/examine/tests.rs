@@ -37,7 +37,8 @@ fn a_schema_that_is_behind_newer_or_changed_is_told_apart() {
     let mut examiner = examiner(&warehouse, "postgres");
     warehouse.sql("INSERT INTO kassa.migrations SELECT 99, 'later', applied_on, '1' FROM kassa.migrations WHERE version = 1");
     assert_eq!(examiner.schema().unwrap(), Schema::Newer(vec!["V99__later".to_owned()]));
-    warehouse.sql("DELETE FROM kassa.migrations WHERE version = 99; UPDATE kassa.migrations SET checksum = '1' WHERE version = 2");
+    warehouse
+        .sql("DELETE FROM kassa.migrations WHERE version = 99; UPDATE kassa.migrations SET checksum = '1' WHERE version = 2");
     assert_eq!(examiner.schema().unwrap(), Schema::Changed(vec!["V2__star".to_owned()]));
     warehouse.sql("DELETE FROM kassa.migrations WHERE version = 2");
     assert_eq!(examiner.schema().unwrap(), Schema::Behind(vec!["V2__star".to_owned()]));

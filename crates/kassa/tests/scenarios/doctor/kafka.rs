@@ -14,7 +14,8 @@ const USERS: [(&str, &str); 3] = [("alice", "alice-secret"), ("bob", "bob-secret
 
 fn broker() -> Kafka {
     let users = USERS.map(|(user, password)| (user.to_owned(), password.to_owned())).to_vec();
-    Kafka::start(&KafkaOptions { security: true, users, superusers: vec!["alice".to_owned()], ..KafkaOptions::default() }).expect("Kafka")
+    Kafka::start(&KafkaOptions { security: true, users, superusers: vec!["alice".to_owned()], ..KafkaOptions::default() })
+        .expect("Kafka")
 }
 
 fn shop(brokers: &str, source: &str, streams: &str) -> Shop {
@@ -23,7 +24,9 @@ fn shop(brokers: &str, source: &str, streams: &str) -> Shop {
 
 /// Who asks, over SASL in the clear.
 fn as_user(user: &str) -> String {
-    format!("security = \"sasl-plaintext\"\nmechanism = \"SCRAM-SHA-512\"\nuser = \"{user}\"\npassword = \"env:KAFKA_PASSWORD\"\n")
+    format!(
+        "security = \"sasl-plaintext\"\nmechanism = \"SCRAM-SHA-512\"\nuser = \"{user}\"\npassword = \"env:KAFKA_PASSWORD\"\n"
+    )
 }
 
 const ORDERS: &str = "[streams.orders]\n";
@@ -36,7 +39,9 @@ fn another_name(listener: &str) -> String {
     thread::spawn(move || {
         for client in front.incoming().flatten() {
             let Ok(server) = TcpStream::connect(&target) else { continue };
-            for (mut from, mut to) in [(client.try_clone(), server.try_clone()), (Ok(server), Ok(client))].map(|(a, b)| (a.expect("a"), b.expect("b"))) {
+            for (mut from, mut to) in
+                [(client.try_clone(), server.try_clone()), (Ok(server), Ok(client))].map(|(a, b)| (a.expect("a"), b.expect("b")))
+            {
                 thread::spawn(move || {
                     std::io::copy(&mut from, &mut to).unwrap_or_default();
                     to.shutdown(Shutdown::Both).unwrap_or_default();
@@ -59,26 +64,48 @@ fn who_is_not_let_in_and_what_is_not_there_is_told() {
     thread::scope(|scope| {
         scope.spawn(|| {
             told(&shop(&kafka.tls(), "security = \"tls\"\n", ORDERS)).says(("wrong", "kafka"), "no TLS with Kafka", "source.ca");
-            told(&shop(&another_name(&kafka.tls()), &tls, ORDERS)).says(("wrong", "kafka"), "no TLS with Kafka", "the host as the certificate has it");
-            told(&shop(&kafka.tls(), &tls, ORDERS)).is_well("kafka").says(("ok", "kafka"), "2 partitions, 0 offsets, kept for 1day", "");
+            told(&shop(&another_name(&kafka.tls()), &tls, ORDERS)).says(
+                ("wrong", "kafka"),
+                "no TLS with Kafka",
+                "the host as the certificate has it",
+            );
+            told(&shop(&kafka.tls(), &tls, ORDERS)).is_well("kafka").says(
+                ("ok", "kafka"),
+                "2 partitions, 0 offsets, kept for 1day",
+                "",
+            );
             let plain = told(&shop(&kafka.tls(), "", ORDERS));
             plain.says(("wrong", "kafka"), "could not reach Kafka", "listener in `source.url`");
         });
         scope.spawn(|| {
-            let asked = |user: &str, password: &str| told_with(&shop(&kafka.sasl_plaintext(), &as_user(user), ORDERS), &[("KAFKA_PASSWORD", password)]);
+            let asked = |user: &str, password: &str| {
+                told_with(&shop(&kafka.sasl_plaintext(), &as_user(user), ORDERS), &[("KAFKA_PASSWORD", password)])
+            };
             asked("alice", "wrong-secret").says(("wrong", "kafka"), "refused User:alice", "source.password");
             asked("alice", "alice-secret").is_well("kafka");
             asked("mallory", "mallory-secret").says(("wrong", "kafka"), "User:mallory", "kafka-acls --add");
             let bob = asked("bob", "bob-secret");
             bob.says(("wrong", "kafka"), "read as the group kassa", "--operation Read --group kassa");
-            bob.says(("ok", "kafka"), "2 partitions", "").says(("warning", "kafka"), "its retention cannot be seen", "DESCRIBE_CONFIGS");
+            bob.says(("ok", "kafka"), "2 partitions", "").says(
+                ("warning", "kafka"),
+                "its retention cannot be seen",
+                "DESCRIBE_CONFIGS",
+            );
         });
     });
     let streams = "[streams.orders]\ntopic = \"order\"\n[streams.clicks]\ncontract = \"event\"\n[streams.payments]\n";
     let report = told(&shop(&kafka.plaintext(), "", streams));
-    report.says(("wrong", "kafka"), "there is no such topic", "did you mean `orders`? Then write `topic = \"orders\"` in [streams.orders]");
+    report.says(
+        ("wrong", "kafka"),
+        "there is no such topic",
+        "did you mean `orders`? Then write `topic = \"orders\"` in [streams.orders]",
+    );
     report.says(("wrong", "kafka"), "there is no such topic", "--create --topic payments --partitions 4");
-    report.says(("warning", "kafka"), "is compacted", "cleanup.policy=delete").says(("warning", "kafka"), "9000000 bytes", "streams.clicks.max_record");
+    report.says(("warning", "kafka"), "is compacted", "cleanup.policy=delete").says(
+        ("warning", "kafka"),
+        "9000000 bytes",
+        "streams.clicks.max_record",
+    );
 }
 
 fn order(number: i64) -> String {

@@ -19,7 +19,8 @@ fn asked(url: &str) -> Told {
 #[test]
 fn who_is_not_let_in_and_what_is_not_there_is_told() {
     asked("postgres://kassa@127.0.0.1:1/shop").says(("wrong", "warehouse"), "could not reach the warehouse", "127.0.0.1:1");
-    let server = Postgres::start_with(&Options { tls: true, access: vec![ACCESS.to_owned()], ..Options::default() }).expect("PostgreSQL");
+    let server =
+        Postgres::start_with(&Options { tls: true, access: vec![ACCESS.to_owned()], ..Options::default() }).expect("PostgreSQL");
     server.sql("postgres", "CREATE ROLE locked LOGIN PASSWORD 'right-secret'").expect("a role");
     let password = "password = \"env:PG_PASSWORD\"\n";
     let locked = shop(&server.url("locked", "postgres"), password);
@@ -43,7 +44,8 @@ fn who_is_not_let_in_and_what_is_not_there_is_told() {
 fn a_schema_or_a_login_that_is_not_what_kassa_needs_is_told() {
     let server = Postgres::start().expect("PostgreSQL");
     let sql = |sql: &str| server.sql("kassa", sql).expect("done");
-    server.sql("postgres", "CREATE DATABASE kassa; CREATE ROLE feeder LOGIN").expect("a database");
+    server.sql("postgres", "CREATE DATABASE kassa").expect("a database");
+    sql("CREATE ROLE feeder LOGIN");
     let (owner, feeder) = (server.url("postgres", "kassa"), server.url("feeder", "kassa"));
     asked(&owner).is_well("warehouse").says(("ok", "warehouse"), "is made at the first start", "");
     asked(&feeder).says(("wrong", "warehouse"), "there is none, and this login may not make one", "kassa_migrate");
@@ -51,7 +53,9 @@ fn a_schema_or_a_login_that_is_not_what_kassa_needs_is_told() {
     owners.ok(&["run", "--until-caught-up"]);
     told(&owners).is_well("warehouse").says(("ok", "warehouse"), "as this machine's", "");
     asked(&feeder).says(("wrong", "warehouse"), "the login lacks", "GRANT kassa_ingest TO feeder");
-    sql("GRANT USAGE ON SCHEMA dwh, ods, kassa TO feeder; GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA dwh, ods, kassa TO feeder");
+    sql(
+        "GRANT USAGE ON SCHEMA dwh, ods, kassa TO feeder; GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA dwh, ods, kassa TO feeder",
+    );
     asked(&feeder).says(("wrong", "warehouse"), "DELETE ON dwh.dim_date", "grants.sql");
     sql("INSERT INTO kassa.positions VALUES ('orders', 0, 0, now())");
     sql("SELECT kassa.drop_partition(table_name, partition_name) FROM kassa.partitions");
