@@ -22,9 +22,11 @@ build: tools dashboard ## The release program, at bin/kassa
 test: ## Everything that must hold; installs what it needs and says so
 	scripts/test
 
-stack: ## Start Kafka, a schema registry, PostgreSQL and S3 here, without containers, and say what to run next
+stack: dashboard ## Start Kafka, a schema registry, PostgreSQL and S3 here, without containers, and say what to run next
 	scripts/tools stack
-	cargo run --locked --quiet -p kassa-stack --bin stack
+	@echo "==> building kassa (the first time takes about ten minutes on two cores)"
+	cargo build --locked --workspace --bin kassa --bin stack
+	@$(TARGET_DIR)/debug/stack $(TARGET_DIR)/debug/kassa
 
 tools: ## Check for (or install) what the build needs
 	scripts/tools build

@@ -183,7 +183,7 @@ function products(total, hoursSoFar) {
 
 export function sinks(instant, state) {
   const at = (ms) => new Date(Date.parse(instant) - ms).toISOString();
-  const one = (name, ms) => ({ name, state: "current", behind_records: 0, behind_ms: 0, committed_at: at(ms) });
+  const one = (name, ms) => ({ name, state: "current", behind_records: 0, behind_ms: 0, committed_at: at(ms), commit_us: 12_400, commit_us_max: 48_000 });
   const list = [one("archive", 1400), one("lake", 2100), one("live", 30)];
   if (state === "partial") Object.assign(list[1], { state: "behind", behind_records: 48_200, behind_ms: 24_000, committed_at: at(26_000) });
   if (state === "stale") Object.assign(list[2], { state: "behind", behind_records: 152_000, behind_ms: 77_000, committed_at: at(77_000) });

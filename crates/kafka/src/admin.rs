@@ -8,13 +8,13 @@ use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication, TopicResult};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication, TopicResult};
 use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::client::Context;
-use crate::{Cluster, Connection, KafkaError};
+use crate::{Cluster, Connection, KafkaError, Settings};
 
 /// How long the cluster may take over one change.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -71,6 +71,23 @@ impl Admin {
         list.add_partition_offset(topic, partition, Offset::Offset(before)).map_err(|error| self.failed(&what, &error))?;
         let done = block_on(self.client.delete_records(&list, &options())).map_err(|error| self.failed(&what, &error))?;
         done.elements().iter().try_for_each(|element| element.error()).map_err(|error| self.failed(&what, &error))
+    }
+
+    /// What the broker has set for a topic.
+    pub fn settings(&self, topic: &str) -> Result<Settings, KafkaError> {
+        let what = format!("the settings of topic {topic}");
+        let asked = [ResourceSpecifier::Topic(topic)];
+        let answers = block_on(self.client.describe_configs(&asked, &options())).map_err(|error| self.failed(&what, &error))?;
+        let unknown = || KafkaError::UnknownTopic { at: self.context().connection().at(), topic: topic.into() };
+        let answer = answers.into_iter().next().ok_or_else(unknown)?;
+        let refused =
+            |code| KafkaError::Refused { at: self.context().connection().at(), what: what.clone(), why: format!("{code}") };
+        let found = answer.map_err(|code| self.context().explain(code, topic).unwrap_or_else(|| refused(code)))?;
+        if found.entries.is_empty() {
+            // The client does not hand the broker's refusal on, which is what an answer without any setting is.
+            return Err(self.context().explain(RDKafkaErrorCode::TopicAuthorizationFailed, topic).unwrap_or_else(unknown));
+        }
+        Ok(Settings::of(found.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?)))))
     }
 
     fn one(&self, what: &str, asked: impl Future<Output = KafkaResult<Vec<TopicResult>>>) -> Result<(), KafkaError> {

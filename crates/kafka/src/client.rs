@@ -174,6 +174,15 @@ impl Context {
         }
     }
 
+    /// A right that is missing. What a fetch or the group's coordinator is refused comes with the records, as errors of connections
+    /// come to the context; others of them pass.
+    pub(crate) fn denied(&self, what: &str, error: &ClientError) -> Result<(), KafkaError> {
+        match self.failed(what, error) {
+            denied @ KafkaError::Denied { .. } => Err(denied),
+            _ => Ok(()),
+        }
+    }
+
     fn refused(&self, what: &str, error: &ClientError) -> KafkaError {
         KafkaError::Refused { at: self.connection.at(), what: what.into(), why: error.to_string() }
     }

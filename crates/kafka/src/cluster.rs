@@ -16,10 +16,10 @@ use crate::client::Context;
 use crate::{Connection, KafkaError};
 
 /// How long one try of a question takes at most, before it is looked whether an error has come.
-const TRY: Duration = Duration::from_millis(500);
+pub(crate) const TRY: Duration = Duration::from_millis(500);
 
 /// How long it is listened to what librdkafka has to tell, and how many errors it may tell at once.
-const HEAR: Duration = Duration::from_millis(5);
+pub(crate) const HEAR: Duration = Duration::from_millis(5);
 const TOLD_MAX: usize = 64;
 const DRAINED_MAX: usize = 16;
 /// How often it is listened after a topic was asked for: in a large cluster its id comes among many lines.
@@ -41,10 +41,34 @@ pub struct Bounds {
     pub stable_end: i64,
 }
 
+/// What a position is to a partition's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    At(i64),
+    /// Records before the log's start were not read.
+    Behind {
+        to: i64,
+    },
+    /// The log ends before it.
+    Beyond,
+}
+
+impl Bounds {
+    /// How a position stands; without one, reading begins where the log does.
+    pub fn standing(self, next: Option<i64>) -> Standing {
+        match next {
+            None => Standing::At(self.start),
+            Some(next) if next > self.stable_end => Standing::Beyond,
+            Some(next) if next < self.start => Standing::Behind { to: self.start },
+            Some(next) => Standing::At(next),
+        }
+    }
+}
+
 pub struct Cluster {
-    client: BaseConsumer<Context>,
+    pub(crate) client: BaseConsumer<Context>,
     /// How long a question is asked again before it is given up.
-    patience: Duration,
+    pub(crate) patience: Duration,
 }
 
 impl fmt::Debug for Cluster {
@@ -74,7 +98,7 @@ impl Cluster {
     }
 
     /// Asks until there is an answer, an error that does not go away by itself, or no patience left.
-    fn ask<T>(&self, what: &str, question: impl Fn(Duration) -> Result<T, ClientError>) -> Result<T, KafkaError> {
+    pub(crate) fn ask<T>(&self, what: &str, question: impl Fn(Duration) -> Result<T, ClientError>) -> Result<T, KafkaError> {
         let context = self.client.context();
         self.drain();
         // What went wrong before this question has nothing to do with it.
@@ -155,24 +179,30 @@ impl Cluster {
     /// Whether there is nothing to read from `from` up to `to`: what offsets there are belong to transactions' markers, aborted
     /// records and records compacted away. Reads the partition from there to see.
     pub fn is_empty(&self, topic: &str, partition: i32, from: i64, to: i64) -> Result<bool, KafkaError> {
+        Ok(self.first(topic, partition, from)?.is_none_or(|(offset, _)| offset >= to))
+    }
+
+    /// The first record there is from an offset on, and its time (ms since 1970).
+    pub(crate) fn first(&self, topic: &str, partition: i32, from: i64) -> Result<Option<(i64, Option<i64>)>, KafkaError> {
         let context = self.client.context();
         let failed = |error: &ClientError| context.failed("reading the end of a partition", error);
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, partition, Offset::Offset(from)).map_err(|error| failed(&error))?;
         self.client.assign(&list).map_err(|error| failed(&error))?;
-        let empty = self.nothing_before(to);
+        let found = self.next_record();
         self.client.unassign().map_err(|error| failed(&error))?;
-        empty
+        found
     }
 
-    fn nothing_before(&self, to: i64) -> Result<bool, KafkaError> {
+    fn next_record(&self) -> Result<Option<(i64, Option<i64>)>, KafkaError> {
         let context = self.client.context();
         let started = Instant::now();
         while started.elapsed() < self.patience {
             match self.client.poll(TRY) {
-                Some(Ok(message)) => return Ok(message.offset() >= to),
-                Some(Err(ClientError::PartitionEOF(_))) => return Ok(true),
-                Some(Err(_)) | None => {}
+                Some(Ok(message)) => return Ok(Some((message.offset(), message.timestamp().to_millis()))),
+                Some(Err(ClientError::PartitionEOF(_))) => return Ok(None),
+                Some(Err(error)) => context.denied("reading the end of a partition", &error)?,
+                None => {}
             }
             if let Some(error) = context.take_error().filter(|error| error.kind() != crate::ErrorKind::Unavailable) {
                 return Err(error);
@@ -188,5 +218,19 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.client.context().close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_position_stands_somewhere() {
+        let stands = |next| Bounds { start: 10, stable_end: 20 }.standing(next);
+        assert_eq!(stands(None), Standing::At(10));
+        assert_eq!((stands(Some(10)), stands(Some(20))), (Standing::At(10), Standing::At(20)));
+        assert_eq!((stands(Some(0)), stands(Some(9))), (Standing::Behind { to: 10 }, Standing::Behind { to: 10 }));
+        assert_eq!(stands(Some(21)), Standing::Beyond);
     }
 }

@@ -1,12 +1,13 @@
 //! Kafka: the source, the producers, and the schema registry.
 //!
 //! [`KafkaSource`] reads topics as a member of a consumer group, on the caller's thread, [`Tail`] a whole topic beside it; [`Producer`]
-//! writes them; [`Admin`] makes and changes them; [`Cluster`] asks a cluster about them. All take the same [`Connection`]. [`registry`] fetches schemas.
+//! writes them; [`Admin`] makes and changes them; [`Cluster`] asks a cluster about them, and [`Settings`] is what a topic keeps. All take the same [`Connection`]. [`registry`] fetches schemas.
 
 mod admin;
 mod client;
 mod cluster;
 mod error;
+mod examine;
 mod options;
 mod producer;
 pub mod registry;
@@ -14,8 +15,9 @@ mod source;
 mod tail;
 
 pub use admin::Admin;
-pub use cluster::{Bounds, Cluster, Topic};
+pub use cluster::{Bounds, Cluster, Standing, Topic};
 pub use error::{ErrorKind, KafkaError};
+pub use examine::Settings;
 pub use options::{Connection, Mechanism, Sasl, Secret, Security, Tls};
 pub use producer::{Delivered, Outgoing, Producer, ProducerOptions};
 pub use source::{

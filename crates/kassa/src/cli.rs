@@ -48,6 +48,12 @@ pub enum Command {
     /// Check the configuration and its mappings; all mistakes at once.
     #[command(after_help = "Example: kassa check -c kassa.toml")]
     Check(Check),
+    /// Connect to everything that is configured, and say what is wrong and how to mend it; exit 0 only if nothing is.
+    #[command(after_help = "Example: kassa doctor -c kassa.toml")]
+    Doctor(Doctor),
+    /// Watch a running kassa: rates, lag, commits, memory, dead letters, figures of today.
+    #[command(after_help = "Example: kassa top --url http://127.0.0.1:8080")]
+    Top(Top),
     /// Show the configuration in force, or its JSON schema.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -259,6 +265,35 @@ pub struct Check {
     pub place: Place,
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    pub place: Place,
+    #[arg(long, value_enum, default_value_t = Shown::Table)]
+    pub format: Shown,
+}
+
+#[derive(Debug, Args)]
+pub struct Top {
+    #[command(flatten)]
+    pub place: Place,
+    /// Where it is [default: http:// and server.listen]
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Print what there is now, and end; as it does without a terminal
+    #[arg(long)]
+    pub once: bool,
+    #[arg(long, value_enum, default_value_t = Shown::Table)]
+    pub format: Shown,
+}
+
+/// For people, or for programs.
+#[derive(Debug, Clone, Copy, ValueEnum, PartialEq, Eq)]
+pub enum Shown {
+    Table,
+    Json,
 }
 
 #[derive(Debug, Subcommand)]

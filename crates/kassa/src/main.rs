@@ -4,6 +4,7 @@
 mod cli;
 mod command;
 mod deriver;
+mod doctor;
 mod engine;
 mod failure;
 mod feed;
@@ -14,6 +15,7 @@ mod refill;
 mod schemas;
 mod server;
 mod settings;
+mod top;
 mod topology;
 mod tracker;
 mod warehouse;
@@ -55,6 +57,8 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Simulate(args) => command::simulate::simulate(&args),
         Command::Migrate(args) => command::migrate::migrate(&args),
         Command::Check(args) => command::check::check(&args),
+        Command::Doctor(args) => command::doctor::doctor(&args),
+        Command::Top(args) => command::top::top(&args),
         Command::Config(ConfigCommand::Show(args)) => command::config::show(&args),
         Command::Config(ConfigCommand::Schema) => command::config::schema(),
     }

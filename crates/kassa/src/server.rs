@@ -336,7 +336,7 @@ fn listen(config: &Config) -> anyhow::Result<TcpListener> {
 }
 
 /// Ctrl-C, or a polite request to end.
-async fn interrupted() {
+pub async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
     tokio::select! {

@@ -9,6 +9,8 @@
 //! A sink that is behind fills its hand-off; then reading waits, and the source keeps what comes. A sink whose store does not
 //! answer tries again until it does; any other failure stops the whole: its error is the program's.
 
+mod commits;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +20,7 @@ use std::time::{Duration, Instant};
 use kassa_model::{Partition, Positions, Records};
 use kassa_pipeline::{Batch, Sink, SinkError, Stage};
 
+pub use self::commits::Commits;
 use crate::feed::Reached;
 
 /// Records and bytes read at once: what a batch is cut from.
@@ -53,6 +56,7 @@ pub struct SinkState {
     pub committed: Positions,
     /// µs UTC.
     pub committed_at: Option<i64>,
+    pub commits: Commits,
     /// Why its store does not answer, for as long as it does not.
     pub waiting: Option<String>,
     pub failed: Option<String>,
@@ -301,7 +305,9 @@ impl Committer<'_> {
 
     fn commit(&mut self) -> Result<(), SinkError> {
         while !self.gathered.is_empty() {
+            let since = Instant::now();
             self.insist(|sink, batches| sink.commit(batches))?;
+            self.shown.lock().unwrap_or_else(PoisonError::into_inner).commits.took(since.elapsed());
             (self.records, self.bytes) = (0, 0);
             let committed = std::mem::take(&mut self.gathered);
             self.show(&committed);

@@ -155,7 +155,7 @@ impl Lake {
 /// How long a bucket's server may be away before the sinks hear of it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-fn bucket(s3: &kassa_config::S3, data_dir: &Path) -> S3Options {
+pub fn bucket(s3: &kassa_config::S3, data_dir: &Path) -> S3Options {
     let keys = s3.keys.clone().map(|keys| S3Keys {
         access_key_id: keys.access_key_id,
         secret_access_key: keys.secret_access_key,

@@ -20,6 +20,6 @@ mod testing;
 pub use archive::ArchiveSink;
 pub use delta::LogError;
 pub use derived::Derived;
-pub use s3::{Keys as S3Keys, S3, S3Options};
+pub use s3::{Examined, Keys as S3Keys, S3, S3Options};
 pub use star::StarSink;
 pub use store::{Folder, Refused, Store};

@@ -49,11 +49,22 @@ const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// What is asked of a server at the start: whether it keeps the condition of a PUT.
 const PROBE: &str = "_kassa/conditional-put";
+/// What [`S3::examine`] puts, and deletes again where it may.
+const LOOK: &str = "_kassa/doctor";
 
 /// A prefix of a bucket. A clone is the same.
 #[derive(Debug, Clone)]
 pub struct S3 {
     inner: Arc<Inner>,
+}
+
+/// What a look at a bucket has found, beside that all is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Examined {
+    /// µs UTC, by the server's own clock, a moment ago; to the second.
+    pub server_time: i64,
+    /// Maintenance is to delete what it has replaced. Without the right, one small object stays behind.
+    pub may_delete: bool,
 }
 
 struct Inner {
@@ -109,12 +120,33 @@ impl S3 {
         self.list("_kassa")?;
         let mine = uuid::Uuid::new_v4().to_string();
         if self.put_new(PROBE, mine.as_bytes())? && self.put_new(PROBE, b"another's")? {
-            return Err(Refused::error(
-                format!("{} overwrites an object in spite of `If-None-Match: *`", self.inner.place.server()),
-                "two writers would overwrite each other's commits: take a server that keeps conditional PUT",
-            ));
+            return Err(self.overwrites());
         }
         Ok(())
+    }
+
+    /// The same for somebody who only looks: every right is tried on an object of its own, which is deleted again.
+    pub fn examine(&self) -> io::Result<Examined> {
+        self.list("_kassa")?;
+        self.put(LOOK, b"kassa doctor looks what its keys may do")?;
+        if self.put_new(LOOK, b"another's")? {
+            return Err(self.overwrites());
+        }
+        self.get(LOOK)?;
+        let server_time = self.about(LOOK)?.modified;
+        let may_delete = match self.delete(LOOK) {
+            Ok(()) => true,
+            Err(error) if Refused::of(&error).is_some() => false,
+            Err(error) => return Err(error),
+        };
+        Ok(Examined { server_time, may_delete })
+    }
+
+    fn overwrites(&self) -> io::Error {
+        Refused::error(
+            format!("{} overwrites an object in spite of `If-None-Match: *`", self.inner.place.server()),
+            "two writers would overwrite each other's commits: take a server that keeps conditional PUT",
+        )
     }
 
     fn key(&self, path: &str) -> Path {

@@ -37,6 +37,10 @@ pub struct SinkStatus {
     /// µs UTC.
     #[serde(serialize_with = "moment_or_null")]
     pub committed_at: Option<i64>,
+    /// How long the last commit took.
+    pub commit_us: Option<i64>,
+    /// And the slowest of the last hundred.
+    pub commit_us_max: Option<i64>,
 }
 
 /// A partition: where its log begins and ends, and the next offset of each sink.

@@ -106,6 +106,8 @@ impl Status for FakeStatus {
                 behind_records: Some(5),
                 behind_ms: None,
                 committed_at: Some(0),
+                commit_us: Some(1_500),
+                commit_us_max: None,
             }],
             partitions: vec![PartitionStatus {
                 topic: "orders".to_owned(),

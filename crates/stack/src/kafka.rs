@@ -80,11 +80,23 @@ impl Kafka {
 
     /// Makes a topic with Kafka's own tool, for those who have no client at hand. One that is there stays as it is.
     pub fn create_topic(&self, name: &str, partitions: u32) -> Result<(), StackError> {
+        let count = partitions.to_string();
+        let what = ["--create", "--if-not-exists", "--topic", name, "--partitions", &count];
+        self.tool("Kafka's topic tool", "org.apache.kafka.tools.TopicCommand", &what)
+    }
+
+    /// Lets a user do something, in the words of Kafka's own tool: `["--operation", "Read", "--topic", "orders"]`.
+    pub fn allow(&self, user: &str, what: &[&str]) -> Result<(), StackError> {
+        let principal = format!("User:{user}");
+        let add = ["--add", "--force", "--allow-principal", &principal];
+        self.tool("Kafka's ACL tool", "org.apache.kafka.tools.AclCommand", &[&add[..], what].concat())
+    }
+
+    fn tool(&self, name: &'static str, class: &str, arguments: &[&str]) -> Result<(), StackError> {
         let mut command = Command::new("java");
         command.args(["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"]).arg(classes()?);
-        command.args(["org.apache.kafka.tools.TopicCommand", "--bootstrap-server"]).arg(self.plaintext());
-        command.args(["--create", "--if-not-exists", "--topic", name, "--partitions"]).arg(partitions.to_string());
-        run("Kafka's topic tool", command)
+        command.args([class, "--bootstrap-server"]).arg(self.plaintext()).args(arguments);
+        run(name, command)
     }
 
     /// SIGKILL: nothing is flushed, nobody is told.

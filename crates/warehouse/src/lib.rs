@@ -7,6 +7,7 @@
 //!  read.rs    rows at one snapshot, with its positions ─► figures.rs (the one definition), derived.rs (what follows from the facts)
 //!  replay.rs  dead letters that have become good
 //!  prove.rs   recounts what is there from its own rows
+//!  examine.rs what an operator must know before it is fed
 //! ```
 
 mod columns;
@@ -14,6 +15,7 @@ mod connect;
 mod copy;
 pub mod derived;
 mod error;
+pub mod examine;
 pub mod figures;
 mod fill;
 mod migrate;

@@ -52,13 +52,17 @@ fn apply(client: &mut Client) -> Result<Vec<String>, WarehouseError> {
     if !has_schema {
         client.batch_execute("CREATE SCHEMA kassa")?;
     }
-    let migrations: Result<Vec<Migration>, _> = MIGRATIONS.iter().map(|(name, sql)| Migration::unapplied(name, sql)).collect();
-    let migrations = migrations.map_err(refused)?;
+    let migrations = known()?;
     let mut runner = Runner::new(&migrations).set_abort_divergent(true).set_abort_missing(true);
     runner.set_migration_table_name("kassa.migrations");
     let report = runner.run(client).map_err(refused)?;
     client.batch_execute(GRANTS)?;
     Ok(report.applied_migrations().iter().map(|migration| migration.name().to_owned()).collect())
+}
+
+/// The migrations of this kassa.
+pub(crate) fn known() -> Result<Vec<Migration>, WarehouseError> {
+    MIGRATIONS.iter().map(|(name, sql)| Migration::unapplied(name, sql)).collect::<Result<_, _>>().map_err(refused)
 }
 
 fn refused(error: refinery::Error) -> WarehouseError {

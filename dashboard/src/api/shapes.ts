@@ -59,6 +59,9 @@ export interface Sink {
   behind_records: number | null;
   behind_ms: number | null;
   committed_at: Text;
+  /** How long the last commit took, and the slowest of the last hundred. */
+  commit_us: number | null;
+  commit_us_max: number | null;
 }
 
 export interface Counts {

@@ -15,7 +15,7 @@ function live(change: Partial<Live> = {}, today = "2026-11-20"): Live {
   };
 }
 
-const sink = (name: string, state: Sink["state"], behind_ms: number | null): Sink => ({ name, state, behind_ms, behind_records: 1, committed_at: null });
+const sink = (name: string, state: Sink["state"], behind_ms: number | null): Sink => ({ name, state, behind_ms, behind_records: 1, committed_at: null, commit_us: null, commit_us_max: null });
 const state = (known: Live | null, connection: FeedState["connection"] = { kind: "open" }): FeedState => ({ basis: "movement", live: known, pipeline: null, connection });
 const waiting = (refusal: Refusal): FeedState["connection"] => ({ kind: "waiting", retryAt: 0, refusal });
 

@@ -130,6 +130,12 @@ impl RegistryClient {
         Ok(Some(Schema { id, kind: answer.kind.unwrap_or_else(|| "AVRO".into()), text: answer.schema, references }))
     }
 
+    /// The names under which schemas are registered.
+    pub fn subjects(&self) -> Result<Vec<String>, RegistryError> {
+        let path = "/subjects";
+        self.get::<Vec<String>>(path)?.ok_or_else(|| self.not_a_registry(&format!("it knows no {path}")))
+    }
+
     /// Adds what a schema refers to, after what that refers to itself.
     fn resolve(&self, reference: &Reference, above: &mut Vec<String>, found: &mut Vec<Referred>) -> Result<(), RegistryError> {
         if found.iter().any(|referred| referred.name == reference.name) {

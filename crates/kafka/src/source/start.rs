@@ -7,29 +7,9 @@ use rdkafka::consumer::Consumer;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::{Cause, Gap, Held, KafkaSource, Reading, Reset, Start, Turn};
+use crate::KafkaError;
 use crate::client::{Place, unassign};
-use crate::{Bounds, KafkaError};
-
-/// What a position is to a partition's log.
-#[derive(Debug, PartialEq, Eq)]
-enum Standing {
-    At(i64),
-    /// Records before the log's start were not read.
-    Behind {
-        to: i64,
-    },
-    /// The log ends before it.
-    Beyond,
-}
-
-fn standing(next: Option<i64>, bounds: Bounds) -> Standing {
-    match next {
-        None => Standing::At(bounds.start),
-        Some(next) if next > bounds.stable_end => Standing::Beyond,
-        Some(next) if next < bounds.start => Standing::Behind { to: bounds.start },
-        Some(next) => Standing::At(next),
-    }
-}
+use crate::cluster::Standing;
 
 impl KafkaSource {
     /// Begins to read assigned partitions (all of a turn's at once), or goes on with one that was reset. On an error of kind `Unavailable`
@@ -51,7 +31,7 @@ impl KafkaSource {
         }
         let mut list = TopicPartitionList::new();
         for (start, place, bounds, recreated) in begun {
-            let next = match (recreated, standing(start.next, bounds)) {
+            let next = match (recreated, bounds.standing(start.next)) {
                 (None, Standing::At(next)) => next,
                 (None, Standing::Behind { to }) => {
                     self.turns.push_back(gap(&start.partition, start.next.unwrap_or(0), to));
@@ -138,7 +118,7 @@ impl KafkaSource {
         for place in self.held.keys().cloned().collect::<Vec<_>>() {
             let Some(Held::Reading(reading)) = self.held.get(&place) else { continue };
             let (next, partition) = (reading.next, reading.partition.clone());
-            match self.cluster.bounds(&place.0, place.1).map(|bounds| standing(Some(next), bounds)) {
+            match self.cluster.bounds(&place.0, place.1).map(|bounds| bounds.standing(Some(next))) {
                 Ok(Standing::At(_)) => {}
                 Ok(Standing::Behind { to }) => {
                     found = true;
@@ -183,19 +163,4 @@ impl Reading {
 fn gap(partition: &Partition, from: i64, to: i64) -> Turn {
     let partition = Partition::new(Arc::clone(&partition.topic), partition.number);
     Turn::Gap(Gap { partition, from, to, cause: Cause::Retention })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_position_stands_somewhere() {
-        let bounds = Bounds { start: 10, stable_end: 20 };
-        let stands = |next| standing(next, bounds);
-        assert_eq!(stands(None), Standing::At(10));
-        assert_eq!((stands(Some(10)), stands(Some(20))), (Standing::At(10), Standing::At(20)));
-        assert_eq!((stands(Some(0)), stands(Some(9))), (Standing::Behind { to: 10 }, Standing::Behind { to: 10 }));
-        assert_eq!(stands(Some(21)), Standing::Beyond);
-    }
 }

@@ -23,8 +23,7 @@ use kassa_pipeline::rates::Rates;
 
 pub use self::marks::KafkaMarks;
 use self::rates::{RateTail, RatesError};
-use self::topics::TopicIds;
-pub use self::topics::known_topics;
+pub use self::topics::{TopicIds, known_topics};
 use super::{Feed, Next, Reached};
 use crate::failure::Failure;
 use crate::topology::{BATCH_BYTES, BATCH_RECORDS};

@@ -135,6 +135,8 @@ impl Overview {
                 behind_records: behind,
                 behind_ms: if behind == Some(0) { Some(0) } else { idle.map(|idle| idle / 1_000) },
                 committed_at: state.committed_at,
+                commit_us: micros(state.commits.last()),
+                commit_us_max: micros(state.commits.slowest()),
             }
         };
         self.sinks.iter().map(status).collect()
@@ -159,6 +161,10 @@ impl Overview {
         };
         self.source.marks().into_iter().map(of).collect()
     }
+}
+
+fn micros(duration: Option<Duration>) -> Option<i64> {
+    duration.map(|duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX))
 }
 
 /// Records that a sink has not committed yet, as far as the ends are known.
@@ -202,10 +208,15 @@ impl Status for Overview {
             fate("dead_letter", counts.dead_letters),
         ];
         let findings = self.proof.get().map(|proof| i64::try_from(proof.findings.len()).unwrap_or(i64::MAX));
-        let behind = self
-            .sinks()
-            .into_iter()
-            .map(|sink| Sample { labels: vec![("sink", sink.name.to_owned())], value: whole(sink.behind_records.unwrap_or(0)) });
+        let sinks = self.sinks();
+        let of_sinks = |known: fn(&SinkStatus) -> Option<f64>| -> Vec<Sample> {
+            let sample = |sink: &SinkStatus| Some(Sample { labels: vec![("sink", sink.name.to_owned())], value: known(sink)? });
+            sinks.iter().filter_map(sample).collect()
+        };
+        let letters = self.tracker.dead_letters().by_reason.into_iter().map(|reason| Sample {
+            labels: vec![("reason", reason.reason), ("stream", reason.stream)],
+            value: whole(reason.count),
+        });
         vec![
             Metric {
                 name: "kassa_records_total",
@@ -215,9 +226,27 @@ impl Status for Overview {
             },
             Metric {
                 name: "kassa_sink_lag_records",
-                help: "Records in the log that a sink has not committed.",
+                help: "Records in the log that a sink has not committed; absent where that is not known.",
                 kind: Kind::Gauge,
-                samples: behind.collect(),
+                samples: of_sinks(|sink| sink.behind_records.map(whole)),
+            },
+            Metric {
+                name: "kassa_sink_commit_seconds",
+                help: "How long a sink's last commit took.",
+                kind: Kind::Gauge,
+                samples: of_sinks(|sink| sink.commit_us.map(seconds)),
+            },
+            Metric {
+                name: "kassa_sink_commit_seconds_max",
+                help: "How long the slowest of a sink's last hundred commits took.",
+                kind: Kind::Gauge,
+                samples: of_sinks(|sink| sink.commit_us_max.map(seconds)),
+            },
+            Metric {
+                name: "kassa_dead_letters",
+                help: "Records that were set aside, by reason and stream.",
+                kind: Kind::Gauge,
+                samples: letters.collect(),
             },
             Metric {
                 name: "kassa_proof_findings",
@@ -238,6 +267,11 @@ impl Status for Overview {
 #[expect(clippy::cast_precision_loss, reason = "Prometheus knows doubles only")]
 fn whole(value: i64) -> f64 {
     value as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus knows doubles only")]
+fn seconds(micros: i64) -> f64 {
+    micros as f64 / 1e6
 }
 
 /// Resident memory, where the system tells.

@@ -81,7 +81,9 @@ impl Place {
                 format!("the bucket `{bucket}` does not exist at {server}"),
                 "create the bucket, or mend lake.url or lake.s3.endpoint".to_owned(),
             ),
-            "InvalidAccessKeyId" => (format!("{server} does not know the access key id"), format!("mend {which}")),
+            "InvalidAccessKeyId" | "XAdminUserNotFound" => {
+                (format!("{server} does not know the access key id"), format!("mend {which}"))
+            }
             "SignatureDoesNotMatch" => {
                 (format!("the secret key is not that of the access key id at {server}"), format!("mend {which}"))
             }

@@ -39,7 +39,7 @@ async fn the_pipelines_offsets_are_texts_and_what_is_not_known_is_null() {
     let reply = house().get("/api/v1/pipeline").await.json();
     let partition = json!({"topic": "orders", "partition": "0", "log_start": "0", "log_end": "9007199254740993", "archive": null, "lake": "7", "warehouse": null, "live": null});
     assert_eq!(reply["partitions"], json!([partition]));
-    let sink = json!({"name": "lake", "state": "behind", "behind_records": 5, "behind_ms": null, "committed_at": "1970-01-01T00:00:00Z"});
+    let sink = json!({"name": "lake", "state": "behind", "behind_records": 5, "behind_ms": null, "committed_at": "1970-01-01T00:00:00Z", "commit_us": 1500, "commit_us_max": null});
     assert_eq!(reply["sinks"], json!([sink]));
     assert_eq!(reply["records"], json!({"read": null, "accepted": null, "duplicates": null, "dead_letters": null}));
     assert_eq!(reply["memory_bytes"], json!(null));

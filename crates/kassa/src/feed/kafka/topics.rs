@@ -7,15 +7,15 @@ use anyhow::Context;
 use kassa_lake::Store;
 
 #[derive(Debug)]
-pub(super) struct TopicIds(Arc<dyn Store>);
+pub struct TopicIds(Arc<dyn Store>);
 
 impl TopicIds {
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+    pub fn new(store: Arc<dyn Store>) -> Self {
         Self(store)
     }
 
     /// The id that the topic had when it was first read, or made anew.
-    pub(super) fn known(&self, topic: &str) -> anyhow::Result<Option<String>> {
+    pub fn known(&self, topic: &str) -> anyhow::Result<Option<String>> {
         match self.0.get(&path(topic)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             read => {

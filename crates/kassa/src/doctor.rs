@@ -1,0 +1,77 @@
+//! `kassa doctor`: asks everything that is configured, and says of each check what was found, and of what is wrong how to mend it.
+//!
+//! ```text
+//!  Config ─┬─► settings   two that fight
+//!          ├─► machine    data folder, disk, address to listen on
+//!          ├─► lake       folder or bucket ──────────► positions ─┐
+//!          ├─► warehouse  PostgreSQL ────────────────► positions ─┼─► positions  what the sinks have, beside what Kafka has
+//!          ├─► registry                                           │
+//!          └─► kafka      brokers, topics, group ────► Seen ──────┘
+//! ```
+//!
+//! The servers are asked at once, each by a thread of its own: one that does not answer holds up nothing else. Nothing that stays is made.
+
+mod check;
+mod clock;
+mod kafka;
+mod lake;
+mod machine;
+mod positions;
+mod registry;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod topics;
+mod warehouse;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::thread::{self, ScopedJoinHandle};
+
+use kassa_config::Config;
+use kassa_model::Positions;
+use kassa_model::time::Clock;
+
+pub use self::check::{Check, Report, Verdict};
+
+/// What a store's checks found.
+#[derive(Default)]
+struct Store {
+    checks: Vec<Check>,
+    /// How far its sinks are, as far as that could be read.
+    sinks: Vec<(&'static str, Positions)>,
+    /// The ids of Kafka's topics when they were read.
+    topic_ids: HashMap<String, String>,
+}
+
+/// Every check of a configuration that is right by itself.
+pub fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Report {
+    let mut checks = settings::checks(config);
+    checks.extend(machine::checks(config));
+    thread::scope(|scope| {
+        let kafka = scope.spawn(|| kafka::examine(config));
+        let registry = scope.spawn(|| registry::checks(config));
+        let lake = scope.spawn(|| lake::examine(config, clock));
+        let warehouse = scope.spawn(|| warehouse::examine(config, clock));
+        let (from_kafka, seen) = of(kafka).unwrap_or_else(|check| (vec![check], None));
+        checks.extend(from_kafka);
+        checks.extend(of(registry).unwrap_or_else(|check| vec![check]));
+        let broken = |check| Store { checks: vec![check], ..Store::default() };
+        let (lake, warehouse) = (of(lake).unwrap_or_else(broken), of(warehouse).unwrap_or_else(broken));
+        checks.extend(lake.checks);
+        checks.extend(warehouse.checks);
+        if let Some(seen) = seen {
+            let sinks: Vec<_> = lake.sinks.into_iter().chain(warehouse.sinks).collect();
+            checks.extend(positions::checks(&seen, &sinks, &lake.topic_ids, clock.now()));
+        }
+    });
+    Report::new(checks)
+}
+
+/// What a thread found. One that panicked is a defect, and no reason not to tell of the others.
+fn of<T>(thread: ScopedJoinHandle<'_, T>) -> Result<T, Check> {
+    thread.join().map_err(|_| {
+        let found = "a check broke off: this is a defect of kassa";
+        Check::wrong("kassa", "doctor", "this program", found).mend("report it, with what stands above")
+    })
+}

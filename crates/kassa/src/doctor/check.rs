@@ -1,0 +1,81 @@
+//! One check: what was asked, where, what was found, why it matters, and how to mend it.
+
+use serde::Serialize;
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    Ok,
+    /// It works, and something is to be known.
+    Warning,
+    /// It does not work until somebody mends it.
+    Wrong,
+}
+
+impl Verdict {
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Ok => "ok",
+            Verdict::Warning => "warning",
+            Verdict::Wrong => "wrong",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    pub verdict: Verdict,
+    pub system: &'static str,
+    pub check: String,
+    #[serde(rename = "where")]
+    pub place: String,
+    pub found: String,
+    pub why: Option<String>,
+    pub mend: Option<String>,
+}
+
+impl Check {
+    fn new(verdict: Verdict, (system, check): (&'static str, &str), place: &str, found: String) -> Self {
+        Self { verdict, system, check: check.to_owned(), place: place.to_owned(), found, why: None, mend: None }
+    }
+
+    pub fn ok(system: &'static str, check: &str, place: &str, found: impl Into<String>) -> Self {
+        Self::new(Verdict::Ok, (system, check), place, found.into())
+    }
+
+    pub fn warning(system: &'static str, check: &str, place: &str, found: impl Into<String>) -> Self {
+        Self::new(Verdict::Warning, (system, check), place, found.into())
+    }
+
+    pub fn wrong(system: &'static str, check: &str, place: &str, found: impl Into<String>) -> Self {
+        Self::new(Verdict::Wrong, (system, check), place, found.into())
+    }
+
+    #[must_use]
+    pub fn why(self, why: impl Into<String>) -> Self {
+        Self { why: Some(why.into()), ..self }
+    }
+
+    #[must_use]
+    pub fn mend(self, mend: impl Into<String>) -> Self {
+        Self { mend: Some(mend.into()), ..self }
+    }
+}
+
+/// All checks. `ok`: nothing is wrong.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub ok: bool,
+    pub checks: Vec<Check>,
+}
+
+impl Report {
+    pub fn new(checks: Vec<Check>) -> Self {
+        Self { ok: checks.iter().all(|check| check.verdict < Verdict::Wrong), checks }
+    }
+
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.checks.iter().filter(|check| check.verdict == verdict).count()
+    }
+}

@@ -1,0 +1,45 @@
+//! The schema registry: whether it answers as one, and knows the subjects of the Avro streams.
+
+use kassa_config::{Config, Format};
+use kassa_kafka::registry::RegistryError;
+
+use super::Check;
+use crate::schemas;
+
+const SYSTEM: &str = "registry";
+
+pub fn checks(config: &Config) -> Vec<Check> {
+    let Some(registry) = &config.registry else { return Vec::new() };
+    let asked = schemas::client(registry).map_err(|error| format!("{error:#}"));
+    let subjects = match asked.map(|client| client.subjects()) {
+        Ok(Ok(subjects)) => subjects,
+        Ok(Err(error)) => return vec![refused(&registry.url, &error)],
+        Err(why) => return vec![Check::wrong(SYSTEM, "URL", &registry.url, why).mend("mend [registry]")],
+    };
+    let mut checks = vec![Check::ok(SYSTEM, "connection", &registry.url, format!("{} subjects", subjects.len()))];
+    let avro = config.streams.iter().filter(|stream| stream.format == Format::Avro);
+    checks.extend(avro.filter_map(|stream| subject(&registry.url, &stream.topic, &subjects)));
+    checks
+}
+
+fn refused(url: &str, error: &RegistryError) -> Check {
+    let check = Check::wrong(SYSTEM, "connection", url, error.to_string());
+    let check = match error {
+        RegistryError::Unavailable { .. } => check.mend("see whether it runs, and whether `registry.url` has its host and port"),
+        RegistryError::Credentials { .. } => {
+            check.mend("mend `registry.user` and `registry.password`, or `registry.token`, and what the registry allows them")
+        }
+        error => check.mend(error.hint().unwrap_or_else(|| "mend `registry.url`".to_owned())),
+    };
+    check.why("Avro records wait for their schema: nothing is a dead letter meanwhile, and nothing goes on")
+}
+
+/// Producers name the subject of a topic's values after it, unless they are told otherwise.
+fn subject(url: &str, topic: &str, subjects: &[String]) -> Option<Check> {
+    let wanted = format!("{topic}-value");
+    (!subjects.contains(&wanted)).then(|| {
+        Check::warning(SYSTEM, &format!("subject {wanted}"), url, "is not registered")
+            .why("the stream is Avro: nobody has produced to its topic yet, or under another subject's name")
+            .mend("nothing, if its producers name subjects otherwise: schemas are found by the id in each record")
+    })
+}

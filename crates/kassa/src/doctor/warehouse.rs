@@ -1,0 +1,175 @@
+//! PostgreSQL: whether it answers and is what kassa needs, and what the login may do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kassa_config::Config;
+use kassa_model::Positions;
+use kassa_model::time::Clock;
+use kassa_warehouse::examine::{Examiner, Schema};
+use kassa_warehouse::{Target, WarehouseError};
+
+use super::{Check, Store, clock};
+
+const SYSTEM: &str = "warehouse";
+const CONNECT: Duration = Duration::from_secs(5);
+/// PostgreSQL 13.
+const OLDEST: i32 = 130_000;
+
+pub fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Store {
+    let target = match crate::warehouse::target(config) {
+        Ok(Some(target)) => Target { connect_timeout: CONNECT, ..target },
+        Ok(None) => return Store::default(),
+        Err(error) => {
+            let check = Check::wrong(SYSTEM, "URL", "warehouse.url", format!("{error:#}"));
+            return Store { checks: vec![check.mend("see docs/how-to/postgresql.md")], ..Store::default() };
+        }
+    };
+    let place = format!("{} at {}", target.user, target.place());
+    let mut examiner = match Examiner::connect(&target) {
+        Ok(examiner) => examiner,
+        Err(error) => return Store { checks: vec![refused(&place, &target, &error)], ..Store::default() },
+    };
+    let mut checks = server(&mut examiner, &place, clock.as_ref());
+    let (schema, is_there) = schema(&mut examiner, &place);
+    checks.push(schema);
+    if !is_there {
+        return Store { checks, sinks: vec![(SYSTEM, Positions::default())], ..Store::default() };
+    }
+    checks.push(rights(&mut examiner, &place, &target.user));
+    let positions = examiner.positions();
+    if positions.as_ref().is_ok_and(|positions| !positions.is_empty()) {
+        checks.push(days_ahead(&mut examiner, &place, clock.now()));
+    }
+    // Without the right to read them the check of the rights has said so.
+    let sinks = positions.into_iter().map(|positions| (SYSTEM, positions)).collect();
+    Store { checks, sinks, ..Store::default() }
+}
+
+/// A connection that there is not: what was said, without the advice at its end, and how to mend it here.
+fn refused(place: &str, target: &Target, error: &WarehouseError) -> Check {
+    let said = error.to_string();
+    let database = &target.database;
+    let (host, port) = (&target.host, target.port);
+    let mend = match error {
+        WarehouseError::Unavailable(_) => {
+            format!("see whether PostgreSQL runs and listens at {host}:{port}; then a firewall, and `warehouse.url`")
+        }
+        _ if said.contains("[3D000]") => {
+            format!("create it: createdb -h {host} -p {port} {database}; or name another in `warehouse.url`")
+        }
+        _ if said.contains("[28") || said.contains("password") => {
+            format!(
+                "mend `warehouse.password`, or the role's: ALTER ROLE {} PASSWORD '…'; and see pg_hba.conf on the server",
+                target.user
+            )
+        }
+        _ if said.contains("ertificate") || said.contains("TLS") => format!(
+            "give the authority that signed the server's certificate as `?sslrootcert=FILE` in `warehouse.url`, and the host by the name that \
+             the certificate has (now {host})"
+        ),
+        _ => "see docs/how-to/postgresql.md".to_owned(),
+    };
+    // What PostgreSQL said ends with its SQLSTATE.
+    let found = said.split_once("]. ").map_or_else(|| said.clone(), |(said, _)| format!("{said}]"));
+    Check::wrong(SYSTEM, "connection", place, found).why("facts and current state are written there").mend(mend)
+}
+
+/// A question that was refused.
+fn unanswered(what: &str, place: &str, error: &WarehouseError) -> Check {
+    Check::wrong(SYSTEM, what, place, error.to_string()).mend("grant the login the role kassa_ingest (docs/how-to/postgresql.md)")
+}
+
+fn server(examiner: &mut Examiner, place: &str, clock: &dyn Clock) -> Vec<Check> {
+    let before = clock.now();
+    let server = match examiner.server() {
+        Ok(server) => server,
+        Err(error) => return vec![unanswered("server", place, &error)],
+    };
+    let ours = server.time.clamp(before, clock.now());
+    let mut checks = vec![version(server.version, place), clock::check(SYSTEM, place, ours, server.time)];
+    if server.is_read_only {
+        let check = Check::wrong(SYSTEM, "server", place, "may not be written to: it is a standby, or read-only");
+        checks.push(
+            check
+                .why("facts are written there")
+                .mend("name the primary in `warehouse.url`, or set default_transaction_read_only = off"),
+        );
+    }
+    checks
+}
+
+pub fn version(version: i32, place: &str) -> Check {
+    let shown = format!("PostgreSQL {}.{}", version / 10_000, version % 10_000);
+    if version >= OLDEST {
+        return Check::ok(SYSTEM, "version", place, shown);
+    }
+    Check::wrong(SYSTEM, "version", place, format!("{shown} is too old"))
+        .why("partitions are attached without stopping readers, and unique indices hold over them, from 13 on")
+        .mend("take PostgreSQL 13 or later")
+}
+
+/// And whether there is one to ask about.
+fn schema(examiner: &mut Examiner, place: &str) -> (Check, bool) {
+    let what = "schema";
+    let schema = examiner.schema().and_then(|schema| Ok((schema, examiner.may_migrate()?)));
+    let (schema, may_migrate) = match schema {
+        Ok(found) => found,
+        Err(error) => return (unanswered(what, place, &error), true),
+    };
+    let admin = "start kassa once with a login of the role kassa_migrate, or the database's owner (docs/how-to/postgresql.md)";
+    let wrong = |found: String, why: &str, mend: &str| Check::wrong(SYSTEM, what, place, found).why(why).mend(mend);
+    let check = match &schema {
+        Schema::Current => Check::ok(SYSTEM, what, place, "is this kassa's"),
+        Schema::None if may_migrate => Check::ok(SYSTEM, what, place, "is made at the first start"),
+        Schema::None => {
+            wrong("there is none, and this login may not make one".to_owned(), "the tables are made by the first start", admin)
+        }
+        Schema::Behind(names) if may_migrate => {
+            Check::warning(SYSTEM, what, place, format!("the next start migrates it: {}", names.join(", ")))
+                .why("an index over years of facts takes a while")
+                .mend("nothing; or start kassa when nobody waits for it")
+        }
+        Schema::Behind(names) => wrong(
+            format!("is behind by {}, and this login may not migrate it", names.join(", ")),
+            "this kassa writes to tables or columns that are not there",
+            admin,
+        ),
+        Schema::Newer(names) => wrong(
+            format!("a newer kassa has migrated it: {}", names.join(", ")),
+            "what this one would write may not be what the newer one reads",
+            "run the kassa that migrated it, or a later one",
+        ),
+        Schema::Changed(names) => wrong(
+            format!("was migrated by other statements than this kassa has: {}", names.join(", ")),
+            "a migration that was changed after it was applied is not touched",
+            "run the kassa that migrated it, or restore the database",
+        ),
+    };
+    (check, schema != Schema::None)
+}
+
+fn rights(examiner: &mut Examiner, place: &str, user: &str) -> Check {
+    match examiner.lacking() {
+        Ok(lacking) if lacking.is_empty() => Check::ok(SYSTEM, "rights", place, "the login may feed it"),
+        Ok(lacking) => {
+            let more = lacking.len().saturating_sub(3);
+            let named = lacking.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+            let found = format!("the login lacks {named}{}", if more > 0 { format!(" and {more} more") } else { String::new() });
+            Check::wrong(SYSTEM, "rights", place, found)
+                .why("a commit is one transaction: without one of them nothing is written")
+                .mend(format!("GRANT kassa_ingest TO {user}; if it has the role: run crates/warehouse/schema/grants.sql again"))
+        }
+        Err(error) => unanswered("rights", place, &error),
+    }
+}
+
+fn days_ahead(examiner: &mut Examiner, place: &str, now: i64) -> Check {
+    match examiner.is_prepared(now) {
+        Ok(true) => Check::ok(SYSTEM, "partitions", place, "are made ahead"),
+        Ok(false) => Check::warning(SYSTEM, "partitions", place, "there are none for tomorrow")
+            .why("a kassa at work makes them a week ahead: none has fed this warehouse lately")
+            .mend("start kassa; it makes what is missing"),
+        Err(error) => unanswered("partitions", place, &error),
+    }
+}

@@ -1,0 +1,250 @@
+//! How it looks: one picture, for the terminal and for a plain snapshot. A dash is not known, and not 0.
+
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Cell, Paragraph, Row, Table, Widget};
+
+use super::heard::Heard;
+use super::shapes::{Live, Partition, Pipeline, Sink, Tile};
+
+const UNKNOWN: &str = "–";
+/// Silence after which what is shown is said to be old: the pipeline is pushed once a second.
+const OLD: Duration = Duration::from_secs(5);
+/// The width of a plain snapshot.
+const PLAIN: u16 = 110;
+
+/// A table as it is shown, its first column for names, the others for numbers.
+struct Part {
+    header: Vec<String>,
+    rows: Vec<Vec<String>>,
+    /// How a row is to stand out.
+    styles: Vec<Style>,
+    widths: Vec<u16>,
+}
+
+pub struct View<'h> {
+    heard: &'h Heard,
+}
+
+impl<'h> View<'h> {
+    pub fn of(heard: &'h Heard) -> Self {
+        Self { heard }
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        let mut parts = Vec::new();
+        parts.extend(self.heard.live.as_ref().map(today));
+        if let Some(pipeline) = &self.heard.pipeline {
+            parts.extend([sinks(pipeline), letters(pipeline), partitions(pipeline)]);
+        }
+        parts
+    }
+}
+
+/// The picture as text, for those who have no terminal.
+pub fn plain(heard: &Heard) -> String {
+    let view = View::of(heard);
+    let rows: usize = view.parts().iter().map(|part| part.rows.len() + 2).sum();
+    let height = u16::try_from(rows + head(heard).len() + 1).unwrap_or(u16::MAX / PLAIN);
+    let mut buffer = Buffer::empty(Rect::new(0, 0, PLAIN, height));
+    view.render(buffer.area, &mut buffer);
+    let line = |row: u16| -> String { (0..PLAIN).map(|column| buffer[(column, row)].symbol()).collect() };
+    // The last line says how to leave, which nobody needs here.
+    let lines: Vec<String> = (0..height - 1).map(|row| line(row).trim_end().to_owned()).collect();
+    lines.join("\n").trim_end().to_owned()
+}
+
+impl Widget for View<'_> {
+    fn render(self, area: Rect, buffer: &mut Buffer) {
+        let (head, parts) = (head(self.heard), self.parts());
+        let lines = u16::try_from(head.len()).unwrap_or(1);
+        let mut heights = vec![Constraint::Length(lines)];
+        // What does not fit is cut off at the end of the last part, which is the longest.
+        heights.extend(parts.iter().map(|part| Constraint::Max(u16::try_from(part.rows.len() + 2).unwrap_or(u16::MAX))));
+        heights.extend([Constraint::Fill(1), Constraint::Length(1)]);
+        let areas = Layout::vertical(heights).split(area);
+        Paragraph::new(head).render(areas[0], buffer);
+        for (part, area) in parts.iter().zip(&areas[1..]) {
+            part.table().render(*area, buffer);
+        }
+        if let Some(foot) = areas.last() {
+            Paragraph::new("q leaves").style(Style::new().add_modifier(Modifier::DIM)).render(*foot, buffer);
+        }
+    }
+}
+
+impl Part {
+    fn table(&self) -> Table<'_> {
+        let cell = |(at, text): (usize, &str)| {
+            let line = Line::from(text.to_owned());
+            Cell::from(if at == 0 { line } else { line.right_aligned() })
+        };
+        let header = self.header.iter().map(String::as_str).enumerate().map(cell);
+        let rows = self
+            .rows
+            .iter()
+            .zip(&self.styles)
+            .map(|(row, style)| Row::new(row.iter().map(String::as_str).enumerate().map(cell)).style(*style));
+        let header = Row::new(header).style(Style::new().add_modifier(Modifier::BOLD)).top_margin(1);
+        Table::new(rows, self.widths.iter().map(|width| Constraint::Length(*width))).header(header).column_spacing(2)
+    }
+}
+
+fn head(heard: &Heard) -> Vec<Line<'static>> {
+    let shop = heard.live.as_ref().map_or_else(String::new, |live| format!("   {}", live.shop.name));
+    let as_of = heard.pipeline.as_ref().map_or_else(String::new, |pipeline| format!("   {}", whole_second(&pipeline.as_of)));
+    let mut lines = vec![Line::from(vec![
+        Span::from("kassa top").style(Modifier::BOLD),
+        Span::from(format!("   {}{shop}{as_of}", heard.url)),
+    ])];
+    let silent = heard.at.map(|at| at.elapsed()).filter(|silence| *silence > OLD);
+    let trouble = match (&heard.trouble, silent) {
+        (Some(why), _) => Some(format!("not heard now: {why}; what stands here is of before")),
+        (None, Some(silence)) => Some(format!("silent for {} s; what stands here is of before", silence.as_secs())),
+        (None, None) if heard.pipeline.is_none() => Some("waiting for the first figures".to_owned()),
+        (None, None) => None,
+    };
+    lines.extend(trouble.map(|words| Line::from(words).style(Style::new().fg(Color::Red))));
+    if let Some(pipeline) = &heard.pipeline {
+        lines.extend(summary(pipeline));
+    }
+    lines
+}
+
+fn summary(pipeline: &Pipeline) -> [Line<'static>; 2] {
+    let records = &pipeline.records;
+    let [read, accepted, duplicates, dead] =
+        [records.read, records.accepted, records.duplicates, records.dead_letters].map(count);
+    let (rate, memory) = (count(pipeline.rate_per_s), pipeline.memory_bytes.map_or_else(|| UNKNOWN.to_owned(), mebibytes));
+    let proof = match &pipeline.proof {
+        None => Span::from("not proven yet"),
+        Some(proof) if proof.ok => Span::from(format!("proven {}", whole_second(&proof.at))).style(Color::Green),
+        Some(proof) => Span::from(format!("{} findings {}: see kassa prove", proof.findings.len(), whole_second(&proof.at)))
+            .style(Color::Red),
+    };
+    [
+        Line::from(format!(
+            "{rate} records/s   {read} read = {accepted} accepted + {duplicates} duplicates + {dead} dead letters"
+        )),
+        Line::from(vec![Span::from(format!("memory {memory}   ")), proof]),
+    ]
+}
+
+fn header<const N: usize>(names: [&str; N]) -> Vec<String> {
+    names.map(str::to_owned).to_vec()
+}
+
+fn today(live: &Live) -> Part {
+    let money = |tile: &Tile, value: &Option<String>| match (value, tile.unit.as_str()) {
+        (None, _) => UNKNOWN.to_owned(),
+        (Some(value), "money") => format!("{value} {}", live.shop.currency),
+        (Some(value), _) => value.clone(),
+    };
+    let row = |tile: &Tile| vec![tile.figure.clone(), money(tile, &tile.value), money(tile, &tile.yesterday)];
+    let rows: Vec<_> = live.tiles.iter().map(row).collect();
+    let day = live.shop.today.as_deref().unwrap_or(UNKNOWN);
+    Part {
+        header: header([&format!("TODAY {day}"), "NOW", "YESTERDAY"]),
+        styles: vec![Style::new(); rows.len()],
+        rows,
+        widths: vec![20, 22, 22],
+    }
+}
+
+fn sinks(pipeline: &Pipeline) -> Part {
+    let row = |sink: &Sink| {
+        vec![
+            sink.name.clone(),
+            sink.state.clone(),
+            count(sink.behind_records),
+            sink.behind_ms.map_or_else(|| UNKNOWN.to_owned(), |ms| duration(ms.saturating_mul(1_000))),
+            sink.committed_at.as_deref().map_or_else(|| UNKNOWN.to_owned(), |at| whole_second(at).to_owned()),
+            sink.commit_us.map_or_else(|| UNKNOWN.to_owned(), duration),
+            sink.commit_us_max.map_or_else(|| UNKNOWN.to_owned(), duration),
+        ]
+    };
+    let style = |sink: &Sink| match sink.state.as_str() {
+        "stopped" => Style::new().fg(Color::Red),
+        "behind" => Style::new().fg(Color::Yellow),
+        _ => Style::new(),
+    };
+    Part {
+        header: header(["SINK", "STATE", "BEHIND", "BY", "LAST COMMIT", "TOOK", "SLOWEST"]),
+        rows: pipeline.sinks.iter().map(row).collect(),
+        styles: pipeline.sinks.iter().map(style).collect(),
+        widths: vec![10, 8, 12, 9, 20, 9, 9],
+    }
+}
+
+fn letters(pipeline: &Pipeline) -> Part {
+    let letters = &pipeline.dead_letters;
+    let mut rows = vec![
+        vec!["in all".to_owned(), String::new(), count(letters.total)],
+        vec!["today".to_owned(), String::new(), count(letters.today)],
+    ];
+    rows.extend(letters.by_reason.iter().map(|of| vec![of.reason.clone(), of.stream.clone(), count(Some(of.count))]));
+    Part {
+        header: header(["DEAD LETTERS", "STREAM", "COUNT"]),
+        styles: vec![Style::new(); rows.len()],
+        rows,
+        widths: vec![24, 20, 12],
+    }
+}
+
+/// How far each sink is behind in each partition; those that are furthest behind first.
+fn partitions(pipeline: &Pipeline) -> Part {
+    let mut partitions: Vec<&Partition> = pipeline.partitions.iter().collect();
+    let most = |partition: &Partition| sinks_of(partition).into_iter().filter_map(|at| behind(partition, at)).max();
+    partitions.sort_by_key(|partition| std::cmp::Reverse(most(partition)));
+    let row = |partition: &&Partition| {
+        let text = |text: &Option<String>| text.clone().unwrap_or_else(|| UNKNOWN.to_owned());
+        let name = format!("{}/{}", partition.topic, partition.partition);
+        let mut row = vec![name, text(&partition.log_start), text(&partition.log_end)];
+        row.extend(sinks_of(partition).map(|at| count(behind(partition, at))));
+        row
+    };
+    let rows: Vec<_> = partitions.iter().map(row).collect();
+    let header = header(["PARTITION", "START", "END", "ARCHIVE LAG", "LAKE LAG", "WAREH. LAG", "LIVE LAG"]);
+    Part { header, styles: vec![Style::new(); rows.len()], rows, widths: vec![26, 12, 12, 11, 11, 11, 11] }
+}
+
+fn sinks_of(partition: &Partition) -> [&Option<String>; 4] {
+    [&partition.archive, &partition.lake, &partition.warehouse, &partition.live]
+}
+
+/// Offsets up to the end; `None` where one of both is not known.
+fn behind(partition: &Partition, at: &Option<String>) -> Option<i64> {
+    let number = |text: &Option<String>| text.as_ref()?.parse::<i64>().ok();
+    Some((number(&partition.log_end)? - number(at)?).max(0))
+}
+
+/// With a comma between thousands.
+fn count(number: Option<i64>) -> String {
+    let Some(number) = number else { return UNKNOWN.to_owned() };
+    let digits = number.unsigned_abs().to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    format!("{}{}", if number < 0 { "-" } else { "" }, groups.join(","))
+}
+
+fn duration(micros: i64) -> String {
+    match micros {
+        ..1_000 => format!("{micros} µs"),
+        ..10_000 => format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100),
+        ..1_000_000 => format!("{} ms", micros / 1_000),
+        ..60_000_000 => format!("{}.{} s", micros / 1_000_000, micros % 1_000_000 / 100_000),
+        _ => format!("{} min", micros / 60_000_000),
+    }
+}
+
+fn mebibytes(bytes: i64) -> String {
+    format!("{} MiB", count(Some(bytes >> 20)))
+}
+
+/// `2026-01-12T09:30:00.123456Z` → `2026-01-12T09:30:00Z`.
+fn whole_second(at: &str) -> String {
+    at.split_once('.').map_or_else(|| at.to_owned(), |(second, _)| format!("{second}Z"))
+}
