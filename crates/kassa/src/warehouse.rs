@@ -1,6 +1,6 @@
 //! The warehouse that a configuration names.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -10,8 +10,10 @@ use anyhow::Context;
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use kassa_config::Config;
+use kassa_lake::{Store, figures, recover};
 use kassa_model::time::Clock;
-use kassa_model::{Code, Key, Table};
+use kassa_model::{Code, Contract, Key, Table};
+use kassa_pipeline::dedupe::Index;
 use kassa_pipeline::shape::Memory;
 use kassa_warehouse::read::Reader;
 use kassa_warehouse::url::{Tls, Trust};
@@ -84,6 +86,27 @@ const MEMBERS: [(Table, &str); 10] = [
     (Table::DimPaymentMethod, "payment_method_key"),
     (Table::DimCurrency, "currency_key"),
 ];
+
+/// Completes the index from what the warehouse holds beyond the lake: records that are read again for the lake are decided on as they
+/// were for the warehouse, in whatever order their partitions come this time.
+pub fn learn(
+    target: &Target,
+    store: &dyn Store,
+    contracts: &HashMap<Arc<str>, Contract>,
+    index: &mut Index,
+) -> anyhow::Result<()> {
+    let lake = figures::accounted(store).context("could not read the lake")?;
+    let mut reader = Reader::open(target)?;
+    let mut snapshot = reader.snapshot()?;
+    let ahead = snapshot.positions().iter().filter(|(partition, next)| lake.next(partition) < *next);
+    let beyond: Vec<_> = ahead.map(|(partition, _)| (partition.clone(), lake.next(partition))).collect();
+    for table in recover::tables_of_records(contracts) {
+        snapshot.each_beyond(table, &recover::identity_columns(table), &beyond, &mut |rows| {
+            recover::learn(&rows, table, contracts, index).map_err(|error| WarehouseError::Corrupt(error.to_string()))
+        })?;
+    }
+    Ok(())
+}
 
 /// Forgets members that the warehouse does not hold: they are written again with the next record that names them, and the other
 /// sinks drop that row or hold it twice, which their views allow for.

@@ -1,7 +1,7 @@
 //! Builds the parts that a configuration names: the streams with their mappings, the sinks, and the stage with its memory
 //! rebuilt from the lake.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
@@ -114,6 +114,7 @@ impl Lake {
         if let Some(target) = self.warehouse.as_ref().filter(|_| fed.warehouse) {
             let kept = warehouse::keep_members(target, &mut stage.memory);
             kept.map_err(kassa_pipeline::SinkError::from).context("could not read the warehouse")?;
+            warehouse::learn(target, self.store.as_ref(), &self.contracts, &mut stage.index)?;
         }
         Ok(stage)
     }
@@ -173,7 +174,16 @@ pub fn kafka(kafka: &kassa_config::Kafka) -> Connection {
         (Some(sasl), None) => Security::SaslPlaintext(sasl),
         (Some(sasl), Some(tls)) => Security::SaslTls(sasl, tls),
     };
-    Connection { brokers: kafka.brokers.clone(), security, ..Connection::default() }
+    Connection { brokers: kafka.brokers.clone(), security, properties: test_properties() }
+}
+
+/// `NAME=VALUE`, with commas: properties of librdkafka for tests, in which a group is to notice within a second or two what it takes ten
+/// for elsewhere. What kassa sets itself is refused here too.
+const TEST_PROPERTIES: &str = "KASSA_TEST_KAFKA";
+
+fn test_properties() -> BTreeMap<String, String> {
+    let text = std::env::var(TEST_PROPERTIES).unwrap_or_default();
+    text.split(',').filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 fn maintenance(config: &Config) -> maintain::Options {

@@ -102,21 +102,32 @@ fn business_columns(table: Table) -> &'static [&'static str] {
 
 /// Teaches the index the records that the primary tables hold. `contracts` are those of the topics.
 pub fn dedupe(store: &dyn Store, contracts: &HashMap<Arc<str>, Contract>, index: &mut Index) -> Result<(), LogError> {
-    let tables: BTreeSet<Table> = contracts.values().map(|contract| Table::primary(*contract)).collect();
-    for table in tables.into_iter().chain(nested_sales(contracts)) {
-        scan(store, table, &identity_columns(table), &mut |rows| {
-            let held = Held::of_table(&rows, table)?;
-            for row in 0..rows.num_rows() {
-                // Other records leave rows in a primary table too: an order's placeholder for its customer.
-                let contract = contracts.get(held.topic.value(row));
-                if let Some(contract) =
-                    contract.filter(|contract| Table::primary(**contract) == table || is_nested(**contract, table))
-                {
-                    held.teach(row, *contract, table, index).map_err(|error| LogError::Corrupt(error.to_string()))?;
-                }
-            }
-            Ok(())
-        })?;
+    for table in tables_of_records(contracts) {
+        scan(store, table, &identity_columns(table), &mut |rows| learn(&rows, table, contracts, index))?;
+    }
+    Ok(())
+}
+
+/// The tables whose rows tell which records were accepted.
+pub fn tables_of_records(contracts: &HashMap<Arc<str>, Contract>) -> BTreeSet<Table> {
+    contracts.values().map(|contract| Table::primary(*contract)).chain(nested_sales(contracts)).collect()
+}
+
+/// Teaches the index the records of rows that some sink holds: they have the [`identity_columns`] of their table, in their order, as they
+/// are stored.
+pub fn learn(
+    rows: &RecordBatch,
+    table: Table,
+    contracts: &HashMap<Arc<str>, Contract>,
+    index: &mut Index,
+) -> Result<(), LogError> {
+    let held = Held::of_table(rows, table)?;
+    for row in 0..rows.num_rows() {
+        // Other records leave rows in a primary table too: an order's placeholder for its customer.
+        let contract = contracts.get(held.topic.value(row));
+        if let Some(contract) = contract.filter(|contract| Table::primary(**contract) == table || is_nested(**contract, table)) {
+            held.teach(row, *contract, table, index).map_err(|error| LogError::Corrupt(error.to_string()))?;
+        }
     }
     Ok(())
 }
@@ -133,7 +144,7 @@ fn nested_sales(contracts: &HashMap<Arc<str>, Contract>) -> Option<Table> {
 }
 
 /// The columns of a primary table's rows that tell the keys of their records.
-pub(crate) fn identity_columns(table: Table) -> Vec<&'static str> {
+pub fn identity_columns(table: Table) -> Vec<&'static str> {
     LINEAGE.iter().chain(business_columns(table)).copied().collect()
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::Schema;
-use kassa_model::{Positions, Table, star};
+use kassa_model::{Partition, Positions, Table, star};
 use postgres::{Client, IsolationLevel, Transaction};
 
 use crate::statements::column_list;
@@ -76,6 +76,22 @@ impl Snapshot<'_> {
         take: &mut dyn FnMut(RecordBatch) -> Result<(), WarehouseError>,
     ) -> Result<(), WarehouseError> {
         self.each_where(table, columns, "", take)
+    }
+
+    /// The same, of the records at or beyond these positions; of partitions that are not named, none.
+    pub fn each_beyond(
+        &mut self,
+        table: Table,
+        columns: &[&str],
+        beyond: &[(Partition, i64)],
+        take: &mut dyn FnMut(RecordBatch) -> Result<(), WarehouseError>,
+    ) -> Result<(), WarehouseError> {
+        let of = |(partition, from): &(Partition, i64)| {
+            let topic = partition.topic.replace('\'', "''");
+            format!("source_topic = '{topic}' AND source_partition = {} AND source_offset >= {from}", partition.number)
+        };
+        let some: Vec<String> = beyond.iter().map(of).collect();
+        if some.is_empty() { Ok(()) } else { self.each_where(table, columns, &format!("WHERE {}", some.join(" OR ")), take) }
     }
 
     /// The same, of the rows for which `filter` (`WHERE …`, of our own making) holds.

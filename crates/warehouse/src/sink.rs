@@ -11,8 +11,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kassa_model::Positions;
 use kassa_model::time::Clock;
+use kassa_model::{Positions, crash};
 use kassa_pipeline::{Batch, Sink, SinkError};
 use postgres::Client;
 
@@ -204,9 +204,12 @@ impl WarehouseSink {
                 transaction.rollback()?;
                 return Ok(None);
             }
+            crash::point("warehouse.after_positions");
             let rows = fill(&mut transaction, statements, plan, now)?;
             *was_sent = true;
+            crash::point("warehouse.before_commit");
             transaction.commit()?;
+            crash::point("warehouse.after_commit");
             Ok(Some(rows))
         });
         match done {

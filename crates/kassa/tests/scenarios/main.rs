@@ -7,6 +7,7 @@ mod crash;
 mod demo;
 mod derived;
 mod errors;
+mod faults;
 mod harness;
 mod maintenance;
 mod mapping;

@@ -88,7 +88,7 @@ impl Between {
 }
 
 /// A decimal's 10⁻⁶.
-fn millionths(text: &str) -> i128 {
+pub(crate) fn millionths(text: &str) -> i128 {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = format!("{}{fraction:0<6}", whole.trim_start_matches('-'));
     let value: i128 = digits.parse().expect("a decimal");
