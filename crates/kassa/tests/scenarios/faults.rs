@@ -12,6 +12,7 @@
 //! `KASSA_SEED=N` runs that seed alone. The seed's remainder by the number of faults is the fault that the run begins with.
 
 mod bucket;
+mod count;
 mod crashes;
 mod disk;
 mod members;
@@ -54,7 +55,7 @@ const fn fault(name: &'static str, needs: Needs, fire: fn(&mut Run<'_>)) -> Faul
     Fault { name, fire, needs }
 }
 
-const FAULTS: [Fault; 24] = [
+static FAULTS: [Fault; 25] = [
     fault("kill -9 at a named crash point", Needs::Nothing, crashes::at_a_named_point),
     fault("kill -9 at any moment", Needs::Nothing, crashes::at_any_moment),
     fault("state folder deleted", Needs::Bucket, crashes::state_deleted),
@@ -78,20 +79,14 @@ const FAULTS: [Fault; 24] = [
     fault("aborted transactions", Needs::Nothing, source::aborted_transactions),
     fault("hanging transaction", Needs::Nothing, source::hanging_transaction),
     fault("registry slow, down or busy", Needs::Registry, registry::unavailable),
+    fault("registry 404", Needs::RegistryAtFirst, registry::unknown_id),
     fault("disk full", Needs::Folder, disk::full),
 ];
 
-/// It needs a run of its own at first.
-const UNKNOWN_ID: Fault = fault("registry 404", Needs::RegistryAtFirst, registry::unknown_id);
-
 /// What a seed makes of a run: its kind, whether several workers may come, and its faults.
 fn plan(seed: u64) -> (Kind, bool, Vec<&'static Fault>) {
-    const ALL: usize = FAULTS.len() + 1;
-    static FIRST: Fault = UNKNOWN_ID;
-    static OTHERS: [Fault; 24] = FAULTS;
     let mut rng = Rng(seed ^ 0xFA17);
-    let nth = usize::try_from(seed).unwrap_or(0) % ALL;
-    let first = if nth == OTHERS.len() { &FIRST } else { &OTHERS[nth] };
+    let first = &FAULTS[usize::try_from(seed).expect("a seed") % FAULTS.len()];
     let any = [Kind::Bucket, Kind::Bucket, Kind::Bucket, Kind::Avro, Kind::Folder];
     let kind = match first.needs {
         Needs::Nothing => any[below(&mut rng, any.len())],
@@ -108,7 +103,7 @@ fn plan(seed: u64) -> (Kind, bool, Vec<&'static Fault>) {
         Needs::RegistryAtFirst => false,
         Needs::Members => several,
     };
-    let others: Vec<&Fault> = OTHERS.iter().filter(suits).collect();
+    let others: Vec<&Fault> = FAULTS.iter().filter(suits).collect();
     let mut faults = vec![first];
     for _ in 0..below(&mut rng, 4) {
         faults.push(others[below(&mut rng, others.len())]);
@@ -167,7 +162,12 @@ fn hold(seeds: std::ops::Range<u64>) {
             servers = Servers::start();
         }
     }
-    println!("the whole program: {} runs, {} failed, {:.0} s", seeds.end - seeds.start, failed.len(), begun.elapsed().as_secs_f64());
+    println!(
+        "the whole program: {} runs, {} failed, {:.0} s",
+        seeds.end - seeds.start,
+        failed.len(),
+        begun.elapsed().as_secs_f64()
+    );
     for (fault, sum) in &sums {
         println!("  {fault}: fired {} times in {} runs, {} of them failed", sum.fired, sum.runs, sum.failures);
     }

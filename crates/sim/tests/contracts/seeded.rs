@@ -83,7 +83,12 @@ impl World {
         loop {
             self.started += 1;
             assert!(self.started < 10_000, "no process ever starts");
-            let start = Start { seed: self.seed ^ (self.started << 32), rate, is_maintained: self.is_maintained, is_shared: self.is_shared };
+            let start = Start {
+                seed: self.seed ^ (self.started << 32),
+                rate,
+                is_maintained: self.is_maintained,
+                is_shared: self.is_shared,
+            };
             match Worker::open(&self.folder, &self.book, owned.clone(), start) {
                 Ok(worker) => return worker,
                 Err(_) => self.fire("failure while starting"),
@@ -280,7 +285,10 @@ fn runs(seeds: std::ops::Range<u64>) -> BTreeMap<&'static str, (u64, u64)> {
             }
             let mut world = World::new(seed);
             if catch_unwind(AssertUnwindSafe(|| world.run())).is_err() {
-                println!("seed {seed} failed (several processes: {}, maintained: {}, faults per thousand: {}): KASSA_SEED={seed} cargo test -p kassa-sim --test contracts -- seeded", world.is_shared, world.is_maintained, world.rate);
+                println!(
+                    "seed {seed} failed (several processes: {}, maintained: {}, faults per thousand: {}): KASSA_SEED={seed} cargo test -p kassa-sim --test contracts -- seeded",
+                    world.is_shared, world.is_maintained, world.rate
+                );
                 failed.lock().unwrap().push(seed);
             }
             let mut sums = sums.lock().unwrap();

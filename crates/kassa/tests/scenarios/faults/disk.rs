@@ -15,7 +15,10 @@ impl Disk {
     pub(crate) fn over(path: &Path) -> Self {
         std::fs::create_dir_all(path).expect("a folder");
         let disk = Self(path.to_str().expect("UTF-8").to_owned());
-        assert!(as_root(&["mount", "-t", "tmpfs", "-o", &format!("size={LARGE}"), "none", &disk.0]), "no file system was mounted");
+        assert!(
+            as_root(&["mount", "-t", "tmpfs", "-o", &format!("size={LARGE}"), "none", &disk.0]),
+            "no file system was mounted"
+        );
         disk
     }
 

@@ -14,8 +14,7 @@ pub(crate) fn unavailable(run: &mut Run<'_>) {
         1 => HttpFault::Refused,
         _ => HttpFault::status(503, "{}"),
     };
-    // A run that has the schema asks nobody for it.
-    std::fs::remove_dir_all(run.shop.data()).unwrap_or_default();
+    run.change_schema();
     let proxy = run.servers.to_registry();
     let before = proxy.fired();
     let mut times = 2;

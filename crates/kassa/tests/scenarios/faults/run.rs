@@ -1,24 +1,17 @@
 //! One run: a topic, a warehouse and a lake of its own, the records that were sent, and what must be held of them in the end.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
-use arrow::array::AsArray;
-use arrow::datatypes::Int64Type;
 use kassa_kafka::registry::{RegistryClient, RegistryOptions};
 use kassa_kafka::{Outgoing, Producer, ProducerOptions};
-use kassa_lake::{Folder, figures, recover};
-use kassa_model::{Partition, Positions, Table};
-use kassa_warehouse::Target;
-use kassa_warehouse::read::Reader;
 
+use super::count::amount_of;
 use super::disk::Disk;
 use super::process::Process;
-use super::servers::{Servers, until};
+use super::servers::Servers;
 use crate::harness::{Rng, Shop};
-use crate::whole_way::millionths;
 
 /// What a run's records and lake are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +40,7 @@ pub(crate) struct Run<'s> {
     /// What was sent and not lost by the source: partition and number.
     sent: Vec<(i32, u64)>,
     /// Duplicates may cross partitions only where one process decides on all.
-    may_cross: bool,
+    pub(crate) may_cross: bool,
     /// Records that the source has lost, of which a gap must tell.
     pub(crate) lost: i64,
     schema: u32,
@@ -68,7 +61,8 @@ impl<'s> Run<'s> {
         // A member with a name comes back to its partitions at once; where several come and go, they leave and join as they do elsewhere.
         let instance = if may_cross { "instance = \"one\"\n" } else { "" };
         let format = if kind == Kind::Avro { "avro" } else { "json" };
-        let registry = if kind == Kind::Avro { format!("[registry]\nurl = \"{}\"\n", servers.registry().0) } else { String::new() };
+        let registry =
+            if kind == Kind::Avro { format!("[registry]\nurl = \"{}\"\n", servers.registry().0) } else { String::new() };
         let lake = match kind {
             Kind::Folder => String::new(),
             Kind::Bucket | Kind::Avro => format!(
@@ -143,7 +137,12 @@ impl<'s> Run<'s> {
 
     /// Sends fresh records to one partition; their numbers.
     pub(crate) fn send_to(&mut self, partition: i32, count: usize) -> Vec<u64> {
-        let numbers: Vec<u64> = (0..count).map(|_| { self.next += 1; self.next }).collect();
+        let numbers: Vec<u64> = (0..count)
+            .map(|_| {
+                self.next += 1;
+                self.next
+            })
+            .collect();
         numbers.iter().for_each(|number| self.put(partition, *number));
         self.flush();
         self.sent.extend(numbers.iter().map(|number| (partition, *number)));
@@ -154,12 +153,23 @@ impl<'s> Run<'s> {
         // One in fifty is none that could be read.
         let value = if number % 50 == 49 { b"{".to_vec() } else { self.value(number) };
         let key = number.to_string();
-        let record = Outgoing { topic: &self.topic, key: Some(key.as_bytes()), value: Some(&value), partition: Some(partition), ..Outgoing::default() };
+        let record = Outgoing {
+            topic: &self.topic,
+            key: Some(key.as_bytes()),
+            value: Some(&value),
+            partition: Some(partition),
+            ..Outgoing::default()
+        };
         self.producer.send(&record).expect("sent");
     }
 
     fn flush(&self) {
         self.producer.flush(Duration::from_secs(60)).expect("delivered");
+    }
+
+    /// What is sent from now on has a schema that nobody has asked for yet.
+    pub(crate) fn change_schema(&mut self) {
+        self.schema = register(self.servers, &format!("{}-{}", self.topic, self.next));
     }
 
     /// A producer that knows the topic as it is now.
@@ -250,101 +260,6 @@ impl<'s> Run<'s> {
         self.ok(&["run", "--until-caught-up"]);
     }
 
-    /// The folder of the lake, as the server keeps it.
-    pub(crate) fn lake(&self) -> Folder {
-        Folder::new(match self.kind {
-            Kind::Folder => self.shop.data().join("lake"),
-            Kind::Bucket | Kind::Avro => self.prefix(),
-        })
-    }
-
-    fn prefix(&self) -> PathBuf {
-        self.servers.s3.folder_of(crate::s3::BUCKET).join(&self.database)
-    }
-
-    /// How far the lake accounts, and the warehouse.
-    pub(crate) fn positions(&self) -> (Positions, Positions) {
-        let lake = figures::accounted(&self.lake()).expect("the lake");
-        let target = Target::parse(&self.servers.postgres.url("postgres", &self.database), None).expect("a target");
-        let mut reader = Reader::open(&target).expect("the warehouse");
-        let warehouse = reader.snapshot().expect("a snapshot").positions().clone();
-        (lake, warehouse)
-    }
-
-    /// Sums over the lake's spans: accepted records, and those that the source lost.
-    fn spans(&self) -> (i64, i64) {
-        let mut sums = (0, 0);
-        recover::scan(&self.lake(), Table::Spans, &["accepted", "gap"], &mut |rows| {
-            let sum = |column: usize| rows.column(column).as_primitive::<Int64Type>().values().iter().sum::<i64>();
-            sums = (sums.0 + sum(0), sums.1 + sum(1));
-            Ok(())
-        })
-        .expect("the spans");
-        sums
-    }
-
-    pub(crate) fn lines_in_warehouse(&self) -> usize {
-        let rows = self.servers.client(&self.database).query_one("SELECT count(*) FROM dwh.fact_sales", &[]).expect("a count");
-        usize::try_from(rows.get::<_, i64>(0)).expect("a count")
-    }
-
-    /// Waits until both stores hold all that was sent.
-    pub(crate) fn until_all_is_there(&self) {
-        let all = self.truth().len();
-        until("all that was sent, in the warehouse", || self.lines_in_warehouse() >= all);
-        until("all that was sent, in the lake", || usize::try_from(self.spans().0).expect("a count") >= all);
-    }
-
-    /// Waits until the warehouse holds more than it did.
-    pub(crate) fn until_more_than(&self, before: usize) {
-        until("more in the warehouse", || self.lines_in_warehouse() > before);
-    }
-
-    /// The faults are over: everything is read to its end and counted.
-    pub(crate) fn check(&mut self) {
-        self.servers.to_s3.clear();
-        self.catch_up();
-        // Those who were killed are members until their session is over, and their partitions nobody's.
-        for _ in 0..5 {
-            if self.may_cross || self.lines_in_warehouse() >= self.truth().len() {
-                break;
-            }
-            self.catch_up();
-        }
-        self.equals();
-        let proof = self.ok(&["prove"]);
-        assert!(!proof.is_empty());
-        assert_eq!(self.spans().1, self.lost, "what the source lost is recorded, and nothing else");
-    }
-
-    fn equals(&mut self) {
-        let truth = self.truth();
-        let sum: i128 = truth.iter().map(|number| amount_of(*number)).map(|(quantity, price)| i128::from(quantity * price) * 10_000).sum();
-        for store in ["lake", "warehouse"] {
-            let answer = self.ok(&["figures", "net_sales", "--from", store, "--format", "json"]);
-            let answer: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
-            assert_eq!(millionths(answer["rows"][0]["value"].as_str().unwrap_or("0")), sum, "net sales from the {store}");
-        }
-        let mut lake: BTreeMap<u64, usize> = BTreeMap::new();
-        recover::scan(&self.lake(), Table::FactSales, &["line_id"], &mut |rows| {
-            let lines = rows.column(0).as_string::<i32>().iter().flatten();
-            lines.for_each(|line| *lake.entry(line.parse().expect("a number")).or_default() += 1);
-            Ok(())
-        })
-        .expect("the lake");
-        each_once("the lake", &lake, &truth);
-        let mut warehouse: BTreeMap<u64, usize> = BTreeMap::new();
-        for row in self.servers.client(&self.database).query("SELECT line_id FROM dwh.fact_sales", &[]).expect("rows") {
-            *warehouse.entry(row.get::<_, &str>(0).parse().expect("a number")).or_default() += 1;
-        }
-        each_once("the warehouse", &warehouse, &truth);
-    }
-
-    /// The partitions of the run's topic that the lake knows, with their numbers over all incarnations.
-    pub(crate) fn known(&self) -> Vec<Partition> {
-        self.positions().0.iter().map(|(partition, _)| partition.clone()).collect()
-    }
-
     pub(crate) fn forget(self) {
         self.servers.to_s3.clear();
         self.servers.drop_database(&self.database);
@@ -355,26 +270,14 @@ impl<'s> Run<'s> {
     }
 }
 
-/// Quantity and price in hundredths.
-fn amount_of(number: u64) -> (u64, u64) {
-    (1 + number % 5, 100 + number * 37 % 9_000)
-}
-
-fn each_once(store: &str, held: &BTreeMap<u64, usize>, truth: &BTreeSet<u64>) {
-    let doubled: Vec<_> = held.iter().filter(|(_, times)| **times > 1).take(5).collect();
-    let lost: Vec<_> = truth.iter().filter(|number| !held.contains_key(number)).take(5).collect();
-    let strange: Vec<_> = held.keys().filter(|number| !truth.contains(number)).take(5).collect();
-    let counts = (held.len(), truth.len());
-    assert!(doubled.is_empty() && lost.is_empty() && strange.is_empty(), "{store}: doubled {doubled:?}, lost {lost:?}, never sent {strange:?} {counts:?}");
-}
-
 fn producer(servers: &Servers) -> Producer {
     Producer::connect(&ProducerOptions::new(servers.connection())).expect("a producer")
 }
 
 /// A schema of nine texts; its id.
 fn register(servers: &mut Servers, topic: &str) -> u32 {
-    let names = ["event_id", "occurred_at", "order_id", "line_id", "product_id", "customer_id", "quantity", "unit_price", "currency"];
+    let names =
+        ["event_id", "occurred_at", "order_id", "line_id", "product_id", "customer_id", "quantity", "unit_price", "currency"];
     let fields: Vec<_> = names.iter().map(|name| serde_json::json!({"name": name, "type": "string"})).collect();
     // A name of its own: the same schema would have the same id in every run.
     let schema = serde_json::json!({"type": "record", "name": topic.replace('-', "_"), "fields": fields});

@@ -13,7 +13,9 @@ pub(crate) fn commit_reply_lost(run: &mut Run<'_>) {
     let process = run.serve();
     let before = run.servers.to_postgres.fired();
     let has = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
-    run.servers.to_postgres.lose_reply(LostReply::when(move |sent| has(sent, b"COMMIT\0")).answered(move |reply| has(reply, b"COMMIT\0")));
+    run.servers
+        .to_postgres
+        .lose_reply(LostReply::when(move |sent| has(sent, b"COMMIT\0")).answered(move |reply| has(reply, b"COMMIT\0")));
     until("a lost answer", || {
         run.send(10);
         run.servers.to_postgres.fired() > before

@@ -87,7 +87,7 @@ pub(crate) fn logs(rng: &mut Rng, may_cross: bool) -> Vec<Log> {
         };
         let mut own: Vec<Log> = (0..partitions).map(log).collect();
         let mut sent: Vec<(usize, String)> = Vec::new();
-        for id in 0..30 + rng.below(90) {
+        for id in 0..20 + rng.below(60) {
             let mut at = rng.below(partitions);
             let record = match rng.below(20) {
                 0 => "{".to_owned(),

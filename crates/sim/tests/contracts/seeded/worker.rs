@@ -65,7 +65,15 @@ fn passing(error: LogError) -> io::Error {
 
 /// Compacts, checkpoints and sweeps with every few commits.
 fn maintenance() -> Options {
-    Options { small_files: 3, slice_files: 4, checkpoint_entries: 4, kept_entries: 1, retention: 0, kept_files: 2, ..Options::default() }
+    Options {
+        small_files: 3,
+        slice_files: 4,
+        checkpoint_entries: 4,
+        kept_entries: 1,
+        retention: 0,
+        kept_files: 2,
+        ..Options::default()
+    }
 }
 
 impl Worker {
