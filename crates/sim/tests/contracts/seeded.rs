@@ -132,7 +132,8 @@ impl World {
         let log = &mut self.logs[nth];
         let at = worker.reached(&log.partition);
         let left = usize::try_from(log.end - at).unwrap();
-        if worker.is_level(&log.partition) && left > 0 {
+        let is_held = locked(&self.book).held.positions.next(&log.partition) == at;
+        if is_held && worker.is_level(&log.partition) && left > 0 {
             log.expire(at, at + 1 + i64::try_from(self.rng.below(left)).unwrap());
             // A warehouse that goes back behind it would have to be filled from the archive.
             locked(&self.book).replicate();

@@ -39,13 +39,13 @@ impl Process {
     /// Waits until it has ended by itself.
     pub(crate) fn until_ended(&mut self, within: Duration) -> Option<ExitStatus> {
         let begun = Instant::now();
-        while begun.elapsed() < within {
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                return Some(status);
+        loop {
+            let ended = self.child.try_wait().expect("a child");
+            if ended.is_some() || begun.elapsed() >= within {
+                return ended;
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        None
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -71,6 +71,12 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let words = std::fs::read_to_string(&self.log).unwrap_or_default();
+            let last: Vec<&str> = words.lines().rev().take(12).collect();
+            println!("  the process said last:");
+            last.iter().rev().for_each(|line| println!("    {}", line.chars().take(400).collect::<String>()));
+        }
         self.child.kill().unwrap_or_default();
         self.child.wait().map(|_| ()).unwrap_or_default();
     }
