@@ -40,8 +40,9 @@ dashboard/dist/index.html: dashboard/package-lock.json $(shell find dashboard/sr
 bench: dashboard ## Records per CPU-second, beside what the parts alone reach
 	scripts/bench
 
-soak: dashboard ## The long forms: two hundred kills, and whatever else takes hours
-	cargo test --locked --workspace --lib --test scenarios -- --ignored --nocapture
+soak: dashboard ## The long forms: seeded faults, kills, and whatever else takes hours (KASSA_RUNS=N whole-program runs, KASSA_SEED=N one alone)
+	scripts/tools test
+	cargo test --locked --workspace --lib --test contracts --test scenarios -- --ignored --nocapture --test-threads 1
 
 fuzz: ## Property tests over all decoders, a hundred thousand cases each
 	PROPTEST_CASES=100000 cargo test --locked -p kassa-model -p kassa-pipeline -p kassa-source -p kassa-analytics

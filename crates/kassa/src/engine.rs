@@ -77,7 +77,10 @@ impl Engine {
         let batch = match next {
             Next::Records(records, from) => self.topology.push(records, from, &mut keep)?,
             Next::Lost(batch) => self.topology.hand_over(batch, &mut keep)?,
-            Next::Idle => return Ok(Step::Idle),
+            Next::Idle => {
+                self.topology.check()?;
+                return Ok(Step::Idle);
+            }
             Next::Moved => return Ok(Step::Moved),
         };
         (self.observer)(&batch);

@@ -186,6 +186,12 @@ impl Topology {
         Ok(batch)
     }
 
+    /// The failure of a sink that has stopped by itself: while there is nothing to hand over nobody else would hear of it.
+    pub fn check(&mut self) -> anyhow::Result<()> {
+        let stopped = |sink: &&mut SinkThread| sink.thread.as_ref().is_none_or(JoinHandle::is_finished);
+        self.sinks.iter_mut().find(stopped).map_or(Ok(()), |sink| Err(sink.failure()))
+    }
+
     /// Returns when everything that was pushed is committed in every sink.
     pub fn flush(&mut self) -> anyhow::Result<()> {
         let (answer, answers) = sync_channel(self.sinks.len());

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use jiff::ToSpan;
 use jiff::civil::Date;
-use kassa_model::Positions;
 use kassa_model::time::{Clock, date_key};
+use kassa_model::{Positions, crash};
 use kassa_pipeline::{Batch, Sink, SinkError};
 use postgres::Client;
 
@@ -242,9 +242,12 @@ impl WarehouseSink {
                 transaction.rollback()?;
                 return Ok(None);
             }
+            crash::point("warehouse.after_positions");
             let rows = fill(&mut transaction, statements, plan, now)?;
             *was_sent = true;
+            crash::point("warehouse.before_commit");
             transaction.commit()?;
+            crash::point("warehouse.after_commit");
             Ok(Some(rows))
         });
         match done {

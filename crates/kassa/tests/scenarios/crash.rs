@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Server, Shop, http};
+use crate::harness::{Rng, Server, Shop, http};
 use crate::s3;
 
 /// Points at the durable boundaries of log, lake, archive, derived tables and maintenance. Each is hit within some seconds of traffic.
@@ -39,19 +39,6 @@ commit_interval = "50ms"
 compact_after_files = 4
 checkpoint_interval = 5
 "#;
-
-/// Numbers from a seed, so that a failing run can be had again.
-struct Rng(u64);
-
-impl Rng {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % limit
-    }
-}
 
 fn lines(first: u64, count: u64) -> String {
     let line = |id: u64| {

@@ -28,6 +28,19 @@ pub(crate) fn test_data(set: &str) -> Option<PathBuf> {
     None
 }
 
+/// Numbers from a seed, so that a failing run can be had again.
+pub(crate) struct Rng(pub(crate) u64);
+
+impl Rng {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % limit
+    }
+}
+
 /// A folder with a configuration, and the program in it.
 pub(crate) struct Shop {
     pub(crate) dir: TempDir,

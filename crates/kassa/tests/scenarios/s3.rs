@@ -7,7 +7,7 @@ use crate::harness::{KASSA, Shop, test_data};
 use crate::online_retail::{TOTALS, files, replay, totals};
 use crate::others_read;
 
-const BUCKET: &str = "shop-lake";
+pub(crate) const BUCKET: &str = "shop-lake";
 
 /// A server with a bucket.
 pub(crate) fn server() -> S3Server {

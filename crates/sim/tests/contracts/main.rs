@@ -4,6 +4,7 @@
 
 mod bucket;
 mod faults;
+mod seeded;
 mod writers;
 
 use std::collections::HashMap;

@@ -1,0 +1,142 @@
+//! A warehouse in a few lines: rows and positions that move together, keys that must be unique, answers that are lost, and a fail-over to
+//! a standby that had less.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow_array::RecordBatch;
+use kassa_model::{Partition, Positions, Table};
+use kassa_pipeline::{Batch, Sink, SinkError};
+use kassa_sim::Rng;
+
+use super::faulty::Fired;
+use super::shop::identity;
+
+/// What the server holds.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Held {
+    pub(crate) positions: Positions,
+    /// The rows' keys, each with the record that brought it.
+    pub(crate) keys: BTreeMap<String, (Partition, i64)>,
+    pub(crate) rows: Vec<(Table, RecordBatch)>,
+    /// The commits that were made.
+    made: Vec<u64>,
+}
+
+/// The server.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    pub(crate) held: Held,
+    /// What its standby has.
+    standby: Held,
+    next: u64,
+    pub(crate) fired: Fired,
+}
+
+pub(crate) type Shared = Arc<Mutex<Book>>;
+
+pub(crate) fn locked(book: &Shared) -> MutexGuard<'_, Book> {
+    book.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Book {
+    /// The standby catches up.
+    pub(crate) fn replicate(&mut self) {
+        self.standby = self.held.clone();
+    }
+
+    /// The standby takes over: what it had not heard of is lost, though it was acknowledged.
+    pub(crate) fn fail_over(&mut self) {
+        let lost = self.held.made.len() - self.standby.made.len();
+        if lost > 0 {
+            *self.fired.entry("fail-over that lost commits").or_default() += 1;
+        }
+        self.held = self.standby.clone();
+    }
+}
+
+/// A connection to it.
+#[derive(Debug)]
+pub(crate) struct BookSink {
+    book: Shared,
+    positions: Positions,
+    rng: Rng,
+    rate: usize,
+    in_doubt: Option<u64>,
+}
+
+impl BookSink {
+    pub(crate) fn open(book: &Shared, seed: u64, rate: usize) -> Self {
+        let positions = locked(book).held.positions.clone();
+        Self { book: Arc::clone(book), positions, rng: Rng(seed), rate, in_doubt: None }
+    }
+}
+
+impl Sink for BookSink {
+    fn name(&self) -> &'static str {
+        "warehouse"
+    }
+
+    fn positions(&self) -> Positions {
+        self.positions.clone()
+    }
+
+    fn commit(&mut self, batches: &[Arc<Batch>]) -> Result<(), SinkError> {
+        let mut book = locked(&self.book);
+        if self.in_doubt.take().is_some_and(|commit| book.held.made.contains(&commit)) {
+            self.positions = book.held.positions.clone();
+        }
+        let mut held = book.held.clone();
+        let mut reached = self.positions.clone();
+        for batch in batches {
+            let partition = &batch.records().partition;
+            let at = reached.next(partition);
+            if batch.from() > at {
+                return Err(SinkError::Corrupt(format!("{partition:?} is at {at}, the batch begins at {}", batch.from())));
+            }
+            if batch.to() <= at {
+                continue;
+            }
+            let (was, is) = (self.positions.next(partition), book.held.positions.next(partition));
+            if was != is {
+                self.positions = book.held.positions.clone();
+                let told = format!("{partition:?} was left at {was} and is at {is}");
+                return Err(if is < was { SinkError::Rewound(told) } else { SinkError::Fenced(told) });
+            }
+            for (table, _) in batch.tables() {
+                let Some(rows) = batch.rows_from(*table, at) else { continue };
+                for (key, place) in identity(*table, &rows) {
+                    if let Some(before) = held.keys.insert(key.clone(), place.clone()) {
+                        return Err(SinkError::Corrupt(format!("{key} of {place:?} is there already, of {before:?}")));
+                    }
+                }
+                held.rows.push((*table, rows));
+            }
+            reached.advance(partition, batch.to());
+            held.positions.advance(partition, batch.to());
+        }
+        if reached == self.positions {
+            return Ok(());
+        }
+        let fault = (self.rng.below(1000) < self.rate).then(|| ["commit refused", "reply lost after COMMIT"][self.rng.below(2)]);
+        if let Some(fault) = fault {
+            *book.fired.entry(fault).or_default() += 1;
+        }
+        if fault == Some("commit refused") {
+            return Err(SinkError::Unavailable("no answer".to_owned()));
+        }
+        book.next += 1;
+        held.made.push(book.next);
+        book.held = held;
+        if fault.is_some() {
+            self.in_doubt = Some(book.next);
+            return Err(SinkError::Unavailable("the answer was lost".to_owned()));
+        }
+        self.positions = reached;
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
