@@ -26,7 +26,7 @@ mod warehouse;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::thread::{self, ScopedJoinHandle};
+use std::thread;
 
 use kassa_config::Config;
 use kassa_model::Positions;
@@ -53,11 +53,12 @@ pub fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Report {
         let registry = scope.spawn(|| registry::checks(config));
         let lake = scope.spawn(|| lake::examine(config, clock));
         let warehouse = scope.spawn(|| warehouse::examine(config, clock));
-        let (from_kafka, seen) = of(kafka).unwrap_or_else(|check| (vec![check], None));
+        let (from_kafka, seen) = kafka.join().unwrap_or_else(|_| (vec![broke_off("kafka")], None));
         checks.extend(from_kafka);
-        checks.extend(of(registry).unwrap_or_else(|check| vec![check]));
-        let broken = |check| Store { checks: vec![check], ..Store::default() };
-        let (lake, warehouse) = (of(lake).unwrap_or_else(broken), of(warehouse).unwrap_or_else(broken));
+        checks.extend(registry.join().unwrap_or_else(|_| vec![broke_off("registry")]));
+        let broken = |system| Store { checks: vec![broke_off(system)], ..Store::default() };
+        let lake = lake.join().unwrap_or_else(|_| broken("lake"));
+        let warehouse = warehouse.join().unwrap_or_else(|_| broken("warehouse"));
         checks.extend(lake.checks);
         checks.extend(warehouse.checks);
         if let Some(seen) = seen {
@@ -68,10 +69,8 @@ pub fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Report {
     Report::new(checks)
 }
 
-/// What a thread found. One that panicked is a defect, and no reason not to tell of the others.
-fn of<T>(thread: ScopedJoinHandle<'_, T>) -> Result<T, Check> {
-    thread.join().map_err(|_| {
-        let found = "a check broke off: this is a defect of kassa";
-        Check::wrong("kassa", "doctor", "this program", found).mend("report it, with what stands above")
-    })
+/// A thread that panicked is a defect, and no reason not to tell of the others.
+fn broke_off(system: &'static str) -> Check {
+    Check::wrong(system, "doctor", "this program", "a check broke off: this is a defect of kassa")
+        .mend("report it, with what stands above")
 }

@@ -61,7 +61,7 @@ fn what_is_heard_is_shown_and_what_is_not_known_is_a_dash() {
     assert_eq!(row(&lines, "TODAY"), ["TODAY 2026-01-12", "NOW", "YESTERDAY"]);
     assert_eq!(row(&lines, "net_sales"), ["net_sales", "48291.40 GBP", "46390.01 GBP"]);
     assert_eq!(row(&lines, "conversion"), ["conversion", "–", "–"]);
-    assert_eq!(row(&lines, "archive"), ["archive", "current", "0", "0 µs", "2026-01-12T09:30:00Z", "12 ms", "1.2 s"]);
+    assert_eq!(row(&lines, "archive"), ["archive", "current", "0", "0 s", "2026-01-12T09:30:00Z", "12 ms", "1.2 s"]);
     assert_eq!(row(&lines, "warehouse"), ["warehouse", "behind", "–", "–", "–", "–", "–"]);
     assert_eq!(row(&lines, "today"), ["today", "–"]);
     assert_eq!(row(&lines, "not_json"), ["not_json", "events", "7"]);

@@ -232,10 +232,11 @@ fn count(number: Option<i64>) -> String {
 
 fn duration(micros: i64) -> String {
     match micros {
-        ..1_000 => format!("{micros} µs"),
-        ..10_000 => format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100),
-        ..1_000_000 => format!("{} ms", micros / 1_000),
-        ..60_000_000 => format!("{}.{} s", micros / 1_000_000, micros % 1_000_000 / 100_000),
+        ..=0 => "0 s".to_owned(),
+        1..1_000 => format!("{micros} µs"),
+        1_000..10_000 => format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100),
+        10_000..1_000_000 => format!("{} ms", micros / 1_000),
+        1_000_000..60_000_000 => format!("{}.{} s", micros / 1_000_000, micros % 1_000_000 / 100_000),
         _ => format!("{} min", micros / 60_000_000),
     }
 }

@@ -124,7 +124,7 @@ fn say(kassa: &str, config: &Path, servers: &Servers) {
     eprintln!("next, in another terminal:");
     eprintln!("  {kassa} run -c {config}");
     eprintln!("and in a third, the figures out of PostgreSQL:");
-    eprintln!("  {kassa} figures net_sales --by month --from warehouse -c {config}");
+    eprintln!("  {kassa} figures net_sales --by day --from warehouse -c {config}");
     eprintln!("more: {kassa} simulate --seed 2 --to kafka://{brokers} · {kassa} top -c {config} · {kassa} doctor -c {config}");
     eprintln!("all of it goes with Ctrl-C");
 }
