@@ -45,7 +45,7 @@ struct Field {
     truth: Value,
 }
 
-pub fn run(records: u64) -> anyhow::Result<()> {
+pub(crate) fn run(records: u64) -> anyhow::Result<()> {
     let kassa = std::env::current_exe()?.with_file_name("kassa");
     ensure!(kassa.is_file(), "{} is not there: build it first", kassa.display());
     let field = Field::start(kassa, records)?;

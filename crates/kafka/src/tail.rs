@@ -17,8 +17,10 @@ use crate::client::Context;
 use crate::source::Run;
 use crate::{Cluster, Connection, KafkaError};
 
-/// How long one try of a question takes at most, and one wait for records.
+/// How long one try of a question takes at most.
 const TRY: Duration = Duration::from_millis(500);
+/// After so long without a record it is looked whether one is to come at all.
+const QUIET: Duration = Duration::from_millis(100);
 /// Partitions that were added are seen so soon.
 const LOOK: Duration = Duration::from_secs(30);
 /// Bytes that are fetched ahead.
@@ -97,7 +99,7 @@ impl Tail {
         if self.looked_at.elapsed() >= LOOK {
             self.look()?;
         }
-        // Word of an end that was reached before says nothing of where it is now.
+        // What has been fetched already, and word of ends that were reached before.
         while self.take(&BTreeMap::new(), Duration::ZERO)? {}
         let deadline = Instant::now() + self.patience;
         let ends = self.parts.keys().map(|number| Ok((*number, self.end(*number, deadline)?)));
@@ -109,7 +111,7 @@ impl Tail {
             part.at_end = part.next >= end;
         }
         while self.parts.values().any(|part| !part.at_end) {
-            self.take(&ends, TRY)?;
+            self.take(&ends, QUIET)?;
             if Instant::now() >= deadline {
                 return Err(self.late());
             }
@@ -136,19 +138,32 @@ impl Tail {
                 }
                 Ok(true)
             }
-            // What lies before the end belongs to transactions' markers and aborted records.
+            // It may be the end that there was before: what is left is looked at.
             Some(Err(ClientError::PartitionEOF(number))) => {
-                if let (Some(part), Some(end)) = (self.parts.get_mut(&number), ends.get(&number)) {
-                    part.next = part.next.max(*end);
-                    part.at_end = true;
-                }
+                self.pass_over(ends, Some(number))?;
                 Ok(true)
             }
             Some(Err(_)) | None => {
                 let error = self.consumer.context().take_error();
-                error.filter(|error| error.kind() != crate::ErrorKind::Unavailable).map_or(Ok(false), Err)
+                error.filter(|error| error.kind() != crate::ErrorKind::Unavailable).map_or(Ok(()), Err)?;
+                self.pass_over(ends, None)?;
+                Ok(false)
             }
         }
+    }
+
+    /// Passes over transactions' markers and aborted records, where nothing else is left before the end: no record comes of them.
+    fn pass_over(&mut self, ends: &BTreeMap<i32, i64>, only: Option<i32>) -> Result<(), KafkaError> {
+        for (number, part) in &mut self.parts {
+            let Some(end) = ends.get(number).filter(|_| !part.at_end && only.is_none_or(|only| only == *number)) else {
+                continue;
+            };
+            if self.cluster.is_empty(&self.topic, *number, part.next, *end)? {
+                part.next = *end;
+                part.at_end = true;
+            }
+        }
+        Ok(())
     }
 
     fn end(&self, number: i32, deadline: Instant) -> Result<i64, KafkaError> {

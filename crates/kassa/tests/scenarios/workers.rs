@@ -46,13 +46,11 @@ impl Workers {
 }
 
 /// The partitions that a worker says are its own.
-fn owned(worker: &Server) -> BTreeSet<(String, i64)> {
+fn owned(worker: &Server) -> BTreeSet<(String, String)> {
     let pipeline = worker.get("/api/v1/pipeline");
     let partitions = pipeline["partitions"].as_array().expect("partitions").iter();
     partitions
-        .map(|partition| {
-            (partition["topic"].as_str().expect("a topic").to_owned(), partition["partition"].as_i64().expect("a number"))
-        })
+        .map(|partition| (partition["topic"].as_str().expect("a topic").to_owned(), partition["partition"].to_string()))
         .collect()
 }
 

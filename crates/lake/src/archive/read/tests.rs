@@ -11,13 +11,13 @@ use crate::testing::Fast;
 fn batch(number: i64, from: i64, offsets: Vec<i64>, headers: Headers) -> Arc<Batch> {
     let value = |offset: &i64| match offset {
         offset if offset % 7 == 0 => None,
-        offset if offset % 3 == 0 => Some(format!("{number}-{offset}-{}", "x".repeat(2_000))),
+        offset if offset % 3 == 0 => Some(format!("{number}-{offset}-{}", noise(*offset))),
         offset => Some(format!("{number}-{offset}")),
     };
     let values: Vec<Option<String>> = offsets.iter().map(value).collect();
     let records = Records {
         partition: Partition::new("orders", number),
-        ingested_at: offsets.iter().map(|offset| offset * DAY / 200).collect(),
+        ingested_at: offsets.iter().map(|offset| offset * DAY / 400).collect(),
         timestamps: offsets.iter().map(|offset| (offset % 2 == 0).then_some(*offset)).collect(),
         keys: Some(offsets.iter().map(|offset| (offset % 5 == 0).then(|| offset.to_be_bytes())).collect()),
         headers,
@@ -27,6 +27,12 @@ fn batch(number: i64, from: i64, offsets: Vec<i64>, headers: Headers) -> Arc<Bat
     };
     let fates = vec![Fate::DeadLetter; records.len()];
     Arc::new(Batch::new(Arc::new(records), from, fates, Vec::new()))
+}
+
+/// Some hundred bytes that no compression makes smaller.
+fn noise(seed: i64) -> String {
+    let digest = |nth: i64| xxhash_rust::xxh3::xxh3_64(&(seed * 1_000 + nth).to_le_bytes());
+    (0..60).map(|nth| format!("{:x}", digest(nth))).collect()
 }
 
 /// All that a record is.
