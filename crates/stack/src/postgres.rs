@@ -178,8 +178,13 @@ impl Postgres {
 
     /// Runs statements as the superuser; what `psql` prints of their rows.
     pub fn sql(&self, database: &str, sql: &str) -> Result<String, PostgresError> {
+        self.sql_as("postgres", database, sql)
+    }
+
+    /// The same by a login of less.
+    pub fn sql_as(&self, user: &str, database: &str, sql: &str) -> Result<String, PostgresError> {
         let port = self.port.to_string();
-        let to = ["-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-d", database];
+        let to = ["-h", "127.0.0.1", "-p", &port, "-U", user, "-d", database];
         self.programs.run("psql", &[&to[..], &["-XqAt", "-v", "ON_ERROR_STOP=1", "-c", sql]].concat())
     }
 

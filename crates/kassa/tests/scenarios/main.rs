@@ -1,5 +1,6 @@
 //! Scenarios over the whole program, as a user runs it: one binary, a module a scenario.
 
+mod all_servers;
 mod answers;
 mod bad_input;
 mod cli_reference;
@@ -14,6 +15,7 @@ mod one_number;
 mod online_retail;
 mod others_read;
 mod s3;
+mod servers;
 mod settings;
 mod structure;
 mod tamper;

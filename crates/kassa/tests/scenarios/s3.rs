@@ -7,7 +7,7 @@ use crate::harness::{KASSA, Shop, test_data};
 use crate::online_retail::{TOTALS, files, replay, totals};
 use crate::others_read;
 
-const BUCKET: &str = "shop-lake";
+pub(crate) const BUCKET: &str = "shop-lake";
 
 /// A server with a bucket.
 pub(crate) fn server() -> S3Server {
@@ -38,6 +38,18 @@ fn storage(server: &S3Server) -> Value {
         "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
         "AWS_REGION": "us-east-1",
         "AWS_ALLOW_HTTP": "true",
+    })
+}
+
+/// What Spark must know to open the lake.
+pub(crate) fn settings_of_spark(server: &S3Server) -> Value {
+    json!({
+        "spark.hadoop.fs.s3a.endpoint": server.endpoint(),
+        "spark.hadoop.fs.s3a.endpoint.region": "us-east-1",
+        "spark.hadoop.fs.s3a.path.style.access": "true",
+        "spark.hadoop.fs.s3a.connection.ssl.enabled": "false",
+        "spark.hadoop.fs.s3a.access.key": ACCESS_KEY_ID,
+        "spark.hadoop.fs.s3a.secret.key": SECRET_ACCESS_KEY,
     })
 }
 
