@@ -38,7 +38,9 @@ pub enum Command {
     #[command(subcommand, name = "dead-letters")]
     DeadLetters(DeadLetters),
     /// The synthetic shop alone, with its truth.json: to files, to a running collector or to Kafka.
-    #[command(after_help = "Example: kassa simulate --records 1000000 --to ./shop\n         kassa simulate --to kafka://localhost:9092 --format avro --registry http://localhost:8081 --rate 2000")]
+    #[command(
+        after_help = "Example: kassa simulate --records 1000000 --to ./shop\n         kassa simulate --to kafka://localhost:9092 --format avro --registry http://localhost:8081 --rate 2000"
+    )]
     Simulate(Simulate),
     /// Check the configuration and its mappings; all mistakes at once.
     #[command(after_help = "Example: kassa check -c kassa.toml")]

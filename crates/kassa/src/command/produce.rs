@@ -100,5 +100,7 @@ fn refused(error: KafkaError) -> anyhow::Error {
 fn unregistered(error: RegistryError) -> anyhow::Error {
     let hint = error.hint();
     let failure = Failure::new(Code::BadParameter, error.to_string());
-    failure.hint(hint.unwrap_or_else(|| "--registry takes the URL of a schema registry, such as http://localhost:8081".to_owned())).into()
+    failure
+        .hint(hint.unwrap_or_else(|| "--registry takes the URL of a schema registry, such as http://localhost:8081".to_owned()))
+        .into()
 }

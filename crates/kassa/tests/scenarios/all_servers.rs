@@ -1,6 +1,7 @@
 //! The whole way: Kafka and a schema registry in, archive and lake in a bucket, PostgreSQL and live figures out. Every figure of the synthetic
 //! shop's truth is the same in all of them, and a real shop's year comes to its totals.
 
+mod agreement;
 mod bad_input;
 mod claims;
 mod retail;
@@ -54,7 +55,8 @@ fn until_all_have(server: &Server, records: u64) -> Duration {
 
 /// What was read and what became of it, by the spans of lake and warehouse.
 fn counted(servers: &Servers, shop: &Shop, truth: &Value) {
-    let sums = "SELECT topic, SUM(read) AS r, SUM(accepted) AS a, SUM(duplicates) AS d, SUM(dead_letters) AS l, SUM(gap) AS g FROM";
+    let sums =
+        "SELECT topic, SUM(read) AS r, SUM(accepted) AS a, SUM(duplicates) AS d, SUM(dead_letters) AS l, SUM(gap) AS g FROM";
     let rows = shop.json(&["sql", &format!("{sums} spans GROUP BY topic")]);
     let lake = rows.as_array().expect("rows").iter().map(|row| {
         let number = |name: &str| row[name].as_str().unwrap_or("0").to_owned();
@@ -102,14 +104,15 @@ fn analyst_reads(servers: &Servers, net: &str) {
     }
 }
 
-/// So many records through everything.
-fn the_whole_way(records: u64) {
+/// So many records through everything; there are refunds after some days.
+fn the_whole_way(records: u64, per_day: u64) {
     let servers = Servers::start();
     let avro = STREAMS.map(|stream| format!("{stream}_avro"));
     servers.create_topics(STREAMS.into_iter().chain(avro.iter().map(String::as_str)), 4);
     let shop = servers.shop_in_bucket(&twice());
     let started = Instant::now();
-    let truth = truth_of(servers.simulate(&["--records", &records.to_string(), "--format", "mixed"]));
+    let [count, per_day] = [records, per_day].map(|number| number.to_string());
+    let truth = truth_of(servers.simulate(&["--records", &count, "--per-day", &per_day, "--format", "mixed"]));
     let produced_in = started.elapsed();
     let server = shop.serve();
     let committed_in = until_all_have(&server, records);
@@ -139,11 +142,11 @@ fn the_whole_way(records: u64) {
 
 #[test]
 fn half_json_half_avro_every_figure_is_the_truth_live_in_the_bucket_and_in_postgresql() {
-    the_whole_way(100_000);
+    the_whole_way(100_000, 8_000);
 }
 
 #[test]
 #[ignore = "minutes: `make soak`"]
 fn two_million_records_half_json_half_avro_are_the_truth_everywhere() {
-    the_whole_way(2_000_000);
+    the_whole_way(2_000_000, 60_000);
 }

@@ -100,7 +100,8 @@ impl Avro {
             spoil::broken(form, self.broken, self.foreign, &mut self.rng, out);
             return Ok(());
         }
-        let version = form.read(json).map_err(|left| NotOfTheShop { stream: emitted.stream, at: json.len().saturating_sub(left + 1) })?;
+        let version =
+            form.read(json).map_err(|left| NotOfTheShop { stream: emitted.stream, at: json.len().saturating_sub(left + 1) })?;
         form.write(version, &[], out);
         Ok(())
     }

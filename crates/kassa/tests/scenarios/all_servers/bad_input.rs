@@ -41,7 +41,8 @@ const SECOND: &str = r#"{"type":"record","name":"Line","fields":[
     {"name":"tags","type":["null",{"type":"array","items":"string"}],"default":null},
     {"name":"nulls","type":["null",{"type":"array","items":"null"}],"default":null},
     {"name":"tree","type":["null",{"type":"record","name":"Tree","fields":[{"name":"child","type":["null","Tree"]}]}],"default":null}]}"#;
-const HEARTBEAT: &str = r#"{"type":"record","name":"Heartbeat","fields":[{"name":"service","type":"string"},{"name":"at","type":"long"}]}"#;
+const HEARTBEAT: &str =
+    r#"{"type":"record","name":"Heartbeat","fields":[{"name":"service","type":"string"},{"name":"at","type":"long"}]}"#;
 
 /// 2026-03-29T00:30:00Z.
 const AT: i64 = 1_774_744_200_000_000;
@@ -131,7 +132,9 @@ impl Schemas {
         all.push((frame(self.heartbeat, datum), "not_avro"));
         all.push((frame(self.heartbeat, &[text("web"), long(7)].concat()), "missing_field"));
         // Lies about precision, and numbers that are too large or too exact.
-        all.extend([10_i128.pow(18), -(10_i128.pow(18)), i128::MAX].map(|units| (self.first_with(5, decimal(units)), "not_avro")));
+        all.extend(
+            [10_i128.pow(18), -(10_i128.pow(18)), i128::MAX].map(|units| (self.first_with(5, decimal(units)), "not_avro")),
+        );
         let tail: [&[u8]; 4] = [&[0], &[0], &[0], &[0]];
         all.push((self.second_with(10_i128.pow(21), &tail), "out_of_range"));
         all.push((self.second_with(1, &tail), "too_precise"));
@@ -193,8 +196,13 @@ fn send(producer: &Producer, topic: &str, records: &[Sent]) {
     for (at, record) in records.iter().enumerate() {
         let (key, trace) = (format!("k{at}"), format!("t{at}"));
         let headers = [("trace", Some(trace.as_bytes())), ("empty", None)];
-        let outgoing =
-            Outgoing { topic, key: Some(key.as_bytes()), value: record.value.as_deref(), headers: &headers, ..Outgoing::default() };
+        let outgoing = Outgoing {
+            topic,
+            key: Some(key.as_bytes()),
+            value: record.value.as_deref(),
+            headers: &headers,
+            ..Outgoing::default()
+        };
         producer.send(&outgoing).expect("sent");
     }
 }
@@ -212,7 +220,8 @@ fn expected(records: &[Sent]) -> Letters {
         // A frame's id, whether or not anybody knows it.
         let id = value.filter(|value| value.len() >= 5 && value[0] == 0).map(|value| &value[1..5]);
         let id = id.map_or(String::new(), |id| i32::from_be_bytes([id[0], id[1], id[2], id[3]]).to_string());
-        let letter = [record.reason?.to_owned(), hex(format!("k{at}").as_bytes()), format!("t{at}"), id, hex(value.unwrap_or_default())];
+        let letter =
+            [record.reason?.to_owned(), hex(format!("k{at}").as_bytes()), format!("t{at}"), id, hex(value.unwrap_or_default())];
         Some((at, letter))
     });
     letters.collect()
@@ -229,9 +238,14 @@ fn of_lake(shop: &Shop, topic: &str) -> Letters {
     let rows = shop.json(&["sql", &format!(
         "SELECT \"offset\" AS at, reason, encode(key, 'hex') AS key, headers, schema_id, encode(value, 'hex') AS value FROM rejected WHERE topic = '{topic}'"
     )]);
-    let cell = |row: &Value, name: &str| row[name].as_str().unwrap_or_default().to_owned();
+    let cell = |row: &Value, name: &str| match &row[name] {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        number => number.to_string(),
+    };
     let rows = rows.as_array().expect("rows").iter().map(|row| {
-        let letter = [cell(row, "reason"), cell(row, "key"), trace(&cell(row, "headers")), cell(row, "schema_id"), cell(row, "value")];
+        let letter =
+            [cell(row, "reason"), cell(row, "key"), trace(&cell(row, "headers")), cell(row, "schema_id"), cell(row, "value")];
         (cell(row, "at").parse().expect("an offset"), letter)
     });
     rows.collect()
@@ -260,7 +274,13 @@ fn listed(shop: &Shop, topic: &str) -> BTreeMap<usize, String> {
 fn files_of(shop: &Shop, table: &str) -> usize {
     fn count(dir: &std::path::Path) -> usize {
         let entries = std::fs::read_dir(dir).expect("a folder").map(|entry| entry.expect("an entry").path());
-        entries.map(|path| if path.is_dir() { count(&path) } else { usize::from(path.extension().is_some_and(|name| name == "parquet")) }).sum()
+        entries
+            .map(
+                |path| {
+                    if path.is_dir() { count(&path) } else { usize::from(path.extension().is_some_and(|name| name == "parquet")) }
+                },
+            )
+            .sum()
     }
     count(&shop.data().join("lake").join(table))
 }
@@ -273,8 +293,15 @@ fn each_bad_record_of_kafka_is_one_dead_letter_and_the_partition_goes_on() {
     let goods = 3_000;
     let lines = interleaved(&schemas, goods);
     // Nothing but poison, and more of it than a batch of decoded records.
-    let poison: Vec<Sent> =
-        schemas.bad().into_iter().filter(|(_, reason)| *reason != "conflict").map(|(value, reason)| Sent { value: Some(value), reason: Some(if reason == "too_large" { "text_too_long" } else { reason }) }).collect();
+    let poison: Vec<Sent> = schemas
+        .bad()
+        .into_iter()
+        .filter(|(_, reason)| *reason != "conflict")
+        .map(|(value, reason)| Sent {
+            value: Some(value),
+            reason: Some(if reason == "too_large" { "text_too_long" } else { reason }),
+        })
+        .collect();
     let mut events: Vec<Sent> = Vec::new();
     for (at, (value, reason, _)) in bad_events().into_iter().filter(|(value, ..)| value.len() < 900_000).enumerate() {
         events.push(Sent { value: Some(value), reason: Some(reason) });

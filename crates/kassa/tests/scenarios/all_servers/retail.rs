@@ -11,7 +11,10 @@ use crate::servers::Servers;
 /// The example's stream, but for what files alone have: a record's place tells equal lines apart.
 fn config() -> String {
     let example = std::fs::read_to_string(root().join("examples/online-retail.toml")).expect("an example");
-    let placed = example.replace("concat(_file_id, '-', CAST(_row AS VARCHAR))", "concat(CAST(_partition AS VARCHAR), '-', CAST(_row AS VARCHAR))");
+    let placed = example.replace(
+        "concat(_file_id, '-', CAST(_row AS VARCHAR))",
+        "concat(CAST(_partition AS VARCHAR), '-', CAST(_row AS VARCHAR))",
+    );
     assert_ne!(placed, example);
     let columns = "columns = \"InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\"";
     placed.replace("format = \"csv\"\n", &format!("format = \"csv\"\n{columns}\n"))
@@ -24,7 +27,8 @@ fn produce(servers: &Servers, files: &[impl AsRef<Path>]) -> u64 {
         let text = std::fs::read_to_string(file).expect("a file");
         for line in text.lines().skip(1) {
             let invoice = line.split(',').next().expect("an invoice");
-            let record = Outgoing { topic: "sales", key: Some(invoice.as_bytes()), value: Some(line.as_bytes()), ..Outgoing::default() };
+            let record =
+                Outgoing { topic: "sales", key: Some(invoice.as_bytes()), value: Some(line.as_bytes()), ..Outgoing::default() };
             producer.send(&record).expect("sent");
         }
     }

@@ -162,7 +162,8 @@ fn too_long(with: &mut Break<'_>, out: &mut Vec<u8>) -> Option<()> {
 /// A text that is required and empty.
 fn missing_field(with: &mut Break<'_>, out: &mut Vec<u8>) -> Option<()> {
     let fields = &with.form.fields;
-    let required: Vec<&str> = fields.iter().filter(|field| field.is_required && field.kind == Type::Text).map(|field| field.name).collect();
+    let required: Vec<&str> =
+        fields.iter().filter(|field| field.is_required && field.kind == Type::Text).map(|field| field.name).collect();
     let field = with.rng.one_of(&required);
     let at = with.form.slot(field)?;
     with.form.write(Version::First, &[(at, &with.form.value(at, |value| bytes(b"", value)))], out);

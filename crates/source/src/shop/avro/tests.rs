@@ -160,7 +160,16 @@ fn what_the_shop_has_not_written_is_refused() {
     let mut registry = Registry::default();
     let mut avro = Avro::new(1, |stream, text| registry.register(stream, text)).unwrap();
     let emitted = Emitted { stream: "orders", contract: Contract::Order, event_time: 0, fate: Fate::Accepted };
-    for json in ["", "{", "[]", r#"{"order_id":}"#, r#"{"order_id":"a" }"#, r#"{"nobody":1}"#, r#"{"revision":"1\"}"#, r#"{"total":1.2.3}"#] {
+    for json in [
+        "",
+        "{",
+        "[]",
+        r#"{"order_id":}"#,
+        r#"{"order_id":"a" }"#,
+        r#"{"nobody":1}"#,
+        r#"{"revision":"1\"}"#,
+        r#"{"total":1.2.3}"#,
+    ] {
         assert!(avro.encode(&emitted, json.as_bytes(), &mut Vec::new()).is_err(), "{json}");
     }
 }
@@ -180,7 +189,9 @@ fn numbers_are_as_short_as_avro_writes_them() {
         write::decimal(units, &mut out);
         assert_eq!(out, expected, "{units}");
     }
-    for (value, expected) in [(0, &[0][..]), (-1, &[1]), (63, &[126]), (64, &[128, 1]), (i64::MIN, &[255, 255, 255, 255, 255, 255, 255, 255, 255, 1])] {
+    for (value, expected) in
+        [(0, &[0][..]), (-1, &[1]), (63, &[126]), (64, &[128, 1]), (i64::MIN, &[255, 255, 255, 255, 255, 255, 255, 255, 255, 1])]
+    {
         let mut out = Vec::new();
         write::long(value, &mut out);
         assert_eq!(out, expected, "{value}");

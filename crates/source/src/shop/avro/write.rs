@@ -78,11 +78,7 @@ fn text(escaped: &[u8], out: &mut Vec<u8>) {
 }
 
 /// One block of items, where there are some.
-fn array(
-    json: &[u8],
-    out: &mut Vec<u8>,
-    mut write: impl FnMut(Token<'_>, &mut Vec<u8>) -> Option<()>,
-) -> Option<()> {
+fn array(json: &[u8], out: &mut Vec<u8>, mut write: impl FnMut(Token<'_>, &mut Vec<u8>) -> Option<()>) -> Option<()> {
     let (mut items, mut count) = (Vec::new(), 0);
     let mut entries = Entries::of_array(json).ok()?;
     while let Some(item) = entries.item().ok()? {
