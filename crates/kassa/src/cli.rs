@@ -39,8 +39,10 @@ pub enum Command {
     /// List, show and replay the records that were set aside.
     #[command(subcommand, name = "dead-letters")]
     DeadLetters(DeadLetters),
-    /// The synthetic shop alone, with its truth.json: to files or to a running collector.
-    #[command(after_help = "Example: kassa simulate --records 1000000 --to ./shop")]
+    /// The synthetic shop alone, with its truth.json: to files, to a running collector or to Kafka.
+    #[command(
+        after_help = "Example: kassa simulate --records 1000000 --to ./shop\n         kassa simulate --to kafka://localhost:9092 --format avro --registry http://localhost:8081 --rate 2000"
+    )]
     Simulate(Simulate),
     /// Bring the warehouse's schema up to date, as the user of its URL; `kassa run` does so too where that user may.
     #[command(after_help = "Example: kassa migrate --roles | psql -d shop\n         kassa migrate -c kassa.toml")]
@@ -248,6 +250,23 @@ pub struct Simulate {
     pub per_day: u64,
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Records a second [default: as fast as they go]
+    #[arg(long, value_name = "RECORDS_PER_S", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub rate: Option<u64>,
+    /// How records for Kafka are written. mixed: those of one half of the keys in JSON, of the other in Avro to the topic TOPIC_avro
+    #[arg(long, value_enum, default_value_t = Written::Json)]
+    pub format: Written,
+    /// The schema registry that Avro's schemas are registered with, under TOPIC-value
+    #[arg(long, value_name = "URL", required_if_eq_any = [("format", "avro"), ("format", "mixed")])]
+    pub registry: Option<String>,
+}
+
+/// The form of the records that the synthetic shop sends to Kafka.
+#[derive(Debug, Clone, Copy, ValueEnum, PartialEq, Eq)]
+pub enum Written {
+    Json,
+    Avro,
+    Mixed,
 }
 
 #[derive(Debug, Args)]

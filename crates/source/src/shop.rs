@@ -13,6 +13,7 @@
 //! of the last five days are known by number.
 
 mod agenda;
+pub mod avro;
 mod catalogue;
 pub mod files;
 mod fulfil;

@@ -10,6 +10,7 @@ use kassa_lake::letters::{self, Letter};
 use kassa_model::decimal::format_units;
 use kassa_model::nearest::nearest;
 use kassa_model::{Code, Fate, Partition, Reason, Table, time};
+use kassa_pipeline::decode::avro;
 use kassa_pipeline::{Batch, Stage};
 use serde_json::json;
 
@@ -80,7 +81,8 @@ pub fn list(args: &DeadLettersList) -> anyhow::Result<()> {
 }
 
 pub fn show(args: &DeadLettersShow) -> anyhow::Result<()> {
-    let lake = Lake::of(&settings::reading(&args.place)?)?;
+    let config = settings::reading(&args.place)?;
+    let lake = Lake::of(&config)?;
     let mut found = None;
     letters::each(lake.store.as_ref(), &mut |letter| {
         if id(&letter) == args.id {
@@ -93,18 +95,21 @@ pub fn show(args: &DeadLettersShow) -> anyhow::Result<()> {
         return Err(failure.hint("`kassa dead-letters list` shows topic, partition and offset of each").into());
     };
     let text = std::str::from_utf8(&letter.value).ok();
-    let hex = || letter.value.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = || hex(&letter.value);
+    let key = letter.key.as_deref().map(|key| std::str::from_utf8(key).map_or_else(|_| self::hex(key), str::to_owned));
+    let is_avro = config.streams.iter().any(|stream| stream.name == letter.stream && stream.format == kassa_config::Format::Avro);
+    let schema_id = avro::schema_id(&letter.value).filter(|_| is_avro).map(|id| id.to_string());
     if args.format == Format::Json {
         return output::json(&json!({
             "topic": letter.position.0.as_ref(), "partition": letter.position.1.to_string(), "offset": letter.position.2.to_string(),
             "stream": letter.stream, "contract": letter.contract, "reason": letter.reason, "field": letter.field, "detail": letter.detail,
-            "rejected_at": time::format(letter.rejected_at), "headers": letter.headers, "value": text,
+            "rejected_at": time::format(letter.rejected_at), "key": key, "headers": letter.headers, "schema_id": schema_id, "value": text,
             "value_hex": text.is_none().then(hex),
         }));
     }
     let field = if letter.field.is_empty() { "the whole record" } else { &letter.field };
     output::print(&format!(
-        "{}\nstream     {} ({})\nreason     {}: docs/errors/{}.md\nfield      {field}\ndetail     {}\nrejected   {}\nheaders    {}\n\n{}",
+        "{}\nstream     {} ({})\nreason     {}: docs/errors/{}.md\nfield      {field}\ndetail     {}\nrejected   {}\nkey        {}\nheaders    {}\nschema id  {}\n\n{}",
         args.id,
         letter.stream,
         letter.contract,
@@ -112,9 +117,15 @@ pub fn show(args: &DeadLettersShow) -> anyhow::Result<()> {
         letter.reason,
         letter.detail,
         time::format(letter.rejected_at),
+        key.as_deref().unwrap_or("none"),
         letter.headers.as_deref().unwrap_or("none"),
+        schema_id.as_deref().unwrap_or("none"),
         text.map_or_else(hex, str::to_owned),
     ))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What a replay would do, or did, to one letter.

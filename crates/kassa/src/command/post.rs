@@ -9,6 +9,7 @@ use anyhow::Context;
 use kassa_model::{Code, Contract};
 use kassa_source::shop::{Shop, stream_of};
 
+use super::simulate::Pace;
 use crate::failure::Failure;
 
 /// Bytes of a request, about.
@@ -72,7 +73,7 @@ impl Client {
 }
 
 /// Sends the shop's next records, each stream's in its order.
-pub fn to_collector(shop: &mut Shop, url: &str, records: u64) -> anyhow::Result<()> {
+pub fn to_collector(shop: &mut Shop, url: &str, records: u64, pace: &mut Pace) -> anyhow::Result<()> {
     let mut client = Client::connect(url)?;
     let mut bodies: [Vec<u8>; Contract::ALL.len()] = Default::default();
     let mut record = Vec::new();
@@ -82,10 +83,12 @@ pub fn to_collector(shop: &mut Shop, url: &str, records: u64) -> anyhow::Result<
         let body = &mut bodies[emitted.contract as usize];
         body.extend_from_slice(&record);
         body.push(b'\n');
-        if body.len() >= BODY {
+        let wait = pace.next();
+        if body.len() >= BODY || wait.is_some() {
             // Reference data goes first: a fact must find the rates of its day.
             flush(&mut client, &mut bodies)?;
         }
+        wait.into_iter().for_each(thread::sleep);
     }
     flush(&mut client, &mut bodies)
 }

@@ -1,31 +1,79 @@
-//! The synthetic shop into Kafka: keyed, acknowledged by all replicas, each record once.
+//! The synthetic shop into Kafka, in JSON or in Avro: keyed, acknowledged by all replicas, each record once.
 
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
+use kassa_kafka::registry::{RegistryClient, RegistryError, RegistryOptions};
 use kassa_kafka::{Connection, KafkaError, Outgoing, Producer, ProducerOptions};
 use kassa_model::{Code, Contract};
-use kassa_source::shop::{Shop, stream_of};
+use kassa_source::shop::avro::Avro;
+use kassa_source::shop::{STREAMS, Shop, stream_of};
 
+use super::simulate::Pace;
+use crate::cli::{Simulate, Written};
 use crate::failure::Failure;
 
 /// How long the last records may take to be acknowledged.
 const FLUSH: Duration = Duration::from_secs(120);
 
 /// Sends the shop's next records to the topics named like the contracts' own streams.
-pub fn to_kafka(shop: &mut Shop, url: &str, records: u64) -> anyhow::Result<()> {
-    let brokers = url.trim_start_matches("kafka://").trim_end_matches('/').to_owned();
+pub fn to_kafka(shop: &mut Shop, args: &Simulate, pace: &mut Pace) -> anyhow::Result<()> {
+    let brokers = args.to.trim_start_matches("kafka://").trim_end_matches('/').to_owned();
     let producer = Producer::connect(&ProducerOptions::new(Connection { brokers, ..Connection::default() })).map_err(refused)?;
-    let mut record = Vec::new();
-    for _ in 0..records {
+    let mut forms = Forms::of(args)?;
+    let (mut record, mut frame) = (Vec::new(), Vec::new());
+    for _ in 0..args.records {
         record.clear();
         let emitted = shop.next(&mut record);
         let key = key_of(emitted.contract, &record);
-        let (topic, value) = (stream_of(emitted.contract), Some(record.as_slice()));
-        let outgoing = Outgoing { topic, key, value, headers: &[], timestamp_ms: None, partition: None };
+        let mut outgoing = Outgoing { topic: stream_of(emitted.contract), key, value: Some(&record), ..Outgoing::default() };
+        if let Some(avro) = forms.avro_for(key.unwrap_or(&record)) {
+            frame.clear();
+            avro.encode(&emitted, &record, &mut frame)?;
+            (outgoing.topic, outgoing.value) = (forms.topic(emitted.contract), Some(frame.as_slice()));
+        }
         producer.send(&outgoing).map_err(refused)?;
+        pace.next().into_iter().for_each(thread::sleep);
     }
     producer.flush(FLUSH).map_err(refused).context("not all records were delivered")
+}
+
+/// Which records are written in Avro, and to which topics.
+struct Forms {
+    written: Written,
+    avro: Option<Avro>,
+    /// By contract.
+    topics: Vec<String>,
+}
+
+impl Forms {
+    /// Registers all schemas before the first record.
+    fn of(args: &Simulate) -> anyhow::Result<Self> {
+        let suffix = if args.format == Written::Mixed { "_avro" } else { "" };
+        let topics = STREAMS.iter().map(|(stream, _)| format!("{stream}{suffix}")).collect();
+        let url = args.registry.as_ref().filter(|_| args.format != Written::Json);
+        let avro = url.map(|url| {
+            let registry = RegistryClient::new(RegistryOptions::new(url.clone()))?;
+            Avro::new(args.seed, |stream, schema| registry.register(&format!("{stream}{suffix}-value"), "AVRO", schema, &[]))
+        });
+        Ok(Self { written: args.format, avro: avro.transpose().map_err(unregistered)?, topics })
+    }
+
+    /// What shares a key shares a form, and with that its topic and partition.
+    fn avro_for(&mut self, key: &[u8]) -> Option<&mut Avro> {
+        let is_avro = self.written == Written::Avro || half(key);
+        self.avro.as_mut().filter(|_| is_avro)
+    }
+
+    fn topic(&self, contract: Contract) -> &str {
+        &self.topics[contract as usize]
+    }
+}
+
+/// Whether a key is of the half that is in Avro.
+fn half(key: &[u8]) -> bool {
+    key.iter().fold(false, |odd, byte| odd != (byte % 2 == 1))
 }
 
 /// What the records of one thing share, so that they share a partition: their order stays, and duplicates are seen. A record that
@@ -47,4 +95,12 @@ fn refused(error: KafkaError) -> anyhow::Error {
     let hint = error.hint();
     let failure = Failure::new(Code::BadParameter, error.to_string());
     failure.hint(hint.unwrap_or_else(|| "--to takes kafka://HOST:PORT; the topics must exist".to_owned())).into()
+}
+
+fn unregistered(error: RegistryError) -> anyhow::Error {
+    let hint = error.hint();
+    let failure = Failure::new(Code::BadParameter, error.to_string());
+    failure
+        .hint(hint.unwrap_or_else(|| "--registry takes the URL of a schema registry, such as http://localhost:8081".to_owned()))
+        .into()
 }

@@ -1,13 +1,15 @@
 //! `kassa simulate`: the synthetic shop alone, to files, a collector or Kafka.
 
 use std::path::Path;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use kassa_model::{Currency, Shop as ShopModel, time};
+use kassa_model::{Code, Currency, Shop as ShopModel, time};
 use kassa_source::shop::files::Folder;
 use kassa_source::shop::{Faults, Options, Shop};
 
-use crate::cli::Simulate;
+use crate::cli::{Simulate, Written};
+use crate::failure::Failure;
 use crate::output;
 
 /// Monday, 6 January 2025, midnight in London: fixed, so that a seed says everything.
@@ -24,14 +26,42 @@ pub fn shop(seed: u64, records_per_day: u64) -> anyhow::Result<Shop> {
     Ok(Shop::new(Options { seed, start: START, records_per_day, shop: shop_model()?, faults: Faults::default() })?)
 }
 
+/// Holds a sequence of records to a rate.
+#[derive(Debug)]
+pub struct Pace {
+    rate: Option<u64>,
+    started: Instant,
+    made: u64,
+}
+
+impl Pace {
+    pub fn new(rate: Option<u64>) -> Self {
+        Self { rate, started: Instant::now(), made: 0 }
+    }
+
+    /// Counts a record; how long to wait before the next, where there is anything to wait for: about twenty times a second.
+    pub fn next(&mut self) -> Option<Duration> {
+        self.made += 1;
+        let rate = self.rate.filter(|rate| self.made.is_multiple_of((rate / 20).max(1)))?;
+        let due = Duration::from_micros(self.made.saturating_mul(1_000_000) / rate);
+        Some(due.saturating_sub(self.started.elapsed())).filter(|wait| !wait.is_zero())
+    }
+}
+
 pub fn simulate(args: &Simulate) -> anyhow::Result<()> {
     let mut shop = shop(args.seed, args.per_day)?;
     let started = Instant::now();
+    let mut pace = Pace::new(args.rate);
+    let is_kafka = args.to.starts_with("kafka://");
+    if args.format != Written::Json && !is_kafka {
+        let failure = Failure::new(Code::BadParameter, format!("{} takes JSON only", args.to));
+        return Err(failure.hint("Avro goes to Kafka: --to kafka://HOST:PORT").into());
+    }
     if args.to.starts_with("http://") {
-        super::post::to_collector(&mut shop, &args.to, args.records)?;
+        super::post::to_collector(&mut shop, &args.to, args.records, &mut pace)?;
         output::json(&shop.truth())?;
-    } else if args.to.starts_with("kafka://") {
-        super::produce::to_kafka(&mut shop, &args.to, args.records)?;
+    } else if is_kafka {
+        super::produce::to_kafka(&mut shop, args, &mut pace)?;
         output::json(&shop.truth())?;
     } else {
         let mut folder = Folder::create(Path::new(&args.to), None)?;
@@ -40,6 +70,7 @@ pub fn simulate(args: &Simulate) -> anyhow::Result<()> {
             record.clear();
             let emitted = shop.next(&mut record);
             folder.write(emitted.contract, &record)?;
+            pace.next().into_iter().for_each(thread::sleep);
         }
         folder.finish(&shop.truth())?;
     }

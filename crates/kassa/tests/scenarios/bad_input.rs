@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::harness::{Server, Shop};
 
-mod corpus;
+pub(crate) mod corpus;
 mod files;
 mod flood;
 mod mend;

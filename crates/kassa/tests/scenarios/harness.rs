@@ -198,6 +198,18 @@ impl Server {
         serde_json::from_slice(&body).expect("JSON")
     }
 
+    /// What the dashboard is pushed next of an event: `live` or `pipeline`.
+    pub(crate) fn pushed(&self, event: &str) -> Value {
+        use std::io::Write;
+        let mut stream = std::net::TcpStream::connect(&self.address).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        write!(stream, "GET /api/v1/live HTTP/1.1\r\nHost: {}\r\n\r\n", self.address).expect("asked");
+        let mut lines = BufReader::new(stream).lines().map(|line| line.expect("a line"));
+        lines.find(|line| *line == format!("event: {event}")).expect("an event");
+        let data = lines.find_map(|line| line.strip_prefix("data: ").map(str::to_owned)).expect("its data");
+        serde_json::from_str(&data).expect("JSON")
+    }
+
     pub(crate) fn post(&self, stream: &str, body: &[u8]) -> Option<(u16, Value)> {
         let (status, body) = http(&self.address, "POST", &format!("/v1/{stream}"), body)?;
         Some((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))

@@ -1,6 +1,7 @@
 //! Scenarios over the whole program, as a user runs it: one binary, a module a scenario.
 
 mod added_sink;
+mod all_servers;
 mod answers;
 mod bad_input;
 mod cli_reference;
@@ -21,6 +22,7 @@ mod others_read;
 mod retention;
 mod roles;
 mod s3;
+mod servers;
 mod settings;
 mod structure;
 mod tamper;

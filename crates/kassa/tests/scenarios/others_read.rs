@@ -36,6 +36,18 @@ pub(crate) fn read_at(lake: &str, storage: &Value) -> Option<Value> {
     Some(serde_json::from_slice(&output.stdout).expect("JSON"))
 }
 
+/// What Spark reads of a lake: its URL, and settings.
+pub(crate) fn spark(lake: &str, settings: &Value) -> Value {
+    let home = kassa_stack::cache_folder("spark");
+    assert!(home.join("venv/bin/python").exists(), "no Spark in {}: run `scripts/tools test`, which fetches it", home.display());
+    let script = root().join("crates/kassa/tests/scenarios/spark.py");
+    let mut command = Command::new(home.join("venv/bin/python"));
+    command.arg(script).arg(lake).arg(home.join("jars")).arg(settings.to_string()).env("SPARK_LOCAL_IP", "127.0.0.1");
+    let output = command.output().expect("python");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
 #[test]
 fn other_readers_get_the_same_totals_and_the_archives_bytes() {
     let shop = Shop::new("[shop]\nname = \"Readers\"\ntime_zone = \"Europe/London\"\ncurrency = \"GBP\"\n");

@@ -41,6 +41,18 @@ fn storage(server: &S3Server) -> Value {
     })
 }
 
+/// What Spark must know to open the lake.
+pub(crate) fn settings_of_spark(server: &S3Server) -> Value {
+    json!({
+        "spark.hadoop.fs.s3a.endpoint": server.endpoint(),
+        "spark.hadoop.fs.s3a.endpoint.region": "us-east-1",
+        "spark.hadoop.fs.s3a.path.style.access": "true",
+        "spark.hadoop.fs.s3a.connection.ssl.enabled": "false",
+        "spark.hadoop.fs.s3a.access.key": ACCESS_KEY_ID,
+        "spark.hadoop.fs.s3a.secret.key": SECRET_ACCESS_KEY,
+    })
+}
+
 #[test]
 fn a_years_totals_are_right_in_a_bucket_and_a_second_replay_adds_nothing() {
     let Some(set) = test_data("uci-online-retail") else { return };

@@ -25,7 +25,7 @@ fn home(zone: &str, currency: &str) -> kassa_model::Shop {
     kassa_model::Shop::new("Harbour & Pine", zone, Currency::parse(currency).unwrap()).unwrap()
 }
 
-fn options(seed: u64, records_per_day: u64) -> Options {
+pub(super) fn options(seed: u64, records_per_day: u64) -> Options {
     let shop = home("Europe/London", "GBP");
     let start = parse("2026-03-02T00:00:00Z", &shop.zone).unwrap();
     Options { seed, start, records_per_day, shop, faults: Faults::default() }

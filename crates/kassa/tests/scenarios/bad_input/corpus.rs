@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 
-fn event(id: usize, more: &str) -> String {
+pub(crate) fn event(id: usize, more: &str) -> String {
     format!(r#"{{"event_id":"e{id}","occurred_at":"2026-03-29T00:30:00Z","type":"page_viewed"{more}}}"#)
 }
 
@@ -15,7 +15,7 @@ fn line(id: usize, more: &str) -> String {
 }
 
 /// Bad events: bytes, reason, field. None has a line end, as they are sent by the line.
-fn bad_events() -> Vec<(Vec<u8>, &'static str, &'static str)> {
+pub(crate) fn bad_events() -> Vec<(Vec<u8>, &'static str, &'static str)> {
     let mut all: Vec<(Vec<u8>, &'static str, &'static str)> = Vec::new();
     let values = [
         "-",

@@ -1,0 +1,37 @@
+"""Spark over the lake: the totals of the ledger, the rows of the archive, and what the spans say was read. Prints JSON.
+
+Arguments: the lake's URL (a path, or s3a://bucket/prefix), the jars' folder, and settings of Spark as JSON.
+"""
+
+import glob
+import json
+import sys
+
+from pyspark.sql import SparkSession
+
+lake, jars, settings = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+builder = (
+    SparkSession.builder.master("local[2]")
+    .config("spark.jars", ",".join(sorted(glob.glob(f"{jars}/*.jar"))))
+    .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
+    .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
+    .config("spark.driver.memory", "1g")
+    .config("spark.driver.host", "127.0.0.1")
+    .config("spark.ui.enabled", "false")
+    .config("spark.sql.shuffle.partitions", "2")
+    .config("spark.databricks.delta.snapshotPartitions", "2")
+)
+for name, value in settings.items():
+    builder = builder.config(name, value)
+spark = builder.getOrCreate()
+
+
+def one(query):
+    return spark.sql(query).collect()[0]
+
+
+net, rows = one(f"SELECT SUM(net_amount_reporting), COUNT(*) FROM delta.`{lake}/DWH/fact_sales` WHERE NOT is_test")
+(archived,) = one(f"SELECT COUNT(value) FROM delta.`{lake}/topics/order_lines`")
+(read,) = one(f"SELECT SUM(read) FROM delta.`{lake}/DWH/spans`")
+print(json.dumps({"net": format(net, "f"), "rows": rows, "archived": archived, "spans": read}), flush=True)
+spark.stop()
