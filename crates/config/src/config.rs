@@ -26,6 +26,7 @@ pub struct Config {
     pub collector: Collector,
     pub lake: Lake,
     pub warehouse: Option<Warehouse>,
+    pub redshift: Option<Redshift>,
     pub archive: Archive,
     pub proof: Proof,
     pub live: Live,
@@ -158,6 +159,27 @@ pub struct Warehouse {
     pub url: String,
     pub password: Option<Secret>,
     pub commit_interval: Duration,
+}
+
+/// Where the lake is exported to. The lake is in a bucket then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redshift {
+    pub place: RedshiftPlace,
+    pub database: String,
+    pub secret_arn: Option<String>,
+    pub iam_role: String,
+    pub schema: String,
+    /// `None`: as the environment says.
+    pub region: Option<String>,
+    pub endpoint: Option<String>,
+    /// In the lake; no `/` at either end.
+    pub folder: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RedshiftPlace {
+    Workgroup(String),
+    Cluster { id: String, db_user: Option<String> },
 }
 
 /// The collector's log.

@@ -40,6 +40,9 @@ pub enum Command {
     /// The synthetic shop alone, with its truth.json: to files or to a running collector.
     #[command(after_help = "Example: kassa simulate --records 1000000 --to ./shop")]
     Simulate(Simulate),
+    /// Jobs that are run now and then, by hand or by a scheduler: each may be repeated.
+    #[command(subcommand)]
+    Job(JobCommand),
     /// Check the configuration and its mappings; all mistakes at once.
     #[command(after_help = "Example: kassa check -c kassa.toml")]
     Check(Check),
@@ -225,6 +228,35 @@ pub struct Simulate {
     pub per_day: u64,
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum JobCommand {
+    /// The jobs there are.
+    #[command(after_help = "Example: kassa job list --format json")]
+    List(JobList),
+    /// Run a job to its end.
+    #[command(after_help = "Example: kassa job run redshift -c kassa.toml")]
+    Run(JobRun),
+}
+
+#[derive(Debug, Args)]
+pub struct JobList {
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct JobRun {
+    /// The job: `kassa job list` names them
+    pub name: String,
+    #[command(flatten)]
+    pub place: Place,
+    /// The day that a scheduler runs it for. A job that takes the lake as it is says so, and runs the same for any day
+    #[arg(long, value_name = "DAY")]
+    pub date: Option<String>,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ pub mod config;
 pub mod dead_letters;
 pub mod demo;
 pub mod figures;
+pub mod job;
 pub mod post;
 pub mod produce;
 pub mod prove;

@@ -7,6 +7,7 @@ mod deriver;
 mod engine;
 mod failure;
 mod feed;
+mod jobs;
 mod output;
 mod proof;
 mod schemas;
@@ -20,7 +21,7 @@ mod wiring;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cli::{Cli, Command, ConfigCommand, DeadLetters};
+use cli::{Cli, Command, ConfigCommand, DeadLetters, JobCommand};
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
@@ -51,6 +52,8 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::DeadLetters(DeadLetters::Show(args)) => command::dead_letters::show(&args),
         Command::DeadLetters(DeadLetters::Replay(args)) => command::dead_letters::replay(&args),
         Command::Simulate(args) => command::simulate::simulate(&args),
+        Command::Job(JobCommand::List(args)) => command::job::list(&args),
+        Command::Job(JobCommand::Run(args)) => command::job::run(&args),
         Command::Check(args) => command::check::check(&args),
         Command::Config(ConfigCommand::Show(args)) => command::config::show(&args),
         Command::Config(ConfigCommand::Schema) => command::config::schema(),

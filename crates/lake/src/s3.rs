@@ -29,6 +29,7 @@ use object_store::aws::AmazonS3;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt, PutMode};
 use tokio::runtime::Runtime;
+use kassa_model::Secret;
 use url::Url;
 
 pub use self::connect::{Keys, S3Options};
@@ -115,6 +116,18 @@ impl S3 {
             ));
         }
         Ok(())
+    }
+
+    /// The keys by which requests are signed now: those that were given, or those of the environment, the container or the instance.
+    pub fn keys(&self) -> io::Result<Keys> {
+        let provider = Arc::clone(self.inner.client.credentials());
+        let given = self.wait(async move { provider.get_credential().await })?.map_err(io::Error::other)?;
+        let secret = |value: &str| Secret::new("the keys of the bucket", value);
+        Ok(Keys {
+            access_key_id: secret(&given.key_id),
+            secret_access_key: secret(&given.secret_key),
+            session_token: given.token.as_deref().map(secret),
+        })
     }
 
     fn key(&self, path: &str) -> Path {

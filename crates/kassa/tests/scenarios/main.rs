@@ -13,6 +13,7 @@ mod mapping;
 mod one_number;
 mod online_retail;
 mod others_read;
+mod redshift;
 mod s3;
 mod settings;
 mod structure;
