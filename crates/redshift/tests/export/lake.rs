@@ -237,14 +237,15 @@ impl Lake for SmallLake {
         to: &str,
     ) -> Result<DataFile, LakeError> {
         let shorten = |rows: RecordBatch| {
-            let made = rows.schema().fields().iter().zip(rows.columns()).map(|(field, column)| {
+            let schema = rows.schema();
+            let made = schema.fields().iter().zip(rows.columns()).map(|(field, column)| {
                 if !columns.contains(field.name()) {
                     return Arc::clone(column);
                 }
                 let fit = |text: String| if text.len() as u64 > limit { instead(text.len() as u64) } else { text };
                 Arc::new(texts(&rows, field.name()).into_iter().map(fit).collect::<Vec<_>>().into_iter().map(Some).collect::<StringArray>())
             });
-            RecordBatch::try_new(rows.schema(), made.collect()).unwrap()
+            RecordBatch::try_new(Arc::clone(&schema), made.collect()).unwrap()
         };
         let batches: Vec<RecordBatch> = self.read(file).into_iter().map(shorten).collect();
         Ok(self.put_rows(to, &batches))
