@@ -246,7 +246,11 @@ pub(crate) const KEYS: &[Key] = &[
     without_default("redshift.workgroup", Kind::Text, "The workgroup of Redshift Serverless."),
     without_default("redshift.cluster", Kind::Text, "Or the identifier of a provisioned cluster."),
     key("redshift.database", Kind::Text, "dev", "The database."),
-    without_default("redshift.db_user", Kind::Text, "Of a cluster: the database's user. Default: the one of the caller's own identity."),
+    without_default(
+        "redshift.db_user",
+        Kind::Text,
+        "Of a cluster: the database's user. Default: the one of the caller's own identity.",
+    ),
     without_default(
         "redshift.secret_arn",
         Kind::Text,
@@ -263,9 +267,22 @@ pub(crate) const KEYS: &[Key] = &[
         "dwh",
         "The schema of the star, of one lake alone. Positions and staging tables are in another, of this name and `_kassa`.",
     ),
-    without_default("redshift.region", Kind::Text, "The region, which must be the bucket's. Default: lake.s3.region, else AWS_REGION."),
-    without_default("redshift.endpoint", Kind::Endpoint, "The Data API's URL, as of a VPC endpoint. Default: Amazon's of the region."),
-    key("redshift.folder", Kind::Text, "redshift", "The folder in the lake's bucket for manifests, and for what is remembered of loads."),
+    without_default(
+        "redshift.region",
+        Kind::Text,
+        "The region, which must be the bucket's. Default: lake.s3.region, else AWS_REGION.",
+    ),
+    without_default(
+        "redshift.endpoint",
+        Kind::Endpoint,
+        "The Data API's URL, as of a VPC endpoint. Default: Amazon's of the region.",
+    ),
+    key(
+        "redshift.folder",
+        Kind::Text,
+        "redshift",
+        "The folder in the lake's bucket for manifests, and for what is remembered of loads.",
+    ),
     key("archive.zstd_level", count(1, 19), "1", "The same, of the raw records."),
     key("proof.delay", duration(100, HOUR), "30s", "The first is made so long after the start."),
     key("proof.interval", duration(100, 400 * DAY), "1h", "The next begins so long after the last has ended."),

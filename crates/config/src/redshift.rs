@@ -48,7 +48,12 @@ fn sound(reader: &mut Reader, lake: &LakePlace, endpoint: Option<&str>, iam_role
     let is_given = if reader.given("redshift.cluster").is_some() { "redshift.cluster" } else { "redshift.workgroup" };
     if let LakePlace::Folder(_) = lake {
         let what = "Redshift copies from S3, and the lake is a local folder".to_owned();
-        reader.complain(is_given, Code::Contradiction, what, &["write `url = \"s3://BUCKET/PREFIX\"` in [lake], or leave [redshift] out"]);
+        reader.complain(
+            is_given,
+            Code::Contradiction,
+            what,
+            &["write `url = \"s3://BUCKET/PREFIX\"` in [lake], or leave [redshift] out"],
+        );
     }
     match iam_role {
         None => {
@@ -58,13 +63,23 @@ fn sound(reader: &mut Reader, lake: &LakePlace, endpoint: Option<&str>, iam_role
         }
         Some(role) if role != "default" && (!role.starts_with("arn:") || role.contains(['\'', ' '])) => {
             let what = format!("`redshift.iam_role` is no role: \"{role}\"");
-            reader.complain("redshift.iam_role", Code::BadName, what, &["as `arn:aws:iam::123456789012:role/kassa-copy`, or `default`"]);
+            reader.complain(
+                "redshift.iam_role",
+                Code::BadName,
+                what,
+                &["as `arn:aws:iam::123456789012:role/kassa-copy`, or `default`"],
+            );
         }
         Some(_) => {}
     }
     if endpoint.is_some_and(is_open_to_others) {
         let what = "`redshift.endpoint` is neither `https://` nor on this machine".to_owned();
-        reader.complain("redshift.endpoint", Code::BadUrl, what, &["everybody on the way could read the shop's data: write `https://`"]);
+        reader.complain(
+            "redshift.endpoint",
+            Code::BadUrl,
+            what,
+            &["everybody on the way could read the shop's data: write `https://`"],
+        );
     }
 }
 
@@ -72,7 +87,8 @@ fn sound(reader: &mut Reader, lake: &LakePlace, endpoint: Option<&str>, iam_role
 fn schema(reader: &mut Reader) -> String {
     let name = reader.text("redshift.schema").unwrap_or_default();
     let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    if !name.is_empty() && (name.len() > 64 || !name.bytes().all(legal) || name.starts_with(|first: char| first.is_ascii_digit())) {
+    if !name.is_empty() && (name.len() > 64 || !name.bytes().all(legal) || name.starts_with(|first: char| first.is_ascii_digit()))
+    {
         let what = format!("`redshift.schema` cannot be \"{name}\"");
         reader.complain("redshift.schema", Code::BadName, what, &["a–z, 0–9 and `_`, a letter first, at most 64 of them"]);
     }
@@ -86,7 +102,12 @@ fn folder(reader: &mut Reader) -> String {
     let is_taken = ["DWH", "topics", "_kassa"].contains(&name.split('/').next().unwrap_or_default());
     if !name.bytes().all(legal) || is_taken || name.split('/').any(|part| part.starts_with('.')) {
         let what = format!("`redshift.folder` cannot be \"{name}\"");
-        reader.complain("redshift.folder", Code::BadName, what, &["letters, digits, `-`, `_` and `/`, and no folder of the lake's own"]);
+        reader.complain(
+            "redshift.folder",
+            Code::BadName,
+            what,
+            &["letters, digits, `-`, `_` and `/`, and no folder of the lake's own"],
+        );
     }
     name
 }

@@ -23,6 +23,10 @@ pub struct Done {
 
 pub const JOBS: &[Job] = &[
     Job { name: "derive", about: "Bring sessions and calendar up to what they follow from", run: upkeep::derive },
-    Job { name: "compact", about: "Merge the small files of archive and lake, write checkpoints, delete what was replaced", run: upkeep::compact },
+    Job {
+        name: "compact",
+        about: "Merge the small files of archive and lake, write checkpoints, delete what was replaced",
+        run: upkeep::compact,
+    },
     Job { name: "redshift", about: "Export to Amazon Redshift what the lake accounts for", run: redshift::export },
 ];

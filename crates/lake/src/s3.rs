@@ -25,11 +25,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
+use kassa_model::Secret;
 use object_store::aws::AmazonS3;
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt, PutMode};
+use object_store::{CredentialProvider, GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt, PutMode};
 use tokio::runtime::Runtime;
-use kassa_model::Secret;
 use url::Url;
 
 pub use self::connect::{Keys, S3Options};

@@ -107,7 +107,8 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) fn new(target: &Target, credentials: Arc<Source>) -> Result<Self, ExportError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("data-api").enable_all().build()?;
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("data-api").enable_all().build()?;
         let timeouts = TimeoutConfig::builder().operation_timeout(REQUEST).connect_timeout(CONNECT).build();
         let mut config = aws_sdk_redshiftdata::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())

@@ -119,7 +119,7 @@ impl<'l> Exporter<'l> {
             return Ok(Turn::Overtaken);
         }
         staged?;
-        Held::of(&extent.tables).write(self.lake, &folder)?;
+        held.after(&extent).write(self.lake, &folder)?;
         let (batch, inserts) = apply(&plan, &names);
         let Some(rows) = self.apply(&plan, &batch)? else { return Ok(Turn::Overtaken) };
         let of = |at: usize| rows.get(at).and_then(|rows| u64::try_from(*rows).ok());
@@ -135,8 +135,10 @@ impl<'l> Exporter<'l> {
     fn belongs(&self, state: &State, lake: &Positions) -> Result<(), ExportError> {
         let refused = |what: String, fix: &str| Err(ExportError::Refused { what, fix: fix.to_owned() });
         if state.lake != self.target.lake {
-            let what =
-                format!("the schema {} of Redshift holds the lake at {}, not {}", self.target.schema, state.lake, self.target.lake);
+            let what = format!(
+                "the schema {} of Redshift holds the lake at {}, not {}",
+                self.target.schema, state.lake, self.target.lake
+            );
             return refused(what, "give this lake a schema of its own: `redshift.schema`");
         }
         let behind = state.positions.iter().find(|(partition, held)| lake.next(partition) < *held);
@@ -285,8 +287,18 @@ impl<'l> Exporter<'l> {
 fn passes(why: &str) -> bool {
     let why = why.to_lowercase();
     // The last two: what another exporter makes at the same moment.
-    const WORDS: [&str; 10] =
-        ["serializ", "deadlock", "1023", "internal error", "connection", "terminat", "concurrent", "slow down", "already exists", "pg_"];
+    const WORDS: [&str; 10] = [
+        "serializ",
+        "deadlock",
+        "1023",
+        "internal error",
+        "connection",
+        "terminat",
+        "concurrent",
+        "slow down",
+        "already exists",
+        "pg_",
+    ];
     WORDS.iter().any(|word| why.contains(word))
 }
 

@@ -3,22 +3,44 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kassa_model::Table;
+use kassa_model::{Partition, Positions, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ExportError;
-use crate::port::{Lake, TableFiles};
+use crate::port::{Extent, Lake, TableFiles};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Held {
     tables: BTreeMap<String, HeldTable>,
 }
 
-/// A table whose rows Redshift has all had.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct HeldTable {
-    rows: i64,
+    /// How many rows the table had, if Redshift has had all of them.
+    rows: Option<i64>,
+    /// Files of which Redshift has had every row.
     files: BTreeSet<String>,
+    /// The others that there were: they may have rows beyond the positions of their load.
+    pending: BTreeSet<String>,
+    /// And none beyond these: topic, partition, next offset.
+    until: Vec<(String, i64, i64)>,
+}
+
+impl HeldTable {
+    /// What is held of a table after the load of an extent.
+    fn after(&self, table: &TableFiles, accounted: &Positions) -> Self {
+        let until: Vec<_> =
+            table.ahead_of(accounted).map(|(partition, next)| (partition.topic.to_string(), partition.number, next)).collect();
+        let all = table.files.iter().map(|file| file.path.clone());
+        if until.is_empty() {
+            return Self { rows: Some(rows(table)), files: all.collect(), ..Self::default() };
+        }
+        let reached =
+            |(topic, partition, next): &(String, i64, i64)| accounted.next(&Partition::new(topic.as_str(), *partition)) >= *next;
+        let is_whole = self.until.iter().all(reached);
+        let (files, pending) = all.partition(|path| self.files.contains(path) || is_whole && self.pending.contains(path));
+        Self { rows: None, files, pending, until }
+    }
 }
 
 /// The folder of a load.
@@ -50,12 +72,13 @@ impl Held {
         }))
     }
 
-    /// Of a lake of which Redshift then has all that lies before the positions.
-    pub(crate) fn of(tables: &[TableFiles]) -> Self {
-        let settled = tables.iter().filter(|table| table.is_settled);
-        let held = settled.map(|held| {
-            let files = held.files.iter().map(|file| file.path.clone()).collect();
-            (held.table.name().to_owned(), HeldTable { rows: rows(held), files })
+    /// What is held after the load of an extent. A file that has rows beyond it is staged once more, and then no more.
+    pub(crate) fn after(&self, extent: &Extent) -> Self {
+        let none = HeldTable::default();
+        let held = extent.tables.iter().map(|table| {
+            let name = table.table.name().to_owned();
+            let before = self.tables.get(&name).unwrap_or(&none);
+            (name, before.after(table, &extent.positions))
         });
         Self { tables: held.collect() }
     }
@@ -70,7 +93,7 @@ impl Held {
 
     /// Whether a table that is only ever added to has nothing new: compaction changes its files, and not how many rows they hold.
     pub(crate) fn has_rows(&self, table: &TableFiles) -> bool {
-        table.is_settled && self.tables.get(table.table.name()).is_some_and(|held| held.rows == rows(table))
+        self.tables.get(table.table.name()).is_some_and(|held| held.rows == Some(rows(table)))
     }
 
     /// Whether a table that is replaced is what it was.

@@ -1,6 +1,6 @@
 //! What an export needs of the lake, and of the bucket that it is in.
 
-use kassa_model::{Positions, Table};
+use kassa_model::{Partition, Positions, Table};
 
 use crate::error::LakeError;
 
@@ -18,8 +18,15 @@ pub struct Extent {
 pub struct TableFiles {
     pub table: Table,
     pub files: Vec<DataFile>,
-    /// Whether no row lies beyond the extent's positions.
-    pub is_settled: bool,
+    /// How far its own rows go: where it is ahead of the extent, some of them are not accounted for yet.
+    pub positions: Positions,
+}
+
+impl TableFiles {
+    /// The positions that are beyond those.
+    pub(crate) fn ahead_of<'p>(&'p self, accounted: &'p Positions) -> impl Iterator<Item = (&'p Partition, i64)> {
+        self.positions.iter().filter(|(partition, next)| *next > accounted.next(partition))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -48,7 +48,9 @@ impl Names {
         ];
         statements.extend(files.iter().map(|(manifest, columns)| {
             let columns = columns.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
-            copy(&format!("{staging} ({columns})"), manifest, role, "PARQUET")
+            // COPY goes by place: files that lack a column say which they have.
+            let into = if columns == names(table) { staging.clone() } else { format!("{staging} ({columns})") };
+            copy(&into, manifest, role, "PARQUET")
         }));
         statements.push(has_rows(&staging, rows));
         statements

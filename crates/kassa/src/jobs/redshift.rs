@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use kassa_config::{Config, LakePlace, RedshiftPlace};
 use kassa_model::Code;
-use kassa_redshift::{Credentials, Exporter, Place, Report, Target};
+use kassa_redshift::{Credentials, Exporter, LakeError, Place, Report, Target};
 use serde_json::{Value, json};
 
 use super::Done;
@@ -24,7 +24,7 @@ pub fn export(config: &Config) -> anyhow::Result<Done> {
     let target = target(config).ok_or_else(missing)?;
     let lake = Lake::of(config)?;
     let bucket = lake.bucket.clone().ok_or_else(missing)?;
-    let credentials = move || {
+    let credentials = move || -> Result<Credentials, LakeError> {
         let keys = bucket.keys()?;
         Ok(Credentials {
             access_key_id: keys.access_key_id.expose().to_owned(),

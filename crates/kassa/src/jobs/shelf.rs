@@ -56,7 +56,8 @@ fn positions(snapshot: &Snapshot) -> Positions {
 fn files_of(table: Table, snapshot: &Snapshot) -> Result<Vec<DataFile>, LogError> {
     let folder = folder_of(table);
     let file = |add: &Add| {
-        let rows = add.rows().ok_or_else(|| LogError::Corrupt(format!("{folder}/{}: the log does not say how many rows", add.path)));
+        let rows =
+            add.rows().ok_or_else(|| LogError::Corrupt(format!("{folder}/{}: the log does not say how many rows", add.path)));
         Ok(DataFile { path: format!("{folder}/{}", add.path), bytes: u64::try_from(add.size).unwrap_or(0), rows: rows? })
     };
     snapshot.files.values().map(file).collect()
@@ -86,9 +87,9 @@ impl kassa_redshift::Lake for Shelf<'_> {
             if snapshot.version.is_none() {
                 continue;
             }
-            let is_settled =
-                !table.has_lineage() || positions(&snapshot).iter().all(|(partition, next)| next <= accounted.next(partition));
-            tables.push(TableFiles { table, files: files_of(table, &snapshot)?, is_settled });
+            // What follows from others says of which positions it is true; it has no rows of its own that could be ahead.
+            let positions = if table.has_lineage() { positions(&snapshot) } else { Positions::default() };
+            tables.push(TableFiles { table, files: files_of(table, &snapshot)?, positions });
         }
         Ok(Extent { positions: accounted, tables })
     }

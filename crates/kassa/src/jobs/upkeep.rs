@@ -22,7 +22,8 @@ pub fn derive(config: &Config) -> anyhow::Result<Done> {
     let lake = Lake::of(config)?;
     let is_changed = lake.derived(config)?.refresh().context("could not bring the derived tables up to date")?;
     if let Some(target) = &lake.warehouse {
-        kassa_warehouse::derived::refresh(target, &config.shop).context("could not bring the warehouse's derived tables up to date")?;
+        kassa_warehouse::derived::refresh(target, &config.shop)
+            .context("could not bring the warehouse's derived tables up to date")?;
     }
     let words = if is_changed { "the derived tables are up to date" } else { "nothing was to be derived" };
     Ok(Done { is_changed, words: words.to_owned(), detail: json!({}) })
@@ -38,7 +39,11 @@ pub fn compact(config: &Config) -> anyhow::Result<Done> {
     let mut keep = |spec: TableSpec, options: &Options| -> anyhow::Result<()> {
         let name = spec.folder.clone();
         let kept = keep(&lake, spec, options).with_context(|| format!("could not maintain {name}"))?;
-        all = Kept { merged: all.merged + kept.merged, checkpoint: all.checkpoint.max(kept.checkpoint), deleted: all.deleted + kept.deleted };
+        all = Kept {
+            merged: all.merged + kept.merged,
+            checkpoint: all.checkpoint.max(kept.checkpoint),
+            deleted: all.deleted + kept.deleted,
+        };
         Ok(())
     };
     for topic in lake.contracts.keys() {

@@ -41,7 +41,8 @@ impl World {
     /// As many rows of the same records in each table, and the same money.
     #[track_caller]
     fn is_equal(&self) {
-        let lineage = ["fact_sales", "fact_order", "fact_payment", "fact_event", "dim_customer", "dim_product", "dim_city", "dim_currency"];
+        let lineage =
+            ["fact_sales", "fact_order", "fact_payment", "fact_event", "dim_customer", "dim_product", "dim_city", "dim_currency"];
         let of = |schema: &str| {
             let facts = lineage.map(|table| {
                 format!("SELECT '{table}' AS t, count(*) AS n, coalesce(sum(source_offset + source_index), 0) AS o FROM {schema}{table}")
@@ -52,7 +53,8 @@ impl World {
         };
         let lake = self.shop.json(&["sql", &of("")]);
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let lake: Vec<String> = lake.as_array().expect("rows").iter().map(|row| ["t", "n", "o"].map(|name| text(&row[name])).join("|")).collect();
+        let lake: Vec<String> =
+            lake.as_array().expect("rows").iter().map(|row| ["t", "n", "o"].map(|name| text(&row[name])).join("|")).collect();
         assert_eq!(self.sql(&of("dwh.")).lines().collect::<Vec<_>>(), lake);
         let money = "SELECT sum(net_amount_reporting) AS net, sum(tax_amount) AS tax, sum(quantity) AS pieces FROM";
         let held = self.shop.json(&["sql", &format!("{money} fact_sales")]);
@@ -61,7 +63,8 @@ impl World {
     }
 }
 
-const CONFIG: &str = "[shop]\nname = \"Export\"\ntime_zone = \"Europe/London\"\ncurrency = \"GBP\"\n[lake]\ncompact_after_files = 2\n";
+const CONFIG: &str =
+    "[shop]\nname = \"Export\"\ntime_zone = \"Europe/London\"\ncurrency = \"GBP\"\n[lake]\ncompact_after_files = 2\n";
 
 #[test]
 fn redshift_holds_what_the_lake_holds_however_often_it_is_exported() {
@@ -90,7 +93,10 @@ fn redshift_holds_what_the_lake_holds_however_often_it_is_exported() {
     assert_eq!(more["detail"]["rows"]["fact_order"], Value::Null, "{more}");
     world.is_equal();
     let net = others_read::decimal(&Value::from(shop.figure("net_sales")));
-    assert_eq!(others_read::decimal(&Value::from(world.sql("SELECT sum(net_amount_reporting) FROM dwh.fact_sales WHERE NOT is_test"))), net);
+    assert_eq!(
+        others_read::decimal(&Value::from(world.sql("SELECT sum(net_amount_reporting) FROM dwh.fact_sales WHERE NOT is_test"))),
+        net
+    );
     let compacted = shop.json(&["job", "run", "compact", "--date", "2026-03-28"]);
     assert_eq!(compacted["changed"], true, "{compacted}");
     let after = world.export();
@@ -160,7 +166,10 @@ fn what_is_wrong_with_a_job_or_with_redshift_is_said_with_its_fix() {
     let broken = world.api.on("BatchExecuteStatement", "kassa: making the schema", (1, 1), Fault::FailAt(3));
     let failed = shop.run(&["job", "run", "redshift"]);
     let words = said(&failed);
-    assert!(words.contains("error[K025]") && words.contains("making the schema failed in Redshift") && broken.fired() == 1, "{words}");
+    assert!(
+        words.contains("error[K025]") && words.contains("making the schema failed in Redshift") && broken.fired() == 1,
+        "{words}"
+    );
     let without = Shop::new("[streams.orders]\n[redshift]\nworkgroup = \"shop\"\n");
     let mistakes = said(&without.run(&["check"]));
     for word in ["the lake is a local folder", "Redshift needs `redshift.iam_role`"] {

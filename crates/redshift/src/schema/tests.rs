@@ -1,17 +1,4 @@
-use std::path::Path;
-
 use super::*;
-
-#[test]
-fn the_schema_is_as_its_file_says() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema.sql");
-    let head = "-- Made from the model's schema by `UPDATE_DOCS=1 cargo test -p kassa-redshift`: what `kassa job run redshift` creates where it is missing.\n";
-    let made = format!("{head}\n{};\n", statements("dwh").join(";\n\n"));
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&file, &made).unwrap();
-    }
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), made, "UPDATE_DOCS=1 writes it anew");
-}
 
 #[test]
 fn every_exported_column_has_a_type_of_redshifts() {

@@ -65,7 +65,8 @@ fn a_lost_reply_runs_its_statements_once() {
 #[test]
 fn what_fails_midway_leaves_nothing_and_the_next_run_does_it() {
     let world = begun();
-    for (nth_load, (part, nth)) in [(LOADING, 1), (LOADING, 3), (LOADING, 5), (STAGING, 1), (STAGING, 3)].into_iter().enumerate() {
+    for (nth_load, (part, nth)) in [(LOADING, 1), (LOADING, 3), (LOADING, 5), (STAGING, 1), (STAGING, 3)].into_iter().enumerate()
+    {
         let rule = world.api.on(BATCH, part, (1, 1), Fault::FailAt(nth));
         let before = world.sql("SELECT count(*) FROM dwh.dim_channel");
         let error = world.export_as(&format!("more {nth_load}"), world.target()).expect_err("it cannot");

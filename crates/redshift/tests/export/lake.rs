@@ -150,8 +150,11 @@ impl SmallLake {
     pub(crate) fn rows(&self, table: Table) -> Vec<String> {
         let inner = self.inner();
         let before = |topic: &str, partition: i64| inner.accounted.next(&Partition::new(topic, partition));
-        let mut rows: Vec<&Written> =
-            inner.written.iter().filter(|(of, topic, partition, offset)| *of == table && *offset < before(topic, *partition)).collect();
+        let mut rows: Vec<&Written> = inner
+            .written
+            .iter()
+            .filter(|(of, topic, partition, offset)| *of == table && *offset < before(topic, *partition))
+            .collect();
         rows.sort();
         rows.iter().map(|(_, topic, partition, offset)| format!("{topic}|{partition}|{offset}|0")).collect()
     }
@@ -164,8 +167,7 @@ impl SmallLake {
 
 fn leave_out(rows: &RecordBatch, column: Option<&str>) -> RecordBatch {
     let schema = rows.schema();
-    let kept: Vec<usize> =
-        (0..schema.fields().len()).filter(|at| Some(schema.field(*at).name().as_str()) != column).collect();
+    let kept: Vec<usize> = (0..schema.fields().len()).filter(|at| Some(schema.field(*at).name().as_str()) != column).collect();
     rows.project(&kept).unwrap()
 }
 
@@ -192,12 +194,10 @@ fn column(field: &Field, topic: &str, partition: i64, offsets: &[i64], extras: &
         (_, DataType::Int64) => longs(vec![7; count]),
         (_, DataType::Int32) => Arc::new(Int32Array::from(vec![0; count])),
         (_, DataType::Boolean) => Arc::new(BooleanArray::from(vec![false; count])),
-        (_, DataType::Timestamp(..)) => {
-            Arc::new(TimestampMicrosecondArray::from(vec![INGESTED; count]).with_timezone("UTC"))
+        (_, DataType::Timestamp(..)) => Arc::new(TimestampMicrosecondArray::from(vec![INGESTED; count]).with_timezone("UTC")),
+        (_, DataType::Decimal128(precision, scale)) => {
+            Arc::new(Decimal128Array::from(vec![1_170_000_000; count]).with_precision_and_scale(*precision, *scale).unwrap())
         }
-        (_, DataType::Decimal128(precision, scale)) => Arc::new(
-            Decimal128Array::from(vec![1_170_000_000; count]).with_precision_and_scale(*precision, *scale).unwrap(),
-        ),
         _ => texts("a\ttab, a \\ and a\nline"),
     }
 }
@@ -205,8 +205,9 @@ fn column(field: &Field, topic: &str, partition: i64, offsets: &[i64], extras: &
 impl Lake for SmallLake {
     fn extent(&self) -> Result<Extent, LakeError> {
         let inner = self.inner();
-        let is_settled = inner.reached.iter().all(|(partition, next)| next <= inner.accounted.next(partition));
-        let tables = inner.files.iter().map(|(table, files)| TableFiles { table: *table, files: files.clone(), is_settled });
+        let of = |table: Table| if table.has_lineage() { inner.reached.clone() } else { Positions::default() };
+        let tables =
+            inner.files.iter().map(|(table, files)| TableFiles { table: *table, files: files.clone(), positions: of(*table) });
         Ok(Extent { positions: inner.accounted.clone(), tables: tables.collect() })
     }
 
@@ -243,7 +244,15 @@ impl Lake for SmallLake {
                     return Arc::clone(column);
                 }
                 let fit = |text: String| if text.len() as u64 > limit { instead(text.len() as u64) } else { text };
-                Arc::new(texts(&rows, field.name()).into_iter().map(fit).collect::<Vec<_>>().into_iter().map(Some).collect::<StringArray>())
+                Arc::new(
+                    texts(&rows, field.name())
+                        .into_iter()
+                        .map(fit)
+                        .collect::<Vec<_>>()
+                        .into_iter()
+                        .map(Some)
+                        .collect::<StringArray>(),
+                )
             });
             RecordBatch::try_new(Arc::clone(&schema), made.collect()).unwrap()
         };

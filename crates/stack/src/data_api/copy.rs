@@ -143,7 +143,11 @@ fn parquet(path: &Path, columns: &[Column], to: &mut impl Write) -> Result<(), S
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| words(&error))?;
     let schema = builder.schema().clone();
     if schema.fields().len() != columns.len() {
-        return Err(format!("ERROR: Unmatched number of columns between table and file: {} and {}", columns.len(), schema.fields().len()));
+        return Err(format!(
+            "ERROR: Unmatched number of columns between table and file: {} and {}",
+            columns.len(),
+            schema.fields().len()
+        ));
     }
     for (field, column) in schema.fields().iter().zip(columns) {
         if type_of(field.data_type()) != column.kind {
@@ -193,7 +197,10 @@ fn write_rows(rows: &RecordBatch, columns: &[Column], to: &mut impl Write) -> Re
             }
             let text = cells[at].value(row).to_string();
             if column.most_bytes.is_some_and(|most| text.len() > most) {
-                return Err(format!("ERROR: the length of the data column {} is longer than the length defined in the table", column.name));
+                return Err(format!(
+                    "ERROR: the length of the data column {} is longer than the length defined in the table",
+                    column.name
+                ));
             }
             escape(&text, &mut line);
         }

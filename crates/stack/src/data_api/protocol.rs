@@ -43,7 +43,10 @@ pub(super) fn signed(head: &Head) -> Result<(), Refusal> {
     if authorization.starts_with("AWS4-HMAC-SHA256 Credential=") && authorization.contains("/redshift-data/aws4_request") {
         return Ok(());
     }
-    Err(Refusal { status: 403, ..Refusal::new("MissingAuthenticationTokenException", "the request is not signed for redshift-data") })
+    Err(Refusal {
+        status: 403,
+        ..Refusal::new("MissingAuthenticationTokenException", "the request is not signed for redshift-data")
+    })
 }
 
 pub(super) fn answer(shared: &Arc<Shared>, action: &str, body: &str, fault: Option<Fault>) -> Answer {
@@ -160,8 +163,9 @@ fn record(row: &Vec<Cells>) -> Value {
 fn list(shared: &Shared) -> Value {
     let statements = locked(&shared.statements);
     let known = statements.values().filter(|statement| !statement.is_expired);
-    let listed: Vec<Value> =
-        known.map(|statement| json!({"Id": statement.id, "Status": statement.status.name(), "CreatedAt": statement.created})).collect();
+    let listed: Vec<Value> = known
+        .map(|statement| json!({"Id": statement.id, "Status": statement.status.name(), "CreatedAt": statement.created}))
+        .collect();
     json!({ "Statements": listed })
 }
 
