@@ -28,7 +28,7 @@ use futures::{StreamExt, TryStreamExt};
 use kassa_model::Secret;
 use object_store::aws::AmazonS3;
 use object_store::path::Path;
-use object_store::{CredentialProvider, GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt, PutMode};
+use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt, PutMode};
 use tokio::runtime::Runtime;
 use url::Url;
 

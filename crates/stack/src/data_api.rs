@@ -48,6 +48,8 @@ pub enum Fault {
     SayFailed,
     /// It starts so late.
     Slow(Duration),
+    /// It starts when it is released.
+    Hold,
     /// It is done, and its id is not known afterwards.
     Expire,
 }
@@ -102,6 +104,7 @@ struct Shared {
     rules: Mutex<Vec<Arc<Rule>>>,
     statements: Mutex<HashMap<String, run::Statement>>,
     next: AtomicU64,
+    released: AtomicBool,
     stopped: AtomicBool,
 }
 
@@ -126,6 +129,7 @@ impl DataApi {
             rules: Mutex::default(),
             statements: Mutex::default(),
             next: AtomicU64::new(1),
+            released: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
         });
         let server = Self { address: listener.local_addr()?, shared: Arc::clone(&shared) };
@@ -154,6 +158,11 @@ impl DataApi {
     /// Behaves from now on.
     pub fn clear(&self) {
         locked(&self.shared.rules).clear();
+    }
+
+    /// Lets start what was held.
+    pub fn release(&self) {
+        self.shared.released.store(true, Ordering::SeqCst);
     }
 
     /// All that was taken, in that order.

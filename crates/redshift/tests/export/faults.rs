@@ -84,10 +84,10 @@ fn what_fails_midway_leaves_nothing_and_the_next_run_does_it() {
 #[test]
 fn a_staging_file_that_is_gone_or_changed_fails_the_load_as_a_whole() {
     let world = begun();
-    let rule = world.api.on(BATCH, STAGING, (1, 1), Fault::Slow(Duration::from_millis(700)));
+    let rule = world.api.on(BATCH, STAGING, (1, 1), Fault::Hold);
     let failed = thread::scope(|scope| {
         let path = world.lake.buckets().join("shop-lake/kassa/DWH/dim_channel");
-        let rule = &rule;
+        let (rule, api) = (&rule, &world.api);
         scope.spawn(move || {
             // The manifest is written, and COPY has not begun.
             while rule.fired() == 0 {
@@ -97,6 +97,7 @@ fn a_staging_file_that_is_gone_or_changed_fails_the_load_as_a_whole() {
                 let file = entry.unwrap().path();
                 std::fs::rename(&file, file.with_extension("moved")).unwrap();
             }
+            api.release();
         });
         world.export_as("more", world.target())
     });
@@ -138,7 +139,7 @@ fn two_exporters_of_the_same_load_do_it_once() {
 fn a_load_that_another_overtook_is_fenced_and_begun_anew() {
     let world = begun();
     // The first is held back where it has staged all and applies it; meanwhile another does so, and more.
-    let slow = world.api.on(BATCH, LOADING, (1, 1), Fault::Slow(Duration::from_millis(1500)));
+    let slow = world.api.on(BATCH, LOADING, (1, 1), Fault::Hold);
     let late = thread::scope(|scope| {
         let target = world.target();
         let late = scope.spawn(|| world.export_as("late", target));
@@ -148,6 +149,7 @@ fn a_load_that_another_overtook_is_fenced_and_begun_anew() {
         world.lake.append("orders", 0, 20..25);
         world.api.forget_tokens();
         world.export("quick");
+        world.api.release();
         late.join().unwrap()
     });
     let late = late.expect("it begins anew");

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use postgres::types::Type;
 use postgres::{Client, NoTls, SimpleQueryMessage, Transaction};
 
 use super::{Fault, Shared, Taken, copy, locked, sql};
+
+/// What is never released starts all the same, or its test would never end.
+const HELD: Duration = Duration::from_secs(300);
 
 /// How far a statement has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +129,10 @@ fn run(shared: &Shared, id: &str, sqls: &[String], fault: Option<Fault>) {
     };
     with(&|statement| statement.status = Status::Started);
     thread::sleep(pause);
+    let until = Instant::now() + HELD;
+    while fault == Some(Fault::Hold) && !shared.released.load(Ordering::SeqCst) && Instant::now() < until {
+        thread::sleep(Duration::from_millis(5));
+    }
     let is_cancelled = || locked(&shared.statements).get(id).is_some_and(|statement| statement.is_cancelled);
     let done = if is_cancelled() { Ok(None) } else { transaction(shared, sqls, fault, &is_cancelled) };
     with(&|statement| {

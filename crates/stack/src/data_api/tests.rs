@@ -105,9 +105,10 @@ fn what_is_not_signed_or_beyond_the_limits_is_refused() {
 #[test]
 fn a_cancelled_statement_is_aborted_and_faults_fire_as_often_as_they_should() {
     let server = server();
-    let slow = server.api.on("BatchExecuteStatement", "CREATE", (1, 1), Fault::Slow(Duration::from_millis(200)));
+    let slow = server.api.on("BatchExecuteStatement", "CREATE", (1, 1), Fault::Hold);
     let id = server.batch(&["CREATE TABLE t (n bigint)"], "a").1["Id"].clone();
     assert_eq!(server.ask("CancelStatement", &json!({ "Id": id })).1["Status"], true);
+    server.api.release();
     assert_eq!(server.end(&id).0, "ABORTED");
     let throttle = server.api.on("ListStatements", "", (2, 1), Fault::Throttle);
     let asked: Vec<u16> = (0..3).map(|_| server.ask("ListStatements", &json!({})).0).collect();
