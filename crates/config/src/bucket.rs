@@ -57,7 +57,7 @@ fn keys(reader: &mut Reader) -> Option<S3Keys> {
 }
 
 /// Whether what goes to this URL can be read on its way.
-fn is_open_to_others(endpoint: &str) -> bool {
+pub(crate) fn is_open_to_others(endpoint: &str) -> bool {
     let host = host(endpoint);
     endpoint.starts_with("http://") && host != "localhost" && !host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -18,6 +18,7 @@ use crate::load::{plural, read_bounded};
 use crate::mistake::Mistake;
 use crate::origin::{Origin, Place};
 use crate::reader::{Reader, absolute, quoted};
+use crate::redshift;
 use crate::servers;
 
 /// The configuration; `None` only beside a mistake. Where a value is wrong, an empty one takes its place, so that the rest is checked too.
@@ -35,6 +36,7 @@ pub(crate) fn build(reader: &mut Reader, file: Option<PathBuf>) -> Option<Config
         apart(reader, &data_dir, &log.dir, folder);
     }
     let warehouse = servers::warehouse(reader);
+    let redshift = redshift::redshift(reader, &lake.place);
     let archive = Archive { zstd_level: reader.level("archive.zstd_level") };
     let proof = Proof { delay: reader.duration("proof.delay"), interval: reader.duration("proof.interval") };
     let live = Live { push_interval: reader.duration("live.push_interval") };
@@ -54,6 +56,7 @@ pub(crate) fn build(reader: &mut Reader, file: Option<PathBuf>) -> Option<Config
         collector,
         lake,
         warehouse,
+        redshift,
         archive,
         proof,
         live,

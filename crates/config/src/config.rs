@@ -28,6 +28,7 @@ pub struct Config {
     pub collector: Collector,
     pub lake: Lake,
     pub warehouse: Option<Warehouse>,
+    pub redshift: Option<Redshift>,
     pub archive: Archive,
     pub proof: Proof,
     pub live: Live,
@@ -185,6 +186,27 @@ pub struct Warehouse {
     pub commit_interval: Duration,
     /// How long facts are kept, by their day; `None`: for good.
     pub retention: Option<Duration>,
+}
+
+/// Where the lake is exported to. The lake is in a bucket then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redshift {
+    pub place: RedshiftPlace,
+    pub database: String,
+    pub secret_arn: Option<String>,
+    pub iam_role: String,
+    pub schema: String,
+    /// `None`: as the environment says.
+    pub region: Option<String>,
+    pub endpoint: Option<String>,
+    /// In the lake; no `/` at either end.
+    pub folder: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RedshiftPlace {
+    Workgroup(String),
+    Cluster { id: String, db_user: Option<String> },
 }
 
 /// The collector's log.

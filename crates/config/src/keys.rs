@@ -44,6 +44,11 @@ pub(crate) const SECTIONS: &[Section] = &[
               taken: AWS_ACCESS_KEY_ID and its like, web identity, container and instance roles.",
     },
     Section { name: "warehouse", doc: "The star schema and the current state in PostgreSQL. Without `url` there is none." },
+    Section {
+        name: "redshift",
+        doc: "Amazon Redshift, to which `kassa job run redshift` exports a lake in a bucket, through the Data API and by the keys of [lake.s3]. \
+              Without `workgroup` or `cluster` there is none.",
+    },
     Section { name: "archive", doc: "Every record's bytes, in the lake's folder." },
     Section { name: "proof", doc: "The proof that a running pipeline makes of itself, as `kassa prove` does." },
     Section { name: "live", doc: "The figures that are pushed to the dashboard." },
@@ -252,6 +257,46 @@ pub(crate) const KEYS: &[Key] = &[
         "warehouse.retention",
         duration(31 * DAY, 40_000 * DAY),
         "Facts whose day is older are dropped, a partition at a time; at least 31 days. Without it all are kept. Current state and sums by day stay.",
+    ),
+    without_default("redshift.workgroup", Kind::Text, "The workgroup of Redshift Serverless."),
+    without_default("redshift.cluster", Kind::Text, "Or the identifier of a provisioned cluster."),
+    key("redshift.database", Kind::Text, "dev", "The database."),
+    without_default(
+        "redshift.db_user",
+        Kind::Text,
+        "Of a cluster: the database's user. Default: the one of the caller's own identity.",
+    ),
+    without_default(
+        "redshift.secret_arn",
+        Kind::Text,
+        "The ARN of a secret in Secrets Manager with user and password, instead of temporary credentials.",
+    ),
+    without_default(
+        "redshift.iam_role",
+        Kind::Text,
+        "The ARN of the role by which Redshift reads the bucket; `default`: the one that it has as such. Required.",
+    ),
+    key(
+        "redshift.schema",
+        Kind::Text,
+        "dwh",
+        "The schema of the star, of one lake alone. Positions and staging tables are in another, of this name and `_kassa`.",
+    ),
+    without_default(
+        "redshift.region",
+        Kind::Text,
+        "The region, which must be the bucket's. Default: lake.s3.region, else AWS_REGION.",
+    ),
+    without_default(
+        "redshift.endpoint",
+        Kind::Endpoint,
+        "The Data API's URL, as of a VPC endpoint. Default: Amazon's of the region.",
+    ),
+    key(
+        "redshift.folder",
+        Kind::Text,
+        "redshift",
+        "The folder in the lake's bucket for manifests, and for what is remembered of loads.",
     ),
     key("archive.zstd_level", count(1, 19), "1", "The same, of the raw records."),
     key("proof.delay", duration(100, HOUR), "30s", "The first is made so long after the start."),

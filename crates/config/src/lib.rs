@@ -25,6 +25,7 @@ mod origin;
 mod overlay;
 mod parse;
 mod reader;
+mod redshift;
 mod schema;
 mod servers;
 
@@ -34,8 +35,8 @@ mod pages;
 mod reference;
 
 pub use config::{
-    Archive, Collector, Config, Encoding, Format, Kafka, Lake, LakePlace, Live, Log, Login, Lookup, Mapping, Proof, Registry, S3,
-    S3Keys, Sasl, Server, Source, Stream, Tls, Warehouse,
+    Archive, Collector, Config, Encoding, Format, Kafka, Lake, LakePlace, Live, Log, Login, Lookup, Mapping, Proof, Redshift,
+    RedshiftPlace, Registry, S3, S3Keys, Sasl, Server, Source, Stream, Tls, Warehouse,
 };
 pub use kassa_model::Secret;
 pub use load::{LoadOptions, Override};

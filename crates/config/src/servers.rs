@@ -101,7 +101,7 @@ fn without_effect(reader: &mut Reader, words: &[&str], security: &str) {
 }
 
 /// Complains of what is given beside a key that makes it idle.
-fn has_no_effect(reader: &mut Reader, section: &str, but: &str, because: &str, instead: &str) {
+pub(crate) fn has_no_effect(reader: &mut Reader, section: &str, but: &str, because: &str, instead: &str) {
     let keys = keys::of_section(section).map(|(word, _)| format!("{section}.{word}"));
     let given = keys.filter(|key| key != but).find(|key| reader.is_changed(key));
     if let Some(key) = given {

@@ -47,6 +47,9 @@ pub enum Command {
     /// Bring the warehouse's schema up to date, as the user of its URL; `kassa run` does so too where that user may.
     #[command(after_help = "Example: kassa migrate --roles | psql -d shop\n         kassa migrate -c kassa.toml")]
     Migrate(Migrate),
+    /// Jobs that are run now and then, by hand or by a scheduler: each may be repeated.
+    #[command(subcommand)]
+    Job(JobCommand),
     /// Check the configuration and its mappings; all mistakes at once.
     #[command(after_help = "Example: kassa check -c kassa.toml")]
     Check(Check),
@@ -276,6 +279,35 @@ pub struct Migrate {
     /// Print the SQL that makes the roles instead, for an administrator to run once
     #[arg(long)]
     pub roles: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum JobCommand {
+    /// The jobs there are.
+    #[command(after_help = "Example: kassa job list --format json")]
+    List(JobList),
+    /// Run a job to its end.
+    #[command(after_help = "Example: kassa job run redshift -c kassa.toml")]
+    Run(JobRun),
+}
+
+#[derive(Debug, Args)]
+pub struct JobList {
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct JobRun {
+    /// The job: `kassa job list` names them
+    pub name: String,
+    #[command(flatten)]
+    pub place: Place,
+    /// The day that a scheduler runs it for. A job that takes the lake as it is says so, and runs the same for any day
+    #[arg(long, value_name = "DAY")]
+    pub date: Option<String>,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod doctor;
 pub mod figures;
 pub mod migrate;
+pub mod job;
 pub mod post;
 pub mod produce;
 pub mod prove;

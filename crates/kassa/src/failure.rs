@@ -7,6 +7,7 @@ use std::{fmt, io};
 use kassa_lake::Refused;
 use kassa_model::Code;
 use kassa_pipeline::SinkError;
+use kassa_redshift::ExportError;
 use kassa_source::file::FileError;
 
 /// A failure with a code, and what to do about it.
@@ -110,6 +111,17 @@ fn judged(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
             SinkError::Invalid(_) => Code::StoreRefused,
             SinkError::Corrupt(_) => Code::LakeCorrupt,
         }));
+    }
+    if let Some(error) = cause.downcast_ref::<ExportError>() {
+        return Some(match error {
+            ExportError::Refused { fix, .. } => (Code::StoreRefused, Some(fix.clone())),
+            ExportError::Unavailable { .. } => (Code::StoreUnreachable, None),
+            ExportError::Statement { .. } => (Code::ExportFailed, None),
+            ExportError::Fenced(_) => (Code::Fenced, Some("run it again when the others have ended".to_owned())),
+            ExportError::Encode(_) => (Code::Defect, None),
+            // The cause below it has a code of its own.
+            ExportError::Lake(_) => return None,
+        });
     }
     let error = cause.downcast_ref::<io::Error>()?;
     Some(match Refused::of(error) {

@@ -9,6 +9,7 @@ mod engine;
 mod failure;
 mod feed;
 mod follower;
+mod jobs;
 mod output;
 mod proof;
 mod refill;
@@ -24,7 +25,7 @@ mod wiring;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cli::{Cli, Command, ConfigCommand, DeadLetters};
+use cli::{Cli, Command, ConfigCommand, DeadLetters, JobCommand};
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
@@ -56,6 +57,8 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::DeadLetters(DeadLetters::Replay(args)) => command::dead_letters::replay(&args),
         Command::Simulate(args) => command::simulate::simulate(&args),
         Command::Migrate(args) => command::migrate::migrate(&args),
+        Command::Job(JobCommand::List(args)) => command::job::list(&args),
+        Command::Job(JobCommand::Run(args)) => command::job::run(&args),
         Command::Check(args) => command::check::check(&args),
         Command::Doctor(args) => command::doctor::doctor(&args),
         Command::Top(args) => command::top::top(&args),

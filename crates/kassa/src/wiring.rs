@@ -35,7 +35,7 @@ const INDEX_BYTES: usize = 64 << 20;
 pub struct Lake {
     pub store: Arc<dyn Store>,
     /// The same store, if it is a bucket.
-    bucket: Option<S3>,
+    pub bucket: Option<S3>,
     /// The warehouse, if there is one.
     pub warehouse: Option<Target>,
     pub contracts: HashMap<Arc<str>, Contract>,
@@ -193,7 +193,7 @@ pub fn kafka(kafka: &kassa_config::Kafka) -> Connection {
     Connection { brokers: kafka.brokers.clone(), security, properties: kafka.properties.iter().cloned().collect() }
 }
 
-fn maintenance(config: &Config) -> maintain::Options {
+pub fn maintenance(config: &Config) -> maintain::Options {
     maintain::Options {
         small_files: config.lake.compact_after_files,
         checkpoint_entries: config.lake.checkpoint_interval,

@@ -100,6 +100,17 @@ pub(crate) fn int_bounds(store: &dyn Store, folder: &str, add: &Add, column: &st
     Ok(bounds)
 }
 
+/// A data file's columns in its own order, each with the bytes that its values take in the largest row group, before they are compressed.
+pub fn columns(store: &dyn Store, folder: &str, add: &Add) -> Result<Vec<(String, u64)>, LogError> {
+    let opened = opened(store, folder, add)?;
+    let metadata = opened.metadata();
+    let fields = opened.parquet_schema().columns().iter().enumerate().map(|(at, column)| {
+        let sizes = metadata.row_groups().iter().map(|group| group.column(at).uncompressed_size());
+        (column.name().to_owned(), sizes.max().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0))
+    });
+    Ok(fields.collect())
+}
+
 fn opened(store: &dyn Store, folder: &str, add: &Add) -> Result<ParquetRecordBatchReaderBuilder<Object>, LogError> {
     let path = format!("{folder}/{}", add.path);
     let object = store.open(&path).map_err(|error| match error.kind() {

@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
+use kassa_model::Secret;
 use object_store::aws::AmazonS3;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt, PutMode};
@@ -147,6 +148,18 @@ impl S3 {
             format!("{} overwrites an object in spite of `If-None-Match: *`", self.inner.place.server()),
             "two writers would overwrite each other's commits: take a server that keeps conditional PUT",
         )
+    }
+
+    /// The keys by which requests are signed now: those that were given, or those of the environment, the container or the instance.
+    pub fn keys(&self) -> io::Result<Keys> {
+        let provider = Arc::clone(self.inner.client.credentials());
+        let given = self.wait(async move { provider.get_credential().await })?.map_err(io::Error::other)?;
+        let secret = |value: &str| Secret::new("the keys of the bucket", value);
+        Ok(Keys {
+            access_key_id: secret(&given.key_id),
+            secret_access_key: secret(&given.secret_key),
+            session_token: given.token.as_deref().map(secret),
+        })
     }
 
     fn key(&self, path: &str) -> Path {

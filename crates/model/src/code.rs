@@ -97,6 +97,8 @@ codes! {
     SourceRefused = "K023", "Kafka or the registry refuses what kassa needs";
     /// Kafka or the schema registry.
     SourceUnreachable = "K024", "Kafka or the registry cannot be reached";
+    /// COPY, or the transaction that applies it.
+    ExportFailed = "K025", "a statement of the export failed in Redshift";
 }
 
 impl fmt::Display for Code {

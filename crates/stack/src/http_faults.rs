@@ -110,7 +110,7 @@ impl Drop for HttpFaults {
 
 /// The head of a request or an answer.
 #[derive(Debug, Default)]
-struct Head {
+pub(crate) struct Head {
     /// As it came.
     bytes: Vec<u8>,
     method: String,
@@ -118,6 +118,15 @@ struct Head {
     length: Option<usize>,
     is_chunked: bool,
     is_bodiless: bool,
+}
+
+impl Head {
+    /// The value of a header, by its name in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        let text = String::from_utf8_lossy(&self.bytes);
+        let mut headers = text.lines().filter_map(|line| line.split_once(':'));
+        headers.find_map(|(key, value)| (key.to_ascii_lowercase() == name).then(|| value.trim().to_owned()))
+    }
 }
 
 fn serve(client: TcpStream, server: SocketAddr, rules: &Mutex<Vec<Arc<Rule>>>) -> io::Result<()> {
@@ -171,7 +180,7 @@ fn answer(status: u16, code: &str, is_head: bool) -> String {
 }
 
 /// The next head; none at the connection's end.
-fn head(from: &mut impl BufRead) -> io::Result<Option<Head>> {
+pub(crate) fn head(from: &mut impl BufRead) -> io::Result<Option<Head>> {
     let mut head = Head::default();
     loop {
         let start = head.bytes.len();
@@ -197,7 +206,7 @@ fn head(from: &mut impl BufRead) -> io::Result<Option<Head>> {
 }
 
 /// The body that belongs to a head, as it came.
-fn body(from: &mut impl BufRead, head: &Head) -> io::Result<Vec<u8>> {
+pub(crate) fn body(from: &mut impl BufRead, head: &Head) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     if head.is_bodiless {
         return Ok(body);

@@ -1,6 +1,7 @@
 //! The real servers that tests and `make stack` start: Kafka, a schema registry, PostgreSQL, S3. Each is a process of its own, on free
 //! ports of the loopback address, in a folder of its own, and stops when it is dropped, or when the process that started it ends.
 
+pub mod data_api;
 mod error;
 pub mod http_faults;
 pub mod kafka;
@@ -11,6 +12,7 @@ pub mod registry;
 pub mod s3;
 pub mod tls;
 
+pub use data_api::DataApi;
 pub use error::StackError;
 pub use kafka::{Kafka, KafkaOptions};
 pub use process::{ServerFolder, cache_folder, free_ports};

@@ -548,3 +548,45 @@ fn mistakes_of_a_bucket_lie_with_what_was_given() {
     given(open).right();
     given("[lake]\nurl = \"s3://shop-lake\"\n").env("KASSA__LAKE__S3__PATH_STYLE", "true").right();
 }
+
+const EXPORTED: &str = "[lake]\nurl = \"s3://shop-lake/a\"\n[redshift]\n";
+
+#[test]
+fn redshift_is_a_workgroup_or_a_cluster_and_its_defaults() {
+    assert_eq!(given("").right().0.redshift, None);
+    let role = "iam_role = \"arn:aws:iam::123456789012:role/copy\"\n";
+    let config = given(format!("{EXPORTED}workgroup = \"shop\"\n{role}")).right().0;
+    let redshift = config.redshift.expect("it is given");
+    assert_eq!(redshift.place, crate::RedshiftPlace::Workgroup("shop".to_owned()));
+    assert_eq!((redshift.database.as_str(), redshift.schema.as_str(), redshift.folder.as_str()), ("dev", "dwh", "redshift"));
+    let cluster =
+        format!("{EXPORTED}cluster = \"dwh\"\ndb_user = \"kassa\"\niam_role = \"default\"\nfolder = \"/exports/redshift/\"\n");
+    let redshift = given(cluster).right().0.redshift.expect("it is given");
+    assert_eq!(redshift.place, crate::RedshiftPlace::Cluster { id: "dwh".to_owned(), db_user: Some("kassa".to_owned()) });
+    assert_eq!(redshift.folder, "exports/redshift");
+}
+
+#[test]
+fn mistakes_of_redshift_lie_with_what_was_given() {
+    check_short(
+        "[redshift]\nworkgroup = \"shop\"\ndb_user = \"me\"\nschema = \"Dwh\"\nfolder = \"DWH/x\"\nendpoint = \"http://redshift.example.com\"\n",
+        &[
+            "C020 2:13: Redshift copies from S3, and the lake is a local folder",
+            "C022 2:13: Redshift needs `redshift.iam_role`",
+            "C019 3:11: `redshift.db_user` has no effect: a workgroup's user follows from the caller's identity",
+            "C013 4:10: `redshift.schema` cannot be \"Dwh\"",
+            "C013 5:10: `redshift.folder` cannot be \"DWH/x\"",
+            "C010 6:12: `redshift.endpoint` is neither `https://` nor on this machine",
+        ],
+    );
+    check_short(
+        "[redshift]\ndatabase = \"shop\"\n",
+        &[
+            "C019 2:12: `redshift.database` has no effect: neither `redshift.workgroup` nor `redshift.cluster` says where Redshift is",
+        ],
+    );
+    check_short(
+        &format!("{EXPORTED}workgroup = \"a\"\ncluster = \"b\"\n"),
+        &["C020 5:11: `redshift.cluster` and `redshift.workgroup` contradict each other: there is a workgroup and a cluster"],
+    );
+}

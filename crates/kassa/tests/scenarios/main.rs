@@ -21,6 +21,7 @@ mod online_retail;
 mod others_read;
 mod retention;
 mod roles;
+mod redshift;
 mod s3;
 mod servers;
 mod settings;

@@ -34,6 +34,7 @@ fn pure_crates_stay_pure_and_adapters_do_not_know_each_other() {
     assert_eq!(of_kassa("kassa-analytics"), only(&["kassa-model"]));
     assert_eq!(of_kassa("kassa-pipeline"), only(&["kassa-model"]));
     assert_eq!(of_kassa("kassa-kafka"), only(&["kassa-model"]));
+    assert_eq!(of_kassa("kassa-redshift"), only(&["kassa-model"]));
     assert_eq!(of_kassa("kassa-stack"), only(&[]));
     let adapters = ["kassa-source", "kassa-lake", "kassa-mapping", "kassa-server", "kassa-kafka", "kassa-warehouse"];
     for adapter in adapters {

@@ -1,0 +1,113 @@
+//! Redshift, to which a lake in a bucket is exported.
+
+use kassa_model::Code;
+
+use crate::bucket::is_open_to_others;
+use crate::config::{LakePlace, Redshift, RedshiftPlace};
+use crate::reader::Reader;
+use crate::servers::has_no_effect;
+
+pub(crate) fn redshift(reader: &mut Reader, lake: &LakePlace) -> Option<Redshift> {
+    let [workgroup, cluster, db_user, secret_arn, iam_role, region, endpoint] =
+        ["workgroup", "cluster", "db_user", "secret_arn", "iam_role", "region", "endpoint"]
+            .map(|word| reader.text(&format!("redshift.{word}")));
+    let (database, schema, folder) = (reader.text("redshift.database"), schema(reader), folder(reader));
+    let place = match (workgroup, cluster) {
+        (None, None) => {
+            let because = "neither `redshift.workgroup` nor `redshift.cluster` says where Redshift is";
+            has_no_effect(reader, "redshift", "redshift.workgroup", because, "the workgroup");
+            return None;
+        }
+        (Some(_), Some(_)) => {
+            let help = ["a workgroup is of Redshift Serverless, a cluster is provisioned: keep the one that is meant"];
+            reader.contradiction("redshift.cluster", "redshift.workgroup", "there is a workgroup and a cluster", help);
+            return None;
+        }
+        (Some(name), None) => {
+            if db_user.is_some() {
+                let what = "`redshift.db_user` has no effect: a workgroup's user follows from the caller's identity".to_owned();
+                reader.complain("redshift.db_user", Code::NoEffect, what, &["leave it out, or give `secret_arn`"]);
+            }
+            RedshiftPlace::Workgroup(name)
+        }
+        (None, Some(id)) => {
+            if db_user.is_some() && secret_arn.is_some() {
+                let help = ["the secret has a user of its own: keep one of the two"];
+                reader.contradiction("redshift.db_user", "redshift.secret_arn", "there is a user and a secret with a user", help);
+            }
+            RedshiftPlace::Cluster { id, db_user }
+        }
+    };
+    sound(reader, lake, endpoint.as_deref(), iam_role.as_deref());
+    let iam_role = iam_role?;
+    Some(Redshift { place, database: database?, secret_arn, iam_role, schema, region, endpoint, folder })
+}
+
+/// Complains of what can be no Redshift to export to.
+fn sound(reader: &mut Reader, lake: &LakePlace, endpoint: Option<&str>, iam_role: Option<&str>) {
+    let is_given = if reader.given("redshift.cluster").is_some() { "redshift.cluster" } else { "redshift.workgroup" };
+    if let LakePlace::Folder(_) = lake {
+        let what = "Redshift copies from S3, and the lake is a local folder".to_owned();
+        reader.complain(
+            is_given,
+            Code::Contradiction,
+            what,
+            &["write `url = \"s3://BUCKET/PREFIX\"` in [lake], or leave [redshift] out"],
+        );
+    }
+    match iam_role {
+        None => {
+            let what = "Redshift needs `redshift.iam_role`".to_owned();
+            let help = ["give the ARN of a role that may read the bucket, or `iam_role = \"default\"`"];
+            reader.complain(is_given, Code::MissingKey, what, &help);
+        }
+        Some(role) if role != "default" && (!role.starts_with("arn:") || role.contains(['\'', ' '])) => {
+            let what = format!("`redshift.iam_role` is no role: \"{role}\"");
+            reader.complain(
+                "redshift.iam_role",
+                Code::BadName,
+                what,
+                &["as `arn:aws:iam::123456789012:role/kassa-copy`, or `default`"],
+            );
+        }
+        Some(_) => {}
+    }
+    if endpoint.is_some_and(is_open_to_others) {
+        let what = "`redshift.endpoint` is neither `https://` nor on this machine".to_owned();
+        reader.complain(
+            "redshift.endpoint",
+            Code::BadUrl,
+            what,
+            &["everybody on the way could read the shop's data: write `https://`"],
+        );
+    }
+}
+
+/// A name that needs no quotes in anybody's SQL.
+fn schema(reader: &mut Reader) -> String {
+    let name = reader.text("redshift.schema").unwrap_or_default();
+    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if !name.is_empty() && (name.len() > 64 || !name.bytes().all(legal) || name.starts_with(|first: char| first.is_ascii_digit()))
+    {
+        let what = format!("`redshift.schema` cannot be \"{name}\"");
+        reader.complain("redshift.schema", Code::BadName, what, &["a–z, 0–9 and `_`, a letter first, at most 64 of them"]);
+    }
+    name
+}
+
+/// A folder beside those of the lake itself.
+fn folder(reader: &mut Reader) -> String {
+    let name = reader.text("redshift.folder").unwrap_or_default().trim_matches('/').to_owned();
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
+    let is_taken = ["DWH", "topics", "_kassa"].contains(&name.split('/').next().unwrap_or_default());
+    if !name.bytes().all(legal) || is_taken || name.split('/').any(|part| part.starts_with('.')) {
+        let what = format!("`redshift.folder` cannot be \"{name}\"");
+        reader.complain(
+            "redshift.folder",
+            Code::BadName,
+            what,
+            &["letters, digits, `-`, `_` and `/`, and no folder of the lake's own"],
+        );
+    }
+    name
+}

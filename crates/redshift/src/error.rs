@@ -1,0 +1,41 @@
+use std::error::Error;
+
+/// Why the lake, or the bucket that it is in, did not do what an export needs.
+pub type LakeError = Box<dyn Error + Send + Sync>;
+
+/// Why an export did not come to its end. Redshift then holds what it held before, or the whole load: never a part.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The operator must change something first.
+    #[error("{what}")]
+    Refused { what: String, fix: String },
+    /// Whether it was answered or not: it may be tried again.
+    #[error("could not reach {place}: {why}")]
+    Unavailable { place: String, why: String },
+    #[error("{name} failed in Redshift: {why}")]
+    Statement { name: String, why: String },
+    #[error("other exporters moved Redshift on, {0} times in a row")]
+    Fenced(usize),
+    #[error("could not read the lake")]
+    Lake(#[source] LakeError),
+    #[error("could not prepare the export: {0}")]
+    Encode(String),
+}
+
+impl From<LakeError> for ExportError {
+    fn from(error: LakeError) -> Self {
+        Self::Lake(error)
+    }
+}
+
+impl From<serde_json::Error> for ExportError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Encode(error.to_string())
+    }
+}
+
+impl From<std::io::Error> for ExportError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Encode(error.to_string())
+    }
+}

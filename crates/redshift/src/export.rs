@@ -1,0 +1,318 @@
+//! One export: from what Redshift holds to what the lake accounts for.
+
+mod clean;
+mod prepare;
+
+use std::error::Error;
+use std::sync::Arc;
+
+use kassa_model::{Partition, Positions, Table};
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::api::{Api, Credentials, Outcome, Ticket};
+use crate::error::ExportError;
+use crate::held::{self, Held};
+use crate::plan::{Plan, alike, manifest};
+use crate::port::{DataFile, Lake};
+use crate::schema;
+use crate::statements::{self, Names};
+use crate::target::Target;
+
+/// How often an export is begun anew that another overtook.
+const TURNS: usize = 3;
+/// How often a batch is run anew that failed for a reason that may pass.
+const ATTEMPTS: usize = 3;
+/// Failed runs of a batch that the Data API still remembers, each of which takes a request to pass by.
+const REMEMBERED: usize = 200;
+
+/// What an export did.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// How many loads Redshift has had.
+    pub generation: i64,
+    /// Whether this was one of them; else it held everything already.
+    pub is_changed: bool,
+    /// Rows that were added, by table. None: Redshift did not say.
+    pub rows: Vec<(Table, Option<u64>)>,
+    /// What Redshift holds.
+    pub positions: Positions,
+}
+
+/// Loads what is new.
+pub struct Exporter<'l> {
+    lake: &'l dyn Lake,
+    target: Target,
+    api: Api,
+    /// Of this run: questions are asked anew.
+    run: String,
+}
+
+impl std::fmt::Debug for Exporter<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exporter").field("target", &self.target).finish_non_exhaustive()
+    }
+}
+
+/// What Redshift holds.
+#[derive(Debug, Clone)]
+struct State {
+    generation: i64,
+    load: String,
+    lake: String,
+    positions: Positions,
+}
+
+/// A batch, which runs as one transaction.
+struct Batch {
+    name: String,
+    sqls: Vec<String>,
+}
+
+/// Where one turn has led.
+enum Turn {
+    Done(Report),
+    /// Another exporter was quicker.
+    Overtaken,
+}
+
+impl<'l> Exporter<'l> {
+    /// `run` is another for each run. `credentials` gives those that are valid when it is asked.
+    pub fn new(
+        lake: &'l dyn Lake,
+        target: Target,
+        run: &str,
+        credentials: impl Fn() -> Result<Credentials, Box<dyn Error + Send + Sync>> + Send + Sync + 'static,
+    ) -> Result<Self, ExportError> {
+        let api = Api::new(&target, Arc::new(credentials))?;
+        Ok(Self { lake, target, api, run: run.to_owned() })
+    }
+
+    /// Brings Redshift to what the lake accounts for. Repeated, it changes nothing.
+    pub fn export(&self) -> Result<Report, ExportError> {
+        self.prepare()?;
+        for turn in 0..TURNS {
+            if let Turn::Done(report) = self.turn(turn)? {
+                self.clean(report.generation);
+                return Ok(report);
+            }
+            tracing::info!("another exporter has moved Redshift on: beginning anew");
+        }
+        Err(ExportError::Fenced(TURNS))
+    }
+
+    fn turn(&self, turn: usize) -> Result<Turn, ExportError> {
+        let state = self.state(&format!("begin {turn}"))?;
+        let extent = self.lake.extent()?;
+        self.belongs(&state, &extent.positions)?;
+        let held = Held::read(self.lake, &self.target.folder, state.generation, &state.load)?;
+        let plan = Plan::new(state.generation, &state.positions, &extent, &held);
+        if plan.is_empty() {
+            let positions = state.positions;
+            return Ok(Turn::Done(Report { generation: state.generation, positions, ..Report::default() }));
+        }
+        let names = Names::new(&self.target, plan.generation, &plan.id);
+        let folder = held::folder(&self.target.folder, plan.generation, &plan.id);
+        let staged = self.stage(&plan, &names, &folder);
+        if let Err(ExportError::Statement { .. }) = &staged
+            && self.state(&format!("staged {turn}"))?.generation != plan.generation
+        {
+            return Ok(Turn::Overtaken);
+        }
+        staged?;
+        held.after(&extent).write(self.lake, &folder)?;
+        let (batch, inserts) = apply(&plan, &names);
+        let Some(rows) = self.apply(&plan, &batch)? else { return Ok(Turn::Overtaken) };
+        let of = |at: usize| rows.get(at).and_then(|rows| u64::try_from(*rows).ok());
+        Ok(Turn::Done(Report {
+            generation: plan.generation + 1,
+            is_changed: true,
+            rows: inserts.into_iter().map(|(table, at)| (table, of(at))).collect(),
+            positions: extent.positions,
+        }))
+    }
+
+    /// A lake that has less than Redshift, or another, would be mixed with what is there.
+    fn belongs(&self, state: &State, lake: &Positions) -> Result<(), ExportError> {
+        let refused = |what: String, fix: &str| Err(ExportError::Refused { what, fix: fix.to_owned() });
+        if state.lake != self.target.lake {
+            let what = format!(
+                "the schema {} of Redshift holds the lake at {}, not {}",
+                self.target.schema, state.lake, self.target.lake
+            );
+            return refused(what, "give this lake a schema of its own: `redshift.schema`");
+        }
+        let behind = state.positions.iter().find(|(partition, held)| lake.next(partition) < *held);
+        if let Some((Partition { topic, number }, held)) = behind {
+            let has = lake.next(&Partition::new(topic.clone(), *number));
+            let what = format!("Redshift holds {topic}/{number} up to {held}, and the lake only up to {has}");
+            let fix = "the lake was restored or made anew: let it catch up, or drop the schemas in Redshift and export it from the start";
+            return refused(what, fix);
+        }
+        Ok(())
+    }
+
+    /// What Redshift holds, of one moment.
+    fn state(&self, when: &str) -> Result<State, ExportError> {
+        let token = self.token("state", &format!("{} {when}", self.run), 0);
+        let rows = self.api.query("state", &statements::state(&self.target), &token)?;
+        let number = |cell: &Option<String>| cell.as_deref().and_then(|text| text.parse::<i64>().ok());
+        let mut state: Option<State> = None;
+        for row in &rows {
+            let [generation, load, lake, topic, partition, next] = row.as_slice() else { continue };
+            let state = state.get_or_insert_with(|| State {
+                generation: number(generation).unwrap_or_default(),
+                load: load.clone().unwrap_or_default(),
+                lake: lake.clone().unwrap_or_default(),
+                positions: Positions::default(),
+            });
+            if let (Some(topic), Some(partition), Some(next)) = (topic, number(partition), number(next)) {
+                state.positions.set(Partition::new(topic.as_str(), partition), next);
+            }
+        }
+        state.ok_or_else(|| ExportError::Refused {
+            what: format!("{}.state has no row", self.target.own_schema()),
+            fix: "somebody has emptied it: drop both schemas and export from the start".to_owned(),
+        })
+    }
+
+    /// Copies all files into staging tables, each table by a batch of its own, all at once.
+    fn stage(&self, plan: &Plan, names: &Names, folder: &str) -> Result<(), ExportError> {
+        let role = &self.target.iam_role;
+        let mut batches = Vec::new();
+        for load in &plan.loads {
+            let mut copies = Vec::new();
+            for (nth, (columns, files)) in alike(self.lake, load, folder)?.into_iter().enumerate() {
+                let path = format!("{folder}/{}-{nth}.manifest", load.table.name());
+                self.lake.put(&path, &manifest(self.lake, files.iter())?)?;
+                copies.push((self.lake.url(&path), columns));
+            }
+            let rows = load.files.iter().map(|file| file.rows).sum();
+            let sqls = names.stage(load.table, &copies, rows, role);
+            batches.push(Batch { name: format!("staging {}", load.table.name()), sqls });
+        }
+        let csv = plan.positions_csv();
+        let file = DataFile { path: format!("{folder}/positions.csv"), bytes: csv.len() as u64, rows: 0 };
+        self.lake.put(&file.path, csv.as_bytes())?;
+        let path = format!("{folder}/positions.manifest");
+        self.lake.put(&path, &manifest(self.lake, [&file].into_iter())?)?;
+        let rows = i64::try_from(plan.positions.len()).unwrap_or(i64::MAX);
+        let sqls = names.stage_positions(&self.lake.url(&path), rows, role);
+        batches.push(Batch { name: "staging positions".to_owned(), sqls });
+        let first = |batch: &Batch| self.api.submit(&batch.name, &batch.sqls, &self.token(&batch.name, &plan.id, 0));
+        let tickets = batches.iter().map(first).collect::<Result<Vec<_>, _>>()?;
+        for (batch, ticket) in batches.iter().zip(tickets) {
+            self.finish(batch, &plan.id, ticket)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for a batch that may be run twice: each run begins by making its table anew.
+    fn finish(&self, batch: &Batch, load: &str, first: Ticket) -> Result<Vec<i64>, ExportError> {
+        let (mut ticket, mut failed) = (first, 0);
+        for attempt in 1..=REMEMBERED {
+            match self.api.wait(&ticket)? {
+                Outcome::Finished(rows) => return Ok(rows),
+                Outcome::Failed { is_old: true, .. } => {}
+                Outcome::Failed { why, .. } => {
+                    failed += 1;
+                    if failed >= ATTEMPTS || !passes(&why) {
+                        return Err(ExportError::Statement { name: batch.name.clone(), why });
+                    }
+                }
+                Outcome::Lost(why) => {
+                    failed += 1;
+                    if failed >= ATTEMPTS {
+                        return Err(ExportError::Statement { name: batch.name.clone(), why });
+                    }
+                }
+            }
+            ticket = self.api.submit(&batch.name, &batch.sqls, &self.token(&batch.name, load, attempt))?;
+        }
+        Err(ExportError::Statement { name: batch.name.clone(), why: format!("it has failed {REMEMBERED} times today") })
+    }
+
+    /// Runs the one transaction that counts, and looks what became of it wherever that was not said. `None`: another load was
+    /// quicker.
+    fn apply(&self, plan: &Plan, sqls: &[String]) -> Result<Option<Vec<i64>>, ExportError> {
+        const NAME: &str = "loading";
+        let (mut attempt, mut failed) = (0, 0);
+        for asked in 0..REMEMBERED {
+            let submitted = self.api.submit(NAME, sqls, &self.token(NAME, &plan.id, attempt));
+            let outcome = submitted.and_then(|ticket| self.api.wait(&ticket));
+            if let Ok(Outcome::Finished(rows)) = outcome {
+                return Ok(Some(rows));
+            }
+            let held = self.state(&format!("settle {} {asked}", plan.id))?;
+            if held.generation == plan.generation + 1 && held.load == plan.id {
+                return Ok(Some(Vec::new()));
+            }
+            if held.generation != plan.generation {
+                return Ok(None);
+            }
+            let (may_pass, why) = match outcome? {
+                Outcome::Failed { why, is_old: false } => (passes(&why), why),
+                Outcome::Lost(why) => (true, why),
+                // A failure of an earlier run is passed by.
+                Outcome::Failed { .. } | Outcome::Finished(_) => {
+                    attempt += 1;
+                    continue;
+                }
+            };
+            failed += 1;
+            if failed >= ATTEMPTS || !may_pass {
+                return Err(ExportError::Statement { name: NAME.to_owned(), why });
+            }
+            tracing::info!(why, "the load was not applied: trying again");
+            // It may run yet, unseen: whichever of the two comes second finds another generation, and fails.
+            attempt += 1;
+        }
+        Err(ExportError::Statement { name: NAME.to_owned(), why: format!("it has failed {REMEMBERED} times today") })
+    }
+
+    /// Runs a batch that may be run twice.
+    fn run(&self, name: &str, sqls: Vec<String>, of: &str) -> Result<(), ExportError> {
+        let batch = Batch { name: name.to_owned(), sqls };
+        let ticket = self.api.submit(&batch.name, &batch.sqls, &self.token(name, of, 0))?;
+        self.finish(&batch, of, ticket).map(|_| ())
+    }
+
+    /// The token of a request: the same wherever the same is to be done.
+    fn token(&self, name: &str, of: &str, attempt: usize) -> String {
+        let words = format!("{}\n{:?}\n{}\n{name}\n{of}\n{attempt}", self.target.lake, self.target.place, self.target.schema);
+        format!("kassa-{:032x}", xxh3_128(words.as_bytes()))
+    }
+}
+
+/// Whether the same statement may go through the next time.
+fn passes(why: &str) -> bool {
+    let why = why.to_lowercase();
+    // The last two: what another exporter makes at the same moment.
+    const WORDS: [&str; 10] = [
+        "serializ",
+        "deadlock",
+        "1023",
+        "internal error",
+        "connection",
+        "terminat",
+        "concurrent",
+        "slow down",
+        "already exists",
+        "pg_",
+    ];
+    WORDS.iter().any(|word| why.contains(word))
+}
+
+/// The statements of the one transaction, and which of them adds which table's rows.
+fn apply(plan: &Plan, names: &Names) -> (Vec<String>, Vec<(Table, usize)>) {
+    let mut batch = names.begin(plan.generation, &plan.id);
+    let mut inserts = Vec::new();
+    for load in &plan.loads {
+        match schema::origin(load.table) {
+            Some(origin) => batch.push(names.add(load.table, origin)),
+            None => batch.extend(names.replace(load.table)),
+        }
+        inserts.push((load.table, batch.len() - 1));
+    }
+    batch.extend(names.move_positions());
+    (batch, inserts)
+}

@@ -1,0 +1,45 @@
+//! Makes what is missing: schemas, tables, and columns that the model has got since.
+
+use std::collections::HashSet;
+
+use super::Exporter;
+use crate::api::BATCH;
+use crate::error::ExportError;
+use crate::schema;
+use crate::statements;
+
+impl Exporter<'_> {
+    pub(super) fn prepare(&self) -> Result<(), ExportError> {
+        let token = self.token("catalogue", &self.run, 0);
+        let rows = self.api.query("catalogue", &statements::catalogue(&self.target), &token)?;
+        let mut columns = HashSet::new();
+        let mut tables = HashSet::new();
+        for row in &rows {
+            if let [Some(schema), Some(table), Some(column)] = row.as_slice() {
+                columns.insert((table.as_str(), column.as_str()));
+                tables.insert((schema.as_str(), table.as_str()));
+            }
+        }
+        let own = self.target.own_schema();
+        let is_complete = schema::tables().all(|table| tables.contains(&(self.target.schema.as_str(), table.name())))
+            && ["state", "positions"].iter().all(|name| tables.contains(&(own.as_str(), *name)));
+        if !is_complete {
+            for (nth, some) in schema::statements(&self.target.schema).chunks(BATCH).enumerate() {
+                self.run("making the schema", some.to_vec(), &format!("{} {nth}", self.run))?;
+            }
+        }
+        let here = schema::tables().filter(|table| tables.contains(&(self.target.schema.as_str(), table.name())));
+        for table in here {
+            let schema = table.schema();
+            for field in schema.fields().iter().filter(|field| !columns.contains(&(table.name(), field.name().as_str()))) {
+                // ALTER TABLE … ADD COLUMN knows no IF NOT EXISTS: a second exporter fails, and finds it there when it is run again.
+                let name = format!("adding {}.{}", table.name(), field.name());
+                self.run(&name, vec![statements::add_column(&self.target, table, field)], &self.run)?;
+            }
+        }
+        if is_complete {
+            return Ok(());
+        }
+        self.run("making the first state", statements::first_state(&self.target), &self.run)
+    }
+}

@@ -1,0 +1,138 @@
+//! What one load brings: which files of which tables, from which positions to which.
+
+use kassa_model::{Partition, Positions, Table};
+use serde_json::json;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::error::ExportError;
+use crate::held::Held;
+use crate::port::{Column, DataFile, Extent, Lake};
+use crate::schema;
+
+/// Files of one table that are to be staged.
+#[derive(Debug)]
+pub(crate) struct Load {
+    pub(crate) table: Table,
+    pub(crate) files: Vec<DataFile>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) generation: i64,
+    /// Each partition's position in Redshift, and the new one.
+    pub(crate) positions: Vec<(Partition, i64, i64)>,
+    pub(crate) loads: Vec<Load>,
+    /// The same plan has the same id, whoever makes it.
+    pub(crate) id: String,
+}
+
+impl Plan {
+    pub(crate) fn new(generation: i64, from: &Positions, extent: &Extent, held: &Held) -> Self {
+        let positions: Vec<_> =
+            extent.positions.iter().map(|(partition, to)| (partition.clone(), from.next(partition), to)).collect();
+        let mut loads = Vec::new();
+        for table in schema::tables() {
+            let Some(known) = extent.tables.iter().find(|known| known.table == table) else { continue };
+            let files: Vec<DataFile> = if schema::origin(table).is_none() {
+                if held.has_all_files(known) {
+                    continue;
+                }
+                known.files.clone()
+            } else if held.has_rows(known) {
+                continue;
+            } else {
+                known.files.iter().filter(|file| !held.has_file(table, &file.path)).cloned().collect()
+            };
+            if !files.is_empty() || schema::origin(table).is_none() {
+                loads.push(Load { table, files });
+            }
+        }
+        let mut plan = Self { generation, positions, loads, id: String::new() };
+        plan.id = format!("{:016x}", xxh3_128(plan.words().as_bytes()) as u64);
+        plan
+    }
+
+    /// All that tells it from another.
+    fn words(&self) -> String {
+        let mut words = format!("{}\n", self.generation);
+        for (partition, from, to) in &self.positions {
+            words += &format!("{:?} {} {from} {to}\n", partition.topic, partition.number);
+        }
+        for load in &self.loads {
+            words += &format!("{}\n", load.table.name());
+            load.files.iter().for_each(|file| words += &format!("{} {}\n", file.path, file.rows));
+        }
+        words
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.loads.is_empty() && self.positions.iter().all(|(_, from, to)| from == to)
+    }
+
+    /// The positions as a file that COPY reads: topic, partition, from, to.
+    pub(crate) fn positions_csv(&self) -> String {
+        let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+        let line = |(partition, from, to): &(Partition, i64, i64)| {
+            format!("{},{},{from},{to}\n", quoted(&partition.topic), partition.number)
+        };
+        self.positions.iter().map(line).collect()
+    }
+}
+
+/// A manifest of COPY: each file must be there, and of just this size.
+pub(crate) fn manifest<'f>(lake: &dyn Lake, files: impl Iterator<Item = &'f DataFile>) -> Result<Vec<u8>, ExportError> {
+    let entries: Vec<_> = files
+        .map(|file| json!({"url": lake.url(&file.path), "mandatory": true, "meta": {"content_length": file.bytes}}))
+        .collect();
+    Ok(serde_json::to_vec_pretty(&json!({ "entries": entries }))?)
+}
+
+/// Files that have the same columns, as one COPY reads them: it takes columns by their place.
+pub(crate) type Alike = (Vec<String>, Vec<DataFile>);
+
+/// Sorts a table's files by their columns. Those in which a text is longer than Redshift's longest are written anew, in the load's folder.
+pub(crate) fn alike(lake: &dyn Lake, load: &Load, folder: &str) -> Result<Vec<Alike>, ExportError> {
+    let mut groups: Vec<Alike> = Vec::new();
+    for file in &load.files {
+        let columns = lake.columns(file)?;
+        let schema = load.table.schema();
+        let (file, names) = match shortened(lake, load.table, file, &columns, folder)? {
+            Some(made) => (made, schema.fields().iter().map(|field| field.name().clone()).collect()),
+            None => (file.clone(), columns.into_iter().map(|column| column.name).collect::<Vec<_>>()),
+        };
+        if let Some(unknown) = names.iter().find(|name| schema.field_with_name(name).is_err()) {
+            return Err(ExportError::Refused {
+                what: format!("{} has a column that this kassa does not know: {unknown}", file.path),
+                fix: "a newer kassa has written it: export by that one".to_owned(),
+            });
+        }
+        match groups.iter_mut().find(|(known, _)| *known == names) {
+            Some((_, files)) => files.push(file),
+            None => groups.push((names, vec![file])),
+        }
+    }
+    Ok(groups)
+}
+
+/// What stands in a text's place that is too long for Redshift; the lake has it whole.
+fn too_long(bytes: u64) -> String {
+    json!({ "kassa_too_long": bytes }).to_string()
+}
+
+/// The file that is copied in a file's place; none where Redshift takes it as it is.
+fn shortened(
+    lake: &dyn Lake,
+    table: Table,
+    file: &DataFile,
+    columns: &[Column],
+    folder: &str,
+) -> Result<Option<DataFile>, ExportError> {
+    let limit = u64::from(schema::LONGEST);
+    let may_be_long = |column: &&Column| schema::is_unbounded(&column.name) && column.most_bytes > limit;
+    let suspects: Vec<String> = columns.iter().filter(may_be_long).map(|column| column.name.clone()).collect();
+    if suspects.is_empty() || lake.longest(table, file, &suspects)?.iter().all(|longest| *longest <= limit) {
+        return Ok(None);
+    }
+    let name = file.path.rsplit('/').next().unwrap_or_default();
+    Ok(Some(lake.shortened(table, file, &suspects, limit, too_long, &format!("{folder}/{}-{name}", table.name()))?))
+}

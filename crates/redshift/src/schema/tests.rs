@@ -1,0 +1,26 @@
+use super::*;
+
+#[test]
+fn every_exported_column_has_a_type_of_redshifts() {
+    for table in tables() {
+        for field in table.schema().fields() {
+            assert!(type_of(field).is_some(), "{}.{}", table.name(), field.name());
+            if let DataType::Decimal128(precision, _) = field.data_type() {
+                assert!(*precision <= 38);
+            }
+        }
+    }
+}
+
+#[test]
+fn distribution_and_sort_keys_are_columns() {
+    for table in tables() {
+        let schema = table.schema();
+        if let Spread::Key(key) = spread(table) {
+            assert!(schema.field_with_name(key).is_ok(), "{}.{key}", table.name());
+        }
+        for name in sorted_by(table).iter().chain(origin(table).iter().flatten()) {
+            assert!(schema.field_with_name(name).is_ok(), "{}.{name}", table.name());
+        }
+    }
+}

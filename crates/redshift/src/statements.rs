@@ -1,0 +1,207 @@
+//! The statements of a load. None of them grows with the lake: files are named by manifests, positions by a file of their own.
+
+use arrow_schema::DataType;
+use kassa_model::Table;
+
+use crate::schema::{self, quoted};
+use crate::target::Target;
+
+/// The names of one load's staging tables, and of the tables it ends in.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    schema: String,
+    own: String,
+    /// `<generation>_<load>`
+    suffix: String,
+}
+
+/// What staging tables begin with.
+const STAGE: &str = "stage_";
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+impl Names {
+    pub(crate) fn new(target: &Target, generation: i64, load: &str) -> Self {
+        Self { schema: target.schema.clone(), own: target.own_schema(), suffix: format!("{generation}_{load}") }
+    }
+
+    fn staging(&self, what: &str) -> String {
+        format!("{}.{}", quoted(&self.own), quoted(&format!("{STAGE}{what}_{}", self.suffix)))
+    }
+
+    fn table(&self, table: Table) -> String {
+        format!("{}.{}", quoted(&self.schema), quoted(table.name()))
+    }
+
+    fn own(&self, name: &str) -> String {
+        format!("{}.{}", quoted(&self.own), quoted(name))
+    }
+
+    /// Files of the same columns, by a manifest: its URL, their columns.
+    pub(crate) fn stage(&self, table: Table, files: &[(String, Vec<String>)], rows: i64, role: &str) -> Vec<String> {
+        let staging = self.staging(table.name());
+        let mut statements = vec![
+            format!("DROP TABLE IF EXISTS {staging}"),
+            format!("CREATE TABLE {staging} ({}) DISTSTYLE EVEN", schema::staged_columns(table)),
+        ];
+        statements.extend(files.iter().map(|(manifest, columns)| {
+            let columns = columns.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
+            // COPY goes by place: files that lack a column say which they have.
+            let into = if columns == names(table) { staging.clone() } else { format!("{staging} ({columns})") };
+            copy(&into, manifest, role, "PARQUET")
+        }));
+        statements.push(has_rows(&staging, rows));
+        statements
+    }
+
+    pub(crate) fn stage_positions(&self, manifest: &str, rows: i64, role: &str) -> Vec<String> {
+        let staging = self.staging("positions");
+        vec![
+            format!("DROP TABLE IF EXISTS {staging}"),
+            format!(
+                "CREATE TABLE {staging} (\"topic\" VARCHAR(4096), \"partition\" BIGINT, \"from_offset\" BIGINT, \"to_offset\" BIGINT) DISTSTYLE ALL"
+            ),
+            copy(&staging, manifest, role, "CSV"),
+            has_rows(&staging, rows),
+        ]
+    }
+
+    /// Begins to apply a load on top of a generation. The last of these fails where another load has been there before.
+    pub(crate) fn begin(&self, generation: i64, load: &str) -> Vec<String> {
+        let (state, next) = (self.own("state"), generation + 1);
+        vec![
+            format!("LOCK {state}"),
+            format!(
+                "UPDATE {state} SET \"generation\" = {next}, \"load_id\" = {load}, \"loaded_at\" = GETDATE() WHERE \"generation\" = {generation}",
+                load = literal(load)
+            ),
+            format!(
+                "SELECT 1 / COUNT(*) FROM {state} WHERE \"generation\" = {next} AND \"load_id\" = {load}",
+                load = literal(load)
+            ),
+        ]
+    }
+
+    /// Adds staged rows that lie before the new positions and of whose record the table holds nothing yet. Of records beyond the old
+    /// positions it holds nothing: only those before them, which come again in files that compaction wrote and now and then in a dead letter
+    /// that was replayed, are looked for.
+    pub(crate) fn add(&self, table: Table, [topic, partition, offset]: [&str; 3]) -> String {
+        let same = |a: &str, b: &str| {
+            let each = [topic, partition, offset].map(|name| format!("{a}.{name} = {b}.{name}", name = quoted(name)));
+            each.join(" AND ")
+        };
+        let [topic_, partition_, offset_] = [topic, partition, offset].map(quoted);
+        let of = |alias: &str| [&topic_, &partition_, &offset_].map(|name| format!("{alias}.{name}")).join(", ");
+        let within = |positions: &str, rows: &str| {
+            format!("{positions}.\"topic\" = {rows}.{topic_} AND {positions}.\"partition\" = {rows}.{partition_}")
+        };
+        let (staging, positions, target) = (self.staging(table.name()), self.staging("positions"), self.table(table));
+        format!(
+            "INSERT INTO {target} ({names})\nSELECT {values}\nFROM {staging} s\nJOIN {positions} p ON {ps}\n\
+             LEFT JOIN (\n  SELECT DISTINCT {t_of} FROM {target} t\n  JOIN (\n    \
+             SELECT DISTINCT {r_of} FROM {staging} r JOIN {positions} q ON {qr} WHERE r.{offset_} < q.\"from_offset\"\n  \
+             ) b ON {bt}\n) h ON {hs}\nWHERE s.{offset_} < p.\"to_offset\" AND h.{topic_} IS NULL",
+            names = names(table),
+            values = values(table),
+            ps = within("p", "s"),
+            qr = within("q", "r"),
+            t_of = of("t"),
+            r_of = of("r"),
+            bt = same("b", "t"),
+            hs = same("h", "s"),
+        )
+    }
+
+    /// Puts all staged rows in the place of those that were there.
+    pub(crate) fn replace(&self, table: Table) -> [String; 2] {
+        let (staging, target) = (self.staging(table.name()), self.table(table));
+        let insert = format!("INSERT INTO {target} ({})\nSELECT {}\nFROM {staging} s", names(table), values(table));
+        [format!("DELETE FROM {target}"), insert]
+    }
+
+    pub(crate) fn move_positions(&self) -> [String; 2] {
+        let positions = self.own("positions");
+        let staged = self.staging("positions");
+        let insert = format!(
+            "INSERT INTO {positions} (\"topic\", \"partition\", \"next_offset\") SELECT \"topic\", \"partition\", \"to_offset\" FROM {staged}"
+        );
+        [format!("DELETE FROM {positions}"), insert]
+    }
+}
+
+fn copy(into: &str, manifest: &str, role: &str, format: &str) -> String {
+    let role = if role == "default" { "default".to_owned() } else { literal(role) };
+    format!("COPY {into} FROM {} IAM_ROLE {role} FORMAT AS {format} MANIFEST", literal(manifest))
+}
+
+/// Fails where a table holds not just so many rows.
+fn has_rows(table: &str, rows: i64) -> String {
+    format!("SELECT 1 / CASE WHEN COUNT(*) = {rows} THEN 1 ELSE 0 END FROM {table}")
+}
+
+fn names(table: Table) -> String {
+    table.schema().fields().iter().map(|field| quoted(field.name())).collect::<Vec<_>>().join(", ")
+}
+
+/// The staged columns as the target has them: times are UTC, which staging does not say.
+fn values(table: Table) -> String {
+    let schema = table.schema();
+    let values = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Timestamp(..) => format!("s.{} AT TIME ZONE 'UTC'", quoted(field.name())),
+        _ => format!("s.{}", quoted(field.name())),
+    });
+    values.collect::<Vec<_>>().join(", ")
+}
+
+/// Generation, load, lake, and a row for each partition, of one moment.
+pub(crate) fn state(target: &Target) -> String {
+    let own = quoted(&target.own_schema());
+    format!(
+        "SELECT s.\"generation\", s.\"load_id\", s.\"lake\", p.\"topic\", p.\"partition\", p.\"next_offset\" \
+         FROM {own}.\"state\" s LEFT JOIN {own}.\"positions\" p ON 1 = 1"
+    )
+}
+
+/// Makes the one row of `state`, where there is none.
+pub(crate) fn first_state(target: &Target) -> Vec<String> {
+    let state = format!("{}.\"state\"", quoted(&target.own_schema()));
+    vec![
+        format!("LOCK {state}"),
+        format!(
+            "INSERT INTO {state} (\"generation\", \"load_id\", \"lake\", \"loaded_at\") \
+             SELECT 0, '', {}, GETDATE() WHERE NOT EXISTS (SELECT 1 FROM {state})",
+            literal(&target.lake)
+        ),
+    ]
+}
+
+/// Schema, table and column of all that is there.
+pub(crate) fn catalogue(target: &Target) -> String {
+    format!(
+        "SELECT table_schema, table_name, column_name FROM information_schema.columns WHERE table_schema IN ({}, {})",
+        literal(&target.schema),
+        literal(&target.own_schema())
+    )
+}
+
+/// Adds columns that the model has got since a table was made.
+pub(crate) fn add_column(target: &Target, table: Table, field: &arrow_schema::Field) -> String {
+    // What was there before has no value for it.
+    let optional = field.clone().with_nullable(true);
+    format!("ALTER TABLE {}.{} ADD COLUMN {}", quoted(&target.schema), quoted(table.name()), schema::column(&optional))
+}
+
+/// The generation of a staging table, by its name: its load can apply to that one alone.
+pub(crate) fn generation_of(staging: &str) -> Option<i64> {
+    let (rest, _load) = staging.strip_prefix(STAGE)?.rsplit_once('_')?;
+    rest.rsplit_once('_')?.1.parse().ok()
+}
+
+pub(crate) fn drop_staging(target: &Target, name: &str) -> String {
+    format!("DROP TABLE IF EXISTS {}.{}", quoted(&target.own_schema()), quoted(name))
+}
+
+#[cfg(test)]
+mod tests;

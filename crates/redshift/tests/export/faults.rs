@@ -1,0 +1,167 @@
+//! What can go wrong between an export and Redshift, each with its proof that it happened.
+
+use std::thread;
+use std::time::Duration;
+
+use kassa_redshift::ExportError;
+use kassa_stack::data_api::{Fault, Status};
+
+use crate::World;
+
+const BATCH: &str = "BatchExecuteStatement";
+/// In the one transaction that counts, and in no other.
+const LOADING: &str = "kassa: loading";
+const STAGING: &str = "kassa: staging dim_channel";
+
+/// A world that holds ten records and has ten more to load.
+fn begun() -> World {
+    let world = World::new();
+    world.lake.append("orders", 0, 0..10);
+    world.export("begin");
+    world.lake.append("orders", 0, 10..20);
+    world
+}
+
+#[test]
+fn a_fault_that_passes_is_passed_by_and_nothing_is_doubled() {
+    let world = begun();
+    let mut held = 1;
+    for (action, part, times, fault) in [
+        (BATCH, LOADING, 1, Fault::LoseReply),
+        (BATCH, STAGING, 2, Fault::LoseReply),
+        (BATCH, LOADING, 2, Fault::Throttle),
+        (BATCH, STAGING, 3, Fault::TooMany),
+        ("DescribeStatement", "", 3, Fault::LoseReply),
+        ("DescribeStatement", "", 3, Fault::Throttle),
+        ("GetStatementResult", "", 1, Fault::LoseReply),
+        (BATCH, LOADING, 1, Fault::SayFailed),
+        (BATCH, LOADING, 1, Fault::Expire),
+        (BATCH, STAGING, 1, Fault::Expire),
+        (BATCH, LOADING, 1, Fault::Slow(Duration::from_millis(300))),
+        (BATCH, STAGING, 1, Fault::Slow(Duration::from_millis(300))),
+    ] {
+        world.lake.append("orders", 0, held * 20..(held + 1) * 20);
+        let rule = world.api.on(action, part, (1, times), fault);
+        let report = world.export(&format!("more {held}"));
+        held += 1;
+        assert_eq!(rule.fired(), times, "{action} {part} {fault:?}");
+        assert_eq!(report.generation, held, "{action} {part} {fault:?}");
+        world.api.clear();
+        world.is_equal();
+    }
+    assert!(!world.export("again").is_changed);
+}
+
+#[test]
+fn a_lost_reply_runs_its_statements_once() {
+    let world = begun();
+    let rule = world.api.on(BATCH, LOADING, (1, 1), Fault::LoseReply);
+    world.export("more");
+    assert_eq!(rule.fired(), 1);
+    let loads = world.api.taken().into_iter().filter(|taken| taken.sqls.iter().any(|sql| sql.starts_with("UPDATE"))).count();
+    assert_eq!(loads, 2, "one of each export: the second request was the first statement");
+}
+
+#[test]
+fn what_fails_midway_leaves_nothing_and_the_next_run_does_it() {
+    let world = begun();
+    for (nth_load, (part, nth)) in [(LOADING, 1), (LOADING, 3), (LOADING, 5), (STAGING, 1), (STAGING, 3)].into_iter().enumerate()
+    {
+        let rule = world.api.on(BATCH, part, (1, 1), Fault::FailAt(nth));
+        let before = world.sql("SELECT count(*) FROM dwh.dim_channel");
+        let error = world.export_as(&format!("more {nth_load}"), world.target()).expect_err("it cannot");
+        assert!(matches!(&error, ExportError::Statement { why, .. } if why.contains("a fault for a test")), "{error}");
+        assert_eq!((rule.fired(), world.sql("SELECT count(*) FROM dwh.dim_channel")), (1, before));
+        assert_eq!(world.sql("SELECT generation FROM dwh_kassa.state"), (nth_load + 1).to_string());
+        // The Data API remembers the failure under its token for hours: the next run passes it by.
+        world.export(&format!("next {nth_load}"));
+        world.is_equal();
+        let from = 100 + 10 * i64::try_from(nth_load).unwrap();
+        world.lake.append("orders", 0, from..from + 10);
+    }
+}
+
+#[test]
+fn a_staging_file_that_is_gone_or_changed_fails_the_load_as_a_whole() {
+    let world = begun();
+    let rule = world.api.on(BATCH, STAGING, (1, 1), Fault::Hold);
+    let failed = thread::scope(|scope| {
+        let path = world.lake.buckets().join("shop-lake/kassa/DWH/dim_channel");
+        let (rule, api) = (&rule, &world.api);
+        scope.spawn(move || {
+            // The manifest is written, and COPY has not begun.
+            while rule.fired() == 0 {
+                thread::sleep(Duration::from_millis(5));
+            }
+            for entry in std::fs::read_dir(&path).unwrap() {
+                let file = entry.unwrap().path();
+                std::fs::rename(&file, file.with_extension("moved")).unwrap();
+            }
+            api.release();
+        });
+        world.export_as("more", world.target())
+    });
+    assert!(matches!(&failed, Err(ExportError::Statement { why, .. }) if why.contains("does not exist")), "{failed:?}");
+    assert_eq!((rule.fired(), world.sql("SELECT count(*) FROM dwh.dim_channel")), (1, "10".to_owned()));
+}
+
+#[test]
+fn what_the_api_refuses_is_said_with_its_fix() {
+    let world = begun();
+    let rule = world.api.on(BATCH, "", (1, 1), Fault::Deny);
+    match world.export_as("more", world.target()) {
+        Err(ExportError::Refused { what, fix }) => {
+            assert!(what.contains("AccessDeniedException") && fix.contains("docs/how-to/redshift.md"), "{what}: {fix}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(rule.fired(), 1);
+    let mut target = world.target();
+    target.endpoint = Some("http://127.0.0.1:9".to_owned());
+    target.patience = Duration::from_millis(100);
+    let error = world.export_as("away", target).expect_err("nobody is there");
+    assert!(matches!(error, ExportError::Unavailable { .. }), "{error}");
+}
+
+/// The same lake, the same load: its two exporters have the same tokens, and their statements run once.
+#[test]
+fn two_exporters_of_the_same_load_do_it_once() {
+    let world = begun();
+    let slow = world.api.on(BATCH, STAGING, (1, 2), Fault::Slow(Duration::from_millis(200)));
+    let reports = together(&world);
+    assert!(reports.iter().all(|report| report.as_ref().is_ok_and(|report| report.generation == 2)), "{reports:?}");
+    assert_eq!(slow.fired(), 2);
+    world.is_equal();
+}
+
+/// The tokens forgotten, as after eight hours, each runs its own: the second finds another generation.
+#[test]
+fn a_load_that_another_overtook_is_fenced_and_begun_anew() {
+    let world = begun();
+    // The first is held back where it has staged all and applies it; meanwhile another does so, and more.
+    let slow = world.api.on(BATCH, LOADING, (1, 1), Fault::Hold);
+    let late = thread::scope(|scope| {
+        let target = world.target();
+        let late = scope.spawn(|| world.export_as("late", target));
+        while slow.fired() == 0 {
+            thread::sleep(Duration::from_millis(5));
+        }
+        world.lake.append("orders", 0, 20..25);
+        world.api.forget_tokens();
+        world.export("quick");
+        world.api.release();
+        late.join().unwrap()
+    });
+    let late = late.expect("it begins anew");
+    assert_eq!(late.generation, 2, "it found that all it knew of was there: {late:?}");
+    let fenced = world.api.taken().into_iter().filter(|taken| taken.status == Status::Failed);
+    assert_eq!(fenced.filter(|taken| taken.error.as_deref() == Some("ERROR: division by zero")).count(), 1);
+    world.is_equal();
+}
+
+fn together(world: &World) -> Vec<Result<kassa_redshift::Report, ExportError>> {
+    thread::scope(|scope| {
+        let twins = ["one", "two"].map(|run| scope.spawn(move || world.export_as(run, world.target())));
+        twins.into_iter().map(|twin| twin.join().unwrap()).collect()
+    })
+}

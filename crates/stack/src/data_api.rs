@@ -1,0 +1,212 @@
+//! A stand-in for Amazon Redshift and its Data API, as no Redshift can be had to test with: the API's protocol over HTTP, the
+//! statements on a real PostgreSQL.
+//!
+//! ```text
+//!  AWS JSON 1.1 ─► signed? target? limits? ─► token known? ── the same request ─► the statement that it is
+//!                                                  │ no       another request ─► ValidationException
+//!                                                  ▼
+//!                           SUBMITTED ─► STARTED ─► one transaction in PostgreSQL ─► FINISHED | FAILED | ABORTED
+//!                                                   COPY is carried out here: manifest, sizes, columns by place
+//! ```
+//!
+//! It shows what a client does with the API's answers, tokens and failures, and that its statements mean what they should. It does not
+//! show Redshift: neither how it locks and isolates, nor its speed, nor which Parquet encodings and SQL it takes beyond what PostgreSQL
+//! has too.
+
+mod copy;
+mod protocol;
+mod run;
+mod sql;
+
+use std::collections::HashMap;
+use std::io::{self, BufReader};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::http_faults;
+
+pub use run::Status;
+
+/// What goes wrong with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It is carried out, and the connection cut before the answer.
+    LoseReply,
+    /// HTTP 400 with ThrottlingException; nothing is done.
+    Throttle,
+    /// HTTP 429 without any code; nothing is done.
+    TooMany,
+    /// AccessDeniedException.
+    Deny,
+    /// The n-th of the batch's statements, from 1, fails; all of it is rolled back.
+    FailAt(usize),
+    /// It is committed, and said to have failed.
+    SayFailed,
+    /// It starts so late.
+    Slow(Duration),
+    /// It starts when it is released.
+    Hold,
+    /// It is done, and its id is not known afterwards.
+    Expire,
+}
+
+/// When a fault is due, and how often it has been.
+#[derive(Debug)]
+pub struct Rule {
+    action: &'static str,
+    part: String,
+    nth: u64,
+    times: u64,
+    fault: Fault,
+    seen: AtomicU64,
+    fired: AtomicU64,
+}
+
+impl Rule {
+    /// How often it has fired. A test whose fault never did has proven nothing.
+    pub fn fired(&self) -> u64 {
+        self.fired.load(Ordering::SeqCst)
+    }
+
+    fn is_due(&self, action: &str, body: &str) -> bool {
+        if self.action != action || !body.contains(&self.part) {
+            return false;
+        }
+        let seen = self.seen.fetch_add(1, Ordering::SeqCst) + 1;
+        let due = seen >= self.nth && seen - self.nth < self.times;
+        if due {
+            self.fired.fetch_add(1, Ordering::SeqCst);
+        }
+        due
+    }
+}
+
+/// A statement or batch that was taken.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    pub id: String,
+    pub token: Option<String>,
+    pub sqls: Vec<String>,
+    pub status: Status,
+    pub error: Option<String>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// libpq's words for the PostgreSQL database.
+    postgres: String,
+    /// A folder of folders, one a bucket, as the S3 server has them.
+    buckets: PathBuf,
+    rules: Mutex<Vec<Arc<Rule>>>,
+    statements: Mutex<HashMap<String, run::Statement>>,
+    next: AtomicU64,
+    released: AtomicBool,
+    stopped: AtomicBool,
+}
+
+/// A running stand-in; it stops taking connections when dropped.
+#[derive(Debug)]
+pub struct DataApi {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl DataApi {
+    /// Over a database of a PostgreSQL server, `postgres://…`, and the folder in which the S3 server's buckets are.
+    pub fn start(postgres: &str, buckets: &Path) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let shared = Arc::new(Shared {
+            postgres: postgres.to_owned(),
+            buckets: buckets.to_owned(),
+            rules: Mutex::default(),
+            statements: Mutex::default(),
+            next: AtomicU64::new(1),
+            released: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+        });
+        let server = Self { address: listener.local_addr()?, shared: Arc::clone(&shared) };
+        thread::Builder::new().name("data api".to_owned()).spawn(move || {
+            for client in listener.incoming().map_while(Result::ok).take_while(|_| !shared.stopped.load(Ordering::SeqCst)) {
+                let shared = Arc::clone(&shared);
+                // A connection that breaks is what this is for.
+                thread::spawn(move || serve(client, &shared).unwrap_or_default());
+            }
+        })?;
+        Ok(server)
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Has a fault happen to requests of an action whose body contains `part`: from the `nth` on (from 1), so many `times`.
+    pub fn on(&self, action: &'static str, part: &str, (nth, times): (u64, u64), fault: Fault) -> Arc<Rule> {
+        let (seen, fired) = (AtomicU64::new(0), AtomicU64::new(0));
+        let rule = Arc::new(Rule { action, part: part.to_owned(), nth, times, fault, seen, fired });
+        locked(&self.shared.rules).push(Arc::clone(&rule));
+        rule
+    }
+
+    /// Behaves from now on.
+    pub fn clear(&self) {
+        locked(&self.shared.rules).clear();
+    }
+
+    /// Lets start what was held.
+    pub fn release(&self) {
+        self.shared.released.store(true, Ordering::SeqCst);
+    }
+
+    /// All that was taken, in that order.
+    pub fn taken(&self) -> Vec<Taken> {
+        let statements = locked(&self.shared.statements);
+        let mut taken: Vec<Taken> = statements.values().map(run::Statement::taken).collect();
+        taken.sort_by(|a, b| a.id.cmp(&b.id));
+        taken
+    }
+
+    /// Forgets which request had which token, as it does after eight hours.
+    pub fn forget_tokens(&self) {
+        locked(&self.shared.statements).values_mut().for_each(run::Statement::forget_token);
+    }
+}
+
+impl Drop for DataApi {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::SeqCst);
+        // The listener waits for one more connection to see it.
+        TcpStream::connect(self.address).map(|_| ()).unwrap_or_default();
+    }
+}
+
+fn serve(client: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
+    let mut requests = BufReader::new(client.try_clone()?);
+    while let Some(head) = http_faults::head(&mut requests)? {
+        let body = String::from_utf8_lossy(&http_faults::body(&mut requests, &head)?).into_owned();
+        let action = head.header("x-amz-target").unwrap_or_default();
+        let action = action.strip_prefix("RedshiftData.").unwrap_or_default();
+        let due = locked(&shared.rules).iter().find(|rule| rule.is_due(action, &body)).map(|rule| rule.fault);
+        let answer = match due {
+            Some(Fault::Throttle) => Err(protocol::Refusal::new("ThrottlingException", "a fault for a test")),
+            Some(Fault::TooMany) => Err(protocol::Refusal { status: 429, ..protocol::Refusal::new("", "a fault for a test") }),
+            Some(Fault::Deny) => Err(protocol::Refusal::new("AccessDeniedException", "a fault for a test")),
+            _ => protocol::signed(&head).and_then(|()| protocol::answer(shared, action, &body, due)),
+        };
+        if due == Some(Fault::LoseReply) {
+            return client.shutdown(Shutdown::Both);
+        }
+        protocol::write(&client, answer)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
