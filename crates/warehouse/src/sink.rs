@@ -200,7 +200,9 @@ impl WarehouseSink {
             positions::read(&mut connected(&mut self.connection, &self.target, &mut self.counts)?.client).inspect_err(|_| {
                 self.connection = None;
             })?;
-        let found = positions::settle(&plan.moves, &held);
+        // A commit of ours may be there, and others not that were acknowledged before it, of partitions that it did not move.
+        let has_lost = self.positions.iter().any(|(partition, next)| held.next(partition) < next);
+        let found = if has_lost { Found::Behind } else { positions::settle(&plan.moves, &held) };
         if found != Found::Before {
             self.positions = held;
         }

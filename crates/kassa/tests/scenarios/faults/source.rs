@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kassa_kafka::incarnation;
+use kassa_model::Partition;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use super::run::Run;
+use super::servers::until;
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -53,7 +55,7 @@ pub(crate) fn topic_recreated(run: &mut Run<'_>) {
     run.send(120);
     let process = run.serve();
     run.until_all_is_there();
-    assert!(run.known().iter().any(|partition| incarnation(partition) > 0), "it was taken for the same topic: {:?}", run.known());
+    until("another incarnation of the topic", || run.known().iter().any(|partition| incarnation(partition) > 0));
     run.end(process);
 }
 
@@ -68,7 +70,8 @@ pub(crate) fn partitions_added(run: &mut Run<'_>) {
     run.send_to(before, 20);
     run.send(100);
     run.until_all_is_there();
-    assert!(run.known().iter().any(|partition| partition.number % (1 << 32) >= i64::from(before)), "{:?}", run.known());
+    let is_new = |partition: &Partition| partition.number % (1 << 32) >= i64::from(before);
+    until("the new partitions in the lake", || run.known().iter().any(is_new));
     run.end(process);
 }
 

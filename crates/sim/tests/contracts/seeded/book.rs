@@ -84,7 +84,11 @@ impl Sink for BookSink {
     fn commit(&mut self, batches: &[Arc<Batch>]) -> Result<(), SinkError> {
         let mut book = locked(&self.book);
         if self.in_doubt.take().is_some_and(|commit| book.held.made.contains(&commit)) {
+            let has_lost = self.positions.iter().any(|(partition, next)| book.held.positions.next(partition) < next);
             self.positions = book.held.positions.clone();
+            if has_lost {
+                return Err(SinkError::Rewound("commits of other partitions are gone".to_owned()));
+            }
         }
         let mut held = book.held.clone();
         let mut reached = self.positions.clone();

@@ -159,6 +159,26 @@ fn a_standby_that_lost_acknowledged_commits_rewinds_the_sink() {
     holds(&moved, 15);
 }
 
+/// The new primary takes a commit whose answer is lost; what it had lost before is of another partition.
+#[test]
+fn what_a_new_primary_lacks_of_other_partitions_rewinds_the_sink_too() {
+    let warehouse = Warehouse::new();
+    let proxy = Proxy::to(warehouse.server.port());
+    let mut sink = WarehouseSink::open(proxy.target(), Arc::new(Fixed)).unwrap();
+    sink.commit(&[sold(0, 0..4), sold(1, 0..2)]).unwrap();
+    warehouse.sql(
+        "DELETE FROM kassa.positions WHERE partition = 0; DELETE FROM dwh.fact_sales WHERE source_partition = 0;
+         DELETE FROM kassa.spans WHERE partition = 0",
+    );
+    proxy.lose(Lose::CommitReply);
+    let refused = sink.commit(&[sold(1, 2..3)]);
+    assert_eq!(proxy.lost(), 1, "the fault did not fire");
+    assert!(matches!(refused, Err(SinkError::Rewound(_))), "{refused:?}");
+    assert_eq!(sink.positions().next(&partition("order_line", 0)), 0, "it did not learn how far the new primary is");
+    sink.commit(&[sold(0, 0..6), sold(1, 0..4)]).unwrap();
+    assert_eq!(warehouse.count("dwh.fact_sales"), 10);
+}
+
 #[test]
 fn a_standby_that_is_none_yet_is_waited_for() {
     let warehouse = Warehouse::new();
