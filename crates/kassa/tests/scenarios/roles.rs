@@ -45,8 +45,11 @@ fn each_login_does_its_work_and_is_refused_all_else() {
         String::from_utf8(output.stdout).expect("UTF-8")
     };
     for stream in STREAMS {
+        // So few records may have no refund among them.
         let file = files.join(format!("{stream}.ndjson"));
-        as_feeder(&["replay", "--stream", stream, file.to_str().expect("UTF-8")]);
+        if file.is_file() {
+            as_feeder(&["replay", "--stream", stream, file.to_str().expect("UTF-8")]);
+        }
     }
     as_feeder(&["run", "--until-caught-up"]);
     as_feeder(&["prove"]);
