@@ -106,6 +106,7 @@ fn assignment(word: &str, key: &Key) -> String {
         (Kind::File, None) if word == "map_file" => "\"orders.sql\"".to_owned(),
         (Kind::File, None) => "\"orders.csv.gz\"".to_owned(),
         (Kind::Secret, None) => "\"env:NAME\"".to_owned(),
+        (Kind::Duration { .. }, None) => "\"400d\"".to_owned(),
         (Kind::Endpoint, None) => "\"https://s3.example.com\"".to_owned(),
         (_, None) if word == "region" => "\"eu-west-1\"".to_owned(),
         (_, None) if word == "columns" => "\"order_id,line_id,quantity\"".to_owned(),

@@ -16,6 +16,8 @@ BEGIN
       EXECUTE format('CREATE ROLE %I NOLOGIN', role);
     END IF;
   END LOOP;
+  -- As PostgreSQL 15 has it by itself: not everybody makes tables.
+  REVOKE CREATE ON SCHEMA public FROM PUBLIC;
   EXECUTE format('GRANT CREATE, CONNECT ON DATABASE %I TO kassa_migrate', current_database());
   EXECUTE format('GRANT CONNECT ON DATABASE %I TO kassa_ingest, kassa_read, kassa_erase', current_database());
 END $$;

@@ -1,5 +1,7 @@
 //! A warehouse whose work is divided among roles: one login owns the schema, one ingests, one reads.
 
+use std::process::Command;
+
 use kassa_stack::postgres::Postgres;
 
 use crate::harness::{KASSA, Shop};
@@ -9,7 +11,7 @@ use crate::others_read::STREAMS;
 pub(crate) fn divided(shop: &Shop) -> Postgres {
     let postgres = Postgres::start().expect("PostgreSQL");
     postgres.sql("postgres", "CREATE DATABASE shop").expect("a database");
-    let roles = std::process::Command::new(KASSA).args(["migrate", "--roles"]).output().expect("started");
+    let roles = Command::new(KASSA).args(["migrate", "--roles"]).output().expect("started");
     postgres.sql("shop", std::str::from_utf8(&roles.stdout).expect("UTF-8")).expect("roles");
     for (login, role) in [("owner", "migrate"), ("feeder", "ingest"), ("analyst", "read"), ("eraser", "erase")] {
         postgres.sql("shop", &format!("CREATE ROLE {login} LOGIN IN ROLE kassa_{role}")).expect("a login");
@@ -34,7 +36,8 @@ pub(crate) fn as_user(postgres: &Postgres, user: &str) -> [(&'static str, String
 fn each_login_does_its_work_and_is_refused_all_else() {
     let shop = Shop::new("[shop]\nname = \"Divided\"\n");
     let files = shop.dir.path().join("files");
-    shop.ok(&["simulate", "--records", "8000", "--to", files.to_str().expect("UTF-8")]);
+    let simulate = ["simulate", "--records", "8000", "--to", files.to_str().expect("UTF-8")];
+    assert!(Command::new(KASSA).args(simulate).status().expect("started").success());
     let postgres = divided(&shop);
     let as_feeder = |args: &[&str]| {
         let output = shop.command(args).envs(as_user(&postgres, "feeder")).output().expect("started");
@@ -42,8 +45,11 @@ fn each_login_does_its_work_and_is_refused_all_else() {
         String::from_utf8(output.stdout).expect("UTF-8")
     };
     for stream in STREAMS {
+        // So few records may have no refund among them.
         let file = files.join(format!("{stream}.ndjson"));
-        as_feeder(&["replay", "--stream", stream, file.to_str().expect("UTF-8")]);
+        if file.is_file() {
+            as_feeder(&["replay", "--stream", stream, file.to_str().expect("UTF-8")]);
+        }
     }
     as_feeder(&["run", "--until-caught-up"]);
     as_feeder(&["prove"]);
