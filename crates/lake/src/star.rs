@@ -151,6 +151,7 @@ impl Part {
             if batch.to() <= at {
                 continue;
             }
+            self.table.owns(partition)?;
             if table == Table::Spans {
                 add_span(&mut spans, batch.span_from(at));
             } else {
