@@ -125,6 +125,11 @@ impl ArchiveSink {
             self.tables.insert(Arc::clone(topic), table);
         }
         if let Some(table) = self.tables.get_mut(topic) {
+            // A table that is opened only now may have been made, and moved on, by another.
+            let held = table.positions();
+            if moved.iter().any(|(partition, _)| held.next(partition) != self.positions.next(partition)) {
+                return Err(LogError::Fenced(table.spec().name.clone()).into());
+            }
             table.append(files, &moved)?;
         }
         for (partition, next) in moved {

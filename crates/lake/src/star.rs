@@ -150,6 +150,7 @@ impl Part {
             if batch.to() <= at {
                 continue;
             }
+            self.table.owns(partition)?;
             if table == Table::Spans {
                 spans.add(batch.span_from(at));
             } else {

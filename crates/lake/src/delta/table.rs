@@ -77,6 +77,8 @@ pub struct DeltaTable {
     store: Arc<dyn Store>,
     spec: TableSpec,
     snapshot: Snapshot,
+    /// How far this writer knows the partitions to be: as it found them, and as it has moved them. The snapshot may know of others' moves.
+    held: Positions,
     clock: Arc<dyn Clock>,
     unanswered: Option<Commit>,
 }
@@ -134,7 +136,10 @@ fn remove(add: &Add, now: i64, data_change: bool) -> Line {
 impl DeltaTable {
     pub fn open(store: Arc<dyn Store>, spec: TableSpec, clock: Arc<dyn Clock>) -> Result<Self, LogError> {
         let snapshot = Snapshot::load(store.as_ref(), &spec.folder)?;
-        Ok(Self { store, spec, snapshot, clock, unanswered: None })
+        let held = Positions::default();
+        let mut table = Self { store, spec, snapshot, held, clock, unanswered: None };
+        table.held = table.positions();
+        Ok(table)
     }
 
     pub fn spec(&self) -> &TableSpec {
@@ -154,8 +159,16 @@ impl DeltaTable {
         self.snapshot.txns.iter().filter_map(|(app, version)| Some((partition_of(app)?, *version))).collect()
     }
 
+    /// Refuses a partition that another writer has moved since this one knew where it was, also where its entries were taken in on
+    /// another occasion than a commit.
+    pub fn owns(&self, partition: &Partition) -> Result<(), LogError> {
+        let found = self.snapshot.txns.get(&app_id(partition)).copied();
+        if found == self.held.get(partition) { Ok(()) } else { Err(LogError::Fenced(self.spec.name.clone())) }
+    }
+
     /// Adds files and moves positions on, in one commit.
     pub fn append(&mut self, files: Vec<NewFile>, positions: &[(Partition, i64)]) -> Result<(), LogError> {
+        positions.iter().try_for_each(|(partition, _)| self.owns(partition))?;
         let mut lines = Vec::with_capacity(files.len() + positions.len());
         for file in files {
             lines.push(Line::from(self.put_file(file, true)?));
@@ -255,6 +268,10 @@ impl DeltaTable {
                 crash::point("lake.after_log_entry");
                 if self.follows(&log, version)? {
                     self.snapshot.apply(version, &entry);
+                    let moved = entry.iter().filter_map(|line| line.txn.as_ref());
+                    for (partition, next) in moved.filter_map(|txn| Some((partition_of(&txn.app_id)?, txn.version))) {
+                        self.held.set(partition, next);
+                    }
                     return Ok(());
                 }
                 // It lies where entries have been trimmed: no reader will ever see it, whether or not it can be deleted.

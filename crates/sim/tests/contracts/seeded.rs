@@ -133,7 +133,7 @@ impl World {
         let at = worker.reached(&log.partition);
         let left = usize::try_from(log.end - at).unwrap();
         let is_held = locked(&self.book).held.positions.next(&log.partition) == at;
-        if is_held && worker.is_level(&log.partition) && left > 0 {
+        if is_held && worker.is_level(&log.partition) && left > 0 && at >= log.start {
             log.expire(at, at + 1 + i64::try_from(self.rng.below(left)).unwrap());
             // A warehouse that goes back behind it would have to be filled from the archive.
             locked(&self.book).replicate();
@@ -208,7 +208,7 @@ impl World {
         let truth = shop::truth(&self.logs);
         let book = locked(&self.book);
         let warehouse = book.held.rows.iter().flat_map(|(table, rows)| shop::amounts(*table, rows));
-        equal("the warehouse", warehouse, &truth);
+        equal("the warehouse", warehouse, &truth, &self.logs);
         let mut lake = Vec::new();
         for table in [Table::FactSales, Table::FactPayment] {
             recover::scan(self.folder.as_ref(), table, &[], &mut |rows| {
@@ -217,7 +217,7 @@ impl World {
             })
             .unwrap();
         }
-        equal("the lake", lake.into_iter(), &truth);
+        equal("the lake", lake.into_iter(), &truth, &self.logs);
         let sales = truth.iter().filter(|(key, _)| key.ends_with("/sale")).map(|(_, amount)| amount).sum::<i128>();
         let query = Query::parse("net_sales", None, None, None, None).unwrap();
         let live = last.live.answer(&query).unwrap().0.rows[0].value.clone().unwrap_or_default();
@@ -250,12 +250,13 @@ fn scale(decimal: &str) -> u32 {
 }
 
 /// Each key once, with its amount.
-fn equal(sink: &str, rows: impl Iterator<Item = (String, i128)>, truth: &BTreeMap<String, i128>) {
+fn equal(sink: &str, rows: impl Iterator<Item = (String, i128)>, truth: &BTreeMap<String, i128>, logs: &[Log]) {
     let mut held: HashMap<String, i128> = HashMap::new();
     for (key, amount) in rows {
         assert!(held.insert(key.clone(), amount).is_none(), "{sink} holds {key} twice");
     }
-    let missing = truth.keys().filter(|key| !held.contains_key(*key)).take(3).collect::<Vec<_>>();
+    let missing = truth.keys().filter(|key| !held.contains_key(*key)).take(3);
+    let missing = missing.map(|key| (key, shop::places(logs, key))).collect::<Vec<_>>();
     assert!(missing.is_empty(), "{sink} lacks {missing:?}");
     let wrong = held.iter().filter(|(key, amount)| truth.get(*key) != Some(amount)).take(3).collect::<Vec<_>>();
     assert!(wrong.is_empty(), "{sink} holds {wrong:?}");

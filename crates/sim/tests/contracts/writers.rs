@@ -65,7 +65,7 @@ fn four_writers(fresh: &(dyn Fn() -> Arc<dyn Store> + Sync)) {
 fn a_sleeper(store: &Arc<dyn Store>) {
     let mut awake = open(store);
     awake.append(vec![row(0)], &[(partition(0), 1)]).unwrap();
-    let (mut zombie, mut late) = (open(store), open(store));
+    let (mut zombie, mut tidy, mut late) = (open(store), open(store), open(store));
     let mut maintainer = Maintainer::new(Options { kept_entries: 2, ..often() });
     for offset in 1..40 {
         awake.append(vec![row(offset)], &[(partition(0), offset + 1)]).unwrap();
@@ -76,6 +76,10 @@ fn a_sleeper(store: &Arc<dyn Store>) {
     let fenced = zombie.append(vec![row(1)], &[(partition(0), 2)]).unwrap_err();
     assert!(matches!(fenced, LogError::Fenced(_)), "{fenced:?}");
     assert!(store.about(&log).is_err(), "it left an entry where nobody reads");
+    // One that has taken the others' entries in meanwhile, as its maintenance does, is none the less.
+    tidy.refresh().unwrap();
+    let fenced = tidy.append(vec![row(1)], &[(partition(0), 41)]).unwrap_err();
+    assert!(matches!(fenced, LogError::Fenced(_)), "{fenced:?}");
     // Another partition is still its own.
     late.append(vec![row(0)], &[(partition(1), 1)]).unwrap();
     assert_eq!(held(store), (41, vec![40, 1, 0, 0]));

@@ -148,6 +148,15 @@ pub(crate) fn truth(logs: &[Log]) -> BTreeMap<String, i128> {
     records.filter_map(|(_, value)| meaning(value)).collect()
 }
 
+/// Where the records of a key are.
+pub(crate) fn places(logs: &[Log], key: &str) -> Vec<(Partition, i64)> {
+    let of = |log: &Log| {
+        let records = log.records.iter().filter(|(_, value)| meaning(value).is_some_and(|(of, _)| of == key));
+        records.map(|(offset, _)| (log.partition.clone(), *offset)).collect::<Vec<_>>()
+    };
+    logs.iter().flat_map(of).collect()
+}
+
 /// The columns of a fact's key, and the one of its amount.
 fn columns(table: Table) -> Option<(&'static [&'static str], &'static str)> {
     match table {
