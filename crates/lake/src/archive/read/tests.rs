@@ -53,7 +53,7 @@ fn a_partition_is_read_again_as_it_came_however_its_files_were_merged() {
     let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
     let topic: Arc<str> = "orders".into();
     let sink = ArchiveSink::open(Arc::clone(&store), &[Arc::clone(&topic)], Arc::new(SystemClock)).unwrap();
-    let options = Options { small_files: 3, slice_bytes: 256 * 1024, ..Options::default() };
+    let options = Options { small_files: 12, slice_bytes: 4 << 20, ..Options::default() };
     let mut sink = sink.maintained(options);
     let mut given: BTreeMap<i64, Vec<Whole>> = BTreeMap::new();
     let mut next = [0_i64; 2];
