@@ -131,8 +131,10 @@ fn names_are_met_half_way() {
 #[test]
 fn a_topic_can_be_a_folder_and_a_delimiter_one_byte() {
     check("streams.x.topic", "shop.Orders-v1_2", "Text(\"shop.Orders-v1_2\")");
-    for text in ["", ".", "..", ".a", "a/b", "é", "a b"] {
-        let legal = "C013: a topic is made of A–Z, a–z, 0–9, `.`, `_` and `-`, no `.` first, and has at most 200 characters";
+    check("streams.x.topic", "orders-*, a", "Text(\"orders-*, a\")");
+    for text in ["", ".", "..", ".a", "a/b", "é", "a b", "a,,b"] {
+        let legal = "C013: a topic is made of A–Z, a–z, 0–9, `.`, `_` and `-`, no `.` first, and has at most 200 characters; `*` stands for \
+                     any of them, and commas part several";
         check("streams.x.topic", text, legal);
     }
     check("streams.x.delimiter", "\\t", "Byte(9)");
