@@ -16,7 +16,7 @@ use kassa_stack::postgres::{Options, Postgres};
 use kassa_stack::{Kafka, KafkaOptions};
 use serde_json::Value;
 
-const STREAMS: [&str; 9] =
+pub(crate) const STREAMS: [&str; 9] =
     ["events", "orders", "order_lines", "payments", "refunds", "customers", "products", "inventory", "fx_rates"];
 const PARTITIONS: i32 = 4;
 const ROUNDS: usize = 3;
