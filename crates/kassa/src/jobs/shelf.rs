@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use kassa_config::{Config, LakePlace};
 use kassa_lake::delta::table::partition_of;
 use kassa_lake::delta::{Add, Snapshot};
