@@ -143,7 +143,7 @@ fn result(shared: &Shared, request: &Value) -> Answer {
     let Some(rows) = found else {
         return Err(Refusal::new("ResourceNotFoundException", "Query does not have result. Please check query status."));
     };
-    let records: Vec<Value> = rows.iter().skip(from).take(PAGE).map(record).collect();
+    let records: Vec<Value> = rows.iter().skip(from).take(PAGE).map(|row| record(row)).collect();
     let mut answer = json!({"Records": records, "ColumnMetadata": [], "TotalNumRows": rows.len()});
     if from + PAGE < rows.len() {
         answer["NextToken"] = Value::from((from + PAGE).to_string());
@@ -151,7 +151,7 @@ fn result(shared: &Shared, request: &Value) -> Answer {
     Ok(answer)
 }
 
-fn record(row: &Vec<Cells>) -> Value {
+fn record(row: &[Cells]) -> Value {
     let cells = row.iter().map(|cell| match cell {
         Cells::Null => json!({"isNull": true}),
         Cells::Long(value) => json!({"longValue": value}),
