@@ -156,9 +156,7 @@ fn get(address: &str, path: &str) -> anyhow::Result<Value> {
 fn positions(answer: &Value) -> anyhow::Result<Vec<(Place, i64)>> {
     let places = answer["positions"].as_array().context("no positions")?.iter();
     let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.parse().ok());
-    let of = |place: &Value| {
-        Some(((place["topic"].as_str()?.to_owned(), number(&place["partition"])?), number(&place["next"])?))
-    };
+    let of = |place: &Value| Some(((place["topic"].as_str()?.to_owned(), number(&place["partition"])?), number(&place["next"])?));
     places.map(|place| of(place).with_context(|| format!("no position: {place}"))).collect()
 }
 

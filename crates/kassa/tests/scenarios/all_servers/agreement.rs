@@ -74,7 +74,7 @@ fn agree_while_it_runs(records: u64, rate: u64, samples: usize) {
 
 #[test]
 fn lake_and_warehouse_agree_at_the_same_positions_while_records_stream_in() {
-    agree_while_it_runs(60_000, 3_000, 20);
+    agree_while_it_runs(60_000, 3_000, 8);
 }
 
 #[test]

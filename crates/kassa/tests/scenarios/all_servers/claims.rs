@@ -99,10 +99,12 @@ impl Claims {
                 (Some(_), Some(_)) => continue,
             };
             let bases = if claim.basis.is_empty() { vec!["movement", "order", ""] } else { vec![claim.basis, "order", ""] };
-            let held = bases.iter().find_map(|basis| views.get(&[&claim.figure, *basis, by, key].map(str::to_owned)));
-            // A figure by day, such as a ratio of sessions, may be asked of the API alone.
-            let is_grouped = views.keys().any(|[figure, _, held, _]| *figure == claim.figure && held == by);
-            if is_grouped {
+            // A figure by day, such as a ratio of sessions, may be asked of the API alone; some go by one basis, whatever is asked.
+            let grouped = |basis: &&&str| {
+                views.keys().any(|[figure, held, grouping, _]| *figure == claim.figure && held == **basis && grouping == by)
+            };
+            if let Some(basis) = bases.iter().find(grouped) {
+                let held = views.get(&[&claim.figure, *basis, by, key].map(str::to_owned));
                 // A day on which nothing moved has no row.
                 assert_eq!(held.map_or("0", String::as_str), claim.value, "{claim:?} in the {place}");
                 compared += 1;
