@@ -94,12 +94,12 @@ const MEMBERS: [(Table, &str); 10] = [
 
 /// Completes what a stage remembers of the lake, up to these positions, by what the warehouse holds beyond them: so a record that is
 /// read again is decided on as it was at first. Of members it then knows those that both hold: others are written again with the next
-/// record that names them, which the views allow for.
+/// record that names them, which the views allow for. The warehouse's positions.
 pub fn recover(
     target: &Target,
     (lake, contracts): (&Positions, &HashMap<Arc<str>, Contract>),
     stage: &mut Stage,
-) -> Result<(), WarehouseError> {
+) -> Result<Positions, WarehouseError> {
     let corrupt = |error: LogError| WarehouseError::Corrupt(error.to_string());
     let mut reader = Reader::open(target)?;
     let mut snapshot = reader.snapshot()?;
@@ -108,6 +108,7 @@ pub fn recover(
         let teach = &mut |rows| recover::teach(&rows, table, contracts, index).map_err(corrupt);
         snapshot.each_beyond(table, &recover::identity_columns(table), lake, teach)?;
     }
+    snapshot.positions().iter().for_each(|(partition, next)| stage.decided.positions.advance(partition, next));
     let rates = &mut stage.memory.rates;
     let learn = &mut |rows| recover::learn(&rows, rates).map_err(corrupt);
     snapshot.each_beyond(Table::FactFxRate, &recover::RATE_COLUMNS, lake, learn)?;
@@ -119,5 +120,5 @@ pub fn recover(
         })?;
         stage.memory.members.retain(table, |key: Key| held.contains(&key.0));
     }
-    Ok(())
+    Ok(snapshot.positions().clone())
 }

@@ -10,12 +10,15 @@ use std::time::Duration;
 use anyhow::Context;
 use kassa_config::{Config, Encoding, Format as Written, LakePlace, Mapping as Sql, Mistake, Mistakes};
 use kassa_kafka::{Connection, Mechanism, Sasl, Security, Tls};
-use kassa_lake::{ArchiveSink, Derived, Folder, S3, S3Keys, S3Options, StarSink, Store, figures, maintain, recover};
+use kassa_lake::{
+    ArchiveSink, Derived, Folder, LogError, S3, S3Keys, S3Options, StarSink, Store, figures, letters, maintain, recover,
+};
 use kassa_mapping::{Lookups, Mapping, MappingError, TableError, TableFile};
 use kassa_model::time::{Clock, SystemClock};
-use kassa_model::{Code, Contract};
+use kassa_model::{Code, Contract, Partition, Positions};
 use kassa_pipeline::csv::Dialect;
 use kassa_pipeline::dedupe::{Index, IndexOptions};
+use kassa_pipeline::stage::Decided;
 use kassa_pipeline::{Format, Mapper, Sink, Stage, Stream};
 use kassa_warehouse::Target;
 
@@ -128,11 +131,27 @@ impl Lake {
         let accounted = figures::accounted(store).context("could not read the lake")?;
         recover::memory(store, &mut stage.memory).context("could not read the lake")?;
         recover::dedupe(store, &self.contracts, &mut stage.index).context("could not read the lake")?;
+        stage.decided.positions = recover::decided(store, &self.contracts).context("could not read the lake")?;
+        let mut behind = accounted.clone();
         if let Some(target) = self.warehouse.as_ref().filter(|_| fed.warehouse) {
             let recovered = warehouse::recover(target, (&accounted, &self.contracts), &mut stage);
-            recovered.map_err(kassa_pipeline::SinkError::from).context("could not read the warehouse")?;
+            let held = recovered.map_err(kassa_pipeline::SinkError::from).context("could not read the warehouse")?;
+            behind = accounted.iter().map(|(partition, next)| (partition.clone(), next.min(held.next(partition)))).collect();
         }
+        self.set_aside(&behind, &mut stage.decided).context("could not read the lake")?;
         Ok(stage)
+    }
+
+    /// Notes which records were set aside, of those that will be read again.
+    fn set_aside(&self, from: &Positions, decided: &mut Decided) -> Result<(), LogError> {
+        letters::each(self.store.as_ref(), &mut |letter| {
+            let (topic, number, offset) = letter.position;
+            let partition = Partition::new(topic, number);
+            if (from.next(&partition)..decided.positions.next(&partition)).contains(&offset) {
+                decided.letters.insert((partition, offset));
+            }
+            true
+        })
     }
 
     /// The stage without any memory. Its index seals to `dir`, or stays in memory.

@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use kassa_model::star::LINEAGE;
-use kassa_model::{Contract, Currency, Key, Partition, Rate, Table};
+use kassa_model::{Contract, Currency, Key, Partition, Positions, Rate, Table};
 use kassa_pipeline::dedupe::{self, Class, Index, IndexError};
 use kassa_pipeline::dimensions::Members;
 use kassa_pipeline::rates::Rates;
@@ -15,6 +15,7 @@ use kassa_pipeline::shape::Memory;
 use kassa_pipeline::stage;
 
 use crate::delta::{LogError, Snapshot};
+use crate::figures::positions;
 use crate::lease::Lease;
 use crate::read::{self, folder_of};
 use crate::store::Store;
@@ -118,6 +119,20 @@ pub fn dedupe(store: &dyn Store, contracts: &HashMap<Arc<str>, Contract>, index:
 /// The tables that have a row for each record that was accepted: which record it was is told by their [`identity_columns`].
 pub fn primary_tables(contracts: &HashMap<Arc<str>, Contract>) -> BTreeSet<Table> {
     contracts.values().map(|contract| Table::primary(*contract)).chain(nested_sales(contracts)).collect()
+}
+
+/// How far the lake has decided on records: up to where the tables go that have a row for each that was accepted.
+pub fn decided(store: &dyn Store, contracts: &HashMap<Arc<str>, Contract>) -> Result<Positions, LogError> {
+    let mut decided = Positions::default();
+    for table in primary_tables(contracts) {
+        let held = positions(&Snapshot::load(store, &folder_of(table))?);
+        for (partition, next) in held.iter() {
+            if contracts.get(&partition.topic).is_some_and(|contract| Table::primary(*contract) == table) {
+                decided.advance(partition, next);
+            }
+        }
+    }
+    Ok(decided)
 }
 
 /// Teaches the index the records of rows with the [`identity_columns`] of a primary table, in their order.

@@ -1,12 +1,12 @@
 //! The stage that turns a run of records into a batch: one record after the other, in one order, decided once.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use kassa_model::{Contract, DeadLetter, Fate, Headers, Reason, Records, Shop, Table, key};
+use kassa_model::{Contract, DeadLetter, Fate, Headers, Partition, Positions, Reason, Records, Shop, Table, key};
 
 use crate::batch::Batch;
 use crate::columns::Plan;
@@ -110,18 +110,37 @@ const MEMBERS_ALONE: usize = 100_000;
 /// What became of each record, and the rows of those that were accepted or refused.
 type Shaped = (Vec<Fate>, Vec<(Table, RecordBatch)>);
 
+/// What sinks have been through already: what they accepted there is in the index, and what is not was refused.
+///
+/// A money record that comes again there and that the index does not know was a duplicate, though its winner has not been read yet, or not
+/// again: were it accepted now, the sinks that have passed it would have neither.
+#[derive(Debug, Default)]
+pub struct Decided {
+    /// How far the furthest sink is.
+    pub positions: Positions,
+    /// Records before that which were set aside: a mended mapping may judge them anew.
+    pub letters: HashSet<(Partition, i64)>,
+}
+
 /// Everything that deciding and shaping remembers, and the streams by topic.
 #[derive(Debug)]
 pub struct Stage {
     streams: HashMap<Arc<str>, Stream>,
     pub memory: Memory,
     pub index: Index,
+    pub decided: Decided,
     plans: Plans,
 }
 
 impl Stage {
     pub fn new(shop: &Shop, index: Index, streams: impl IntoIterator<Item = (Arc<str>, Stream)>) -> Self {
-        Self { streams: streams.into_iter().collect(), memory: Memory::new(shop), index, plans: Plans::default() }
+        Self {
+            streams: streams.into_iter().collect(),
+            memory: Memory::new(shop),
+            index,
+            decided: Decided::default(),
+            plans: Plans::default(),
+        }
     }
 
     /// Says where the schemas of Avro records are looked up.
@@ -167,6 +186,8 @@ impl Stage {
             partition,
             memory: &mut self.memory,
             index: &mut self.index,
+            decided: &self.decided,
+            decided_to: self.decided.positions.next(&records.partition),
             records,
             alone,
             rows: RowSet::sized(Table::primary(stream.contract), records.len()),
@@ -231,6 +252,8 @@ struct Run<'s> {
     partition: PartitionId,
     memory: &'s mut Memory,
     index: &'s mut Index,
+    decided: &'s Decided,
+    decided_to: i64,
     records: &'s Records,
     /// Each record is judged by itself; those named here see all members for the first time.
     alone: Option<&'s [bool]>,
@@ -408,6 +431,9 @@ impl Run<'_> {
                 return Ok(Decision::Conflict(self.inserted_again(partition, offset)));
             }
         }
+        if self.records.offsets[index] < self.decided_to && self.was_refused(keys, &row)? {
+            return Ok(Decision::Duplicate);
+        }
         let nested = nested_keys(event, &lines);
         if nested.is_empty() {
             return Ok(match self.index.decide(keys.held(), class, &row)? {
@@ -445,6 +471,19 @@ impl Run<'_> {
             self.index.decide(&[key], class, &row)?;
         }
         Ok(Decision::Accept(Lines { fresh, ..lines }))
+    }
+
+    /// Whether a record that a sink has passed was a duplicate then. Events are remembered for a while only, so that cannot be told of them.
+    fn was_refused(&mut self, keys: &Keys, row: &Row) -> Result<bool, StageError> {
+        if self.class() == Class::Event || self.decided.letters.contains(&(self.records.partition.clone(), row.offset)) {
+            return Ok(false);
+        }
+        for key in keys.held() {
+            if self.index.probe(*key, Class::Money, row)? != Verdict::New {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn class(&self) -> Class {

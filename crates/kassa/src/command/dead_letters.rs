@@ -11,6 +11,7 @@ use kassa_model::decimal::format_units;
 use kassa_model::nearest::nearest;
 use kassa_model::{Code, Fate, Partition, Reason, Table, time};
 use kassa_pipeline::decode::avro;
+use kassa_pipeline::stage::Decided;
 use kassa_pipeline::{Batch, Stage};
 use serde_json::json;
 
@@ -152,6 +153,8 @@ pub fn replay(args: &DeadLettersReplay) -> anyhow::Result<()> {
     let _lock = Lock::take(&config.data_dir)?;
     let lake = Lake::of(&config)?;
     let mut stage = lake.stage(&config, Durable::ALL, &wiring::index_dir(&config))?;
+    // What is looked at here was refused, and is judged anew.
+    stage.decided = Decided::default();
     // Into the warehouse first: what the lake has marked as replayed is not looked at again.
     let mut warehouse = match &lake.warehouse {
         Some(target) if !args.dry_run => Some(warehouse::sink(target, &lake.clock)?),

@@ -298,6 +298,7 @@ impl Feed for KafkaFeed {
     }
 
     fn begin(&mut self, reached: &Reached) -> anyhow::Result<()> {
+        self.rates.iter_mut().for_each(RateTail::begin);
         let revoked = std::mem::take(&mut self.revoked);
         if !revoked.is_empty() {
             self.source.release(&revoked).map_err(refused)?;

@@ -71,7 +71,8 @@ fn redshift_holds_what_the_lake_holds_however_often_it_is_exported() {
     let world = World::new(CONFIG);
     let shop = &world.shop;
     let made = shop.dir.path().join("made");
-    let simulated = std::process::Command::new(KASSA).args(["simulate", "--records", "6000", "--to"]).arg(&made).status();
+    let simulated =
+        std::process::Command::new(KASSA).args(["simulate", "--records", "6000", "--per-day", "500", "--to"]).arg(&made).status();
     assert!(simulated.expect("simulate").success());
     let replay = |stream: &str| {
         let file = made.join(format!("{stream}.ndjson"));

@@ -26,6 +26,10 @@ pub(super) struct RateTail {
     clock: Arc<dyn Clock>,
     /// µs UTC.
     looked_at: i64,
+    /// All rates that were read, a few a day: a pipeline that is begun anew knows those alone that the lake has.
+    read: Vec<RecordBatch>,
+    /// How many of these the pipeline at work has been told.
+    told: usize,
 }
 
 impl fmt::Debug for RateTail {
@@ -53,21 +57,35 @@ impl RateTail {
         if tails.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Self { tails, stage: lake.bare_stage(config, None)?, clock: Arc::clone(&lake.clock), looked_at: i64::MIN }))
+        let (stage, clock) = (lake.bare_stage(config, None)?, Arc::clone(&lake.clock));
+        Ok(Some(Self { tails, stage, clock, looked_at: i64::MIN, read: Vec::new(), told: 0 }))
     }
 
-    /// Learns what was in Kafka before records of this time (µs UTC) that have been read.
+    /// A pipeline is begun anew: it is told everything again.
+    pub(super) fn begin(&mut self) {
+        self.told = 0;
+    }
+
+    /// Teaches what was in Kafka before records of this time (µs UTC) that have been read.
     pub(super) fn learn(&mut self, time: i64, rates: &mut Rates) -> Result<(), RatesError> {
-        if time.saturating_add(SETTLED) <= self.looked_at {
-            return Ok(());
+        if time.saturating_add(SETTLED) > self.looked_at {
+            self.look()?;
         }
+        for rows in &self.read[self.told..] {
+            recover::learn(rows, rates).map_err(anyhow::Error::from)?;
+        }
+        self.told = self.read.len();
+        Ok(())
+    }
+
+    fn look(&mut self) -> Result<(), RatesError> {
         let now = self.clock.now();
         for tail in &mut self.tails {
             for records in tail.read()? {
                 let from = records.offsets.first().copied().unwrap_or(0);
                 let batch = self.stage.run(records, from).map_err(anyhow::Error::from)?;
                 for (_, rows) in batch.tables().iter().filter(|(table, _)| *table == Table::FactFxRate) {
-                    learn(rows, rates)?;
+                    self.read.push(columns(rows)?);
                 }
             }
         }
@@ -76,8 +94,9 @@ impl RateTail {
     }
 }
 
-fn learn(rows: &RecordBatch, rates: &mut Rates) -> anyhow::Result<()> {
+/// What a rate is learnt from.
+fn columns(rows: &RecordBatch) -> anyhow::Result<RecordBatch> {
     let schema = rows.schema();
     let columns = recover::RATE_COLUMNS.iter().map(|name| schema.index_of(name)).collect::<Result<Vec<_>, _>>()?;
-    Ok(recover::learn(&read::plain(&rows.project(&columns)?)?, rates)?)
+    Ok(read::plain(&rows.project(&columns)?)?)
 }

@@ -99,6 +99,7 @@ impl Worker {
         let mut stage = stage();
         recover::memory(store.as_ref(), &mut stage.memory).map_err(passing)?;
         recover::dedupe(store.as_ref(), &contracts(), &mut stage.index).map_err(passing)?;
+        stage.decided.positions = recover::decided(store.as_ref(), &contracts()).map_err(passing)?;
         learn(book, &mut stage);
         let lowest = |partition: &Partition| sinks.iter().map(|feeding| feeding.sink.positions().next(partition)).min().unwrap();
         let reached = owned.iter().map(|partition| (partition.clone(), lowest(partition))).collect();
@@ -201,4 +202,5 @@ fn learn(book: &Shared, stage: &mut Stage) {
         let wanted: Vec<usize> = columns.iter().map(|name| rows.schema().index_of(name).unwrap()).collect();
         recover::teach(&rows.project(&wanted).unwrap(), *table, &contracts, &mut stage.index).unwrap();
     }
+    locked(book).held.positions.iter().for_each(|(partition, next)| stage.decided.positions.advance(partition, next));
 }
