@@ -95,7 +95,7 @@ fn analyst_reads(servers: &Servers, net: &str) {
         "TRUNCATE dwh.fact_event",
         "DROP VIEW dwh.sales_flat",
         "CREATE TABLE dwh.mine (a int)",
-        "UPDATE kassa.positions SET next_offset = 0",
+        "UPDATE kassa.positions SET next = 0",
         "SELECT * FROM dwh.vault_customer",
         "SELECT value FROM dwh.rejected",
     ] {
