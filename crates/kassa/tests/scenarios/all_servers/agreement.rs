@@ -74,11 +74,11 @@ fn agree_while_it_runs(records: u64, rate: u64, samples: usize) {
 
 #[test]
 fn lake_and_warehouse_agree_at_the_same_positions_while_records_stream_in() {
-    agree_while_it_runs(60_000, 3_000, 8);
+    agree_while_it_runs(45_000, 1_500, 5);
 }
 
 #[test]
 #[ignore = "minutes: `make soak`"]
 fn lake_and_warehouse_agree_a_hundred_times_while_records_stream_in() {
-    agree_while_it_runs(400_000, 4_000, 100);
+    agree_while_it_runs(900_000, 3_000, 100);
 }
