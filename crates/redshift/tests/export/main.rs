@@ -1,5 +1,7 @@
 //! The export against a stand-in for Redshift: a small lake of one dimension, one fact and spans, in the folder of a bucket.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod faults;
 mod lake;
 mod schema;

@@ -166,7 +166,7 @@ fn what_the_operator_must_mend_is_said_and_not_retried() {
         &wrong(ACCESS_KEY_ID, "not-the-key"),
         ["the secret key is not that of the access key id", "lake.s3.secret_access_key"],
     );
-    refused(&wrong("nobody", SECRET_ACCESS_KEY), ["refuses LIST", "the keys"]);
+    refused(&wrong("nobody", SECRET_ACCESS_KEY), ["does not know the access key id", "lake.s3.access_key_id"]);
 }
 
 /// Commits of a thousand order lines each, to archive and lake: how long the slowest and the middle one took, and the rate.
