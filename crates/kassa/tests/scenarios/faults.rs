@@ -120,7 +120,7 @@ fn run(servers: &mut Servers, seed: u64, fired: &mut Vec<&'static str>) {
     let (kind, several, faults) = plan(seed);
     let mut run = Run::begin(servers, seed, kind, !several);
     for fault in faults {
-        println!("  seed {seed} ({kind:?}): {}", fault.name);
+        eprintln!("  seed {seed} ({kind:?}): {}", fault.name);
         (fault.fire)(&mut run);
         fired.push(fault.name);
     }
@@ -148,7 +148,7 @@ fn hold(seeds: std::ops::Range<u64>) {
     for seed in seeds.clone() {
         let (mut fired, at) = (Vec::new(), Instant::now());
         let ended = catch_unwind(AssertUnwindSafe(|| run(&mut servers, seed, &mut fired)));
-        println!("seed {seed}: {} in {:.1} s", if ended.is_ok() { "ok" } else { "FAILED" }, at.elapsed().as_secs_f64());
+        eprintln!("seed {seed}: {} in {:.1} s", if ended.is_ok() { "ok" } else { "FAILED" }, at.elapsed().as_secs_f64());
         for fault in plan(seed).2.iter().map(|fault| fault.name).collect::<std::collections::BTreeSet<_>>() {
             let sum = sums.entry(fault).or_default();
             sum.fired += fired.iter().filter(|name| **name == fault).count();
@@ -156,20 +156,20 @@ fn hold(seeds: std::ops::Range<u64>) {
             sum.failures += usize::from(ended.is_err());
         }
         if ended.is_err() {
-            println!("again: KASSA_SEED={seed} cargo test -p kassa --test scenarios -- faults::some --nocapture");
+            eprintln!("again: KASSA_SEED={seed} cargo test -p kassa --test scenarios -- faults::some --nocapture");
             failed.push(seed);
             // Whatever state they were left in.
             servers = Servers::start();
         }
     }
-    println!(
+    eprintln!(
         "the whole program: {} runs, {} failed, {:.0} s",
         seeds.end - seeds.start,
         failed.len(),
         begun.elapsed().as_secs_f64()
     );
     for (fault, sum) in &sums {
-        println!("  {fault}: fired {} times in {} runs, {} of them failed", sum.fired, sum.runs, sum.failures);
+        eprintln!("  {fault}: fired {} times in {} runs, {} of them failed", sum.fired, sum.runs, sum.failures);
     }
     assert!(failed.is_empty(), "these seeds failed: {failed:?}");
 }

@@ -1,6 +1,6 @@
 //! Every adapter through the suite of its port.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and a long one says what it did")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bucket;
 mod faults;

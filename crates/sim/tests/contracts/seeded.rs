@@ -287,7 +287,7 @@ fn runs(seeds: std::ops::Range<u64>) -> BTreeMap<&'static str, (u64, u64)> {
             }
             let mut world = World::new(seed);
             if catch_unwind(AssertUnwindSafe(|| world.run())).is_err() {
-                println!(
+                eprintln!(
                     "seed {seed} failed (several processes: {}, maintained: {}, faults per thousand: {}): KASSA_SEED={seed} cargo test -p kassa-sim --test contracts -- seeded",
                     world.is_shared, world.is_maintained, world.rate
                 );
@@ -334,9 +334,9 @@ fn hold(seeds: std::ops::Range<u64>) {
     }
     let count = seeds.end - seeds.start;
     let fired = runs(seeds.clone());
-    println!("in one process: seeds {seeds:?}, {count} runs, 0 failures");
+    eprintln!("in one process: seeds {seeds:?}, {count} runs, 0 failures");
     for (fault, (times, in_runs)) in &fired {
-        println!("  {fault}: fired {times} times in {in_runs} runs");
+        eprintln!("  {fault}: fired {times} times in {in_runs} runs");
     }
     let never: Vec<_> = FAULTS.iter().chain(["retention"].iter()).filter(|fault| !fired.contains_key(*fault)).collect();
     assert!(never.is_empty(), "never fired: {never:?}");

@@ -74,8 +74,8 @@ impl Drop for Process {
         if std::thread::panicking() {
             let words = std::fs::read_to_string(&self.log).unwrap_or_default();
             let last: Vec<&str> = words.lines().rev().take(12).collect();
-            println!("  the process said last:");
-            last.iter().rev().for_each(|line| println!("    {}", line.chars().take(400).collect::<String>()));
+            eprintln!("  the process said last:");
+            last.iter().rev().for_each(|line| eprintln!("    {}", line.chars().take(400).collect::<String>()));
         }
         self.child.kill().unwrap_or_default();
         self.child.wait().map(|_| ()).unwrap_or_default();
