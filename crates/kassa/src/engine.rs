@@ -74,17 +74,15 @@ impl Engine {
         }
         let feed = &mut self.feed;
         let mut keep = || feed.keep();
-        let batch = match next {
-            Next::Records(records, from) => self.topology.push(records, from, &mut keep)?,
-            Next::Lost(batch) => self.topology.hand_over(batch, &mut keep)?,
-            Next::Idle => {
-                self.topology.check()?;
-                return Ok(Step::Idle);
+        let is_moved = matches!(next, Next::Moved);
+        match self.topology.take(next, &mut keep)? {
+            Some(batch) => {
+                (self.observer)(&batch);
+                Ok(Step::Read)
             }
-            Next::Moved => return Ok(Step::Moved),
-        };
-        (self.observer)(&batch);
-        Ok(Step::Read)
+            None if is_moved => Ok(Step::Moved),
+            None => self.topology.check().map(|()| Step::Idle),
+        }
     }
 
     /// Works until `ended` says so, or until the pipeline must be begun anew: then says `false`.
@@ -126,6 +124,10 @@ impl Engine {
 /// Gives the sinks what the source has no more, where the archive still has it.
 fn refilled(topology: &mut Topology, feed: &mut dyn Feed, lake: &Lake, fed: Durable) -> anyhow::Result<()> {
     let reached = topology.reached();
+    // The archive has nothing that a sink lacks: the source need not be asked where it begins.
+    if fed.archive && reached.by_any.iter().all(|(partition, next)| reached.by_all.next(partition) == next) {
+        return Ok(());
+    }
     let starts = feed.starts(&reached)?;
     let behind = starts.iter().map(|(partition, start)| (partition.clone(), reached.by_all.next(partition), start));
     let wanted: Positions =
@@ -133,15 +135,8 @@ fn refilled(topology: &mut Topology, feed: &mut dyn Feed, lake: &Lake, fed: Dura
     if wanted.iter().next().is_none() {
         return Ok(());
     }
-    let count = refill(lake, fed, Wanted::Of(&wanted), &mut |next| {
-        let mut keep = || feed.keep();
-        match next {
-            Next::Records(records, from) => topology.push(records, from, &mut keep)?,
-            Next::Lost(batch) => topology.hand_over(batch, &mut keep)?,
-            Next::Moved | Next::Idle => return Ok(()),
-        };
-        Ok(())
-    })?;
+    let count =
+        refill(lake, fed, Wanted::Of(&wanted), &mut |next| topology.take(next, &mut || feed.keep()).map(drop))?;
     if count > 0 {
         tracing::info!(records = count, "sinks were given from the archive what the source has no more");
         topology.flush()?;

@@ -8,10 +8,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::Context;
-use arrow::array::BinaryArray;
 use kassa_lake::archive::read::Archived;
 use kassa_lake::{figures, recover};
-use kassa_model::{Code, Contract, Headers, Partition, Positions, Records, Span, Table};
+use kassa_model::{Code, Contract, Partition, Positions, Records, Span, Table};
 use kassa_pipeline::Batch;
 
 use crate::failure::Failure;
@@ -106,7 +105,7 @@ impl Part<'_> {
         })?;
         // Offsets without records at the end, such as Kafka's own marks.
         if at < range.end {
-            take(Next::Records(none(self.partition, range.end), at))?;
+            take(Next::Records(Records::none(self.partition.clone(), range.end), at))?;
         }
         Ok(count)
     }
@@ -148,19 +147,5 @@ impl Part<'_> {
             span.from, span.to, span.counts.read, span.gap
         );
         Failure::new(Code::LakeCorrupt, what).hint("`kassa prove` names what is missing").into()
-    }
-}
-
-/// No records, up to an offset.
-fn none(partition: &Partition, next: i64) -> Records {
-    Records {
-        partition: partition.clone(),
-        offsets: Vec::new(),
-        ingested_at: Vec::new(),
-        timestamps: Vec::new(),
-        keys: None,
-        headers: Headers::None,
-        values: BinaryArray::new_null(0),
-        next,
     }
 }

@@ -21,7 +21,7 @@ use kassa_model::{Partition, Positions, Records};
 use kassa_pipeline::{Batch, Sink, SinkError, Stage};
 
 pub use self::commits::Commits;
-use crate::feed::Reached;
+use crate::feed::{Next, Reached};
 
 /// Records and bytes read at once: what a batch is cut from.
 pub const BATCH_RECORDS: usize = 8_192;
@@ -161,6 +161,15 @@ impl Topology {
         reached
     }
 
+    /// Takes what a feed or the archive has next; the batch, if that is one.
+    pub fn take(&mut self, next: Next, keep: &mut dyn FnMut() -> anyhow::Result<()>) -> anyhow::Result<Option<Arc<Batch>>> {
+        match next {
+            Next::Records(records, from) => self.push(records, from, keep).map(Some),
+            Next::Lost(batch) => self.hand_over(batch, keep).map(Some),
+            Next::Moved | Next::Idle => Ok(None),
+        }
+    }
+
     /// Shapes records and hands the batch to every sink. While a sink's hand-off is full, `keep` is called again and again.
     pub fn push(
         &mut self,
@@ -173,7 +182,7 @@ impl Topology {
     }
 
     /// Hands a batch to every sink.
-    pub fn hand_over(&mut self, batch: Batch, keep: &mut dyn FnMut() -> anyhow::Result<()>) -> anyhow::Result<Arc<Batch>> {
+    fn hand_over(&mut self, batch: Batch, keep: &mut dyn FnMut() -> anyhow::Result<()>) -> anyhow::Result<Arc<Batch>> {
         let batch = Arc::new(batch);
         for sink in &mut self.sinks {
             let mut message = Message::Batch(Arc::clone(&batch));

@@ -144,6 +144,9 @@ impl Lake {
 
     /// Notes which records were set aside, of those that will be read again.
     fn set_aside(&self, from: &Positions, decided: &mut Decided) -> Result<(), LogError> {
+        if decided.positions.iter().all(|(partition, next)| from.next(partition) >= next) {
+            return Ok(());
+        }
         letters::each(self.store.as_ref(), &mut |letter| {
             let (topic, number, offset) = letter.position;
             let partition = Partition::new(topic, number);

@@ -73,6 +73,20 @@ impl Records {
 }
 
 impl Records {
+    /// No records, up to an offset: marks of the source's own, or what it has lost.
+    pub fn none(partition: Partition, next: i64) -> Self {
+        Self {
+            partition,
+            offsets: Vec::new(),
+            ingested_at: Vec::new(),
+            timestamps: Vec::new(),
+            keys: None,
+            headers: Headers::None,
+            values: BinaryArray::new_null(0),
+            next,
+        }
+    }
+
     /// One record at offset 0, of no particular time: to ask what would become of it.
     pub fn single(topic: &str, value: &[u8]) -> Self {
         Self {

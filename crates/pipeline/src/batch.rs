@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{BinaryArray, BooleanArray, RecordBatch};
+use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
-use kassa_model::{Counts, Fate, Headers, Partition, Records, Span, Table};
+use kassa_model::{Counts, Fate, Partition, Records, Span, Table};
 
 use crate::decode::avro;
 
@@ -39,16 +39,7 @@ impl Batch {
 
     /// A range that the source itself has lost: no records, and a span that says so.
     pub fn lost(partition: Partition, range: Range<i64>) -> Self {
-        let records = Records {
-            partition,
-            offsets: Vec::new(),
-            ingested_at: Vec::new(),
-            timestamps: Vec::new(),
-            keys: None,
-            headers: Headers::None,
-            values: BinaryArray::new_null(0),
-            next: range.end,
-        };
+        let records = Records::none(partition, range.end);
         let (fates, tables) = (Vec::new(), Vec::new());
         Self { records: Arc::new(records), fates, tables, from: range.start, bytes: 0, is_lost: true, is_framed: false }
     }

@@ -28,6 +28,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::http_faults;
+use crate::schedule::Schedule;
 
 pub use run::Status;
 
@@ -59,29 +60,18 @@ pub enum Fault {
 pub struct Rule {
     action: &'static str,
     part: String,
-    nth: u64,
-    times: u64,
+    schedule: Schedule,
     fault: Fault,
-    seen: AtomicU64,
-    fired: AtomicU64,
 }
 
 impl Rule {
     /// How often it has fired. A test whose fault never did has proven nothing.
     pub fn fired(&self) -> u64 {
-        self.fired.load(Ordering::SeqCst)
+        self.schedule.fired()
     }
 
     fn is_due(&self, action: &str, body: &str) -> bool {
-        if self.action != action || !body.contains(&self.part) {
-            return false;
-        }
-        let seen = self.seen.fetch_add(1, Ordering::SeqCst) + 1;
-        let due = seen >= self.nth && seen - self.nth < self.times;
-        if due {
-            self.fired.fetch_add(1, Ordering::SeqCst);
-        }
-        due
+        self.action == action && body.contains(&self.part) && self.schedule.is_due()
     }
 }
 
@@ -149,8 +139,7 @@ impl DataApi {
 
     /// Has a fault happen to requests of an action whose body contains `part`: from the `nth` on (from 1), so many `times`.
     pub fn on(&self, action: &'static str, part: &str, (nth, times): (u64, u64), fault: Fault) -> Arc<Rule> {
-        let (seen, fired) = (AtomicU64::new(0), AtomicU64::new(0));
-        let rule = Arc::new(Rule { action, part: part.to_owned(), nth, times, fault, seen, fired });
+        let rule = Arc::new(Rule { action, part: part.to_owned(), schedule: Schedule::new(nth, times), fault });
         locked(&self.shared.rules).push(Arc::clone(&rule));
         rule
     }

@@ -11,9 +11,11 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+
+use crate::schedule::Schedule;
 
 /// What is done instead of forwarding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,30 +33,18 @@ pub enum Fault {
 pub struct Rule {
     method: &'static str,
     part: String,
-    /// Of the requests that match, counted from 1: the first that is met, and how many.
-    nth: u64,
-    times: u64,
+    schedule: Schedule,
     fault: Fault,
-    seen: AtomicU64,
-    fired: AtomicU64,
 }
 
 impl Rule {
     /// How often it has fired. A test whose fault never did has proven nothing.
     pub fn fired(&self) -> u64 {
-        self.fired.load(Ordering::SeqCst)
+        self.schedule.fired()
     }
 
     fn is_due(&self, head: &Head) -> bool {
-        if head.method != self.method || !head.target.contains(&self.part) {
-            return false;
-        }
-        let seen = self.seen.fetch_add(1, Ordering::SeqCst) + 1;
-        let due = seen >= self.nth && seen - self.nth < self.times;
-        if due {
-            self.fired.fetch_add(1, Ordering::SeqCst);
-        }
-        due
+        head.method == self.method && head.target.contains(&self.part) && self.schedule.is_due()
     }
 }
 
@@ -88,8 +78,7 @@ impl HttpFaults {
 
     /// Has a fault happen to requests of a method whose path and query contain `part`: from the `nth` on (from 1), so many `times`.
     pub fn on(&self, method: &'static str, part: &str, (nth, times): (u64, u64), fault: Fault) -> Arc<Rule> {
-        let (seen, fired) = (AtomicU64::new(0), AtomicU64::new(0));
-        let rule = Arc::new(Rule { method, part: part.to_owned(), nth, times, fault, seen, fired });
+        let rule = Arc::new(Rule { method, part: part.to_owned(), schedule: Schedule::new(nth, times), fault });
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&rule));
         rule
     }

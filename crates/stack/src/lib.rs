@@ -10,6 +10,7 @@ mod process;
 pub mod proxy;
 pub mod registry;
 pub mod s3;
+mod schedule;
 pub mod tls;
 
 pub use data_api::DataApi;

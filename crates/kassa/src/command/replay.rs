@@ -15,7 +15,6 @@ use serde::Serialize;
 use super::run;
 use crate::cli::{Format, Replay};
 use crate::failure::Failure;
-use crate::feed::Next;
 use crate::refill::{Wanted, refill};
 use crate::topology::{BATCH_BYTES, BATCH_RECORDS, Cadence, Topology};
 use crate::wiring::{self, Durable, Lake, Lock};
@@ -95,14 +94,10 @@ fn archive(args: &Replay, config: &Config) -> anyhow::Result<()> {
     loop {
         let reached = topology.reached().by_all;
         let count = refill(&lake, fed, Wanted::All(&reached), &mut |next| {
-            let keep = &mut || Ok(());
-            let batch = match next {
-                Next::Records(records, from) => topology.push(records, from, keep)?,
-                Next::Lost(batch) => topology.hand_over(batch, keep)?,
-                Next::Moved | Next::Idle => return Ok(()),
-            };
-            report.count(batch.span_from(batch.from()).counts);
-            progress.inc(u64::try_from(batch.records().len())?);
+            if let Some(batch) = topology.take(next, &mut || Ok(()))? {
+                report.count(batch.span_from(batch.from()).counts);
+                progress.inc(u64::try_from(batch.records().len())?);
+            }
             Ok(())
         })?;
         topology.flush()?;

@@ -125,14 +125,16 @@ impl World {
         self.fire("zombie");
     }
 
-    /// Retention takes what nobody has read. Only where the sinks are equally far: one that is behind would read it from the archive.
+    /// Retention takes what nobody has read. Only where the sinks are equally far: one that is behind would read it from the archive; and
+    /// what a commit that was cut off had brought to the lake alone, only the proof can tell of.
     fn expire(&mut self) {
         let [worker] = &self.workers[..] else { return };
         let nth = self.rng.below(self.logs.len());
         let log = &mut self.logs[nth];
         let at = worker.reached(&log.partition);
         let left = usize::try_from(log.end - at).unwrap();
-        let is_held = locked(&self.book).held.positions.next(&log.partition) == at;
+        let decided = recover::decided(self.folder.as_ref(), &shop::contracts()).unwrap().next(&log.partition);
+        let is_held = decided <= at && locked(&self.book).held.positions.next(&log.partition) == at;
         if is_held && worker.is_level(&log.partition) && left > 0 && at >= log.start {
             log.expire(at, at + 1 + i64::try_from(self.rng.below(left)).unwrap());
             // A warehouse that goes back behind it would have to be filled from the archive.

@@ -1,3 +1,5 @@
+use std::sync::atomic::AtomicU64;
+
 use super::*;
 
 /// A server that answers every request with its number, 1, 2, …, as a text of ten characters.

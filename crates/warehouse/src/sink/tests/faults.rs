@@ -167,8 +167,9 @@ fn what_a_new_primary_lacks_of_other_partitions_rewinds_the_sink_too() {
     let mut sink = WarehouseSink::open(proxy.target(), Arc::new(Fixed)).unwrap();
     sink.commit(&[sold(0, 0..4), sold(1, 0..2)]).unwrap();
     warehouse.sql(
-        "DELETE FROM kassa.positions WHERE partition = 0; DELETE FROM dwh.fact_sales WHERE source_partition = 0;
-         DELETE FROM kassa.spans WHERE partition = 0",
+        "DELETE FROM ods.order_details WHERE order_key IN (SELECT order_key FROM dwh.fact_sales WHERE source_partition = 0);
+         DELETE FROM dwh.fact_sales WHERE source_partition = 0;
+         DELETE FROM kassa.spans WHERE partition = 0; DELETE FROM kassa.positions WHERE partition = 0",
     );
     proxy.lose(Lose::CommitReply);
     let refused = sink.commit(&[sold(1, 2..3)]);
