@@ -1,6 +1,6 @@
 //! Kafka: the source, the producers, and the schema registry.
 //!
-//! [`KafkaSource`] reads topics as a member of a consumer group, on the caller's thread, [`Tail`] a whole topic beside it; [`Producer`]
+//! [`KafkaSource`] reads topics as a member of a consumer group, on the caller's thread, [`Tail`] a whole topic beside it and [`Reader`] stretches again; [`Producer`]
 //! writes them; [`Admin`] makes and changes them; [`Cluster`] asks a cluster about them, and [`Settings`] is what a topic keeps. All take the same [`Connection`]. [`registry`] fetches schemas.
 
 mod admin;
@@ -10,6 +10,7 @@ mod error;
 mod examine;
 mod options;
 mod producer;
+mod reader;
 pub mod registry;
 mod source;
 mod tail;
@@ -20,6 +21,7 @@ pub use error::{ErrorKind, KafkaError};
 pub use examine::Settings;
 pub use options::{Connection, Mechanism, Sasl, Secret, Security, Tls};
 pub use producer::{Delivered, Outgoing, Producer, ProducerOptions};
+pub use reader::Reader;
 pub use source::{
     Cause, Gap, KafkaSource, Lag, Profile, Reset, SourceOptions, Start, Subscription, Turn, incarnation, kafka_partition,
     next_incarnation,

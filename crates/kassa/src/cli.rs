@@ -178,6 +178,9 @@ pub struct Sql {
 pub struct Prove {
     #[command(flatten)]
     pub place: Place,
+    /// Leave out what Kafka still has: the rest is proven where it does not answer, too
+    #[arg(long)]
+    pub without_kafka: bool,
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
 }

@@ -135,8 +135,7 @@ fn refilled(topology: &mut Topology, feed: &mut dyn Feed, lake: &Lake, fed: Dura
     if wanted.iter().next().is_none() {
         return Ok(());
     }
-    let count =
-        refill(lake, fed, Wanted::Of(&wanted), &mut |next| topology.take(next, &mut || feed.keep()).map(drop))?;
+    let count = refill(lake, fed, Wanted::Of(&wanted), &mut |next| topology.take(next, &mut || feed.keep()).map(drop))?;
     if count > 0 {
         tracing::info!(records = count, "sinks were given from the archive what the source has no more");
         topology.flush()?;

@@ -10,7 +10,7 @@ use kassa_model::{Partition, Positions, Records};
 use kassa_pipeline::Batch;
 use kassa_pipeline::rates::Rates;
 
-pub use self::kafka::{KafkaFeed, KafkaMarks, TopicIds, grown, kafka_feed, known_topics};
+pub use self::kafka::{KafkaFeed, KafkaMarks, TopicIds, grown, kafka_feed, known_topics, refused};
 pub use self::log::{LogFeed, LogMarks, open_log, partition};
 
 /// What a feed has to say next.

@@ -1,63 +1,49 @@
-//! The proof of a configuration's lake, log and warehouse, for `kassa prove` and for a running pipeline.
+//! The proof of a configuration's source, lake and warehouse, for `kassa prove` and for a running pipeline.
 
+mod source;
 mod warehouse;
 
 use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use anyhow::Context;
 use kassa_config::{Config, Source};
-use kassa_lake::prove::{self, CollectorLog, Finding, Kind, LogState, Proof, Subject};
-use kassa_model::{Partition, Records};
-use kassa_source::log::{self, LogReader, Problem, ProblemKind};
+use kassa_lake::prove::{self, Proof, SourceLog, Subject};
 
+use self::source::{Collected, Kept, Unasked};
+use crate::feed::refused;
 use crate::settings;
-use crate::topology::{BATCH_BYTES, BATCH_RECORDS};
 use crate::wiring::Lake;
 
-/// The collector's log below a data folder, read as its files are.
-struct LogOf(PathBuf);
-
-impl CollectorLog for LogOf {
-    fn states(&mut self) -> Result<(Vec<LogState>, Vec<Finding>), String> {
-        if !self.0.join("log").is_dir() {
-            return Ok((Vec::new(), Vec::new()));
-        }
-        let verified = log::verify(&self.0).map_err(|error| error.to_string())?;
-        let states = verified.partitions.into_iter();
-        let states = states.map(|held| LogState { partition: held.partition, first: held.first, next: held.next }).collect();
-        Ok((states, verified.problems.iter().filter_map(finding).collect()))
-    }
-
-    fn read(&mut self, partition: &Partition, from: i64, take: &mut dyn FnMut(&Records)) -> Result<(), String> {
-        // Damage was named above, and what retention takes meanwhile is no damage: what can be read is read.
-        let Ok(mut reader) = LogReader::open(&self.0, partition, from) else { return Ok(()) };
-        while let Ok(Some(records)) = reader.read(BATCH_RECORDS, BATCH_BYTES) {
-            take(&records);
-        }
-        Ok(())
-    }
+/// What a proof asks of Kafka.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// Every record that it still has.
+    Kafka,
+    /// Nothing: what it has may be far more than one would read every hour.
+    Nothing,
 }
 
-/// A torn tail is no finding: a crash leaves one, nobody was answered, and what was read before is missed if it was cut.
-fn finding(problem: &Problem) -> Option<Finding> {
-    let kind = match problem.kind {
-        ProblemKind::TornTail => return None,
-        ProblemKind::Corrupt => Kind::LogCorrupt,
-        ProblemKind::Missing => Kind::LogCut,
-        ProblemKind::Overlap => Kind::Overlap,
-    };
-    let detail = format!("{} byte {}: {}", problem.file.display(), problem.byte, problem.detail);
-    Some(Finding::in_log(kind, &problem.partition, problem.from..problem.to, detail))
-}
+const UNASKED: &str = "could not ask Kafka what it still has (`--without-kafka` proves the rest)";
 
 /// Proves the lake of a configuration. `at_work`: a pipeline may be writing, so that one sink may lag behind another.
-pub fn proof(config: &Config, at_work: bool) -> anyhow::Result<Proof> {
+pub fn proof(config: &Config, at_work: bool, asks: Asks) -> anyhow::Result<Proof> {
     let config = &settings::with_known_topics(config.clone())?;
     let lake = Lake::of(config)?;
-    let mut stage = lake.bare_stage(config, None)?;
     let is_sparse = matches!(config.source, Source::Kafka(_));
     let subject = Subject { store: lake.store.as_ref(), shop: &config.shop, contracts: &lake.contracts, at_work, is_sparse };
-    let mut proof = prove::prove(subject, &mut LogOf(config.data_dir.clone()), &mut stage)?;
+    let prove = |source: &mut dyn SourceLog| -> anyhow::Result<Proof> {
+        Ok(prove::prove(subject, source, &mut lake.bare_stage(config, None)?)?)
+    };
+    let mut proof = match &config.source {
+        Source::Log => prove(&mut Collected(config.data_dir.clone()))?,
+        Source::Kafka(_) if asks == Asks::Nothing => prove(&mut Unasked)?,
+        Source::Kafka(kafka) => {
+            let mut kept = Kept::open(config, kafka, &lake).context(UNASKED)?;
+            let proof = prove(&mut kept);
+            kept.failed.map_or(proof, |error| Err(refused(error).context(UNASKED)))?
+        }
+    };
     if let Some(target) = &lake.warehouse {
         let (found, rows) = warehouse::findings(lake.store.as_ref(), target, at_work)?;
         proof.ok &= found.is_empty();

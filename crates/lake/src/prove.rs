@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  files ─► spans ─► archive's offsets ─► rows of every table ─┐
-//!  collector's log ─► archive's bytes ─► each record derived ──┴─► equal, 1,024 offsets at a time; where not, offset by offset
+//!  source's log    ─► archive's bytes ─► each record derived ──┴─► equal, 1,024 offsets at a time; where not, offset by offset
 //!                                                              └─► duplicates, conflicts, repeated lines: there is a first
 //!  facts at the positions of fact_session ─► sessions anew ─► equal; the shop's calendar ─► dim_date, dim_time
 //! ```
@@ -29,6 +29,7 @@ mod sums;
 mod unique;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -70,7 +71,7 @@ pub struct Proof {
     pub rows: i64,
 }
 
-/// What the collector's log holds of a partition: half open.
+/// What a source holds of a partition: half open.
 #[derive(Debug, Clone)]
 pub struct LogState {
     pub partition: Partition,
@@ -78,13 +79,13 @@ pub struct LogState {
     pub next: i64,
 }
 
-/// The collector's log, as far as there is one.
-pub trait CollectorLog {
+/// What the source still holds of what was read: the collector's log, or Kafka.
+pub trait SourceLog {
     /// Each partition's bounds, and what is wrong with its bytes.
     fn states(&mut self) -> Result<(Vec<LogState>, Vec<Finding>), String>;
 
-    /// Hands over the records from `from` on that can be read.
-    fn read(&mut self, partition: &Partition, from: i64, take: &mut dyn FnMut(&Records)) -> Result<(), String>;
+    /// Hands over the records of a range of offsets that can be read; those behind it may come too.
+    fn read(&mut self, partition: &Partition, range: Range<i64>, take: &mut dyn FnMut(&Records)) -> Result<(), String>;
 }
 
 /// What a proof is about.
@@ -102,7 +103,7 @@ pub struct Subject<'p> {
 
 /// Proves the lake at the positions that its spans account for; rows of a commit under way are passed over. `stage` is one
 /// without memory.
-pub fn prove(subject: Subject<'_>, log: &mut dyn CollectorLog, stage: &mut Stage) -> Result<Proof, LogError> {
+pub fn prove(subject: Subject<'_>, log: &mut dyn SourceLog, stage: &mut Stage) -> Result<Proof, LogError> {
     // Replaced files stay for as long as this is held: all tables are read at the versions that were the newest together.
     let _lease = Lease::take(subject.store)?;
     let mut prover = Prover::new(subject)?;

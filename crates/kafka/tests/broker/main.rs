@@ -6,6 +6,7 @@ mod group;
 mod outage;
 mod positions;
 mod raw;
+mod reader;
 mod records;
 mod registry;
 mod security;

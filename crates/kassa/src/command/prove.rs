@@ -4,12 +4,13 @@ use kassa_model::Code;
 
 use crate::cli::{Format, Prove};
 use crate::failure::{Exit, Failure};
-use crate::proof::{is_at_work, proof};
+use crate::proof::{Asks, is_at_work, proof};
 use crate::{output, settings};
 
 pub fn prove(args: &Prove) -> anyhow::Result<()> {
     let config = settings::reading(&args.place)?;
-    let proof = proof(&config, is_at_work(&config.data_dir))?;
+    let asks = if args.without_kafka { Asks::Nothing } else { Asks::Kafka };
+    let proof = proof(&config, is_at_work(&config.data_dir), asks)?;
     if args.format == Format::Json {
         output::json(&proof)?;
         return if proof.ok { Ok(()) } else { Err(Exit(1).into()) };

@@ -395,7 +395,7 @@ fn connected(options: &SourceOptions, clock: &Arc<dyn Clock>) -> anyhow::Result<
 }
 
 /// With the fix, where there is one.
-fn refused(error: KafkaError) -> anyhow::Error {
+pub fn refused(error: KafkaError) -> anyhow::Error {
     let hint = error.hint();
     let code = if error.kind() == ErrorKind::Unavailable { Code::SourceUnreachable } else { Code::SourceRefused };
     let failure = Failure::new(code, error.to_string());

@@ -19,6 +19,7 @@ mod memory;
 mod one_number;
 mod online_retail;
 mod others_read;
+mod proof_of_kafka;
 mod redshift;
 mod retention;
 mod roles;

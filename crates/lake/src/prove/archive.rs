@@ -1,4 +1,4 @@
-//! The archive has each record that a span accounts for, once; and its bytes are those of the collector's log.
+//! The archive has each record that a span accounts for, once; and its bytes are those that its source still has.
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use xxhash_rust::xxh3::Xxh3;
 use super::finding::{Kind, Site};
 use super::parts::at;
 use super::sums::{Lane, bucket};
-use super::{CollectorLog, Prover, columns};
+use super::{Prover, SourceLog, columns};
 use crate::archive::read::{COLUMNS, records};
 use crate::delta::LogError;
 use crate::read::archive_folder;
 
 impl Prover<'_> {
-    /// Reads the collector's log, and takes the hash of each record's bytes.
-    pub(super) fn log(&mut self, log: &mut dyn CollectorLog) -> Result<(), LogError> {
+    /// Reads what the source still has, and takes the hash of each record's bytes.
+    pub(super) fn log(&mut self, log: &mut dyn SourceLog) -> Result<(), LogError> {
         let (states, findings) = log.states().map_err(LogError::Corrupt)?;
         findings.into_iter().for_each(|finding| self.findings.push(finding));
         self.log = states;
@@ -42,7 +42,7 @@ impl Prover<'_> {
     /// The hashes of the log's records before the cut.
     pub(super) fn logged(
         &mut self,
-        log: &mut dyn CollectorLog,
+        log: &mut dyn SourceLog,
         partition: &Partition,
         from: i64,
         take: &mut dyn FnMut(&mut Self, i64, u128),
@@ -53,7 +53,7 @@ impl Prover<'_> {
             let before = records.offsets.iter().enumerate().filter(|(_, offset)| **offset < cut);
             before.for_each(|(index, offset)| take(self, *offset, record_hash(records, index)));
         };
-        log.read(partition, from, each).map_err(LogError::Corrupt)
+        log.read(partition, from..cut, each).map_err(LogError::Corrupt)
     }
 
     pub(super) fn archive(&mut self) -> Result<(), LogError> {
@@ -116,6 +116,7 @@ impl Prover<'_> {
         let end = if self.subject.at_work { part.cut } else { part.accounted };
         let (mut missing, mut fewer) = (Vec::new(), Vec::new());
         let is_sparse = self.is_sparse(&part.partition);
+        let unread = &part.logged - &part.archived;
         for span in part.spans.iter().filter(|span| span.gap == 0) {
             let (from, to) = (at(span.from), at(span.to.min(end)));
             if is_sparse {
@@ -124,6 +125,7 @@ impl Prover<'_> {
                     let detail = format!("of {} records that were read {held} are in the archive", span.counts.read);
                     fewer.push((span.from..span.to, detail));
                 }
+                missing.extend(unread.iter().skip_while(|offset| *offset < from).take_while(|offset| *offset < to));
             } else if from < to && part.archived.range_cardinality(from..to) != to - from {
                 missing.extend((from..to).filter(|offset| !part.archived.contains(*offset)));
             }

@@ -10,7 +10,7 @@ use super::held::Lineage;
 use super::letters::{Places, REJECTED};
 use super::parts::at;
 use super::sums::{Bucket, Lane, bucket};
-use super::{CollectorLog, Prover, hash};
+use super::{Prover, SourceLog, hash};
 use crate::delta::LogError;
 
 /// Buckets that are looked into; of more it is only said that they differ.
@@ -58,7 +58,7 @@ impl Drill {
 }
 
 impl Prover<'_> {
-    pub(super) fn drill(&mut self, log: &mut dyn CollectorLog, stage: &mut Stage) -> Result<(), LogError> {
+    pub(super) fn drill(&mut self, log: &mut dyn SourceLog, stage: &mut Stage) -> Result<(), LogError> {
         let unequal = self.sums.unequal();
         let (near, far) = unequal.split_at(unequal.len().min(BUCKETS));
         for (lane, part, number) in far {
@@ -86,7 +86,7 @@ impl Prover<'_> {
         Ok(())
     }
 
-    fn drill_log(&mut self, log: &mut dyn CollectorLog) -> Result<(), LogError> {
+    fn drill_log(&mut self, log: &mut dyn SourceLog) -> Result<(), LogError> {
         for state in self.log.clone() {
             let part = self.parts.number(&state.partition.topic, state.partition.number);
             self.logged(log, &state.partition, state.first, &mut |prover, offset, hash| {
@@ -132,7 +132,7 @@ impl Prover<'_> {
             (true, true, _) => return,
             // One side alone is a record that the archive lacks or has twice, which is said elsewhere.
             (_, _, Lane::Log) if held.is_empty() || derived.is_empty() => return,
-            (_, _, Lane::Log) => (Kind::Altered, "the bytes are not those in the collector's log"),
+            (_, _, Lane::Log) => (Kind::Altered, "the bytes are not those that the source has"),
             (false, false, _) => (Kind::Altered, "the row is not what the record's bytes say"),
             (true, false, _) => (Kind::Missing, "the record's bytes say that there is a row"),
             (false, true, _) if surplus.iter().all(|hash| derived.contains(hash)) => {

@@ -38,7 +38,7 @@ pub enum Kind {
     FileSwapped,
     /// The table's own log cannot be read.
     LogDamaged,
-    /// The collector's log lacks records that were read from it.
+    /// The source lacks records that were read from it.
     LogCut,
     /// Bytes of the collector's log are not what they were.
     LogCorrupt,
@@ -81,7 +81,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A finding in the collector's log.
+    /// A finding in the source.
     pub fn in_log(kind: Kind, partition: &Partition, offsets: Range<i64>, detail: String) -> Self {
         Site::Log.at(kind, partition, offsets, detail)
     }

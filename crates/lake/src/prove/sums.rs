@@ -8,7 +8,7 @@ use kassa_model::Table;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Lane {
     Table(Table),
-    /// The bytes in the collector's log.
+    /// The bytes that the source has.
     Log,
 }
 

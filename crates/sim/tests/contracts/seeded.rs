@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use kassa_analytics::Query;
-use kassa_lake::prove::{self, CollectorLog, Finding, Kind, LogState, Subject};
+use kassa_lake::prove::{self, Finding, Kind, LogState, SourceLog, Subject};
 use kassa_lake::{Folder, recover};
 use kassa_model::{Partition, Records, Table};
 use kassa_sim::{Rng, batches};
@@ -267,12 +267,17 @@ fn equal(sink: &str, rows: impl Iterator<Item = (String, i128)>, truth: &BTreeMa
 /// The source of these runs is no collector's log.
 struct NoLog;
 
-impl CollectorLog for NoLog {
+impl SourceLog for NoLog {
     fn states(&mut self) -> Result<(Vec<LogState>, Vec<Finding>), String> {
         Ok((Vec::new(), Vec::new()))
     }
 
-    fn read(&mut self, _partition: &Partition, _from: i64, _take: &mut dyn FnMut(&Records)) -> Result<(), String> {
+    fn read(
+        &mut self,
+        _partition: &Partition,
+        _range: std::ops::Range<i64>,
+        _take: &mut dyn FnMut(&Records),
+    ) -> Result<(), String> {
         Ok(())
     }
 }

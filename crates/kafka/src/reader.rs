@@ -1,0 +1,104 @@
+//! Reads stretches of partitions again, beside the group: what a proof holds the archive against.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kassa_model::time::Clock;
+use kassa_model::{Partition, Records};
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError as ClientError;
+use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::client::Context;
+use crate::source::Run;
+use crate::{Connection, ErrorKind, KafkaError, kafka_partition};
+
+/// Records and bytes that are handed over together.
+const RECORDS: usize = 8_192;
+const BYTES: usize = 2 << 20;
+/// Bytes that are fetched ahead.
+const QUEUED_KILOBYTES: &str = "8192";
+const QUIET: Duration = Duration::from_millis(200);
+
+/// A client that is no member of any group and keeps no position.
+pub struct Reader {
+    consumer: BaseConsumer<Context>,
+    clock: Arc<dyn Clock>,
+    patience: Duration,
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Reader").field("connection", self.consumer.context().connection()).finish_non_exhaustive()
+    }
+}
+
+impl Reader {
+    /// `group` is never joined: its name is the one that a reader is allowed to have. After `patience` without an answer it gives up.
+    pub fn open(connection: &Connection, group: &str, clock: Arc<dyn Clock>, patience: Duration) -> Result<Self, KafkaError> {
+        let mut config = connection.client_config()?;
+        config.set("group.id", group).set("enable.auto.commit", "false").set("enable.partition.eof", "true");
+        // What retention takes meanwhile is passed over.
+        config.set("auto.offset.reset", "earliest").set("isolation.level", "read_committed");
+        config.set("queued.max.messages.kbytes", QUEUED_KILOBYTES).set("allow.auto.create.topics", "false");
+        let context = Context::new(connection, group);
+        let consumer = BaseConsumer::from_config_and_context(&config, Context::new(connection, group))
+            .map_err(|error| context.failed("a Kafka consumer", &error))?;
+        Ok(Self { consumer, clock, patience })
+    }
+
+    /// Hands over the records of a partition between two offsets that are still there, in order.
+    pub fn read(&mut self, partition: &Partition, range: Range<i64>, take: &mut dyn FnMut(Records)) -> Result<(), KafkaError> {
+        let Some(number) = kafka_partition(partition).filter(|_| range.start < range.end) else { return Ok(()) };
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&partition.topic, number, Offset::Offset(range.start)).map_err(|error| self.failed(&error))?;
+        self.consumer.assign(&list).map_err(|error| self.failed(&error))?;
+        let read = self.records(partition, range.end, take);
+        self.consumer.unassign().map_err(|error| self.failed(&error))?;
+        read
+    }
+
+    fn records(&self, partition: &Partition, end: i64, take: &mut dyn FnMut(Records)) -> Result<(), KafkaError> {
+        let (mut run, mut bytes, mut count) = (Run::default(), 0, 0);
+        let mut heard = Instant::now();
+        loop {
+            let goes_on = match self.consumer.poll(QUIET) {
+                Some(Ok(message)) if message.offset() < end => {
+                    bytes += run.push(&message);
+                    (count, heard) = (count + 1, Instant::now());
+                    message.offset() + 1 < end
+                }
+                Some(Ok(_) | Err(ClientError::PartitionEOF(_))) => false,
+                Some(Err(error)) => self.consumer.context().denied("reading a partition", &error).map(|()| true)?,
+                None => true,
+            };
+            if !goes_on || count >= RECORDS || bytes >= BYTES {
+                run.finish(partition, self.clock.now()).into_iter().for_each(&mut *take);
+                (bytes, count) = (0, 0);
+            }
+            if !goes_on {
+                return Ok(());
+            }
+            let error = self.consumer.context().take_error();
+            error.filter(|error| error.kind() != ErrorKind::Unavailable).map_or(Ok(()), Err)?;
+            if heard.elapsed() >= self.patience {
+                let why = format!("no more of partition {} of {} came", partition.number, partition.topic);
+                return Err(KafkaError::Unavailable { at: self.consumer.context().connection().at(), why });
+            }
+        }
+    }
+
+    fn failed(&self, error: &ClientError) -> KafkaError {
+        self.consumer.context().failed("reading a partition", error)
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.consumer.context().close();
+    }
+}

@@ -1,0 +1,126 @@
+//! What a source still has of what was read from it: the collector's log in its folder, or Kafka.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kassa_config::{Config, Kafka};
+use kassa_kafka::{Cluster, KafkaError, Reader, incarnation, kafka_partition};
+use kassa_lake::figures;
+use kassa_lake::prove::{Finding, Kind, LogState, SourceLog};
+use kassa_model::{Partition, Positions, Records};
+use kassa_source::log::{self, LogReader, Problem, ProblemKind};
+
+use crate::feed::{TopicIds, refused};
+use crate::topology::{BATCH_BYTES, BATCH_RECORDS};
+use crate::wiring::{self, Lake};
+
+/// The collector's log below a data folder, read as its files are.
+pub(super) struct Collected(pub(super) PathBuf);
+
+impl SourceLog for Collected {
+    fn states(&mut self) -> Result<(Vec<LogState>, Vec<Finding>), String> {
+        if !self.0.join("log").is_dir() {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let verified = log::verify(&self.0).map_err(|error| error.to_string())?;
+        let states = verified.partitions.into_iter();
+        let states = states.map(|held| LogState { partition: held.partition, first: held.first, next: held.next }).collect();
+        Ok((states, verified.problems.iter().filter_map(finding).collect()))
+    }
+
+    fn read(&mut self, partition: &Partition, range: Range<i64>, take: &mut dyn FnMut(&Records)) -> Result<(), String> {
+        // Damage was named above, and what retention takes meanwhile is no damage: what can be read is read.
+        let Ok(mut reader) = LogReader::open(&self.0, partition, range.start) else { return Ok(()) };
+        while let Ok(Some(records)) = reader.read(BATCH_RECORDS, BATCH_BYTES) {
+            take(&records);
+            if records.next >= range.end {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A torn tail is no finding: a crash leaves one, nobody was answered, and what was read before is missed if it was cut.
+fn finding(problem: &Problem) -> Option<Finding> {
+    let kind = match problem.kind {
+        ProblemKind::TornTail => return None,
+        ProblemKind::Corrupt => Kind::LogCorrupt,
+        ProblemKind::Missing => Kind::LogCut,
+        ProblemKind::Overlap => Kind::Overlap,
+    };
+    let detail = format!("{} byte {}: {}", problem.file.display(), problem.byte, problem.detail);
+    Some(Finding::in_log(kind, &problem.partition, problem.from..problem.to, detail))
+}
+
+/// How long Kafka is asked before it is said that it does not answer.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Kafka, of the partitions that the lake knows, as they are now: a topic that was made anew since has nothing to say of the old one.
+pub(super) struct Kept {
+    reader: Reader,
+    states: Vec<LogState>,
+    /// Why reading ended early.
+    pub(super) failed: Option<KafkaError>,
+}
+
+impl Kept {
+    pub(super) fn open(config: &Config, kafka: &Kafka, lake: &Lake) -> anyhow::Result<Self> {
+        let (connection, group) = (wiring::kafka(kafka), kafka.group.as_str());
+        let cluster = Cluster::new(&connection, group, PATIENCE).map_err(refused)?;
+        let (ids, held) = (TopicIds::new(Arc::clone(&lake.store)), figures::accounted(lake.store.as_ref())?);
+        let mut states = Vec::new();
+        for stream in &config.streams {
+            let topic = match cluster.topic(&stream.topic) {
+                Err(KafkaError::UnknownTopic { .. }) => continue,
+                topic => topic.map_err(refused)?,
+            };
+            let is_another = ids.known(&stream.topic)?.zip(topic.id.clone()).is_some_and(|(known, now)| known != now);
+            let latest =
+                topic.partitions.iter().filter(|_| !is_another).filter_map(|number| latest(&held, &stream.topic, *number));
+            for partition in latest {
+                let Some(number) = kafka_partition(&partition) else { continue };
+                let bounds = cluster.bounds(&stream.topic, number).map_err(refused)?;
+                states.push(LogState { partition, first: bounds.start, next: bounds.stable_end });
+            }
+        }
+        let reader = Reader::open(&connection, group, Arc::clone(&lake.clock), PATIENCE).map_err(refused)?;
+        Ok(Self { reader, states, failed: None })
+    }
+}
+
+/// The latest incarnation of a partition that was read.
+fn latest(held: &Positions, topic: &str, number: i32) -> Option<Partition> {
+    let same = |held: &&Partition| *held.topic == *topic && kafka_partition(held) == Some(number);
+    held.iter().map(|(partition, _)| partition).filter(same).max_by_key(|partition| incarnation(partition)).cloned()
+}
+
+impl SourceLog for Kept {
+    fn states(&mut self) -> Result<(Vec<LogState>, Vec<Finding>), String> {
+        Ok((self.states.clone(), Vec::new()))
+    }
+
+    fn read(&mut self, partition: &Partition, range: Range<i64>, take: &mut dyn FnMut(&Records)) -> Result<(), String> {
+        let read = self.reader.read(partition, range, &mut |records| take(&records));
+        read.map_err(|error| {
+            let why = error.to_string();
+            self.failed = Some(error);
+            why
+        })
+    }
+}
+
+/// Nothing but the lake and the warehouse themselves.
+pub(super) struct Unasked;
+
+impl SourceLog for Unasked {
+    fn states(&mut self) -> Result<(Vec<LogState>, Vec<Finding>), String> {
+        Ok((Vec::new(), Vec::new()))
+    }
+
+    fn read(&mut self, _: &Partition, _: Range<i64>, _: &mut dyn FnMut(&Records)) -> Result<(), String> {
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! `kassa prove` holds the archive against what Kafka still has, record by record.
+
+use std::fs;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use kassa_kafka::{Admin, Connection, Outgoing, Producer, ProducerOptions};
+use kassa_stack::{Kafka, KafkaOptions};
+use serde_json::Value;
+
+use crate::harness::Shop;
+
+const TOPIC: &str = "events";
+
+fn event(id: &str) -> String {
+    format!(r#"{{"event_id":"{id}","occurred_at":"2026-01-05T10:00:00Z","type":"product_viewed","session_id":"{id}"}}"#)
+}
+
+struct Source {
+    kafka: Kafka,
+    admin: Admin,
+    producer: Producer,
+    since_ms: i64,
+}
+
+impl Source {
+    fn start() -> Self {
+        let kafka = Kafka::start(&KafkaOptions::default()).expect("Kafka");
+        let connection = Connection { brokers: kafka.plaintext(), ..Connection::default() };
+        let admin = Admin::connect(&connection).expect("an administrator");
+        let producer = Producer::connect(&ProducerOptions::new(connection)).expect("a producer");
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
+        Self { kafka, admin, producer, since_ms: i64::try_from(since.as_millis()).expect("this age") }
+    }
+
+    /// Records whose times are the same whenever they are sent.
+    fn produce(&self, ids: &[&str]) {
+        for (nth, id) in ids.iter().enumerate() {
+            let value = event(id);
+            let timestamp_ms = Some(self.since_ms + i64::try_from(nth).expect("few"));
+            let record = Outgoing { topic: TOPIC, value: Some(value.as_bytes()), timestamp_ms, ..Outgoing::default() };
+            self.producer.send(&record).expect("sent");
+        }
+        self.producer.flush(Duration::from_secs(60)).expect("delivered");
+    }
+}
+
+/// Kind, sink, first offset and the one behind the last.
+fn findings(shop: &Shop, args: &[&str]) -> Vec<(String, String, String, String)> {
+    let output = shop.run(&[&["prove", "--format", "json"], args].concat());
+    let proof: Value = serde_json::from_slice(&output.stdout).expect("a proof");
+    let text = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+    let found = proof["findings"].as_array().expect("findings").iter();
+    found.map(|finding| (text(finding, "kind"), text(finding, "sink"), text(finding, "from"), text(finding, "to"))).collect()
+}
+
+#[test]
+fn what_kafka_has_and_the_archive_has_not_or_otherwise_is_found() {
+    let source = Source::start();
+    source.admin.create_topic(TOPIC, 1, 1, &[]).expect("a topic");
+    source.produce(&["a", "b", "c", "d"]);
+    let config = format!("[source]\nurl = \"kafka://{}\"\n[streams.events]\n", source.kafka.plaintext());
+    let shop = Shop::new(&config);
+    let server = shop.serve();
+    server.until(|pipeline| pipeline["records"]["read"].to_string().trim_matches('"') == "4");
+    server.stop();
+    shop.ok(&["prove"]);
+
+    // Retention takes what was read: the rest is still compared.
+    source.admin.delete_records(TOPIC, 0, 1).expect("deleted");
+    shop.ok(&["prove"]);
+
+    // A topic that was made anew says nothing of the one that was read.
+    source.admin.delete_topic(TOPIC).expect("deleted");
+    source.admin.create_topic(TOPIC, 1, 1, &[]).expect("a topic");
+    source.produce(&["a", "another", "c"]);
+    shop.ok(&["prove"]);
+
+    // Taken for the same: one record is another, one is gone.
+    fs::remove_file(shop.data().join("lake/_kassa/kafka/events.id")).expect("the topic's id");
+    let found = findings(&shop, &[]);
+    let of = |kind: &str, sink: &str, from: &str, to: &str| (kind.to_owned(), sink.to_owned(), from.to_owned(), to.to_owned());
+    assert_eq!(found, [of("log_cut", "log", "3", "4"), of("altered", "archive", "1", "2")]);
+    assert!(findings(&shop, &["--without-kafka"]).is_empty());
+
+    drop(source);
+    let refused = shop.run(&["prove"]);
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && words.contains("--without-kafka") && words.contains("127.0.0.1"), "{words}");
+}
