@@ -1,13 +1,15 @@
 //! The running pipeline: takes records from its feed and pushes them through the topology.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kassa_config::Config;
+use kassa_lake::Store;
 use kassa_model::Positions;
 use kassa_pipeline::{Batch, Sink};
 
 use crate::feed::{Feed, Next};
-use crate::refill::{Wanted, refill};
+use crate::refill::{Wanted, note_lost, refill};
 use crate::topology::{Cadence, SinkHandle, Topology};
 use crate::wiring::{self, Durable, Lake};
 
@@ -29,6 +31,8 @@ pub struct Watch<'w> {
 pub struct Engine {
     topology: Topology,
     feed: Box<dyn Feed>,
+    /// The lake's.
+    store: Arc<dyn Store>,
     acknowledge_at: Instant,
     observer: Box<dyn FnMut(&Batch)>,
 }
@@ -55,7 +59,13 @@ impl Engine {
             Topology::start(lake.stage(config, watch.fed, &wiring::index_dir(config))?, cadences, watch.shown, &lake.clock)?;
         refilled(&mut topology, feed.as_mut(), lake, watch.fed)?;
         feed.begin(&topology.reached())?;
-        Ok(Self { topology, feed, acknowledge_at: Instant::now() + ACKNOWLEDGE, observer: watch.observer })
+        Ok(Self {
+            topology,
+            feed,
+            store: Arc::clone(&lake.store),
+            acknowledge_at: Instant::now() + ACKNOWLEDGE,
+            observer: watch.observer,
+        })
     }
 
     pub fn handles(&self) -> Vec<SinkHandle> {
@@ -69,8 +79,10 @@ impl Engine {
             self.acknowledge_at = Instant::now() + ACKNOWLEDGE;
             self.feed.committed(&self.topology.reached())?;
         }
-        if let Next::Records(records, _) = &next {
-            self.feed.inform(records, &mut self.topology.stage.memory.rates)?;
+        match &next {
+            Next::Records(records, _) => self.feed.inform(records, &mut self.topology.stage.memory.rates)?,
+            Next::Lost(batch) => note_lost(self.store.as_ref(), batch)?,
+            Next::Moved | Next::Idle => {}
         }
         let feed = &mut self.feed;
         let mut keep = || feed.keep();

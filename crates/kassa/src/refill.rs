@@ -1,7 +1,8 @@
 //! What sinks lack and their source need not have any more, read from the archive: a sink that was added later, or was away for longer
 //! than the source keeps records.
 //!
-//! The lake's spans say what was read of each partition: where the archive has fewer records than that, it is no source.
+//! The lake's spans say what was read of each partition: where the archive has fewer records than that, it is no source. What its source had
+//! lost is noted before any sink is told, for the sinks that had not heard of it when the program was killed.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use kassa_lake::archive::read::Archived;
-use kassa_lake::{figures, recover};
+use kassa_lake::{Store, figures, recover};
 use kassa_model::{Code, Contract, Partition, Positions, Records, Span, Table};
 use kassa_pipeline::Batch;
 
@@ -55,7 +56,7 @@ pub fn refill(lake: &Lake, fed: Durable, wanted: Wanted<'_>, take: Take<'_>) -> 
             let range = positions.next(partition)..end;
             if range.start < range.end {
                 let known = spans.get(partition).map(Vec::as_slice).unwrap_or_default();
-                let part = Part { archived: &archived, partition, spans: known };
+                let part = Part { archived: &archived, partition, spans: known, noted: noted(store, partition)? };
                 records += part.read(range, take)?;
             }
         }
@@ -74,11 +75,38 @@ fn spans(lake: &Lake) -> anyhow::Result<HashMap<Partition, Vec<Span>>> {
     Ok(spans)
 }
 
+/// Notes what the source has lost.
+pub fn note_lost(store: &dyn Store, lost: &Batch) -> anyhow::Result<()> {
+    let partition = &lost.records().partition;
+    let path = format!("{}/{}-{}-{}", notes(partition), partition.number, lost.from(), lost.to());
+    store.put_new(&path, b"").map(drop).with_context(|| format!("could not note in {path} what the source has lost"))
+}
+
+/// What was noted of a partition.
+fn noted(store: &dyn Store, partition: &Partition) -> anyhow::Result<Vec<Range<i64>>> {
+    let folder = notes(partition);
+    let names = store.list(&folder).with_context(|| format!("could not list {folder}"))?;
+    let parsed = |name: &String| {
+        let mut numbers = name.split('-').map(|number| number.parse::<i64>().ok());
+        let (number, from, to) = (numbers.next()??, numbers.next()??, numbers.next()??);
+        (number == partition.number).then_some(from..to)
+    };
+    let mut noted: Vec<Range<i64>> = names.iter().filter_map(parsed).collect();
+    noted.sort_unstable_by_key(|lost| (lost.start, lost.end));
+    Ok(noted)
+}
+
+fn notes(partition: &Partition) -> String {
+    format!("_kassa/lost/{}", partition.topic)
+}
+
 /// A partition of the archive, and what the lake says that was read of it.
 struct Part<'a> {
     archived: &'a Archived<'a>,
     partition: &'a Partition,
     spans: &'a [Span],
+    /// What the source had lost, as far as it was noted, in the order of offsets.
+    noted: Vec<Range<i64>>,
 }
 
 impl Part<'_> {
@@ -88,6 +116,9 @@ impl Part<'_> {
         let (mut at, mut count) = (range.start, 0);
         for lost in lost {
             let start = lost.start.max(at);
+            if lost.end <= start {
+                continue;
+            }
             count += self.records(at..start, take)?;
             take(Next::Lost(Batch::lost(self.partition.clone(), start..lost.end)))?;
             at = lost.end;
@@ -122,6 +153,12 @@ impl Part<'_> {
                 lost.push(self.hole(span).ok_or_else(|| self.incomplete(span, held))?);
             }
         }
+        // Beyond the spans the notes are all that tells what was lost from offsets that no record has.
+        let known = self.spans.last().map_or(0, |span| span.to);
+        let is_lost = |noted: &&Range<i64>| {
+            noted.start >= known && noted.end <= range.end && self.archived.count(self.partition.number, (*noted).clone()) == 0
+        };
+        lost.extend(self.noted.iter().filter(is_lost).cloned());
         lost.retain(|lost| lost.end > range.start);
         Ok(lost)
     }

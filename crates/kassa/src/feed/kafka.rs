@@ -38,6 +38,8 @@ const SHOWN: Duration = Duration::from_secs(1);
 /// Facts wait at most so long for reference data to be read to its end.
 const REFERENCES: Duration = Duration::from_secs(60);
 const RETRY: Duration = Duration::from_secs(1);
+/// A member that is fenced a second time within this is in another's place.
+const FENCED: Duration = Duration::from_secs(300);
 /// Topics that come to match a pattern are seen so soon.
 const LOOK: Duration = Duration::from_secs(30);
 /// How long a question to Kafka is repeated before it is told that it does not answer.
@@ -68,6 +70,9 @@ pub struct KafkaFeed {
     /// The configuration that this was made from, if it has patterns: topics that come to match are looked for.
     patterns: Option<Config>,
     looked_at: Instant,
+    fenced_at: Option<Instant>,
+    /// What went wrong while nothing was asked: some of it is told once.
+    failed: Option<anyhow::Error>,
 }
 
 impl fmt::Debug for KafkaFeed {
@@ -106,6 +111,8 @@ impl KafkaFeed {
             shown_at: Instant::now(),
             patterns: (!config.patterns.is_empty()).then(|| config.clone()),
             looked_at: Instant::now(),
+            fenced_at: None,
+            failed: None,
             options,
         };
         feed.join()?;
@@ -137,8 +144,19 @@ impl KafkaFeed {
                 self.marks.unwell(error.to_string());
                 Ok(None)
             }
+            Err(error) if error.kind() == ErrorKind::Fenced && self.may_come_back() => {
+                tracing::warn!(%error, "the group knows this member no more; joining it anew");
+                self.reset()?;
+                Ok(Some(Turn::Assigned(Vec::new())))
+            }
             Err(error) => Err(refused(error)),
         }
+    }
+
+    /// A broker that dies can forget who a member with an instance id was, and take it for its predecessor. Once it may be so; where it comes
+    /// again soon there is another process of that id.
+    fn may_come_back(&mut self) -> bool {
+        self.fenced_at.replace(Instant::now()).is_none_or(|last| last.elapsed() >= FENCED)
     }
 
     /// Whether there are topics now that match a pattern and are not read. Where Kafka does not answer, they are looked for later.
@@ -307,6 +325,9 @@ impl Feed for KafkaFeed {
     }
 
     fn next(&mut self) -> anyhow::Result<Next> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         self.full_since = None;
         if std::mem::take(&mut self.is_paused) {
             let reading: Vec<Partition> = self.source.reading().cloned().collect();
@@ -349,8 +370,7 @@ impl Feed for KafkaFeed {
     fn wait(&mut self, longest: Duration) {
         match self.poll(longest) {
             Ok(turn) => self.waiting.extend(turn),
-            // It comes again with the next turn.
-            Err(error) => tracing::debug!(error = format!("{error:#}"), "while waiting for Kafka"),
+            Err(error) => self.failed = Some(error),
         }
     }
 
