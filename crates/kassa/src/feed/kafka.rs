@@ -351,7 +351,7 @@ impl Feed for KafkaFeed {
         let latest = records.ingested_at.iter().max().copied();
         let Some(time) = latest.filter(|_| !self.references.contains(&*records.partition.topic)) else { return Ok(()) };
         while let Some(tail) = &mut self.rates {
-            match tail.learn(time, rates) {
+            match tail.learn(time, self.source.fetched_at(), rates) {
                 Ok(()) => break,
                 Err(RatesError::Kafka(error)) if error.kind() == ErrorKind::Unavailable => self.marks.unwell(error.to_string()),
                 Err(RatesError::Kafka(error)) => return Err(refused(error)),

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use kassa_config::Config;
@@ -24,8 +25,9 @@ pub(super) struct RateTail {
     /// Judges rates by itself.
     stage: Stage,
     clock: Arc<dyn Clock>,
-    /// µs UTC.
+    /// When the last look began: by the clock of records (µs UTC), and by that of this machine.
     looked_at: i64,
+    looked: Option<Instant>,
     /// All rates that were read, a few a day: a pipeline that is begun anew knows those alone that the lake has.
     read: Vec<RecordBatch>,
     /// How many of these the pipeline at work has been told.
@@ -58,7 +60,7 @@ impl RateTail {
             return Ok(None);
         }
         let (stage, clock) = (lake.bare_stage(config, None)?, Arc::clone(&lake.clock));
-        Ok(Some(Self { tails, stage, clock, looked_at: i64::MIN, read: Vec::new(), told: 0 }))
+        Ok(Some(Self { tails, stage, clock, looked_at: i64::MIN, looked: None, read: Vec::new(), told: 0 }))
     }
 
     /// A pipeline is begun anew: it is told everything again.
@@ -66,9 +68,9 @@ impl RateTail {
         self.told = 0;
     }
 
-    /// Teaches what was in Kafka before records of this time (µs UTC) that have been read.
-    pub(super) fn learn(&mut self, time: i64, rates: &mut Rates) -> Result<(), RatesError> {
-        if time.saturating_add(SETTLED) > self.looked_at {
+    /// Teaches what was in Kafka before records of this time (µs UTC) that had been fetched then. One look does for all that was fetched at once.
+    pub(super) fn learn(&mut self, time: i64, fetched_at: Instant, rates: &mut Rates) -> Result<(), RatesError> {
+        if time.saturating_add(SETTLED) > self.looked_at && self.looked.is_none_or(|looked| looked < fetched_at) {
             self.look()?;
         }
         for rows in &self.read[self.told..] {
@@ -79,7 +81,7 @@ impl RateTail {
     }
 
     fn look(&mut self) -> Result<(), RatesError> {
-        let now = self.clock.now();
+        let (now, began) = (self.clock.now(), Instant::now());
         for tail in &mut self.tails {
             for records in tail.read()? {
                 let from = records.offsets.first().copied().unwrap_or(0);
@@ -89,7 +91,7 @@ impl RateTail {
                 }
             }
         }
-        self.looked_at = now;
+        (self.looked_at, self.looked) = (now, Some(began));
         Ok(())
     }
 }
