@@ -1,6 +1,7 @@
 //! W1 on the embedded default: JSON order lines from the collector's log to archive and lake, in records per CPU-second, beside
 //! what reading, shaping and writing reach alone in the same run. A run whose output is not the truth has no figure.
 
+mod kafka;
 mod latency;
 mod warehouse;
 
@@ -33,6 +34,9 @@ fn main() -> anyhow::Result<()> {
     let only = arguments.next();
     if only.as_deref() == Some("warehouse") {
         return warehouse::run(records);
+    }
+    if only.as_deref() == Some("kafka") {
+        return kafka::run(records);
     }
     if only.as_deref() == Some("latency") {
         // Of records a second.

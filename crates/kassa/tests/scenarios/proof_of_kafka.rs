@@ -1,9 +1,10 @@
 //! `kassa prove` holds the archive against what Kafka still has, record by record.
 
 use std::fs;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use kassa_kafka::{Admin, Connection, Outgoing, Producer, ProducerOptions};
+use kassa_model::time::{Clock, SystemClock};
 use kassa_stack::{Kafka, KafkaOptions};
 use serde_json::Value;
 
@@ -28,8 +29,7 @@ impl Source {
         let connection = Connection { brokers: kafka.plaintext(), ..Connection::default() };
         let admin = Admin::connect(&connection).expect("an administrator");
         let producer = Producer::connect(&ProducerOptions::new(connection)).expect("a producer");
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
-        Self { kafka, admin, producer, since_ms: i64::try_from(since.as_millis()).expect("this age") }
+        Self { kafka, admin, producer, since_ms: SystemClock.now() / 1_000 }
     }
 
     /// Records whose times are the same whenever they are sent.
