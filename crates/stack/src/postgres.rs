@@ -52,6 +52,8 @@ pub struct Options {
 
 /// How long a server may take to answer, or to go.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Up to PostgreSQL 14 the connections of a server that was killed keep its memory for a moment.
+const STILL_IN_USE: &str = "pre-existing shared memory block";
 /// Ports that another program may snatch between our choice and the server's start.
 const TRIES: usize = 5;
 
@@ -139,18 +141,25 @@ impl Postgres {
 
     /// Runs the server again, on the port it had.
     pub fn resume(&mut self) -> Result<(), PostgresError> {
-        let log = fs::File::create(self.dir.path().join("log")).map_err(io("the server's log"))?;
-        let arguments = ["-D".into(), self.data().into_os_string(), "-p".into(), self.port.to_string().into()];
-        self.child = Some(self.programs.spawn("postgres", &arguments, log)?);
+        self.spawn()?;
         let (since, port) = (Instant::now(), self.port.to_string());
         while self.programs.run("pg_isready", &["-q", "-h", "127.0.0.1", "-p", &port, "-d", "postgres"]).is_err() {
             let ended = self.child.as_mut().is_some_and(|child| child.try_wait().is_ok_and(|status| status.is_some()));
-            if ended || since.elapsed() > PATIENCE {
+            if ended && since.elapsed() <= PATIENCE && self.log().contains(STILL_IN_USE) {
+                self.spawn()?;
+            } else if ended || since.elapsed() > PATIENCE {
                 self.kill()?;
                 return Err(PostgresError::Failed { program: "postgres".to_owned(), detail: self.log() });
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+        Ok(())
+    }
+
+    fn spawn(&mut self) -> Result<(), PostgresError> {
+        let log = fs::File::create(self.dir.path().join("log")).map_err(io("the server's log"))?;
+        let arguments = ["-D".into(), self.data().into_os_string(), "-p".into(), self.port.to_string().into()];
+        self.child = Some(self.programs.spawn("postgres", &arguments, log)?);
         Ok(())
     }
 
