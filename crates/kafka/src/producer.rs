@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
@@ -14,6 +15,9 @@ use rdkafka::producer::{BaseRecord, NoCustomPartitioner, Producer as _, Producer
 
 use crate::client::Context;
 use crate::{Cluster, Connection, KafkaError};
+
+/// How often it is looked whether all is delivered.
+const SOON: Duration = Duration::from_micros(500);
 
 #[derive(Debug, Clone)]
 pub struct ProducerOptions {
@@ -168,7 +172,12 @@ impl Producer {
 
     /// Waits until all that was sent is delivered.
     pub fn flush(&self, timeout: Duration) -> Result<(), KafkaError> {
-        let flushed = self.client.flush(timeout);
+        // The client's own flush would wait for reports that its thread has taken already.
+        let started = Instant::now();
+        while self.client.in_flight_count() > 0 && started.elapsed() < timeout {
+            thread::sleep(SOON);
+        }
+        let flushed = self.client.flush(Duration::ZERO);
         self.reports().check()?;
         flushed.map_err(|error| self.reports().context.failed("waiting for the delivery of records", &error))
     }
