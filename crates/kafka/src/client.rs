@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rdkafka::ClientContext;
 use rdkafka::TopicPartitionList;
-use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::types::RDKafkaRespErr;
@@ -306,6 +306,22 @@ impl ClientContext for Context {
             },
         }
     }
+}
+
+/// A consumer that assigns itself what it reads and keeps no position; `group` is not joined. A position that is gone becomes the earliest.
+pub(crate) fn beside_the_group(
+    connection: &Connection,
+    group: &str,
+    queued_kilobytes: &str,
+) -> Result<BaseConsumer<Context>, KafkaError> {
+    let mut config = connection.client_config()?;
+    config.set("group.id", group).set("enable.auto.commit", "false").set("enable.partition.eof", "true");
+    config.set("auto.offset.reset", "earliest").set("isolation.level", "read_committed");
+    config.set("queued.max.messages.kbytes", queued_kilobytes).set("fetch.wait.max.ms", "10");
+    config.set("allow.auto.create.topics", "false");
+    let outside = Context::new(connection, group);
+    BaseConsumer::from_config_and_context(&config, Context::new(connection, group))
+        .map_err(|error| outside.failed("a Kafka consumer", &error))
 }
 
 /// Gives up what of these was taken over: librdkafka refuses a list with others.

@@ -7,13 +7,12 @@ use std::time::{Duration, Instant};
 
 use kassa_model::time::Clock;
 use kassa_model::{Partition, Records};
-use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::client::Context;
+use crate::client::{Context, beside_the_group};
 use crate::source::Run;
 use crate::{Connection, ErrorKind, KafkaError, kafka_partition};
 
@@ -40,15 +39,8 @@ impl fmt::Debug for Reader {
 impl Reader {
     /// `group` is never joined: its name is the one that a reader is allowed to have. After `patience` without an answer it gives up.
     pub fn open(connection: &Connection, group: &str, clock: Arc<dyn Clock>, patience: Duration) -> Result<Self, KafkaError> {
-        let mut config = connection.client_config()?;
-        config.set("group.id", group).set("enable.auto.commit", "false").set("enable.partition.eof", "true");
         // What retention takes meanwhile is passed over.
-        config.set("auto.offset.reset", "earliest").set("isolation.level", "read_committed");
-        config.set("queued.max.messages.kbytes", QUEUED_KILOBYTES).set("allow.auto.create.topics", "false");
-        let context = Context::new(connection, group);
-        let consumer = BaseConsumer::from_config_and_context(&config, Context::new(connection, group))
-            .map_err(|error| context.failed("a Kafka consumer", &error))?;
-        Ok(Self { consumer, clock, patience })
+        Ok(Self { consumer: beside_the_group(connection, group, QUEUED_KILOBYTES)?, clock, patience })
     }
 
     /// Hands over the records of a partition between two offsets that are still there, in order.

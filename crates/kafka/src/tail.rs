@@ -7,13 +7,12 @@ use std::time::{Duration, Instant};
 
 use kassa_model::time::Clock;
 use kassa_model::{Partition, Records};
-use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::client::Context;
+use crate::client::{Context, beside_the_group};
 use crate::source::Run;
 use crate::{Cluster, Connection, KafkaError};
 
@@ -60,15 +59,8 @@ impl Tail {
         clock: Arc<dyn Clock>,
         patience: Duration,
     ) -> Result<Self, KafkaError> {
-        let outside = Context::new(connection, group);
-        let mut config = connection.client_config()?;
-        config.set("group.id", group).set("enable.auto.commit", "false").set("enable.partition.eof", "true");
         // Where a position is gone, the whole is read again: to know something twice does no harm.
-        config.set("auto.offset.reset", "earliest").set("isolation.level", "read_committed");
-        config.set("queued.max.messages.kbytes", QUEUED_KILOBYTES).set("fetch.wait.max.ms", "10");
-        config.set("allow.auto.create.topics", "false");
-        let consumer = BaseConsumer::from_config_and_context(&config, Context::new(connection, group));
-        let consumer: BaseConsumer<Context> = consumer.map_err(|error| outside.failed("a Kafka consumer", &error))?;
+        let consumer = beside_the_group(connection, group, QUEUED_KILOBYTES)?;
         let cluster = Cluster::new(connection, group, patience)?;
         let parts = BTreeMap::new();
         let mut tail = Self { consumer, cluster, topic: topic.into(), clock, parts, looked_at: Instant::now(), patience };

@@ -58,3 +58,25 @@ fn what_kafka_has_no_more_comes_from_the_archive_and_is_no_gap() {
     assert_eq!(gaps[0]["n"], "0", "the archive stood in for Kafka");
     assert_eq!(between.postgres.sql("kassa", "SELECT coalesce(sum(gap), 0) FROM kassa.spans").expect("a sum").trim(), "0");
 }
+
+/// The archive knows what came after the gap, and the lake neither: as where the program was killed between their commits.
+#[test]
+fn what_kafka_had_lost_before_the_archive_read_on_is_a_gap_in_the_lake_too() {
+    let between = Between::without_warehouse();
+    between.simulate("20000", "7");
+    between.shop.ok(&["run", "--until-caught-up"]);
+    let read = between.ends();
+    between.simulate("20000", "8");
+    let admin = Admin::connect(&between.connection()).expect("an administrator");
+    let mut lost = 0;
+    for ((topic, partition, end), (.., now)) in read.into_iter().zip(between.ends()) {
+        let gone = (now - end) / 2;
+        admin.delete_records(&topic, partition, end + gone).expect("deleted");
+        lost += gone;
+    }
+    assert!(lost > 1_000, "{lost} records lost");
+    between.shop.ok(&["run", "--sinks", "archive", "--until-caught-up"]);
+    between.shop.ok(&["run", "--until-caught-up"]);
+    let gaps: Value = between.shop.json(&["sql", "SELECT coalesce(sum(gap), 0) AS n FROM spans"]);
+    assert_eq!(gaps[0]["n"], lost.to_string());
+}

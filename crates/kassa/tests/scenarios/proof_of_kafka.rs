@@ -1,16 +1,19 @@
 //! `kassa prove` holds the archive against what Kafka still has, record by record.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kassa_kafka::{Admin, Connection, Outgoing, Producer, ProducerOptions};
 use kassa_model::time::{Clock, SystemClock};
 use kassa_stack::{Kafka, KafkaOptions};
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use serde_json::Value;
 
 use crate::harness::Shop;
 
 const TOPIC: &str = "events";
+const LONG: Duration = Duration::from_secs(60);
 
 fn event(id: &str) -> String {
     format!(r#"{{"event_id":"{id}","occurred_at":"2026-01-05T10:00:00Z","type":"product_viewed","session_id":"{id}"}}"#)
@@ -40,7 +43,24 @@ impl Source {
             let record = Outgoing { topic: TOPIC, value: Some(value.as_bytes()), timestamp_ms, ..Outgoing::default() };
             self.producer.send(&record).expect("sent");
         }
-        self.producer.flush(Duration::from_secs(60)).expect("delivered");
+        self.producer.flush(LONG).expect("delivered");
+    }
+
+    /// An empty transaction is none: one that is aborted leaves a record that nobody reads, and its marker.
+    fn mark(&self) {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.kafka.plaintext()).set("transactional.id", TOPIC);
+        let producer: BaseProducer = config.create().expect("a producer");
+        producer.init_transactions(LONG).expect("transactions");
+        producer.begin_transaction().expect("begun");
+        producer.send(BaseRecord::<str, str>::to(TOPIC).payload("none")).expect("sent");
+        producer.flush(LONG).expect("flushed");
+        producer.abort_transaction(LONG).expect("aborted");
+        // The broker writes the marker a little after it has said that it did.
+        let deadline = Instant::now() + LONG;
+        while self.admin.cluster().bounds(TOPIC, 0).expect("bounds").stable_end < 6 {
+            assert!(Instant::now() < deadline, "no marker came");
+        }
     }
 }
 
@@ -58,10 +78,12 @@ fn what_kafka_has_and_the_archive_has_not_or_otherwise_is_found() {
     let source = Source::start();
     source.admin.create_topic(TOPIC, 1, 1, &[]).expect("a topic");
     source.produce(&["a", "b", "c", "d"]);
+    source.mark();
+    source.produce(&["e"]);
     let config = format!("[source]\nurl = \"kafka://{}\"\n[streams.events]\n", source.kafka.plaintext());
     let shop = Shop::new(&config);
     let server = shop.serve();
-    server.until(|pipeline| pipeline["records"]["read"].to_string().trim_matches('"') == "4");
+    server.until(|pipeline| pipeline["records"]["read"].to_string().trim_matches('"') == "5");
     server.stop();
     shop.ok(&["prove"]);
 
@@ -72,14 +94,16 @@ fn what_kafka_has_and_the_archive_has_not_or_otherwise_is_found() {
     // A topic that was made anew says nothing of the one that was read.
     source.admin.delete_topic(TOPIC).expect("deleted");
     source.admin.create_topic(TOPIC, 1, 1, &[]).expect("a topic");
-    source.produce(&["a", "another", "c"]);
+    source.produce(&["a", "another", "c", "d", "extra"]);
     shop.ok(&["prove"]);
 
-    // Taken for the same: one record is another, one is gone.
+    // Taken for the same: one record is another, one is where there was a marker, one is gone.
     fs::remove_file(shop.data().join("lake/_kassa/kafka/events.id")).expect("the topic's id");
-    let found = findings(&shop, &[]);
+    let mut found = findings(&shop, &[]);
+    found.sort();
     let of = |kind: &str, sink: &str, from: &str, to: &str| (kind.to_owned(), sink.to_owned(), from.to_owned(), to.to_owned());
-    assert_eq!(found, [of("log_cut", "log", "3", "4"), of("altered", "archive", "1", "2")]);
+    let wanted = [of("altered", "archive", "1", "2"), of("log_cut", "log", "5", "7"), of("missing", "archive", "4", "5")];
+    assert_eq!(found, wanted);
     assert!(findings(&shop, &["--without-kafka"]).is_empty());
 
     drop(source);

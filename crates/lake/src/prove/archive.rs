@@ -125,7 +125,9 @@ impl Prover<'_> {
                     let detail = format!("of {} records that were read {held} are in the archive", span.counts.read);
                     fewer.push((span.from..span.to, detail));
                 }
-                missing.extend(unread.iter().skip_while(|offset| *offset < from).take_while(|offset| *offset < to));
+                let mut unread = unread.iter();
+                unread.advance_to(from);
+                missing.extend(unread.take_while(|offset| *offset < to));
             } else if from < to && part.archived.range_cardinality(from..to) != to - from {
                 missing.extend((from..to).filter(|offset| !part.archived.contains(*offset)));
             }
