@@ -1,6 +1,7 @@
 //! The state behind every figure.
 
 mod ask;
+mod asked;
 mod behaviour;
 mod dimensions;
 mod ledger;
@@ -10,12 +11,14 @@ use arrow_array::RecordBatch;
 use kassa_model::time::{Calendar, Local};
 use kassa_model::{Shop, Table};
 
+use self::asked::Asked;
 use crate::columns::{ApplyError, Columns};
 use crate::duties::Duties;
 use crate::names::Names;
 use crate::orders::Orders;
 use crate::payments::Payments;
 use crate::persons::Persons;
+use crate::query::Query;
 use crate::recent::Recent;
 use crate::sales::Sales;
 use crate::sessions::Sessions;
@@ -36,6 +39,8 @@ pub struct Figures {
     calendars: [Calendar; 2],
     event_time: Option<i64>,
     first_day: Option<i32>,
+    /// `None`: whatever may be asked.
+    asked: Option<Asked>,
 }
 
 impl Figures {
@@ -53,7 +58,13 @@ impl Figures {
             calendars: [shop.calendar(), shop.calendar()],
             event_time: None,
             first_day: None,
+            asked: None,
         }
+    }
+
+    /// For one question: of tables that its answer is not made of, next to nothing is read. Other questions have no answer here.
+    pub fn asked(shop: &Shop, query: &Query) -> Self {
+        Self { asked: Some(Asked::of(query)), ..Self::new(shop) }
     }
 
     /// Folds in rows of a table as the lake stores them. Each row is to be given once; order and split do not matter. Of a batch
@@ -61,6 +72,7 @@ impl Figures {
     pub fn apply(&mut self, table: Table, rows: &RecordBatch) -> Result<(), ApplyError> {
         let columns = Columns { table, rows };
         let applied = match table {
+            _ if !self.is_needed(table) => self.apply_times(&columns),
             Table::FactSales => self.apply_sales(&columns),
             Table::FactOrder => self.apply_orders(&columns),
             Table::FactPayment => self.apply_payments(&columns),
@@ -77,7 +89,7 @@ impl Figures {
         applied
     }
 
-    /// The columns that [`Figures::apply`] reads of a table; none if it needs nothing of it.
+    /// The columns that [`Figures::apply`] reads of a table, whatever is asked; none if it needs nothing of it.
     pub fn columns(table: Table) -> &'static [&'static str] {
         match table {
             Table::FactSales => ledger::SALES,

@@ -25,15 +25,14 @@ pub(crate) fn positions(snapshot: &Snapshot) -> Positions {
 /// tables are seen at the same positions. No file is deleted meanwhile.
 pub fn figures(store: &dyn Store, shop: &Shop) -> Result<(Figures, Positions), LogError> {
     let cut = accounted(store)?;
-    Ok((figures_before(store, shop, &cut)?, cut))
+    Ok((figures_before(store, Figures::new(shop), &cut)?, cut))
 }
 
-/// The figures of the rows before a cut, none of whose positions lies beyond the accounted ones.
-pub fn figures_before(store: &dyn Store, shop: &Shop, cut: &Positions) -> Result<Figures, LogError> {
+/// Folds into empty figures the rows before a cut, none of whose positions lies beyond the accounted ones.
+pub fn figures_before(store: &dyn Store, mut figures: Figures, cut: &Positions) -> Result<Figures, LogError> {
     let _lease = Lease::take(store)?;
-    let mut figures = Figures::new(shop);
     for table in Table::ALL {
-        let columns = Figures::columns(table);
+        let columns = figures.reads(table);
         if columns.is_empty() {
             continue;
         }

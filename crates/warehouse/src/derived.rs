@@ -6,7 +6,7 @@ mod figures;
 use arrow_array::RecordBatch;
 use kassa_analytics::calendar::{EDITION, YEARS};
 use kassa_analytics::derived::{DerivedError, date_rows, session_rows, time_rows};
-use kassa_analytics::{Claims, Credits, SessionRows};
+use kassa_analytics::{Claims, Credits, Figures, SessionRows};
 use kassa_model::key::{hash, positive};
 use kassa_model::{Positions, Shop, Table};
 use postgres::Transaction;
@@ -48,7 +48,7 @@ pub fn refresh(target: &Target, shop: &Shop) -> Result<Vec<&'static str>, Wareho
         made.extend(["dim_date", "dim_time"]);
     }
     if !is_true_of(&mut snapshot, "figures", &cut, figures_definition(shop, &dropped))? {
-        let rows = figures::of(&crate::figures::of(&mut snapshot, shop)?)?;
+        let rows = figures::of(&crate::figures::of(&mut snapshot, Figures::new(shop))?)?;
         replace(&mut snapshot.transaction, "figures", &[rows])?;
         state(&mut snapshot, "figures", &cut, figures_definition(shop, &dropped))?;
         made.push("figures");

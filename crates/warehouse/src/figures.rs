@@ -12,24 +12,31 @@ use crate::url::Target;
 pub fn figures(target: &Target, shop: &Shop) -> Result<(Figures, Positions), WarehouseError> {
     let mut reader = Reader::open(target)?;
     let mut snapshot = reader.snapshot()?;
-    let figures = of(&mut snapshot, shop)?;
+    let figures = of(&mut snapshot, Figures::new(shop))?;
     Ok((figures, snapshot.positions().clone()))
 }
 
-/// The figures of a snapshot.
-pub fn of(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Figures, WarehouseError> {
-    fold(snapshot, shop, None)
+/// Folds all rows of a snapshot into empty figures.
+pub fn of(snapshot: &mut Snapshot<'_>, figures: Figures) -> Result<Figures, WarehouseError> {
+    fold(snapshot, figures, None)
 }
 
-/// The figures of a snapshot's rows before a cut, none of whose positions lies beyond the snapshot's own.
-pub fn figures_before(snapshot: &mut Snapshot<'_>, shop: &Shop, cut: &Positions) -> Result<Figures, WarehouseError> {
-    fold(snapshot, shop, Some(cut))
+/// The same of the rows before a cut, none of whose positions lies beyond the snapshot's own.
+pub fn figures_before(snapshot: &mut Snapshot<'_>, figures: Figures, cut: &Positions) -> Result<Figures, WarehouseError> {
+    let is_ahead = snapshot.positions().iter().any(|(partition, next)| cut.next(partition) < next);
+    fold(snapshot, figures, is_ahead.then_some(cut))
 }
 
-fn fold(snapshot: &mut Snapshot<'_>, shop: &Shop, cut: Option<&Positions>) -> Result<Figures, WarehouseError> {
-    let mut figures = Figures::new(shop);
-    for table in Table::ALL.into_iter().filter(|table| !Figures::columns(*table).is_empty()) {
-        let own = Figures::columns(table);
+fn fold(snapshot: &mut Snapshot<'_>, mut figures: Figures, cut: Option<&Positions>) -> Result<Figures, WarehouseError> {
+    for table in Table::ALL {
+        if let Some(times) = figures.times(table) {
+            figures.saw_until(snapshot.latest(table, times, cut)?);
+            continue;
+        }
+        let own = figures.reads(table);
+        if own.is_empty() {
+            continue;
+        }
         let lineage = cut::COLUMNS.into_iter().filter(|name| cut.is_some() && !own.contains(name));
         let columns: Vec<&str> = own.iter().copied().chain(lineage).collect();
         let corrupt = |error: &dyn std::fmt::Display| WarehouseError::Corrupt(format!("{}: {error}", table.name()));

@@ -126,18 +126,36 @@ impl Snapshot<'_> {
         from: &Positions,
         take: &mut dyn FnMut(RecordBatch) -> Result<(), WarehouseError>,
     ) -> Result<(), WarehouseError> {
+        let Some(beyond) = self.beyond(from) else { return Ok(()) };
+        self.each_where(table, columns, &format!("WHERE {beyond}"), take)
+    }
+
+    /// In SQL: that a row stems from at or beyond these positions. `None`: no row does.
+    fn beyond(&self, from: &Positions) -> Option<String> {
         let further = self.positions.iter().filter(|(partition, next)| from.next(partition) < *next);
         let parts: Vec<String> = further
             .map(|(partition, _)| {
                 let (topic, number) = (partition.topic.replace('\'', "''"), partition.number);
                 let from = from.next(partition);
-                format!("(source_topic = '{topic}' AND source_partition = {number} AND source_offset >= {from})")
+                format!("(source_offset >= {from} AND source_partition = {number} AND source_topic = '{topic}')")
             })
             .collect();
-        if parts.is_empty() {
-            return Ok(());
+        (!parts.is_empty()).then(|| parts.join(" OR "))
+    }
+
+    /// The latest time, µs UTC, of the rows of a table, before a cut, that have none of the flags.
+    pub fn latest(
+        &mut self,
+        table: Table,
+        [time, flags @ ..]: &[&str; 3],
+        cut: Option<&Positions>,
+    ) -> Result<Option<i64>, WarehouseError> {
+        let mut wanted = flags.map(|flag| format!("NOT {flag}")).join(" AND ");
+        if let Some(beyond) = cut.and_then(|cut| self.beyond(cut)) {
+            wanted += &format!(" AND NOT ({beyond})");
         }
-        self.each_where(table, columns, &format!("WHERE {}", parts.join(" OR ")), take)
+        let sql = format!("SELECT (extract(epoch FROM max({time})) * 1000000)::int8 FROM dwh.{} WHERE {wanted}", table.name());
+        Ok(self.transaction.query_one(&sql, &[])?.get(0))
     }
 
     /// The same, of the rows for which `filter` (`WHERE …`, of our own making) holds.

@@ -226,3 +226,34 @@ fn a_projected_column_that_is_needed_is_named() {
     let error = Figures::new(&shop("Europe/London")).apply(Table::FactSales, &odd).unwrap_err();
     assert_eq!(error.to_string(), "fact_sales.movement holds \"barter\", which has no meaning here");
 }
+
+/// Every question of the catalogue.
+fn questions() -> impl Iterator<Item = Query> {
+    crate::catalogue().iter().flat_map(|figure| {
+        let bases =
+            if figure.bases.is_empty() { vec![None] } else { figure.bases.iter().map(|basis| Some(basis.name())).collect() };
+        let asked = bases.into_iter().flat_map(|basis| figure.groupings.iter().map(move |by| (by.name(), basis)));
+        asked.map(|(by, basis)| Query::parse(figure.name, Some(by), None, None, basis).unwrap())
+    })
+}
+
+#[test]
+fn figures_that_are_folded_for_a_question_have_the_answer_of_all() {
+    let all = figures("Europe/London", SHOP);
+    let mut read = 0;
+    for query in questions() {
+        let mut asked = Figures::asked(&shop("Europe/London"), &query);
+        for (table, rows) in SHOP {
+            let whole = batch(*table, rows);
+            let places: Vec<usize> = asked.reads(*table).iter().map(|name| whole.schema().index_of(name).unwrap()).collect();
+            read += places.len();
+            if !places.is_empty() {
+                asked.apply(*table, &whole.project(&places).unwrap()).unwrap();
+            }
+        }
+        let text = |figures: &Figures| format!("{:?}", figures.answer(&query).unwrap());
+        assert_eq!(text(&asked), text(&all), "{} by {:?}", query.figure.name, query.by);
+    }
+    let whole: usize = SHOP.iter().map(|(table, _)| Figures::columns(*table).len()).sum();
+    assert!(read < questions().count() * whole / 2, "{read} columns were read for {} questions", questions().count());
+}

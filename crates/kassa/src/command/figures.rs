@@ -23,9 +23,10 @@ pub fn figures(args: &cli::Figures) -> anyhow::Result<()> {
     let config = settings::reading(&args.place)?;
     let lake = Lake::of(&config)?;
     let at = args.at.as_deref().map(positions_of).transpose()?;
+    let empty = Figures::asked(&config.shop, &query);
     let (figures, positions) = match held {
-        Held::Lake => of_lake(&lake, &config, at)?,
-        Held::Warehouse => of_warehouse(&config, at)?,
+        Held::Lake => of_lake(&lake, empty, at)?,
+        Held::Warehouse => of_warehouse(&config, empty, at)?,
     };
     let answer = figures.answer(&query).map_err(|error| Failure::new(Code::UnknownFigure, error.to_string()))?;
     if args.format == Format::Json {
@@ -115,23 +116,23 @@ fn cut(there: Positions, wanted: Option<Positions>) -> anyhow::Result<Positions>
     Ok(wanted)
 }
 
-fn of_lake(lake: &Lake, config: &Config, wanted: Option<Positions>) -> anyhow::Result<(Figures, Positions)> {
+fn of_lake(lake: &Lake, empty: Figures, wanted: Option<Positions>) -> anyhow::Result<(Figures, Positions)> {
     let cut = cut(kassa_lake::figures::accounted(lake.store.as_ref())?, wanted)?;
-    Ok((kassa_lake::figures::figures_before(lake.store.as_ref(), &config.shop, &cut)?, cut))
+    Ok((kassa_lake::figures::figures_before(lake.store.as_ref(), empty, &cut)?, cut))
 }
 
-fn of_warehouse(config: &Config, wanted: Option<Positions>) -> anyhow::Result<(Figures, Positions)> {
+fn of_warehouse(config: &Config, empty: Figures, wanted: Option<Positions>) -> anyhow::Result<(Figures, Positions)> {
     let mut reader = Reader::open(&warehouse::required(config)?)?;
     let mut snapshot = reader.snapshot()?;
     if let Some(day) = snapshot.dropped()?.until() {
         eprintln!("note: retention has dropped facts before {day} from the warehouse: earlier days are in the lake alone");
     }
     if wanted.is_none() {
-        let figures = kassa_warehouse::figures::of(&mut snapshot, &config.shop)?;
+        let figures = kassa_warehouse::figures::of(&mut snapshot, empty)?;
         return Ok((figures, snapshot.positions().clone()));
     }
     let cut = cut(snapshot.positions().clone(), wanted)?;
-    Ok((kassa_warehouse::figures::figures_before(&mut snapshot, &config.shop, &cut)?, cut))
+    Ok((kassa_warehouse::figures::figures_before(&mut snapshot, empty, &cut)?, cut))
 }
 
 fn catalogue(format: Format) -> anyhow::Result<()> {

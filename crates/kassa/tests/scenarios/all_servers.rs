@@ -40,16 +40,23 @@ fn twice() -> String {
     config
 }
 
+/// What the sink that is furthest behind has committed.
+fn least_committed(pipeline: &Value) -> u64 {
+    let at = |partition: &Value, name: &str| partition[name].as_str().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    let partitions = pipeline["partitions"].as_array().expect("partitions");
+    let of = |sink: &str| partitions.iter().map(|partition| at(partition, sink)).sum();
+    ["archive", "lake", "warehouse", "live"].map(of).into_iter().min().unwrap_or(0)
+}
+
+/// Whether every sink has committed all records.
+fn all_have(pipeline: &Value, records: u64) -> bool {
+    least_committed(pipeline) == records
+}
+
 /// Waits until every sink has committed all records; how long that took.
 fn until_all_have(server: &Server, records: u64) -> Duration {
     let started = Instant::now();
-    server.until(|pipeline| {
-        let at = |partition: &Value, name: &str| partition[name].as_str().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-        let partitions = pipeline["partitions"].as_array().expect("partitions");
-        ["archive", "lake", "warehouse", "live"]
-            .iter()
-            .all(|sink| partitions.iter().map(|partition| at(partition, sink)).sum::<u64>() == records)
-    });
+    server.until(|pipeline| all_have(pipeline, records));
     started.elapsed()
 }
 

@@ -169,6 +169,23 @@ fn every_figure_is_the_one_of_the_rows_themselves() {
     assert!(rows > 300, "{rows} rows compared");
 }
 
+#[test]
+fn a_figure_that_is_asked_alone_and_at_earlier_positions_is_the_same() {
+    let (warehouse, batches) = filled();
+    let (early, _) = batches.split_at(batches.len() / 2);
+    let cut = early.iter().map(|batch| (batch.records().partition.clone(), batch.to())).collect();
+    let mut reader = Reader::open(&warehouse.target("postgres")).unwrap();
+    let mut snapshot = reader.snapshot().unwrap();
+    assert_ne!(*snapshot.positions(), cut);
+    for (expected, cut) in [(of_batches(early), cut), (of_batches(&batches), snapshot.positions().clone())] {
+        for query in catalogue().iter().map(|figure| Query::parse(figure.name, None, None, None, None).unwrap()) {
+            let asked = figures::figures_before(&mut snapshot, Figures::asked(&shop(), &query), &cut).unwrap();
+            let answers = [&asked, &expected].map(|figures| format!("{:?}", figures.answer(&query).unwrap()));
+            assert_eq!(answers[0], answers[1], "{}", query.figure.name);
+        }
+    }
+}
+
 /// The rows of a query, with numbers as they are without trailing zeros.
 fn golden(warehouse: &Warehouse, sql: &str) -> Vec<String> {
     let answer = warehouse.sql(&format!("SET search_path = dwh; {sql}"));
