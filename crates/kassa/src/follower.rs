@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use kassa_analytics::Figures;
-use kassa_lake::figures::{accounted, follow};
+use kassa_lake::figures::follow;
 use kassa_lake::{LogError, Store};
 use kassa_model::{Positions, Table};
 use kassa_server::Live;
@@ -34,6 +34,7 @@ impl Follower {
             store,
             live,
             tracker,
+            accounted: follow::Accounts::default(),
             figures: follow::Follower::new(of_figures.filter(|(_, columns)| !columns.is_empty())),
             accounts: follow::Follower::new([(Table::Spans, &[][..]), (Table::Rejected, &[][..])]),
         };
@@ -46,6 +47,7 @@ struct Following {
     store: Arc<dyn Store>,
     live: Arc<Live>,
     tracker: Arc<Tracker>,
+    accounted: follow::Accounts,
     figures: follow::Follower,
     accounts: follow::Follower,
 }
@@ -68,7 +70,7 @@ impl Following {
 
     /// Takes in what others have written; whether there is more.
     fn follow(&mut self) -> Result<bool, LogError> {
-        let cut = accounted(self.store.as_ref())?;
+        let cut = self.accounted.now(self.store.as_ref())?;
         let counted = self.tracker.counted();
         if let Some(to) = beyond(&cut, &counted, i64::MAX) {
             let rows = gathered(&mut self.accounts, self.store.as_ref(), (&counted, &to))?;

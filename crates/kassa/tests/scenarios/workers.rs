@@ -3,11 +3,15 @@
 
 use std::collections::BTreeSet;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kassa_kafka::{KafkaSource, SourceOptions, Subscription, Turn};
+use kassa_model::time::SystemClock;
 use serde_json::Value;
 
 use crate::harness::{KASSA, Server};
+use crate::others_read::STREAMS;
 use crate::whole_way::{Between, millionths};
 
 /// Of each topic.
@@ -113,4 +117,42 @@ fn one_worker_two_and_four_share_the_work_and_the_numbers_stay_right() {
     fourth.stop();
     workers.between.shop.ok(&["run", "--until-caught-up"]);
     workers.between.equals(&truth);
+}
+
+/// Takes a member's place in the group, as a process that was given the same instance id does; then it is gone.
+fn take_the_place(between: &Between, instance: &str) {
+    let topics = STREAMS.iter().map(|topic| Subscription::parse(topic)).collect();
+    let mut options = SourceOptions::new(between.connection(), "kassa".to_owned(), topics);
+    options.instance = Some(instance.to_owned());
+    let mut other = KafkaSource::connect(&options, Arc::new(SystemClock)).expect("a source");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !matches!(other.poll(Duration::from_millis(100)).expect("a turn"), Turn::Assigned(_)) {
+        assert!(Instant::now() < deadline, "the group gave it nothing");
+    }
+}
+
+#[test]
+fn a_member_whose_place_was_taken_joins_anew_once_and_then_says_why_not() {
+    let between = Between::of(1);
+    let text = std::fs::read_to_string(&between.shop.config).expect("the configuration");
+    std::fs::write(&between.shop.config, text.replace("[source]\n", "[source]\ninstance = \"till\"\n")).expect("written");
+    let mut worker = between.shop.serve();
+    worker.until(|pipeline| pipeline["partitions"].as_array().is_some_and(|partitions| partitions.len() == TOPICS));
+    take_the_place(&between, "till");
+    let truth = between.simulate("20000", "1");
+    until_shown(&worker, &truth);
+    take_the_place(&between, "till");
+    let deadline = Instant::now() + Duration::from_secs(120);
+    let status = loop {
+        if let Some(status) = worker.child.try_wait().expect("a process") {
+            break status;
+        }
+        assert!(Instant::now() < deadline, "it does not end");
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    let words = worker.words();
+    assert!(words.contains("joining it anew"), "it was not fenced: {words}");
+    assert!(!status.success() && words.contains("give each its own"), "{status}: {words}");
+    between.shop.ok(&["run", "--until-caught-up"]);
+    between.equals(&truth);
 }

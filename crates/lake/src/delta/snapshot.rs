@@ -55,6 +55,18 @@ impl Snapshot {
         Self::read(store, folder)
     }
 
+    /// Takes in what has been committed since this was read, by its entries alone; reads the table anew where some of them have gone.
+    pub fn advance(&mut self, store: &dyn Store, folder: &str) -> Result<(), LogError> {
+        let names = store.list(&format!("{folder}/_delta_log"))?;
+        let newest = names.iter().filter_map(|name| entry_version(name).or_else(|| checkpoint_version(name))).max();
+        let known = std::mem::take(self);
+        // A table that is not as far as it was is another one.
+        let is_the_same = known.version.is_some() && newest >= known.version;
+        let advanced = is_the_same.then(|| known.read_entries(store, folder, &names).ok()).flatten();
+        *self = advanced.map_or_else(|| Self::load(store, folder), Ok)?;
+        Ok(())
+    }
+
     /// What the checkpoint of a version says.
     pub(crate) fn of_checkpoint(store: &dyn Store, folder: &str, version: u64) -> Result<Self, LogError> {
         let log = format!("{folder}/_delta_log");

@@ -14,12 +14,31 @@ use crate::lease::Lease;
 use crate::read::{self, folder_of};
 use crate::store::Store;
 
+/// How far the lake is, for those who ask again and again.
+#[derive(Debug, Default)]
+pub struct Accounts(Snapshot);
+
+impl Accounts {
+    /// The positions that the spans account for now.
+    pub fn now(&mut self, store: &dyn Store) -> Result<Positions, LogError> {
+        self.0.advance(store, &folder_of(Table::Spans))?;
+        self.0.removed.clear();
+        Ok(positions(&self.0))
+    }
+}
+
 /// Knows which files of some tables hold nothing more that is new.
 #[derive(Debug)]
-pub struct Follower {
-    tables: Vec<(Table, Vec<&'static str>)>,
+pub struct Follower(Vec<Followed>);
+
+#[derive(Debug)]
+struct Followed {
+    table: Table,
+    columns: Vec<&'static str>,
+    /// As it was last seen.
+    snapshot: Snapshot,
     /// Files all of whose rows have been handed on.
-    done: BTreeMap<Table, BTreeSet<String>>,
+    done: BTreeSet<String>,
 }
 
 /// The columns that say where a row stems from.
@@ -34,16 +53,17 @@ fn lineage(table: Table) -> [&'static str; 3] {
 impl Follower {
     /// Follows tables by these columns; without columns, by all.
     pub fn new(tables: impl IntoIterator<Item = (Table, &'static [&'static str])>) -> Self {
-        let tables = tables.into_iter().map(|(table, columns)| {
+        let followed = |(table, columns): (Table, &'static [&'static str])| {
             let missing = lineage(table).into_iter().filter(|name| !columns.is_empty() && !columns.contains(name));
-            (table, columns.iter().copied().chain(missing).collect())
-        });
-        Self { tables: tables.collect(), done: BTreeMap::new() }
+            let columns = columns.iter().copied().chain(missing).collect();
+            Followed { table, columns, snapshot: Snapshot::default(), done: BTreeSet::new() }
+        };
+        Self(tables.into_iter().map(followed).collect())
     }
 
     /// Forgets which files are done with: what was handed on last was not taken.
     pub fn forget(&mut self) {
-        self.done.clear();
+        self.0.iter_mut().for_each(|followed| followed.done.clear());
     }
 
     /// Hands on the rows that stem from between two positions, of which the second lies at most where the lake is accounted for. The
@@ -51,33 +71,42 @@ impl Follower {
     pub fn rows(
         &mut self,
         store: &dyn Store,
-        (from, to): (&Positions, &Positions),
+        between: (&Positions, &Positions),
         take: &mut dyn FnMut(Table, RecordBatch) -> Result<(), LogError>,
     ) -> Result<(), LogError> {
         let _lease = Lease::take(store)?;
-        for (table, columns) in &self.tables {
-            let folder = folder_of(*table);
-            let snapshot = Snapshot::load(store, &folder)?;
-            let done = self.done.entry(*table).or_default();
-            done.retain(|path| snapshot.files.contains_key(path));
-            // Nothing lies beyond what was asked for: then all files are done with, without a look into each.
-            let is_behind = positions(&snapshot).iter().all(|(partition, next)| next <= from.next(partition));
-            for (path, add) in &snapshot.files {
-                if done.contains(path) {
-                    continue;
-                }
-                let mut is_done = true;
-                if !is_behind {
-                    read::file(store, &folder, add, &table.schema(), columns, &mut |rows| {
-                        let (between, beyond) = sorted_out(&rows, *table, (from, to))?;
-                        is_done &= !beyond;
-                        let rows = filter_record_batch(&rows, &between).map_err(corrupt)?;
-                        if rows.num_rows() == 0 { Ok(()) } else { take(*table, rows) }
-                    })?;
-                }
-                if is_done {
-                    done.insert(path.clone());
-                }
+        self.0.iter_mut().try_for_each(|followed| followed.rows(store, between, take))
+    }
+}
+
+impl Followed {
+    fn rows(
+        &mut self,
+        store: &dyn Store,
+        (from, to): (&Positions, &Positions),
+        take: &mut dyn FnMut(Table, RecordBatch) -> Result<(), LogError>,
+    ) -> Result<(), LogError> {
+        let (table, folder) = (self.table, folder_of(self.table));
+        self.snapshot.advance(store, &folder)?;
+        self.snapshot.removed.clear();
+        self.done.retain(|path| self.snapshot.files.contains_key(path));
+        // Nothing lies beyond what was asked for: then all files are done with, without a look into each.
+        let is_behind = positions(&self.snapshot).iter().all(|(partition, next)| next <= from.next(partition));
+        for (path, add) in &self.snapshot.files {
+            if self.done.contains(path) {
+                continue;
+            }
+            let mut is_done = true;
+            if !is_behind {
+                read::file(store, &folder, add, &table.schema(), &self.columns, &mut |rows| {
+                    let (between, beyond) = sorted_out(&rows, table, (from, to))?;
+                    is_done &= !beyond;
+                    let rows = filter_record_batch(&rows, &between).map_err(corrupt)?;
+                    if rows.num_rows() == 0 { Ok(()) } else { take(table, rows) }
+                })?;
+            }
+            if is_done {
+                self.done.insert(path.clone());
             }
         }
         Ok(())

@@ -50,7 +50,7 @@ fn rows_of_others_come_once_whatever_is_merged_or_under_way() {
     let mut workers = [open().maintained(merged.clone()), open().maintained(merged)];
     let mut follower = Follower::new([(Table::FactFxRate, &["event_id"][..]), (Table::Spans, &[][..])]);
     let (mut from, mut found, mut spans) = (Positions::default(), Vec::new(), 0);
-    let mut looks = 0;
+    let (mut accounts, mut looks) = (Accounts::default(), 0);
     for nth in 0..40_i64 {
         let number = nth % 2;
         let first = nth / 2 * 10;
@@ -59,7 +59,8 @@ fn rows_of_others_come_once_whatever_is_merged_or_under_way() {
             continue;
         }
         // A step at a time, of seven records at most: a file is read again until all of it has been handed on.
-        let cut = accounted(store.as_ref()).unwrap();
+        let cut = accounts.now(store.as_ref()).unwrap();
+        assert_eq!(cut, accounted(store.as_ref()).unwrap());
         loop {
             let further = cut.iter().filter(|(partition, next)| from.next(partition) < *next);
             let to: Positions =
@@ -91,6 +92,41 @@ fn rows_of_others_come_once_whatever_is_merged_or_under_way() {
     assert!(looks > 20 && accounted == 400 && spans == 40, "{looks} looks, {accounted} records, {spans} spans");
     let snapshot = Snapshot::load(store.as_ref(), &folder_of(Table::FactFxRate)).unwrap();
     assert!(snapshot.files.len() < 20, "{} files: the test shows nothing of merging", snapshot.files.len());
-    let done = &follower.done[&Table::FactFxRate];
+    let done = &follower.0[0].done;
     assert!(done.iter().all(|path| snapshot.files.contains_key(path)) && done.len() + 3 > snapshot.files.len());
+}
+
+#[test]
+fn a_snapshot_that_advances_is_the_one_that_is_read_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
+    let contracts = std::collections::HashMap::from([(Arc::from("fx"), Contract::FxRate)]);
+    let folder = folder_of(Table::FactFxRate);
+    let short = Options { small_files: 3, checkpoint_entries: 5, kept_entries: 2, kept_checkpoints: 1, ..Options::default() };
+    let (mut often, mut seldom, mut gone) = (Snapshot::default(), Snapshot::default(), 0);
+    // The second shop's log is shorter than the first one's.
+    for commits in [30, 4] {
+        let mut worker = StarSink::open(&store, contracts.clone(), Arc::new(SystemClock)).unwrap().maintained(short.clone());
+        for nth in 0..commits {
+            worker.commit(&[batch(0, nth * 10..nth * 10 + 10)]).unwrap();
+            let fresh = Snapshot::load(store.as_ref(), &folder).unwrap();
+            let mut advance = |snapshot: &mut Snapshot| {
+                let next = snapshot
+                    .version
+                    .map(|version| format!("{folder}/_delta_log/{}", crate::delta::snapshot::entry_name(version + 1)));
+                let is_newer = snapshot.version < fresh.version;
+                gone += u32::from(is_newer && next.is_some_and(|next| store.get(&next).is_err()));
+                snapshot.advance(store.as_ref(), &folder).unwrap();
+                assert_eq!((&snapshot.version, &snapshot.txns), (&fresh.version, &fresh.txns));
+                assert!(snapshot.files.keys().eq(fresh.files.keys()), "{:?} {:?}", snapshot.files, fresh.files);
+            };
+            advance(&mut often);
+            if nth % 10 == 3 {
+                advance(&mut seldom);
+            }
+        }
+        drop(worker);
+        std::fs::remove_dir_all(dir.path()).unwrap();
+    }
+    assert!(gone > 0, "no entry had gone");
 }
