@@ -3,8 +3,10 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -153,6 +155,24 @@ impl Server {
     pub(crate) fn words(&mut self) -> String {
         self.words.read_to_string(&mut self.said).expect("stderr");
         std::mem::take(&mut self.said)
+    }
+
+    /// Waits until it has said this.
+    pub(crate) fn until_said(&mut self, wanted: &str) {
+        let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a process");
+        let (heard, hears) = channel::<()>();
+        // One that never says it is ended, and then its words end too.
+        let watch = std::thread::spawn(move || {
+            if hears.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                kill_process(pid, Signal::KILL).expect("killed");
+            }
+        });
+        while !self.said.contains(wanted) {
+            let more = self.words.read_line(&mut self.said).expect("stderr");
+            assert!(more > 0, "it ended and never said {wanted:?}: {}", self.said);
+        }
+        drop(heard);
+        watch.join().expect("a thread");
     }
 
     /// Looks at what it says of itself until that is as wanted.
