@@ -1,5 +1,7 @@
 //! The positions in PostgreSQL: read, and moved by compare-and-set.
 
+use std::time::Duration;
+
 use kassa_model::{Partition, Positions};
 use postgres::{GenericClient, Transaction};
 
@@ -40,6 +42,22 @@ pub(crate) fn shift(
         moved += statements.execute(transaction, BEGIN, &[&topics, &numbers, &nexts])?;
     }
     Ok(moved == moves.len() as u64)
+}
+
+/// A commit of another worker's that has waited for its client for longer than a statement may take.
+const OVERDUE: &str = "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
+    WHERE a.datname = current_database() AND a.usename = current_user AND a.application_name = 'kassa' AND a.pid <> pg_backend_pid()
+      AND a.wait_event_type = 'Client' AND a.query_start < clock_timestamp() - make_interval(secs => $1)
+      AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.granted AND l.mode = 'RowExclusiveLock'
+                  AND l.relation = 'kassa.positions'::regclass)";
+
+/// Ends the commits of workers that stopped in the midst of a COPY, so that those who took their partitions need not wait for them to wake up.
+/// PostgreSQL ends a transaction that is idle, and a statement that takes too long, but not one that waits for its client's rows. How many.
+pub(crate) fn end_overdue(client: &mut impl GenericClient, statement_timeout: Duration) -> Result<usize, WarehouseError> {
+    if statement_timeout.is_zero() {
+        return Ok(0);
+    }
+    Ok(client.query(OVERDUE, &[&statement_timeout.as_secs_f64()])?.len())
 }
 
 fn columns<'m>(moves: &[&'m Move]) -> (Vec<&'m str>, Vec<i64>, Vec<i64>) {

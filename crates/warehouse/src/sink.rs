@@ -196,10 +196,14 @@ impl WarehouseSink {
     /// Where the positions are now, on a connection that works.
     fn settle_fate(&mut self, plan: &Plan) -> Result<Found, WarehouseError> {
         self.partitions.forget();
-        let held =
-            positions::read(&mut connected(&mut self.connection, &self.target, &mut self.counts)?.client).inspect_err(|_| {
-                self.connection = None;
-            })?;
+        let client = &mut connected(&mut self.connection, &self.target, &mut self.counts)?.client;
+        let read = positions::end_overdue(client, self.target.statement_timeout).and_then(|ended| {
+            if ended > 0 {
+                tracing::warn!(ended, "ended commits of workers that have stopped in the midst of them");
+            }
+            positions::read(client)
+        });
+        let held = read.inspect_err(|_| self.connection = None)?;
         // A commit of ours may be there, and others not that were acknowledged before it, of partitions that it did not move.
         let has_lost = self.positions.iter().any(|(partition, next)| held.next(partition) < next);
         let found = if has_lost { Found::Behind } else { positions::settle(&plan.moves, &held) };

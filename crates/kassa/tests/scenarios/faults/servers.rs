@@ -91,7 +91,7 @@ fn connection(kafka: &Kafka) -> Connection {
 pub(crate) fn until(what: &str, mut come: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !come() {
-        assert!(begun.elapsed() < Duration::from_secs(90), "it never came: {what}");
+        assert!(begun.elapsed() < Duration::from_secs(150), "it never came: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -57,6 +57,26 @@ fn a_terminated_backend_is_followed_by_the_whole_transaction_again() {
 }
 
 #[test]
+fn a_worker_that_stopped_in_the_midst_of_a_copy_holds_up_nobody_for_long() {
+    let warehouse = Warehouse::new();
+    let target = Target { statement_timeout: Duration::from_secs(1), ..warehouse.target("postgres") };
+    let mut sink = WarehouseSink::open(target.clone(), Arc::new(Fixed)).unwrap();
+    sink.commit(&[sold(0, 0..5)]).unwrap();
+    // What a commit does first, and then no more.
+    let mut zombie = crate::connect(&target).unwrap();
+    let mut begun = zombie.transaction().unwrap();
+    begun.execute("UPDATE kassa.positions SET next = next", &[]).unwrap();
+    let stopped = begun.copy_in("COPY kassa.dropped FROM STDIN BINARY").unwrap();
+    let since = Instant::now();
+    sink.commit(&[sold(0, 5..9)]).unwrap();
+    assert!(sink.counts().retries > 0 && since.elapsed() >= Duration::from_secs(1), "nobody stood in its way");
+    assert!(warehouse.server.log().contains("terminating connection due to administrator command"));
+    std::mem::forget(stopped);
+    std::mem::forget(begun);
+    holds(&warehouse, 9);
+}
+
+#[test]
 fn the_victim_of_a_deadlock_tries_again() {
     let warehouse = Warehouse::new();
     let (mut sink, mut opponent, mut witness) = (warehouse.sink(), admin(&warehouse), admin(&warehouse));
