@@ -6,6 +6,7 @@ mod behaviour;
 mod dimensions;
 mod ledger;
 mod money;
+mod saved;
 
 use arrow_array::RecordBatch;
 use kassa_model::time::{Calendar, Local};
@@ -160,6 +161,8 @@ impl Figures {
         ledger + self.sessions.size() + self.persons.size() + self.recent.size()
     }
 }
+
+pub(crate) use self::saved::unset;
 
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@ pub mod derived;
 mod duties;
 mod figures;
 mod live;
+mod map;
 mod names;
 mod orders;
 mod payments;

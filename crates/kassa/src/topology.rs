@@ -215,9 +215,10 @@ impl Topology {
         if answered == self.sinks.len() { Ok(()) } else { self.join() }
     }
 
-    /// Commits what is left and stops the sinks.
-    pub fn finish(mut self) -> anyhow::Result<()> {
-        self.join()
+    /// Commits what is left and stops the sinks. The stage; what it remembers is all committed only if nothing failed.
+    pub fn finish(mut self) -> (Stage, anyhow::Result<()>) {
+        let ended = self.join();
+        (self.stage, ended)
     }
 
     fn join(&mut self) -> anyhow::Result<()> {

@@ -6,6 +6,7 @@ use arrow_array::RecordBatch;
 use kassa_analytics::Figures;
 use kassa_model::{Positions, Shop, Table};
 
+use crate::beyond::{Wanted, beyond};
 use crate::delta::table::partition_of;
 use crate::delta::{Add, LogError, Snapshot};
 use crate::lease::Lease;
@@ -40,6 +41,24 @@ pub fn figures_before(store: &dyn Store, mut figures: Figures, cut: &Positions) 
         each_before(store, (table, &snapshot), columns, cut, &mut |rows| {
             figures.apply(table, &rows).map_err(|error| LogError::Corrupt(format!("{}: {error}", table.name())))
         })?;
+    }
+    Ok(figures)
+}
+
+/// Folds into figures the rows between the positions that they have seen and others, which the lake accounts for.
+pub fn figures_between(
+    store: &dyn Store,
+    mut figures: Figures,
+    (from, to): (&Positions, &Positions),
+) -> Result<Figures, LogError> {
+    for table in Table::ALL {
+        let columns = figures.reads(table);
+        if columns.is_empty() {
+            continue;
+        }
+        let corrupt = |error: kassa_analytics::ApplyError| LogError::Corrupt(format!("{}: {error}", table.name()));
+        let wanted = Wanted { from, to: Some(to) };
+        beyond(store, table, columns, wanted, &mut |rows| figures.apply(table, &rows).map_err(corrupt))?;
     }
     Ok(figures)
 }

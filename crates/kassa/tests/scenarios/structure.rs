@@ -41,6 +41,8 @@ fn pure_crates_stay_pure_and_adapters_do_not_know_each_other() {
         let forbidden = only(&[&adapters[..], &["kassa-config", "kassa-stack"]].concat());
         assert!(of_kassa(adapter).is_disjoint(&forbidden), "{adapter} imports another adapter");
     }
+    // What the pipeline remembers comes from the lake; what else holds it is a port.
+    assert_eq!(of_kassa("kassa-engine"), only(&["kassa-analytics", "kassa-lake", "kassa-model", "kassa-pipeline"]));
     // The query engine reads what the lake has written, and the lake builds without it.
     assert_eq!(of_kassa("kassa-query"), only(&["kassa-analytics", "kassa-lake", "kassa-model"]));
     assert!(!dependencies(&metadata, "kassa-lake").contains("datafusion"));

@@ -1,14 +1,13 @@
 //! Rows that other processes bring to the lake, each once: for those who fold them in and do not write them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use kassa_model::{Partition, Positions, Table};
 
 use super::{corrupt, positions};
+use crate::beyond::{each_row, lineage};
 use crate::delta::{LogError, Snapshot};
 use crate::lease::Lease;
 use crate::read::{self, folder_of};
@@ -39,15 +38,6 @@ struct Followed {
     snapshot: Snapshot,
     /// Files all of whose rows have been handed on.
     done: BTreeSet<String>,
-}
-
-/// The columns that say where a row stems from.
-fn lineage(table: Table) -> [&'static str; 3] {
-    match table {
-        Table::Spans => ["topic", "partition", "from_offset"],
-        Table::Rejected => ["topic", "partition", "offset"],
-        _ => kassa_pipeline::cut::COLUMNS,
-    }
 }
 
 impl Follower {
@@ -115,26 +105,16 @@ impl Followed {
 
 /// Which rows lie between the positions, and whether any lie beyond them.
 fn sorted_out(rows: &RecordBatch, table: Table, (from, to): (&Positions, &Positions)) -> Result<(BooleanArray, bool), LogError> {
-    let [topic, number, offset] = lineage(table).map(|name| rows.column_by_name(name));
-    let (Some(topics), Some(numbers), Some(offsets)) = (topic, number, offset) else {
-        return Err(LogError::Corrupt(format!("{}: no lineage", table.name())));
+    let range = |partition: &Partition| {
+        let first = from.next(partition);
+        first..to.get(partition).unwrap_or(first)
     };
-    let topics = topics.as_string_opt::<i32>().ok_or_else(|| LogError::Corrupt("topics of another type".to_owned()))?;
-    let (numbers, offsets) = (numbers.as_primitive::<Int64Type>(), offsets.as_primitive::<Int64Type>());
-    let mut bounds: BTreeMap<(&str, i64), (i64, i64)> = BTreeMap::new();
-    let (mut between, mut beyond) = (Vec::with_capacity(rows.num_rows()), false);
-    for row in 0..rows.num_rows() {
-        let key = (topics.value(row), numbers.value(row));
-        let (first, end) = *bounds.entry(key).or_insert_with(|| {
-            let partition = Partition::new(key.0, key.1);
-            let first = from.next(&partition);
-            (first, to.get(&partition).unwrap_or(first))
-        });
-        let offset = offsets.value(row);
-        between.push((first..end).contains(&offset));
-        beyond |= offset >= end;
-    }
-    Ok((BooleanArray::from(between), beyond))
+    let mut beyond = false;
+    let between = each_row(rows, table, range, |range, offset| {
+        beyond |= offset >= range.end;
+        range.contains(&offset)
+    })?;
+    Ok((between, beyond))
 }
 
 #[cfg(test)]
