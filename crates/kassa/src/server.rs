@@ -175,7 +175,7 @@ impl Service {
 
     /// Starts to write checkpoints. `tally` is what the lake accounts for up to some positions.
     fn checkpoints(&self, (place, desk): (Arc<Place>, Arc<Desk>), tally: (Tally, Positions)) -> anyhow::Result<Checkpoints> {
-        let live = Arc::clone(&self.live);
+        let (live, at) = (Arc::clone(&self.live), Arc::clone(&self.live));
         let star = |handle: &&SinkHandle| ["lake", "warehouse"].contains(&handle.name);
         let sinks: Vec<SinkHandle> = self.handles.iter().filter(star).cloned().collect();
         let parts = Parts {
@@ -183,6 +183,7 @@ impl Service {
             desk: Arc::clone(&desk),
             store: Arc::clone(&self.lake.store),
             figures: Box::new(move || live.snapshot()),
+            figures_at: Box::new(move || at.positions()),
             committed: Box::new(move || sinks.iter().map(|sink| sink.state().committed).collect()),
             tally,
             calendar: self.config.shop.calendar(),

@@ -47,6 +47,8 @@ pub struct Parts {
     pub desk: Arc<Desk>,
     pub store: Arc<dyn Store>,
     pub figures: Snapshot,
+    /// Their positions alone.
+    pub figures_at: Box<dyn Fn() -> Positions + Send>,
     pub committed: Committed,
     /// What the lake's spans and dead letters add up to, and up to where.
     pub tally: (Tally, Positions),
@@ -88,6 +90,15 @@ impl Drafts {
 
     pub(super) fn commit_interval(&self) -> Duration {
         self.parts.commit_interval
+    }
+
+    /// Whether the last checkpoint contains all of this already.
+    pub(super) fn is_saved(&self, cut: &StageCut) -> bool {
+        let is_empty = cut.index.money.table.is_empty() && cut.index.event.table.is_empty() && cut.members.is_empty();
+        is_empty
+            && self.parts.desk.manifest().is_some_and(|saved| {
+                saved.known() == cut.known && manifest::positions(&saved.figures_at) == (self.parts.figures_at)()
+            })
     }
 
     /// Writes what is new as pieces.

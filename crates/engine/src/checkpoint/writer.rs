@@ -54,6 +54,9 @@ fn keep(mut drafts: Drafts, ended: &Receiver<()>) -> Drafts {
     while matches!(ended.recv_timeout(wait), Err(RecvTimeoutError::Timeout)) {
         let Some(cut) = cut(&drafts, ended) else { break };
         let started = Instant::now();
+        if drafts.is_saved(&cut) {
+            continue;
+        }
         let draft = drafts.write(&cut);
         wait = interval.max(started.elapsed() * SHARE);
         let published = draft.and_then(|draft| publish(&mut drafts, &cut, &draft, ended));

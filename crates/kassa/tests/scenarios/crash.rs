@@ -113,6 +113,11 @@ fn die(server: &mut Server, after: Duration) -> String {
     server.words()
 }
 
+/// Derived tables are refreshed, and checkpoints written, a few times a run only.
+fn is_rare(point: &str) -> bool {
+    point.starts_with("derived.") || point.starts_with("checkpoint.")
+}
+
 /// Damages what the program keeps of its memory between two runs, in one of the ways that disks and people have.
 fn damage(shop: &Shop, rng: &mut Rng) {
     let state = shop.data().join("state");
@@ -140,8 +145,7 @@ fn killed(shop: &Shop, points: &[&str], runs: u64, seed: u64) {
         damage(shop, &mut rng);
         let named = rng.below(2) == 0;
         let point = points[usize::try_from(rng.below(points.len() as u64)).expect("small")];
-        // The derived tables are refreshed a few times a run only.
-        let point = format!("{point}:{}", rng.below(if point.starts_with("derived.") { 2 } else { 12 }) + 1);
+        let point = format!("{point}:{}", rng.below(if is_rare(point) { 2 } else { 12 }) + 1);
         let env: Vec<(&str, &str)> = if named { vec![("KASSA_CRASH_POINT", point.as_str())] } else { Vec::new() };
         let mut server = shop.serve_with(&env);
         let stop = Arc::new(AtomicBool::new(false));

@@ -281,7 +281,7 @@ fn a_cut_costs_what_is_new() {
     let mut index = Index::new(&options(1 << 20, Some(&dir))).unwrap();
     index.record(false);
     let partition = index.partition(&Partition::new("orders", 0)).unwrap();
-    let mut decide = |index: &mut Index, n: i64| {
+    let decide = |index: &mut Index, n: i64| {
         index.decide(&[n.cast_unsigned()], Class::Money, &row(partition, n)).unwrap();
     };
     (0..200_000).for_each(|n| decide(&mut index, n));

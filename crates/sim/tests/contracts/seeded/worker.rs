@@ -132,12 +132,13 @@ impl Worker {
         let lowest = |partition: &Partition| sinks.iter().map(|feeding| feeding.sink.positions().next(partition)).min().unwrap();
         let reached = owned.iter().map(|partition| (partition.clone(), lowest(partition))).collect();
         let committed: Arc<Mutex<[Positions; 2]>> = Arc::default();
-        let (figures, shown) = (Arc::clone(&live), Arc::clone(&committed));
+        let (figures, at, shown) = (Arc::clone(&live), Arc::clone(&live), Arc::clone(&committed));
         let parts = Parts {
             place: recalled.place,
             desk: Arc::clone(&recalled.desk),
             store,
             figures: Box::new(move || figures.snapshot()),
+            figures_at: Box::new(move || at.positions()),
             committed: Box::new(move || shown.lock().unwrap().to_vec()),
             tally: (recalled.tally, recalled.at),
             calendar: batches::shop().calendar(),
@@ -231,9 +232,12 @@ impl Worker {
         let mut done = feeding.sink.commit(&feeding.gathered);
         if done.is_ok() {
             feeding.gathered.clear();
-            if let Some(committed) = nth.checked_sub(1).and_then(|at| self.committed.lock().unwrap().get_mut(at)) {
+            let mut committed = self.committed.lock().unwrap();
+            // The lake and the warehouse.
+            if let Some(committed) = nth.checked_sub(1).and_then(|at| committed.get_mut(at)) {
                 *committed = self.reached.clone();
             }
+            drop(committed);
             if settles {
                 done = feeding.sink.settle();
             }
@@ -299,10 +303,8 @@ impl Recalled {
                 stage.memory.members = saved.members;
                 let memory = Memory { stage, known: saved.known }.complete((store, &contracts()), Some(&mut held));
                 begun = memory.map_err(unanswered)?.map(|memory| (memory, figures, tally));
-                if begun.is_some() {
-                    checkpoints.loaded = 1;
-                    desk.begin(Some(manifest));
-                }
+                (checkpoints.loaded, checkpoints.refused) = (u64::from(begun.is_some()), u64::from(begun.is_none()));
+                desk.begin(Some(manifest));
             }
             Err(Unusable::Missing) => {}
             Err(Unusable::Ahead) => checkpoints.refused = 1,
