@@ -12,8 +12,8 @@ use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 
 use super::Options;
-use crate::delta::table::{TableSpec, file_path, stats};
-use crate::delta::{Add, LogError};
+use crate::delta::table::{TableSpec, file_path};
+use crate::delta::{Add, LogError, contents};
 use crate::store::Store;
 use crate::{encode, read};
 
@@ -76,28 +76,30 @@ fn slice(mut files: Vec<&Add>, options: &Options) -> Vec<Add> {
 pub(super) fn merge(store: &dyn Store, spec: &TableSpec, slice: &[Add], (at, zstd_level): (i64, i32)) -> Result<Add, LogError> {
     let partition_values = slice.first().map(|add| add.partition_values.clone()).unwrap_or_default();
     let path = file_path(&partition_values);
-    let mut outcome = Ok(0);
+    let mut outcome = Ok(String::new());
     let size = store.put_with(&format!("{}/{path}", spec.folder), &mut |sink| {
         outcome = rows_of(store, (spec, zstd_level), slice, sink);
         if outcome.is_ok() { Ok(()) } else { Err(io::Error::other("the merge failed")) }
     });
-    let (rows, size) = match (outcome, size) {
-        (Ok(rows), Ok(size)) => (rows, size),
+    let (stats, size) = match (outcome, size) {
+        (Ok(stats), Ok(size)) => (stats, size),
         (outcome, size) => {
             store.delete(&format!("{}/{path}", spec.folder))?;
             return Err(outcome.err().or_else(|| size.err().map(LogError::from)).unwrap_or(LogError::Fenced(path)));
         }
     };
     let size = i64::try_from(size).unwrap_or(i64::MAX);
-    Ok(Add { path, partition_values, size, modification_time: at, data_change: false, stats: Some(stats(rows)) })
+    let tags = contents::merged_tags(slice);
+    Ok(Add { path, partition_values, size, modification_time: at, data_change: false, stats: Some(stats), tags })
 }
 
+/// Hands the rows of all to the sink; returns the statistics of the file that they make.
 fn rows_of(
     store: &dyn Store,
     (spec, zstd_level): (&TableSpec, i32),
     slice: &[Add],
     sink: &mut (dyn Write + Send),
-) -> Result<usize, LogError> {
+) -> Result<String, LogError> {
     let fields = spec.schema.fields().iter().filter(|field| !spec.partition_columns.contains(field.name()));
     let held = Schema::new(fields.cloned().collect::<Vec<_>>());
     let columns: Vec<&str> = held.fields().iter().map(|field| field.name().as_str()).collect();
@@ -118,8 +120,7 @@ fn rows_of(
         }
         rows += count;
     }
-    writer.close().map_err(encoded)?;
-    Ok(rows)
+    Ok(contents::stats(rows, &writer.close().map_err(encoded)?))
 }
 
 fn write<W: Write + Send>(writer: &mut ArrowWriter<W>, batch: &RecordBatch) -> Result<(), ParquetError> {
