@@ -11,6 +11,7 @@
 //! and may die after any of its steps; what it leaves behind is the same table, and the next run takes it up.
 
 mod checkpoint;
+mod cluster;
 mod compact;
 mod sweep;
 

@@ -12,6 +12,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 
 use super::Options;
+use super::cluster::{self, Clustered, Days};
 use crate::delta::table::{TableSpec, file_path};
 use crate::delta::{Add, LogError, contents};
 use crate::store::Store;
@@ -61,18 +62,22 @@ fn class(size: i64, full: i64) -> u32 {
     class
 }
 
+/// Files of neighbouring days are merged with each other, in the order in which they were written.
 fn slice(mut files: Vec<&Add>, options: &Options) -> Vec<Add> {
-    files.sort_by(|a, b| (a.modification_time, &a.path).cmp(&(b.modification_time, &b.path)));
+    let written = |add: &Add| (add.modification_time, add.path.clone());
+    files.sort_by_cached_key(|add| (cluster::first_day(add), written(add)));
     let mut bytes = 0;
     let fits = |add: &&&Add| {
         bytes += add.size;
         bytes <= options.slice_bytes
     };
-    let slice: Vec<Add> = files.iter().take(options.slice_files).take_while(fits).map(|add| (*add).clone()).collect();
+    let mut slice: Vec<Add> = files.iter().take(options.slice_files).take_while(fits).map(|add| (*add).clone()).collect();
+    slice.sort_by_cached_key(written);
     if slice.len() > 1 { slice } else { Vec::new() }
 }
 
-/// Writes one file with the rows of all, in their order; it is no part of the table yet. Memory: one row group. `at` is ms UTC.
+/// Writes one file with the rows of all, in their order, and facts in order of their days; it is no part of the table yet. Memory: one row
+/// group, and the rows that are sorted at once. `at` is ms UTC.
 pub(super) fn merge(store: &dyn Store, spec: &TableSpec, slice: &[Add], (at, zstd_level): (i64, i32)) -> Result<Add, LogError> {
     let partition_values = slice.first().map(|add| add.partition_values.clone()).unwrap_or_default();
     let path = file_path(&partition_values);
@@ -93,6 +98,82 @@ pub(super) fn merge(store: &dyn Store, spec: &TableSpec, slice: &[Add], (at, zst
     Ok(Add { path, partition_values, size, modification_time: at, data_change: false, stats: Some(stats), tags })
 }
 
+/// A merged file in the making.
+pub(super) struct Merge<'w> {
+    pub(super) store: &'w dyn Store,
+    spec: &'w TableSpec,
+    /// The columns that the file holds.
+    pub(super) schema: &'w Schema,
+    writer: ArrowWriter<&'w mut (dyn Write + Send)>,
+    rows: usize,
+    /// Whether its row group is one of rows whose days differ.
+    pub(super) is_apart: bool,
+}
+
+fn encoded(error: ParquetError) -> LogError {
+    LogError::Encode(error.to_string())
+}
+
+impl<'w> Merge<'w> {
+    pub(super) fn new(
+        store: &'w dyn Store,
+        spec: &'w TableSpec,
+        (schema, zstd_level): (&'w Schema, i32),
+        sink: &'w mut (dyn Write + Send),
+    ) -> Result<Self, LogError> {
+        let stored = kassa_model::star::stored(schema);
+        let writer = encode::writer(sink, &stored, &encode::properties(schema, zstd_level)).map_err(encoded)?;
+        Ok(Self { store, spec, schema, writer, rows: 0, is_apart: false })
+    }
+
+    /// The statistics of the file.
+    pub(super) fn close(self) -> Result<String, LogError> {
+        Ok(contents::stats(self.rows, &self.writer.close().map_err(encoded)?))
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn folder(&self) -> &'w str {
+        &self.spec.folder
+    }
+
+    pub(super) fn columns(&self) -> Vec<&'w str> {
+        self.schema.fields().iter().map(|field| field.name().as_str()).collect()
+    }
+
+    pub(super) fn write(&mut self, rows: &RecordBatch) -> Result<(), LogError> {
+        self.rows += rows.num_rows();
+        self.writer.write(rows).map_err(encoded)?;
+        if self.writer.memory_size() > WAITING_BYTES { self.end_group() } else { Ok(()) }
+    }
+
+    pub(super) fn end_group(&mut self) -> Result<(), LogError> {
+        self.writer.flush().map_err(encoded)
+    }
+
+    /// Takes in the rows of files as they come.
+    fn append(&mut self, slice: &[Add]) -> Result<(), LogError> {
+        for add in slice {
+            let before = self.rows;
+            let (store, folder, schema, columns) = (self.store, self.folder(), self.schema, self.columns());
+            read::file(store, folder, add, schema, &columns, &mut |rows| self.write(&rows))?;
+            self.has_all(add, self.rows - before)?;
+        }
+        Ok(())
+    }
+
+    /// A file that lost rows must not be laundered into one that the log agrees with.
+    pub(super) fn has_all(&self, add: &Add, count: usize) -> Result<(), LogError> {
+        if add.rows().is_some_and(|stated| i64::try_from(count) != Ok(stated)) {
+            let (folder, stated) = (&self.spec.folder, add.rows());
+            return Err(LogError::Corrupt(format!("{folder}/{}: {count} rows, where the log says {stated:?}", add.path)));
+        }
+        Ok(())
+    }
+}
+
 /// Hands the rows of all to the sink; returns the statistics of the file that they make.
 fn rows_of(
     store: &dyn Store,
@@ -102,28 +183,10 @@ fn rows_of(
 ) -> Result<String, LogError> {
     let fields = spec.schema.fields().iter().filter(|field| !spec.partition_columns.contains(field.name()));
     let held = Schema::new(fields.cloned().collect::<Vec<_>>());
-    let columns: Vec<&str> = held.fields().iter().map(|field| field.name().as_str()).collect();
-    let encoded = |error: ParquetError| LogError::Encode(error.to_string());
-    let stored = kassa_model::star::stored(&held);
-    let mut writer = encode::writer(sink, &stored, &encode::properties(&held, zstd_level)).map_err(encoded)?;
-    let mut rows = 0;
-    for add in slice {
-        let mut count = 0;
-        read::file(store, &spec.folder, add, &held, &columns, &mut |batch| {
-            count += batch.num_rows();
-            write(&mut writer, &batch).map_err(encoded)
-        })?;
-        // A file that lost rows must not be laundered into one that the log agrees with.
-        if add.rows().is_some_and(|stated| i64::try_from(count) != Ok(stated)) {
-            let stated = add.rows();
-            return Err(LogError::Corrupt(format!("{}/{}: {count} rows, where the log says {stated:?}", spec.folder, add.path)));
-        }
-        rows += count;
+    let mut merge = Merge::new(store, spec, (&held, zstd_level), sink)?;
+    match Days::of(&held) {
+        Some(days) => Clustered::new(&mut merge, days, slice)?.write()?,
+        None => merge.append(slice)?,
     }
-    Ok(contents::stats(rows, &writer.close().map_err(encoded)?))
-}
-
-fn write<W: Write + Send>(writer: &mut ArrowWriter<W>, batch: &RecordBatch) -> Result<(), ParquetError> {
-    writer.write(batch)?;
-    if writer.memory_size() > WAITING_BYTES { writer.flush() } else { Ok(()) }
+    merge.close()
 }
