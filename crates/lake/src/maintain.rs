@@ -13,6 +13,7 @@
 mod checkpoint;
 mod cluster;
 mod compact;
+mod merge;
 mod sweep;
 
 use std::collections::HashMap;

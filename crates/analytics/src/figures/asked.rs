@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use arrow_array::RecordBatch;
+use jiff::civil::{Date, Time};
+use jiff::tz::AmbiguousTimestamp;
 use kassa_model::{Shop, Table};
 
-use super::wanted::days_of;
 use super::{Figures, ledger};
 use crate::catalogue::Kind;
 use crate::columns::{ApplyError, Columns};
@@ -117,4 +118,14 @@ impl Figures {
         self.saw_until(Self::latest(columns.table, columns.rows)?);
         Ok(())
     }
+}
+
+/// The µs that the days of a question may have on the shop's clock, whatever the clock does at their ends.
+fn days_of(shop: &Shop, query: &Query) -> Range<i64> {
+    let calendar = shop.calendar();
+    let midnight = |day: Date| calendar.zone().to_ambiguous_timestamp(day.to_datetime(Time::midnight()));
+    let micros = |at: Result<jiff::Timestamp, jiff::Error>| at.ok().map(jiff::Timestamp::as_microsecond);
+    let start = query.from.and_then(|day| micros(AmbiguousTimestamp::earlier(midnight(day))));
+    let end = query.to.and_then(|day| micros(AmbiguousTimestamp::later(midnight(day.tomorrow().ok()?))));
+    start.unwrap_or(i64::MIN)..end.unwrap_or(i64::MAX)
 }

@@ -14,17 +14,15 @@ use std::ops::Range;
 
 use arrow_array::{BooleanArray, RecordBatch};
 use hashbrown::HashSet;
-use jiff::civil::{Date, Time};
-use jiff::tz::AmbiguousTimestamp;
+use kassa_model::Table;
 use kassa_model::time::HOUR;
-use kassa_model::{Shop, Table};
 
 use super::Figures;
 use super::asked::Asked;
 use super::money::payment_hash;
 use crate::catalogue::Kind;
 use crate::columns::{ApplyError, Columns};
-use crate::query::{Basis, Query};
+use crate::query::Basis;
 use crate::visits::SILENCE;
 
 /// The rows of a table that an answer needs. Others may be given too: they change nothing.
@@ -145,16 +143,6 @@ impl Asked {
         };
         Some((Times { columns, range: self.days.clone() }, kin))
     }
-}
-
-/// The µs that the days of a question may have on the shop's clock, whatever the clock does at their ends.
-pub(super) fn days_of(shop: &Shop, query: &Query) -> Range<i64> {
-    let calendar = shop.calendar();
-    let midnight = |day: Date| calendar.zone().to_ambiguous_timestamp(day.to_datetime(Time::midnight()));
-    let micros = |at: Result<jiff::Timestamp, jiff::Error>| at.ok().map(jiff::Timestamp::as_microsecond);
-    let start = query.from.and_then(|day| micros(AmbiguousTimestamp::earlier(midnight(day))));
-    let end = query.to.and_then(|day| micros(AmbiguousTimestamp::later(midnight(day.tomorrow().ok()?))));
-    start.unwrap_or(i64::MIN)..end.unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use hashbrown::HashSet;
 use kassa_analytics::{ApplyError, Figures, Kin, Times, Wanted};
 use parquet::file::metadata::RowGroupMetaData;
 
-use super::{Part, corrupt, each_before, with_lineage};
+use super::part::{Part, corrupt, each_before, with_lineage};
 use crate::delta::{Add, LogError};
 use crate::read::{self, Test, folder_of};
 

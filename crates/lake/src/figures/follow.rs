@@ -9,7 +9,7 @@ use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use kassa_model::{Partition, Positions, Table};
 
-use super::{corrupt, positions};
+use super::part::{corrupt, positions};
 use crate::delta::{Add, LogError, Snapshot};
 use crate::lease::Lease;
 use crate::read::{self, folder_of};

@@ -3,7 +3,7 @@
 use arrow_array::RecordBatch;
 use kassa_analytics::Figures;
 
-use super::{Part, corrupt, with_lineage};
+use super::part::{Part, corrupt, with_lineage};
 use crate::delta::contents::Extent;
 use crate::delta::{Add, LogError};
 use crate::read::{self, folder_of};

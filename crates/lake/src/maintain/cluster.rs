@@ -15,7 +15,7 @@ use arrow_array::{BooleanArray, Int32Array, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Schema};
 use parquet::file::metadata::RowGroupMetaData;
 
-use super::compact::Merge;
+use super::merge::Merge;
 use crate::delta::contents::{Bounds, Extent};
 use crate::delta::{Add, LogError};
 use crate::read::{self, Test};

@@ -3,6 +3,7 @@ use kassa_model::time::{DAY, SECOND, format};
 
 use super::*;
 use crate::figures::tests::{SHOP, questions};
+use crate::query::Query;
 use crate::testing::{batch, shop};
 
 /// A source of chance that is the same on every run.

@@ -45,10 +45,13 @@ fn row(cells: &[(&'static str, i64)], words: &[(&'static str, &str)]) -> Row {
 /// What one record adds to the facts, at a time that moves on with the record's number, or at any time.
 fn facts(chance: &mut Chance, nth: i64, records: i64, calendar: &mut Calendar) -> Vec<(Table, Row)> {
     let any = |chance: &mut Chance| FIRST + chance.below(DAYS * 86_400) * SECOND;
-    let at = if chance.is(3) { any(chance) } else { FIRST + nth * (DAYS * DAY / records) + chance.below(3_600) * SECOND };
+    // Of every tenth commit much is late or early.
+    let is_odd = nth / 40 % 10 == 3;
+    let at =
+        if is_odd && chance.is(30) { any(chance) } else { FIRST + nth * (DAYS * DAY / records) + chance.below(3_600) * SECOND };
     let order = chance.below(records / 6);
     let flags = [("is_test", i64::from(chance.is(2))), ("is_future", 0)];
-    let placed = if chance.is(90) { at } else { any(chance) };
+    let placed = if is_odd && chance.is(50) { any(chance) } else { at };
     let moved = at.max(placed) + if chance.is(10) { chance.below(9 * 86_400) * SECOND } else { 0 };
     let mut all = Vec::new();
     let mut day = |at: i64| i64::from(calendar.date_key(at));
