@@ -33,7 +33,7 @@ mod visits;
 pub use answer::{Answer, Row, Unconverted, Unit};
 pub use catalogue::{Figure, catalogue};
 pub use columns::ApplyError;
-pub use figures::Figures;
+pub use figures::{Figures, Kin, Times, Wanted};
 pub use live::{CategorySales, CountrySales, FunnelStep, Live, LiveDay, LiveShop, OrdersByHour, ProductSales, Tile};
 pub use query::{Basis, By, Query, QueryError};
 pub use sessions::{Claim, Claims, Credits, SessionRow, SessionRows};

@@ -8,6 +8,8 @@ mod claims;
 mod credits;
 mod rows;
 
+use std::ops::Range;
+
 use hashbrown::HashMap;
 use kassa_model::time::{Calendar, DAY, Local};
 use serde::{Deserialize, Serialize};
@@ -270,6 +272,13 @@ impl Sessions {
             }
         }
         all
+    }
+
+    /// Whether a session that began within these times may go on with an event at or beyond `until`.
+    pub(crate) fn go_on(&self, begun: &Range<i64>, until: i64) -> bool {
+        let goes_on =
+            |session: &Session| begun.contains(&session.first_at) && until.saturating_sub(session.last_at) < visits::SILENCE;
+        self.sessions.values().flatten().any(goes_on)
     }
 
     /// Bytes held, to within the allocator's rounding.

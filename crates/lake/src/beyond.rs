@@ -10,7 +10,7 @@ use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use kassa_model::{Partition, Positions, Table};
 
-use crate::delta::{LogError, Snapshot};
+use crate::delta::{Add, LogError, Snapshot};
 use crate::figures::corrupt;
 use crate::lease::Lease;
 use crate::read::{self, folder_of};
@@ -74,9 +74,13 @@ pub fn beyond(
     Ok(opened)
 }
 
-fn may_hold(add: &crate::delta::Add, wanted: Wanted<'_>) -> bool {
-    let _ = (add, wanted);
-    true
+/// Whether a file may hold wanted rows, by the positions that it states. One that states none may hold anything.
+fn may_hold(add: &Add, wanted: Wanted<'_>) -> bool {
+    let is_wanted = |(partition, held): (&Partition, &Range<i64>)| {
+        let range = wanted.range(partition);
+        held.start.max(range.start) < held.end.min(range.end)
+    };
+    add.positions().is_none_or(|ranges| ranges.iter().any(is_wanted))
 }
 
 /// Which rows are wanted.

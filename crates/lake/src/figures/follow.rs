@@ -1,14 +1,15 @@
 //! Rows that other processes bring to the lake, each once: for those who fold them in and do not write them.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use kassa_model::{Partition, Positions, Table};
 
-use super::{corrupt, positions};
+use super::part::{corrupt, positions};
 use crate::beyond::{each_row, lineage};
-use crate::delta::{LogError, Snapshot};
+use crate::delta::{Add, LogError, Snapshot};
 use crate::lease::Lease;
 use crate::read::{self, folder_of};
 use crate::store::Store;
@@ -86,8 +87,9 @@ impl Followed {
             if self.done.contains(path) {
                 continue;
             }
-            let mut is_done = true;
-            if !is_behind {
+            let stated = Stated::of(add, (from, to));
+            let mut is_done = stated != Some(Stated::Beyond);
+            if !is_behind && stated.is_none() {
                 read::file(store, &folder, add, &table.schema(), &self.columns, &mut |rows| {
                     let (between, beyond) = sorted_out(&rows, table, (from, to))?;
                     is_done &= !beyond;
@@ -100,6 +102,29 @@ impl Followed {
             }
         }
         Ok(())
+    }
+}
+
+/// What a file's positions say of it, where that spares a look into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stated {
+    /// No row is wanted, now or later.
+    Done,
+    /// No row is wanted now.
+    Beyond,
+}
+
+impl Stated {
+    fn of(add: &Add, (from, to): (&Positions, &Positions)) -> Option<Self> {
+        let ranges = add.positions()?;
+        let end = |partition: &Partition| to.get(partition).unwrap_or(from.next(partition));
+        let is_between =
+            |partition: &Partition, range: &Range<i64>| range.start.max(from.next(partition)) < range.end.min(end(partition));
+        if ranges.iter().any(|(partition, range)| is_between(partition, range)) {
+            return None;
+        }
+        let is_done = ranges.iter().all(|(partition, range)| range.end <= end(partition));
+        Some(if is_done { Stated::Done } else { Stated::Beyond })
     }
 }
 
