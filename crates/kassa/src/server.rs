@@ -157,8 +157,9 @@ impl Service {
             _lock: lock,
         };
         let desk = Arc::<Desk>::default();
+        let sinks = service.sinks()?;
         let memory = service.recalled(&place, &desk, manifest)?;
-        service.begin(feed, memory, chosen.durable.lake.then(|| Arc::clone(&desk)))?;
+        service.begin(feed, (sinks, memory), chosen.durable.lake.then(|| Arc::clone(&desk)))?;
         if chosen.durable.lake {
             service.checkpoints = Some(service.checkpoints((place, desk), (tally, at))?);
         }
@@ -213,13 +214,23 @@ impl Service {
         lake.complete(fed, memory)?.context("a stage that remembers nothing is ahead of no sink")
     }
 
-    /// Starts an engine over sinks that are opened now.
-    fn begin(&mut self, feed: Box<dyn Feed>, memory: Memory, desk: Option<Arc<Desk>>) -> anyhow::Result<()> {
-        let (config, chosen) = (&self.config, self.chosen);
-        let mut sinks = self.lake.sinks(config, chosen.durable)?;
-        if chosen.live {
+    /// Opens the sinks. They come first: opening the warehouse migrates its schema, and the memory is completed by what the sinks hold.
+    fn sinks(&self) -> anyhow::Result<Vec<Box<dyn Sink>>> {
+        let mut sinks = self.lake.sinks(&self.config, self.chosen.durable)?;
+        if self.chosen.live {
             sinks.push(Box::new(LiveSink(Arc::clone(&self.live))) as Box<dyn Sink>);
         }
+        Ok(sinks)
+    }
+
+    /// Starts an engine.
+    fn begin(
+        &mut self,
+        feed: Box<dyn Feed>,
+        (sinks, memory): (Vec<Box<dyn Sink>>, Memory),
+        desk: Option<Arc<Desk>>,
+    ) -> anyhow::Result<()> {
+        let (config, chosen) = (&self.config, self.chosen);
         let observed = Arc::clone(&self.tracker);
         let observer = Box::new(move |batch: &kassa_pipeline::Batch| observed.observe(batch));
         let watch = Watch { fed: chosen.durable, shown: &self.handles, observer, desk };
@@ -263,9 +274,10 @@ impl Service {
                 let accounted = kassa_lake::figures::accounted(store).context("could not read the lake")?;
                 self.recount(accounted)?;
             }
+            let sinks = self.sinks()?;
             let memory = self.resumed(memory.filter(|_| !has_grown))?;
             let desk = self.checkpoints.as_ref().map(|checkpoints| Arc::clone(&checkpoints.desk));
-            self.begin(feed, memory, desk)?;
+            self.begin(feed, (sinks, memory), desk)?;
         }
     }
 

@@ -52,10 +52,13 @@ pub(crate) fn groups(
     each_batch(builder.with_row_groups(wanted), (folder, add), schema, columns, take)
 }
 
+/// Which rows of a batch pass.
+pub(crate) type Passes = Box<dyn FnMut(&RecordBatch) -> Result<BooleanArray, ArrowError> + Send>;
+
 /// A question to each row, by some of its columns.
 pub(crate) struct Test {
     pub(crate) columns: Vec<&'static str>,
-    pub(crate) passes: Box<dyn FnMut(&RecordBatch) -> Result<BooleanArray, ArrowError> + Send>,
+    pub(crate) passes: Passes,
 }
 
 /// The same, of the rows that pass a test, in wanted row groups. Of the other columns no more is read than the pages with such rows.

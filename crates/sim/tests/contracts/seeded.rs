@@ -58,7 +58,7 @@ impl World {
         let logs = shop::logs(&mut rng, !is_shared);
         Self {
             seed,
-            folder: Arc::new(Folder::new(&dir.path().join("lake"))),
+            folder: Arc::new(Folder::new(dir.path().join("lake"))),
             dir,
             book: Shared::default(),
             logs,
