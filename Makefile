@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo build test stack dashboard tools bench soak fuzz
+.PHONY: help demo build test fresh stack dashboard tools bench soak fuzz
 
 help: ## What there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,9 @@ build: tools dashboard ## The release program, at bin/kassa
 
 test: ## Everything that must hold; installs what it needs and says so
 	scripts/test
+
+fresh: ## Both README commands in a fresh clone with an empty home (scripts/fresh --short: tools and licences only)
+	scripts/fresh
 
 stack: dashboard ## Start Kafka, a schema registry, PostgreSQL and S3 here, without containers, and say what to run next
 	scripts/tools stack
