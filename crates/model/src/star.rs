@@ -47,6 +47,10 @@ pub enum Table {
     Spans,
 }
 
+/// The number of this schema: raised with every column that is added or retired. A lake's tables state it, so that an older program leaves
+/// a newer one's columns as they are.
+pub const SCHEMA: u32 = 2;
+
 /// DECIMAL(18,6).
 pub const AMOUNT: DataType = DataType::Decimal128(18, 6);
 /// DECIMAL(18,3).
@@ -226,6 +230,12 @@ impl Table {
     /// Whether rows carry [`LINEAGE`].
     pub fn has_lineage(self) -> bool {
         !matches!(self, Table::FactSession | Table::DimDate | Table::DimTime | Table::Rejected | Table::Spans)
+    }
+
+    /// Columns that earlier versions wrote and this one does not. Their tables lose them with the next commit; no later column may take such
+    /// a name, as old files still hold the old values.
+    pub fn retired(self) -> &'static [&'static str] {
+        &[]
     }
 
     pub fn schema(self) -> SchemaRef {
