@@ -267,7 +267,7 @@ impl Table {
                 opt("gross_amount_reporting", AMOUNT), opt("discount_amount_reporting", AMOUNT), opt("tax_amount_reporting", AMOUNT),
                 opt("shipping_amount_reporting", AMOUNT), opt("net_amount_reporting", AMOUNT), opt("fx_rate", RATE),
                 req("is_test", DataType::Boolean), req("is_gift_card", DataType::Boolean), req("is_future", DataType::Boolean),
-                text("session_id"), text("extra"),
+                text("session_id"), text("extra"), opt("list_price", AMOUNT),
             ],
             Table::FactOrder => vec![
                 req("order_id", DataType::Utf8), key("order_key"), req("revision", DataType::Int64), req("order_date_key", DataType::Int32),
