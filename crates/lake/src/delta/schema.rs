@@ -14,6 +14,9 @@ use crate::store::Refused;
 /// The key of the table's configuration that holds [`star::SCHEMA`] of the program that stated the columns last. Absent: 1.
 pub const VERSION: &str = "kassa.schema";
 
+/// The key of the table's configuration that lists the columns that kassa has added to the table since it was created.
+pub const ADDED: &str = "kassa.added";
+
 /// A column as a table's metadata states it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Column {
@@ -103,7 +106,21 @@ pub fn evolve(held: &Metadata, spec: &TableSpec) -> Result<Option<Metadata>, Log
     }
     let mut configuration = held.configuration.clone();
     configuration.insert(VERSION.to_owned(), star::SCHEMA.to_string());
+    let added = added(held, spec)?;
+    if !added.is_empty() {
+        configuration.insert(ADDED.to_owned(), added.join(","));
+    }
     Ok(Some(Metadata { schema_string: text(&evolved), configuration, ..held.clone() }))
+}
+
+/// The program's columns that rows of the table may lack, because they were written before the column came: those that were added
+/// since the table was created, and those that the next commit adds.
+pub fn added(held: &Metadata, spec: &TableSpec) -> Result<Vec<String>, LogError> {
+    let stored = columns(&spec.folder, &held.schema_string)?;
+    let listed: Vec<&str> = held.configuration.get(ADDED).map(|names| names.split(',').collect()).unwrap_or_default();
+    let names = spec.schema.fields().iter().map(|field| field.name());
+    let is_added = |name: &&String| listed.contains(&name.as_str()) || stored.iter().all(|column| column.name != **name);
+    Ok(names.filter(is_added).cloned().collect())
 }
 
 /// Whether rows of the program may be added to a table whose columns a newer kassa has stated.
