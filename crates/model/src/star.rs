@@ -385,3 +385,6 @@ pub fn stored(schema: &Schema) -> SchemaRef {
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::harness::{Shop, root};
 use crate::others_read;
+use crate::tamper::surgery::{Body, text};
 
 /// Reference data first, as `scripts/formats` has replayed them: a fact must find the rates of its day.
 const STREAMS: [&str; 9] =
@@ -158,5 +159,23 @@ fn rows_from_before_a_column_have_none_and_later_ones_have_it_for_every_reader()
             assert_eq!(list_price["rows"], filled, "{reader}");
             assert_eq!(others_read::decimal(&list_price["sum"]), sum, "{reader}");
         }
+    }
+}
+
+#[test]
+fn a_changed_value_of_a_column_that_came_later_is_found() {
+    for fixture in fixtures() {
+        let shop = fixture.shop("");
+        // The row stays in a file of its own.
+        let server = shop.serve_with(&[("KASSA__LAKE__COMPACT_AFTER_FILES", "1000")]);
+        assert_eq!(server.post("order_lines", LINE).expect("an answer").0, 202);
+        server.until_committed();
+        server.stop();
+        shop.ok(&["prove"]);
+        let body = Body { data: shop.data() };
+        body.alter("DWH/fact_sales", &|rows, row| text(rows, row, "order_id") == "late", "list_price");
+        let proof = shop.run(&["prove"]);
+        let found = String::from_utf8_lossy(&proof.stdout).into_owned();
+        assert!(!proof.status.success() && found.contains("altered") && found.contains("fact_sales"), "{found}");
     }
 }

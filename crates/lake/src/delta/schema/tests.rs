@@ -65,6 +65,23 @@ fn an_added_column_takes_the_programs_place_and_others_stay_behind() {
 }
 
 #[test]
+fn a_table_lists_the_columns_that_its_older_rows_lack() {
+    let new = spec(vec![id(), text("new", true), text("a", true)], &[]);
+    let table = held(vec![id(), text("a", true)], 1);
+    assert_eq!(added(&table, &new).unwrap(), ["new"], "before it is stated");
+    let table = evolve(&table, &new).unwrap().unwrap();
+    assert_eq!(added(&table, &new).unwrap(), ["new"]);
+    let newer = spec(vec![id(), text("new", true), text("a", true), text("newer", true)], &[]);
+    let table = evolve(&table, &newer).unwrap().unwrap();
+    assert_eq!(
+        (added(&table, &newer).unwrap(), table.configuration[ADDED].as_str()),
+        (vec!["new".to_owned(), "newer".to_owned()], "new,newer")
+    );
+    let created = held(vec![id(), text("new", true)], star::SCHEMA);
+    assert_eq!(added(&created, &spec(vec![id(), text("new", true)], &[])).unwrap(), Vec::<String>::new());
+}
+
+#[test]
 fn a_retired_column_goes_and_a_required_one_may_be_relaxed_but_not_tightened() {
     let table = held(vec![id(), text("old", false), text("a", false)], 1);
     assert_eq!(evolved(&table, &spec(vec![id(), text("a", true)], &["old"])), of(&[("id", false), ("a", true)]));
