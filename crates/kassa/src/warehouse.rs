@@ -109,9 +109,6 @@ pub fn recover(
         snapshot.each_beyond(table, &recover::identity_columns(table), lake, teach)?;
     }
     snapshot.positions().iter().for_each(|(partition, next)| stage.decided.positions.advance(partition, next));
-    let rates = &mut stage.memory.rates;
-    let learn = &mut |rows| recover::learn(&rows, rates).map_err(corrupt);
-    snapshot.each_beyond(Table::FactFxRate, &recover::RATE_COLUMNS, lake, learn)?;
     for (table, column) in MEMBERS {
         let mut held = HashSet::new();
         snapshot.each(table, &[column], &mut |rows| {

@@ -129,7 +129,7 @@ impl Lake {
         let mut stage = self.bare_stage(config, Some(dir))?;
         let store = self.store.as_ref();
         let accounted = figures::accounted(store).context("could not read the lake")?;
-        recover::memory(store, &mut stage.memory).context("could not read the lake")?;
+        recover::members(store, &mut stage.memory.members).context("could not read the lake")?;
         recover::dedupe(store, &self.contracts, &mut stage.index).context("could not read the lake")?;
         stage.decided.positions = recover::decided(store, &self.contracts).context("could not read the lake")?;
         let mut behind = accounted.clone();

@@ -4,14 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use kassa_model::star::LINEAGE;
-use kassa_model::{Contract, Currency, Key, Partition, Positions, Rate, Table};
+use kassa_model::{Contract, Key, Partition, Positions, Table};
 use kassa_pipeline::dedupe::{self, Class, Index, IndexError};
 use kassa_pipeline::dimensions::Members;
-use kassa_pipeline::rates::Rates;
-use kassa_pipeline::shape::Memory;
 use kassa_pipeline::stage;
 
 use crate::delta::{LogError, Snapshot};
@@ -36,37 +34,12 @@ pub fn scan(
     Ok(())
 }
 
-/// The members and the rates.
-pub fn memory(store: &dyn Store, memory: &mut Memory) -> Result<(), LogError> {
-    members(store, &mut memory.members)?;
-    scan(store, Table::FactFxRate, &RATE_COLUMNS, &mut |rows| learn(&rows, &mut memory.rates))
-}
-
-/// The columns that a rate is learnt from.
-pub const RATE_COLUMNS: [&str; 5] = ["base", "quote", "rate_date_key", "rate", "ingested_at"];
-
-/// Learns the rates of rows with the [`RATE_COLUMNS`], in their order.
-pub fn learn(rows: &RecordBatch, known: &mut Rates) -> Result<(), LogError> {
-    let (base, quote) = (texts(rows, 0)?, texts(rows, 1)?);
-    let days = rows.column(2).as_primitive::<Int32Type>();
-    let rates = rows.column(3).as_primitive::<Decimal128Type>();
-    let ingested = rows.column(4).as_primitive::<TimestampMicrosecondType>();
-    for row in 0..rows.num_rows() {
-        let pair = Currency::parse(base.value(row)).zip(Currency::parse(quote.value(row)));
-        let rate = Rate::from_scaled(rates.value(row), 9).ok();
-        if let Some(((base, quote), rate)) = pair.zip(rate) {
-            known.learn(base, quote, days.value(row), rate, ingested.value(row));
-        }
-    }
-    Ok(())
-}
-
 fn texts(rows: &RecordBatch, column: usize) -> Result<&StringArray, LogError> {
     rows.column(column).as_string_opt::<i32>().ok_or_else(|| LogError::Corrupt("a text column of another type".to_owned()))
 }
 
 /// The members, by the natural keys that their rows hold.
-fn members(store: &dyn Store, members: &mut Members) -> Result<(), LogError> {
+pub fn members(store: &dyn Store, members: &mut Members) -> Result<(), LogError> {
     let natural: [(Table, &[&str]); 8] = [
         (Table::DimCustomer, &["customer_key", "store_id", "customer_id"]),
         (Table::DimProduct, &["product_key", "store_id", "variant_id", "product_id"]),

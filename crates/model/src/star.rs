@@ -1,4 +1,5 @@
-//! The star schema as Arrow schemas: one table, one grain. Their names are in people's SQL; they change by addition only.
+//! The star schema as Arrow schemas: one table, one grain. Their names are in people's SQL: a column that goes from a table
+//! stays in its view.
 
 use std::sync::{Arc, LazyLock};
 
@@ -37,6 +38,8 @@ pub enum Table {
     DimPromotion,
     DimPaymentMethod,
     DimCurrency,
+    /// The rate of a currency to the shop's on a day; derived from `fact_fx_rate`.
+    DimFxRate,
     /// Generated: one day of the shop's calendar.
     DimDate,
     /// Generated: one minute of a day.
@@ -49,6 +52,8 @@ pub enum Table {
 
 /// DECIMAL(18,6).
 pub const AMOUNT: DataType = DataType::Decimal128(18, 6);
+/// DECIMAL(38,15): an amount times a rate, and sums of these, unrounded.
+pub const EXACT: DataType = DataType::Decimal128(38, 15);
 /// DECIMAL(18,3).
 pub const QUANTITY: DataType = DataType::Decimal128(18, 3);
 /// DECIMAL(18,9).
@@ -110,7 +115,7 @@ pub const LINEAGE: [&str; 9] = [
 ];
 
 impl Table {
-    pub const ALL: [Table; 22] = [
+    pub const ALL: [Table; 23] = [
         Table::FactSales,
         Table::FactOrder,
         Table::FactPayment,
@@ -129,6 +134,7 @@ impl Table {
         Table::DimPromotion,
         Table::DimPaymentMethod,
         Table::DimCurrency,
+        Table::DimFxRate,
         Table::DimDate,
         Table::DimTime,
         Table::Rejected,
@@ -156,6 +162,7 @@ impl Table {
             Table::DimPromotion => "dim_promotion",
             Table::DimPaymentMethod => "dim_payment_method",
             Table::DimCurrency => "dim_currency",
+            Table::DimFxRate => "dim_fx_rate",
             Table::DimDate => "dim_date",
             Table::DimTime => "dim_time",
             Table::Rejected => "rejected",
@@ -225,7 +232,7 @@ impl Table {
 
     /// Whether rows carry [`LINEAGE`].
     pub fn has_lineage(self) -> bool {
-        !matches!(self, Table::FactSession | Table::DimDate | Table::DimTime | Table::Rejected | Table::Spans)
+        !matches!(self, Table::FactSession | Table::DimFxRate | Table::DimDate | Table::DimTime | Table::Rejected | Table::Spans)
     }
 
     pub fn schema(self) -> SchemaRef {
@@ -243,6 +250,24 @@ impl Table {
         Schema::new(fields)
     }
 
+    /// Columns that earlier versions wrote. Old files still have them; nothing reads them.
+    pub fn retired(self) -> Vec<Field> {
+        let columns: &[(&str, DataType)] = match self {
+            Table::FactSales => &[
+                ("gross_amount_reporting", AMOUNT),
+                ("discount_amount_reporting", AMOUNT),
+                ("tax_amount_reporting", AMOUNT),
+                ("shipping_amount_reporting", AMOUNT),
+                ("net_amount_reporting", AMOUNT),
+                ("fx_rate", RATE),
+            ],
+            Table::FactOrder => &[("fx_rate", RATE), ("duty_reporting", AMOUNT)],
+            Table::FactPayment => &[("amount_reporting", AMOUNT), ("fx_rate", RATE)],
+            _ => &[],
+        };
+        columns.iter().map(|(name, kind)| opt(name, kind.clone())).collect()
+    }
+
     #[rustfmt::skip]
     fn own_fields(self) -> Vec<Field> {
         match self {
@@ -254,8 +279,6 @@ impl Table {
                 req("currency", symbol()), req("quantity", QUANTITY), opt("unit_price", AMOUNT),
                 req("gross_amount", AMOUNT), req("discount_amount", AMOUNT), req("tax_amount", AMOUNT), req("shipping_amount", AMOUNT),
                 req("net_amount", AMOUNT),
-                opt("gross_amount_reporting", AMOUNT), opt("discount_amount_reporting", AMOUNT), opt("tax_amount_reporting", AMOUNT),
-                opt("shipping_amount_reporting", AMOUNT), opt("net_amount_reporting", AMOUNT), opt("fx_rate", RATE),
                 req("is_test", DataType::Boolean), req("is_gift_card", DataType::Boolean), req("is_future", DataType::Boolean),
                 text("session_id"), text("extra"),
             ],
@@ -267,7 +290,7 @@ impl Table {
                 key("customer_key"), key("channel_key"), key("promotion_key"), key("billing_address_key"), key("ship_address_key"),
                 key("ship_country_key"), opt("currency", symbol()), opt("shop_currency", symbol()), opt("tax_included", DataType::Boolean),
                 opt("subtotal", AMOUNT), opt("discount", AMOUNT), opt("tax", AMOUNT), opt("shipping", AMOUNT), opt("duty", AMOUNT),
-                opt("tip", AMOUNT), opt("gift_card", AMOUNT), opt("total", AMOUNT), opt("fx_rate", RATE), opt("duty_reporting", AMOUNT),
+                opt("tip", AMOUNT), opt("gift_card", AMOUNT), opt("total", AMOUNT),
                 text("coupons"), text("attribution"),
                 req("is_test", DataType::Boolean), req("is_future", DataType::Boolean), req("lines_differ", DataType::Boolean),
                 text("session_id"), text("extra"),
@@ -276,7 +299,7 @@ impl Table {
                 req("payment_id", DataType::Utf8), req("order_id", DataType::Utf8), key("order_key"), req("kind", symbol()), text("parent_id"),
                 opt("status", symbol()), opt("gateway", symbol()), key("payment_method_key"), key("customer_key"), key("channel_key"),
                 req("payment_date_key", DataType::Int32), req("occurred_at", timestamp()), req("amount", AMOUNT), req("currency", symbol()),
-                opt("amount_reporting", AMOUNT), opt("fx_rate", RATE), opt("instalments", DataType::Int64), opt("sequence", DataType::Int64),
+                opt("instalments", DataType::Int64), opt("sequence", DataType::Int64),
                 req("is_test", DataType::Boolean), req("is_future", DataType::Boolean), text("extra"),
             ],
             Table::FactEvent => vec![
@@ -293,7 +316,7 @@ impl Table {
                 req("started_at", timestamp()), req("ended_at", timestamp()), text("entry_url"), text("exit_url"),
                 req("events", DataType::Int64), req("viewed", DataType::Boolean), req("added", DataType::Boolean),
                 req("checkout", DataType::Boolean), req("paid", DataType::Boolean), req("converted", DataType::Boolean),
-                req("abandoned", DataType::Boolean), req("revenue_reporting", AMOUNT),
+                req("abandoned", DataType::Boolean), req("revenue_reporting", EXACT),
             ],
             Table::FactInventory => vec![
                 key("product_key"), req("location", symbol()), req("inventory_date_key", DataType::Int32), req("occurred_at", timestamp()),
@@ -325,6 +348,10 @@ impl Table {
             Table::DimPromotion => vec![key("promotion_key"), req("code", DataType::Utf8)],
             Table::DimPaymentMethod => vec![key("payment_method_key"), req("name", DataType::Utf8)],
             Table::DimCurrency => vec![key("currency_key"), req("code", DataType::Utf8), req("minor_digits", DataType::Int32)],
+            Table::DimFxRate => vec![
+                req("currency", symbol()), req("date_key", DataType::Int32), req("rate", RATE), req("derivation", symbol()), opt("via", symbol()),
+                req("rate_date_key", DataType::Int32),
+            ],
             Table::DimDate => vec![
                 req("date_key", DataType::Int32), req("date", DataType::Date32), req("year", DataType::Int32), req("quarter", DataType::Int32),
                 req("month", DataType::Int32), req("day", DataType::Int32), req("iso_year", DataType::Int32), req("iso_week", DataType::Int32),

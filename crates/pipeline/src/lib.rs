@@ -21,7 +21,6 @@ pub mod dimensions;
 pub mod event;
 pub mod extract;
 pub mod ports;
-pub mod rates;
 pub mod rows;
 pub mod shape;
 mod short;

@@ -95,9 +95,9 @@ pub(crate) fn alike(lake: &dyn Lake, load: &Load, folder: &str) -> Result<Vec<Al
     let mut groups: Vec<Alike> = Vec::new();
     for file in &load.files {
         let columns = lake.columns(file)?;
-        let schema = load.table.schema();
+        let schema = arrow_schema::Schema::new(schema::columns_of_files(load.table));
         let (file, names) = match shortened(lake, load.table, file, &columns, folder)? {
-            Some(made) => (made, schema.fields().iter().map(|field| field.name().clone()).collect()),
+            Some(made) => (made, load.table.schema().fields().iter().map(|field| field.name().clone()).collect()),
             None => (file.clone(), columns.into_iter().map(|column| column.name).collect::<Vec<_>>()),
         };
         if let Some(unknown) = names.iter().find(|name| schema.field_with_name(name).is_err()) {

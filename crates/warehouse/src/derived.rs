@@ -1,12 +1,12 @@
-//! Tables that follow from the facts: sessions, the calendar, and the rows of the figures' views. Made anew from one snapshot and put in
+//! Tables that follow from the facts: sessions, rates, the calendar, and the rows of the figures' views. Made anew from one snapshot and put in
 //! the place of what was there, in one transaction that also says what they are true of.
 
 mod figures;
 
 use arrow_array::RecordBatch;
 use kassa_analytics::calendar::{EDITION, YEARS};
-use kassa_analytics::derived::{DerivedError, date_rows, session_rows, time_rows};
-use kassa_analytics::{Claims, Credits, Figures, SessionRows};
+use kassa_analytics::derived::{DerivedError, date_rows, rate_rows, session_rows, time_rows};
+use kassa_analytics::{Claims, Credits, Figures, Rates, SessionRows};
 use kassa_model::key::{hash, positive};
 use kassa_model::{Positions, Shop, Table};
 use postgres::Transaction;
@@ -20,8 +20,9 @@ use crate::url::Target;
 /// Session ids made in one pass over the events: what bounds the memory.
 const IDS: i64 = 250_000;
 /// Changes whenever the same facts would give other rows.
-const SESSIONS: &str = "1";
-const FIGURES: &str = "1";
+const SESSIONS: &str = "2";
+const RATES: &str = "1";
+const FIGURES: &str = "2";
 
 /// Brings every derived table up to what is committed. The names of those that had to be made anew.
 ///
@@ -40,6 +41,13 @@ pub fn refresh(target: &Target, shop: &Shop) -> Result<Vec<&'static str>, Wareho
         made.push("fact_session");
     }
     let years = years(&mut snapshot)?;
+    let (held, definition) = rates_held(&mut snapshot, shop, &years)?;
+    if !is_true_of(&mut snapshot, "dim_fx_rate", &held, definition)? {
+        let rows = rates(&mut snapshot, shop, years.clone())?;
+        replace(&mut snapshot.transaction, "dim_fx_rate", &[rows])?;
+        state(&mut snapshot, "dim_fx_rate", &held, definition)?;
+        made.push("dim_fx_rate");
+    }
     let definition = calendar_definition(shop, &years);
     if !is_true_of(&mut snapshot, "dim_date", &Positions::default(), definition)? {
         replace(&mut snapshot.transaction, "dim_date", &[date_rows(shop, years).map_err(unmade)?])?;
@@ -58,7 +66,30 @@ pub fn refresh(target: &Target, shop: &Shop) -> Result<Vec<&'static str>, Wareho
 }
 
 fn sessions_definition(shop: &Shop, dropped: &str) -> i64 {
-    positive(hash("sessions", &[SESSIONS, &shop.zone_name, dropped]))
+    positive(hash("sessions", &[SESSIONS, &shop.zone_name, shop.currency.code(), dropped]))
+}
+
+/// What `dim_fx_rate` follows from: how far the stated rates go, and a definition that stands for all else, their number too.
+fn rates_held(
+    snapshot: &mut Snapshot<'_>,
+    shop: &Shop,
+    years: &std::ops::RangeInclusive<i16>,
+) -> Result<(Positions, i64), WarehouseError> {
+    let sql = "SELECT source_topic, source_partition, max(source_offset) + 1, count(*) FROM dwh.fact_fx_rate GROUP BY 1, 2";
+    let (mut held, mut count) = (Positions::default(), 0_i64);
+    for row in snapshot.transaction.query(sql, &[])? {
+        held.set(kassa_model::Partition::new(row.get::<_, String>(0), row.get(1)), row.get(2));
+        count += row.get::<_, i64>(3);
+    }
+    let parts = [RATES, shop.currency.code(), &count.to_string(), &format!("{years:?}")];
+    Ok((held, positive(hash("rates", &parts))))
+}
+
+/// The rows that `dim_fx_rate` should have, if it says that it is true of the rates that are held.
+pub fn rates_if_current(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Option<RecordBatch>, WarehouseError> {
+    let years = years(snapshot)?;
+    let (held, definition) = rates_held(snapshot, shop, &years)?;
+    if is_true_of(snapshot, "dim_fx_rate", &held, definition)? { rates(snapshot, shop, years).map(Some) } else { Ok(None) }
 }
 
 fn figures_definition(shop: &Shop, dropped: &str) -> i64 {
@@ -115,21 +146,33 @@ fn unmade(error: DerivedError) -> WarehouseError {
     WarehouseError::Corrupt(error.to_string())
 }
 
+/// All rates that the source has stated.
+fn stated_rates(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Rates, WarehouseError> {
+    let mut rates = Rates::new(shop.currency);
+    snapshot.each(Table::FactFxRate, Rates::COLUMNS, &mut |rows| rates.apply(&rows).map_err(misread))?;
+    Ok(rates)
+}
+
+fn rates(snapshot: &mut Snapshot<'_>, shop: &Shop, years: std::ops::RangeInclusive<i16>) -> Result<RecordBatch, WarehouseError> {
+    rate_rows(shop, &stated_rates(snapshot, shop)?, years).map_err(unmade)
+}
+
 /// The orders that sessions are credited with, and what the ledger says of them.
-fn credits(snapshot: &mut Snapshot<'_>) -> Result<Credits, WarehouseError> {
+fn credits(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Credits, WarehouseError> {
+    let rates = stated_rates(snapshot, shop)?;
     let mut claims = Claims::default();
     let reported = "WHERE type = 'order_completed'";
     snapshot.each_where(Table::FactEvent, Claims::COLUMNS, reported, &mut |rows| claims.apply(&rows).map_err(misread))?;
     claims.settle();
     let mut credits = Credits::of(claims.winners());
     if !credits.is_empty() {
-        snapshot.each(Table::FactSales, Credits::COLUMNS, &mut |rows| credits.apply(&rows).map_err(misread))?;
+        snapshot.each(Table::FactSales, Credits::COLUMNS, &mut |rows| credits.apply(&rows, &rates).map_err(misread))?;
     }
     Ok(credits)
 }
 
 fn sessions(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<(), WarehouseError> {
-    let credits = credits(snapshot)?;
+    let credits = credits(snapshot, shop)?;
     // An id has at least one event.
     let events: i64 = snapshot.transaction.query_one("SELECT count(*) FROM dwh.fact_event", &[])?.get(0);
     let passes = (events / IDS).max(0) + 1;

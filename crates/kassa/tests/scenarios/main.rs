@@ -13,6 +13,7 @@ mod doctor;
 mod errors;
 mod faults;
 mod harness;
+mod late_rates;
 mod maintenance;
 mod mapping;
 mod memory;

@@ -23,14 +23,27 @@ def totals(net, rows):
 sales = table("fact_sales").to_pyarrow_table()
 duck = duckdb.connect()
 duck.register("fact_sales", table("fact_sales").to_pyarrow_dataset())
-by_duck = duck.execute("SELECT SUM(net_amount_reporting), COUNT(*) FROM fact_sales WHERE NOT is_test").fetchone()
-by_polars = (
+duck.register("dim_fx_rate", table("dim_fx_rate").to_pyarrow_dataset())
+by_duck = duck.execute(
+    """SELECT SUM(s.net_amount * r.rate), COUNT(*) FROM fact_sales s
+    LEFT JOIN dim_fx_rate r ON r.currency = s.currency AND r.date_key = s.movement_date_key WHERE NOT s.is_test"""
+).fetchone()
+# Polars adds up the amounts of each currency and day; it multiplies decimals at the scale of one of them, so Python does.
+by_day = (
     polars.read_delta(f"{lake}/DWH/fact_sales", storage_options=storage)
     .filter(~polars.col("is_test"))
-    .select(polars.col("net_amount_reporting").sum(), polars.len())
-    .row(0)
+    .group_by("currency", polars.col("movement_date_key").alias("date_key"))
+    .agg(polars.col("net_amount").sum(), polars.len())
+    .join(polars.read_delta(f"{lake}/DWH/dim_fx_rate", storage_options=storage), on=["currency", "date_key"], how="left")
 )
-live = [amount for amount, test in zip(sales["net_amount_reporting"].to_pylist(), sales["is_test"].to_pylist()) if not test]
+by_polars = (
+    sum(net * rate for net, rate in by_day.select("net_amount", "rate").iter_rows() if rate is not None),
+    by_day["len"].sum(),
+)
+rates = table("dim_fx_rate").to_pyarrow_table().select(["currency", "date_key", "rate"]).to_pylist()
+rates = {(row["currency"], row["date_key"]): row["rate"] for row in rates}
+live = [row for row in sales.select(["net_amount", "currency", "movement_date_key", "is_test"]).to_pylist() if not row["is_test"]]
+known = [(row["net_amount"], rates.get((row["currency"], row["movement_date_key"]))) for row in live]
 archive = DeltaTable(f"{lake}/topics/order_lines", storage_options=storage).to_pyarrow_table()
 readable = 0
 for value in archive["value"].to_pylist():
@@ -42,7 +55,7 @@ for value in archive["value"].to_pylist():
 print(
     json.dumps(
         {
-            "deltalake": totals(sum(filter(None, live)), len(live)),
+            "deltalake": totals(sum(net * rate for net, rate in known if rate is not None), len(live)),
             "duckdb": totals(*by_duck),
             "polars": totals(*by_polars),
             "archive": {"rows": archive.num_rows, "readable": readable},

@@ -97,7 +97,7 @@ impl Worker {
         let feeding = |sink| Feeding { sink, gathered: Vec::new(), cadence: 1 + rng.below(9) };
         let sinks: Vec<Feeding> = sinks.into_iter().map(feeding).collect();
         let mut stage = stage();
-        recover::memory(store.as_ref(), &mut stage.memory).map_err(passing)?;
+        recover::members(store.as_ref(), &mut stage.memory.members).map_err(passing)?;
         recover::dedupe(store.as_ref(), &contracts(), &mut stage.index).map_err(passing)?;
         stage.decided.positions = recover::decided(store.as_ref(), &contracts()).map_err(passing)?;
         learn(book, &mut stage);
