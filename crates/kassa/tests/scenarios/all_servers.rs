@@ -143,7 +143,7 @@ fn the_whole_way(records: u64, per_day: u64) {
     );
     let lake = format!("s3a://{}/kassa", s3::BUCKET);
     let read = others_read::spark(&lake, &s3::settings_of_spark(&servers.s3));
-    assert_eq!(claims::plain(read["net"].as_str().expect("a sum")), claims::plain(net), "Spark");
+    assert_eq!(others_read::decimal(&read["net"]), claims::plain(net), "Spark");
     assert_eq!(read["spans"], truth["produced"], "Spark");
 }
 

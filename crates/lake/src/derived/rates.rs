@@ -47,6 +47,16 @@ pub fn rates_now(store: &dyn Store, shop: &Shop) -> Result<RecordBatch, LogError
     rate_rows(shop, &rates, years.unwrap_or(YEARS)).map_err(unmade)
 }
 
+/// Whether a table's rows were made by the rules and for the shop of today. Others are made again by the next refresh.
+pub(crate) fn is_of_today(table: &Snapshot, shop: &Shop) -> bool {
+    table.txns.get(DEFINITION) == Some(&definition(shop))
+}
+
+/// Stands for the rules and the shop's currency.
+fn definition(shop: &Shop) -> i64 {
+    positive(hash("rates", &[EDITION, shop.currency.code()]))
+}
+
 impl RateTable {
     pub(super) fn new(basis: Basis, table: DeltaTable) -> Self {
         Self { basis, table }
@@ -55,8 +65,8 @@ impl RateTable {
     /// Brings the table up to the accounted positions. The files that were replaced, if anything had to be done.
     pub(super) fn refresh(&mut self, years: RangeInclusive<i16>) -> Result<Option<Vec<Add>>, LogError> {
         let cut = self.basis.cut(&[Table::FactFxRate])?;
-        let definition = positive(hash("rates", &[EDITION, self.basis.shop.currency.code()]));
-        let mut stated = vec![(DEFINITION.to_owned(), definition), (REPLAYED.to_owned(), self.basis.replayed()?)];
+        let mut stated =
+            vec![(DEFINITION.to_owned(), definition(&self.basis.shop)), (REPLAYED.to_owned(), self.basis.replayed()?)];
         stated.extend(years_as_stated(&years));
         let txns = &self.table.snapshot().txns;
         if stated.iter().all(|(name, version)| txns.get(name) == Some(version)) && self.table.positions() == cut {

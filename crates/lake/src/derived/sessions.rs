@@ -41,8 +41,13 @@ pub(super) struct SessionTable {
     known: HashSet<String>,
 }
 
+/// Whether a table's rows were made by the rules and for the shop of today. Others are made again by the next refresh.
+pub(crate) fn is_of_today(table: &Snapshot, shop: &Shop) -> bool {
+    table.txns.get(DEFINITION) == Some(&definition(shop))
+}
+
 /// Stands for the rules, the zone whose days sessions begin on, and the currency of their revenue.
-pub(crate) fn definition(shop: &Shop) -> i64 {
+fn definition(shop: &Shop) -> i64 {
     positive(hash("sessions", &[EDITION, &shop.zone_name, shop.currency.code()]))
 }
 

@@ -9,13 +9,14 @@ use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
 use kassa_analytics::calendar::YEARS;
 use kassa_analytics::derived::{date_rows, rate_rows, time_rows};
-use kassa_model::{Positions, Table, time};
+use kassa_model::{Positions, Shop, Table, time};
 
 use super::Prover;
 use super::finding::{Kind, Site};
-use crate::delta::LogError;
+use crate::delta::{LogError, Snapshot};
 use crate::derived::calendar::stated_years;
-use crate::derived::rates::rates_before;
+use crate::derived::rates::{self, rates_before};
+use crate::derived::sessions;
 use crate::derived::source::{Source, Touched, unmade};
 use crate::figures::positions;
 use crate::read::{self, folder_of};
@@ -124,9 +125,10 @@ impl Prover<'_> {
         !tables.iter().chain([&Table::Spans]).any(|table| self.findings.touch(*table))
     }
 
-    /// The positions that a table states, none of which lies beyond what is accounted for.
-    fn stated(&mut self, table: Table) -> Option<Positions> {
-        let at: Positions = positions(self.tables.get(&table)?);
+    /// The positions that a table states, none of which lies beyond what is accounted for; none if it is still to be made by the rules of today.
+    fn stated(&mut self, table: Table, is_of_today: fn(&Snapshot, &Shop) -> bool) -> Option<Positions> {
+        let held = self.tables.get(&table).filter(|held| is_of_today(held, self.subject.shop))?;
+        let at: Positions = positions(held);
         for (partition, next) in at.iter() {
             let part = self.parts.number(&partition.topic, partition.number);
             let accounted = self.parts[part].cut;
@@ -143,7 +145,7 @@ impl Prover<'_> {
         if !self.is_sound(&[Table::FactFxRate, Table::DimFxRate]) {
             return Ok(());
         }
-        let Some(at) = self.stated(Table::DimFxRate) else { return Ok(()) };
+        let Some(at) = self.stated(Table::DimFxRate, rates::is_of_today) else { return Ok(()) };
         let years = self.tables.get(&Table::DimFxRate).and_then(|table| stated_years(table)).unwrap_or(YEARS);
         let rates = rates_before(self.store, self.subject.shop, &at)?;
         let wanted = rate_rows(self.subject.shop, &rates, years).map_err(unmade)?;
@@ -163,7 +165,7 @@ impl Prover<'_> {
         if !self.is_sound(&[Table::FactEvent, Table::FactSales, Table::FactFxRate, Table::FactSession]) {
             return Ok(());
         }
-        let Some(at) = self.stated(Table::FactSession) else { return Ok(()) };
+        let Some(at) = self.stated(Table::FactSession, sessions::is_of_today) else { return Ok(()) };
         let (store, shop, encoded) = (self.store, self.subject.shop, Encoded::new(Table::FactSession)?);
         let facts = |table| self.tables.get(&table).map(|snapshot| snapshot.as_ref().clone()).unwrap_or_default();
         let (events, sales) = (facts(Table::FactEvent), facts(Table::FactSales));

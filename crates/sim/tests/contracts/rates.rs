@@ -19,6 +19,11 @@ fn shop() -> Shop {
     Shop::new("Rates", "Europe/London", Currency::parse("GBP").unwrap()).unwrap()
 }
 
+/// The place of a contract's stream among all.
+fn place(contract: Contract) -> usize {
+    STREAMS.iter().position(|(_, of)| *of == contract).unwrap()
+}
+
 /// The records of two weeks, by stream.
 fn made() -> Vec<Vec<Vec<u8>>> {
     let start = time::parse("2026-03-20T00:00:00Z", &shop().zone).unwrap();
@@ -28,16 +33,17 @@ fn made() -> Vec<Vec<Vec<u8>>> {
     for _ in 0..RECORDS {
         let mut record = Vec::new();
         let emitted = synthetic.next(&mut record);
+        let stream = &mut streams[place(emitted.contract)];
         if emitted.contract == Contract::FxRate {
-            streams[emitted.contract as usize].extend(varied(&record));
+            stream.extend(varied(&record));
         } else {
-            streams[emitted.contract as usize].push(record);
+            stream.push(record);
         }
     }
     streams
 }
 
-/// Rates of every kind: dollars are stated the other way round, kronor in euros, yen every third day, rupees for the first days only, and euros
+/// Rates of every kind: dollars are stated the other way round, kronor in euros, yen every third day, rupees on the first day only, and euros
 /// twice, of which the second is right.
 fn varied(record: &[u8]) -> Vec<Vec<u8>> {
     let mut rate: Value = serde_json::from_slice(record).unwrap();
@@ -45,8 +51,8 @@ fn varied(record: &[u8]) -> Vec<Vec<u8>> {
     match rate["base"].as_str().unwrap() {
         "USD" => (rate["base"], rate["quote"]) = ("GBP".into(), "USD".into()),
         "SEK" => rate["quote"] = "EUR".into(),
-        "JPY" if day % 3 != 0 => return Vec::new(),
-        "INR" if day > 22 => return Vec::new(),
+        "JPY" if day % 3 != 2 => return Vec::new(),
+        "INR" if day > 20 => return Vec::new(),
         "EUR" => {
             let mut wrong = rate.clone();
             wrong["rate"] = "7.7".into();
@@ -69,7 +75,7 @@ fn batches(streams: &[Vec<Vec<u8>>]) -> Order {
 
 /// Rates at a place among the others, these one stream after the other.
 fn rates_at(all: &Order, share: usize) -> Order {
-    let is_rate = |(stream, _): &&(usize, usize)| *stream == Contract::FxRate as usize;
+    let is_rate = |(stream, _): &&(usize, usize)| *stream == place(Contract::FxRate);
     let mut others: Order = all.iter().filter(|batch| !is_rate(batch)).copied().collect();
     let at = others.len() * share / 4;
     others.splice(at..at, all.iter().filter(is_rate).copied());
