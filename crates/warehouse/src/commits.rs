@@ -18,7 +18,8 @@ const PUT: &str = "INSERT INTO kassa.commits AS held (topic, partition, from_off
 
 /// Notes the rows of a commit for each partition that it moves.
 pub(crate) fn put(transaction: &mut Transaction<'_>, statements: &mut Statements, plan: &Plan) -> Result<(), WarehouseError> {
-    let spans: Vec<_> = plan.moves.iter().map(|step| (&*step.partition.topic, step.partition.number, step.from, step.to)).collect();
+    let spans: Vec<_> =
+        plan.moves.iter().map(|step| (&*step.partition.topic, step.partition.number, step.from, step.to)).collect();
     write(transaction, statements, plan, &spans)
 }
 
@@ -75,11 +76,7 @@ const COMMITS: &str = "WITH beyond AS (
     FROM beyond";
 
 /// Where the rows between two positions lie.
-pub(crate) fn bounds(
-    transaction: &mut Transaction<'_>,
-    from: &Positions,
-    until: &Positions,
-) -> Result<Bounds, WarehouseError> {
+pub(crate) fn bounds(transaction: &mut Transaction<'_>, from: &Positions, until: &Positions) -> Result<Bounds, WarehouseError> {
     let beyond: Vec<(&Partition, i64)> = until.iter().filter(|(partition, next)| from.next(partition) < *next).collect();
     if beyond.iter().all(|(partition, _)| from.next(partition) == 0) {
         return Ok(if beyond.is_empty() { Bounds::Nowhere } else { Bounds::Anywhere });

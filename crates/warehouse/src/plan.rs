@@ -85,7 +85,11 @@ impl Plan {
     /// The earliest ingest time of its rows, µs UTC; `None`: it brings no rows.
     pub(crate) fn ingested_from(&self) -> Option<i64> {
         let times = self.tables.values().flatten().filter_map(|rows| rows.column_by_name("ingested_at"));
-        times.filter_map(|times| times.as_primitive_opt::<TimestampMicrosecondType>()).flat_map(|times| times.values()).min().copied()
+        times
+            .filter_map(|times| times.as_primitive_opt::<TimestampMicrosecondType>())
+            .flat_map(|times| times.values())
+            .min()
+            .copied()
     }
 
     /// The days that rows of a fact lie on.

@@ -13,7 +13,7 @@ use crate::WarehouseError;
 use crate::read::Snapshot;
 
 /// Keys beyond which rows are chosen here, and no longer by PostgreSQL: versions before 14 compare a row with each.
-pub(super) const KEYS: usize = 100;
+const KEYS: usize = 100;
 
 const ADD: &str = "INSERT INTO kassa.claims (order_key, session_key, claimed_at)
     SELECT c.order_key, c.session_key, 'epoch'::timestamptz + c.at * interval '1 microsecond'
@@ -37,18 +37,20 @@ pub(super) fn make_all(snapshot: &mut Snapshot<'_>) -> Result<Vec<Claim>, Wareho
 
 fn rows(claims: &[Claim]) -> Result<RecordBatch, WarehouseError> {
     let longs = |of: fn(&Claim) -> i64| -> ArrayRef { Arc::new(Int64Array::from_iter_values(claims.iter().map(of))) };
-    let times = TimestampMicrosecondArray::from_iter_values(claims.iter().map(|claim| claim.at)).with_timezone("UTC");
+    let times = TimestampMicrosecondArray::from_iter_values(claims.iter().map(|claim| claim.at));
+    let times: ArrayRef = Arc::new(times.with_timezone("UTC"));
     RecordBatch::try_from_iter([
         ("order_key", longs(|claim| claim.order_key)),
         ("session_key", longs(|claim| claim.session_key)),
-        ("claimed_at", Arc::new(times)),
+        ("claimed_at", times),
     ])
     .map_err(|error| WarehouseError::Corrupt(error.to_string()))
 }
 
 pub(super) fn add(snapshot: &mut Snapshot<'_>, claims: &[Claim]) -> Result<(), WarehouseError> {
     let column = |of: fn(&Claim) -> i64| -> Vec<i64> { claims.iter().map(of).collect() };
-    let (orders, sessions, times) = (column(|claim| claim.order_key), column(|claim| claim.session_key), column(|claim| claim.at));
+    let (orders, sessions, times) =
+        (column(|claim| claim.order_key), column(|claim| claim.session_key), column(|claim| claim.at));
     if !claims.is_empty() {
         snapshot.transaction.execute(ADD, &[&orders, &sessions, &times])?;
     }

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use kassa_pipeline::Sink;
 use serde_json::json;
 
+use crate::derived;
 use crate::read::Reader;
 use crate::testing::{Feed, Warehouse, line, partition, shop};
-use crate::derived;
 use kassa_model::Table;
 
 const HISTORY: &str = include_str!("growth.sql");
@@ -76,7 +76,8 @@ fn refresh_after_one_order(days: i64) -> Duration {
         ("customer_value", "\"by\" = 'customer' AND basis = 'movement'"),
         ("rfm", "\"by\" = 'segment' AND basis = 'movement'"),
     ] {
-        let (took, read) = measured(&warehouse, || drop(warehouse.sql(&format!("SELECT count(value) FROM dwh.{view} WHERE {condition}"))));
+        let (took, read) =
+            measured(&warehouse, || drop(warehouse.sql(&format!("SELECT count(value) FROM dwh.{view} WHERE {condition}"))));
         println!("  {view} {condition}: {took:?}, {read} pages");
     }
     refresh.0

@@ -84,7 +84,9 @@ mod tests {
         windows.add(1_767_614_400_000_000, 1_767_614_400_000_001);
         assert_eq!(
             windows.conditions("occurred_at", "event_date_key"),
-            ["occurred_at BETWEEN '2026-01-05T12:00:00Z' AND '2026-01-05T12:00:00.000001Z' AND event_date_key BETWEEN 20260104 AND 20260106"]
+            [
+                "occurred_at BETWEEN '2026-01-05T12:00:00Z' AND '2026-01-05T12:00:00.000001Z' AND event_date_key BETWEEN 20260104 AND 20260106"
+            ]
         );
     }
 }
