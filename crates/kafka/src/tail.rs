@@ -1,4 +1,4 @@
-//! Reads a whole topic beside the group: what every worker has to know, whichever of them was given its partitions.
+//! Reads a whole topic outside the group, for data that every worker needs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,16 +16,16 @@ use crate::client::{Context, beside_the_group};
 use crate::source::Run;
 use crate::{Cluster, Connection, KafkaError};
 
-/// How long one try of a question takes at most.
+/// The time limit for one try of a query.
 const TRY: Duration = Duration::from_millis(500);
-/// After so long without a record it is looked whether one is to come at all.
+/// After this time without a record, check whether there are more records at all.
 const QUIET: Duration = Duration::from_millis(100);
-/// Partitions that were added are seen so soon.
+/// How often to look for new partitions.
 const LOOK: Duration = Duration::from_secs(30);
-/// Bytes that are fetched ahead.
+/// The prefetch limit.
 const QUEUED_KILOBYTES: &str = "1024";
 
-/// All partitions of one topic. It is no member of any group.
+/// All partitions of one topic. It is not in any group.
 pub struct Tail {
     consumer: BaseConsumer<Context>,
     cluster: Cluster,
@@ -40,7 +40,7 @@ pub struct Tail {
 struct Part {
     next: i64,
     run: Run,
-    /// Nothing is left to read up to where the partition ended when that was asked last.
+    /// Nothing is left to read before the partition's end at the last query.
     at_end: bool,
 }
 
@@ -51,7 +51,8 @@ impl fmt::Debug for Tail {
 }
 
 impl Tail {
-    /// `group` is never joined: its name is the one that a reader is allowed to have. Nothing is read yet.
+    /// It never joins `group`, but the reader needs a group name that it has a right to. It reads
+    /// nothing yet.
     pub fn open(
         connection: &Connection,
         group: &str,
@@ -59,7 +60,7 @@ impl Tail {
         clock: Arc<dyn Clock>,
         patience: Duration,
     ) -> Result<Self, KafkaError> {
-        // Where a position is gone, the whole is read again: to know something twice does no harm.
+        // If a position no longer exists, everything is read again; repeats are harmless.
         let consumer = beside_the_group(connection, group, QUEUED_KILOBYTES)?;
         let cluster = Cluster::new(connection, group, patience)?;
         let parts = BTreeMap::new();
@@ -68,7 +69,7 @@ impl Tail {
         Ok(tail)
     }
 
-    /// Begins with partitions that are new.
+    /// Starts reading new partitions.
     fn look(&mut self) -> Result<(), KafkaError> {
         self.looked_at = Instant::now();
         let known = self.parts.len();
@@ -86,19 +87,20 @@ impl Tail {
         self.consumer.assign(&list).map_err(|error| self.failed(&error))
     }
 
-    /// All that came since, up to where the topic ends now: what was in it when this was called is among it, or was told before.
+    /// All new records up to the topic's current end. Every record that was in the topic at the
+    /// call is included, or was returned before.
     pub fn read(&mut self) -> Result<Vec<Records>, KafkaError> {
         if self.looked_at.elapsed() >= LOOK {
             self.look()?;
         }
-        // What has been fetched already, and word of ends that were reached before.
+        // Records that are fetched already, and events of ends that were reached before.
         while self.take(&BTreeMap::new(), Duration::ZERO)? {}
         let deadline = Instant::now() + self.patience;
         let ends = self.parts.keys().map(|number| Ok((*number, self.end(*number, deadline)?)));
         let ends = ends.collect::<Result<BTreeMap<i32, i64>, KafkaError>>()?;
         for (number, part) in &mut self.parts {
             let end = ends.get(number).copied().unwrap_or(0);
-            // The topic was made anew, and is shorter than what was read of the old one.
+            // The topic was recreated and is shorter than what was read of the old one.
             part.next = if part.next > end { 0 } else { part.next };
             part.at_end = part.next >= end;
         }
@@ -116,7 +118,7 @@ impl Tail {
         Ok(runs.collect())
     }
 
-    /// Takes a record or word of an end; whether there was any.
+    /// Takes a record or an end-of-partition event; returns whether there was one.
     fn take(&mut self, ends: &BTreeMap<i32, i64>, wait: Duration) -> Result<bool, KafkaError> {
         match self.consumer.poll(wait) {
             Some(Ok(message)) => {
@@ -130,7 +132,7 @@ impl Tail {
                 }
                 Ok(true)
             }
-            // It may be the end that there was before: what is left is looked at.
+            // This may be an earlier end, so the rest is checked.
             Some(Err(ClientError::PartitionEOF(number))) => {
                 self.pass_over(ends, Some(number))?;
                 Ok(true)
@@ -144,7 +146,8 @@ impl Tail {
         }
     }
 
-    /// Passes over transactions' markers and aborted records, where nothing else is left before the end: no record comes of them.
+    /// Skips transaction markers and aborted records if nothing else is left before the end,
+    /// because they produce no record.
     fn pass_over(&mut self, ends: &BTreeMap<i32, i64>, only: Option<i32>) -> Result<(), KafkaError> {
         for (number, part) in &mut self.parts {
             let Some(end) = ends.get(number).filter(|_| !part.at_end && only.is_none_or(|only| only == *number)) else {

@@ -1,4 +1,5 @@
-//! The star schema as Arrow schemas: one table, one grain. Their names are in people's SQL; they change by addition only.
+//! The star schema as Arrow schemas: one table, one grain. Their names are in people's SQL; they
+//! change by addition only.
 
 use std::sync::{Arc, LazyLock};
 
@@ -59,7 +60,8 @@ pub fn timestamp() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// A text of few distinct values: a dictionary in memory, a plain string to those who read the table.
+/// A text of few distinct values: a dictionary in memory, a plain string to those who read the
+/// table.
 pub fn symbol() -> DataType {
     DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
 }
@@ -181,7 +183,8 @@ impl Table {
         }
     }
 
-    /// The tables that records of a contract may feed, the primary one first. `Rejected` and `Spans` are fed by all.
+    /// The tables that records of a contract may feed, the primary one first. `Rejected` and
+    /// `Spans` are fed by all.
     pub fn fed_by(contract: Contract) -> &'static [Table] {
         use Table::{
             DimAddress, DimCategory, DimChannel, DimCity, DimCountry, DimCurrency, DimCustomer, DimPaymentMethod, DimProduct,

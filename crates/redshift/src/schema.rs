@@ -1,27 +1,29 @@
-//! The star schema in Redshift's dialect, made from the model's Arrow schemas.
+//! The star schema in Redshift's dialect, generated from the model's Arrow schemas.
 //!
-//! Redshift enforces no key and has no index: rows are found by how they are distributed and sorted. Facts that are joined with each
-//! other lie together by the key they are joined by, small dimensions lie on every node, and facts are sorted by their time.
+//! Redshift enforces no key and has no index: distribution and sort order make queries fast. Facts
+//! that are joined are on the same node by their join key, small dimensions are on every node, and
+//! facts are sorted by time.
 
 use arrow_schema::{DataType, Field};
 use kassa_model::Table;
 
-/// How a table lies on the nodes.
+/// The distribution of a table over the nodes.
 enum Spread {
     Key(&'static str),
     /// A copy on every node.
     All,
-    /// As Redshift finds best.
+    /// Redshift decides.
     Auto,
 }
 
-/// The tables that are exported: all but the dead letters, whose bytes stay in the lake, and the vault, as personal data lies in as few places
-/// as can be.
+/// The exported tables: all except the dead letters, whose bytes stay in the lake, and the vault,
+/// because personal data should be in as few places as possible.
 pub fn tables() -> impl Iterator<Item = Table> {
     Table::ALL.into_iter().filter(|table| !matches!(table, Table::Rejected | Table::VaultCustomer))
 }
 
-/// The columns by which a row says of which record it came; none where a table follows from others and is replaced as a whole.
+/// The columns that identify a row's record; `None` for a derived table, which is replaced as a
+/// whole.
 pub(crate) fn origin(table: Table) -> Option<[&'static str; 3]> {
     match table {
         Table::Spans => Some(["topic", "partition", "from_offset"]),
@@ -41,7 +43,7 @@ fn spread(table: Table) -> Spread {
     }
 }
 
-/// The columns that most questions bound, in the order in which they do.
+/// The columns that most queries filter by, in order of importance.
 fn sorted_by(table: Table) -> &'static [&'static str] {
     match table {
         Table::FactSales => &["moved_at"],
@@ -60,15 +62,16 @@ fn sorted_by(table: Table) -> &'static [&'static str] {
     }
 }
 
-/// The most that a VARCHAR holds, in bytes.
+/// The largest VARCHAR, in bytes.
 pub(crate) const LONGEST: u32 = 65_535;
 
-/// Columns of JSON, which nothing bounds but the record's own size.
+/// JSON columns, which only the size of the record limits.
 pub(crate) fn is_unbounded(name: &str) -> bool {
     ["extra", "coupons", "attribution"].contains(&name)
 }
 
-/// Bytes of a text. The contracts bound ids to 128, words and names to 1 Ki, URLs and the like to 8 Ki; a path of categories joins five names.
+/// The bytes of a text column. The contracts limit ids to 128, words and names to 1 Ki, URLs and
+/// the like to 8 Ki; a category path joins five names.
 fn width(name: &str) -> u32 {
     match name {
         name if is_unbounded(name) => LONGEST,
@@ -78,7 +81,7 @@ fn width(name: &str) -> u32 {
     }
 }
 
-/// A column's type; none where Redshift has no like of it.
+/// A column's type; `None` if Redshift has no equivalent.
 fn type_of(field: &Field) -> Option<String> {
     Some(match field.data_type() {
         DataType::Int32 => "INTEGER".to_owned(),
@@ -102,7 +105,7 @@ pub(crate) fn column(field: &Field) -> String {
     format!("{} {}{rule}", quoted(field.name()), type_of(field).unwrap_or_default())
 }
 
-/// The columns of a target table, each on a line of its own.
+/// The columns of a target table, one per line.
 fn columns(table: Table) -> String {
     table.schema().fields().iter().map(|field| format!("  {}", column(field))).collect::<Vec<_>>().join(",\n")
 }
@@ -119,7 +122,8 @@ pub(crate) fn create(schema: &str, table: Table) -> String {
     format!("CREATE TABLE IF NOT EXISTS {}.{} (\n{}\n){spread}{sorted}", quoted(schema), quoted(table.name()), columns(table))
 }
 
-/// The columns of a staging table: as the files have them, all of them optional. COPY of Parquet takes no time with a zone.
+/// The columns of a staging table: those of the files, all optional. COPY of Parquet accepts no
+/// time with a zone.
 pub(crate) fn staged_columns(table: Table) -> String {
     let schema = table.schema();
     let columns = schema.fields().iter().map(|field| {
@@ -129,7 +133,7 @@ pub(crate) fn staged_columns(table: Table) -> String {
     columns.collect::<Vec<_>>().join(", ")
 }
 
-/// The tables in which an export keeps its own account.
+/// The tables with the export's own state.
 fn own_tables(own: &str) -> [String; 2] {
     let own = quoted(own);
     [
@@ -144,7 +148,7 @@ fn own_tables(own: &str) -> [String; 2] {
     ]
 }
 
-/// All that an export needs to be there, in the order in which it can be made.
+/// All objects that an export needs, in order of creation.
 pub fn statements(schema: &str) -> Vec<String> {
     let own = format!("{schema}_kassa");
     let schemas = [schema, &own].map(|name| format!("CREATE SCHEMA IF NOT EXISTS {}", quoted(name)));

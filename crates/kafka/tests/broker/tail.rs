@@ -13,7 +13,7 @@ fn open(topic: &str) -> Tail {
     Tail::open(&plaintext(), &unique("tail"), topic, Arc::new(SystemClock), LONG).unwrap()
 }
 
-/// The numbers that came, by partition.
+/// The numbers that were read, by partition.
 fn numbers(tail: &mut Tail) -> BTreeMap<i64, Vec<i32>> {
     let mut found: BTreeMap<i64, Vec<i32>> = BTreeMap::new();
     for records in tail.read().unwrap() {
@@ -24,7 +24,7 @@ fn numbers(tail: &mut Tail) -> BTreeMap<i64, Vec<i32>> {
 }
 
 #[test]
-fn all_that_a_topic_has_is_known_at_once_and_told_once() {
+fn a_topic_is_read_to_its_end_and_each_record_once() {
     let (topic, producer) = (new_topic("tail", 3), producer());
     let mut tail = open(&topic);
     assert_eq!(numbers(&mut tail), BTreeMap::new());
@@ -39,11 +39,11 @@ fn all_that_a_topic_has_is_known_at_once_and_told_once() {
         assert_eq!(found.values().map(Vec::len).sum::<usize>(), usize::try_from(last - first).unwrap());
         assert_eq!(numbers(&mut tail), BTreeMap::new(), "nothing twice");
     }
-    assert_eq!(numbers(&mut open(&topic)).values().map(Vec::len).sum::<usize>(), 901, "another has all of it");
+    assert_eq!(numbers(&mut open(&topic)).values().map(Vec::len).sum::<usize>(), 901, "another tail reads all of it");
 }
 
 #[test]
-fn markers_and_aborted_records_hold_nobody_up() {
+fn markers_and_aborted_records_block_nobody() {
     let (topic, transactions) = (new_topic("tail-aborted", 1), transactional());
     let mut tail = open(&topic);
     for (first, commits) in [(0, true), (10, false), (20, true), (30, false)] {
@@ -53,7 +53,7 @@ fn markers_and_aborted_records_hold_nobody_up() {
         } else {
             transactions.abort_transaction(LONG).unwrap();
         }
-        // The broker settles a transaction a little after it has said that it is committed.
+        // The broker completes a transaction a little after it has reported the commit.
         let (wanted, deadline) = ((first..first + 10).collect::<Vec<i32>>(), Instant::now() + LONG);
         let mut found = Vec::new();
         while commits && found.len() < wanted.len() {

@@ -1,4 +1,4 @@
-//! `kassa prove`: recounts everything from its own contents.
+//! `kassa prove`: recounts everything from the stored records.
 
 use kassa_model::Code;
 

@@ -1,6 +1,7 @@
-//! The promises of ARCHITECTURE.md that a compiler does not keep.
+//! Promises of ARCHITECTURE.md that the compiler does not check.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -17,15 +18,41 @@ fn dependencies(metadata: &Value, name: &str) -> BTreeSet<String> {
         .collect()
 }
 
-#[test]
-fn pure_crates_stay_pure_and_adapters_do_not_know_each_other() {
+fn metadata() -> Value {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let output = Command::new(cargo)
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .current_dir(root())
         .output()
         .expect("cargo metadata");
-    let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// The folders of the workspace's members, relative to its root.
+fn members(metadata: &Value) -> BTreeSet<String> {
+    let packages = metadata["packages"].as_array().expect("packages").iter();
+    let manifests = packages.map(|package| Path::new(package["manifest_path"].as_str().expect("a path")));
+    let root = Path::new(metadata["workspace_root"].as_str().expect("a path"));
+    let folders = manifests.map(|manifest| manifest.parent().expect("a folder").strip_prefix(root).expect("below the root"));
+    folders.map(|folder| folder.to_str().expect("UTF-8").replace('\\', "/")).collect()
+}
+
+#[test]
+fn the_code_map_names_every_crate_once_and_no_other() {
+    let page = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("a page");
+    let (_, rest) = page.split_once("## Code map").expect("a code map");
+    let (map, _) = rest.split_once("\n## ").expect("its end");
+    let rows = map.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    // The dashboard is not a crate.
+    let named: Vec<String> = rows.map(|(name, _)| name.to_owned()).filter(|name| name != "dashboard").collect();
+    let once: BTreeSet<String> = named.iter().cloned().collect();
+    assert_eq!(once, members(&metadata()));
+    assert_eq!(once.len(), named.len(), "a crate is named twice: {named:?}");
+}
+
+#[test]
+fn pure_crates_stay_pure_and_adapters_do_not_import_each_other() {
+    let metadata = metadata();
     let of_kassa = |name: &str| -> BTreeSet<String> {
         dependencies(&metadata, name).into_iter().filter(|dependency| dependency.starts_with("kassa-")).collect()
     };
@@ -41,19 +68,19 @@ fn pure_crates_stay_pure_and_adapters_do_not_know_each_other() {
         let forbidden = only(&[&adapters[..], &["kassa-config", "kassa-stack"]].concat());
         assert!(of_kassa(adapter).is_disjoint(&forbidden), "{adapter} imports another adapter");
     }
-    // The query engine reads what the lake has written, and the lake builds without it.
+    // The query engine reads the lake's tables; the lake builds without the engine.
     assert_eq!(of_kassa("kassa-query"), only(&["kassa-analytics", "kassa-lake", "kassa-model"]));
     assert!(!dependencies(&metadata, "kassa-lake").contains("datafusion"));
     for pure in
         ["kassa-model", "kassa-analytics", "kassa-pipeline", "kassa-source", "kassa-config", "kassa-kafka", "kassa-warehouse"]
     {
         let heavy = only(&["datafusion", "deltalake-core", "tokio", "axum"]);
-        assert!(dependencies(&metadata, pure).is_disjoint(&heavy), "{pure} is to build in seconds");
+        assert!(dependencies(&metadata, pure).is_disjoint(&heavy), "{pure} must build in seconds");
     }
     for io in ["kassa-model", "kassa-analytics"] {
         assert!(dependencies(&metadata, io).is_disjoint(&only(&["tokio", "rustix", "object_store"])), "{io} does no IO");
     }
-    // What the tests start is nothing that the program is made of.
+    // The program must not contain the test servers.
     let users =
         metadata["packages"].as_array().expect("packages").iter().map(|package| package["name"].as_str().expect("a name"));
     let users: Vec<&str> = users.filter(|name| *name != "kassa-bench" && of_kassa(name).contains("kassa-stack")).collect();
