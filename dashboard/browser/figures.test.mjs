@@ -39,7 +39,7 @@ test("every figure on Live is the string that the stream sent", async () => {
   for (const one of sent.funnel) assert.equal(found[`funnel/step/${one.step}`][0], String(one.sessions));
   const pounds = (value) => new Intl.NumberFormat("en-GB", { style: "currency", currency: "GBP" }).format(value);
   assert.equal(found["net_sales/total/total"][1], pounds(sent.tiles[0].value));
-  assert.equal(found["return_rate/product/79321"][1], "–", "what is not known is no 0");
+  assert.equal(found["return_rate/product/79321"][1], "–", "an unknown value is not 0");
   await close();
 });
 

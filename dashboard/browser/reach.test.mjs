@@ -131,7 +131,7 @@ test("everything that can be used has a name, and every chart its words", async 
 test("a chart is read with arrow keys as with the pointer", async () => {
   const { page, close } = await open(browser, { mock });
   await settled(page);
-  const chart = page.getByRole("group", { name: "Orders an hour" });
+  const chart = page.getByRole("group", { name: "Orders per hour" });
   await chart.focus();
   await page.keyboard.press("Home");
   for (let step = 0; step < 9; step++) await page.keyboard.press("ArrowRight");

@@ -103,7 +103,7 @@ test("error: what, what to do, and the code's page, on every page", () =>
 test("provisional: the running bucket is named", () =>
   scene("live", {}, async (page) => {
     await page.getByText("provisional since 14:30").waitFor();
-    await page.getByText("hatched: hour not over").waitFor();
+    await page.getByText("hatched: current hour").waitFor();
   }));
 
 test("a last day that lies in the past is called by its name", () =>

@@ -13,7 +13,7 @@ import { phaseOf } from "./state/phase";
 
 const TITLES = { live: "Live", sales: "Sales", data: "Data" };
 
-/** The catalogue is asked for again lest one lost answer leave the page without definitions. */
+/** The catalogue is requested again, so that one lost answer does not leave the page without definitions. */
 const CATALOGUE_MS = 60_000;
 
 export function App(): JSX.Element {
@@ -47,7 +47,7 @@ export function App(): JSX.Element {
   );
 }
 
-/** The fragment is the view's address: the skip link moves the focus without touching it. */
+/** The fragment identifies the view, so the skip link moves the focus without changing it. */
 function skip(event: MouseEvent): void {
   event.preventDefault();
   document.getElementById("main")?.focus();

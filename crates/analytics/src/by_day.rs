@@ -1,5 +1,7 @@
 //! Values by the shop's day.
 
+use serde::{Deserialize, Serialize};
+
 /// Days of the shop as yyyymmdd, both inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Days {
@@ -20,9 +22,10 @@ impl Days {
 }
 
 /// Values by day, in order of time. Remembers the day asked for last, because facts come nearly in order.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ByDay<T> {
     days: Vec<(i32, T)>,
+    #[serde(skip)]
     last: usize,
 }
 

@@ -1,8 +1,9 @@
 //! Sums of the sales ledger by one dimension.
 
-use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::columns::ApplyError;
+use crate::map::Map;
 
 /// What a row of the ledger is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,7 +36,7 @@ impl Movement {
 }
 
 /// Money in 10⁻⁶ of the reporting currency, units in 10⁻³.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Sums {
     pub(crate) gross: i64,
     pub(crate) discount: i64,
@@ -100,7 +101,7 @@ impl Measure {
 }
 
 /// A member of a dimension (or a quarter hour, or a currency) and a movement in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct CellKey(u32);
 
 impl CellKey {
@@ -119,9 +120,9 @@ impl CellKey {
 }
 
 /// Cells of 64-bit sums. One that would overflow is set aside and begun anew, so that totals, taken in 128 bits, stay exact.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Cells {
-    open: HashMap<CellKey, Sums>,
+    open: Map<CellKey, Sums>,
     full: Vec<(CellKey, Sums)>,
 }
 

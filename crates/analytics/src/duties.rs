@@ -2,14 +2,16 @@
 
 use hashbrown::HashMap;
 use kassa_model::time::{Calendar, Local};
+use serde::{Deserialize, Serialize};
 
 use crate::by_day::Days;
+use crate::map::Map;
 use crate::period;
 use crate::query::By;
 use crate::sales::Group;
 
 /// A revision of an order; ordered by revision, and among equal ones by the rest, so that the same one wins in any order of arrival.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Header {
     pub(crate) revision: i64,
     pub(crate) placed_at: i64,
@@ -21,15 +23,16 @@ pub(crate) struct Header {
     pub(crate) currency: u32,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Duties {
-    headers: HashMap<i64, Header>,
-    calendar: Calendar,
+    headers: Map<i64, Header>,
+    #[serde(skip, default = "crate::figures::unset")]
+    pub(crate) calendar: Calendar,
 }
 
 impl Duties {
     pub(crate) fn new(calendar: Calendar) -> Self {
-        Self { headers: HashMap::new(), calendar }
+        Self { headers: Map::default(), calendar }
     }
 
     pub(crate) fn add(&mut self, order_key: i64, header: Header) {

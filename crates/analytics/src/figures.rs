@@ -6,12 +6,15 @@ mod behaviour;
 mod dimensions;
 mod ledger;
 mod money;
+mod saved;
+mod wanted;
 
 use arrow_array::RecordBatch;
 use kassa_model::time::{Calendar, Local};
 use kassa_model::{Shop, Table};
 
 use self::asked::Asked;
+pub use self::wanted::{Kin, Times, Wanted};
 use crate::columns::{ApplyError, Columns};
 use crate::duties::Duties;
 use crate::names::Names;
@@ -62,9 +65,9 @@ impl Figures {
         }
     }
 
-    /// For one question: of tables that its answer is not made of, next to nothing is read. Other questions have no answer here.
+    /// For one question: of tables and times that its answer is not made of, next to nothing is read. Other questions have no answer here.
     pub fn asked(shop: &Shop, query: &Query) -> Self {
-        Self { asked: Some(Asked::of(query)), ..Self::new(shop) }
+        Self { asked: Some(Asked::of(shop, query)), ..Self::new(shop) }
     }
 
     /// Folds in rows of a table as the lake stores them. Each row is to be given once; order and split do not matter. Of a batch
@@ -73,6 +76,7 @@ impl Figures {
         let columns = Columns { table, rows };
         let applied = match table {
             _ if !self.is_needed(table) => self.apply_times(&columns),
+            Table::FactSales if self.is_of_order_days() => self.apply_order_days(&columns),
             Table::FactSales => self.apply_sales(&columns),
             Table::FactOrder => self.apply_orders(&columns),
             Table::FactPayment => self.apply_payments(&columns),
@@ -160,6 +164,8 @@ impl Figures {
         ledger + self.sessions.size() + self.persons.size() + self.recent.size()
     }
 }
+
+pub(crate) use self::saved::unset;
 
 #[cfg(test)]
 mod tests;

@@ -3,20 +3,22 @@
 use std::cmp::Ordering;
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::cells::Movement;
+use crate::map::Map;
 use crate::query::By;
 
 /// Dimension keys and symbols as small numbers, in order of first sight. Number 0 is the unknown member.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Members {
-    ids: HashMap<i64, u32>,
+    ids: Map<i64, u32>,
     keys: Vec<i64>,
 }
 
 impl Default for Members {
     fn default() -> Self {
-        Self { ids: HashMap::from_iter([(0, 0)]), keys: vec![0] }
+        Self { ids: Map::from_iter([(0, 0)]), keys: vec![0] }
     }
 }
 
@@ -50,9 +52,9 @@ impl Memo {
 }
 
 /// Texts of few distinct values (currencies, statuses) as small numbers.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Symbols {
-    ids: HashMap<Box<str>, u32>,
+    ids: Map<Box<str>, u32>,
     texts: Vec<Box<str>>,
 }
 
@@ -73,7 +75,7 @@ impl Symbols {
 }
 
 /// Which of a product's rows is its current one: a real one before a placeholder, then the latest, then by lineage.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Version {
     pub(crate) is_real: bool,
     pub(crate) valid_from: i64,
@@ -83,7 +85,7 @@ pub(crate) struct Version {
     pub(crate) index: i32,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Product {
     pub(crate) version: Version,
     pub(crate) id: Box<str>,
@@ -92,16 +94,16 @@ pub(crate) struct Product {
 }
 
 /// Natural keys and labels of every member named so far.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Names {
     pub(crate) members: Members,
     pub(crate) symbols: Symbols,
-    products: HashMap<i64, Product>,
+    products: Map<i64, Product>,
     /// The top level of each category's path.
-    categories: HashMap<i64, Box<str>>,
-    countries: HashMap<i64, (Box<str>, Box<str>)>,
+    categories: Map<i64, Box<str>>,
+    countries: Map<i64, (Box<str>, Box<str>)>,
     /// Customers by their id; channels and payment methods by their name.
-    plain: HashMap<i64, Box<str>>,
+    plain: Map<i64, Box<str>>,
 }
 
 pub(crate) const UNKNOWN: (&str, &str) = ("unknown", "Unknown");

@@ -2,16 +2,18 @@
 
 use hashbrown::{HashMap, HashSet};
 use kassa_model::time::{Calendar, Local};
+use serde::{Deserialize, Serialize};
 
 use crate::answer::Keyed;
 use crate::by_day::{ByDay, Days};
 use crate::customers::History;
+use crate::map::{Map, Set};
 use crate::names::Names;
 use crate::period;
 use crate::query::By;
 use crate::run::{Head, Run};
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) first_at: i64,
     pub(crate) day: i32,
@@ -45,6 +47,12 @@ impl Order {
 
 const OF_AN_ORDER: [By; 4] = [By::Country, By::Customer, By::Channel, By::Currency];
 
+/// A dimension of [`OF_AN_ORDER`] as the state keeps it.
+fn code(by: By) -> u8 {
+    let at = OF_AN_ORDER.iter().position(|each| *each == by);
+    at.and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX)
+}
+
 /// What a line sold did to its order's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Dated {
@@ -53,27 +61,28 @@ pub(crate) struct Dated {
     pub(crate) to: Local,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Orders {
-    ids: HashMap<i64, u32>,
+    ids: Map<i64, u32>,
     list: Vec<Order>,
-    /// Members that an order has beside those in `list`, as when its lines go to two countries.
-    others: HashSet<(u32, By, u32)>,
+    /// Members that an order has beside those in `list`, as when its lines go to two countries: order, dimension, member.
+    others: Set<(u32, u8, u32)>,
     /// Orders and the products in them.
-    products: HashSet<(u32, u32)>,
-    quarters: ByDay<HashMap<u32, i64>>,
+    products: Set<(u32, u32)>,
+    quarters: ByDay<Map<u32, i64>>,
     /// The orders that ever stood on a day; one that has moved since knows its own day.
     days: ByDay<Vec<u32>>,
-    calendar: Calendar,
+    #[serde(skip, default = "crate::figures::unset")]
+    pub(crate) calendar: Calendar,
 }
 
 impl Orders {
     pub(crate) fn new(calendar: Calendar) -> Self {
         Self {
-            ids: HashMap::new(),
+            ids: Map::default(),
             list: Vec::new(),
-            others: HashSet::new(),
-            products: HashSet::new(),
+            others: Set::default(),
+            products: Set::default(),
             quarters: ByDay::default(),
             days: ByDay::default(),
             calendar,
@@ -106,7 +115,7 @@ impl Orders {
         let new = Order::of(head);
         for by in OF_AN_ORDER {
             if order.member(by) != new.member(by) {
-                self.others.insert((id, by, new.member(by)));
+                self.others.insert((id, code(by), new.member(by)));
             }
         }
         if head.ordered_at >= order.first_at {
@@ -166,7 +175,7 @@ impl Orders {
         let mut counts: HashMap<u32, i128> = HashMap::new();
         self.within(days).for_each(|order| *counts.entry(order.member(by)).or_default() += 1);
         counts.into_iter().for_each(|(member, count)| add(member, count));
-        for (id, _, member) in self.others.iter().filter(|(id, of, _)| *of == by && is_within(*id)) {
+        for (id, _, member) in self.others.iter().filter(|(id, of, _)| *of == code(by) && is_within(*id)) {
             let own = self.order(*id).map(|order| names.of(by, order.member(by)).0);
             let key = names.of(by, *member).0;
             add(*member, i128::from(own != Some(key) && seen.insert((*id, key))));
@@ -178,7 +187,7 @@ impl Orders {
     pub(crate) fn days_of_customers(&self) -> History {
         let mut all = History::new();
         let own = self.list.iter().map(|order| (order.customer, order.day));
-        let others = self.others.iter().filter(|(_, of, _)| *of == By::Customer);
+        let others = self.others.iter().filter(|(_, of, _)| *of == code(By::Customer));
         let others = others.filter_map(|(id, _, customer)| self.order(*id).map(|order| (*customer, order.day)));
         for (customer, day) in own.chain(others).filter(|(customer, _)| *customer != 0) {
             all.entry(customer).or_default().push(day);

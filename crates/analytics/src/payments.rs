@@ -1,8 +1,10 @@
 //! Money captured less money given back.
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::by_day::{ByDay, Days};
+use crate::map::{Map, Set};
 use crate::period;
 use crate::query::By;
 use crate::sales::Group;
@@ -35,7 +37,7 @@ pub(crate) fn is_successful(status: Option<&str>) -> bool {
 }
 
 /// Where a payment is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Place {
     pub(crate) method: u32,
     pub(crate) status: u32,
@@ -43,7 +45,7 @@ pub(crate) struct Place {
 }
 
 /// A payment that moved money.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Payment {
     pub(crate) day: i32,
     pub(crate) place: Place,
@@ -51,20 +53,20 @@ pub(crate) struct Payment {
     pub(crate) amount: Option<i64>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Cell {
     amount: i128,
     unconverted: i64,
     rows: i64,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Payments {
-    days: ByDay<HashMap<Place, Cell>>,
+    days: ByDay<Map<Place, Cell>>,
     /// Hashes of (store, payment id) of sales.
-    sales: HashSet<u64>,
+    sales: Set<u64>,
     /// Captures that name a parent, by the hash of its (store, payment id): should it prove to be a sale, they are no second money.
-    captures: HashMap<u64, Vec<Payment>>,
+    captures: Map<u64, Vec<Payment>>,
 }
 
 impl Payments {

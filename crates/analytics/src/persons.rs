@@ -1,15 +1,17 @@
 //! Who was active on which day.
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 use kassa_model::time::Local;
+use serde::{Deserialize, Serialize};
 
 use crate::by_day::{ByDay, Days};
+use crate::map::{Map, Set};
 use crate::period;
 use crate::query::By;
 use crate::recent::Recent;
 
 /// When a person was seen on a day.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Seen {
     /// A bit for each quarter hour of the day.
     quarters: (u64, u32),
@@ -30,10 +32,10 @@ impl Seen {
 }
 
 /// The persons of a day: of a recent one by the quarter hour, of a past one no more than that they were there.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 enum Day {
-    Recent(HashMap<i64, Seen>),
-    Past(HashSet<i64>),
+    Recent(Map<i64, Seen>),
+    Past(Set<i64>),
 }
 
 impl Day {
@@ -47,7 +49,7 @@ impl Day {
     fn add_to(&self, all: &mut HashSet<i64>) {
         match self {
             Day::Recent(persons) => all.extend(persons.keys()),
-            Day::Past(persons) => all.extend(persons),
+            Day::Past(persons) => all.extend(persons.iter()),
         }
     }
 
@@ -65,7 +67,7 @@ impl Day {
     }
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Persons {
     days: ByDay<Day>,
 }
@@ -76,7 +78,7 @@ impl Persons {
             return;
         }
         let is_recent = at.date_key >= recent.from();
-        let new = || if is_recent { Day::Recent(HashMap::new()) } else { Day::Past(HashSet::new()) };
+        let new = || if is_recent { Day::Recent(Map::default()) } else { Day::Past(Set::default()) };
         match self.days.at_or(at.date_key, new) {
             Day::Past(persons) => {
                 persons.insert(person);
@@ -128,7 +130,7 @@ fn close(all: &mut [(i64, i128)], span: &mut Vec<&Day>) {
     span.clear();
 }
 
-fn see_by_quarter(persons: &mut HashMap<i64, Seen>, person: i64, at: Local, recent: &mut Recent) {
+fn see_by_quarter(persons: &mut Map<i64, Seen>, person: i64, at: Local, recent: &mut Recent) {
     let minute = u16::try_from(at.minute).unwrap_or(0);
     let mut first_seen = false;
     let seen = persons.entry(person).or_insert_with(|| {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use hashbrown::HashMap;
 use jiff::ToSpan;
 use kassa_model::time::{Local, date_key, date_of};
+use serde::{Deserialize, Serialize};
 
 use crate::by_day::ByDay;
 use crate::cells::{Measure, Sums};
+use crate::map::Map;
 use crate::orders::Dated;
 use crate::query::Basis;
 use crate::run::{Head, Run};
@@ -25,7 +26,7 @@ fn index(basis: Basis) -> usize {
 }
 
 /// What happened in a minute, or in several added up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Minute {
     net: [i128; 2],
     units: [i128; 2],
@@ -69,12 +70,12 @@ impl Minute {
 
 /// Minutes of the days from a week before today on, and today's products by the hour. Older days are dropped as today moves on, which
 /// it never takes back, so that what is here does not depend on the order of arrival.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Recent {
     from: i32,
     today: i32,
     days: ByDay<BTreeMap<i32, Minute>>,
-    products: [ByDay<HashMap<(u32, i32), i128>>; 2],
+    products: [ByDay<Map<(u32, i32), i128>>; 2],
 }
 
 impl Default for Recent {

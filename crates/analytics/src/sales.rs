@@ -2,15 +2,17 @@
 
 use hashbrown::HashMap;
 use kassa_model::time::Local;
+use serde::{Deserialize, Serialize};
 
 use crate::by_day::{ByDay, Days};
 use crate::cells::{CellKey, Cells, Measure, Movement, Sums};
+use crate::map::Map;
 use crate::period;
 use crate::query::{Basis, By};
 use crate::run::{Head, Run};
 
 /// The cells of one day, by one dimension each.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Facets {
     quarters: Cells,
     products: Cells,
@@ -19,7 +21,7 @@ struct Facets {
     channels: Cells,
     currencies: Cells,
     /// Rows by their own currency.
-    unconverted: HashMap<CellKey, i64>,
+    unconverted: Map<CellKey, i64>,
 }
 
 impl Facets {
@@ -68,7 +70,7 @@ pub(crate) enum Group {
 }
 
 /// Every row stands on its day of movement and on its day of order. Most rows have both on one day and are kept once.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Sales {
     same: ByDay<Facets>,
     moved: ByDay<Facets>,
@@ -143,7 +145,7 @@ impl Sales {
         let mut all = HashMap::new();
         if measure.is_money() {
             for (_, facets) in self.days(basis, days) {
-                for (key, rows) in &facets.unconverted {
+                for (key, rows) in facets.unconverted.iter() {
                     if measure.of(key.movement(), &Sums::default()).is_some() {
                         *all.entry(key.member()).or_default() += rows;
                     }

@@ -8,10 +8,14 @@ mod claims;
 mod credits;
 mod rows;
 
+use std::ops::Range;
+
 use hashbrown::HashMap;
 use kassa_model::time::{Calendar, DAY, Local};
+use serde::{Deserialize, Serialize};
 
 use crate::by_day::{ByDay, Days};
+use crate::map::Map;
 use crate::period;
 use crate::query::By;
 use crate::recent::Recent;
@@ -48,7 +52,7 @@ impl Step {
 }
 
 /// A step beyond a view and its time in one word, which sorts by time and then by step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Mark(i64);
 
 impl Mark {
@@ -78,7 +82,7 @@ impl Mark {
 /// of arrival, and the session is bounded.
 const MARKS_MAX: usize = 32;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Session {
     first_at: i64,
     last_at: i64,
@@ -176,7 +180,7 @@ fn thin_out(marks: &mut Vec<Mark>, step: Step) {
 }
 
 /// Sessions of a quarter hour.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Counts {
     pub(crate) sessions: i64,
     pub(crate) converted: i64,
@@ -201,17 +205,18 @@ impl Counts {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Sessions {
     /// By session id; of each in order of time.
-    sessions: HashMap<i64, Vec<Session>>,
-    quarters: ByDay<HashMap<u32, Counts>>,
-    calendar: Calendar,
+    sessions: Map<i64, Vec<Session>>,
+    quarters: ByDay<Map<u32, Counts>>,
+    #[serde(skip, default = "crate::figures::unset")]
+    pub(crate) calendar: Calendar,
 }
 
 impl Sessions {
     pub(crate) fn new(calendar: Calendar) -> Self {
-        Self { sessions: HashMap::new(), quarters: ByDay::default(), calendar }
+        Self { sessions: Map::default(), quarters: ByDay::default(), calendar }
     }
 
     pub(crate) fn add(&mut self, key: i64, step: Step, at: i64, recent: &mut Recent) {
@@ -267,6 +272,13 @@ impl Sessions {
             }
         }
         all
+    }
+
+    /// Whether a session that began within these times may go on with an event at or beyond `until`.
+    pub(crate) fn go_on(&self, begun: &Range<i64>, until: i64) -> bool {
+        let goes_on =
+            |session: &Session| begun.contains(&session.first_at) && until.saturating_sub(session.last_at) < visits::SILENCE;
+        self.sessions.values().flatten().any(goes_on)
     }
 
     /// Bytes held, to within the allocator's rounding.

@@ -161,6 +161,9 @@ pub struct Figures {
     /// Only what lies before these positions, as an answer in JSON has them, in this file: two stores asked at the same ones agree
     #[arg(long, value_name = "FILE")]
     pub at: Option<PathBuf>,
+    /// Say on stderr how many bytes of the lake's tables were read
+    #[arg(long)]
+    pub verbose: bool,
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
 }
@@ -170,6 +173,9 @@ pub struct Sql {
     pub query: String,
     #[command(flatten)]
     pub place: Place,
+    /// Say on stderr how many bytes of the lake's tables were read
+    #[arg(long)]
+    pub verbose: bool,
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
 }

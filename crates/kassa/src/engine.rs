@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kassa_config::Config;
+use kassa_engine::checkpoint::Desk;
+use kassa_engine::{Known, Memory};
 use kassa_lake::Store;
 use kassa_model::Positions;
 use kassa_pipeline::{Batch, Sink};
@@ -11,7 +13,7 @@ use kassa_pipeline::{Batch, Sink};
 use crate::feed::{Feed, Next};
 use crate::refill::{Wanted, note_lost, refill};
 use crate::topology::{Cadence, SinkHandle, Topology};
-use crate::wiring::{self, Durable, Lake};
+use crate::wiring::{Durable, Lake};
 
 /// The feed is told this often what every sink has committed.
 const ACKNOWLEDGE: Duration = Duration::from_secs(10);
@@ -25,6 +27,8 @@ pub struct Watch<'w> {
     pub shown: &'w [SinkHandle],
     /// Told of every batch, before the sinks have committed it.
     pub observer: Box<dyn FnMut(&Batch)>,
+    /// Where the stage's memory is handed to the writer of checkpoints, if there is one.
+    pub desk: Option<Arc<Desk>>,
 }
 
 /// The pipeline at work. One thread calls [`Engine::work`].
@@ -35,15 +39,30 @@ pub struct Engine {
     store: Arc<dyn Store>,
     acknowledge_at: Instant,
     observer: Box<dyn FnMut(&Batch)>,
+    desk: Option<Arc<Desk>>,
+    /// How far the stage's memory goes.
+    known: Known,
+    /// How far this engine has read the partitions that it owns.
+    read: Positions,
+}
+
+/// An engine that has stopped.
+pub struct Stopped {
+    pub feed: Box<dyn Feed>,
+    /// `None`: some of what was read is not committed, so the stage remembers what no sink has.
+    pub memory: Option<Memory>,
+    pub read: Positions,
+    pub outcome: anyhow::Result<()>,
 }
 
 impl Engine {
-    /// `shown` are handles that others hold on sinks of these names: they go on showing them.
+    /// `watch.shown` are handles that others hold on sinks of these names: they go on showing them.
     pub fn start(
         config: &Config,
         lake: &Lake,
         mut feed: Box<dyn Feed>,
         sinks: Vec<Box<dyn Sink>>,
+        memory: Memory,
         watch: Watch<'_>,
     ) -> anyhow::Result<Self> {
         let cadence = |sink: Box<dyn Sink>| {
@@ -55,8 +74,8 @@ impl Engine {
             Cadence { sink, interval, records: config.lake.commit_rows }
         };
         let cadences = sinks.into_iter().map(cadence).collect();
-        let mut topology =
-            Topology::start(lake.stage(config, watch.fed, &wiring::index_dir(config))?, cadences, watch.shown, &lake.clock)?;
+        let Memory { stage, known } = memory;
+        let mut topology = Topology::start(stage, cadences, watch.shown, &lake.clock)?;
         refilled(&mut topology, feed.as_mut(), lake, watch.fed)?;
         feed.begin(&topology.reached())?;
         Ok(Self {
@@ -65,6 +84,9 @@ impl Engine {
             store: Arc::clone(&lake.store),
             acknowledge_at: Instant::now() + ACKNOWLEDGE,
             observer: watch.observer,
+            desk: watch.desk,
+            known,
+            read: Positions::default(),
         })
     }
 
@@ -74,6 +96,9 @@ impl Engine {
 
     /// Takes what the feed has next.
     fn step(&mut self) -> anyhow::Result<Step> {
+        if let Some(desk) = &self.desk {
+            desk.serve(&mut self.topology.stage, &self.known, &self.read);
+        }
         let next = self.feed.next()?;
         if self.acknowledge_at <= Instant::now() {
             self.acknowledge_at = Instant::now() + ACKNOWLEDGE;
@@ -89,6 +114,7 @@ impl Engine {
         let is_moved = matches!(next, Next::Moved);
         match self.topology.take(next, &mut keep)? {
             Some(batch) => {
+                self.note(&batch);
                 (self.observer)(&batch);
                 Ok(Step::Read)
             }
@@ -123,13 +149,19 @@ impl Engine {
         Ok(true)
     }
 
-    /// Commits what was read, as far as the sinks can, and gives the feed back, for another engine.
-    pub fn stop(self) -> (Box<dyn Feed>, anyhow::Result<()>) {
-        (self.feed, self.topology.finish())
+    /// The stage remembers what was read, at least up to there.
+    fn note(&mut self, batch: &Batch) {
+        let (partition, to) = (&batch.records().partition, batch.to());
+        self.known.index.advance(partition, to);
+        self.known.members.set(partition.clone(), to);
+        self.read.set(partition.clone(), to);
     }
 
-    pub fn finish(self) -> anyhow::Result<()> {
-        self.topology.finish()
+    /// Commits what was read, as far as the sinks can, and gives feed and memory back, for another engine or a last checkpoint.
+    pub fn stop(self) -> Stopped {
+        let (stage, outcome) = self.topology.finish();
+        let memory = outcome.is_ok().then_some(Memory { stage, known: self.known });
+        Stopped { feed: self.feed, memory, read: self.read, outcome }
     }
 }
 

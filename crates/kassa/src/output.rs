@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use arrow::array::{Array, RecordBatch};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use kassa_lake::Store;
 use serde_json::{Map, Value};
 
 use crate::cli::Format;
@@ -19,6 +20,14 @@ pub fn print(text: &str) -> anyhow::Result<()> {
 
 pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&serde_json::to_string_pretty(value)?)
+}
+
+/// Says on stderr how much of the lake's tables an answer read.
+pub fn bytes_read(store: &dyn Store, read: u64) -> anyhow::Result<()> {
+    let of = kassa_lake::figures::bytes(store)?;
+    let parts = u128::from(read) * 10_000 / u128::from(of.max(1));
+    eprintln!("read {read} of {of} bytes of the lake's tables ({}.{:02} %)", parts / 100, parts % 100);
+    Ok(())
 }
 
 /// Rows of texts under a header.

@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::Context;
+use kassa_engine::tally::each_span;
 use kassa_lake::archive::read::Archived;
 use kassa_lake::{Store, figures, recover};
 use kassa_model::{Code, Contract, Partition, Positions, Records, Span, Table};
@@ -17,7 +18,6 @@ use kassa_pipeline::Batch;
 use crate::failure::Failure;
 use crate::feed::Next;
 use crate::topology::{BATCH_BYTES, BATCH_RECORDS};
-use crate::tracker;
 use crate::wiring::{Durable, Lake};
 
 /// Takes what is read: records and the position that they were read from, or a range that the source had lost.
@@ -68,7 +68,7 @@ pub fn refill(lake: &Lake, fed: Durable, wanted: Wanted<'_>, take: Take<'_>) -> 
 fn spans(lake: &Lake) -> anyhow::Result<HashMap<Partition, Vec<Span>>> {
     let mut spans: HashMap<Partition, Vec<Span>> = HashMap::new();
     recover::scan(lake.store.as_ref(), Table::Spans, &[], &mut |rows| {
-        tracker::each_span(&rows, &mut |span| spans.entry(span.partition.clone()).or_default().push(span.clone()))
+        each_span(&rows, &mut |span| spans.entry(span.partition.clone()).or_default().push(span.clone()))
     })
     .context("could not read the lake")?;
     spans.values_mut().for_each(|spans| spans.sort_unstable_by_key(|span| span.from));

@@ -3,6 +3,7 @@
 mod adapters;
 mod produced;
 mod proving;
+mod started;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -13,21 +14,25 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use kassa_analytics::{Answer, Query};
 use kassa_config::{Config, Source};
-use kassa_model::{Code, Counts};
+use kassa_engine::checkpoint::{Desk, Manifest, Parts, Place, Unusable, Writer};
+use kassa_engine::memory::is_ahead;
+use kassa_engine::{Memory, Tally, tally};
+use kassa_model::{Code, Counts, Positions};
 use kassa_pipeline::{Sink, SinkError};
 use kassa_server::{App, Limits, Live, LiveSink};
 use kassa_source::log::Log;
 
 use self::adapters::{Gate, OrdersOfLake, Overview};
 use self::proving::Proving;
+use self::started::Started;
 use crate::deriver::Deriver;
-use crate::engine::{Engine, Watch};
+use crate::engine::{Engine, Stopped, Watch};
 use crate::failure::Failure;
 use crate::feed::{self, Feed, KafkaFeed, KafkaMarks, LogFeed, LogMarks, Marks};
 use crate::follower::Follower;
 use crate::topology::SinkHandle;
 use crate::tracker::Tracker;
-use crate::wiring::{Durable, Lake, Lock};
+use crate::wiring::{self, Durable, Lake, Lock};
 
 /// Everything that `kassa run` and `kassa demo` keep going.
 pub struct Service {
@@ -53,7 +58,15 @@ pub struct Service {
     proving: Option<Proving>,
     /// Where other workers may read what this one does not.
     follower: Option<Follower>,
+    checkpoints: Option<Checkpoints>,
     _lock: Lock,
+}
+
+/// The checkpoints of a process that feeds the lake.
+struct Checkpoints {
+    place: Arc<Place>,
+    desk: Arc<Desk>,
+    writer: Writer,
 }
 
 /// How often the pipeline is begun anew without having worked for [`SOUND`], because a sink had lost its place, before that is the
@@ -110,10 +123,10 @@ impl Service {
         let config = &feed::grown(config)?.unwrap_or_else(|| config.clone());
         let lake = Lake::of(config)?;
         let log = feed::open_log(config, &lake)?;
-        let (figures, positions) =
-            kassa_lake::figures::figures(lake.store.as_ref(), &config.shop).context("could not read the lake")?;
-        let tracker = Tracker::new(lake.store.as_ref(), positions.clone(), config.shop.calendar(), Arc::clone(&lake.clock))?;
-        let (live, tracker) = (Arc::new(Live::new(figures, positions)), Arc::new(tracker));
+        let Started { place, manifest, figures, tally, at } =
+            started::started(config, &lake, chosen.durable).context("could not read the lake")?;
+        let tracker = Tracker::new((tally.clone(), at.clone()), config.shop.calendar(), Arc::clone(&lake.clock));
+        let (live, tracker) = (Arc::new(Live::new(figures, at.clone())), Arc::new(tracker));
         let kafka = Arc::<KafkaMarks>::default();
         let (feed, source): (Box<dyn Feed>, Arc<dyn Marks>) = match chosen.feed(config, &lake, &kafka)? {
             Some(feed) => (Box::new(feed), Arc::clone(&kafka) as Arc<dyn Marks>),
@@ -140,9 +153,16 @@ impl Service {
             closed: None,
             proving: None,
             follower: None,
+            checkpoints: None,
             _lock: lock,
         };
-        service.begin(feed)?;
+        let desk = Arc::<Desk>::default();
+        let sinks = service.sinks()?;
+        let memory = service.recalled(&place, &desk, manifest)?;
+        service.begin(feed, (sinks, memory), chosen.durable.lake.then(|| Arc::clone(&desk)))?;
+        if chosen.durable.lake {
+            service.checkpoints = Some(service.checkpoints((place, desk), (tally, at))?);
+        }
         if chosen.live && service.is_shared() {
             let (store, interval) = (Arc::clone(&service.lake.store), config.lake.commit_interval);
             let (live, tracker) = (Arc::clone(&service.live), Arc::clone(&service.tracker));
@@ -154,16 +174,67 @@ impl Service {
         Ok(service)
     }
 
-    /// Starts an engine over sinks that are opened now.
-    fn begin(&mut self, feed: Box<dyn Feed>) -> anyhow::Result<()> {
-        let (config, chosen) = (&self.config, self.chosen);
-        let mut sinks = self.lake.sinks(config, chosen.durable)?;
-        if chosen.live {
+    /// Starts to write checkpoints. `tally` is what the lake accounts for up to some positions.
+    fn checkpoints(&self, (place, desk): (Arc<Place>, Arc<Desk>), tally: (Tally, Positions)) -> anyhow::Result<Checkpoints> {
+        let (live, at) = (Arc::clone(&self.live), Arc::clone(&self.live));
+        let star = |handle: &&SinkHandle| ["lake", "warehouse"].contains(&handle.name);
+        let sinks: Vec<SinkHandle> = self.handles.iter().filter(star).cloned().collect();
+        let parts = Parts {
+            place: Arc::clone(&place),
+            desk: Arc::clone(&desk),
+            store: Arc::clone(&self.lake.store),
+            figures: Box::new(move || live.snapshot()),
+            figures_at: Box::new(move || at.positions()),
+            committed: Box::new(move || sinks.iter().map(|sink| sink.state().committed).collect()),
+            tally,
+            calendar: self.config.shop.calendar(),
+            commit_interval: self.config.lake.commit_interval,
+        };
+        Ok(Checkpoints { place, desk, writer: Writer::start(parts)? })
+    }
+
+    /// The memory of the last checkpoint, or none, completed by what the sinks hold.
+    fn recalled(&self, place: &Place, desk: &Desk, manifest: Option<Manifest>) -> anyhow::Result<Memory> {
+        let (lake, config, fed) = (&self.lake, &self.config, self.chosen.durable);
+        let dir = wiring::index_dir(config);
+        if let Some(manifest) = manifest {
+            desk.begin(Some(manifest.clone()));
+            let why = match place.stage(&manifest, &wiring::index_options(config, Some(&dir))) {
+                Ok(saved) => match lake.complete(fed, lake.remembering(config, saved)?)? {
+                    Some(memory) => return Ok(memory),
+                    None => Unusable::Ahead,
+                },
+                Err(why) => why,
+            };
+            started::rebuilding(place, &why)?;
+        }
+        desk.begin(None);
+        let mut memory = Memory::none(lake.bare_stage(config, Some(&dir))?);
+        memory.record();
+        lake.complete(fed, memory)?.context("a stage that remembers nothing is ahead of no sink")
+    }
+
+    /// Opens the sinks. They come first: opening the warehouse migrates its schema, and the memory is completed by what the sinks hold.
+    fn sinks(&self) -> anyhow::Result<Vec<Box<dyn Sink>>> {
+        let mut sinks = self.lake.sinks(&self.config, self.chosen.durable)?;
+        if self.chosen.live {
             sinks.push(Box::new(LiveSink(Arc::clone(&self.live))) as Box<dyn Sink>);
         }
+        Ok(sinks)
+    }
+
+    /// Starts an engine.
+    fn begin(
+        &mut self,
+        feed: Box<dyn Feed>,
+        (sinks, memory): (Vec<Box<dyn Sink>>, Memory),
+        desk: Option<Arc<Desk>>,
+    ) -> anyhow::Result<()> {
+        let (config, chosen) = (&self.config, self.chosen);
         let observed = Arc::clone(&self.tracker);
-        let watch = Watch { fed: chosen.durable, shown: &self.handles, observer: Box::new(move |batch| observed.observe(batch)) };
-        let engine = Engine::start(config, &self.lake, feed, sinks, watch)?;
+        let observer = Box::new(move |batch: &kassa_pipeline::Batch| observed.observe(batch));
+        let watch = Watch { fed: chosen.durable, shown: &self.handles, observer, desk };
+        let engine = Engine::start(config, &self.lake, feed, sinks, memory, watch)?;
         self.handles = engine.handles();
         self.engine = Some(engine);
         Ok(())
@@ -182,7 +253,7 @@ impl Service {
             }
             lost = if started.elapsed() > SOUND { 0 } else { lost };
             let Some(engine) = self.engine.take() else { continue };
-            let (mut feed, stopped) = engine.stop();
+            let Stopped { mut feed, memory, outcome: stopped, .. } = engine.stop();
             if let Err(error) = outcome.map(|_| ()).and(stopped) {
                 lost += 1;
                 if !self.has_lost_its_place(&error) || lost > ANEW_MAX {
@@ -191,7 +262,9 @@ impl Service {
                 tracing::warn!(error = format!("{error:#}"), "beginning anew from what the sinks hold");
                 feed.reset()?;
             }
-            if let Some(grown) = feed::grown(&self.config)? {
+            let grown = feed::grown(&self.config)?;
+            let has_grown = grown.is_some();
+            if let Some(grown) = grown {
                 // One member leaves the group before the other comes.
                 drop(feed);
                 feed = self.grow(grown)?;
@@ -199,10 +272,35 @@ impl Service {
             if self.is_shared() {
                 let store = self.lake.store.as_ref();
                 let accounted = kassa_lake::figures::accounted(store).context("could not read the lake")?;
-                self.tracker.begin(store, accounted).context("could not read the lake")?;
+                self.recount(accounted)?;
             }
-            self.begin(feed)?;
+            let sinks = self.sinks()?;
+            let memory = self.resumed(memory.filter(|_| !has_grown))?;
+            let desk = self.checkpoints.as_ref().map(|checkpoints| Arc::clone(&checkpoints.desk));
+            self.begin(feed, (sinks, memory), desk)?;
         }
+    }
+
+    /// The memory of a stage that goes on: what it knows already, or else that of the last checkpoint.
+    fn resumed(&self, kept: Option<Memory>) -> anyhow::Result<Memory> {
+        if let Some(memory) = kept.map(|memory| self.lake.complete(self.chosen.durable, memory)).transpose()?.flatten() {
+            return Ok(memory);
+        }
+        match &self.checkpoints {
+            Some(Checkpoints { place, desk, .. }) => self.recalled(place, desk, place.manifest().ok()),
+            None => self.lake.stage(&self.config, self.chosen.durable, &wiring::index_dir(&self.config)),
+        }
+    }
+
+    /// Counts again from what the lake holds, beyond the last checkpoint: what was counted beyond the lake may come from another process now.
+    fn recount(&self, accounted: Positions) -> anyhow::Result<()> {
+        let place = self.checkpoints.as_ref().map(|checkpoints| &checkpoints.place);
+        let saved = place.and_then(|place| place.tally(&place.manifest().ok()?).ok());
+        let (tally, from) = saved.filter(|(_, at)| !is_ahead(at, &accounted)).unwrap_or_default();
+        let (store, mut calendar) = (self.lake.store.as_ref(), self.config.shop.calendar());
+        let tally = tally::of_lake(store, (tally, &from), &accounted, &mut calendar);
+        self.tracker.begin(tally.context("could not read the lake")?, accounted);
+        Ok(())
     }
 
     /// Goes on with more topics.
@@ -322,7 +420,13 @@ impl Service {
             http.join().map_err(|_| anyhow::anyhow!("the server panicked"))?.context("the server failed")?;
         }
         self.catch_up()?;
-        self.engine.take().map_or(Ok(()), Engine::finish)?;
+        if let Some(engine) = self.engine.take() {
+            let Stopped { memory, read, outcome, .. } = engine.stop();
+            outcome?;
+            if let Some((checkpoints, mut memory)) = self.checkpoints.take().zip(memory) {
+                checkpoints.writer.finish((&mut memory.stage, &memory.known, &read))?;
+            }
+        }
         self.deriver.map_or(Ok(()), Deriver::finish)
     }
 }

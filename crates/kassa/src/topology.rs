@@ -1,13 +1,14 @@
-//! The topology: one thread reads and shapes, one thread a sink commits. All of it fits this screen.
+//! The topology: one thread reads and shapes, one thread per sink commits.
 //!
 //! ```text
-//!  source (log or file) ──Records──► Stage ──Arc<Batch>──┬─[4 batches]──► archive   a commit interval apart, or at a commit's records or 48 MiB
-//!     ≤ 8,192 records, ≤ 2 MiB       decode … shape      ├─[4 batches]──► lake      the same
-//!                                                        └─[4 batches]──► live      at once
+//!  source (log or Kafka) ─Records─► Stage ─Arc<Batch>─┬─[2 batches]─► archive     one commit per interval, or at a commit's records or 48 MiB
+//!     ≤ 8,192 records, ≤ 2 MiB      decode … shape    ├─[2 batches]─► lake        the same
+//!                                                     ├─[2 batches]─► warehouse   the same, with an interval of its own
+//!                                                     └─[2 batches]─► live        at once
 //! ```
 //!
-//! A sink that is behind fills its hand-off; then reading waits, and the source keeps what comes. A sink whose store does not
-//! answer tries again until it does; any other failure stops the whole: its error is the program's.
+//! A sink that is behind fills its hand-off. Then reading waits, and the source keeps the records. A sink whose store does not
+//! answer retries until it does; any other failure stops the program with that error.
 
 mod commits;
 
@@ -215,9 +216,10 @@ impl Topology {
         if answered == self.sinks.len() { Ok(()) } else { self.join() }
     }
 
-    /// Commits what is left and stops the sinks.
-    pub fn finish(mut self) -> anyhow::Result<()> {
-        self.join()
+    /// Commits what is left and stops the sinks. The stage; what it remembers is all committed only if nothing failed.
+    pub fn finish(mut self) -> (Stage, anyhow::Result<()>) {
+        let ended = self.join();
+        (self.stage, ended)
     }
 
     fn join(&mut self) -> anyhow::Result<()> {

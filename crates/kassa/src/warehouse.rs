@@ -1,19 +1,17 @@
 //! The warehouse that a configuration names.
 
-use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use arrow::array::AsArray;
-use arrow::datatypes::Int64Type;
 use kassa_config::Config;
-use kassa_lake::{LogError, recover};
+use kassa_engine::MemoryError;
+use kassa_engine::memory::Take;
+use kassa_lake::LogError;
 use kassa_model::time::Clock;
-use kassa_model::{Code, Contract, Key, Positions, Table};
-use kassa_pipeline::Stage;
+use kassa_model::{Code, Positions, Table};
 use kassa_warehouse::read::Reader;
 use kassa_warehouse::url::{Tls, Trust};
 use kassa_warehouse::{Password, Target, WarehouseError, WarehouseSink};
@@ -78,47 +76,33 @@ fn migrated(target: &Target) -> Result<(), WarehouseError> {
     Ok(())
 }
 
-/// The tables of members, and the columns of their keys.
-const MEMBERS: [(Table, &str); 10] = [
-    (Table::DimCustomer, "customer_key"),
-    (Table::DimProduct, "product_key"),
-    (Table::DimCategory, "category_key"),
-    (Table::DimCountry, "country_key"),
-    (Table::DimCity, "city_key"),
-    (Table::DimAddress, "address_key"),
-    (Table::DimChannel, "channel_key"),
-    (Table::DimPromotion, "promotion_key"),
-    (Table::DimPaymentMethod, "payment_method_key"),
-    (Table::DimCurrency, "currency_key"),
-];
+/// What the warehouse holds, to those who complete their memory by it.
+pub struct Held {
+    reader: Reader,
+    positions: Positions,
+}
 
-/// Completes what a stage remembers of the lake, up to these positions, by what the warehouse holds beyond them: so a record that is
-/// read again is decided on as it was at first. Of members it then knows those that both hold: others are written again with the next
-/// record that names them, which the views allow for. The warehouse's positions.
-pub fn recover(
-    target: &Target,
-    (lake, contracts): (&Positions, &HashMap<Arc<str>, Contract>),
-    stage: &mut Stage,
-) -> Result<Positions, WarehouseError> {
-    let corrupt = |error: LogError| WarehouseError::Corrupt(error.to_string());
-    let mut reader = Reader::open(target)?;
-    let mut snapshot = reader.snapshot()?;
-    for table in recover::primary_tables(contracts) {
-        let index = &mut stage.index;
-        let teach = &mut |rows| recover::teach(&rows, table, contracts, index).map_err(corrupt);
-        snapshot.each_beyond(table, &recover::identity_columns(table), lake, teach)?;
+impl Held {
+    pub fn open(target: &Target) -> anyhow::Result<Self> {
+        let opened = Reader::open(target).and_then(|mut reader| {
+            let positions = reader.snapshot()?.positions().clone();
+            Ok(Self { reader, positions })
+        });
+        opened.map_err(kassa_pipeline::SinkError::from).context("could not read the warehouse")
     }
-    snapshot.positions().iter().for_each(|(partition, next)| stage.decided.positions.advance(partition, next));
-    let rates = &mut stage.memory.rates;
-    let learn = &mut |rows| recover::learn(&rows, rates).map_err(corrupt);
-    snapshot.each_beyond(Table::FactFxRate, &recover::RATE_COLUMNS, lake, learn)?;
-    for (table, column) in MEMBERS {
-        let mut held = HashSet::new();
-        snapshot.each(table, &[column], &mut |rows| {
-            held.extend(rows.column(0).as_primitive::<Int64Type>().values().iter().copied());
-            Ok(())
-        })?;
-        stage.memory.members.retain(table, |key: Key| held.contains(&key.0));
+}
+
+impl kassa_engine::Held for Held {
+    fn positions(&self) -> Positions {
+        self.positions.clone()
     }
-    Ok(snapshot.positions().clone())
+
+    fn each_beyond(&mut self, table: Table, columns: &[&str], from: &Positions, take: Take<'_>) -> Result<(), MemoryError> {
+        let corrupt = |error: LogError| WarehouseError::Corrupt(error.to_string());
+        let read = self
+            .reader
+            .snapshot()
+            .and_then(|mut snapshot| snapshot.each_beyond(table, columns, from, &mut |rows| take(rows).map_err(corrupt)));
+        Ok(read.map_err(kassa_pipeline::SinkError::from)?)
+    }
 }

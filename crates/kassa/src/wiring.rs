@@ -9,18 +9,18 @@ use std::time::Duration;
 
 use anyhow::Context;
 use kassa_config::{Config, Encoding, Format as Written, LakePlace, Mapping as Sql, Mistake, Mistakes};
+use kassa_engine::Memory;
+use kassa_engine::checkpoint::{Place, SavedStage};
 use kassa_kafka::{Connection, Mechanism, Sasl, Security, Tls};
-use kassa_lake::{
-    ArchiveSink, Derived, Folder, LogError, S3, S3Keys, S3Options, StarSink, Store, figures, letters, maintain, recover,
-};
+use kassa_lake::{ArchiveSink, Derived, Folder, S3, S3Keys, S3Options, StarSink, Store, maintain};
 use kassa_mapping::{Lookups, Mapping, MappingError, TableError, TableFile};
 use kassa_model::time::{Clock, SystemClock};
-use kassa_model::{Code, Contract, Partition, Positions};
+use kassa_model::{Code, Contract};
 use kassa_pipeline::csv::Dialect;
 use kassa_pipeline::dedupe::{Index, IndexOptions};
-use kassa_pipeline::stage::Decided;
 use kassa_pipeline::{Format, Mapper, Sink, Stage, Stream};
 use kassa_warehouse::Target;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::failure::Failure;
 use crate::schemas::Registry;
@@ -124,53 +124,59 @@ impl Lake {
         Ok(())
     }
 
-    /// The stage with its memory and index completed from what the sinks hold. Its index seals to `dir`.
-    pub fn stage(&self, config: &Config, fed: Durable, dir: &Path) -> anyhow::Result<Stage> {
-        let mut stage = self.bare_stage(config, Some(dir))?;
-        let store = self.store.as_ref();
-        let accounted = figures::accounted(store).context("could not read the lake")?;
-        recover::memory(store, &mut stage.memory).context("could not read the lake")?;
-        recover::dedupe(store, &self.contracts, &mut stage.index).context("could not read the lake")?;
-        stage.decided.positions = recover::decided(store, &self.contracts).context("could not read the lake")?;
-        let mut behind = accounted.clone();
-        if let Some(target) = self.warehouse.as_ref().filter(|_| fed.warehouse) {
-            let recovered = warehouse::recover(target, (&accounted, &self.contracts), &mut stage);
-            let held = recovered.map_err(kassa_pipeline::SinkError::from).context("could not read the warehouse")?;
-            behind = accounted.iter().map(|(partition, next)| (partition.clone(), next.min(held.next(partition)))).collect();
-        }
-        self.set_aside(&behind, &mut stage.decided).context("could not read the lake")?;
-        Ok(stage)
+    /// Completes a stage's memory by what the sinks hold beyond what it knows; `None`: it knows more than one of them holds.
+    pub fn complete(&self, fed: Durable, memory: Memory) -> anyhow::Result<Option<Memory>> {
+        let mut warehouse = self.warehouse.as_ref().filter(|_| fed.warehouse).map(warehouse::Held::open).transpose()?;
+        let held = warehouse.as_mut().map(|held| held as &mut dyn kassa_engine::Held);
+        Ok(memory.complete((self.store.as_ref(), &self.contracts), held)?)
     }
 
-    /// Notes which records were set aside, of those that will be read again.
-    fn set_aside(&self, from: &Positions, decided: &mut Decided) -> Result<(), LogError> {
-        if decided.positions.iter().all(|(partition, next)| from.next(partition) >= next) {
-            return Ok(());
-        }
-        letters::each(self.store.as_ref(), &mut |letter| {
-            let (topic, number, offset) = letter.position;
-            let partition = Partition::new(topic, number);
-            if (from.next(&partition)..decided.positions.next(&partition)).contains(&offset) {
-                decided.letters.insert((partition, offset));
-            }
-            true
-        })
+    /// The stage with its memory completed from what the sinks hold. Its index seals to `dir`.
+    pub fn stage(&self, config: &Config, fed: Durable, dir: &Path) -> anyhow::Result<Memory> {
+        let completed = self.complete(fed, Memory::none(self.bare_stage(config, Some(dir))?))?;
+        completed.context("a stage that remembers nothing is ahead of no sink")
+    }
+
+    /// A stage whose memory is that of a checkpoint.
+    pub fn remembering(&self, config: &Config, saved: SavedStage) -> anyhow::Result<Memory> {
+        let mut stage = self.stage_of(config, saved.index)?;
+        stage.memory.members = saved.members;
+        Ok(Memory { stage, known: saved.known })
     }
 
     /// The stage without any memory. Its index seals to `dir`, or stays in memory.
     pub fn bare_stage(&self, config: &Config, dir: Option<&Path>) -> anyhow::Result<Stage> {
-        let streams = streams(config)?;
-        let window = config.streams.iter().map(|stream| stream.dedupe_window).max().unwrap_or_default();
         if let Some(dir) = dir {
             std::fs::create_dir_all(dir).with_context(|| format!("could not create {}", dir.display()))?;
         }
-        let options = IndexOptions {
-            memory_bytes: INDEX_BYTES,
-            dir: dir.map(Path::to_owned),
-            event_window_us: i64::try_from(window.as_micros()).unwrap_or(i64::MAX),
-        };
-        let index = Index::new(&options).context("could not open the dedupe index")?;
+        let index = Index::new(&index_options(config, dir)).context("could not open the dedupe index")?;
+        self.stage_of(config, index)
+    }
+
+    fn stage_of(&self, config: &Config, index: Index) -> anyhow::Result<Stage> {
+        let streams = streams(config)?;
         Ok(Stage::new(&config.shop, index, streams).with_schemas(Box::new(Registry::of(config, &self.store)?)))
+    }
+}
+
+/// Where checkpoints are kept. `replays`: the lake's count of replays before anything else of it was read.
+pub fn checkpoints(config: &Config, replays: i64) -> Place {
+    let mut streams: Vec<(&str, Contract)> =
+        config.streams.iter().map(|stream| (stream.topic.as_str(), stream.contract)).collect();
+    streams.sort_unstable_by_key(|(topic, _)| *topic);
+    let window = config.streams.iter().map(|stream| stream.dedupe_window.as_micros()).max();
+    let shop = (&config.shop.zone_name, config.shop.currency.code());
+    // What state follows from the same records depends on these alone.
+    let settings = format!("{:?}", (env!("CARGO_PKG_VERSION"), streams, window, shop));
+    Place::new(config.data_dir.join("state/checkpoint"), xxh3_64(settings.as_bytes()), replays)
+}
+
+pub fn index_options(config: &Config, dir: Option<&Path>) -> IndexOptions {
+    let window = config.streams.iter().map(|stream| stream.dedupe_window).max().unwrap_or_default();
+    IndexOptions {
+        memory_bytes: INDEX_BYTES,
+        dir: dir.map(Path::to_owned),
+        event_window_us: i64::try_from(window.as_micros()).unwrap_or(i64::MAX),
     }
 }
 

@@ -4,6 +4,7 @@
 //! checkpoints; everybody reads the result.
 
 pub mod action;
+pub mod contents;
 pub mod schema;
 pub mod snapshot;
 pub mod table;

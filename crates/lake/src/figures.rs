@@ -1,13 +1,18 @@
 //! The figures by what the lake holds, at one cut through all its tables.
 
+mod days;
 pub mod follow;
+mod part;
+mod watermark;
 
 use arrow_array::RecordBatch;
-use kassa_analytics::Figures;
+use kassa_analytics::{Figures, Wanted};
 use kassa_model::{Positions, Shop, Table};
 
-use crate::delta::table::partition_of;
-use crate::delta::{Add, LogError, Snapshot};
+use self::part::Part;
+pub(crate) use self::part::{Lies, corrupt, each_before, each_of_file_before, positions};
+use crate::beyond::beyond;
+use crate::delta::{LogError, Snapshot};
 use crate::lease::Lease;
 use crate::read::{self, folder_of};
 use crate::store::Store;
@@ -17,8 +22,13 @@ pub fn accounted(store: &dyn Store) -> Result<Positions, LogError> {
     Ok(positions(&Snapshot::load(store, &folder_of(Table::Spans))?))
 }
 
-pub(crate) fn positions(snapshot: &Snapshot) -> Positions {
-    snapshot.txns.iter().filter_map(|(app, version)| Some((partition_of(app)?, *version))).collect()
+/// The bytes of all data files of the star schema's tables.
+pub fn bytes(store: &dyn Store) -> Result<u64, LogError> {
+    let of_table = |table| {
+        let snapshot = Snapshot::load(store, &folder_of(table))?;
+        Ok(snapshot.files.values().filter_map(|add| u64::try_from(add.size).ok()).sum::<u64>())
+    };
+    Table::ALL.into_iter().map(of_table).sum()
 }
 
 /// Folds the lake's rows up to the accounted positions. Rows beyond them, of a commit under way, are left out, so that all
@@ -28,18 +38,43 @@ pub fn figures(store: &dyn Store, shop: &Shop) -> Result<(Figures, Positions), L
     Ok((figures_before(store, Figures::new(shop), &cut)?, cut))
 }
 
-/// Folds into empty figures the rows before a cut, none of whose positions lies beyond the accounted ones.
+/// Folds into empty figures the rows before a cut, none of whose positions lies beyond the accounted ones: those that the question is
+/// about that the figures are folded for.
 pub fn figures_before(store: &dyn Store, mut figures: Figures, cut: &Positions) -> Result<Figures, LogError> {
     let _lease = Lease::take(store)?;
+    let mut dated = Vec::new();
+    for table in Table::ALL {
+        if figures.reads(table).is_empty() {
+            continue;
+        }
+        let part = Part { store, table, snapshot: Snapshot::load(store, &folder_of(table))?, cut };
+        let is_folded = figures.times(table).is_none();
+        if is_folded {
+            days::fold(&part, &mut figures)?;
+        }
+        // Rows that are left out count for the watermark too.
+        if !is_folded || figures.wanted(table) != Wanted::All {
+            dated.push(part);
+        }
+    }
+    figures.saw_until(watermark::latest(&dated, figures.event_time())?);
+    Ok(figures)
+}
+
+/// Folds into figures the rows between the positions that they have seen and others, which the lake accounts for.
+pub fn figures_between(
+    store: &dyn Store,
+    mut figures: Figures,
+    (from, to): (&Positions, &Positions),
+) -> Result<Figures, LogError> {
     for table in Table::ALL {
         let columns = figures.reads(table);
         if columns.is_empty() {
             continue;
         }
-        let snapshot = Snapshot::load(store, &folder_of(table))?;
-        each_before(store, (table, &snapshot), columns, cut, &mut |rows| {
-            figures.apply(table, &rows).map_err(|error| LogError::Corrupt(format!("{}: {error}", table.name())))
-        })?;
+        let corrupt = |error: kassa_analytics::ApplyError| LogError::Corrupt(format!("{}: {error}", table.name()));
+        let wanted = crate::beyond::Wanted { from, to: Some(to) };
+        beyond(store, table, columns, wanted, &mut |rows| figures.apply(table, &rows).map_err(corrupt))?;
     }
     Ok(figures)
 }
@@ -54,40 +89,4 @@ pub fn rows_before(
     let _lease = Lease::take(store)?;
     let snapshot = Snapshot::load(store, &folder_of(table))?;
     each_before(store, (table, &snapshot), &[], cut, &mut |rows| take(read::plain(&rows)?))
-}
-
-/// Hands on the named columns of the rows of a table that stem from before the cut.
-pub(crate) fn each_before(
-    store: &dyn Store,
-    (table, snapshot): (Table, &Snapshot),
-    columns: &[&str],
-    cut: &Positions,
-    take: &mut dyn FnMut(RecordBatch) -> Result<(), LogError>,
-) -> Result<(), LogError> {
-    for add in snapshot.files.values() {
-        each_of_file_before(store, (table, snapshot), add, columns, cut, take)?;
-    }
-    Ok(())
-}
-
-/// The same, of one of its files.
-pub(crate) fn each_of_file_before(
-    store: &dyn Store,
-    (table, snapshot): (Table, &Snapshot),
-    add: &Add,
-    columns: &[&str],
-    cut: &Positions,
-    take: &mut dyn FnMut(RecordBatch) -> Result<(), LogError>,
-) -> Result<(), LogError> {
-    let ahead = positions(snapshot).iter().any(|(partition, next)| cut.next(partition) < next);
-    // No columns named are all of them.
-    let missing = kassa_pipeline::cut::COLUMNS.iter().filter(|name| ahead && !columns.is_empty() && !columns.contains(name));
-    let wanted: Vec<&str> = columns.iter().chain(missing).copied().collect();
-    read::file(store, &folder_of(table), add, &table.schema(), &wanted, &mut |rows| {
-        take(if ahead { kassa_pipeline::cut::before(&rows, cut).map_err(corrupt)? } else { rows })
-    })
-}
-
-pub(crate) fn corrupt(error: arrow_schema::ArrowError) -> LogError {
-    LogError::Corrupt(error.to_string())
 }

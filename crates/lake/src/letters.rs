@@ -12,7 +12,7 @@ use kassa_model::{Headers, Partition, Reason, Records, Table, crash};
 use kassa_pipeline::rows::Rows;
 
 use crate::delta::table::NewFile;
-use crate::delta::{DeltaTable, LogError};
+use crate::delta::{DeltaTable, LogError, Snapshot};
 use crate::recover::scan;
 use crate::star::table_spec;
 use crate::store::Store;
@@ -165,6 +165,23 @@ pub fn records(letters: &[Letter]) -> Vec<Records> {
     runs.into_iter().map(run).collect()
 }
 
+/// The application id that counts replays in the table of dead letters: rows of a replay lie behind the positions of their tables, so
+/// whoever reads only beyond positions must know that there was one.
+const REPLAYS: &str = "kassa-replays";
+
+/// How often replays have begun or ended. Rows lie behind the tables' positions only if this has changed.
+pub fn replays(store: &dyn Store) -> Result<i64, LogError> {
+    let snapshot = Snapshot::load(store, &read::folder_of(Table::Rejected))?;
+    Ok(snapshot.txns.get(REPLAYS).copied().unwrap_or(0))
+}
+
+/// Counts that a replay begins or has ended.
+fn count_replay(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) -> Result<(), LogError> {
+    let mut table = DeltaTable::open(Arc::clone(store), table_spec(Table::Rejected), Arc::clone(clock))?;
+    let count = table.snapshot().txns.get(REPLAYS).copied().unwrap_or(0);
+    table.exchange(&[], Vec::new(), vec![(REPLAYS.to_owned(), count + 1)])
+}
+
 /// Adds rows of replayed letters, each once however often this is tried, and then marks the letters as replayed.
 pub fn commit(
     store: &Arc<dyn Store>,
@@ -172,13 +189,15 @@ pub fn commit(
     rows: HashMap<Table, Vec<RecordBatch>>,
     letters: &[&Letter],
 ) -> Result<(), LogError> {
+    count_replay(store, clock)?;
     for (table, batches) in rows {
         let held = held(store.as_ref(), table, &batches)?;
         let fresh: Vec<RecordBatch> = batches.iter().map(|rows| without(rows, &held)).collect::<Result<_, _>>()?;
         append(store, clock, table, fresh)?;
         crash::point("replay.after_table");
     }
-    append(store, clock, Table::Rejected, vec![marks(letters, clock.now())?])
+    append(store, clock, Table::Rejected, vec![marks(letters, clock.now())?])?;
+    count_replay(store, clock)
 }
 
 fn append(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>, table: Table, rows: Vec<RecordBatch>) -> Result<(), LogError> {

@@ -1,6 +1,7 @@
 //! The lake: raw archive and star schema as Delta tables, with the positions inside each commit.
 
 pub mod archive;
+mod beyond;
 pub mod delta;
 pub mod derived;
 pub mod encode;
@@ -18,6 +19,7 @@ pub mod store;
 mod testing;
 
 pub use archive::ArchiveSink;
+pub use beyond::{Wanted, beyond};
 pub use delta::LogError;
 pub use derived::Derived;
 pub use s3::{Examined, Keys as S3Keys, S3, S3Options};

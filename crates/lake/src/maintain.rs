@@ -11,7 +11,9 @@
 //! and may die after any of its steps; what it leaves behind is the same table, and the next run takes it up.
 
 mod checkpoint;
+mod cluster;
 mod compact;
+mod merge;
 mod sweep;
 
 use std::collections::HashMap;

@@ -4,14 +4,14 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{BooleanArray, RecordBatch};
 use arrow_cast::cast;
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::{ArrowError, Schema, SchemaRef};
 use kassa_model::{Table, star};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowPredicateFn, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 
 use crate::delta::{Add, LogError};
@@ -48,18 +48,52 @@ pub(crate) fn groups(
     take: &mut dyn FnMut(RecordBatch) -> Result<(), LogError>,
 ) -> Result<(), LogError> {
     let builder = opened(store, folder, add)?;
-    let is_wanted = |group: &RowGroupMetaData| {
-        let chunk = group.columns().iter().find(|chunk| chunk.column_path().string() == column);
-        match chunk.and_then(|chunk| chunk.statistics()) {
-            Some(Statistics::Int64(stated)) => {
-                stated.min_opt().zip(stated.max_opt()).is_none_or(|(least, most)| within((*least, *most)))
-            }
-            _ => true,
-        }
-    };
-    let held = builder.metadata().row_groups().iter().enumerate();
-    let wanted: Vec<usize> = held.filter(|(_, group)| is_wanted(group)).map(|(at, _)| at).collect();
+    let wanted = wanted_groups(builder.metadata(), &|group| long_bounds(group, column).is_none_or(within));
     each_batch(builder.with_row_groups(wanted), (folder, add), schema, columns, take)
+}
+
+/// Which rows of a batch pass.
+pub(crate) type Passes = Box<dyn FnMut(&RecordBatch) -> Result<BooleanArray, ArrowError> + Send>;
+
+/// A question to each row, by some of its columns.
+pub(crate) struct Test {
+    pub(crate) columns: Vec<&'static str>,
+    pub(crate) passes: Passes,
+}
+
+/// The same, of the rows that pass a test, in wanted row groups. Of the other columns no more is read than the pages with such rows.
+pub(crate) fn passing(
+    store: &dyn Store,
+    (folder, add): (&str, &Add),
+    schema: &Schema,
+    columns: &[&str],
+    (is_wanted, mut test): (&dyn Fn(&RowGroupMetaData) -> bool, Test),
+    take: &mut dyn FnMut(RecordBatch) -> Result<(), LogError>,
+) -> Result<(), LogError> {
+    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
+    let builder = opened_with(store, folder, add, options)?;
+    let wanted = wanted_groups(builder.metadata(), is_wanted);
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let mask = ProjectionMask::columns(builder.parquet_schema(), test.columns.iter().copied());
+    let predicate = ArrowPredicateFn::new(mask, move |rows| (test.passes)(&rows));
+    let builder = builder.with_row_groups(wanted).with_row_filter(RowFilter::new(vec![Box::new(predicate)]));
+    each_batch(builder, (folder, add), schema, columns, take)
+}
+
+fn wanted_groups(metadata: &ParquetMetaData, is_wanted: &dyn Fn(&RowGroupMetaData) -> bool) -> Vec<usize> {
+    let groups = metadata.row_groups().iter().enumerate();
+    groups.filter(|(_, group)| is_wanted(group)).map(|(at, _)| at).collect()
+}
+
+/// The bounds of an INT64 column in a row group, if they are stated.
+pub(crate) fn long_bounds(group: &RowGroupMetaData, column: &str) -> Option<(i64, i64)> {
+    let chunk = group.columns().iter().find(|chunk| chunk.column_path().string() == column)?;
+    match chunk.statistics()? {
+        Statistics::Int64(stated) => stated.min_opt().copied().zip(stated.max_opt().copied()),
+        _ => None,
+    }
 }
 
 fn each_batch(
@@ -80,6 +114,17 @@ fn each_batch(
         take(conform(&batch, &wanted).map_err(|error| corrupt(&error))?)?;
     }
     Ok(())
+}
+
+/// The bounds of an INT32 column in a row group, if they are stated.
+pub(crate) fn int_bounds_of(group: &RowGroupMetaData, column: &str) -> Option<(i64, i64)> {
+    let chunk = group.columns().iter().find(|chunk| chunk.column_path().string() == column)?;
+    match chunk.statistics()? {
+        Statistics::Int32(stated) => {
+            stated.min_opt().zip(stated.max_opt()).map(|(least, most)| (i64::from(*least), i64::from(*most)))
+        }
+        _ => None,
+    }
 }
 
 /// The least and the greatest value of an INT32 column of one data file; none where it has no value.
@@ -112,12 +157,21 @@ pub fn columns(store: &dyn Store, folder: &str, add: &Add) -> Result<Vec<(String
 }
 
 fn opened(store: &dyn Store, folder: &str, add: &Add) -> Result<ParquetRecordBatchReaderBuilder<Object>, LogError> {
+    opened_with(store, folder, add, ArrowReaderOptions::new())
+}
+
+fn opened_with(
+    store: &dyn Store,
+    folder: &str,
+    add: &Add,
+    options: ArrowReaderOptions,
+) -> Result<ParquetRecordBatchReaderBuilder<Object>, LogError> {
     let path = format!("{folder}/{}", add.path);
     let object = store.open(&path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => LogError::Corrupt(format!("{path}: {error}")),
         _ => LogError::from(error),
     })?;
-    ParquetRecordBatchReaderBuilder::try_new(object).map_err(|error| unreadable(folder, add, error))
+    ParquetRecordBatchReaderBuilder::try_new_with_options(object, options).map_err(|error| unreadable(folder, add, error))
 }
 
 /// A file that is damaged, or a store that did not give it.
@@ -155,7 +209,7 @@ fn projected(schema: &Schema, columns: &[&str]) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, arrow_schema::ArrowError> {
+fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
         Some(column) if column.data_type() == field.data_type() => Ok(Arc::clone(column)),
         Some(column) => cast(column, field.data_type()),

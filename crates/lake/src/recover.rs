@@ -11,9 +11,9 @@ use kassa_model::{Contract, Currency, Key, Partition, Positions, Rate, Table};
 use kassa_pipeline::dedupe::{self, Class, Index, IndexError};
 use kassa_pipeline::dimensions::Members;
 use kassa_pipeline::rates::Rates;
-use kassa_pipeline::shape::Memory;
 use kassa_pipeline::stage;
 
+use crate::beyond::{Wanted, beyond};
 use crate::delta::{LogError, Snapshot};
 use crate::figures::positions;
 use crate::lease::Lease;
@@ -36,10 +36,9 @@ pub fn scan(
     Ok(())
 }
 
-/// The members and the rates.
-pub fn memory(store: &dyn Store, memory: &mut Memory) -> Result<(), LogError> {
-    members(store, &mut memory.members)?;
-    scan(store, Table::FactFxRate, &RATE_COLUMNS, &mut |rows| learn(&rows, &mut memory.rates))
+/// The rates.
+pub fn rates(store: &dyn Store, rates: &mut Rates) -> Result<(), LogError> {
+    scan(store, Table::FactFxRate, &RATE_COLUMNS, &mut |rows| learn(&rows, rates))
 }
 
 /// The columns that a rate is learnt from.
@@ -65,8 +64,8 @@ fn texts(rows: &RecordBatch, column: usize) -> Result<&StringArray, LogError> {
     rows.column(column).as_string_opt::<i32>().ok_or_else(|| LogError::Corrupt("a text column of another type".to_owned()))
 }
 
-/// The members, by the natural keys that their rows hold.
-fn members(store: &dyn Store, members: &mut Members) -> Result<(), LogError> {
+/// The members of the wanted rows, by the natural keys that the rows hold.
+pub fn members(store: &dyn Store, wanted: Wanted<'_>, members: &mut Members) -> Result<(), LogError> {
     let natural: [(Table, &[&str]); 8] = [
         (Table::DimCustomer, &["customer_key", "store_id", "customer_id"]),
         (Table::DimProduct, &["product_key", "store_id", "variant_id", "product_id"]),
@@ -79,13 +78,13 @@ fn members(store: &dyn Store, members: &mut Members) -> Result<(), LogError> {
     ];
     // Their rows do not hold all of their natural keys.
     for (table, key) in [(Table::DimCity, "city_key"), (Table::DimAddress, "address_key")] {
-        scan(store, table, &[key], &mut |rows| {
+        beyond(store, table, &[key], wanted, &mut |rows| {
             rows.column(0).as_primitive::<Int64Type>().values().iter().for_each(|key| members.remember(table, Key(*key)));
             Ok(())
         })?;
     }
     for (table, columns) in natural {
-        scan(store, table, columns, &mut |rows| {
+        beyond(store, table, columns, wanted, &mut |rows| {
             let keys = rows.column(0).as_primitive::<Int64Type>();
             let parts = (1..columns.len()).map(|at| texts(&rows, at)).collect::<Result<Vec<_>, _>>()?;
             for row in 0..rows.num_rows() {
@@ -108,10 +107,16 @@ fn business_columns(table: Table) -> &'static [&'static str] {
     }
 }
 
-/// Teaches the index the records that the primary tables hold. `contracts` are those of the topics.
-pub fn dedupe(store: &dyn Store, contracts: &HashMap<Arc<str>, Contract>, index: &mut Index) -> Result<(), LogError> {
+/// Adds to the index the records that the primary tables hold at or beyond these positions. `contracts` are those of the topics.
+pub fn dedupe(
+    store: &dyn Store,
+    contracts: &HashMap<Arc<str>, Contract>,
+    from: &Positions,
+    index: &mut Index,
+) -> Result<(), LogError> {
     for table in primary_tables(contracts) {
-        scan(store, table, &identity_columns(table), &mut |rows| teach(&rows, table, contracts, index))?;
+        let wanted = Wanted { from, to: None };
+        beyond(store, table, &identity_columns(table), wanted, &mut |rows| teach(&rows, table, contracts, index))?;
     }
     Ok(())
 }

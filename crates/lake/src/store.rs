@@ -12,10 +12,12 @@ use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use url::Url;
 
+pub use self::measured::Measured;
 pub use self::object::Object;
 pub(crate) use self::object::Whole;
 pub use self::refused::Refused;
 
+mod measured;
 mod object;
 mod refused;
 

@@ -1,11 +1,18 @@
 //! What tests of this crate share.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::{
+    ArrayRef, BooleanArray, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
+use arrow_schema::DataType;
+use kassa_model::{Table, star};
 
 use crate::store::{About, Folder, Object, Shared, Store, WriteObject};
 
@@ -115,4 +122,40 @@ impl Store for Fast {
     fn scratch(&self) -> PathBuf {
         self.folder.scratch()
     }
+}
+
+/// A row of a table: cells by the names of their columns; what is not named is absent, zero or false.
+pub(crate) type Row = BTreeMap<&'static str, Cell>;
+
+#[derive(Debug, Clone)]
+pub(crate) enum Cell {
+    Number(i64),
+    Text(String),
+}
+
+pub(crate) fn number(row: &Row, name: &str) -> i64 {
+    if let Some(Cell::Number(number)) = row.get(name) { *number } else { 0 }
+}
+
+/// Rows as they are stored.
+pub(crate) fn batch(table: Table, rows: &[Row]) -> RecordBatch {
+    let schema = star::stored(&table.schema());
+    let column = |field: &Arc<arrow_schema::Field>| -> ArrayRef {
+        let numbers = || rows.iter().map(|row| number(row, field.name()));
+        match field.data_type() {
+            DataType::Int64 => Arc::new(Int64Array::from_iter_values(numbers())),
+            DataType::Int32 => Arc::new(Int32Array::from_iter_values(numbers().map(|number| i32::try_from(number).unwrap()))),
+            DataType::Boolean => Arc::new(BooleanArray::from_iter(numbers().map(|number| Some(number != 0)))),
+            DataType::Timestamp(..) => Arc::new(TimestampMicrosecondArray::from_iter_values(numbers()).with_timezone("UTC")),
+            DataType::Decimal128(precision, scale) => {
+                let values = Decimal128Array::from_iter_values(numbers().map(i128::from));
+                Arc::new(values.with_precision_and_scale(*precision, *scale).unwrap())
+            }
+            _ => Arc::new(StringArray::from_iter(rows.iter().map(|row| match row.get(field.name().as_str()) {
+                Some(Cell::Text(text)) => Some(text.clone()),
+                _ => (!field.is_nullable()).then(String::new),
+            }))),
+        }
+    };
+    RecordBatch::try_new(Arc::clone(&schema), schema.fields().iter().map(column).collect()).unwrap()
 }

@@ -140,6 +140,11 @@ pub fn format(micros: i64) -> String {
     Timestamp::from_microsecond(micros).map(|timestamp| timestamp.to_string()).unwrap_or_default()
 }
 
+/// The µs UTC of an RFC 3339 text, whatever its year.
+pub fn instant(text: &str) -> Option<i64> {
+    text.parse::<Timestamp>().ok().map(Timestamp::as_microsecond)
+}
+
 /// Tells the time: given, not taken, so that tests advance it themselves.
 pub trait Clock: Send + Sync + std::fmt::Debug {
     /// µs since 1970, UTC.

@@ -31,6 +31,7 @@ mod snapshot;
 mod table;
 
 pub use places::PartitionId;
+pub use snapshot::{IndexCut, KeysCut, RunName, SavedIndex, SavedKeys};
 
 use entry::{Entry, spread, steps};
 use files::Files;
@@ -63,7 +64,7 @@ impl IndexError {
 pub struct IndexOptions {
     /// The bound of both tables in memory. Filters of sealed runs come on top: 1.2 bytes a sealed key.
     pub memory_bytes: usize,
-    /// Where sealed runs and the snapshot are kept; without it the tables grow beyond the bound.
+    /// Where sealed runs are kept; without it the tables grow beyond the bound.
     pub dir: Option<PathBuf>,
     /// How far apart two records of one event may be ingested and still be duplicates; kept in steps of 17 s, rounded up.
     pub event_window_us: i64,
@@ -205,7 +206,7 @@ impl Index {
             verdict = verdict.and(by_key);
         }
         if verdict == Verdict::New {
-            keys.iter().for_each(|key| self.keys(class).table.insert(with_key(template, *key)));
+            keys.iter().for_each(|key| self.keys(class).insert(with_key(template, *key)));
         } else if verdict == Verdict::Winner && !all_won {
             keys.iter().try_for_each(|key| self.remember_entry(with_key(template, *key), class))?;
         }
@@ -285,7 +286,7 @@ impl Index {
         let mut is_held = false;
         keys.visit(entry.key(), |held| is_held |= held.is_same_row(entry))?;
         if !is_held {
-            keys.table.insert(entry);
+            keys.insert(entry);
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use kassa_model::{Currency, Key, Table, country};
 
 use crate::event::{Address, Envelope};
+use crate::journal::{Journal, Piece};
 use crate::rows::Row;
 use crate::shape::Shaper;
 use crate::short::same;
@@ -29,6 +30,19 @@ pub struct Members {
     /// The member of each small table that was named last: nearly every record names it again, and comparing is cheaper than
     /// hashing.
     last: [Last; Table::ALL.len()],
+    /// What was added since the last checkpoint.
+    journal: Journal,
+}
+
+/// A member as checkpoints keep it: its table's place in [`Table::ALL`], its key, the second hash.
+const SAVED: usize = 13;
+
+fn to_bytes(table: usize, key: i64, check: u32) -> [u8; SAVED] {
+    let mut bytes = [0; SAVED];
+    bytes[0] = u8::try_from(table).unwrap_or(u8::MAX);
+    bytes[1..9].copy_from_slice(&key.to_le_bytes());
+    bytes[9..].copy_from_slice(&check.to_le_bytes());
+    bytes
 }
 
 #[derive(Debug, Default)]
@@ -89,6 +103,7 @@ impl Members {
         match self.known[table as usize].entry(key.0) {
             hashbrown::hash_map::Entry::Vacant(entry) => {
                 entry.insert(check);
+                self.journal.add(to_bytes(table as usize, key.0, check));
                 Ok(true)
             }
             hashbrown::hash_map::Entry::Occupied(mut entry) if [check, UNCHECKED].contains(entry.get()) => {
@@ -113,19 +128,55 @@ impl Members {
 
     /// Takes note of a member whose natural key is not known any more: its key is, and is taken for right.
     pub fn remember(&mut self, table: Table, key: Key) {
-        self.known[table as usize].entry(key.0).or_insert(UNCHECKED);
+        if let hashbrown::hash_map::Entry::Vacant(entry) = self.known[table as usize].entry(key.0) {
+            entry.insert(UNCHECKED);
+            self.journal.add(to_bytes(table as usize, key.0, UNCHECKED));
+        }
+    }
+
+    /// Starts to record what is added, for checkpoints. `is_saved`: a checkpoint contains all that is known now.
+    pub fn record(&mut self, is_saved: bool) {
+        self.journal.start(is_saved);
+    }
+
+    /// Makes the next cut a whole one.
+    pub fn rewrite(&mut self) {
+        self.journal.rewrite();
+    }
+
+    /// What a checkpoint adds to what earlier ones contain.
+    pub fn cut(&mut self) -> Piece {
+        let Self { known, journal, .. } = self;
+        journal.cut(|bytes| {
+            for (table, members) in known.iter().enumerate() {
+                members.iter().for_each(|(key, check)| bytes.extend_from_slice(&to_bytes(table, *key, *check)));
+            }
+        })
+    }
+
+    /// Takes in a piece that [`cut`](Self::cut) made. `None`: it is not one.
+    pub fn load(&mut self, piece: &[u8]) -> Option<()> {
+        let (members, rest) = piece.as_chunks::<SAVED>();
+        for member in members {
+            let key = i64::from_le_bytes(member[1..9].try_into().ok()?);
+            let check = u32::from_le_bytes(member[9..].try_into().ok()?);
+            self.known.get_mut(usize::from(member[0]))?.insert(key, check);
+        }
+        rest.is_empty().then_some(())
     }
 
     /// Forgets the members of a table that `keep` does not approve of.
     pub fn retain(&mut self, table: Table, keep: impl Fn(Key) -> bool) {
         self.known[table as usize].retain(|key, _| keep(Key(*key)));
         self.last[table as usize] = Last::default();
+        self.journal.rewrite();
     }
 
     /// Forgets all.
     pub fn clear(&mut self) {
         self.known.iter_mut().for_each(HashMap::clear);
         self.last.fill_with(Last::default);
+        self.journal.rewrite();
     }
 
     pub fn is_empty(&self) -> bool {

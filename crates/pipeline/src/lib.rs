@@ -20,6 +20,7 @@ pub mod dedupe;
 pub mod dimensions;
 pub mod event;
 pub mod extract;
+mod journal;
 pub mod ports;
 pub mod rates;
 pub mod rows;
@@ -30,6 +31,7 @@ pub mod stage;
 pub mod validate;
 
 pub use batch::Batch;
+pub use journal::Piece;
 pub use ports::{Mapped, Mapper, MapperError, SchemaText, Schemas, SchemasError, Sink, SinkError};
 pub use spans::Spans;
 pub use stage::{Format, Stage, Stream};

@@ -8,17 +8,24 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 use datafusion::datasource::MemTable;
+use datafusion::datasource::file_format::options::ReadOptions;
+use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::{ParquetReadOptions, SQLOptions, SessionConfig, SessionContext};
 use kassa_analytics::{Basis, Figure, Figures, Query, catalogue};
-use kassa_lake::delta::Snapshot;
+use kassa_lake::delta::{Add, Snapshot};
 use kassa_lake::lease::Lease;
 use kassa_lake::read::folder_of;
 use kassa_lake::store::Shared;
 use kassa_lake::{LogError, Store};
 use kassa_model::{Shop, Table, star};
+
+use self::table::LakeTable;
+
+mod table;
 
 /// Why a query gave no rows.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +66,7 @@ impl Session {
         context.register_object_store(&shared.url, Arc::clone(&shared.objects));
         let named = Named::by(&context, sql)?;
         for table in Table::ALL.into_iter().filter(|table| named.has(table.name())) {
-            register(&context, store, &shared, table).await?;
+            register(&context, store, &shared, table)?;
         }
         for (name, sql) in VIEWS.iter().filter(|(name, _)| named.has(name)) {
             let frame = context.sql(sql).await?;
@@ -71,15 +78,29 @@ impl Session {
 
     /// Runs one query. Statements that would change anything are refused.
     pub async fn run(&self, sql: &str) -> Result<Vec<RecordBatch>, SqlError> {
+        self.run_measured(sql).await.map(|(rows, _)| rows)
+    }
+
+    /// The same, and how many bytes of the tables' files were scanned.
+    pub async fn run_measured(&self, sql: &str) -> Result<(Vec<RecordBatch>, u64), SqlError> {
         let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         let frame = self.context.sql_with_options(sql, options).await?;
         let schema = Arc::new(frame.schema().as_arrow().clone());
-        let mut rows = frame.collect().await?;
+        let task = Arc::new(frame.task_ctx());
+        let plan = frame.create_physical_plan().await?;
+        let mut rows = collect(Arc::clone(&plan), task).await?;
         if rows.is_empty() {
             rows.push(RecordBatch::new_empty(schema));
         }
-        Ok(rows)
+        Ok((rows, scanned(plan.as_ref())))
     }
+}
+
+/// The bytes that a plan and its inputs have scanned.
+fn scanned(plan: &dyn ExecutionPlan) -> u64 {
+    let own = plan.metrics().and_then(|metrics| metrics.sum_by_name("bytes_scanned"));
+    let own = own.and_then(|bytes| u64::try_from(bytes.as_usize()).ok()).unwrap_or(0);
+    own + plan.children().into_iter().map(|input| scanned(input.as_ref())).sum::<u64>()
 }
 
 /// What does not fit into memory goes below `spill`, or, where nothing may be written there, into the system's temporary folder.
@@ -123,7 +144,7 @@ impl Named {
     }
 }
 
-async fn register(context: &SessionContext, store: &dyn Store, shared: &Shared, table: Table) -> Result<(), SqlError> {
+fn register(context: &SessionContext, store: &dyn Store, shared: &Shared, table: Table) -> Result<(), SqlError> {
     let folder = folder_of(table);
     let snapshot = Snapshot::load(store, &folder)?;
     let schema = star::stored(&table.schema());
@@ -131,10 +152,12 @@ async fn register(context: &SessionContext, store: &dyn Store, shared: &Shared, 
         context.register_table(table.name(), Arc::new(MemTable::try_new(Arc::clone(&schema), vec![vec![]])?))?;
         return Ok(());
     }
-    let urls = snapshot.files.values().map(|add| shared.url_of(&format!("{folder}/{}", add.path)).map(String::from));
-    let urls = urls.collect::<std::io::Result<Vec<String>>>().map_err(LogError::from)?;
-    let frame = context.read_parquet(urls, ParquetReadOptions::default().schema(&schema)).await?;
-    context.register_table(table.name(), frame.into_view())?;
+    let url_of = |add: &Add| shared.url_of(&format!("{folder}/{}", add.path)).map_err(LogError::from);
+    let file = |add| Ok::<_, SqlError>((ListingTableUrl::parse(url_of(add)?)?, add.bounds()));
+    let files = snapshot.files.values().map(file).collect::<Result<Vec<_>, _>>()?;
+    let state = context.state();
+    let options = ParquetReadOptions::default().to_listing_options(state.config(), state.default_table_options());
+    context.register_table(table.name(), Arc::new(LakeTable::new(schema, files, options)))?;
     Ok(())
 }
 

@@ -5,7 +5,8 @@ use kassa_lake::delta::table::NewFile;
 use kassa_lake::maintain::{Maintainer, Options};
 use kassa_lake::{Folder, encode, star};
 use kassa_model::Currency;
-use kassa_model::time::{Clock, HOUR, SystemClock};
+use kassa_model::decimal::Decimal;
+use kassa_model::time::{Clock, DAY, HOUR, SystemClock};
 use kassa_pipeline::rows::Rows;
 use tempfile::TempDir;
 
@@ -81,4 +82,48 @@ async fn what_a_session_reads_stays_until_it_is_done() {
     drop(session);
     assert_eq!(maintainer.maintain(&mut table, now).unwrap().deleted, 10);
     assert_eq!(rows(&store, sql).await.unwrap(), 10);
+}
+
+/// A lake whose table of rates has a file a day.
+fn rates() -> (TempDir, Arc<dyn Store>) {
+    let dir = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Folder::new(dir.path()));
+    let mut table = DeltaTable::open(Arc::clone(&store), star::table_spec(Table::FactFxRate), Arc::new(SystemClock)).unwrap();
+    for day in 1..=20 {
+        let mut rows = Rows::new(Table::FactFxRate);
+        for nth in 0..50 {
+            let at = (i64::from(day) - 1) * DAY + i64::from(nth);
+            let rate = rows.row().text("EUR").text("GBP").i32(20_260_100 + day).decimal(Decimal::<9>(i64::from(nth))).i64(at);
+            let _row = rate.text("fx").i64(0).i64(i64::from(nth)).i32(nth).text("e").text(None).text("s").i64(0).i64(at);
+        }
+        let properties = encode::properties(&Table::FactFxRate.schema(), encode::ZSTD_LEVEL);
+        let bytes = encode::parquet(&[rows.finish().unwrap()], &properties).unwrap();
+        table.append(vec![NewFile { bytes, rows: 50, partition_values: BTreeMap::new() }], &[]).unwrap();
+    }
+    (dir, store)
+}
+
+#[tokio::test]
+async fn a_query_about_days_or_times_scans_the_files_of_those_alone() {
+    let (_dir, store) = rates();
+    let select = "SELECT * FROM fact_fx_rate";
+    let (_, whole) = open(&store, select).await.unwrap().run_measured(select).await.unwrap();
+    for (filter, rows, files) in [
+        ("rate_date_key = 20260107", 50, 1),
+        ("rate_date_key BETWEEN 20260107 AND 20260109 AND base = 'EUR'", 150, 3),
+        ("rate_date_key IN (20260101, 20260120)", 100, 2),
+        ("rate_date_key > 20260118 OR rate_date_key < 20260102", 150, 3),
+        ("occurred_at >= TIMESTAMP '1970-01-20T00:00:00Z'", 50, 1),
+        ("occurred_at < '1970-01-02T00:00:00Z' AND source_index < 10", 10, 1),
+        ("rate_date_key = 20270101", 0, 0),
+        ("base = 'EUR'", 1_000, 20),
+        ("rate_date_key % 2 = 0", 500, 20),
+    ] {
+        let sql = format!("{select} WHERE {filter}");
+        let session = open(&store, &sql).await.unwrap();
+        let (found, scanned) = session.run_measured(&sql).await.unwrap();
+        assert_eq!(found.iter().map(RecordBatch::num_rows).sum::<usize>(), rows, "{filter}");
+        assert!(scanned <= whole * files / 20 + whole / 100, "{filter}: {scanned} of {whole} bytes");
+        assert!(files < 20 || scanned > whole / 2, "{filter}: {scanned} of {whole} bytes: nothing was measured");
+    }
 }

@@ -54,6 +54,18 @@ impl Live {
         self.held().positions.clone()
     }
 
+    /// The figures as they are now, and their positions.
+    pub fn snapshot(&self) -> (Figures, Positions) {
+        let held = self.held();
+        (held.figures.clone(), held.positions.clone())
+    }
+
+    /// Takes other figures, which hold exactly the rows before `positions`.
+    pub fn replace(&self, figures: Figures, positions: Positions) {
+        *self.held() = Held { figures, positions };
+        self.changes.send_modify(|count| *count += 1);
+    }
+
     /// Folds in the rows beyond the positions and moves those on. What lies before them was folded in already.
     pub fn apply(&self, batches: &[Arc<Batch>]) -> Result<(), LiveError> {
         let mut held = self.held();

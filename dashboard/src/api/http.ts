@@ -1,11 +1,11 @@
-/** Reads of the API. A failure says what, its code and what to do. */
+/** Requests to the API. A failure has a message, a code and a hint. */
 
 import type { Answer, Basis, Definition, Orders, Pipeline } from "./shapes";
 
 export class Refusal extends Error {
   readonly code: string;
   readonly hint: string;
-  /** True where kassa did not answer at all. */
+  /** True if kassa did not answer at all. */
   readonly unreachable: boolean;
 
   constructor(message: string, code: string, hint: string, unreachable = false) {
@@ -20,7 +20,7 @@ export function unreachable(): Refusal {
   return new Refusal("kassa does not answer", "", "Is it running? Start it with kassa run.", true);
 }
 
-/** The refusal in a response that is not 2xx, whatever its body is. */
+/** The refusal in a response that is not 2xx, with any body. */
 export async function refusalOf(response: Response): Promise<Refusal> {
   try {
     const { error } = (await response.json()) as { error: { code?: string; message?: string; hint?: string } };

@@ -1,4 +1,4 @@
-/** The shapes of docs/reference/http-api.md. Amounts, quantities, rates and keys are decimal strings; null is "not known". */
+/** The shapes of docs/reference/http-api.md. Amounts, quantities, rates and keys are decimal strings; null is "unknown". */
 
 export type Text = string | null;
 export type Basis = "movement" | "order";
@@ -31,7 +31,7 @@ export interface Answer {
   figure: string;
   unit: Unit;
   currency: string;
-  /** Null where the figure has none. */
+  /** Null if the figure has none. */
   basis: Basis | null;
   time_zone: string;
   by: string;
@@ -59,7 +59,7 @@ export interface Sink {
   behind_records: number | null;
   behind_ms: number | null;
   committed_at: Text;
-  /** How long the last commit took, and the slowest of the last hundred. */
+  /** The duration of the last commit, and of the slowest of the last hundred. */
   commit_us: number | null;
   commit_us_max: number | null;
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { eventReader } from "./stream";
 
-test("events are read whole however the text is cut", () => {
+test("events are complete for any split of the text", () => {
   const text = 'event: live\ndata: {"a":1}\n\n: keep-alive\n\nevent: pipeline\r\ndata: {"b":\r\ndata: 2}\r\n\r\n';
   const whole = [
     { name: "live", text: '{"a":1}' },
@@ -15,7 +15,7 @@ test("events are read whole however the text is cut", () => {
   }
 });
 
-test("a comment is no event, and half an event is none yet", () => {
+test("a comment is not an event, and half an event is not one yet", () => {
   const read = eventReader();
   expect(read(": ping\n\n")).toEqual([]);
   expect(read("data: 1\n")).toEqual([]);

@@ -1,4 +1,4 @@
-/** The live stream. Read by fetch and not by EventSource, which hides an error's status and body and keeps its own retry time. */
+/** The live stream. It uses fetch instead of EventSource, which hides an error's status and body and has its own retry time. */
 
 import { type Refusal, refusalOf, unreachable } from "./http";
 
@@ -7,7 +7,7 @@ export interface ServerEvent {
   text: string;
 }
 
-/** Cuts server-sent events out of text that comes in arbitrary pieces. */
+/** Parses server-sent events from text in arbitrary pieces. */
 export function eventReader(): (piece: string) => ServerEvent[] {
   let rest = "";
   return (piece) => {
@@ -35,7 +35,7 @@ export interface Listener {
   ended(refusal: Refusal): void;
 }
 
-/** Reads until it ends, fails or is aborted; `ended` is called once unless aborted. */
+/** Reads until the stream ends, fails or is aborted; calls `ended` once unless aborted. */
 export async function listen(url: string, listener: Listener, signal: AbortSignal): Promise<void> {
   try {
     const response = await fetch(url, { signal, headers: { accept: "text/event-stream" } });
@@ -47,7 +47,7 @@ export async function listen(url: string, listener: Listener, signal: AbortSigna
     listener.opened();
     await drain(response.body, listener);
   } catch {
-    // What broke the connection is no news to the reader; that it broke is.
+    // The reader needs to know that the connection broke, not why.
   }
   if (!signal.aborted) listener.ended(unreachable());
 }

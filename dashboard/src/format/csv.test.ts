@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { cell, csv } from "./csv";
 
-test.each(['=HYPERLINK("http://x")', "+SUM(A1)", "@cmd", "-2+3", "\tx", "\rx", "-", "+44 20 7946 0000"])("the text %j is no formula", (text) => {
+test.each(['=HYPERLINK("http://x")', "+SUM(A1)", "@cmd", "-2+3", "\tx", "\rx", "-", "+44 20 7946 0000"])("the text %j is not a formula", (text) => {
   expect(cell(text).replace(/^"/, "")).toMatch(/^'/);
 });
 
@@ -12,4 +12,4 @@ test("commas, quotes and line ends are quoted", () => {
   expect(cell("a\nb")).toBe('"a\nb"');
 });
 
-test("what is not known is empty and not 0", () => expect(csv(["day", "net"], [["2026-01-01", null]])).toBe("day,net\r\n2026-01-01,\r\n"));
+test("an unknown value is empty and not 0", () => expect(csv(["day", "net"], [["2026-01-01", null]])).toBe("day,net\r\n2026-01-01,\r\n"));

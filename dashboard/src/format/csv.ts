@@ -1,10 +1,10 @@
-/** CSV by RFC 4180 that a spreadsheet opens as the numbers and words it holds, and never as a formula. */
+/** CSV by RFC 4180. A spreadsheet opens it as numbers and texts, never as a formula. */
 
 import { isDecimal } from "./decimal";
 
 export type Cell = string | number | null;
 
-/** A text that a spreadsheet would run gets an apostrophe; a number, negative too, stays a number. */
+/** A text that a spreadsheet would run gets an apostrophe; a number, even a negative one, stays a number. */
 export function cell(value: Cell): string {
   if (value === null) return "";
   const text = String(value);

@@ -27,7 +27,7 @@ describe("decimals are exact", () => {
     expect(compare("10", "9.99")).toBe(1);
   });
 
-  test.each(["", "1e5", "NaN", "1,000", "--1", ".5", "£5"])("%j is no decimal", (text) => {
+  test.each(["", "1e5", "NaN", "1,000", "--1", ".5", "£5"])("%j is not a decimal", (text) => {
     expect(add(text, "1")).toBeNull();
     expect(geometry(text)).toBeNull();
   });

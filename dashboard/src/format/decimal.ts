@@ -54,7 +54,7 @@ export function subtract(a: string, b: string): string | null {
   return both && write({ units: both[0] - both[1], scale: both[2] });
 }
 
-/** a ÷ b to so many digits, half away from zero; null where b is zero. */
+/** a ÷ b to this many digits, half away from zero; null if b is zero. */
 export function divide(a: string, b: string, digits: number): string | null {
   const both = pair(a, b);
   if (!both || both[1] === 0n) return null;
@@ -70,7 +70,7 @@ export function magnitude(text: string): string {
   return text.trim().replace(/^[+-]/, "");
 }
 
-/** For the geometry of a chart alone: never for a figure that is shown. */
+/** Only for the geometry of a chart, never for a displayed figure. */
 export function geometry(text: string | null | undefined): number | null {
   return text == null || !isDecimal(text) ? null : Number(text);
 }

@@ -1,4 +1,4 @@
-/** Figures as the reader's locale writes them. Decimal strings go to Intl as strings, which formats them exactly. */
+/** Figures in the reader's locale. Intl formats decimal strings exactly. */
 
 import type { Text, Unit } from "../api/shapes";
 import { compare, divide, isDecimal, magnitude, subtract } from "./decimal";
@@ -8,7 +8,7 @@ export const UNKNOWN = "–";
 let locale: string | undefined;
 const formats = new Map<string, Intl.NumberFormat>();
 
-/** For tests: the locale that everything is written in. Undefined is the browser's. */
+/** For tests: the locale of all texts. Undefined is the browser's. */
 export function useLocale(name: string | undefined): void {
   locale = name;
   formats.clear();
@@ -24,7 +24,7 @@ function format(options: Intl.NumberFormatOptions): Intl.NumberFormat {
   return found;
 }
 
-/** Intl's text with a true minus sign, which is as wide as the plus. */
+/** Intl's text with a real minus sign, which is as wide as the plus. */
 function written(value: string | number, options: Intl.NumberFormatOptions): string {
   const parts = format(options).formatToParts(value as Intl.StringNumericLiteral);
   return parts.map((part) => (part.type === "minusSign" ? "−" : part.value)).join("");
@@ -43,7 +43,7 @@ function optionsOf(unit: Unit, currency: string): Intl.NumberFormatOptions {
   }
 }
 
-/** The full figure. What is not known, or not a number, is a dash: never 0. */
+/** The full figure. An unknown or invalid value is a dash, never 0. */
 export function figure(value: Text | undefined, unit: Unit, currency: string): string {
   return value == null || !isDecimal(value) ? UNKNOWN : written(value, optionsOf(unit, currency));
 }
@@ -60,7 +60,7 @@ export function short(value: number, unit: Unit, currency: string): string {
   return written(value, { ...options, minimumFractionDigits: 0, maximumFractionDigits: 1, notation: "compact" });
 }
 
-/** Money to the whole unit, for labels on a chart. */
+/** Money in whole units, for labels on a chart. */
 export function whole(value: Text, unit: Unit, currency: string): string {
   if (value == null || !isDecimal(value)) return UNKNOWN;
   return unit === "money" ? written(value, { ...optionsOf(unit, currency), minimumFractionDigits: 0, maximumFractionDigits: 0 }) : figure(value, unit, currency);
@@ -76,7 +76,7 @@ export interface Change {
   text: string;
 }
 
-/** How a figure stands against an earlier one: per cent, or points where the figure is itself a ratio. Null: nothing to compare with. */
+/** The change from an earlier figure: per cent, or points for a ratio. Null: nothing to compare with. */
 export function change(value: Text, before: Text, unit: Unit): Change | null {
   if (value == null || before == null) return null;
   const order = compare(value, before);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { addDays, age, dayIn, dayName, daysBetween, isDay, minuteOfDay, place, timeIn } from "./times";
 
-test("a day has the name that people use", () => {
+test("a day has its usual name", () => {
   expect(dayName("2026-11-20")).toBe("Fri 20 Nov");
   expect(dayName("2026-01-12", true)).toBe("Mon 12 Jan 2026");
 });

@@ -34,7 +34,7 @@ export function addDays(day: string, days: number): string {
   return new Date(noon(day).getTime() + days * DAY_MS).toISOString().slice(0, 10);
 }
 
-/** Days from one to the other, both counted. */
+/** The number of days from one to the other, both included. */
 export function daysBetween(from: string, to: string): number {
   return Math.round((noon(to).getTime() - noon(from).getTime()) / DAY_MS) + 1;
 }
@@ -43,7 +43,7 @@ export function isDay(text: string): boolean {
   return /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(noon(text).getTime()) && noon(text).toISOString().startsWith(text);
 }
 
-/** "Europe/London" is London to its people. */
+/** The city of a zone: "Europe/London" is London. */
 export function place(zone: string): string {
   return (zone.split("/").at(-1) ?? zone).replaceAll("_", " ");
 }
@@ -66,7 +66,7 @@ function clock(zone: string, withDay: boolean): Intl.DateTimeFormat {
   return found;
 }
 
-/** The instant as the shop's clock shows it. */
+/** The instant in the shop's zone. */
 export function timeIn(zone: string, instant: Text | undefined): string {
   return instant == null ? UNKNOWN : clock(zone, false).format(new Date(instant));
 }

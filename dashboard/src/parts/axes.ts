@@ -1,4 +1,4 @@
-/** Options that all charts on axes share, from tokens. */
+/** Options that all charts with axes share, from tokens. */
 
 import type { EChartsCoreOption } from "echarts/core";
 import type { Unit } from "../api/shapes";
@@ -34,7 +34,7 @@ export function grid(top = 24): EChartsCoreOption {
   return { left: 4, right: 12, top, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" };
 }
 
-/** The hatch of a bucket that is not over. */
+/** The hatch of an unfinished bucket. */
 export function hatched(palette: Palette): Part {
   return { color: { image: palette.hatch, repeat: "repeat" }, borderColor: palette.accent, borderWidth: 1 };
 }

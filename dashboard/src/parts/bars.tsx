@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import type { Text } from "../api/shapes";
 import { geometry } from "../format/decimal";
 
-/** Where a bar starts and how wide it is, in per cent of its track; bars start at zero, also to the left of it. */
+/** The start and width of a bar, in per cent of its track; bars start at zero, negative ones extend to the left. */
 export function extent(value: Text, all: Text[]): { left: number; width: number } {
   const known = all.map(geometry).filter((number): number is number => number !== null);
   const low = Math.min(0, ...known);

@@ -1,4 +1,4 @@
-/** A chart on two axes: drawn by ECharts, read by pointer, keyboard and screen reader alike. */
+/** A chart with two axes, drawn by ECharts; usable by pointer, keyboard and screen reader. */
 
 import type { EChartsCoreOption, EChartsType } from "echarts/core";
 import type { JSX } from "preact";
@@ -9,13 +9,13 @@ import { type Palette, paletteOf } from "./palette";
 export interface Point {
   head: string;
   lines: { label: string; text: string; kind: "now" | "before" | "plain" }[];
-  /** What Enter or a click does, in words. */
+  /** The action of Enter or a click, in words. */
   action?: string;
 }
 
 export interface ChartProps<Facts> {
   facts: Facts;
-  /** Facts and colours to an ECharts option; called again only when either changes. */
+  /** Converts facts and colours to an ECharts option; called again only when either changes. */
   draw: (facts: Facts, palette: Palette, width: number) => EChartsCoreOption;
   length: number;
   point: (index: number) => Point;
@@ -135,7 +135,7 @@ function indexUnder(chart: EChartsType | null, ground: HTMLElement | null, event
   return index >= 0 && index < length ? index : null;
 }
 
-/** Null puts the reading point away; undefined is a key that means nothing here. */
+/** Null hides the reading point; undefined is a key without an action here. */
 export function moved(key: string, at: number | null, length: number): number | null | undefined {
   const last = length - 1;
   switch (key) {

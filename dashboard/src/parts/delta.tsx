@@ -4,7 +4,7 @@ import type { Change } from "../format/figures";
 const ARROW = { up: "▲", down: "▼", same: "=" } as const;
 const WORD = { up: "above", down: "below", same: "same as" } as const;
 
-/** "▲ +4.1% yesterday by now": arrow, sign and colour say the same, so that none is needed alone. */
+/** "▲ +4.1% yesterday by now": arrow, sign and colour have the same meaning, so that each one suffices. */
 export function Delta({ change, against, neutral = false }: { change: Change | null; against: string; neutral?: boolean }): JSX.Element {
   if (!change) {
     return (

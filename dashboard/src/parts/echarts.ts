@@ -1,4 +1,4 @@
-/** ECharts from parts: what the charts use and no more. */
+/** ECharts with only the components that the charts use. */
 
 import { BarChart, LineChart } from "echarts/charts";
 import { GridComponent, MarkAreaComponent } from "echarts/components";

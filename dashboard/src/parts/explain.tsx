@@ -1,4 +1,4 @@
-/** The ⓘ of a tile: what the figure means, as of when, from which positions, and the figures themselves as SQL, table and CSV. */
+/** The ⓘ of a tile: the figure's definition, time and positions, and its values as SQL, table and CSV. */
 
 import type { JSX } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
@@ -13,7 +13,7 @@ import { type Sheet, SheetTable, saveSheet } from "./table";
 export interface Subject {
   title: string;
   question: Question;
-  /** The stretch of time in words. */
+  /** The time range in words. */
   window: string;
   sheet: () => Sheet;
 }
@@ -63,7 +63,7 @@ function Explanation({ subject, anchor, onClose }: { subject: Subject; anchor: H
             <span aria-hidden="true">×</span>
           </button>
         </header>
-        <p>{definition?.definition ?? "No definition of this figure has been read yet."}</p>
+        <p>{definition?.definition ?? "The definition of this figure is not loaded yet."}</p>
         {definition?.formula && <code class="formula">{definition.formula}</code>}
         <Provenance subject={subject} query={query} />
         <div class="actions">
@@ -95,12 +95,12 @@ function Provenance({ subject, query }: { subject: Subject; query: Query<Answer>
         {[...basisOf(frame, subject.question.figure), frame.currency].join(", ")}
       </dd>
       <dt>As of</dt>
-      <dd>{answer ? momentIn(frame.zone, answer.as_of) : refusal ? "not known" : "…"}</dd>
+      <dd>{answer ? momentIn(frame.zone, answer.as_of) : refusal ? "unknown" : "…"}</dd>
       <dt>Positions</dt>
       <dd>{answer ? <Positions answer={answer} /> : refusal ? refusal.message : "…"}</dd>
       {answer && answer.unconverted.length > 0 && (
         <>
-          <dt>Left out</dt>
+          <dt>Excluded</dt>
           <dd class="warning">
             {answer.unconverted.map(({ currency, rows }) => `${count(rows)} rows in ${currency}`).join(", ")}: no rate to {frame.currency} for their day
           </dd>
@@ -135,7 +135,7 @@ function CopySql({ sql }: { sql: string }): JSX.Element {
       await navigator.clipboard.writeText(sql);
       setCopied(true);
     } catch {
-      // The browser refuses the clipboard: the text is there to be selected.
+      // The browser refuses the clipboard; the reader can select the text.
       setCopied(false);
     }
   };
@@ -156,7 +156,7 @@ function CopySql({ sql }: { sql: string }): JSX.Element {
   );
 }
 
-/** Beside its button where there is room; on a small screen the style sheet makes it a sheet at the bottom. */
+/** Next to its button if there is space; on a small screen the style sheet places it at the bottom. */
 function settle(dialog: HTMLDialogElement, anchor: HTMLElement | null): void {
   if (!anchor || matchMedia("(max-width: 640px)").matches) return;
   const edge = 12;

@@ -1,4 +1,4 @@
-/** What every part of a page may need to know, given once at the top. */
+/** The context of all parts of a page, set once at the top. */
 
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
@@ -28,7 +28,7 @@ function basisWords(basis: Basis): string {
   return basis === "order" ? "by day of order" : "by day of movement";
 }
 
-/** The basis that a figure is on where the page's is asked for: a figure may have but one, or none. Nothing while that is not known. */
+/** The figure's basis for the page's basis: a figure may have only one, or none. Empty while unknown. */
 export function basisOf({ definitions, basis }: Frame, figure: string): string[] {
   const bases = definitions.get(figure)?.bases;
   if (!bases) return [];
@@ -41,10 +41,10 @@ export function footerOf(frame: Frame, figure: string, window: string, withCurre
   return [window, place(frame.zone), ...basisOf(frame, figure), ...(withCurrency ? [frame.currency] : [])].join(" · ");
 }
 
-/** Colours that eyes tell apart. */
+/** Distinguishable colours. */
 const COLOURS = 8;
 
-/** A colour each for the eight largest categories, by their alphabet, so that each reader sees the same; two never share one. */
+/** One colour for each of the eight largest categories, in alphabetical order, so that all readers see the same; no two share one. */
 export function colours(largestFirst: string[]): (category: string) => string {
   const slots = new Map([...new Set(largestFirst)].slice(0, COLOURS).sort().map((name, index) => [name, index + 1]));
   return (category) => {

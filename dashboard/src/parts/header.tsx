@@ -16,7 +16,7 @@ const PAGES: [Page, string][] = [
   ["data", "Data"],
 ];
 
-/** Nothing has changed for so long: no fault by itself, but no pulse either. */
+/** After this time without a change, the figures are shown as idle. */
 const IDLE_MS = 60_000;
 
 interface HeaderProps {

@@ -7,10 +7,10 @@ export interface Choice {
   current?: boolean;
 }
 
-/** Where the focus goes when a list opens: the choice that holds now. */
+/** The focus when a list opens: the current choice. */
 const entry = (list: HTMLElement): HTMLElement | null => list.querySelector("[aria-current]") ?? list.querySelector("a");
 
-/** A button that opens a list of links: each choice is a view of its own with an address. */
+/** A button that opens a list of links: each choice is a view with its own URL. */
 export function Menu({ label, name, choices, children }: { label: string; name: string; choices: Choice[]; children?: ComponentChildren }): JSX.Element {
   const id = useId();
   const list = useRef<HTMLDivElement>(null);
@@ -23,7 +23,7 @@ export function Menu({ label, name, choices, children }: { label: string; name: 
     list.current.style.top = `${from.bottom + 4}px`;
     if (!list.current.contains(document.activeElement)) entry(list.current)?.focus();
   };
-  // On the button too: the browser says that a list has opened some time after it has, and a fast key may be first.
+  // On the button too: the browser's event for the opened list is late, and a fast key may come first.
   const onKeyDown = (event: KeyboardEvent): void => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step || !list.current) return;

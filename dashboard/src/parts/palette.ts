@@ -1,4 +1,4 @@
-/** The tokens as colours that a canvas understands, and the hatch of what is provisional. */
+/** The tokens as canvas colours, and the hatch for provisional values. */
 
 export interface Palette {
   text: string;

@@ -11,7 +11,7 @@ interface PanelProps {
   children: ComponentChildren;
 }
 
-/** A tile: a title that says what is seen, the chart, a footer, and the ⓘ. */
+/** A tile: a title, the chart, a footer, and the ⓘ. */
 export function Panel({ title, subject, footer, class: extra = "", actions, children }: PanelProps): JSX.Element {
   const heading = useId();
   return (

@@ -3,14 +3,14 @@ import { extent } from "./bars";
 import { moved } from "./chart";
 import { colours } from "./frame";
 
-test("bars start at zero, and those below zero lie to its left", () => {
+test("bars start at zero, and negative ones extend to the left", () => {
   expect(extent("50", ["100", "50", "0"])).toEqual({ left: 0, width: 50 });
   expect(extent("-25", ["75", "-25"])).toEqual({ left: 0, width: 25 });
   expect(extent("75", ["75", "-25"])).toEqual({ left: 25, width: 75 });
   expect(extent(null, ["75"])).toEqual({ left: 0, width: 0 });
 });
 
-test("a category keeps its colour in whatever order it comes", () => {
+test("a category has the same colour in any order", () => {
   const one = colours(["Toys", "Gifts", "Garden"]);
   const other = colours(["Garden", "Toys", "Gifts", "Toys"]);
   for (const name of ["Toys", "Gifts", "Garden"]) expect(one(name)).toBe(other(name));

@@ -3,7 +3,7 @@ import type { Text, Unit } from "../api/shapes";
 import { figure } from "../format/figures";
 import { useFrame } from "./frame";
 
-/** A member's name; records that name none have a row of their own. */
+/** A member's name; records without one have their own row. */
 export const memberName = (label: string): string => label || "not stated";
 
 interface ShownProps {
@@ -15,11 +15,11 @@ interface ShownProps {
   class?: string;
 }
 
-/** A figure on the page: the reader sees it formatted, a test reads the server's exact string beside it. */
+/** A figure on the page: the reader sees it formatted, a test reads the server's exact string in an attribute. */
 export function Shown({ name, value, unit, by = "total", item = "total", class: extra }: ShownProps): JSX.Element {
   const { currency } = useFrame();
   return (
-    <span class={extra} data-figure={name} data-by={by} data-key={item} data-value={value ?? ""} title={value === null ? "not known" : undefined}>
+    <span class={extra} data-figure={name} data-by={by} data-key={item} data-value={value ?? ""} title={value === null ? "unknown" : undefined}>
       {figure(value, unit, currency)}
     </span>
   );

@@ -5,18 +5,18 @@ import { geometry } from "../format/decimal";
 interface SparkProps {
   values: Text[];
   ghost?: Text[];
-  /** How many buckets the width stands for. */
+  /** The number of buckets in the full width. */
   length: number;
-  /** The last bucket is, or may be, cut short: it is left out, lest it look like a fall. */
+  /** The last bucket is or may be incomplete: it is omitted, because it would look like a fall. */
   open?: boolean;
   height?: number;
-  /** Fills down to zero, which shows how much of the height is the figure itself. */
+  /** Fills down to zero, which shows the figure's share of the height. */
   filled?: boolean;
 }
 
 const WIDTH = 100;
 
-/** A line without axes; the figure beside it and the table behind it carry the values. */
+/** A line without axes; the figure next to it and its table have the values. */
 export function Spark({ values, ghost = [], length, open = false, height = 32, filled = false }: SparkProps): JSX.Element {
   const now = (open && values.length > 1 ? values.slice(0, -1) : values).map(geometry);
   const then = ghost.map(geometry);

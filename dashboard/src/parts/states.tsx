@@ -14,7 +14,7 @@ export function Skeleton({ lines = 3, height }: { lines?: number; height?: numbe
   );
 }
 
-/** A full-width notice in place of what cannot be shown. */
+/** A full-width notice instead of content that cannot be shown. */
 export function Notice({ title, children, kind = "plain" }: { title: string; children?: ComponentChildren; kind?: "plain" | "error" }): JSX.Element {
   return (
     <div class={`notice ${kind}`} role={kind === "error" ? "alert" : "status"}>
@@ -24,7 +24,7 @@ export function Notice({ title, children, kind = "plain" }: { title: string; chi
   );
 }
 
-/** An error comes as a lowercase fragment: on a page it is a sentence, whose full stop is added. */
+/** Makes a sentence of an error, which is a lowercase fragment; the full stop is added later. */
 function sentence(fragment: string): string {
   return (fragment.charAt(0).toUpperCase() + fragment.slice(1)).replace(/[.!]$/, "");
 }
@@ -50,9 +50,9 @@ export function Refused({ refusal, retry }: { refusal: Refusal; retry?: () => vo
 export function NoRecords(): JSX.Element {
   return (
     <Notice title="No records yet">
-      <p>Figures appear here as soon as the first order is in. Feed it in one of these ways:</p>
+      <p>Figures appear here after the first order. Send records in one of these ways:</p>
       <dl class="commands">
-        <dt>A made-up shop, to look around</dt>
+        <dt>A synthetic shop, to look around</dt>
         <dd>
           <code>kassa demo</code>
         </dd>
@@ -60,7 +60,7 @@ export function NoRecords(): JSX.Element {
         <dd>
           <code>kassa replay -c kassa.toml --stream orders orders.csv</code>
         </dd>
-        <dt>Your shop, as it happens</dt>
+        <dt>Your shop, live</dt>
         <dd>
           <code>
             curl -d @order.json {location.origin}/v1/orders
@@ -71,7 +71,7 @@ export function NoRecords(): JSX.Element {
   );
 }
 
-/** Says that the connection is lost, that what is seen is old, and when it is tried again. A refusal before any figures has the page to itself. */
+/** Shows that the connection is lost, that the figures are old, and the time of the next attempt. A refusal before any figures fills the page. */
 export function Lost({ connection, asOf }: { connection: Connection; asOf: string | null }): JSX.Element | null {
   const now = useNow(500);
   if (connection.kind !== "waiting" || (asOf === null && !connection.refusal.unreachable)) return null;
@@ -80,10 +80,10 @@ export function Lost({ connection, asOf }: { connection: Connection; asOf: strin
     <div class="banner" role="alert">
       <p>
         <strong>{connection.refusal.unreachable ? "Connection lost" : sentence(connection.refusal.message)}.</strong>{" "}
-        {asOf ? `These are the figures as of ${asOf}.` : "No figures have come yet."} {connection.refusal.hint && `${sentence(connection.refusal.hint)}.`}
+        {asOf ? `These are the figures as of ${asOf}.` : "No figures have arrived yet."} {connection.refusal.hint && `${sentence(connection.refusal.hint)}.`}
       </p>
       <p class="banner-side">
-        <span aria-live="off">{seconds > 0 ? `Next try in ${seconds} s` : "Trying now"}</span>
+        <span aria-live="off">{seconds > 0 ? `Next attempt in ${seconds} s` : "Connecting now"}</span>
         <button type="button" class="button" onClick={() => feed.retryNow()}>
           Retry now
         </button>

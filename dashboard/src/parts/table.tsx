@@ -5,20 +5,20 @@ import { count, figure } from "../format/figures";
 
 export interface Column {
   title: string;
-  /** How the column's cells are written; a text stays as it is. */
+  /** The format of the column's cells; a text is unchanged. */
   unit: Unit | "text";
 }
 
-/** A table behind a chart: cells are the server's own strings, formatted only where they are shown. */
+/** A chart's table: cells are the server's own strings, formatted only for display. */
 export interface Sheet {
   name: string;
-  /** The figure and grouping whose values stand in the first column of figures; the first column has its keys. */
+  /** The figure and grouping of the first column of figures; the first column has its keys. */
   of?: { figure: string; by: string };
   columns: Column[];
   rows: Cell[][];
 }
 
-/** Rows that are drawn; a download has them all. */
+/** The number of displayed rows; a download has all of them. */
 const SHOWN_MAX = 500;
 
 export function saveSheet(sheet: Sheet): void {
@@ -63,7 +63,7 @@ export function SheetTable({ sheet, currency, caption }: { sheet: Sheet; currenc
   );
 }
 
-/** The server's exact string beside the formatted one, as on every figure of the page. */
+/** The server's exact string with the formatted one, as for every figure on the page. */
 function marks({ figure: name, by }: { figure: string; by: string }, key: Cell, value: Cell): Record<string, string> {
   return { "data-figure": name, "data-by": by, "data-key": String(key), "data-value": String(value ?? "") };
 }

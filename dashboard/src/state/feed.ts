@@ -1,12 +1,12 @@
-/** What the live stream last said, and how the connection stands. Pure of the page: the page subscribes and paints. */
+/** The last events of the live stream, and the state of the connection. Independent of the page, which subscribes and paints. */
 
 import { Refusal, unreachable } from "../api/http";
 import type { Basis, Live, Pipeline } from "../api/shapes";
 import { listen } from "../api/stream";
 
-/** At most ten repaints a second, however fast figures come. */
+/** At most ten repaints a second, for any rate of events. */
 export const REPAINT_MS = 100;
-/** Silence after which the connection is taken for dead: the stream pushes `pipeline` each second. */
+/** After this silence the connection counts as lost: the stream sends `pipeline` each second. */
 export const SILENCE_MS = 20_000;
 const BACKOFF_MS = [1000, 2000, 4000, 8000, 15_000];
 
@@ -38,7 +38,7 @@ export class Feed {
     return () => this.watchers.delete(watcher);
   }
 
-  /** Starts to listen, or starts over on another basis. The other basis's figures are dropped, lest they be read as this one's. */
+  /** Starts to listen, or restarts with another basis. It drops the old basis's figures, so that they are not taken for the new one's. */
   start(basis: Basis): void {
     this.set({ basis, live: this.state.basis === basis ? this.state.live : null });
     this.attempt = 0;
@@ -89,7 +89,7 @@ export class Feed {
       if (name === "pipeline") this.set({ pipeline: JSON.parse(text) as Pipeline });
     } catch {
       this.abort.abort();
-      this.wait(new Refusal("kassa sent something that is not JSON", "", "Reload the page: it may be of another version than the program."));
+      this.wait(new Refusal("kassa sent invalid JSON", "", "Reload the page: its version may differ from the program's."));
     }
   }
 

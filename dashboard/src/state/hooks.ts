@@ -1,4 +1,4 @@
-/** What components read: the feed, the route, the clock, an answer of the API. */
+/** The inputs of components: the feed, the route, the clock, an answer of the API. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Refusal } from "../api/http";
@@ -23,7 +23,7 @@ export function useRoute(): Route {
   return route;
 }
 
-/** The time now, told again every so many milliseconds. */
+/** The current time, updated at this interval in milliseconds. */
 export function useNow(everyMs: number): number {
   const [now, setNow] = useState(() => Date.now());
   useEffect(() => {
@@ -34,13 +34,13 @@ export function useNow(everyMs: number): number {
 }
 
 export interface Query<T> {
-  /** The last good answer to this very question; null while there is none. */
+  /** The last good answer to this query; null if there is none yet. */
   answer: T | null;
   refusal: Refusal | null;
   retry: () => void;
 }
 
-/** Asks whenever `key` changes, and again in silence every `refreshMs`. A null key asks nothing. */
+/** Queries when `key` changes, and again silently every `refreshMs`. With a null key, it does nothing. */
 export function useQuery<T>(key: string | null, ask: (signal: AbortSignal) => Promise<T>, refreshMs?: number): Query<T> {
   const [held, setHeld] = useState<{ key: string; answer: T | null; refusal: Refusal | null } | null>(null);
   const [round, setRound] = useState(0);

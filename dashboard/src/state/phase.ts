@@ -1,11 +1,11 @@
-/** Which of its states the page is in: decided here once, from what is known. */
+/** The state of the page, derived in one place. */
 
 import type { Refusal } from "../api/http";
 import type { Live, Sink } from "../api/shapes";
 import { dayIn } from "../format/times";
 import type { FeedState } from "./feed";
 
-/** Live figures further behind than this are shown as old. */
+/** Live figures that are further behind than this are shown as old. */
 export const STALE_MS = 10_000;
 
 export type Phase =
@@ -26,7 +26,7 @@ export function phaseOf({ live, connection }: FeedState): Phase {
   return { kind: "shown", live, stale: late || lost, partial: live.sinks.filter(({ state }) => state !== "current") };
 }
 
-/** Milliseconds since the server last vouched for the figures, by its clock, and what they were behind then. */
+/** Milliseconds since the server last confirmed the figures, by its clock, plus their delay at that time. */
 export function ageOf({ live, pipeline }: FeedState, now: number): number | null {
   const known = [live, pipeline].filter((one) => one !== null).sort((a, b) => Date.parse(b.as_of) - Date.parse(a.as_of))[0];
   if (!known) return null;
@@ -34,7 +34,7 @@ export function ageOf({ live, pipeline }: FeedState, now: number): number | null
   return Math.max(0, now - Date.parse(known.as_of)) + behind;
 }
 
-/** Whether the shop's last day with records is the day that its clock shows: else nothing may be called "today". */
+/** Whether the shop's last day with records is its current day; otherwise nothing may be called "today". */
 export function isToday(live: Live, now: number): boolean {
   return live.shop.today === dayIn(live.shop.time_zone, now);
 }

@@ -1,4 +1,4 @@
-/** The view lives in the URL's fragment, so that a link shows another person the same. */
+/** The view is in the URL's fragment, so that a link shows the same view to others. */
 
 import type { Basis } from "../api/shapes";
 import { isDay } from "../format/times";
@@ -13,9 +13,9 @@ export interface Route {
   from: string | undefined;
   to: string | undefined;
   shape: "chart" | "table";
-  /** The bar whose orders are open. */
+  /** The bar whose orders are listed. */
   bar: string | undefined;
-  /** The day of those orders, where the bar stands for more than one. */
+  /** The day of those orders, if the bar covers several days. */
   day: string | undefined;
 }
 
@@ -48,7 +48,7 @@ export function readRoute(hash: string): Route {
   };
 }
 
-/** The shortest fragment that reads back as this route. */
+/** The shortest fragment for this route. */
 export function writeRoute(route: Route): string {
   const query = new URLSearchParams();
   const keys = route.page === "sales" ? (["figure", "by", "from", "to", "basis", "shape", "bar", "day"] as const) : (["basis"] as const);

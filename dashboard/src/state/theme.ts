@@ -1,4 +1,4 @@
-/** Light or dark: the system's, until the reader chooses. */
+/** Light or dark: the system's theme until the reader chooses. */
 
 import { useEffect, useState } from "preact/hooks";
 
@@ -32,7 +32,7 @@ function choose(theme: Theme): void {
   try {
     localStorage.setItem("kassa.theme", theme);
   } catch {
-    // Storage is refused: the choice holds for this visit.
+    // The browser refuses storage: the choice lasts for this visit.
   }
   dispatchEvent(new Event("kassa-theme"));
 }

@@ -24,7 +24,7 @@ const TEXTS = ["text", "muted", "accent", "positive", "negative", "warning"];
 const GRAPHICS = ["accent", "compare", "positive", "negative", "warning", "category-other", ...Array.from({ length: 8 }, (_, index) => `category-${index + 1}`)];
 
 describe.each(["light", "dark"] as const)("in the %s theme", (theme) => {
-  test.each(TEXTS.flatMap((name) => ["page", "surface", "raised", "sunken"].map((ground) => [name, ground] as const)))("%s reads on %s", (name, ground) => {
+  test.each(TEXTS.flatMap((name) => ["page", "surface", "raised", "sunken"].map((ground) => [name, ground] as const)))("%s is readable on %s", (name, ground) => {
     expect(contrast(name, ground, theme)).toBeGreaterThanOrEqual(4.5);
   });
 
@@ -34,7 +34,7 @@ describe.each(["light", "dark"] as const)("in the %s theme", (theme) => {
     ["text", "negative-wash"],
     ["muted", "accent-wash"],
     ["on-accent", "accent"],
-  ])("%s reads on %s", (name, ground) => expect(contrast(name, ground, theme)).toBeGreaterThanOrEqual(4.5));
+  ])("%s is readable on %s", (name, ground) => expect(contrast(name, ground, theme)).toBeGreaterThanOrEqual(4.5));
 
-  test.each(GRAPHICS)("%s is seen on the surface", (name) => expect(contrast(name, "surface", theme)).toBeGreaterThanOrEqual(3));
+  test.each(GRAPHICS)("%s is visible on the surface", (name) => expect(contrast(name, "surface", theme)).toBeGreaterThanOrEqual(3));
 });

@@ -1,31 +1,51 @@
 //! Of one question: which tables its answer is made of. Of the other facts the watermark alone is wanted, which every answer states.
 
-use kassa_model::Table;
+use std::ops::Range;
 
-use super::Figures;
+use arrow_array::RecordBatch;
+use jiff::civil::{Date, Time};
+use jiff::tz::AmbiguousTimestamp;
+use kassa_model::{Shop, Table};
+
+use super::{Figures, ledger};
 use crate::catalogue::Kind;
 use crate::columns::{ApplyError, Columns};
-use crate::query::{By, Query};
+use crate::query::{Basis, By, Query};
 
 /// What the watermark follows from, of each table of facts: a time, and the flags that keep a row from moving it.
 const SALES_TIMES: [&str; 3] = ["moved_at", "is_test", "is_future"];
 const TIMES: [&str; 3] = ["occurred_at", "is_test", "is_future"];
 
 /// The question that figures are folded for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Asked {
-    kind: Kind,
+    pub(super) kind: Kind,
     by: By,
+    pub(super) basis: Basis,
+    /// The µs of its days.
+    pub(super) days: Range<i64>,
 }
 
 impl Asked {
-    pub(super) fn of(query: &Query) -> Self {
-        Self { kind: query.figure.kind, by: query.by }
+    pub(super) fn of(shop: &Shop, query: &Query) -> Self {
+        let basis = query.basis.unwrap_or_default();
+        Self { kind: query.figure.kind, by: query.by, basis, days: days_of(shop, query) }
+    }
+
+    pub(super) fn is_of_sessions(&self) -> bool {
+        matches!(self.kind, Kind::Sessions | Kind::Conversion | Kind::Funnel | Kind::AbandonedCarts)
+    }
+
+    /// Whether the answer follows from which customer ordered on which days, and from nothing else.
+    fn is_of_order_days(&self) -> bool {
+        let by_time = self.by == By::Total || self.by.is_time();
+        matches!(self.kind, Kind::NewCustomers | Kind::ReturningCustomers | Kind::CohortRetention | Kind::RepeatRate)
+            || self.kind == Kind::Orders && by_time
     }
 
     /// Whether the answer is made of a table's rows.
-    fn needs(self, table: Table) -> bool {
-        let of_behaviour = matches!(self.kind, Kind::Sessions | Kind::Conversion | Kind::Funnel | Kind::AbandonedCarts);
+    fn needs(&self, table: Table) -> bool {
+        let of_behaviour = self.is_of_sessions();
         match table {
             Table::FactSales => !of_behaviour && self.kind != Kind::Payments,
             Table::FactOrder => matches!(self.kind, Kind::TotalSales | Kind::ActiveCustomers),
@@ -48,8 +68,9 @@ impl Figures {
     pub fn reads(&self, table: Table) -> &'static [&'static str] {
         match self.times(table) {
             Some(times) => times,
-            None if self.is_needed(table) => Self::columns(table),
-            None => &[],
+            None if !self.is_needed(table) => &[],
+            None if table == Table::FactSales && self.is_of_order_days() => ledger::ORDER_DAYS,
+            None => Self::columns(table),
         }
     }
 
@@ -58,10 +79,26 @@ impl Figures {
     pub fn times(&self, table: Table) -> Option<&'static [&'static str; 3]> {
         match table {
             _ if self.is_needed(table) => None,
+            _ => Self::watermark(table),
+        }
+    }
+
+    /// The time and the flags of a table that the watermark follows from, if it does.
+    pub fn watermark(table: Table) -> Option<&'static [&'static str; 3]> {
+        match table {
             Table::FactSales => Some(&SALES_TIMES),
             Table::FactOrder | Table::FactPayment | Table::FactEvent => Some(&TIMES),
             _ => None,
         }
+    }
+
+    /// The latest time of rows with the columns of [`Figures::watermark`].
+    pub fn latest(table: Table, rows: &RecordBatch) -> Result<Option<i64>, ApplyError> {
+        let Some([time, is_test, is_future]) = Self::watermark(table) else { return Ok(None) };
+        let columns = Columns { table, rows };
+        let (times, is_test, is_future) = (columns.times(time)?, columns.flags(is_test)?, columns.flags(is_future)?);
+        let counted = (0..times.len()).filter(|row| !is_test.value(*row) && !is_future.value(*row));
+        Ok(counted.map(|row| times.value(row)).max())
     }
 
     /// Moves the watermark on.
@@ -70,14 +107,25 @@ impl Figures {
     }
 
     pub(super) fn is_needed(&self, table: Table) -> bool {
-        self.asked.is_none_or(|asked| asked.needs(table))
+        self.asked.as_ref().is_none_or(|asked| asked.needs(table))
+    }
+
+    pub(super) fn is_of_order_days(&self) -> bool {
+        self.asked.as_ref().is_some_and(Asked::is_of_order_days)
     }
 
     pub(super) fn apply_times(&mut self, columns: &Columns<'_>) -> Result<(), ApplyError> {
-        let Some([time, is_test, is_future]) = self.times(columns.table) else { return Ok(()) };
-        let (times, is_test, is_future) = (columns.times(time)?, columns.flags(is_test)?, columns.flags(is_future)?);
-        let counted = (0..times.len()).filter(|row| !is_test.value(*row) && !is_future.value(*row));
-        self.saw_until(counted.map(|row| times.value(row)).max());
+        self.saw_until(Self::latest(columns.table, columns.rows)?);
         Ok(())
     }
+}
+
+/// The µs that the days of a question may have on the shop's clock, whatever the clock does at their ends.
+fn days_of(shop: &Shop, query: &Query) -> Range<i64> {
+    let calendar = shop.calendar();
+    let midnight = |day: Date| calendar.zone().to_ambiguous_timestamp(day.to_datetime(Time::midnight()));
+    let micros = |at: Result<jiff::Timestamp, jiff::Error>| at.ok().map(jiff::Timestamp::as_microsecond);
+    let start = query.from.and_then(|day| micros(AmbiguousTimestamp::earlier(midnight(day))));
+    let end = query.to.and_then(|day| micros(AmbiguousTimestamp::later(midnight(day.tomorrow().ok()?))));
+    start.unwrap_or(i64::MIN)..end.unwrap_or(i64::MAX)
 }

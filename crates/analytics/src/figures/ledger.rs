@@ -27,6 +27,10 @@ pub(super) const SALES: &[&str] = &[
     "is_future",
 ];
 
+/// Of these alone follows which customer ordered on which days.
+pub(super) const ORDER_DAYS: &[&str] =
+    &["order_key", "movement", "ordered_at", "moved_at", "customer_key", "is_test", "is_future"];
+
 /// The reporting amounts of the ledger, by the names of their columns.
 struct Money<'a> {
     gross: Decimals<'a>,
@@ -110,5 +114,36 @@ impl Figures {
                 self.recent.add_order(dated);
             }
         }
+    }
+
+    /// Takes in of the ledger no more than its orders, their times and their customers.
+    pub(super) fn apply_order_days(&mut self, columns: &Columns<'_>) -> Result<(), ApplyError> {
+        let movements = columns.texts("movement")?.each(columns.rows.num_rows(), Movement::parse)?;
+        let (orders, customers) = (columns.longs("order_key")?, columns.longs("customer_key")?);
+        let (ordered_at, moved_at) = (columns.times("ordered_at")?, columns.times("moved_at")?);
+        let (is_test, is_future) = (columns.flags("is_test")?, columns.flags("is_future")?);
+        let mut customer = Memo::default();
+        for row in (0..movements.len()).filter(|row| !is_test.value(*row)) {
+            let moved = self.calendars[1].local(moved_at.value(row));
+            self.saw(moved_at.value(row), moved.date_key, is_future.value(row));
+            if movements[row] != Movement::Sale {
+                continue;
+            }
+            let head = Head {
+                order_key: orders.value(row),
+                customer_key: customers.value(row),
+                movement: movements[row],
+                ordered_at: ordered_at.value(row),
+                ordered: self.calendars[0].local(ordered_at.value(row)),
+                moved,
+                customer: customer.id(&mut self.names.members, customers.value(row)),
+                country: 0,
+                channel: 0,
+                currency: 0,
+                is_converted: true,
+            };
+            self.orders.add(&Run { head, sums: Sums::default(), rows: 1, products: Vec::new() });
+        }
+        Ok(())
     }
 }

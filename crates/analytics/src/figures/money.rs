@@ -41,6 +41,11 @@ pub(super) fn symbols(symbols: &mut Symbols, texts: Texts<'_>, rows: usize) -> R
     texts.each(rows, |text| Ok(symbols.id(text.unwrap_or_default())))
 }
 
+/// By what a payment and its parent find each other.
+pub(super) fn payment_hash(store: Option<&str>, id: &str) -> u64 {
+    key::hash("payment", &[store.unwrap_or_default(), id])
+}
+
 impl Figures {
     pub(super) fn apply_orders(&mut self, columns: &Columns<'_>) -> Result<(), ApplyError> {
         let rows = columns.rows.num_rows();
@@ -89,7 +94,7 @@ impl Figures {
             if !successes[row] || flows[row] == Flow::None {
                 continue;
             }
-            let named = |id: &str| key::hash("payment", &[stores.get(row).unwrap_or_default(), id]);
+            let named = |id: &str| payment_hash(stores.get(row), id);
             let method = self.names.members.id(methods.value(row));
             let place = Place { method, status: statuses[row], currency: currencies[row] };
             let payment = Payment { day, place, amount: amounts.get(row)? };

@@ -228,7 +228,7 @@ fn a_projected_column_that_is_needed_is_named() {
 }
 
 /// Every question of the catalogue.
-fn questions() -> impl Iterator<Item = Query> {
+pub(super) fn questions() -> impl Iterator<Item = Query> {
     crate::catalogue().iter().flat_map(|figure| {
         let bases =
             if figure.bases.is_empty() { vec![None] } else { figure.bases.iter().map(|basis| Some(basis.name())).collect() };

@@ -152,7 +152,7 @@ pub fn replay(args: &DeadLettersReplay) -> anyhow::Result<()> {
     known(&config, &args.chosen)?;
     let _lock = Lock::take(&config.data_dir)?;
     let lake = Lake::of(&config)?;
-    let mut stage = lake.stage(&config, Durable::ALL, &wiring::index_dir(&config))?;
+    let mut stage = lake.stage(&config, Durable::ALL, &wiring::index_dir(&config))?.stage;
     // What is looked at here was refused, and is judged anew.
     stage.decided = Decided::default();
     // Into the warehouse first: what the lake has marked as replayed is not looked at again.

@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use kassa_analytics::{Figures, Query};
 use kassa_config::Config;
+use kassa_lake::Store;
+use kassa_lake::store::Measured;
 use kassa_model::{Code, Partition, Positions};
 use kassa_warehouse::read::Reader;
 use serde_json::Value;
@@ -24,10 +27,14 @@ pub fn figures(args: &cli::Figures) -> anyhow::Result<()> {
     let lake = Lake::of(&config)?;
     let at = args.at.as_deref().map(positions_of).transpose()?;
     let empty = Figures::asked(&config.shop, &query);
+    let store = Measured::new(Arc::clone(&lake.store));
     let (figures, positions) = match held {
-        Held::Lake => of_lake(&lake, empty, at)?,
+        Held::Lake => of_lake(&store, empty, at)?,
         Held::Warehouse => of_warehouse(&config, empty, at)?,
     };
+    if args.verbose && held == Held::Lake {
+        output::bytes_read(lake.store.as_ref(), store.read())?;
+    }
     let answer = figures.answer(&query).map_err(|error| Failure::new(Code::UnknownFigure, error.to_string()))?;
     if args.format == Format::Json {
         return output::json(&kassa_server::render(&answer, &positions, lake.clock.now()));
@@ -116,9 +123,9 @@ fn cut(there: Positions, wanted: Option<Positions>) -> anyhow::Result<Positions>
     Ok(wanted)
 }
 
-fn of_lake(lake: &Lake, empty: Figures, wanted: Option<Positions>) -> anyhow::Result<(Figures, Positions)> {
-    let cut = cut(kassa_lake::figures::accounted(lake.store.as_ref())?, wanted)?;
-    Ok((kassa_lake::figures::figures_before(lake.store.as_ref(), empty, &cut)?, cut))
+fn of_lake(store: &dyn Store, empty: Figures, wanted: Option<Positions>) -> anyhow::Result<(Figures, Positions)> {
+    let cut = cut(kassa_lake::figures::accounted(store)?, wanted)?;
+    Ok((kassa_lake::figures::figures_before(store, empty, &cut)?, cut))
 }
 
 fn of_warehouse(config: &Config, empty: Figures, wanted: Option<Positions>) -> anyhow::Result<(Figures, Positions)> {

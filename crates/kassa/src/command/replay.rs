@@ -58,7 +58,7 @@ fn files(args: &Replay, config: &Config, stream: &Stream) -> anyhow::Result<()> 
         }
         report.count(counts);
     }
-    topology.finish()?;
+    topology.finish().1?;
     lake.derive(config)?;
     progress.finish_and_clear();
     report.seconds = started.elapsed().as_secs_f64();
@@ -77,7 +77,7 @@ impl Report {
 fn topology(config: &Config, lake: &Lake, fed: Durable, index: &Path) -> anyhow::Result<Topology> {
     let cadence = |sink| Cadence { sink, interval: COMMIT_INTERVAL, records: config.lake.commit_rows };
     let sinks = lake.sinks(config, fed)?.into_iter().map(cadence).collect();
-    Topology::start(lake.stage(config, fed, index)?, sinks, &[], &lake.clock)
+    Topology::start(lake.stage(config, fed, index)?.stage, sinks, &[], &lake.clock)
 }
 
 /// Sinks that lack what the archive has, one that was added later, are given it. A run with other sinks may be at work.
@@ -105,7 +105,7 @@ fn archive(args: &Replay, config: &Config) -> anyhow::Result<()> {
             break;
         }
     }
-    topology.finish()?;
+    topology.finish().1?;
     if fed.lake {
         lake.derive(config)?;
     } else {

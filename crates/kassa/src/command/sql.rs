@@ -1,5 +1,8 @@
 //! `kassa sql`: a read-only query over the lake's star schema, views and figures.
 
+use std::sync::Arc;
+
+use kassa_lake::store::Measured;
 use kassa_model::Code;
 use kassa_query::{Session, SqlError};
 
@@ -12,16 +15,22 @@ pub fn sql(args: &Sql) -> anyhow::Result<()> {
     let config = settings::reading(&args.place)?;
     let lake = Lake::of(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let store = Measured::new(Arc::clone(&lake.store));
     let rows = runtime.block_on(async {
-        let session = Session::open(lake.store.as_ref(), &config.shop, &args.query).await?;
-        session.run(&args.query).await
+        let session = Session::open(&store, &config.shop, &args.query).await?;
+        session.run_measured(&args.query).await
     });
-    let rows = rows.map_err(|error| match error {
+    let (rows, scanned) = rows.map_err(|error| match error {
         SqlError::Refused(why) => {
             let hint = "kassa sql reads only; `SHOW TABLES` lists tables and views";
             anyhow::Error::new(Failure::new(Code::SqlRefused, why).hint(hint))
         }
         SqlError::Lake(error) => error.into(),
     })?;
-    output::batches(&rows, args.format)
+    output::batches(&rows, args.format)?;
+    if args.verbose {
+        // Figures are read by the store, tables by the query engine.
+        output::bytes_read(lake.store.as_ref(), scanned + store.read())?;
+    }
+    Ok(())
 }

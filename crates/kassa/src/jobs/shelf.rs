@@ -73,6 +73,7 @@ fn add_of(table: Table, file: &DataFile) -> Add {
         modification_time: 0,
         data_change: false,
         stats: None,
+        tags: None,
     }
 }
 

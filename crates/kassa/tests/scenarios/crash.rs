@@ -9,7 +9,7 @@ use crate::harness::{Rng, Server, Shop, http};
 use crate::s3;
 
 /// Points at the durable boundaries of log, lake, archive, derived tables and maintenance. Each is hit within some seconds of traffic.
-const POINTS: [&str; 17] = [
+const POINTS: [&str; 20] = [
     "log.before_write",
     "log.after_write",
     "log.after_fsync",
@@ -27,6 +27,9 @@ const POINTS: [&str; 17] = [
     "maintain.after_checkpoint_synced",
     "maintain.after_log_entry_deleted",
     "maintain.after_file_deleted",
+    "checkpoint.after_pieces",
+    "checkpoint.before_manifest",
+    "checkpoint.after_manifest",
 ];
 
 const CONFIG: &str = r#"
@@ -110,15 +113,39 @@ fn die(server: &mut Server, after: Duration) -> String {
     server.words()
 }
 
+/// Derived tables are refreshed, and checkpoints written, a few times a run only.
+fn is_rare(point: &str) -> bool {
+    point.starts_with("derived.") || point.starts_with("checkpoint.")
+}
+
+/// Damages what the program keeps of its memory between two runs, in one of the ways that disks and people have.
+fn damage(shop: &Shop, rng: &mut Rng) {
+    let state = shop.data().join("state");
+    let folder = state.join(["checkpoint", "dedupe"][usize::try_from(rng.below(2)).expect("small")]);
+    let mut files: Vec<_> =
+        std::fs::read_dir(&folder).into_iter().flatten().map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    match rng.below(6) {
+        0 => std::fs::remove_dir_all(&state).unwrap_or_default(),
+        1 => std::fs::remove_file(state.join("checkpoint/manifest")).unwrap_or_default(),
+        2 if !files.is_empty() => {
+            let path = &files[usize::try_from(rng.below(files.len() as u64)).expect("small")];
+            let bytes = std::fs::read(path).expect("read");
+            std::fs::write(path, &bytes[..bytes.len() / 2]).expect("written");
+        }
+        _ => {}
+    }
+}
+
 /// One shop, killed `runs` times at one of these points or at any other moment; then everything is counted.
 fn killed(shop: &Shop, points: &[&str], runs: u64, seed: u64) {
     let mut rng = Rng(seed);
     let (next, answered) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(BTreeSet::new())));
     for run in 0..runs {
+        damage(shop, &mut rng);
         let named = rng.below(2) == 0;
         let point = points[usize::try_from(rng.below(points.len() as u64)).expect("small")];
-        // The derived tables are refreshed a few times a run only.
-        let point = format!("{point}:{}", rng.below(if point.starts_with("derived.") { 2 } else { 12 }) + 1);
+        let point = format!("{point}:{}", rng.below(if is_rare(point) { 2 } else { 12 }) + 1);
         let env: Vec<(&str, &str)> = if named { vec![("KASSA_CRASH_POINT", point.as_str())] } else { Vec::new() };
         let mut server = shop.serve_with(&env);
         let stop = Arc::new(AtomicBool::new(false));

@@ -4,6 +4,7 @@ mod added_sink;
 mod all_servers;
 mod answers;
 mod bad_input;
+mod checkpoint;
 mod cli_reference;
 mod crash;
 mod demo;

@@ -1,6 +1,6 @@
 //! Actions of a log entry, in Delta's own JSON.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,17 +16,11 @@ pub struct Add {
     /// ms since 1970.
     pub modification_time: i64,
     pub data_change: bool,
-    /// `{"numRecords": n}` as JSON text.
+    /// Delta's statistics as JSON text: see [`super::contents`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stats: Option<String>,
-}
-
-impl Add {
-    /// The rows of the file, by its statistics.
-    pub fn rows(&self) -> Option<i64> {
-        let stats: HashMap<String, serde_json::Value> = serde_json::from_str(self.stats.as_deref()?).ok()?;
-        stats.get("numRecords")?.as_i64()
-    }
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<BTreeMap<String, Option<String>>>,
 }
 
 /// A data file that is no longer part of the table.

@@ -156,6 +156,7 @@ impl Snapshot {
                 "add.modificationTime",
                 "add.partitionValues",
                 "add.stats",
+                "add.tags",
                 "txn",
                 "metaData",
                 "remove.path",
@@ -179,11 +180,12 @@ impl Snapshot {
                 if let Some(path) = text(adds, "path", row) {
                     let add = Add {
                         path: path.clone(),
-                        partition_values: partition_values(adds, row),
+                        partition_values: texts(adds, "partitionValues", row).unwrap_or_default(),
                         size: long(adds, "size", row).unwrap_or(0),
                         modification_time: long(adds, "modificationTime", row).unwrap_or(0),
                         data_change: false,
                         stats: text(adds, "stats", row),
+                        tags: texts(adds, "tags", row),
                     };
                     self.files.insert(path, add);
                 }
@@ -232,13 +234,14 @@ fn long(rows: &StructArray, name: &str, row: usize) -> Option<i64> {
     column.is_valid(row).then(|| column.value(row))
 }
 
-fn partition_values(rows: &StructArray, row: usize) -> BTreeMap<String, Option<String>> {
-    let Some(maps) = rows.column_by_name("partitionValues").and_then(|column| column.as_map_opt()) else {
-        return BTreeMap::new();
-    };
+fn texts(rows: &StructArray, name: &str, row: usize) -> Option<BTreeMap<String, Option<String>>> {
+    let maps = rows.column_by_name(name)?.as_map_opt()?;
+    if maps.is_null(row) {
+        return None;
+    }
     let entries = maps.value(row);
-    let keys = entries.column(0).as_string_opt::<i32>();
-    let values = entries.column(1).as_string_opt::<i32>();
-    let Some((keys, values)) = keys.zip(values) else { return BTreeMap::new() };
-    (0..keys.len()).map(|at| (keys.value(at).to_owned(), values.is_valid(at).then(|| values.value(at).to_owned()))).collect()
+    let (keys, values) = (entries.column(0).as_string_opt::<i32>()?, entries.column(1).as_string_opt::<i32>()?);
+    Some(
+        (0..keys.len()).map(|at| (keys.value(at).to_owned(), values.is_valid(at).then(|| values.value(at).to_owned()))).collect(),
+    )
 }

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow_schema::SchemaRef;
+use bytes::Bytes;
 use kassa_model::time::Clock;
 use kassa_model::{Partition, Positions, crash};
 use kassa_pipeline::SinkError;
+use parquet::file::metadata::ParquetMetaDataReader;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::action::{self, Add, Format, Line, Metadata, Protocol, Remove, Txn};
+use super::contents;
 use super::schema;
 use super::snapshot::{Snapshot, checkpoint_version, entry_name, entry_version};
 use crate::store::{Refused, Store};
@@ -104,11 +107,6 @@ pub(crate) fn file_path(partition_values: &BTreeMap<String, Option<String>>) -> 
     format!("{folder}part-{}.parquet", Uuid::new_v4())
 }
 
-/// A file's statistics, as its log entry has them.
-pub(crate) fn stats(rows: usize) -> String {
-    json!({"numRecords": rows}).to_string()
-}
-
 const APP: &str = "kassa:";
 
 /// The application id of a partition's position.
@@ -166,12 +164,15 @@ impl DeltaTable {
         if found == self.held.get(partition) { Ok(()) } else { Err(LogError::Fenced(self.spec.name.clone())) }
     }
 
-    /// Adds files and moves positions on, in one commit.
+    /// Adds files and moves positions on, in one commit. The files hold no rows but those of the records between the committed positions
+    /// and the new ones; files that come without positions may hold any.
     pub fn append(&mut self, files: Vec<NewFile>, positions: &[(Partition, i64)]) -> Result<(), LogError> {
         positions.iter().try_for_each(|(partition, _)| self.owns(partition))?;
         let mut lines = Vec::with_capacity(files.len() + positions.len());
+        let moved = positions.iter().map(|(partition, next)| (partition.clone(), self.held.next(partition)..*next));
+        let tags = contents::tags(&moved.collect());
         for file in files {
-            lines.push(Line::from(self.put_file(file, true)?));
+            lines.push(Line::from(Add { tags: tags.clone(), ..self.put_file(file, true)? }));
         }
         crash::point("lake.after_data_files");
         let now = self.clock.now() / 1000;
@@ -212,14 +213,18 @@ impl DeltaTable {
     /// Puts a data file in its place, where no reader sees it before a commit names it.
     pub fn put_file(&self, file: NewFile, data_change: bool) -> Result<Add, LogError> {
         let path = file_path(&file.partition_values);
-        self.store.put(&format!("{}/{path}", self.spec.folder), &file.bytes)?;
+        let bytes = Bytes::from(file.bytes);
+        let metadata = ParquetMetaDataReader::new().parse_and_finish(&bytes);
+        let stats = contents::stats(file.rows, &metadata.map_err(|error| LogError::Encode(error.to_string()))?);
+        self.store.put(&format!("{}/{path}", self.spec.folder), &bytes)?;
         Ok(Add {
             path,
             partition_values: file.partition_values,
-            size: i64::try_from(file.bytes.len()).unwrap_or(i64::MAX),
+            size: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
             modification_time: self.clock.now() / 1000,
             data_change,
-            stats: Some(stats(file.rows)),
+            stats: Some(stats),
+            tags: None,
         })
     }
 

@@ -21,7 +21,7 @@ use super::output::Output;
 use super::source::{Source, Touched, misread};
 use crate::delta::table::app_id;
 use crate::delta::{Add, DeltaTable, LogError, Snapshot};
-use crate::figures::{accounted, corrupt, each_of_file_before};
+use crate::figures::{Lies, accounted, corrupt, each_of_file_before};
 use crate::read::{self, folder_of};
 use crate::recover::scan;
 use crate::store::Store;
@@ -104,7 +104,8 @@ impl SessionTable {
     fn touched(&self, source: &Source<'_>, held: &Positions, claims: &Claims) -> Result<Touched, LogError> {
         let (mut ids, mut orders) = (HashSet::new(), HashSet::new());
         let columns = |of: &[&'static str]| of.iter().chain(&cut::COLUMNS).copied().collect::<Vec<_>>();
-        for add in source.events.files.values().filter(|add| !self.known.contains(&add.path)) {
+        let is_old = |add: &Add| self.known.contains(&add.path) || Lies::of(add, held) == Lies::Before;
+        for add in source.events.files.values().filter(|add| !is_old(add)) {
             let of = (Table::FactEvent, &source.events);
             each_of_file_before(self.basis.store.as_ref(), of, add, &columns(Claims::COLUMNS), source.cut, &mut |rows| {
                 let old = are_before(&rows, held).map_err(corrupt)?;
@@ -112,7 +113,7 @@ impl SessionTable {
                 Claims::read(&rows, |row, claim| orders.extend((!old[row]).then_some(claim.order_key))).map_err(misread)
             })?;
         }
-        let is_new = |add: &&Add| !claims.is_empty() && !self.known.contains(&add.path);
+        let is_new = |add: &&Add| !claims.is_empty() && !is_old(add);
         for add in source.sales.files.values().filter(is_new) {
             let of = (Table::FactSales, &source.sales);
             each_of_file_before(self.basis.store.as_ref(), of, add, &columns(&["order_key"]), source.cut, &mut |rows| {

@@ -3,12 +3,8 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int32Type, Int64Type};
-use arrow_array::{
-    ArrayRef, BooleanArray, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
-};
-use arrow_schema::DataType;
 use kassa_model::time::{SECOND, SystemClock};
-use kassa_model::{Contract, Currency, Partition, Shop, Table, star};
+use kassa_model::{Contract, Currency, Partition, Shop, Table};
 use tempfile::TempDir;
 
 use super::Derived;
@@ -20,44 +16,9 @@ use crate::read::{folder_of, plain};
 use crate::recover::scan;
 use crate::star::table_spec;
 use crate::store::{Folder, Store};
-use crate::testing::Fast;
+use crate::testing::{Cell, Fast, Row, batch};
 
 const MINUTE: i64 = 60 * SECOND;
-
-/// A cell by the name of its column; what is not named is absent, zero or false.
-type Row = BTreeMap<&'static str, Cell>;
-
-#[derive(Debug, Clone)]
-enum Cell {
-    Number(i64),
-    Text(String),
-}
-
-fn number(row: &Row, name: &str) -> i64 {
-    if let Some(Cell::Number(number)) = row.get(name) { *number } else { 0 }
-}
-
-fn batch(table: Table, rows: &[Row]) -> RecordBatch {
-    let schema = star::stored(&table.schema());
-    let column = |field: &Arc<arrow_schema::Field>| -> ArrayRef {
-        let numbers = || rows.iter().map(|row| number(row, field.name()));
-        match field.data_type() {
-            DataType::Int64 => Arc::new(Int64Array::from_iter_values(numbers())),
-            DataType::Int32 => Arc::new(Int32Array::from_iter_values(numbers().map(|number| i32::try_from(number).unwrap()))),
-            DataType::Boolean => Arc::new(BooleanArray::from_iter(numbers().map(|number| Some(number != 0)))),
-            DataType::Timestamp(..) => Arc::new(TimestampMicrosecondArray::from_iter_values(numbers()).with_timezone("UTC")),
-            DataType::Decimal128(precision, scale) => {
-                let values = Decimal128Array::from_iter_values(numbers().map(i128::from));
-                Arc::new(values.with_precision_and_scale(*precision, *scale).unwrap())
-            }
-            _ => Arc::new(StringArray::from_iter(rows.iter().map(|row| match row.get(field.name().as_str()) {
-                Some(Cell::Text(text)) => Some(text.clone()),
-                _ => (!field.is_nullable()).then(String::new),
-            }))),
-        }
-    };
-    RecordBatch::try_new(Arc::clone(&schema), schema.fields().iter().map(column).collect()).unwrap()
-}
 
 /// A lake with facts, put there commit by commit.
 struct Lake {

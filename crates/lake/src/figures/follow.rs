@@ -1,15 +1,15 @@
 //! Rows that other processes bring to the lake, each once: for those who fold them in and do not write them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::ops::Range;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use kassa_model::{Partition, Positions, Table};
 
-use super::{corrupt, positions};
-use crate::delta::{LogError, Snapshot};
+use super::part::{corrupt, positions};
+use crate::beyond::{each_row, lineage};
+use crate::delta::{Add, LogError, Snapshot};
 use crate::lease::Lease;
 use crate::read::{self, folder_of};
 use crate::store::Store;
@@ -39,15 +39,6 @@ struct Followed {
     snapshot: Snapshot,
     /// Files all of whose rows have been handed on.
     done: BTreeSet<String>,
-}
-
-/// The columns that say where a row stems from.
-fn lineage(table: Table) -> [&'static str; 3] {
-    match table {
-        Table::Spans => ["topic", "partition", "from_offset"],
-        Table::Rejected => ["topic", "partition", "offset"],
-        _ => kassa_pipeline::cut::COLUMNS,
-    }
 }
 
 impl Follower {
@@ -96,8 +87,9 @@ impl Followed {
             if self.done.contains(path) {
                 continue;
             }
-            let mut is_done = true;
-            if !is_behind {
+            let stated = Stated::of(add, (from, to));
+            let mut is_done = stated != Some(Stated::Beyond);
+            if !is_behind && stated.is_none() {
                 read::file(store, &folder, add, &table.schema(), &self.columns, &mut |rows| {
                     let (between, beyond) = sorted_out(&rows, table, (from, to))?;
                     is_done &= !beyond;
@@ -113,28 +105,41 @@ impl Followed {
     }
 }
 
+/// What a file's positions say of it, where that spares a look into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stated {
+    /// No row is wanted, now or later.
+    Done,
+    /// No row is wanted now.
+    Beyond,
+}
+
+impl Stated {
+    fn of(add: &Add, (from, to): (&Positions, &Positions)) -> Option<Self> {
+        let ranges = add.positions()?;
+        let end = |partition: &Partition| to.get(partition).unwrap_or(from.next(partition));
+        let is_between =
+            |partition: &Partition, range: &Range<i64>| range.start.max(from.next(partition)) < range.end.min(end(partition));
+        if ranges.iter().any(|(partition, range)| is_between(partition, range)) {
+            return None;
+        }
+        let is_done = ranges.iter().all(|(partition, range)| range.end <= end(partition));
+        Some(if is_done { Stated::Done } else { Stated::Beyond })
+    }
+}
+
 /// Which rows lie between the positions, and whether any lie beyond them.
 fn sorted_out(rows: &RecordBatch, table: Table, (from, to): (&Positions, &Positions)) -> Result<(BooleanArray, bool), LogError> {
-    let [topic, number, offset] = lineage(table).map(|name| rows.column_by_name(name));
-    let (Some(topics), Some(numbers), Some(offsets)) = (topic, number, offset) else {
-        return Err(LogError::Corrupt(format!("{}: no lineage", table.name())));
+    let range = |partition: &Partition| {
+        let first = from.next(partition);
+        first..to.get(partition).unwrap_or(first)
     };
-    let topics = topics.as_string_opt::<i32>().ok_or_else(|| LogError::Corrupt("topics of another type".to_owned()))?;
-    let (numbers, offsets) = (numbers.as_primitive::<Int64Type>(), offsets.as_primitive::<Int64Type>());
-    let mut bounds: BTreeMap<(&str, i64), (i64, i64)> = BTreeMap::new();
-    let (mut between, mut beyond) = (Vec::with_capacity(rows.num_rows()), false);
-    for row in 0..rows.num_rows() {
-        let key = (topics.value(row), numbers.value(row));
-        let (first, end) = *bounds.entry(key).or_insert_with(|| {
-            let partition = Partition::new(key.0, key.1);
-            let first = from.next(&partition);
-            (first, to.get(&partition).unwrap_or(first))
-        });
-        let offset = offsets.value(row);
-        between.push((first..end).contains(&offset));
-        beyond |= offset >= end;
-    }
-    Ok((BooleanArray::from(between), beyond))
+    let mut beyond = false;
+    let between = each_row(rows, table, range, |range, offset| {
+        beyond |= offset >= range.end;
+        range.contains(&offset)
+    })?;
+    Ok((between, beyond))
 }
 
 #[cfg(test)]

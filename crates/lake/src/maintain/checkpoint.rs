@@ -7,6 +7,7 @@ use kassa_model::crash;
 use url::Url;
 
 use super::Options;
+use crate::delta::contents::{Bounds, Ranges};
 use crate::delta::snapshot::{Snapshot, checkpoint_version, entry_version};
 use crate::delta::{Add, DeltaTable, LogError};
 
@@ -55,9 +56,9 @@ fn builder(table: &DeltaTable) -> Result<DeltaTableBuilder, LogError> {
 }
 
 fn says_the_same(read: &Snapshot, held: &Snapshot) -> bool {
-    type Essence<'s> = BTreeMap<&'s str, (i64, Option<i64>, &'s BTreeMap<String, Option<String>>)>;
-    fn essence(files: &BTreeMap<String, Add>) -> Essence<'_> {
-        files.values().map(|add| (add.path.as_str(), (add.size, add.rows(), &add.partition_values))).collect()
+    type Essence<'s> = (i64, &'s BTreeMap<String, Option<String>>, Bounds, Option<Ranges>);
+    fn essence(files: &BTreeMap<String, Add>) -> BTreeMap<&str, Essence<'_>> {
+        files.values().map(|add| (add.path.as_str(), (add.size, &add.partition_values, add.bounds(), add.positions()))).collect()
     }
     read.version == held.version
         && read.checkpoint == held.version

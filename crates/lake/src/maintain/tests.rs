@@ -14,6 +14,7 @@ use kassa_pipeline::rows::Rows;
 use kassa_pipeline::{Batch, Sink};
 
 use super::*;
+use crate::delta::contents::Extent;
 use crate::delta::table::{NewFile, app_id};
 use crate::delta::{Add, Snapshot};
 use crate::lease::Lease;
@@ -157,6 +158,35 @@ fn merged_rows_keep_their_order() {
     let done = Maintainer::new(Options { small_files: 8, ..eager() }).maintain(&mut table, SystemClock.now()).unwrap();
     assert_eq!(done.merged, 9);
     assert_eq!(numbers(store.as_ref()), (0..9).collect::<Vec<_>>());
+}
+
+/// What files say of their contents must come through everything that rewrites the log.
+#[test]
+fn merged_files_and_checkpoints_say_what_files_hold() {
+    let dir = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
+    let mut table = run(&store, 0..12, Options { small_files: 9, checkpoint_entries: 1_000, ..eager() });
+    let written: Vec<_> = table.snapshot().files.values().map(|add| (add.positions(), add.bounds())).collect();
+    Maintainer::new(Options { small_files: 100, checkpoint_entries: 1, ..eager() })
+        .maintain(&mut table, SystemClock.now())
+        .unwrap();
+    let read = Snapshot::of_checkpoint(store.as_ref(), "DWH/spans", table.snapshot().version.unwrap()).unwrap();
+    assert_eq!(read.files.values().map(|add| (add.positions(), add.bounds())).collect::<Vec<_>>(), written);
+    let mut ranges: Vec<_> = read.files.values().map(|add| add.positions().unwrap()[&partition()].clone()).collect();
+    ranges.sort_by_key(|range| range.start);
+    assert_eq!(ranges, [0..9, 9..10, 10..11, 11..12]);
+    for add in read.files.values() {
+        let mut times = Vec::new();
+        read::file(store.as_ref(), "DWH/spans", add, &Table::Spans.schema(), &["committed_at"], &mut |rows| {
+            times.extend(rows.column(0).as_primitive::<arrow_array::types::TimestampMicrosecondType>().values());
+            Ok(())
+        })
+        .unwrap();
+        let (least, most) = (*times.iter().min().unwrap(), *times.iter().max().unwrap());
+        assert!(
+            matches!(add.bounds().of("committed_at"), Extent::Within(from, to) if from <= least && most <= to && to < most + 2_000)
+        );
+    }
 }
 
 #[test]
@@ -397,6 +427,7 @@ fn add(size: i64, nth: i64) -> Add {
         modification_time: nth,
         data_change: false,
         stats: None,
+        tags: None,
     }
 }
 

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::{Buf, Bytes};
 use parquet::errors::ParquetError;
@@ -16,6 +17,8 @@ pub(crate) type Fetch = Box<dyn Fn() -> io::Result<Whole> + Send + Sync>;
 pub struct Object {
     bytes: u64,
     from: From,
+    /// Bytes taken by its readers, by all objects of one count.
+    read: Arc<AtomicU64>,
 }
 
 enum From {
@@ -32,12 +35,21 @@ pub(crate) enum Whole {
 
 impl Object {
     pub(crate) fn of_file(file: File) -> io::Result<Self> {
-        Ok(Self { bytes: file.metadata()?.len(), from: From::File(file) })
+        Ok(Self { bytes: file.metadata()?.len(), from: From::File(file), read: Arc::default() })
     }
 
     /// `tail` are the last of the object's `bytes`.
     pub(crate) fn elsewhere(bytes: u64, tail: Bytes, fetch: Fetch) -> Self {
-        Self { bytes, from: From::Elsewhere { tail, fetch, whole: OnceLock::new() } }
+        Self { bytes, from: From::Elsewhere { tail, fetch, whole: OnceLock::new() }, read: Arc::default() }
+    }
+
+    /// Has its readers' bytes counted here. What is fetched to be read in parts counts as much as is read of it.
+    pub(crate) fn counted(self, read: Arc<AtomicU64>) -> Self {
+        Self { read, ..self }
+    }
+
+    fn count(&self, bytes: usize) {
+        self.read.fetch_add(u64::try_from(bytes).unwrap_or(0), Ordering::Relaxed);
     }
 
     /// How large it is.
@@ -90,14 +102,16 @@ impl ChunkReader for Object {
     type T = Box<dyn Read + Send>;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        match self.part(start).map_err(lost)? {
-            Part::File(file) => Ok(Box::new(file.get_read(start)?)),
-            Part::Bytes(bytes, at) if at <= bytes.len() => Ok(Box::new(bytes.slice(at..).reader())),
-            Part::Bytes(..) => Err(ParquetError::EOF(format!("byte {start} of {}", self.bytes))),
-        }
+        let from: Box<dyn Read + Send> = match self.part(start).map_err(lost)? {
+            Part::File(file) => Box::new(file.get_read(start)?),
+            Part::Bytes(bytes, at) if at <= bytes.len() => Box::new(bytes.slice(at..).reader()),
+            Part::Bytes(..) => return Err(ParquetError::EOF(format!("byte {start} of {}", self.bytes))),
+        };
+        Ok(Box::new(Counted { from, read: Arc::clone(&self.read) }))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        self.count(length);
         match self.part(start).map_err(lost)? {
             Part::File(file) => file.get_bytes(start, length),
             Part::Bytes(bytes, at) => match at.checked_add(length).filter(|end| *end <= bytes.len()) {
@@ -105,6 +119,20 @@ impl ChunkReader for Object {
                 None => Err(ParquetError::EOF(format!("{length} bytes from {start} of {}", self.bytes))),
             },
         }
+    }
+}
+
+/// A part that is read bit by bit.
+struct Counted {
+    from: Box<dyn Read + Send>,
+    read: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.from.read(into)?;
+        self.read.fetch_add(u64::try_from(bytes).unwrap_or(0), Ordering::Relaxed);
+        Ok(bytes)
     }
 }
 

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use super::IndexError;
 use super::run::Run;
 
-pub(super) const SNAPSHOT: &str = "index.snapshot";
+/// The snapshot that earlier versions wrote here.
+const SNAPSHOT: &str = "index.snapshot";
 
 #[derive(Debug, Default)]
 pub(super) struct Files {
     dir: Option<PathBuf>,
     last_id: u64,
-    /// The files that the last snapshot refers to: they outlive their use until the next one.
-    in_snapshot: BTreeSet<PathBuf>,
+    /// The files that a checkpoint refers to, or is about to: they outlive their use until it is replaced.
+    pinned: BTreeSet<PathBuf>,
     retired: Vec<PathBuf>,
 }
 
@@ -30,7 +31,7 @@ impl Files {
                 }
             }
         }
-        Ok(Self { dir, last_id, in_snapshot: known, retired: Vec::new() })
+        Ok(Self { dir, last_id, pinned: known, retired: Vec::new() })
     }
 
     pub(super) fn dir(&self) -> Option<PathBuf> {
@@ -49,7 +50,7 @@ impl Files {
     /// The runs are not asked any more.
     pub(super) fn retire<'a>(&mut self, runs: impl IntoIterator<Item = &'a Arc<Run>>) {
         for run in runs {
-            if self.in_snapshot.contains(&run.path) {
+            if self.pinned.contains(&run.path) {
                 self.retired.push(run.path.clone());
             } else {
                 remove(&run.path);
@@ -57,11 +58,17 @@ impl Files {
         }
     }
 
-    /// A snapshot that refers to `files` has taken the place of the last one.
-    pub(super) fn snapshot_taken(&mut self, files: BTreeSet<PathBuf>) {
-        let before = std::mem::replace(&mut self.in_snapshot, files);
-        let unused = std::mem::take(&mut self.retired).into_iter().chain(before);
-        unused.filter(|path| !self.in_snapshot.contains(path)).for_each(|path| remove(&path));
+    /// A checkpoint is about to refer to these files.
+    pub(super) fn pin(&mut self, files: BTreeSet<PathBuf>) {
+        self.pinned.extend(files);
+    }
+
+    /// A checkpoint that refers to `files` has taken the place of the last one.
+    pub(super) fn published(&mut self, files: BTreeSet<PathBuf>) {
+        self.pinned = files;
+        let (kept, unused) = std::mem::take(&mut self.retired).into_iter().partition(|path| self.pinned.contains(path));
+        self.retired = kept;
+        unused.iter().for_each(|path: &PathBuf| remove(path));
     }
 }
 

@@ -7,7 +7,9 @@ use super::entry::Entry;
 use super::files::Files;
 use super::merge::{self, Merge};
 use super::run::{Run, RunWriter};
+use super::snapshot::to_bytes;
 use super::table::Table;
+use crate::journal::Journal;
 
 /// What asking the runs has cost so far.
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,11 +29,14 @@ pub(super) struct Keys {
     horizon: u64,
     purged: u64,
     pub(super) asked: Asked,
+    /// What was added to the table since the last checkpoint.
+    pub(super) journal: Journal,
 }
 
 impl Keys {
     pub(super) fn new(window: Option<u64>) -> Self {
-        Self { table: Table::new(), runs: vec![], merge: None, window, horizon: 0, purged: 0, asked: Asked::default() }
+        let (table, runs, journal) = (Table::new(), vec![], Journal::default());
+        Self { table, runs, merge: None, window, horizon: 0, purged: 0, asked: Asked::default(), journal }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -62,14 +67,21 @@ impl Keys {
         Ok(())
     }
 
+    #[inline]
+    pub(super) fn insert(&mut self, entry: Entry) {
+        self.journal.add(to_bytes(entry));
+        self.table.insert(entry);
+    }
+
     /// Writes the table out as a run and empties it.
     pub(super) fn seal(&mut self, files: &mut Files) -> Result<(), IndexError> {
         let Some(dir) = files.dir().filter(|_| self.table.len() > 0) else { return Ok(()) };
-        let mut run = RunWriter::create(&dir, files.next_id(), 0, true)?;
+        let mut run = RunWriter::create(&dir, files.next_id(), 0)?;
         let horizon = self.horizon;
         self.table.for_each_sorted(|entry| if entry.step() < horizon { Ok(()) } else { run.add(entry) })?;
         self.runs.push(Arc::new(run.finish()?));
         self.table = Table::new();
+        self.journal.cleared();
         self.expire(files);
         self.begin_merge(files)
     }
@@ -104,6 +116,7 @@ impl Keys {
         if crowded && self.horizon.saturating_sub(self.purged) > self.window.unwrap_or(0) / 2 {
             self.purged = self.horizon;
             self.table.retain(|entry| entry.step() >= horizon);
+            self.journal.rewrite();
         }
     }
 

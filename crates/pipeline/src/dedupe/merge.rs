@@ -22,7 +22,7 @@ impl Merge {
     pub(super) fn begin(dir: &Path, id: u64, runs: &[Arc<Run>]) -> Result<Self, IndexError> {
         let level = runs.iter().map(|run| run.level).max().unwrap_or(0) + 1;
         let inputs = runs.iter().map(|run| Cursor::new(run.clone())).collect();
-        Ok(Self { inputs, output: RunWriter::create(dir, id, level, true)?, last: None })
+        Ok(Self { inputs, output: RunWriter::create(dir, id, level)?, last: None })
     }
 
     /// Merges up to `entries` more; true when all are merged. Entries before `horizon` are left out, as is the second of a pair.

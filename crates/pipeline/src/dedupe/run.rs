@@ -137,16 +137,15 @@ pub(super) struct RunWriter {
     firsts: Vec<u64>,
     entries: u64,
     newest: u64,
-    /// None for a file that is only ever read from start to end.
-    filters: Option<FiltersBuilder>,
+    filters: FiltersBuilder,
 }
 
 impl RunWriter {
-    pub(super) fn create(dir: &Path, id: u64, level: u32, filtered: bool) -> Result<Self, IndexError> {
+    pub(super) fn create(dir: &Path, id: u64, level: u32) -> Result<Self, IndexError> {
         let path = path_of(dir, id);
         let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
         let file = BufWriter::with_capacity(16 * BLOCK, file.map_err(IndexError::io(&path))?);
-        let filters = filtered.then(FiltersBuilder::default);
+        let filters = FiltersBuilder::default();
         let block = Vec::with_capacity(BLOCK);
         Ok(Self { id, level, path, file, block, firsts: Vec::new(), entries: 0, newest: 0, filters })
     }
@@ -155,9 +154,7 @@ impl RunWriter {
         if self.block.is_empty() {
             self.firsts.push(entry.key());
         }
-        if let Some(filters) = &mut self.filters {
-            filters.add(entry.key());
-        }
+        self.filters.add(entry.key());
         entry.0.iter().for_each(|word| put_u64(&mut self.block, *word));
         self.entries += 1;
         self.newest = self.newest.max(entry.step());
@@ -168,7 +165,7 @@ impl RunWriter {
         if !self.block.is_empty() {
             self.end_block()?;
         }
-        let filters = self.filters.take().map(FiltersBuilder::finish).unwrap_or_default();
+        let filters = self.filters.finish();
         let mut footer = Vec::new();
         put_u64(&mut footer, self.entries);
         put_u64(&mut footer, self.newest);

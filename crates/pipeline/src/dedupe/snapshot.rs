@@ -1,101 +1,147 @@
-//! A snapshot of the index, so that a start need not read the lake again. Torn, changed or missing, it is no snapshot at all.
-//!
-//! The tables go into files of the same form as runs; `index.snapshot` names all files and holds the places and the positions.
-//! It is written last, beside its predecessor, and renamed into place.
+//! What a checkpoint keeps of the index, so that a start need not read the lake again: the names of the sealed runs, and the entries of
+//! the tables, as pieces. A run never changes, so a checkpoint writes only what is new.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use kassa_model::{Partition, Positions};
-use xxhash_rust::xxh3::xxh3_64;
-
 use super::codec::{Reader, put_bytes, put_u64};
-use super::files::{Files, SNAPSHOT};
+use super::entry::{Entry, Words};
+use super::files::Files;
 use super::keys::Keys;
 use super::places::{Place, Places};
-use super::run::{Cursor, Run, RunWriter};
+use super::run::Run;
 use super::{Index, IndexError, IndexOptions};
+use crate::journal::Piece;
 
-const MAGIC: u64 = u64::from_le_bytes(*b"kassaidx");
-const VERSION: u64 = 1;
+/// The name of a run, and how many rounds of merging it has been through.
+pub type RunName = (u64, u32);
+
+/// The keys of one class at a moment.
+#[derive(Debug)]
+pub struct KeysCut {
+    runs: Vec<Arc<Run>>,
+    /// Entries of the table, 24 bytes each.
+    pub table: Piece,
+}
+
+/// The index at a moment. Its run files are kept until [`Index::published`] names a later cut.
+#[derive(Debug)]
+pub struct IndexCut {
+    /// The partitions by which entries say where they are.
+    pub places: Vec<u8>,
+    pub last_id: u64,
+    pub money: KeysCut,
+    pub event: KeysCut,
+}
+
+/// The same, read back.
+#[derive(Debug, Default)]
+pub struct SavedIndex {
+    pub places: Vec<u8>,
+    pub last_id: u64,
+    pub money: SavedKeys,
+    pub event: SavedKeys,
+}
+
+#[derive(Debug, Default)]
+pub struct SavedKeys {
+    pub runs: Vec<RunName>,
+    /// The pieces, in the order in which they were written.
+    pub table: Vec<Vec<u8>>,
+}
+
+impl KeysCut {
+    pub fn runs(&self) -> Vec<RunName> {
+        self.runs.iter().map(|run| (run.id, run.level)).collect()
+    }
+}
+
+impl IndexCut {
+    /// Has the files of the runs written to the disk.
+    pub fn sync(&self) -> Result<(), IndexError> {
+        self.money.runs.iter().chain(&self.event.runs).try_for_each(|run| run.sync())
+    }
+
+    /// The files of the runs.
+    pub fn files(&self) -> BTreeSet<PathBuf> {
+        self.money.runs.iter().chain(&self.event.runs).map(|run| run.path.clone()).collect()
+    }
+}
 
 impl Index {
-    /// Writes a snapshot that stands for everything up to `positions`. Without a folder there is none.
-    pub fn save(&mut self, positions: &Positions) -> Result<(), IndexError> {
-        let Some(dir) = self.files.dir() else { return Ok(()) };
-        let mut files = BTreeSet::from([dir.join(SNAPSHOT)]);
-        let mut out = Vec::new();
-        put_u64(&mut out, MAGIC);
-        put_u64(&mut out, VERSION);
-        put_places(&mut out, &self.places);
-        put_positions(&mut out, positions);
-        for keys in [&self.money, &self.event] {
-            let table = dump_table(&dir, &mut self.files, keys)?;
-            put_u64(&mut out, table.id);
-            put_u64(&mut out, keys.runs.len() as u64);
-            for run in &keys.runs {
-                run.sync()?;
-                put_u64(&mut out, run.id);
-                put_u64(&mut out, u64::from(run.level));
+    /// Starts to record what is added, for checkpoints. `is_saved`: the index is as a checkpoint has it.
+    pub fn record(&mut self, is_saved: bool) {
+        self.money.journal.start(is_saved);
+        self.event.journal.start(is_saved);
+    }
+
+    /// Makes the next cut a whole one: the pieces written so far are too many, or one of them was lost.
+    pub fn rewrite(&mut self) {
+        self.money.journal.rewrite();
+        self.event.journal.rewrite();
+    }
+
+    /// The index as it is now. The cost is that of what was added since the last cut.
+    pub fn cut(&mut self) -> IndexCut {
+        let mut places = Vec::new();
+        put_places(&mut places, &self.places);
+        let (money, event) = (self.money.cut(), self.event.cut());
+        let cut = IndexCut { places, last_id: self.files.last_id(), money, event };
+        self.files.pin(cut.files());
+        cut
+    }
+
+    /// A checkpoint that refers to these files has taken the place of the one before: other retired files are removed.
+    pub fn published(&mut self, files: BTreeSet<PathBuf>) {
+        self.files.published(files);
+    }
+
+    /// The index as a checkpoint has it. `None`: what it refers to is not there, or not what was written.
+    pub fn load(options: &IndexOptions, saved: SavedIndex) -> Option<Self> {
+        let dir = options.dir.clone()?;
+        let mut index = Self::bare(options, get_places(&mut Reader(&saved.places))?);
+        let mut files = BTreeSet::new();
+        for (keys, saved) in [(&mut index.money, &saved.money), (&mut index.event, &saved.event)] {
+            for (id, level) in &saved.runs {
+                let run = Run::open(&dir, *id, *level).ok()?;
+                files.insert(run.path.clone());
+                keys.runs.push(Arc::new(run));
             }
-            files.extend(keys.runs.iter().map(|run| run.path.clone()).chain([table.path.clone()]));
+            saved.table.iter().try_for_each(|piece| keys.load(piece))?;
         }
-        put_u64(&mut out, self.files.last_id());
-        let checksum = xxh3_64(&out);
-        put_u64(&mut out, checksum);
-        replace(&dir, &out)?;
-        self.files.snapshot_taken(files);
-        Ok(())
-    }
-
-    /// The index as it was saved, and the positions up to which it stands; none if there is no sound snapshot.
-    pub fn load(options: &IndexOptions) -> Option<(Self, Positions)> {
-        let dir = options.dir.as_ref()?;
-        let bytes = std::fs::read(dir.join(SNAPSHOT)).ok()?;
-        let (body, checksum) = bytes.split_at_checked(bytes.len().checked_sub(8)?)?;
-        if xxh3_64(body).to_le_bytes() != checksum {
-            return None;
-        }
-        let mut from = Reader(body);
-        if (from.u64()?, from.u64()?) != (MAGIC, VERSION) {
-            return None;
-        }
-        let places = get_places(&mut from)?;
-        let positions = get_positions(&mut from)?;
-        let mut files = BTreeSet::from([dir.join(SNAPSHOT)]);
-        let mut index = Self::bare(options, places);
-        get_keys(&mut from, dir, &mut index.money, &mut files)?;
-        get_keys(&mut from, dir, &mut index.event, &mut files)?;
-        index.files = Files::open(Some(dir.clone()), from.u64()?, files).ok()?;
-        Some((index, positions))
+        index.files = Files::open(Some(dir), saved.last_id, files).ok()?;
+        index.record(true);
+        Some(index)
     }
 }
 
-/// Writes the table's entries to a file of their own, which the next snapshot makes superfluous.
-fn dump_table(dir: &Path, files: &mut Files, keys: &Keys) -> Result<Run, IndexError> {
-    let mut writer = RunWriter::create(dir, files.next_id(), 0, false)?;
-    keys.table.for_each_sorted(|entry| writer.add(entry))?;
-    let run = writer.finish()?;
-    run.sync()?;
-    Ok(run)
+impl Keys {
+    fn cut(&mut self) -> KeysCut {
+        let table = &self.table;
+        let piece = self.journal.cut(|bytes| table.for_each(|entry| bytes.extend_from_slice(&to_bytes(entry))));
+        KeysCut { runs: self.runs.clone(), table: piece }
+    }
+
+    fn load(&mut self, piece: &[u8]) -> Option<()> {
+        let (entries, rest) = piece.as_chunks::<{ size_of::<Words>() }>();
+        entries.iter().for_each(|bytes| self.table.insert(from_bytes(bytes)));
+        rest.is_empty().then_some(())
+    }
 }
 
-fn get_keys(from: &mut Reader<'_>, dir: &Path, keys: &mut Keys, files: &mut BTreeSet<PathBuf>) -> Option<()> {
-    let table = Arc::new(Run::open(dir, from.u64()?, 0).ok()?);
-    files.insert(table.path.clone());
-    let mut entries = Cursor::new(table);
-    while let Some(entry) = entries.next().ok()? {
-        keys.table.insert(entry);
-    }
-    for _ in 0..from.u64()? {
-        let run = Run::open(dir, from.u64()?, from.u32()?).ok()?;
-        files.insert(run.path.clone());
-        keys.runs.push(Arc::new(run));
-    }
-    Some(())
+pub(super) fn to_bytes(entry: Entry) -> [u8; size_of::<Words>()] {
+    let mut bytes = [0; size_of::<Words>()];
+    let (words, _) = bytes.as_chunks_mut::<8>();
+    words.iter_mut().zip(entry.0).for_each(|(bytes, word)| *bytes = word.to_le_bytes());
+    bytes
+}
+
+fn from_bytes(bytes: &[u8; size_of::<Words>()]) -> Entry {
+    let (words, _) = bytes.as_chunks::<8>();
+    let mut entry = Entry(Words::default());
+    entry.0.iter_mut().zip(words).for_each(|(word, bytes)| *word = u64::from_le_bytes(*bytes));
+    entry
 }
 
 fn put_places(out: &mut Vec<u8>, places: &Places) {
@@ -119,29 +165,4 @@ fn get_places(from: &mut Reader<'_>) -> Option<Places> {
         places.number(Place { topic, offset_high, index_high, base, number: from.i64()? }).ok()?;
     }
     Some(places)
-}
-
-fn put_positions(out: &mut Vec<u8>, positions: &Positions) {
-    put_u64(out, positions.len() as u64);
-    for (partition, next) in positions.iter() {
-        put_bytes(out, partition.topic.as_bytes());
-        put_u64(out, partition.number.cast_unsigned());
-        put_u64(out, next.cast_unsigned());
-    }
-}
-
-fn get_positions(from: &mut Reader<'_>) -> Option<Positions> {
-    let one = |from: &mut Reader<'_>| Some((Partition::new(from.text()?, from.i64()?), from.i64()?));
-    (0..from.u64()?).map(|_| one(from)).collect()
-}
-
-fn replace(dir: &Path, bytes: &[u8]) -> Result<(), IndexError> {
-    let (path, beside) = (dir.join(SNAPSHOT), dir.join(format!("{SNAPSHOT}.new")));
-    let written = File::create(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.map_err(IndexError::io(&beside))?;
-    std::fs::rename(&beside, &path).map_err(IndexError::io(&path))?;
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(IndexError::io(dir))
 }

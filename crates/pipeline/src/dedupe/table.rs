@@ -95,6 +95,12 @@ impl Table {
         }
     }
 
+    /// Calls `take` with the entries, in no order.
+    pub(super) fn for_each(&self, take: impl FnMut(Entry)) {
+        let slots = self.shards.iter().flat_map(|shard| &shard.slots);
+        slots.filter(|words| is_used(words)).map(|words| Entry(*words)).for_each(take);
+    }
+
     /// Calls `take` with the entries in the order of their keys, a shard at a time.
     pub(super) fn for_each_sorted<E>(&self, mut take: impl FnMut(Entry) -> Result<(), E>) -> Result<(), E> {
         let mut sorted = Vec::new();

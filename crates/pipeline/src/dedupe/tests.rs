@@ -1,6 +1,5 @@
 use std::collections::HashMap;
 
-use kassa_model::Positions;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -153,7 +152,7 @@ fn without_a_folder_the_table_grows_and_says_so() {
     }
     let bytes_a_key = index.stats().memory_bytes / 20_000;
     assert!((25..=42).contains(&bytes_a_key), "{bytes_a_key} bytes a key");
-    index.save(&Positions::default()).unwrap();
+    assert!(index.cut().files().is_empty());
 }
 
 #[test]
@@ -182,46 +181,84 @@ fn events_past_the_window_leave_disk_and_memory() {
     assert!(rowless.stats().event_keys < 10_000, "{:?}", rowless.stats());
 }
 
-fn saved(dir: &TempDir) -> Positions {
+/// What a checkpoint holds of the index, as its reader puts it together.
+#[derive(Default)]
+struct Checkpoint {
+    places: Vec<u8>,
+    last_id: u64,
+    keys: [SavedKeys; 2],
+}
+
+impl Checkpoint {
+    /// Takes in a cut, as its writer does.
+    fn publish(&mut self, index: &mut Index) {
+        let cut = index.cut();
+        cut.sync().unwrap();
+        let files = cut.files();
+        (self.places, self.last_id) = (cut.places, cut.last_id);
+        for (saved, cut) in self.keys.iter_mut().zip([cut.money, cut.event]) {
+            saved.runs = cut.runs();
+            if cut.table.replaces {
+                saved.table.clear();
+            }
+            saved.table.push(cut.table.bytes);
+        }
+        index.published(files);
+    }
+
+    fn load(&self, options: &IndexOptions) -> Option<Index> {
+        let [money, event] =
+            [&self.keys[0], &self.keys[1]].map(|saved| SavedKeys { runs: saved.runs.clone(), table: saved.table.clone() });
+        Index::load(options, SavedIndex { places: self.places.clone(), last_id: self.last_id, money, event })
+    }
+}
+
+fn saved(dir: &TempDir) -> Checkpoint {
     let mut index = Index::new(&options(32 << 10, Some(dir))).unwrap();
+    index.record(false);
     let partition = index.partition(&Partition::new("orders", 3)).unwrap();
+    let mut checkpoint = Checkpoint::default();
     for n in 0..10_000_i64 {
         index.decide(&[n.cast_unsigned()], Class::Money, &row(partition, n)).unwrap();
         index.decide(&[n.cast_unsigned()], Class::Event, &row(partition, n)).unwrap();
+        if n % 900 == 0 {
+            checkpoint.publish(&mut index);
+        }
     }
-    let positions = Positions::from_iter([(Partition::new("orders", 3), 10_000)]);
-    index.save(&positions).unwrap();
-    // What happens after a snapshot, and is lost with the crash, does not harm it.
+    checkpoint.publish(&mut index);
+    // What happens after a checkpoint, and is lost with the crash, does not harm it.
     for n in 10_000..30_000_i64 {
         index.decide(&[n.cast_unsigned()], Class::Money, &row(partition, n)).unwrap();
     }
-    positions
+    index.cut();
+    for n in 30_000..40_000_i64 {
+        index.decide(&[n.cast_unsigned()], Class::Money, &row(partition, n)).unwrap();
+    }
+    checkpoint
 }
 
 #[test]
-fn a_snapshot_outlives_a_crash() {
+fn a_checkpoint_outlives_a_crash() {
     let dir = TempDir::new().unwrap();
-    let positions = saved(&dir);
-    let (mut index, at) = Index::load(&options(32 << 10, Some(&dir))).unwrap();
-    assert_eq!(at, positions);
+    let mut checkpoint = saved(&dir);
+    let mut index = checkpoint.load(&options(32 << 10, Some(&dir))).unwrap();
     let partition = index.partition(&Partition::new("orders", 3)).unwrap();
     for n in 0..30_000_i64 {
         let expected = if n < 10_000 { Verdict::Winner } else { Verdict::New };
         assert_eq!(index.decide(&[n.cast_unsigned()], Class::Money, &row(partition, n)).unwrap(), expected);
     }
-    index.save(&positions).unwrap();
-    let needed = index.stats().runs + 2;
-    assert!((needed..=needed + 2).contains(&run_files(&dir)), "the runs, two tables and perhaps a merge under way in each class");
+    checkpoint.publish(&mut index);
+    let needed = index.stats().runs;
+    assert!((needed..=needed + 2).contains(&run_files(&dir)), "the runs, and perhaps a merge under way in each class");
 }
 
 #[test]
-fn a_torn_snapshot_is_no_snapshot() {
+fn a_checkpoint_whose_runs_are_torn_is_not_loaded() {
     let dir = TempDir::new().unwrap();
-    assert!(Index::load(&options(32 << 10, Some(&dir))).is_none(), "missing");
-    saved(&dir);
-    assert!(Index::load(&options(32 << 10, Some(&dir))).is_some(), "whole; what it does not refer to is removed");
+    let checkpoint = saved(&dir);
+    assert!(checkpoint.load(&options(32 << 10, Some(&dir))).is_some(), "whole; what it does not refer to is removed");
     let referred: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let mut refused = 0;
+    assert!(!referred.is_empty());
     for path in referred {
         let whole = std::fs::read(&path).unwrap();
         let mut flipped = whole.clone();
@@ -229,12 +266,30 @@ fn a_torn_snapshot_is_no_snapshot() {
         flipped[last] ^= 1;
         for broken in [&whole[..whole.len() - 1], &whole[..0], &flipped] {
             std::fs::write(&path, broken).unwrap();
-            refused += usize::from(Index::load(&options(32 << 10, Some(&dir))).is_none());
+            assert!(checkpoint.load(&options(32 << 10, Some(&dir))).is_none(), "{}", path.display());
             std::fs::write(&path, &whole).unwrap();
         }
     }
-    assert!(refused >= 9, "{refused}");
-    assert!(Index::load(&options(32 << 10, Some(&dir))).is_some(), "put right again, it is one");
+    assert!(checkpoint.load(&options(32 << 10, Some(&dir))).is_some(), "put right again, it is one");
+    std::fs::remove_dir_all(dir.path()).unwrap();
+    assert!(checkpoint.load(&options(32 << 10, Some(&dir))).is_none(), "missing");
+}
+
+#[test]
+fn a_cut_costs_what_is_new() {
+    let dir = TempDir::new().unwrap();
+    let mut index = Index::new(&options(1 << 20, Some(&dir))).unwrap();
+    index.record(false);
+    let partition = index.partition(&Partition::new("orders", 0)).unwrap();
+    let decide = |index: &mut Index, n: i64| {
+        index.decide(&[n.cast_unsigned()], Class::Money, &row(partition, n)).unwrap();
+    };
+    (0..200_000).for_each(|n| decide(&mut index, n));
+    index.cut();
+    (200_000..200_010).for_each(|n| decide(&mut index, n));
+    let cut = index.cut();
+    assert!(!cut.money.table.replaces && cut.event.table.is_empty());
+    assert_eq!(cut.money.table.bytes.len(), 240);
 }
 
 #[test]
@@ -310,6 +365,7 @@ enum Step {
     Seal(bool),
     Merge(usize),
     Forget,
+    Checkpoint,
     Restart,
 }
 
@@ -326,6 +382,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => any::<bool>().prop_map(Step::Seal),
         6 => (0..3000_usize).prop_map(Step::Merge),
         6 => Just(Step::Forget),
+        3 => Just(Step::Checkpoint),
         1 => Just(Step::Restart),
     ]
 }
@@ -335,6 +392,7 @@ struct Both {
     memory_bytes: usize,
     dir: TempDir,
     index: Index,
+    checkpoint: Checkpoint,
     oracle: Oracle,
     partitions: Vec<PartitionId>,
     read: Vec<(Vec<u64>, Class, Row)>,
@@ -348,7 +406,19 @@ impl Both {
         let mut index = Index::new(&options(memory_bytes, Some(&dir))).unwrap();
         let names = [("orders", 0), ("orders", 1), ("file", i64::MAX), ("clicks", 0)];
         let partitions = names.map(|(topic, number)| index.partition(&Partition::new(topic, number)).unwrap()).to_vec();
-        Self { memory_bytes, dir, index, oracle: Oracle::default(), partitions, read: vec![], now: 500 * STEP, forgotten: 0 }
+        index.record(false);
+        let checkpoint = Checkpoint::default();
+        Self {
+            memory_bytes,
+            dir,
+            index,
+            checkpoint,
+            oracle: Oracle::default(),
+            partitions,
+            read: vec![],
+            now: 500 * STEP,
+            forgotten: 0,
+        }
     }
 
     fn take(&mut self, step: &Step) {
@@ -395,6 +465,7 @@ impl Both {
                 self.forgotten = self.now - 15 * STEP;
                 self.index.forget_before(self.forgotten);
             }
+            Step::Checkpoint => self.checkpoint.publish(&mut self.index),
             Step::Restart => self.restart(),
         }
     }
@@ -417,11 +488,8 @@ impl Both {
     }
 
     fn restart(&mut self) {
-        let positions = Positions::from_iter([(Partition::new("orders", 0), self.read.len() as i64)]);
-        self.index.save(&positions).unwrap();
-        let (index, at) = Index::load(&options(self.memory_bytes, Some(&self.dir))).unwrap();
-        assert_eq!(at, positions);
-        self.index = index;
+        self.checkpoint.publish(&mut self.index);
+        self.index = self.checkpoint.load(&options(self.memory_bytes, Some(&self.dir))).unwrap();
         self.index.forget_before(self.forgotten);
     }
 }

@@ -8,7 +8,7 @@ mod worker;
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -23,13 +23,13 @@ use tempfile::TempDir;
 use self::book::{Shared, locked};
 use self::faulty::Fired;
 use self::shop::Log;
-use self::worker::{Start, State, Worker};
+use self::worker::{Checkpoints, Start, State, Worker};
 
 /// One run: sources, stores, and the processes between them.
 struct World {
     seed: u64,
     rng: Rng,
-    _dir: TempDir,
+    dir: TempDir,
     folder: Arc<Folder>,
     book: Shared,
     logs: Vec<Log>,
@@ -38,6 +38,8 @@ struct World {
     started: u64,
     rate: usize,
     is_maintained: bool,
+    /// Folders of state that no process uses now: a process begins with one of them, or as on another machine.
+    states: Vec<PathBuf>,
     /// Whether several processes may be at work: then duplicates stay within their partition, as producers with keys have it.
     is_shared: bool,
     fired: Fired,
@@ -56,11 +58,12 @@ impl World {
         let logs = shop::logs(&mut rng, !is_shared);
         Self {
             seed,
-            folder: Arc::new(Folder::new(dir.path())),
-            _dir: dir,
+            folder: Arc::new(Folder::new(dir.path().join("lake"))),
+            dir,
             book: Shared::default(),
             logs,
             workers: Vec::new(),
+            states: Vec::new(),
             started: 0,
             rate: [0, 5, 20][rng.below(3)],
             is_maintained: rng.below(3) == 0,
@@ -82,6 +85,7 @@ impl World {
     fn start(&mut self, owned: Vec<Partition>, rate: usize) -> Worker {
         loop {
             self.started += 1;
+            let state = self.state();
             assert!(self.started < 10_000, "no process ever starts");
             let start = Start {
                 seed: self.seed ^ (self.started << 32),
@@ -89,14 +93,36 @@ impl World {
                 is_maintained: self.is_maintained,
                 is_shared: self.is_shared,
             };
-            match Worker::open(&self.folder, &self.book, owned.clone(), start) {
+            match Worker::open(&self.folder, &self.book, owned.clone(), start, &state) {
                 Ok(worker) => return worker,
-                Err(_) => self.fire("failure while starting"),
+                Err(_) => {
+                    self.fire("failure while starting");
+                    self.states.push(state);
+                }
             }
         }
     }
 
+    /// A folder of state: that of a process that has ended, as it left it or damaged, or a new one.
+    fn state(&mut self) -> PathBuf {
+        if self.states.is_empty() || self.rng.below(8) == 0 {
+            return self.dir.path().join(format!("state-{}", self.started));
+        }
+        let nth = self.rng.below(self.states.len());
+        let state = self.states.swap_remove(nth);
+        if self.rng.below(10) == 0 && std::fs::remove_file(state.join("checkpoint/manifest")).is_ok() {
+            self.fire("checkpoint deleted");
+        }
+        state
+    }
+
     fn end(&mut self, worker: Worker) {
+        let Checkpoints { loaded, refused, published } = worker.checkpoints;
+        let counts = [("start from a checkpoint", loaded), ("checkpoint ahead of a sink", refused), ("checkpoint", published)];
+        for (fault, times) in counts.into_iter().filter(|(_, times)| *times > 0) {
+            *self.fired.entry(fault).or_default() += times;
+        }
+        self.states.push(worker.state.clone());
         for (fault, times) in worker.store.fired() {
             *self.fired.entry(fault).or_default() += times;
         }
@@ -146,7 +172,7 @@ impl World {
     fn mishap(&mut self) {
         match self.rng.below(12) {
             0 | 1 => {
-                self.fire("kill, state and index gone");
+                self.fire("kill");
                 self.rebalance(false);
             }
             2 => {
@@ -317,7 +343,7 @@ fn runs(seeds: std::ops::Range<u64>) -> BTreeMap<&'static str, (u64, u64)> {
 }
 
 /// Every one of these must have fired, or the runs have proven nothing of it.
-const FAULTS: [&str; 14] = [
+const FAULTS: [&str; 18] = [
     "write refused",
     "read failed",
     "reply lost after a write",
@@ -325,7 +351,11 @@ const FAULTS: [&str; 14] = [
     "crash after a write",
     "crash at a read",
     "failure while starting",
-    "kill, state and index gone",
+    "kill",
+    "start from a checkpoint",
+    "checkpoint ahead of a sink",
+    "checkpoint deleted",
+    "checkpoint",
     "rebalance",
     "zombie",
     "displaced and begun anew",

@@ -1,4 +1,4 @@
-/** One in, one out: what was read, and what became of it; and the last proof that it is so. */
+/** Every record accounted for: the counts by fate, and the last proof. */
 
 import type { JSX } from "preact";
 import type { Pipeline } from "../../api/shapes";
@@ -19,7 +19,7 @@ export function Account({ pipeline }: { pipeline: Pipeline }): JSX.Element {
     ["+", "dead letters", letters, letters ? "warning" : ""],
   ];
   return (
-    <Panel class="wide" title="One in, one out: what became of every record" footer={`${count(pipeline.rate_per_s)} records a second · ${bytes(pipeline.memory_bytes)} of memory`}>
+    <Panel class="wide" title="Every record: accepted, duplicate or dead letter" footer={`${count(pipeline.rate_per_s)} records per second · ${bytes(pipeline.memory_bytes)} of memory`}>
       <dl class="account">
         {parts.map(([sign, name, value, kind]) => (
           <div key={name} class="account-part">
@@ -42,7 +42,7 @@ export function ProofPanel({ proof, now }: { proof: Pipeline["proof"]; now: numb
   const { zone } = useFrame();
   if (!proof) {
     return (
-      <Panel class="side" title="Last proof" footer="kassa prove recounts every sink from its own contents">
+      <Panel class="side" title="Last proof" footer="kassa prove recounts every sink from its contents">
         <p class="proof-word muted">Not proven yet</p>
         <p>
           Run <code>kassa prove</code>.
@@ -51,7 +51,7 @@ export function ProofPanel({ proof, now }: { proof: Pipeline["proof"]; now: numb
     );
   }
   return (
-    <Panel class="side" title="Last proof" footer={`${momentIn(zone, proof.at)}, every sink recounted from its own contents`}>
+    <Panel class="side" title="Last proof" footer={`${momentIn(zone, proof.at)}, every sink recounted from its contents`}>
       <p class={`proof-word ${proof.ok ? "positive" : "negative"}`}>
         <span aria-hidden="true">{proof.ok ? "✓" : "✗"}</span> {proof.ok ? "Every record accounted for" : `${count(proof.findings.length)} finding${proof.findings.length === 1 ? "" : "s"}`}
       </p>

@@ -1,4 +1,4 @@
-/** Where the records are: counted, committed, set aside, proven. */
+/** The state of the records: counts, commits, dead letters, proof. */
 
 import type { JSX } from "preact";
 import { pipeline } from "../../api/http";

@@ -5,7 +5,7 @@ import { count } from "../../format/figures";
 import { Bar } from "../../parts/bars";
 import { Panel } from "../../parts/panel";
 
-/** Reasons that are shown before anybody asks for the rest. */
+/** The number of reasons that are shown at first. */
 const SHOWN = 10;
 
 export function DeadLetters({ letters }: { letters: Pipeline["dead_letters"] }): JSX.Element {
@@ -16,7 +16,7 @@ export function DeadLetters({ letters }: { letters: Pipeline["dead_letters"] }):
     <Panel
       class="full"
       title={`Dead letters by reason: ${count(letters.total)} in all, ${count(letters.today)} today`}
-      footer="Kept with their bytes, and never lost: mend the mapping, then kassa dead-letters replay --dry-run"
+      footer="kassa keeps their original bytes: fix the mapping, then run kassa dead-letters replay --dry-run"
     >
       {letters.by_reason.length ? (
         <>
@@ -32,7 +32,7 @@ export function DeadLetters({ letters }: { letters: Pipeline["dead_letters"] }):
           )}
         </>
       ) : (
-        <p class="none">{letters.total === null ? "Not known." : "None. Every record could be read."}</p>
+        <p class="none">{letters.total === null ? "Unknown." : "None. Every record was accepted or a duplicate."}</p>
       )}
     </Panel>
   );

@@ -1,4 +1,4 @@
-/** How far each sink is, for each partition; and the spans committed last. */
+/** The positions of each sink by partition, and the latest spans. */
 
 import type { JSX } from "preact";
 import type { Partition, Pipeline, Sink, Span, Text } from "../../api/shapes";
@@ -11,7 +11,7 @@ const STATES = { current: ["✓", "positive"], behind: ["!", "warning"], stopped
 
 export function Sinks({ sinks, lost, now }: { sinks: Sink[]; lost: boolean; now: number }): JSX.Element {
   return (
-    <Panel class="full" title="Sinks: how fresh each one is" footer="Each sink commits rows and positions in one step, at its own pace">
+    <Panel class="full" title="Sinks: age of the latest commit" footer="Each sink commits rows and positions in one step, at its own pace">
       <div class="scroll" tabIndex={0} role="region" aria-label="Sinks">
         <table>
           <thead>
@@ -53,10 +53,10 @@ export function Sinks({ sinks, lost, now }: { sinks: Sink[]; lost: boolean; now:
 }
 
 export function Partitions({ partitions }: { partitions: Partition[] }): JSX.Element {
-  // A shop without a warehouse has no column for it.
+  // Without a warehouse there is no column for it.
   const has_warehouse = partitions.some((one) => typeof one.warehouse === "string");
   return (
-    <Panel class="full" title="Partitions: how far each sink has committed" footer="Offsets; the lag to the log's end stands beside each. A dash is not known, and not 0">
+    <Panel class="full" title="Partitions: committed offsets of each sink" footer="Offsets, with the lag to the log's end. A dash means unknown, not 0">
       {partitions.length ? (
         <div class="scroll" tabIndex={0} role="region" aria-label="Partitions">
           <table>
@@ -108,7 +108,7 @@ function Committed({ offset, end }: { offset: Text; end: Text }): JSX.Element {
 
 export function Spans({ spans, now }: { spans: Pipeline["spans"]; now: number }): JSX.Element {
   return (
-    <Panel class="full" title="Spans committed last: read = accepted + duplicates + dead letters" footer="Offsets from, up to but without to. A gap is what the source itself had lost">
+    <Panel class="full" title="Latest spans: read = accepted + duplicates + dead letters" footer="Offsets from (included) to (excluded). A gap is the number of records that the source has lost">
       {spans.length ? (
         <div class="scroll" tabIndex={0} role="region" aria-label="Spans">
           <table>

@@ -1,4 +1,4 @@
-/** Net sales through the day, cumulative, with last week's line behind. */
+/** Cumulative net sales of the day, with last week's line behind. */
 
 import type { EChartsCoreOption } from "echarts/core";
 import type { JSX } from "preact";
@@ -25,7 +25,7 @@ interface Facts {
   open: boolean;
 }
 
-/** Totals at the edges of the quarter hours: the day starts from nothing. */
+/** Totals at the limits of the quarter hours; the day starts at zero. */
 function edges(totals: Text[]): Text[] {
   return totals.length ? ["0", ...totals] : [];
 }
@@ -70,7 +70,7 @@ export function Day({ live, words }: { live: Live; words: Words }): JSX.Element 
         length={EDGES}
         point={(index) => pointAt(facts, words, index)}
         title={title}
-        summary={`${title}. ${figure(net?.value ?? null, "money", currency)} so far; the whole of ${words.lastWeek} came to ${figure(live.day.last_week_total, "money", currency)}.`}
+        summary={`${title}. ${figure(net?.value ?? null, "money", currency)} so far; the total of ${words.lastWeek} was ${figure(live.day.last_week_total, "money", currency)}.`}
         height={264}
       />
     </Panel>
@@ -82,7 +82,7 @@ function titleOf(live: Live, words: Words): string {
   const against = net && change(net.value, net.yesterday, "money");
   if (!against) return "Net sales through the day";
   const size = against.text.replace(/^[+−]/, "");
-  if (against.direction === "same") return `Net sales through the day: level with ${words.againstYesterday}`;
+  if (against.direction === "same") return `Net sales through the day: equal to ${words.againstYesterday}`;
   return `Net sales through the day: ${size} ${against.direction === "up" ? "above" : "below"} ${words.againstYesterday}`;
 }
 
@@ -151,7 +151,7 @@ function draw({ today, before, currency, nowLabel, beforeLabel, open }: Facts, p
   };
 }
 
-/** Beside the end of the line where neither line runs. */
+/** Next to the end of the line, where there is no other line. */
 function labelPlace(last: number, ahead: boolean): Record<string, unknown> {
   if (last < 20) return { position: "top", align: "left", distance: 8 };
   if (ahead) return { position: "top", align: "right", distance: 10 };

@@ -7,7 +7,7 @@ import { Panel } from "../../parts/panel";
 import { Shown } from "../../parts/shown";
 import type { Words } from "./words";
 
-const STEPS: Record<string, string> = { viewed: "Viewed a product", added: "Added to cart", checkout: "Began checkout", paid: "Paid" };
+const STEPS: Record<string, string> = { viewed: "Viewed a product", added: "Added to cart", checkout: "Started checkout", paid: "Paid" };
 
 const text = (sessions: number | null | undefined): string | null => (sessions == null ? null : String(sessions));
 
@@ -59,7 +59,7 @@ export function Funnel({ live, words }: { live: Live; words: Words }): JSX.Eleme
           ))}
         </ol>
       ) : (
-        <p class="none">No sessions are known for this day. They come from the stream of behaviour events: POST /v1/events.</p>
+        <p class="none">There are no sessions on this day. Sessions come from behaviour events: POST /v1/events.</p>
       )}
     </Panel>
   );

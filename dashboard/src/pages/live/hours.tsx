@@ -28,10 +28,10 @@ export function Hours({ live, words }: { live: Live; words: Words }): JSX.Elemen
   return (
     <Panel
       class="third"
-      title="Orders an hour"
-      footer={footerOf(frame, "orders", `Blue ${words.now}, grey ${words.lastWeek}${words.open ? ", hatched: hour not over" : ""}`, false)}
+      title="Orders per hour"
+      footer={footerOf(frame, "orders", `Blue ${words.now}, grey ${words.lastWeek}${words.open ? ", hatched: current hour" : ""}`, false)}
       subject={{
-        title: "Orders an hour",
+        title: "Orders per hour",
         question: { figure: "orders", by: "hour", from: live.shop.today ?? undefined, to: live.shop.today ?? undefined, basis: live.basis },
         window: words.window,
         sheet: () => ({
@@ -56,7 +56,7 @@ export function Hours({ live, words }: { live: Live; words: Words }): JSX.Elemen
             { label: words.lastWeek, text: count(facts.before[index] ?? null), kind: "before" },
           ],
         })}
-        title="Orders an hour"
+        title="Orders per hour"
         summary={summary}
         height={252}
       />

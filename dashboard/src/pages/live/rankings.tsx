@@ -1,4 +1,4 @@
-/** Where the day's sales come from: categories, countries, products. */
+/** The day's sales by category, country and product. */
 
 import type { JSX } from "preact";
 import type { Live, Text } from "../../api/shapes";

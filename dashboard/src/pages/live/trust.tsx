@@ -1,4 +1,4 @@
-/** The strip that says why the figures may be believed. Each part leads to the page Data. */
+/** The status strip: sinks, dead letters and proof. Each part links to the Data page. */
 
 import type { ComponentChildren, JSX } from "preact";
 import type { Live, Sink } from "../../api/shapes";
@@ -25,15 +25,15 @@ export function Trust({ live, stale, now }: { live: Live; stale: boolean; now: n
         </>,
       )}
       {part(live.sinks.every(({ state }) => state === "current") ? "" : "warning", <Sinks sinks={live.sinks} stale={stale} />)}
-      {part(letters ? "warning" : "", letters === null ? "Dead letters not known" : `${letters === 0 ? "No" : count(letters)} dead letter${letters === 1 ? "" : "s"} today`)}
+      {part(letters ? "warning" : "", letters === null ? "Dead letters unknown" : `${letters === 0 ? "No" : count(letters)} dead letter${letters === 1 ? "" : "s"} today`)}
       {part(live.proof && !live.proof.ok ? "negative" : "", <Proof proof={live.proof} now={now} />)}
     </nav>
   );
 }
 
-/** What is only remembered is told as what was. */
+/** Old states are described in the past tense. */
 function Sinks({ sinks, stale }: { sinks: Sink[]; stale: boolean }): JSX.Element {
-  if (!sinks.length) return <>No sinks known</>;
+  if (!sinks.length) return <>Sinks unknown</>;
   const late = sinks.filter(({ state }) => state !== "current");
   if (!late.length) {
     return (

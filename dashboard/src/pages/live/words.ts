@@ -1,4 +1,4 @@
-/** What the live day may be called. Only the day that the shop's clock shows is "today". */
+/** The names of the live day. Only the shop's current day is "today". */
 
 import type { Live } from "../../api/shapes";
 import { addDays, dateName, dayName, minuteOfDay, place, weekday } from "../../format/times";
@@ -13,7 +13,7 @@ export interface Words {
   againstLastWeek: string;
   lastWeek: string;
   window: string;
-  /** Figures of the running quarter hour and hour may still grow. */
+  /** Figures of the current quarter hour and hour may still change. */
   open: boolean;
 }
 

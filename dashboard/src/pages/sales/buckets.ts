@@ -1,4 +1,4 @@
-/** The stretches of time on an axis: all of a range, also those without a row, so that a gap is seen as a gap. */
+/** The time buckets on an axis: all of a range, including those without a row, so that gaps are visible. */
 
 import type { Row, Text } from "../../api/shapes";
 import { addDays, dateName, dayName, daysBetween, minuteOfDay, monthName } from "../../format/times";
@@ -44,7 +44,7 @@ function keysOf(by: string, day: string): string[] {
   }
 }
 
-/** A row for each bucket of the range; those after the last record are not there yet, and so not on the axis. */
+/** A row for each bucket of the range; buckets after the last record are not on the axis. */
 export function buckets(by: string, range: Range, rows: Row[], last: string): Bucket[] {
   const values = new Map(rows.map(({ key, value }) => [key, value]));
   const keys = new Set<string>();
@@ -75,7 +75,7 @@ export function bucketName(by: string, key: string, full = false): string {
   }
 }
 
-/** The days that a bar stands for. */
+/** The days of a bar. */
 export function daysOf(by: string, key: string): Range {
   if (by === "week") return { from: mondayOf(key), to: addDays(mondayOf(key), 6) };
   if (by === "month") return { from: `${key}-01`, to: addDays(`${addDays(`${key}-28`, 7).slice(0, 7)}-01`, -1) };

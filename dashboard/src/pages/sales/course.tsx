@@ -1,4 +1,4 @@
-/** The main chart over time: this range, and behind it the one before. */
+/** The main chart over time: this range, and the previous one behind it. */
 
 import type { EChartsCoreOption } from "echarts/core";
 import type { JSX } from "preact";
@@ -11,7 +11,7 @@ import { useFrame } from "../../parts/frame";
 import type { Palette } from "../../parts/palette";
 import { type Bucket, bucketName } from "./buckets";
 
-/** More bars than this are drawn as a line. */
+/** Above this number of bars, a line is drawn. */
 const BARS_MAX = 62;
 
 interface Facts {
@@ -29,10 +29,10 @@ interface CourseProps {
   unit: Unit;
   now: Bucket[];
   before: Bucket[];
-  /** The last bucket holds the running day. */
+  /** The last bucket contains the current day. */
   open: boolean;
   onPick: ((key: string) => void) | undefined;
-  /** What a pick opens, in words. */
+  /** The action of a pick, in words. */
   action: string;
 }
 
@@ -90,7 +90,7 @@ function draw(facts: Facts, palette: Palette, width: number): EChartsCoreOption 
   };
 }
 
-/** What it is compared with is a mark across each bar, which leaves the bars to the range itself. */
+/** The comparison is a mark across each bar; the bars show the range itself. */
 function asBars({ now, before, open }: Facts, palette: Palette, width: number): object[] {
   const shown = now.map(geometry);
   const data = shown.map((value, index) => (open && index === shown.length - 1 ? { value, itemStyle: hatched(palette) } : value));
@@ -102,7 +102,7 @@ function asBars({ now, before, open }: Facts, palette: Palette, width: number): 
   return series;
 }
 
-/** The way to a bucket that is not over is dashed. */
+/** The line to an unfinished bucket is dashed. */
 function asLines({ now, before, open }: Facts, palette: Palette): object[] {
   const shown = now.map(geometry);
   const last = shown.length - 1;

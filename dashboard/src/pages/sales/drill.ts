@@ -1,4 +1,4 @@
-/** From a bar to what is behind it: the orders of its days, or those of a member over the range or on a day of it. */
+/** From a bar to its orders: those of its days, or those of a member in the range or on one of its days. */
 
 import { dateName, dayName } from "../../format/times";
 import { bucketName, daysOf, isTime } from "./buckets";
@@ -8,17 +8,17 @@ const MEMBERS = ["category", "product", "country"];
 
 export const drills = (by: string): boolean => isTime(by) || MEMBERS.includes(by);
 
-/** Whether the bar stands for days that have bars of their own. */
+/** Whether the bar covers several days. */
 export const hasDays = (by: string): boolean => by === "week" || by === "month";
 
-/** The days whose orders are listed: the bar's own, cut to the range; for a member the day chosen, else the range. */
+/** The days of the listed orders: the bar's days within the range; for a member, the chosen day or else the range. */
 export function drillDays(by: string, key: string, chosen: string | undefined, range: Range): Range {
   if (!isTime(by)) return chosen !== undefined && chosen >= range.from && chosen <= range.to ? { from: chosen, to: chosen } : range;
   const days = daysOf(by, key);
   return { from: days.from > range.from ? days.from : range.from, to: days.to < range.to ? days.to : range.to };
 }
 
-/** What to ask `GET /api/v1/orders`. */
+/** The query for `GET /api/v1/orders`. */
 export function drillQuery(by: string, key: string, days: Range): Record<string, string> {
   return { from: days.from, to: days.to, ...(isTime(by) ? {} : { [by]: key }) };
 }

@@ -1,4 +1,4 @@
-/** The figure of the view: its total against the days before, and its course or ranking. */
+/** The figure of the view: its total compared with the days before, and its course or ranking. */
 
 import type { JSX } from "preact";
 import { change } from "../../format/figures";
@@ -17,10 +17,10 @@ import { rangeWords } from "./range";
 import { type Days, type Reading, sheetOf, valueOf } from "./reading";
 import { groupingName } from "./toolbar";
 
-/** A rise of these is no good news and no bad news by itself; nor is the fall of a range whose last day is not over. */
+/** A rise of these is neither good nor bad; nor is the fall of a range whose last day is not over. */
 const NEUTRAL = ["discounts", "returns", "return_rate", "abandoned_carts", "adjustments"];
 
-/** A figure that has no parts stands by itself. */
+/** A figure without groupings. */
 const isWhole = (route: Route): boolean => route.by === "total";
 
 const isNeutral = (route: Route, { open }: Reading): boolean => open || NEUTRAL.includes(route.figure);

@@ -1,4 +1,4 @@
-/** Small multiples: the same range in the figures that belong together; each leads to its own view. */
+/** Small multiples: the same range for related figures; each links to its own view. */
 
 import type { JSX } from "preact";
 import { ask } from "../../api/http";
@@ -16,7 +16,7 @@ import { groupingName } from "./toolbar";
 
 const FIGURES = ["net_sales", "orders", "aov", "units", "discounts", "returns", "new_customers", "conversion"];
 
-/** So that a line has tens of points, not hundreds. */
+/** Chooses buckets so that a line has tens of points, not hundreds. */
 function stepFor(range: Range): string {
   const days = daysBetween(range.from, range.to);
   return days === 1 ? "hour" : days <= 92 ? "day" : days <= 730 ? "week" : "month";
@@ -49,7 +49,7 @@ interface MultipleProps {
   reading: Reading;
 }
 
-/** The figure of the view shows the view's own answer: asked a moment later, it could be another number. */
+/** The view's own figure uses the view's answer: a later query could give another number. */
 function Multiple({ name, by, route, range, last, reading }: MultipleProps): JSX.Element {
   const { definitions, currency } = useFrame();
   const definition = definitions.get(name);
@@ -68,7 +68,7 @@ function Multiple({ name, by, route, range, last, reading }: MultipleProps): JSX
       <a class="panel multiple" href={to(route, { figure: name, by: grouped ? by : route.by, bar: undefined })} aria-current={isThis ? "true" : undefined}>
         <span class="multiple-title">{definition?.title ?? name}</span>
         <strong class="multiple-value" style={{ "--characters": String(Math.max(8, figure(value, unit, currency).length)) }}>
-          {total.answer ? <Shown name={name} value={value} unit={unit} /> : total.refusal ? "not known" : <span class="bone" />}
+          {total.answer ? <Shown name={name} value={value} unit={unit} /> : total.refusal ? "unknown" : <span class="bone" />}
         </strong>
         <Spark values={values} length={Math.max(2, values.length - (reading.open ? 1 : 0))} height={40} open={reading.open} filled />
       </a>

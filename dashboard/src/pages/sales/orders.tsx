@@ -15,7 +15,7 @@ import type { Range } from "./range";
 
 const LIMIT = "200";
 
-/** The orders behind the bar that the view has open. */
+/** The orders of the selected bar. */
 export function OrdersPanel({ route, bar, label, range }: { route: Route; bar: string; label: string; range: Range }): JSX.Element {
   const frame = useFrame();
   const heading = useRef<HTMLHeadingElement>(null);

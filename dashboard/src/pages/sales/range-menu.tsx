@@ -4,7 +4,7 @@ import { addDays } from "../../format/times";
 import { Menu } from "../../parts/menu";
 import { type Route, to } from "../../state/route";
 
-/** From the live day to other ranges, which are views of the page Sales. */
+/** Links from the live day to other ranges on the Sales page. */
 export function RangeMenu({ live, route, label }: { live: Live; route: Route; label: string }): JSX.Element {
   const last = live.shop.today ?? "";
   const sales = (title: string, from: string, until: string): { title: string; href: string } => ({

@@ -1,4 +1,4 @@
-/** Ranges over the shop's own days: the last day with records stands where a calendar's today would. */
+/** Ranges of the shop's days: the last day with records takes the place of today. */
 
 import { addDays, dateName, dayName, daysBetween } from "../../format/times";
 
@@ -13,7 +13,7 @@ export interface Preset extends Range {
 
 const laterOf = (a: string, b: string): string => (a > b ? a : b);
 
-/** The ranges that people ask for, cut to the days that have records; each once, and all of them as all days. */
+/** Common ranges, limited to the days with records, without repeats. */
 export function presets(first: string, last: string): Preset[] {
   const month = `${last.slice(0, 7)}-01`;
   const monthBefore = `${addDays(month, -1).slice(0, 7)}-01`;
@@ -33,7 +33,7 @@ export function presets(first: string, last: string): Preset[] {
 
 const same = (a: Range, b: Range): boolean => a.from === b.from && a.to === b.to;
 
-/** As many days, just before. */
+/** The same number of days, directly before. */
 export function before({ from, to }: Range): Range {
   const days = daysBetween(from, to);
   return { from: addDays(from, -days), to: addDays(from, -1) };
@@ -44,7 +44,7 @@ export function rangeWords({ from, to }: Range): string {
   return `${dateName(from, from.slice(0, 4) !== to.slice(0, 4))} – ${dateName(to)}`;
 }
 
-/** The range of the view, from whatever of it the address gives; the last 28 days by default. */
+/** The range of the view, as far as the URL gives it; default: the last 28 days. */
 export function rangeOf(from: string | undefined, to: string | undefined, first: string, last: string): Range {
   const end = to ?? last;
   const start = from ?? laterOf(first, addDays(end, -27));

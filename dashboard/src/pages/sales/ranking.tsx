@@ -1,4 +1,4 @@
-/** The main chart over members: categories, products, countries. Bars from zero, also to the left of it. */
+/** The main chart over members: categories, products, countries. Bars start at zero; negative ones extend to the left. */
 
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
@@ -9,7 +9,7 @@ import { useFrame } from "../../parts/frame";
 import { Shown, memberName } from "../../parts/shown";
 
 const SHOWN = 15;
-/** Figures whose parts add up to the whole, so that a share means something. */
+/** Figures whose parts add up to the total, so that a share is meaningful. */
 const ADDITIVE = ["net_sales", "gross_sales", "discounts", "returns", "adjustments", "total_sales", "units", "payments"];
 
 interface RankingProps {
@@ -19,7 +19,7 @@ interface RankingProps {
   rows: Row[];
   before: Row[];
   total: Text;
-  /** A rise or fall is neither good nor bad news. */
+  /** A rise or fall is neither good nor bad. */
   neutral: boolean;
   hrefOf: ((key: string) => string) | undefined;
 }

@@ -1,4 +1,4 @@
-/** All that the main figure of the view needs to know: the range and, where the data reach back so far, as many days before it. */
+/** The data of the view's main figure: the range and, if the data goes back far enough, the same number of days before it. */
 
 import { type Question, ask } from "../../api/http";
 import type { Answer, Row, Text, Unit } from "../../api/shapes";
@@ -11,11 +11,11 @@ import { type Bucket, buckets, isTime } from "./buckets";
 import { type Range, before as rangeBefore } from "./range";
 import { groupingName } from "./toolbar";
 
-/** Groupings whose buckets line up with those of as many days before. */
+/** Groupings whose buckets align with those of the previous days. */
 const ALIGNED = ["day", "hour", "quarter_hour"];
 const REFRESH_MS = 10_000;
 
-/** How often a range is asked for again: where its last day is not over, it still moves. */
+/** The refresh interval of a range: while its last day is not over, it still changes. */
 export const refreshOf = (open: boolean): number | undefined => (open ? REFRESH_MS : undefined);
 
 /** The days of the view, and of the shop. */
@@ -23,7 +23,7 @@ export interface Days {
   range: Range;
   first: string;
   last: string;
-  /** The shop's running day, which is not over; null where the last day lies in the past. */
+  /** The shop's current day; null if the last day is in the past. */
   running: string | null;
 }
 
@@ -32,14 +32,14 @@ export interface Reading {
   unit: Unit;
   question: Question;
   rows: Query<Answer>;
-  /** Null where this figure has no total. */
+  /** Null if this figure has no total. */
   total: Query<Answer> | null;
   totalBefore: Text;
   comparable: boolean;
   beforeWords: string;
   members: { now: Row[]; before: Row[] };
   course: { now: Bucket[]; before: Bucket[] };
-  /** The last bucket may still grow. */
+  /** The last bucket may still change. */
   open: boolean;
 }
 
@@ -80,7 +80,7 @@ function useAnswer(question: Question, wanted: boolean, refreshMs?: number): Que
 
 export const valueOf = (answer: Answer | null | undefined): Text => answer?.rows[0]?.value ?? null;
 
-/** What the view shows, as rows of the server's own strings. */
+/** The contents of the view, as rows of the server's own strings. */
 export function sheetOf(route: Route, { range }: Days, reading: Reading): Sheet {
   const { title, unit, course, members, beforeWords, comparable } = reading;
   const of = { figure: route.figure, by: route.by };

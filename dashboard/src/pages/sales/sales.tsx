@@ -1,4 +1,4 @@
-/** Any range, basis and grouping of any figure, and from each bar to its orders. */
+/** Any range, basis and grouping of any figure, with the orders of each bar. */
 
 import type { JSX } from "preact";
 import { ask } from "../../api/http";
@@ -16,7 +16,7 @@ import { rangeOf } from "./range";
 import { type Days, useReading } from "./reading";
 import { Toolbar, groupingFor } from "./toolbar";
 
-/** How often it is asked whether there is another day. */
+/** How often to look for a new day. */
 const DAYS_MS = 60_000;
 
 export function SalesPage({ phase, route: asked, now }: { phase: Phase; route: Route; now: number }): JSX.Element {

@@ -20,7 +20,7 @@ const go = (hash: string): void => {
   location.hash = hash;
 };
 
-/** Figure, grouping and range of the view; each choice is another address. */
+/** Figure, grouping and range of the view; each choice has its own URL. */
 export function Toolbar({ route, range, first, last }: ToolbarProps): JSX.Element {
   const { definitions } = useFrame();
   const list = [...definitions.values()];
@@ -41,19 +41,19 @@ export function Toolbar({ route, range, first, last }: ToolbarProps): JSX.Elemen
   );
 }
 
-/** The grouping that stays, if the other figure has it too. */
+/** Keeps the grouping if the other figure has it too. */
 export function groupingFor(definition: Definition | undefined, by: string): string {
   const groupings = partsOf(definition) ?? [by];
   return groupings.includes(by) ? by : groupings.includes("day") ? "day" : (groupings[0] ?? by);
 }
 
-/** The groupings that have parts; a figure that cannot be parted is shown whole. */
+/** The groupings of a figure; a figure without groupings is shown as a total. */
 function partsOf(definition: Definition | undefined): string[] | undefined {
   const parts = definition?.groupings.filter((by) => by !== "total");
   return parts?.length === 0 ? ["total"] : parts;
 }
 
-/** One day by day is one bar: its hours say more; and hours of many days too much. */
+/** One day is grouped by hour, because a single bar shows too little; many days are not, because it shows too much. */
 function groupingIn(by: string, oneDay: boolean): string {
   if (oneDay) return by === "day" || by === "week" || by === "month" ? "hour" : by;
   return by === "hour" || by === "quarter_hour" ? "day" : by;

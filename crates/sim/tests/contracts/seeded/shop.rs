@@ -25,7 +25,11 @@ pub(crate) fn contracts() -> HashMap<Arc<str>, Contract> {
 
 /// A stage that knows nothing.
 pub(crate) fn stage() -> Stage {
-    let index = Index::new(&IndexOptions { memory_bytes: 1 << 20, dir: None, event_window_us: 1 }).unwrap();
+    stage_of(Index::new(&IndexOptions { memory_bytes: 1 << 20, dir: None, event_window_us: 1 }).unwrap())
+}
+
+/// A stage with this index.
+pub(crate) fn stage_of(index: Index) -> Stage {
     let stream = |(topic, contract): (&str, Contract)| {
         (Arc::<str>::from(topic), Stream::new(topic, contract, Format::Json, None, 1 << 20))
     };

@@ -1,19 +1,25 @@
 //! One process: a stage rebuilt from what the stores hold, and sinks that each commit at a cadence of their own.
 
 use std::io;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use kassa_engine::checkpoint::{Desk, Draft, Drafts, Parts, Place, StageCut, Unusable};
+use kassa_engine::memory::{Take, is_ahead};
+use kassa_engine::{Held, Known, Memory, MemoryError, Tally, tally};
 use kassa_lake::maintain::Options;
-use kassa_lake::{ArchiveSink, Folder, LogError, StarSink, Store, read, recover};
+use kassa_lake::{ArchiveSink, Folder, LogError, StarSink, Store, figures, letters, read};
 use kassa_model::time::{Clock, SystemClock};
-use kassa_model::{Partition, Positions};
+use kassa_model::{Partition, Positions, Table};
+use kassa_pipeline::dedupe::{Index, IndexOptions};
 use kassa_pipeline::{Batch, Sink, SinkError, Stage};
 use kassa_server::{Live, LiveSink};
 use kassa_sim::{Rng, batches};
 
 use super::book::{BookSink, Shared, locked};
 use super::faulty::Faulty;
-use super::shop::{Log, TOPICS, contracts, stage};
+use super::shop::{Log, TOPICS, contracts, stage_of};
 
 /// What has become of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +31,6 @@ pub(crate) enum State {
     Displaced,
 }
 
-#[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) store: Arc<Faulty>,
     stage: Stage,
@@ -34,6 +39,27 @@ pub(crate) struct Worker {
     reached: Positions,
     pub(crate) owned: Vec<Partition>,
     pub(crate) live: Arc<Live>,
+    /// How far the stage's memory goes, and how far this process has read.
+    known: Known,
+    read: Positions,
+    desk: Arc<Desk>,
+    drafts: Drafts,
+    /// A checkpoint that waits for the sinks.
+    draft: Option<(StageCut, Draft)>,
+    /// What lake and warehouse have committed.
+    committed: Arc<Mutex<[Positions; 2]>>,
+    /// What became of checkpoints here.
+    pub(crate) checkpoints: Checkpoints,
+    /// Its folder.
+    pub(crate) state: PathBuf,
+}
+
+/// How often a process began from a checkpoint, could not use one, and published one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Checkpoints {
+    pub(crate) loaded: u64,
+    pub(crate) refused: u64,
+    pub(crate) published: u64,
 }
 
 #[derive(Debug)]
@@ -77,8 +103,15 @@ fn maintenance() -> Options {
 }
 
 impl Worker {
-    /// As a process starts: sinks are opened, and memory and index rebuilt from what they hold.
-    pub(crate) fn open(folder: &Arc<Folder>, book: &Shared, owned: Vec<Partition>, start: Start) -> io::Result<Self> {
+    /// As a process starts: sinks are opened, and memory and figures taken from the last checkpoint in `state`, or rebuilt from what the
+    /// sinks hold.
+    pub(crate) fn open(
+        folder: &Arc<Folder>,
+        book: &Shared,
+        owned: Vec<Partition>,
+        start: Start,
+        state: &Path,
+    ) -> io::Result<Self> {
         let faulty = Arc::new(Faulty::new(folder, start.is_shared, start.seed, start.rate));
         let store: Arc<dyn Store> = Arc::clone(&faulty) as Arc<dyn Store>;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -90,20 +123,52 @@ impl Worker {
         }
         let mut rng = Rng(start.seed ^ 0x5EED);
         let warehouse = BookSink::open(book, start.seed, start.rate * 20);
-        let (figures, positions) = kassa_lake::figures::figures(store.as_ref(), &batches::shop()).map_err(passing)?;
-        let live = Arc::new(Live::new(figures, positions));
+        let recalled = Recalled::of(store.as_ref(), book, state)?;
+        let live = Arc::new(Live::new(recalled.figures, recalled.at.clone()));
         let sinks: Vec<Box<dyn Sink>> =
             vec![Box::new(archive), Box::new(lake), Box::new(warehouse), Box::new(LiveSink(Arc::clone(&live)))];
         let feeding = |sink| Feeding { sink, gathered: Vec::new(), cadence: 1 + rng.below(9) };
         let sinks: Vec<Feeding> = sinks.into_iter().map(feeding).collect();
-        let mut stage = stage();
-        recover::memory(store.as_ref(), &mut stage.memory).map_err(passing)?;
-        recover::dedupe(store.as_ref(), &contracts(), &mut stage.index).map_err(passing)?;
-        stage.decided.positions = recover::decided(store.as_ref(), &contracts()).map_err(passing)?;
-        learn(book, &mut stage);
         let lowest = |partition: &Partition| sinks.iter().map(|feeding| feeding.sink.positions().next(partition)).min().unwrap();
         let reached = owned.iter().map(|partition| (partition.clone(), lowest(partition))).collect();
-        Ok(Self { store: faulty, stage, sinks, reached, owned, live })
+        let committed: Arc<Mutex<[Positions; 2]>> = Arc::default();
+        let (figures, at, shown) = (Arc::clone(&live), Arc::clone(&live), Arc::clone(&committed));
+        let parts = Parts {
+            place: recalled.place,
+            desk: Arc::clone(&recalled.desk),
+            store,
+            figures: Box::new(move || figures.snapshot()),
+            figures_at: Box::new(move || at.positions()),
+            committed: Box::new(move || shown.lock().unwrap().to_vec()),
+            tally: (recalled.tally, recalled.at),
+            calendar: batches::shop().calendar(),
+            commit_interval: Duration::ZERO,
+        };
+        let Memory { stage, known } = recalled.memory;
+        let (drafts, desk, checkpoints) = (Drafts::new(parts), recalled.desk, recalled.checkpoints);
+        let read = Positions::default();
+        let (store, draft, state) = (faulty, None, state.to_owned());
+        Ok(Self { store, stage, sinks, reached, owned, live, known, read, desk, drafts, draft, committed, checkpoints, state })
+    }
+
+    /// Takes a checkpoint, or tries again to publish the one that waits.
+    fn checkpoint(&mut self) {
+        let waiting = self.draft.take().map_or_else(|| self.cut(), |waiting| Some(Ok(waiting)));
+        let outcome = waiting.map(|draft| draft.and_then(|(cut, draft)| Ok((self.drafts.publish(&cut, &draft)?, cut, draft))));
+        match outcome {
+            None => {}
+            Some(Ok((true, ..))) => self.checkpoints.published += 1,
+            Some(Ok((false, cut, draft))) => self.draft = Some((cut, draft)),
+            // The store did not answer, or the process is dead.
+            Some(Err(_)) => self.desk.rewrite(),
+        }
+    }
+
+    fn cut(&mut self) -> Option<Result<(StageCut, Draft), kassa_engine::checkpoint::WriteError>> {
+        self.desk.want();
+        self.desk.serve(&mut self.stage, &self.known, &self.read);
+        let cut = self.desk.take()?;
+        Some(self.drafts.write(&cut).map(|draft| (cut, draft)))
     }
 
     /// How far it has read.
@@ -130,6 +195,9 @@ impl Worker {
         let partition = self.owned[rng.below(self.owned.len())].clone();
         let log = logs.iter().find(|log| log.partition == partition).unwrap();
         let has_read = self.read(log, 1 + rng.below(40));
+        if rng.below(8) == 0 {
+            self.checkpoint();
+        }
         for nth in 0..self.sinks.len() {
             if rng.below(self.sinks[nth].cadence) == 0 {
                 let state = self.commit(nth, rng.below(10) == 0);
@@ -150,6 +218,9 @@ impl Worker {
             self.stage.run(records, at).unwrap()
         };
         self.reached.set(log.partition.clone(), batch.to());
+        self.known.index.advance(&log.partition, batch.to());
+        self.known.members.set(log.partition.clone(), batch.to());
+        self.read.set(log.partition.clone(), batch.to());
         let batch = Arc::new(batch);
         self.sinks.iter_mut().for_each(|feeding| feeding.gathered.push(Arc::clone(&batch)));
         true
@@ -161,6 +232,12 @@ impl Worker {
         let mut done = feeding.sink.commit(&feeding.gathered);
         if done.is_ok() {
             feeding.gathered.clear();
+            let mut committed = self.committed.lock().unwrap();
+            // The lake and the warehouse.
+            if let Some(committed) = nth.checked_sub(1).and_then(|at| committed.get_mut(at)) {
+                *committed = self.reached.clone();
+            }
+            drop(committed);
             if settles {
                 done = feeding.sink.settle();
             }
@@ -190,17 +267,89 @@ impl Worker {
     }
 }
 
-/// Completes the index from what the warehouse holds beyond the lake.
-fn learn(book: &Shared, stage: &mut Stage) {
-    let contracts = contracts();
-    for (table, rows) in &locked(book).held.rows {
-        if !recover::primary_tables(&contracts).contains(table) {
-            continue;
+/// What a process begins with.
+struct Recalled {
+    place: Arc<Place>,
+    desk: Arc<Desk>,
+    memory: Memory,
+    figures: kassa_analytics::Figures,
+    tally: Tally,
+    /// Of figures and tally.
+    at: Positions,
+    checkpoints: Checkpoints,
+}
+
+impl Recalled {
+    fn of(store: &dyn Store, book: &Shared, state: &Path) -> io::Result<Self> {
+        let place = Arc::new(Place::new(state.join("checkpoint"), 0, letters::replays(store).map_err(passing)?));
+        let (at, shop) = (figures::accounted(store).map_err(passing)?, batches::shop());
+        let options = IndexOptions { memory_bytes: 8 << 10, dir: Some(state.join("dedupe")), event_window_us: 1 };
+        let (desk, mut checkpoints) = (Arc::<Desk>::default(), Checkpoints::default());
+        let mut held = BookHeld(book);
+        let load = || {
+            let manifest = place.manifest()?;
+            let (figures, tally) = (place.figures(&manifest, &shop)?, place.tally(&manifest)?);
+            let saved = place.stage(&manifest, &options)?;
+            if is_ahead(&figures.1, &at) || is_ahead(&tally.1, &at) {
+                Err(Unusable::Ahead)
+            } else {
+                Ok((manifest, figures, tally, saved))
+            }
+        };
+        let mut begun = None;
+        match load() {
+            Ok((manifest, figures, tally, saved)) => {
+                let mut stage = stage_of(saved.index);
+                stage.memory.members = saved.members;
+                let memory = Memory { stage, known: saved.known }.complete((store, &contracts()), Some(&mut held));
+                begun = memory.map_err(unanswered)?.map(|memory| (memory, figures, tally));
+                (checkpoints.loaded, checkpoints.refused) = (u64::from(begun.is_some()), u64::from(begun.is_none()));
+                desk.begin(Some(manifest));
+            }
+            Err(Unusable::Missing) => {}
+            Err(Unusable::Ahead) => checkpoints.refused = 1,
+            Err(why) => panic!("{why}"),
         }
-        let rows = read::plain(rows).unwrap();
-        let columns = recover::identity_columns(*table);
-        let wanted: Vec<usize> = columns.iter().map(|name| rows.schema().index_of(name).unwrap()).collect();
-        recover::teach(&rows.project(&wanted).unwrap(), *table, &contracts, &mut stage.index).unwrap();
+        let (memory, (figures, from), (tally, counted)) = match begun {
+            Some(begun) => begun,
+            None => {
+                place.discard()?;
+                desk.begin(None);
+                let mut memory = Memory::none(stage_of(Index::new(&options).unwrap()));
+                memory.record();
+                let memory = memory.complete((store, &contracts()), Some(&mut held)).map_err(unanswered)?;
+                (memory.unwrap(), (kassa_analytics::Figures::new(&shop), Positions::default()), Default::default())
+            }
+        };
+        let figures = figures::figures_between(store, figures, (&from, &at)).map_err(passing)?;
+        let tally = tally::of_lake(store, (tally, &counted), &at, &mut shop.calendar()).map_err(passing)?;
+        Ok(Self { place, desk, memory, figures, tally, at, checkpoints })
     }
-    locked(book).held.positions.iter().for_each(|(partition, next)| stage.decided.positions.advance(partition, next));
+}
+
+fn unanswered(error: MemoryError) -> io::Error {
+    match error {
+        MemoryError::Lake(error) => passing(error),
+        MemoryError::Warehouse(error) => panic!("{error}"),
+    }
+}
+
+struct BookHeld<'b>(&'b Shared);
+
+impl Held for BookHeld<'_> {
+    fn positions(&self) -> Positions {
+        locked(self.0).held.positions.clone()
+    }
+
+    fn each_beyond(&mut self, table: Table, columns: &[&str], from: &Positions, take: Take<'_>) -> Result<(), MemoryError> {
+        for (_, rows) in locked(self.0).held.rows.iter().filter(|(held, _)| *held == table) {
+            let rows = read::plain(rows)?;
+            let before = kassa_pipeline::cut::are_before(&rows, from).unwrap();
+            let beyond = arrow_array::BooleanArray::from(before.into_iter().map(|before| !before).collect::<Vec<_>>());
+            let rows = arrow_select::filter::filter_record_batch(&rows, &beyond).unwrap();
+            let wanted: Vec<usize> = columns.iter().map(|name| rows.schema().index_of(name).unwrap()).collect();
+            take(rows.project(&wanted).unwrap())?;
+        }
+        Ok(())
+    }
 }

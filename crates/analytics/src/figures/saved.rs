@@ -1,0 +1,37 @@
+//! Figures as a checkpoint keeps them: all that was folded in, without what follows from the shop's settings.
+
+use jiff::tz::TimeZone;
+use kassa_model::Shop;
+use kassa_model::time::Calendar;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::Figures;
+
+/// Stands for the shop's calendar until the figures are loaded.
+pub(crate) fn unset() -> Calendar {
+    Calendar::new(TimeZone::UTC)
+}
+
+/// Only figures of every question are saved: those of one question are made from the rows that it needs.
+impl Serialize for Figures {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let ledger = (&self.names, &self.sales, &self.orders, &self.duties, &self.payments);
+        let behaviour = (&self.sessions, &self.persons, &self.recent);
+        (ledger, behaviour, self.event_time, self.first_day).serialize(serializer)
+    }
+}
+
+impl Figures {
+    /// The figures of a shop as they were saved. The shop's time zone must be the one that they were folded in.
+    pub fn load<'de, D: Deserializer<'de>>(shop: &Shop, saved: D) -> Result<Self, D::Error> {
+        let (ledger, behaviour, event_time, first_day) = Deserialize::deserialize(saved)?;
+        let (names, sales, orders, duties, payments) = ledger;
+        let (sessions, persons, recent) = behaviour;
+        let mut figures =
+            Self { names, sales, orders, duties, payments, sessions, persons, recent, event_time, first_day, ..Self::new(shop) };
+        for calendar in [&mut figures.orders.calendar, &mut figures.duties.calendar, &mut figures.sessions.calendar] {
+            *calendar = shop.calendar();
+        }
+        Ok(figures)
+    }
+}

@@ -1,0 +1,135 @@
+//! Where the engine's thread hands the memory of its stage to the writer of checkpoints.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kassa_model::Positions;
+use kassa_pipeline::dedupe::IndexCut;
+use kassa_pipeline::{Piece, Stage};
+
+use super::manifest::Manifest;
+use crate::Known;
+
+/// The memory of a stage between two batches.
+#[derive(Debug)]
+pub struct StageCut {
+    pub index: IndexCut,
+    pub members: Piece,
+    pub known: Known,
+    /// How far this process has read the partitions that it owns.
+    pub read: Positions,
+    generation: u64,
+}
+
+#[derive(Debug, Default)]
+pub struct Desk {
+    /// Whether the engine has something to do here: asked with every batch.
+    is_busy: AtomicBool,
+    state: Mutex<State>,
+    given: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Counts the stages that were made from a checkpoint or from nothing: a cut of an earlier one is void.
+    generation: u64,
+    is_wanted: bool,
+    cut: Option<StageCut>,
+    /// Set if the stage must write all of its memory with the next cut.
+    must_rewrite: bool,
+    /// The checkpoint that the next one adds to.
+    manifest: Option<Manifest>,
+    /// The index's files in it, until the engine has taken note.
+    published: Option<BTreeSet<PathBuf>>,
+}
+
+impl Desk {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A stage begins whose memory is that of `manifest`, or is in no checkpoint.
+    pub fn begin(&self, manifest: Option<Manifest>) {
+        let mut state = self.state();
+        let generation = state.generation + 1;
+        *state = State { generation, must_rewrite: manifest.is_none(), manifest, ..State::default() };
+    }
+
+    /// Does what the writer waits for: called by the engine between two batches.
+    pub fn serve(&self, stage: &mut Stage, known: &Known, read: &Positions) {
+        if !self.is_busy.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        let mut state = self.state();
+        if let Some(files) = state.published.take() {
+            stage.index.published(files);
+        }
+        if std::mem::take(&mut state.is_wanted) {
+            // What an earlier cut took from the journals is in no checkpoint if nobody has taken it.
+            if std::mem::take(&mut state.must_rewrite) || state.cut.is_some() {
+                stage.index.rewrite();
+                stage.memory.members.rewrite();
+            }
+            let (index, members) = (stage.index.cut(), stage.memory.members.cut());
+            let generation = state.generation;
+            state.cut = Some(StageCut { index, members, known: known.clone(), read: read.clone(), generation });
+            self.given.notify_all();
+        }
+    }
+
+    /// Asks for a cut and waits for it, no longer than that.
+    pub(super) fn cut(&self, longest: Duration) -> Option<StageCut> {
+        self.want();
+        let state = self.state();
+        let waited = self.given.wait_timeout_while(state, longest, |state| state.cut.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.cut.take()
+    }
+
+    /// Asks for a cut.
+    pub fn want(&self) {
+        self.state().is_wanted = true;
+        self.is_busy.store(true, Ordering::Release);
+    }
+
+    /// The cut, if there is one.
+    pub fn take(&self) -> Option<StageCut> {
+        self.state().cut.take()
+    }
+
+    /// The checkpoint that a cut adds to.
+    pub(super) fn manifest(&self) -> Option<Manifest> {
+        self.state().manifest.clone()
+    }
+
+    /// Whether the stage is still the one that the cut was taken of.
+    pub(super) fn is_valid(&self, cut: &StageCut) -> bool {
+        self.state().generation == cut.generation
+    }
+
+    /// Calls `write` unless the cut is void by now. Nobody begins a stage meanwhile.
+    pub(super) fn publish<E>(
+        &self,
+        cut: &StageCut,
+        manifest: Manifest,
+        write: impl FnOnce(&Manifest) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let mut state = self.state();
+        if cut.generation != state.generation {
+            return Ok(false);
+        }
+        write(&manifest)?;
+        state.manifest = Some(manifest);
+        state.published = Some(cut.index.files());
+        drop(state);
+        self.is_busy.store(true, Ordering::Release);
+        Ok(true)
+    }
+
+    /// A cut was not published: the next cut is a whole one.
+    pub fn rewrite(&self) {
+        self.state().must_rewrite = true;
+    }
+}

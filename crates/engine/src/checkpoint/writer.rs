@@ -1,0 +1,94 @@
+//! The thread that writes checkpoints.
+
+use std::error::Error;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use kassa_model::Positions;
+use kassa_pipeline::Stage;
+
+use super::desk::StageCut;
+use super::draft::{Draft, Drafts, Parts, WriteError};
+use crate::Known;
+
+/// Commits of the lake between two checkpoints, at least.
+const COMMITS: u32 = 5;
+/// Writing checkpoints takes at most this share of the time.
+const SHARE: u32 = 20;
+/// How often the sinks are asked whether they have committed what a checkpoint contains.
+const LOOK: Duration = Duration::from_millis(200);
+/// How long one wait for the engine lasts before the end is looked for.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Writes checkpoints until it is finished.
+#[derive(Debug)]
+pub struct Writer {
+    ends: Sender<()>,
+    thread: JoinHandle<Drafts>,
+}
+
+impl Writer {
+    pub fn start(parts: Parts) -> Result<Self, WriteError> {
+        let (ends, ended) = channel();
+        let drafts = Drafts::new(parts);
+        let work = move || keep(drafts, &ended);
+        Ok(Self { ends, thread: thread::Builder::new().name("checkpoint".to_owned()).spawn(work)? })
+    }
+
+    /// Writes a last checkpoint, of a stage whose records are all committed.
+    pub fn finish(self, (stage, known, read): (&mut Stage, &Known, &Positions)) -> Result<(), WriteError> {
+        drop(self.ends);
+        let mut drafts = self.thread.join().map_err(|_| WriteError::Thread)?;
+        drafts.desk().want();
+        drafts.desk().serve(stage, known, read);
+        let Some(cut) = drafts.desk().take() else { return Ok(()) };
+        let draft = drafts.write(&cut)?;
+        drafts.publish(&cut, &draft).map(drop)
+    }
+}
+
+fn keep(mut drafts: Drafts, ended: &Receiver<()>) -> Drafts {
+    let interval = drafts.commit_interval() * COMMITS;
+    let mut wait = interval;
+    while matches!(ended.recv_timeout(wait), Err(RecvTimeoutError::Timeout)) {
+        let Some(cut) = cut(&drafts, ended) else { break };
+        let started = Instant::now();
+        if drafts.is_saved(&cut) {
+            continue;
+        }
+        let draft = drafts.write(&cut);
+        wait = interval.max(started.elapsed() * SHARE);
+        let published = draft.and_then(|draft| publish(&mut drafts, &cut, &draft, ended));
+        if !matches!(published, Ok(true)) {
+            drafts.desk().rewrite();
+        }
+        match published {
+            Ok(published) => tracing::debug!(published, elapsed = ?started.elapsed(), "checkpoint"),
+            Err(error) => tracing::warn!(error = &error as &dyn Error, "could not write a checkpoint; trying again"),
+        }
+    }
+    drafts
+}
+
+/// The stage's memory; `None`: this is the end.
+fn cut(drafts: &Drafts, ended: &Receiver<()>) -> Option<StageCut> {
+    loop {
+        if let Some(cut) = drafts.desk().cut(PATIENCE) {
+            return Some(cut);
+        }
+        if !matches!(ended.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)) {
+            return None;
+        }
+    }
+}
+
+/// Publishes a draft once every sink has committed what it contains; `false`: this is the end, or the draft is void.
+fn publish(drafts: &mut Drafts, cut: &StageCut, draft: &Draft, ended: &Receiver<()>) -> Result<bool, WriteError> {
+    while !drafts.has_committed(cut, draft)? {
+        if !drafts.desk().is_valid(cut) || !matches!(ended.recv_timeout(LOOK), Err(RecvTimeoutError::Timeout)) {
+            return Ok(false);
+        }
+    }
+    drafts.publish(cut, draft)
+}

@@ -1,0 +1,124 @@
+//! The memory of a stage, and its completion by what the sinks hold beyond it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use kassa_lake::{LogError, Store, Wanted, figures, letters, recover};
+use kassa_model::{Contract, Partition, Positions, Table};
+use kassa_pipeline::stage::Decided;
+use kassa_pipeline::{SinkError, Stage};
+
+/// How far the memory of a stage goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The dedupe index contains every accepted record before these positions.
+    pub index: Positions,
+    /// Every member of a dimension is known whose row is before these positions. All sinks hold those rows.
+    pub members: Positions,
+}
+
+/// A stage, and how far its memory goes.
+#[derive(Debug)]
+pub struct Memory {
+    pub stage: Stage,
+    pub known: Known,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum MemoryError {
+    #[error("could not read the lake")]
+    Lake(#[from] LogError),
+    #[error("could not read the warehouse")]
+    Warehouse(#[from] SinkError),
+}
+
+/// Rows of a table, as they are handed on.
+pub type Take<'t> = &'t mut dyn FnMut(RecordBatch) -> Result<(), LogError>;
+
+/// A sink beside the lake that holds the star schema: it may be ahead of the lake, or behind.
+pub trait Held {
+    /// What it has committed.
+    fn positions(&self) -> Positions;
+
+    /// Calls `take` with the named columns of the rows of a table at or beyond these positions.
+    fn each_beyond(&mut self, table: Table, columns: &[&str], from: &Positions, take: Take<'_>) -> Result<(), MemoryError>;
+}
+
+/// The contracts of the topics.
+pub type Contracts = HashMap<Arc<str>, Contract>;
+
+/// Whether any of the positions lies beyond the other's.
+pub fn is_ahead(positions: &Positions, of: &Positions) -> bool {
+    positions.iter().any(|(partition, next)| next > of.next(partition))
+}
+
+impl Memory {
+    /// A stage that remembers nothing.
+    pub fn none(stage: Stage) -> Self {
+        Self { stage, known: Known::default() }
+    }
+
+    /// Starts to record what is added to it, for checkpoints: none contains any of it yet.
+    pub fn record(&mut self) {
+        self.stage.index.record(false);
+        self.stage.memory.members.record(false);
+    }
+
+    /// Completes the memory by what the sinks hold beyond it, so that records which are read again are decided on as they were at first.
+    /// `None`: it knows more than one of the sinks holds, so the sink has gone back, and the memory cannot be used.
+    pub fn complete(
+        self,
+        (store, contracts): (&dyn Store, &Contracts),
+        mut warehouse: Option<&mut dyn Held>,
+    ) -> Result<Option<Self>, MemoryError> {
+        let Self { mut stage, mut known } = self;
+        let accounted = figures::accounted(store)?;
+        // What all of them hold.
+        let held = warehouse.as_ref().map(|warehouse| warehouse.positions());
+        let least = |partition: &Partition, next: i64| held.as_ref().map_or(next, |held| held.next(partition).min(next));
+        let behind: Positions = accounted.iter().map(|(partition, next)| (partition.clone(), least(partition, next))).collect();
+        if is_ahead(&known.index, &accounted) || is_ahead(&known.members, &behind) {
+            return Ok(None);
+        }
+        recover::rates(store, &mut stage.memory.rates)?;
+        // A member whose row one of them lacks counts as new: the row is made again for the sink that lacks it.
+        let wanted = Wanted { from: &known.members, to: Some(&behind) };
+        recover::members(store, wanted, &mut stage.memory.members)?;
+        recover::dedupe(store, contracts, &known.index, &mut stage.index)?;
+        stage.decided = Decided { positions: recover::decided(store, contracts)?, ..Decided::default() };
+        if let Some(warehouse) = &mut warehouse {
+            complete_by(&mut **warehouse, contracts, &accounted, &mut stage)?;
+        }
+        set_aside(store, &behind, &mut stage.decided)?;
+        known = Known { index: accounted, members: behind };
+        Ok(Some(Self { stage, known }))
+    }
+}
+
+/// The same of what the warehouse holds beyond the lake.
+fn complete_by(warehouse: &mut dyn Held, contracts: &Contracts, lake: &Positions, stage: &mut Stage) -> Result<(), MemoryError> {
+    for table in recover::primary_tables(contracts) {
+        let index = &mut stage.index;
+        let columns = recover::identity_columns(table);
+        warehouse.each_beyond(table, &columns, lake, &mut |rows| recover::teach(&rows, table, contracts, index))?;
+    }
+    warehouse.positions().iter().for_each(|(partition, next)| stage.decided.positions.advance(partition, next));
+    let rates = &mut stage.memory.rates;
+    warehouse.each_beyond(Table::FactFxRate, &recover::RATE_COLUMNS, lake, &mut |rows| recover::learn(&rows, rates))
+}
+
+/// Notes which records were set aside, of those that will be read again.
+fn set_aside(store: &dyn Store, from: &Positions, decided: &mut Decided) -> Result<(), LogError> {
+    if decided.positions.iter().all(|(partition, next)| from.next(partition) >= next) {
+        return Ok(());
+    }
+    letters::each(store, &mut |letter| {
+        let (topic, number, offset) = letter.position;
+        let partition = Partition::new(topic, number);
+        if (from.next(&partition)..decided.positions.next(&partition)).contains(&offset) {
+            decided.letters.insert((partition, offset));
+        }
+        true
+    })
+}

@@ -1,0 +1,112 @@
+//! Rows of a table that lie beyond given positions: what a checkpoint does not contain yet. Files that hold nothing beyond them are not
+//! opened, so the cost is that of the new rows.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
+use kassa_model::{Partition, Positions, Table};
+
+use crate::delta::{Add, LogError, Snapshot};
+use crate::figures::corrupt;
+use crate::lease::Lease;
+use crate::read::{self, folder_of};
+use crate::store::Store;
+
+/// The offsets of each partition that are wanted: from one position to another, or to the end.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'p> {
+    pub from: &'p Positions,
+    /// `None`: to the end of the table, beyond what the spans account for too.
+    pub to: Option<&'p Positions>,
+}
+
+impl Wanted<'_> {
+    /// The wanted offsets of a partition. A partition that `to` does not name has none.
+    pub fn range(&self, partition: &Partition) -> Range<i64> {
+        let start = self.from.next(partition);
+        start..self.to.map_or(i64::MAX, |to| to.next(partition).max(start))
+    }
+
+    /// Whether every row is wanted.
+    fn is_all(&self) -> bool {
+        self.from.is_empty() && self.to.is_none()
+    }
+}
+
+/// The columns that say where a row stems from.
+pub(crate) fn lineage(table: Table) -> [&'static str; 3] {
+    match table {
+        Table::Spans => ["topic", "partition", "from_offset"],
+        Table::Rejected => ["topic", "partition", "offset"],
+        _ => kassa_pipeline::cut::COLUMNS,
+    }
+}
+
+/// Calls `take` with the wanted rows of a table: the named columns (all if empty), and then those of its lineage that are not among
+/// them. No file of it is deleted meanwhile. The number of files that were opened.
+pub fn beyond(
+    store: &dyn Store,
+    table: Table,
+    columns: &[&str],
+    wanted: Wanted<'_>,
+    take: &mut dyn FnMut(RecordBatch) -> Result<(), LogError>,
+) -> Result<usize, LogError> {
+    let _lease = Lease::take(store)?;
+    let folder = folder_of(table);
+    let snapshot = Snapshot::load(store, &folder)?;
+    let missing = lineage(table).into_iter().filter(|name| !columns.is_empty() && !columns.contains(name));
+    let all: Vec<&str> = columns.iter().copied().chain(missing).collect();
+    let mut opened = 0;
+    for add in snapshot.files.values().filter(|add| may_hold(add, wanted)) {
+        opened += 1;
+        read::file(store, &folder, add, &table.schema(), &all, &mut |rows| {
+            if wanted.is_all() {
+                return take(rows);
+            }
+            let rows = filter_record_batch(&rows, &are_wanted(&rows, table, wanted)?).map_err(corrupt)?;
+            if rows.num_rows() == 0 { Ok(()) } else { take(rows) }
+        })?;
+    }
+    Ok(opened)
+}
+
+/// Whether a file may hold wanted rows, by the positions that it states. One that states none may hold anything.
+fn may_hold(add: &Add, wanted: Wanted<'_>) -> bool {
+    let is_wanted = |(partition, held): (&Partition, &Range<i64>)| {
+        let range = wanted.range(partition);
+        held.start.max(range.start) < held.end.min(range.end)
+    };
+    add.positions().is_none_or(|ranges| ranges.iter().any(is_wanted))
+}
+
+/// Which rows are wanted.
+fn are_wanted(rows: &RecordBatch, table: Table, wanted: Wanted<'_>) -> Result<BooleanArray, LogError> {
+    each_row(rows, table, |partition| wanted.range(partition), |range, offset| range.contains(&offset))
+}
+
+/// What `judge` says of each row, by its offset and by what `of` says of its partition.
+pub(crate) fn each_row<T>(
+    rows: &RecordBatch,
+    table: Table,
+    of: impl Fn(&Partition) -> T,
+    mut judge: impl FnMut(&T, i64) -> bool,
+) -> Result<BooleanArray, LogError> {
+    let [topic, number, offset] = lineage(table).map(|name| rows.column_by_name(name));
+    let (Some(topics), Some(numbers), Some(offsets)) = (topic, number, offset) else {
+        return Err(LogError::Corrupt(format!("{}: no lineage", table.name())));
+    };
+    let topics = topics.as_string_opt::<i32>().ok_or_else(|| LogError::Corrupt("topics of another type".to_owned()))?;
+    let (numbers, offsets) = (numbers.as_primitive::<Int64Type>(), offsets.as_primitive::<Int64Type>());
+    let mut known: BTreeMap<(&str, i64), T> = BTreeMap::new();
+    let mut judged = Vec::with_capacity(rows.num_rows());
+    for row in 0..rows.num_rows() {
+        let key = (topics.value(row), numbers.value(row));
+        let held = known.entry(key).or_insert_with(|| of(&Partition::new(key.0, key.1)));
+        judged.push(judge(held, offsets.value(row)));
+    }
+    Ok(BooleanArray::from(judged))
+}

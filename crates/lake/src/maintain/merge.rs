@@ -1,0 +1,92 @@
+//! A merged file in the making: rows of several files on their way into one.
+
+use std::io::Write;
+
+use arrow_array::RecordBatch;
+use arrow_schema::Schema;
+use parquet::arrow::ArrowWriter;
+use parquet::errors::ParquetError;
+
+use crate::delta::table::TableSpec;
+use crate::delta::{Add, LogError, contents};
+use crate::store::Store;
+use crate::{encode, read};
+
+/// Encoded rows that wait for their row group's end: the merge's memory beyond the merged file itself.
+const WAITING_BYTES: usize = 16 * 1024 * 1024;
+
+/// A merged file in the making.
+pub(super) struct Merge<'w> {
+    pub(super) store: &'w dyn Store,
+    spec: &'w TableSpec,
+    /// The columns that the file holds.
+    pub(super) schema: &'w Schema,
+    writer: ArrowWriter<&'w mut (dyn Write + Send)>,
+    rows: usize,
+    /// Whether its row group is one of rows whose days differ.
+    pub(super) is_apart: bool,
+}
+
+fn encoded(error: ParquetError) -> LogError {
+    LogError::Encode(error.to_string())
+}
+
+impl<'w> Merge<'w> {
+    pub(super) fn new(
+        store: &'w dyn Store,
+        spec: &'w TableSpec,
+        (schema, zstd_level): (&'w Schema, i32),
+        sink: &'w mut (dyn Write + Send),
+    ) -> Result<Self, LogError> {
+        let stored = kassa_model::star::stored(schema);
+        let writer = encode::writer(sink, &stored, &encode::properties(schema, zstd_level)).map_err(encoded)?;
+        Ok(Self { store, spec, schema, writer, rows: 0, is_apart: false })
+    }
+
+    /// The statistics of the file.
+    pub(super) fn close(self) -> Result<String, LogError> {
+        Ok(contents::stats(self.rows, &self.writer.close().map_err(encoded)?))
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn folder(&self) -> &'w str {
+        &self.spec.folder
+    }
+
+    pub(super) fn columns(&self) -> Vec<&'w str> {
+        self.schema.fields().iter().map(|field| field.name().as_str()).collect()
+    }
+
+    pub(super) fn write(&mut self, rows: &RecordBatch) -> Result<(), LogError> {
+        self.rows += rows.num_rows();
+        self.writer.write(rows).map_err(encoded)?;
+        if self.writer.memory_size() > WAITING_BYTES { self.end_group() } else { Ok(()) }
+    }
+
+    pub(super) fn end_group(&mut self) -> Result<(), LogError> {
+        self.writer.flush().map_err(encoded)
+    }
+
+    /// Takes in the rows of files as they come.
+    pub(super) fn append(&mut self, slice: &[Add]) -> Result<(), LogError> {
+        for add in slice {
+            let before = self.rows;
+            let (store, folder, schema, columns) = (self.store, self.folder(), self.schema, self.columns());
+            read::file(store, folder, add, schema, &columns, &mut |rows| self.write(&rows))?;
+            self.has_all(add, self.rows - before)?;
+        }
+        Ok(())
+    }
+
+    /// A file that lost rows must not be laundered into one that the log agrees with.
+    pub(super) fn has_all(&self, add: &Add, count: usize) -> Result<(), LogError> {
+        if add.rows().is_some_and(|stated| i64::try_from(count) != Ok(stated)) {
+            let (folder, stated) = (&self.spec.folder, add.rows());
+            return Err(LogError::Corrupt(format!("{folder}/{}: {count} rows, where the log says {stated:?}", add.path)));
+        }
+        Ok(())
+    }
+}
