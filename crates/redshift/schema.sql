@@ -53,6 +53,7 @@ CREATE TABLE IF NOT EXISTS "dwh"."fact_sales" (
   "is_future" BOOLEAN NOT NULL,
   "session_id" VARCHAR(1024),
   "extra" VARCHAR(65535),
+  "list_price" DECIMAL(18,6),
   "source_topic" VARCHAR(4096) NOT NULL,
   "source_partition" BIGINT NOT NULL,
   "source_offset" BIGINT NOT NULL,

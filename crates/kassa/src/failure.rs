@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use std::{fmt, io};
 
 use kassa_lake::Refused;
-use kassa_model::Code;
+use kassa_model::{Code, Newer};
 use kassa_pipeline::SinkError;
 use kassa_redshift::ExportError;
 use kassa_source::file::FileError;
+use kassa_warehouse::WarehouseError;
 
 /// A failure with a code, and what to do about it.
 #[derive(Debug)]
@@ -79,6 +80,10 @@ fn chain(error: &anyhow::Error) -> String {
     said
 }
 
+fn newer() -> (Code, Option<String>) {
+    (Code::NewerFormat, Some(Newer::FIX.to_owned()))
+}
+
 /// The code of a cause, and what to do about it.
 fn judged(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
     let whole = || Some("`kassa prove` says what is whole and what is not".to_owned());
@@ -100,6 +105,7 @@ fn judged(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
             kassa_lake::LogError::Corrupt(_) => Code::LakeCorrupt,
             kassa_lake::LogError::Fenced(_) => Code::Fenced,
             kassa_lake::LogError::Encode(_) => Code::Defect,
+            kassa_lake::LogError::Newer(_) => return Some(newer()),
         }));
     }
     if let Some(error) = cause.downcast_ref::<SinkError>() {
@@ -110,7 +116,17 @@ fn judged(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
             SinkError::Fenced(_) | SinkError::Rewound(_) => Code::Fenced,
             SinkError::Invalid(_) => Code::StoreRefused,
             SinkError::Corrupt(_) => Code::LakeCorrupt,
+            SinkError::Newer(_) => return Some(newer()),
         }));
+    }
+    if let Some(error) = cause.downcast_ref::<WarehouseError>() {
+        return Some(match error {
+            WarehouseError::Unavailable(_) => (Code::StoreUnreachable, None),
+            WarehouseError::Invalid(_) => (Code::StoreRefused, None),
+            WarehouseError::Corrupt(_) => of_store(Code::LakeCorrupt),
+            WarehouseError::Fenced(_) | WarehouseError::Rewound(_) => (Code::Fenced, None),
+            WarehouseError::Newer(_) => newer(),
+        });
     }
     if let Some(error) = cause.downcast_ref::<ExportError>() {
         return Some(match error {

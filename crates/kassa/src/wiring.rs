@@ -12,7 +12,7 @@ use kassa_config::{Config, Encoding, Format as Written, LakePlace, Mapping as Sq
 use kassa_engine::Memory;
 use kassa_engine::checkpoint::{Place, SavedStage};
 use kassa_kafka::{Connection, Mechanism, Sasl, Security, Tls};
-use kassa_lake::{ArchiveSink, Derived, Folder, S3, S3Keys, S3Options, StarSink, Store, maintain};
+use kassa_lake::{ArchiveSink, Derived, Folder, LogError, S3, S3Keys, S3Options, StarSink, Store, format, maintain};
 use kassa_mapping::{Lookups, Mapping, MappingError, TableError, TableFile};
 use kassa_model::time::{Clock, SystemClock};
 use kassa_model::{Code, Contract};
@@ -72,6 +72,7 @@ impl Lake {
     pub fn of(config: &Config) -> anyhow::Result<Self> {
         let contracts = config.streams.iter().map(|stream| (Arc::from(stream.topic.as_str()), stream.contract)).collect();
         let (store, bucket) = store(config)?;
+        format::check(store.as_ref()).context("could not open the lake")?;
         Ok(Self { store, bucket, warehouse: warehouse::target(config)?, contracts, clock: Arc::new(SystemClock) })
     }
 
@@ -79,6 +80,7 @@ impl Lake {
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
         if wanted.archive || wanted.lake {
             self.may_write()?;
+            format::state(self.store.as_ref()).context("could not open the lake")?;
         }
         let options = maintenance(config);
         if wanted.archive {

@@ -41,6 +41,7 @@ pub fn table_spec(topic: &str) -> TableSpec {
         folder: archive_folder(topic),
         schema: star::archive_schema(),
         partition_columns: vec!["ingest_date".to_owned()],
+        retired: &[],
     }
 }
 

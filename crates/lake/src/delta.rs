@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod contents;
+pub mod protocol;
 pub mod schema;
 pub mod snapshot;
 pub mod table;

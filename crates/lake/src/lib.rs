@@ -6,6 +6,7 @@ pub mod delta;
 pub mod derived;
 pub mod encode;
 pub mod figures;
+pub mod format;
 pub mod lease;
 pub mod letters;
 pub mod maintain;

@@ -197,7 +197,7 @@ impl Upkeep {
         if slice.is_empty() {
             return Ok(0);
         }
-        let (store, spec, at) = (Arc::clone(table.store()), table.spec().clone(), now / 1000);
+        let (store, spec, at) = (Arc::clone(table.store()), table.merged_spec()?, now / 1000);
         if slice.iter().map(|add| add.size).sum::<i64>() <= options.inline_bytes {
             let merged = compact::merge(store.as_ref(), &spec, &slice, (at, options.zstd_level))?;
             return self.exchange(table, slice, merged, now);

@@ -44,9 +44,10 @@ pub fn row_hashes(rows: &RecordBatch) -> Result<Vec<u128>, LogError> {
     hash::rows(rows, &[])
 }
 
-use crate::delta::{Add, LogError, Snapshot};
+use crate::delta::{Add, LogError, Snapshot, schema};
 use crate::lease::Lease;
 use crate::read;
+use crate::star::table_spec;
 use crate::store::Store;
 use drill::Drill;
 use finding::{Findings, Site};
@@ -132,6 +133,8 @@ struct Prover<'p> {
     store: &'p dyn Store,
     contracts: &'p HashMap<Arc<str>, Contract>,
     tables: BTreeMap<Table, Arc<Snapshot>>,
+    /// The columns of each table that its older rows lack.
+    added: BTreeMap<Table, Vec<String>>,
     archives: BTreeMap<Arc<str>, Arc<Snapshot>>,
     /// Data files that cannot be read: named once, then passed over.
     unreadable: HashSet<String>,
@@ -158,6 +161,7 @@ impl<'p> Prover<'p> {
             store: subject.store,
             contracts: subject.contracts,
             tables: BTreeMap::new(),
+            added: BTreeMap::new(),
             archives: BTreeMap::new(),
             unreadable: HashSet::new(),
             proof: Proof::default(),
@@ -181,6 +185,14 @@ impl<'p> Prover<'p> {
     fn load(&mut self) -> Result<(), LogError> {
         for table in Table::ALL.into_iter().rev() {
             if let Some(snapshot) = self.snapshot(Site::Table(table), &read::folder_of(table))? {
+                let added = snapshot.metadata.as_ref().map(|held| schema::added(held, &table_spec(table)));
+                match added.transpose() {
+                    Ok(added) => self.added.extend(added.map(|added| (table, added))),
+                    Err(LogError::Corrupt(what)) => {
+                        self.findings.push(Site::Table(table).in_folder(Kind::LogDamaged, &read::folder_of(table), what));
+                    }
+                    Err(error) => return Err(error),
+                }
                 self.tables.insert(table, Arc::new(snapshot));
             }
         }

@@ -41,7 +41,13 @@ pub struct StarSink {
 const TABLES_AT_ONCE: usize = 8;
 
 pub fn table_spec(table: Table) -> TableSpec {
-    TableSpec { name: table.name().to_owned(), folder: folder_of(table), schema: table.schema(), partition_columns: Vec::new() }
+    TableSpec {
+        name: table.name().to_owned(),
+        folder: folder_of(table),
+        schema: table.schema(),
+        partition_columns: Vec::new(),
+        retired: table.retired(),
+    }
 }
 
 /// The tables that records of a contract move on: those it feeds, dead letters and spans.

@@ -99,6 +99,8 @@ codes! {
     SourceUnreachable = "K024", "Kafka or the registry cannot be reached";
     /// COPY, or the transaction that applies it.
     ExportFailed = "K025", "a statement of the export failed in Redshift";
+    /// A lake, a warehouse or a log that a newer kassa has written.
+    NewerFormat = "K026", "a newer version has written this";
 }
 
 impl fmt::Display for Code {

@@ -112,6 +112,8 @@ pub struct OrderLine<'r> {
     pub brand: Option<&'r str>,
     pub category: Option<String>,
     pub quantity: Quantity,
+    /// What one piece costs without any reduction.
+    pub list_price: Option<Amount>,
     pub unit_price: Option<Amount>,
     /// Signed like the movement, as are discount, tax and shipping.
     pub gross: Amount,
@@ -372,7 +374,7 @@ fn order_line<'r>(r: &mut Reader<'r, '_>, envelope: &Envelope<'_>) -> Result<Ord
     if movement == Movement::Sale && quantity < Quantity::ZERO {
         return Err(r.refuse(Reason::NegativeQuantity, "a sale has no negative quantity: send a return or a cancellation"));
     }
-    r.amount("list_price")?;
+    let list_price = r.amount("list_price")?;
     let unit_price = r.amount("unit_price")?;
     // Said of the price, while it is the field at hand; heard only if no amount is stated.
     let priced = match unit_price.map(|price| Amount::of(price, quantity)) {
@@ -404,6 +406,7 @@ fn order_line<'r>(r: &mut Reader<'r, '_>, envelope: &Envelope<'_>) -> Result<Ord
         brand,
         category,
         quantity: if goes_back { quantity.min(Quantity::from_units(-quantity.0)) } else { quantity },
+        list_price,
         unit_price,
         gross: signed(Some(gross)),
         discount: signed(discount),

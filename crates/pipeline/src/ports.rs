@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use kassa_model::Positions;
+use kassa_model::{Newer, Positions};
 
 use crate::Batch;
 
@@ -27,6 +27,9 @@ pub enum SinkError {
     /// What the store holds contradicts itself: stop, and keep the evidence.
     #[error("corrupt: {0}")]
     Corrupt(String),
+    /// A newer kassa has written the store: stop, this one cannot add to it.
+    #[error(transparent)]
+    Newer(#[from] Newer),
 }
 
 /// Keeps rows and the positions that they lead to, in one atomic commit.

@@ -90,7 +90,8 @@ pub(crate) fn manifest<'f>(lake: &dyn Lake, files: impl Iterator<Item = &'f Data
 /// Files that have the same columns, as one COPY reads them: it takes columns by their place.
 pub(crate) type Alike = (Vec<String>, Vec<DataFile>);
 
-/// Sorts a table's files by their columns. Those in which a text is longer than Redshift's longest are written anew, in the load's folder.
+/// Sorts a table's files by their columns. A file is rewritten in the load's folder if a text in it is longer than Redshift's longest, or if it
+/// has a column that the table no longer has: COPY of Parquet leaves no column out.
 pub(crate) fn alike(lake: &dyn Lake, load: &Load, folder: &str) -> Result<Vec<Alike>, ExportError> {
     let mut groups: Vec<Alike> = Vec::new();
     for file in &load.files {
@@ -100,12 +101,6 @@ pub(crate) fn alike(lake: &dyn Lake, load: &Load, folder: &str) -> Result<Vec<Al
             Some(made) => (made, schema.fields().iter().map(|field| field.name().clone()).collect()),
             None => (file.clone(), columns.into_iter().map(|column| column.name).collect::<Vec<_>>()),
         };
-        if let Some(unknown) = names.iter().find(|name| schema.field_with_name(name).is_err()) {
-            return Err(ExportError::Refused {
-                what: format!("{} has a column that this kassa does not know: {unknown}", file.path),
-                fix: "a newer kassa has written it: export by that one".to_owned(),
-            });
-        }
         match groups.iter_mut().find(|(known, _)| *known == names) {
             Some((_, files)) => files.push(file),
             None => groups.push((names, vec![file])),
@@ -130,7 +125,10 @@ fn shortened(
     let limit = u64::from(schema::LONGEST);
     let may_be_long = |column: &&Column| schema::is_unbounded(&column.name) && column.most_bytes > limit;
     let suspects: Vec<String> = columns.iter().filter(may_be_long).map(|column| column.name.clone()).collect();
-    if suspects.is_empty() || lake.longest(table, file, &suspects)?.iter().all(|longest| *longest <= limit) {
+    let schema = table.schema();
+    let has_others = columns.iter().any(|column| schema.field_with_name(&column.name).is_err());
+    let is_long = !suspects.is_empty() && lake.longest(table, file, &suspects)?.iter().any(|longest| *longest > limit);
+    if !has_others && !is_long {
         return Ok(None);
     }
     let name = file.path.rsplit('/').next().unwrap_or_default();

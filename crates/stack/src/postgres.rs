@@ -198,6 +198,17 @@ impl Postgres {
         self.programs.run("psql", &[&to[..], &["-XqAt", "-v", "ON_ERROR_STOP=1", "-c", sql]].concat())
     }
 
+    /// Runs a script, such as a dump, of any length.
+    pub fn load(&self, database: &str, script: &str) -> Result<(), PostgresError> {
+        // The programs may run as another user, who can read what lies in this folder.
+        let file = self.dir.path().join("script.sql");
+        fs::write(&file, script).map_err(io("the script"))?;
+        self.programs.own(&file)?;
+        let (port, path) = (self.port.to_string(), file.to_string_lossy().into_owned());
+        let to = ["-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-d", database];
+        self.programs.run("psql", &[&to[..], &["-Xq", "-v", "ON_ERROR_STOP=1", "-f", &path]].concat()).map(drop)
+    }
+
     /// Ends it as a power cut would: nothing is said to anybody, and what was not written is lost.
     pub fn kill(&mut self) -> Result<(), PostgresError> {
         self.end(Signal::KILL)

@@ -1,5 +1,6 @@
 //! What PostgreSQL's refusals ask of us, by SQLSTATE class.
 
+use kassa_model::Newer;
 use kassa_pipeline::SinkError;
 use postgres::error::SqlState;
 
@@ -21,6 +22,9 @@ pub enum WarehouseError {
     /// It holds less than it had acknowledged.
     #[error("gone back: {0}")]
     Rewound(String),
+    /// A newer kassa has migrated it.
+    #[error(transparent)]
+    Newer(#[from] Newer),
 }
 
 impl From<WarehouseError> for SinkError {
@@ -31,6 +35,7 @@ impl From<WarehouseError> for SinkError {
             WarehouseError::Corrupt(what) => SinkError::Corrupt(what),
             WarehouseError::Fenced(what) => SinkError::Fenced(what),
             WarehouseError::Rewound(what) => SinkError::Rewound(what),
+            WarehouseError::Newer(newer) => SinkError::Newer(newer),
         }
     }
 }

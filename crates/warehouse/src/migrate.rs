@@ -1,5 +1,6 @@
 //! The schema: numbered migrations, each applied once, under a lock, and never changed afterwards.
 
+use kassa_model::Newer;
 use postgres::Client;
 use refinery::{Migration, Runner};
 
@@ -7,12 +8,13 @@ use crate::WarehouseError;
 use crate::connect::connect;
 use crate::url::Target;
 
-const MIGRATIONS: [(&str, &str); 5] = [
+const MIGRATIONS: [(&str, &str); 6] = [
     ("V1__kassa", include_str!("../schema/V1__kassa.sql")),
     ("V2__star", include_str!("../schema/V2__star.sql")),
     ("V3__ods", include_str!("../schema/V3__ods.sql")),
     ("V4__views", include_str!("../schema/V4__views.sql")),
     ("V5__partitions", include_str!("../schema/V5__partitions.sql")),
+    ("V6__list_price", include_str!("../schema/V6__list_price.sql")),
 ];
 
 /// For an administrator to run once: the roles.
@@ -31,7 +33,7 @@ pub fn migrate(target: &Target) -> Result<Vec<String>, WarehouseError> {
     client.batch_execute("SET statement_timeout = 0")?;
     own(&mut client)?;
     client.batch_execute(LOCK)?;
-    let applied = apply(&mut client);
+    let applied = refuse_newer(&mut client, target).and_then(|()| apply(&mut client));
     // The lock goes with the connection in any case.
     client.batch_execute(UNLOCK).ok();
     applied
@@ -62,6 +64,27 @@ fn apply(client: &mut Client) -> Result<Vec<String>, WarehouseError> {
     Ok(report.applied_migrations().iter().map(|migration| migration.name().to_owned()).collect())
 }
 
+/// Whether there are migrations, and this login may read which.
+const MAY_READ: &str = "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'kassa' AND c.relname = 'migrations' AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))";
+const BEYOND: &str = "SELECT version::int8, name FROM kassa.migrations WHERE version > $1::int8 ORDER BY version";
+
+/// Refuses a schema that a newer kassa has migrated: what this program would write or read may mean something else there.
+pub(crate) fn refuse_newer(client: &mut Client, target: &Target) -> Result<(), WarehouseError> {
+    if !client.query_one(MAY_READ, &[])?.get::<_, bool>(0) {
+        return Ok(());
+    }
+    let newest = known()?.iter().map(|migration| i64::from(migration.version())).max().unwrap_or(0);
+    let rows = client.query(BEYOND, &[&newest])?;
+    let names: Vec<String> = rows.iter().map(|row| format!("V{}__{}", row.get::<_, i64>(0), row.get::<_, String>(1))).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let place = format!("the warehouse {}", target.place());
+    Err(Newer { place, found: format!("the migration {}", names.join(", ")), known: format!("migrations up to V{newest}") }
+        .into())
+}
+
 /// The migrations of this kassa.
 pub(crate) fn known() -> Result<Vec<Migration>, WarehouseError> {
     MIGRATIONS.iter().map(|(name, sql)| Migration::unapplied(name, sql)).collect::<Result<_, _>>().map_err(refused)
@@ -72,7 +95,7 @@ fn refused(error: refinery::Error) -> WarehouseError {
     match source.map(crate::error::class) {
         Some(crate::error::Class::Passing) => WarehouseError::Unavailable(error.to_string()),
         _ => WarehouseError::Invalid(format!(
-            "could not migrate the warehouse: {error}{}. A migration that was changed after it was applied, or a newer kassa's schema, is not touched",
+            "could not migrate the warehouse: {error}{}. A migration that was changed after it was applied is not touched",
             source.map(|cause| format!(": {}", crate::error::words(cause))).unwrap_or_default()
         )),
     }

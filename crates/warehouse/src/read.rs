@@ -11,6 +11,7 @@ use kassa_model::{Positions, Table, star};
 use postgres::{Client, IsolationLevel, Transaction};
 
 use crate::columns::Columns;
+use crate::migrate::refuse_newer;
 use crate::plan::FACTS;
 use crate::statements::column_list;
 use crate::url::Target;
@@ -30,6 +31,7 @@ impl std::fmt::Debug for Reader {
 impl Reader {
     pub fn open(target: &Target) -> Result<Self, WarehouseError> {
         let mut client = crate::connect(target)?;
+        refuse_newer(&mut client, target)?;
         // Rows of whole tables take as long as they take.
         client.batch_execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")?;
         Ok(Self { client })

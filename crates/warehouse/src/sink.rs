@@ -21,6 +21,7 @@ use postgres::Client;
 use crate::WarehouseError;
 use crate::connect::connect;
 use crate::fill::fill;
+use crate::migrate::refuse_newer;
 use crate::partitions::{Partitions, retire_before, today};
 use crate::plan::{Move, Plan};
 use crate::positions::{self, Found};
@@ -98,6 +99,7 @@ impl WarehouseSink {
         };
         let now = sink.clock.now();
         let client = &mut connected(&mut sink.connection, &sink.target, &mut sink.counts)?.client;
+        refuse_newer(client, &sink.target)?;
         sink.positions = positions::read(client)?;
         sink.partitions.make_ahead(client, now)?;
         Ok(sink)

@@ -32,7 +32,11 @@ pub fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Store {
         Ok(sinks) => sinks,
         Err(error) => {
             let check = Check::wrong(SYSTEM, "tables", &place, format!("cannot be read: {error}"));
-            checks.push(check.why("a start goes on from what they say").mend("`kassa prove` says what is whole and what is not"));
+            let mend = match error {
+                kassa_lake::LogError::Newer(_) => kassa_model::Newer::FIX,
+                _ => "`kassa prove` says what is whole and what is not",
+            };
+            checks.push(check.why("a start goes on from what they say").mend(mend));
             return Store { checks, ..Store::default() };
         }
     };
@@ -52,6 +56,7 @@ fn sinks(
 ) -> Result<Vec<(&'static str, Positions)>, kassa_lake::LogError> {
     let contracts: std::collections::HashMap<Arc<str>, _> =
         config.streams.iter().map(|stream| (Arc::from(stream.topic.as_str()), stream.contract)).collect();
+    kassa_lake::format::check(objects.as_ref())?;
     let topics: Vec<Arc<str>> = contracts.keys().cloned().collect();
     let archive = ArchiveSink::open(Arc::clone(objects), &topics, Arc::clone(clock))?;
     let star = StarSink::open(objects, contracts, Arc::clone(clock))?;

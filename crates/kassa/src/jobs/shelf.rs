@@ -8,7 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use kassa_config::{Config, LakePlace};
 use kassa_lake::delta::table::partition_of;
-use kassa_lake::delta::{Add, Snapshot};
+use kassa_lake::delta::{self, Add, Snapshot};
 use kassa_lake::read::{self, folder_of};
 use kassa_lake::{LogError, Store, encode};
 use kassa_model::{Positions, Table, star};
@@ -34,7 +34,10 @@ impl<'l> Shelf<'l> {
     }
 
     fn snapshot(&self, table: Table) -> Result<Snapshot, LogError> {
-        Snapshot::load(self.store, &folder_of(table))
+        let snapshot = Snapshot::load(self.store, &folder_of(table))?;
+        // What is exported once does not come again: a column that is left out now would be missing for good.
+        snapshot.metadata.as_ref().map_or(Ok(()), |held| delta::schema::refuse_newer(&folder_of(table), held))?;
+        Ok(snapshot)
     }
 
     /// Hands the rows of a file to `take`.

@@ -65,6 +65,10 @@ fn what_stops_a_command_is_said_as_its_page_shows() {
     let shop = replayed();
     fails(&shop, "K007", &["figures", "net_sale", "--by", "day"]);
     fails(&shop, "K008", &["sql", "DELETE FROM fact_sales"]);
+    let format = shop.data().join("lake/_kassa/format");
+    fs::write(&format, "2\n").expect("written");
+    fails(&shop, "K026", &["figures", "net_sales"]);
+    fs::write(&format, "1\n").expect("written");
     fs::write(shop.dir.path().join("export.csv.gz"), b"\x1f\x8b\x08\0\0\0\0\0\0\xffhalf").expect("written");
     fails(&shop, "K006", &["replay", "--stream", "sales", "export.csv.gz"]);
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");

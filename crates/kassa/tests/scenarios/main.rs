@@ -13,6 +13,7 @@ mod derived;
 mod doctor;
 mod errors;
 mod faults;
+mod formats;
 mod harness;
 mod maintenance;
 mod mapping;

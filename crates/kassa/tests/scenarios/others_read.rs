@@ -38,11 +38,22 @@ pub(crate) fn read_at(lake: &str, storage: &Value) -> Option<Value> {
 
 /// What Spark reads of a lake: its URL, and settings.
 pub(crate) fn spark(lake: &str, settings: &Value) -> Value {
+    ask_spark(lake, settings, &[])
+}
+
+/// The one row that Spark answers to a query over `sales`, a view of `fact_sales` of a lake in a folder.
+pub(crate) fn spark_sql(lake: &str, sql: &str) -> Vec<String> {
+    let row = ask_spark(lake, &serde_json::json!({}), &[sql]);
+    row.as_array().expect("a row").iter().map(decimal).collect()
+}
+
+fn ask_spark(lake: &str, settings: &Value, query: &[&str]) -> Value {
     let home = kassa_stack::cache_folder("spark");
     assert!(home.join("venv/bin/python").exists(), "no Spark in {}: run `scripts/tools test`, which fetches it", home.display());
     let script = root().join("crates/kassa/tests/scenarios/spark.py");
     let mut command = Command::new(home.join("venv/bin/python"));
-    command.arg(script).arg(lake).arg(home.join("jars")).arg(settings.to_string()).env("SPARK_LOCAL_IP", "127.0.0.1");
+    command.arg(script).arg(lake).arg(home.join("jars")).arg(settings.to_string()).args(query);
+    command.env("SPARK_LOCAL_IP", "127.0.0.1");
     let output = command.output().expect("python");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("JSON")

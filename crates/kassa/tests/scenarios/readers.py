@@ -16,21 +16,28 @@ def table(name):
     return DeltaTable(f"{lake}/DWH/{name}", storage_options=storage)
 
 
-def totals(net, rows):
-    return {"net": format(net, "f"), "rows": rows}
+def totals(net, rows, priced, list_price):
+    return {
+        "net": format(net, "f"),
+        "rows": rows,
+        # A column that lakes of version 0.1 get later: their older rows have none.
+        "list_price": {"rows": priced, "sum": format(list_price or 0, "f")},
+    }
 
 
 sales = table("fact_sales").to_pyarrow_table()
 duck = duckdb.connect()
 duck.register("fact_sales", table("fact_sales").to_pyarrow_dataset())
-by_duck = duck.execute("SELECT SUM(net_amount_reporting), COUNT(*) FROM fact_sales WHERE NOT is_test").fetchone()
+by_duck = duck.execute(
+    "SELECT SUM(net_amount_reporting) FILTER (NOT is_test), COUNT(*) FILTER (NOT is_test), COUNT(list_price), SUM(list_price) FROM fact_sales"
+).fetchone()
+frame = polars.read_delta(f"{lake}/DWH/fact_sales", storage_options=storage)
 by_polars = (
-    polars.read_delta(f"{lake}/DWH/fact_sales", storage_options=storage)
-    .filter(~polars.col("is_test"))
-    .select(polars.col("net_amount_reporting").sum(), polars.len())
-    .row(0)
+    *frame.filter(~polars.col("is_test")).select(polars.col("net_amount_reporting").sum(), polars.len()).row(0),
+    *frame.select(polars.col("list_price").count(), polars.col("list_price").sum()).row(0),
 )
 live = [amount for amount, test in zip(sales["net_amount_reporting"].to_pylist(), sales["is_test"].to_pylist()) if not test]
+prices = [price for price in sales["list_price"].to_pylist() if price is not None]
 archive = DeltaTable(f"{lake}/topics/order_lines", storage_options=storage).to_pyarrow_table()
 readable = 0
 for value in archive["value"].to_pylist():
@@ -42,7 +49,7 @@ for value in archive["value"].to_pylist():
 print(
     json.dumps(
         {
-            "deltalake": totals(sum(filter(None, live)), len(live)),
+            "deltalake": totals(sum(filter(None, live)), len(live), len(prices), sum(prices)),
             "duckdb": totals(*by_duck),
             "polars": totals(*by_polars),
             "archive": {"rows": archive.num_rows, "readable": readable},

@@ -53,23 +53,34 @@ pub struct Txn {
 pub struct Protocol {
     pub min_reader_version: i32,
     pub min_writer_version: i32,
+    /// What a reader must support; from reader version 3 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reader_features: Option<Vec<String>>,
+    /// What a writer must support; from writer version 7 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writer_features: Option<Vec<String>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {
     pub id: String,
     pub name: Option<String>,
+    /// Other programs write it; it is kept as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     pub format: Format,
     pub schema_string: String,
     pub partition_columns: Vec<String>,
+    #[serde(default)]
     pub configuration: BTreeMap<String, String>,
     pub created_time: Option<i64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Format {
     pub provider: String,
+    #[serde(default)]
     pub options: BTreeMap<String, String>,
 }
 

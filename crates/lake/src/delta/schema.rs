@@ -1,16 +1,167 @@
-//! Arrow schemas in Delta's words.
+//! Arrow schemas in Delta's words, and how a table's columns follow those of the program.
 
-use arrow_schema::{DataType, Schema};
+use std::collections::BTreeMap;
+
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use kassa_model::{Newer, star};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use super::action::Metadata;
+use super::table::{LogError, TableSpec};
+use crate::store::Refused;
+
+/// The key of the table's configuration that holds [`star::SCHEMA`] of the program that stated the columns last. Absent: 1.
+pub const VERSION: &str = "kassa.schema";
+
+/// The key of the table's configuration that lists the columns that kassa has added to the table since it was created.
+pub const ADDED: &str = "kassa.added";
+
+/// A column as a table's metadata states it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Column {
+    name: String,
+    #[serde(rename = "type")]
+    kind: Value,
+    nullable: bool,
+    #[serde(default)]
+    metadata: BTreeMap<String, Value>,
+}
+
+impl Column {
+    fn of(field: &Field) -> Self {
+        let kind = Value::String(name_of(field.data_type()));
+        Self { name: field.name().clone(), kind, nullable: field.is_nullable(), metadata: BTreeMap::new() }
+    }
+
+    /// The type as it is written in a message.
+    fn kind(&self) -> String {
+        self.kind.as_str().map_or_else(|| self.kind.to_string(), str::to_owned)
+    }
+}
 
 /// The schema string of a table's metadata.
 pub fn to_delta(schema: &Schema) -> String {
-    let fields: Vec<Value> = schema
-        .fields()
-        .iter()
-        .map(|field| json!({"name": field.name(), "type": name_of(field.data_type()), "nullable": field.is_nullable(), "metadata": {}}))
-        .collect();
-    json!({"type": "struct", "fields": fields}).to_string()
+    text(&schema.fields().iter().map(|field| Column::of(field)).collect::<Vec<_>>())
+}
+
+fn text(columns: &[Column]) -> String {
+    json!({"type": "struct", "fields": columns}).to_string()
+}
+
+fn columns(table: &str, schema_string: &str) -> Result<Vec<Column>, LogError> {
+    #[derive(Deserialize)]
+    struct Struct {
+        fields: Vec<Column>,
+    }
+    let parsed: Result<Struct, _> = serde_json::from_str(schema_string);
+    parsed.map(|parsed| parsed.fields).map_err(|error| LogError::Corrupt(format!("the schema of {table}: {error}")))
+}
+
+fn version(metadata: &Metadata) -> u32 {
+    metadata.configuration.get(VERSION).and_then(|version| version.parse().ok()).unwrap_or(1)
+}
+
+/// Refuses a table whose columns a newer kassa has stated, for work that would leave its new columns out for good.
+pub fn refuse_newer(table: &str, held: &Metadata) -> Result<(), Newer> {
+    let found = version(held);
+    if found <= star::SCHEMA {
+        return Ok(());
+    }
+    let known = format!("schema {}", star::SCHEMA);
+    Err(Newer { place: format!("the table {table}"), found: format!("schema {found}"), known })
+}
+
+/// The metadata that the next commit states, where the program's columns are not those of the table. `None`: nothing changes.
+///
+/// The table gets the program's columns in the program's order. Columns that other programs added stay behind them; those that kassa itself
+/// has retired go. Where a newer kassa has stated the columns, its statement stays, as long as this one can write rows to it.
+pub fn evolve(held: &Metadata, spec: &TableSpec) -> Result<Option<Metadata>, LogError> {
+    let stored = columns(&spec.folder, &held.schema_string)?;
+    if version(held) > star::SCHEMA {
+        return accepts(&stored, spec, version(held)).map(|()| None);
+    }
+    let mut evolved = Vec::with_capacity(stored.len());
+    for field in spec.schema.fields() {
+        let ours = Column::of(field);
+        match stored.iter().find(|column| column.name == ours.name) {
+            // Old files may hold nulls where the program no longer writes any.
+            Some(column) if column.kind == ours.kind => {
+                evolved.push(Column { nullable: column.nullable || ours.nullable, ..column.clone() });
+            }
+            Some(column) => return Err(contradicts(spec, column, &ours.kind())),
+            None if ours.nullable => evolved.push(ours),
+            None => return Err(LogError::Encode(format!("{}: the new column {} must be nullable", spec.folder, ours.name))),
+        }
+    }
+    let is_ours = |column: &&Column| spec.schema.field_with_name(&column.name).is_ok();
+    for column in stored.iter().filter(|column| !is_ours(column) && !spec.retired.contains(&column.name.as_str())) {
+        if !column.nullable {
+            return Err(required(spec, column));
+        }
+        evolved.push(column.clone());
+    }
+    if evolved == stored {
+        return Ok(None);
+    }
+    let mut configuration = held.configuration.clone();
+    configuration.insert(VERSION.to_owned(), star::SCHEMA.to_string());
+    let added = added(held, spec)?;
+    if !added.is_empty() {
+        configuration.insert(ADDED.to_owned(), added.join(","));
+    }
+    Ok(Some(Metadata { schema_string: text(&evolved), configuration, ..held.clone() }))
+}
+
+/// The program's columns that rows of the table may lack, because they were written before the column came: those that were added
+/// since the table was created, and those that the next commit adds.
+pub fn added(held: &Metadata, spec: &TableSpec) -> Result<Vec<String>, LogError> {
+    let stored = columns(&spec.folder, &held.schema_string)?;
+    let listed: Vec<&str> = held.configuration.get(ADDED).map(|names| names.split(',').collect()).unwrap_or_default();
+    let names = spec.schema.fields().iter().map(|field| field.name());
+    let is_added = |name: &&String| listed.contains(&name.as_str()) || stored.iter().all(|column| column.name != **name);
+    Ok(names.filter(is_added).cloned().collect())
+}
+
+/// Whether rows of the program may be added to a table whose columns a newer kassa has stated.
+fn accepts(stored: &[Column], spec: &TableSpec, version: u32) -> Result<(), LogError> {
+    for column in stored {
+        let found = match spec.schema.field_with_name(&column.name) {
+            Ok(field) if Column::of(field).kind == column.kind => continue,
+            Ok(_) => format!("its column {} as {}", column.name, column.kind()),
+            Err(_) if column.nullable => continue,
+            Err(_) => format!("the required column {}", column.name),
+        };
+        let place = format!("the table {}", spec.folder);
+        let found = format!("schema {version} with {found}");
+        return Err(Newer { place, found, known: format!("schema {}", star::SCHEMA) }.into());
+    }
+    Ok(())
+}
+
+fn contradicts(spec: &TableSpec, column: &Column, ours: &str) -> LogError {
+    LogError::Corrupt(format!("{}: the column {} is {}, and kassa writes {ours}", spec.folder, column.name, column.kind()))
+}
+
+fn required(spec: &TableSpec, column: &Column) -> LogError {
+    LogError::Refused(Refused {
+        what: format!("the table {} requires a value in the column {}, which kassa does not write", spec.folder, column.name),
+        fix: format!("make the column nullable (ALTER TABLE … ALTER COLUMN {} DROP NOT NULL), or drop it", column.name),
+    })
+}
+
+/// The program's columns, and behind them those that only the table has: a merged file must keep all of them.
+pub fn merged(held: &Metadata, spec: &TableSpec) -> Result<Schema, LogError> {
+    let mut fields: Vec<Field> = spec.schema.fields().iter().map(|field| field.as_ref().clone()).collect();
+    for column in columns(&spec.folder, &held.schema_string)? {
+        if spec.schema.field_with_name(&column.name).is_err() && !spec.retired.contains(&column.name.as_str()) {
+            let kind = type_of(&column.kind()).ok_or_else(|| {
+                LogError::Encode(format!("{}: no merge of the column {} of type {}", spec.folder, column.name, column.kind()))
+            })?;
+            fields.push(Field::new(&column.name, kind, true));
+        }
+    }
+    Ok(Schema::new(fields))
 }
 
 fn name_of(kind: &DataType) -> String {
@@ -26,3 +177,27 @@ fn name_of(kind: &DataType) -> String {
         _ => "long".to_owned(),
     }
 }
+
+/// The Arrow type of one of Delta's primitive types.
+fn type_of(name: &str) -> Option<DataType> {
+    Some(match name {
+        "string" => DataType::Utf8,
+        "long" => DataType::Int64,
+        "integer" => DataType::Int32,
+        "short" => DataType::Int16,
+        "byte" => DataType::Int8,
+        "float" => DataType::Float32,
+        "double" => DataType::Float64,
+        "boolean" => DataType::Boolean,
+        "binary" => DataType::Binary,
+        "date" => DataType::Date32,
+        "timestamp" => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        decimal => {
+            let (precision, scale) = decimal.strip_prefix("decimal(")?.strip_suffix(')')?.split_once(',')?;
+            DataType::Decimal128(precision.trim().parse().ok()?, scale.trim().parse().ok()?)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

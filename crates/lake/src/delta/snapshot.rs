@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
+use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{Array, RecordBatch, StructArray};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::action::{self, Add, Line, Metadata};
+use super::action::{self, Add, Format, Line, Metadata, Protocol};
 use super::table::LogError;
 use crate::store::Store;
 
@@ -22,6 +22,8 @@ pub struct Snapshot {
     /// Application id → version.
     pub txns: HashMap<String, i64>,
     pub metadata: Option<Metadata>,
+    /// What a reader and a writer must support.
+    pub protocol: Option<Protocol>,
     /// Files that were replaced, and when (ms since 1970), as far as checkpoint and entries still say.
     pub removed: HashMap<String, i64>,
     /// The version of the checkpoint that this was read from.
@@ -49,10 +51,16 @@ impl Snapshot {
         // Another process may write a checkpoint and delete entries between our listing and our reading: then list again.
         for _ in 0..ATTEMPTS {
             if let Ok(snapshot) = Self::read(store, folder) {
-                return Ok(snapshot);
+                return snapshot.readable(folder);
             }
         }
-        Self::read(store, folder)
+        Self::read(store, folder)?.readable(folder)
+    }
+
+    /// Refuses a table that needs a reader with more features.
+    fn readable(self, folder: &str) -> Result<Self, LogError> {
+        self.protocol.as_ref().map_or(Ok(()), |protocol| protocol.may_read(folder))?;
+        Ok(self)
     }
 
     /// Takes in what has been committed since this was read, by its entries alone; reads the table anew where some of them have gone.
@@ -63,7 +71,7 @@ impl Snapshot {
         // A table that is not as far as it was is another one.
         let is_the_same = known.version.is_some() && newest >= known.version;
         let advanced = is_the_same.then(|| known.read_entries(store, folder, &names).ok()).flatten();
-        *self = advanced.map_or_else(|| Self::load(store, folder), Ok)?;
+        *self = advanced.map_or_else(|| Self::load(store, folder), |advanced| advanced.readable(folder))?;
         Ok(())
     }
 
@@ -138,6 +146,9 @@ impl Snapshot {
             if let Some(metadata) = &line.meta_data {
                 self.metadata = Some(metadata.clone());
             }
+            if let Some(protocol) = &line.protocol {
+                self.protocol = Some(protocol.clone());
+            }
         }
         self.version = Some(version);
         self.entries += 1;
@@ -159,6 +170,7 @@ impl Snapshot {
                 "add.tags",
                 "txn",
                 "metaData",
+                "protocol",
                 "remove.path",
                 "remove.deletionTimestamp",
             ];
@@ -180,12 +192,12 @@ impl Snapshot {
                 if let Some(path) = text(adds, "path", row) {
                     let add = Add {
                         path: path.clone(),
-                        partition_values: texts(adds, "partitionValues", row).unwrap_or_default(),
+                        partition_values: pairs(adds, "partitionValues", row),
                         size: long(adds, "size", row).unwrap_or(0),
                         modification_time: long(adds, "modificationTime", row).unwrap_or(0),
                         data_change: false,
                         stats: text(adds, "stats", row),
-                        tags: texts(adds, "tags", row),
+                        tags: Some(pairs(adds, "tags", row)).filter(|tags| !tags.is_empty()),
                     };
                     self.files.insert(path, add);
                 }
@@ -205,7 +217,52 @@ impl Snapshot {
                 }
             }
         }
+        let first = |rows: &StructArray| (0..rows.len()).find(|row| rows.is_valid(*row));
+        if let Some((metadata, row)) = part("metaData").and_then(|rows| Some((rows, first(rows)?))) {
+            self.metadata = metadata_of(metadata, row);
+        }
+        if let Some((protocol, row)) = part("protocol").and_then(|rows| Some((rows, first(rows)?))) {
+            self.protocol = Some(protocol_of(protocol, row));
+        }
     }
+}
+
+/// The table's metadata, as a checkpoint has it.
+fn metadata_of(rows: &StructArray, row: usize) -> Option<Metadata> {
+    let format = rows.column_by_name("format").and_then(|column| column.as_struct_opt());
+    Some(Metadata {
+        id: text(rows, "id", row)?,
+        name: text(rows, "name", row),
+        description: text(rows, "description", row),
+        format: Format {
+            provider: format.and_then(|format| text(format, "provider", row)).unwrap_or_else(|| "parquet".to_owned()),
+            options: format
+                .map(|format| pairs(format, "options", row))
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(both)
+                .collect(),
+        },
+        schema_string: text(rows, "schemaString", row)?,
+        partition_columns: texts(rows, "partitionColumns", row).unwrap_or_default(),
+        configuration: pairs(rows, "configuration", row).into_iter().filter_map(both).collect(),
+        created_time: long(rows, "createdTime", row),
+    })
+}
+
+fn protocol_of(rows: &StructArray, row: usize) -> Protocol {
+    // A version that cannot be read is none that is supported.
+    let version = |name: &str| int(rows, name, row).unwrap_or(i32::MAX);
+    Protocol {
+        min_reader_version: version("minReaderVersion"),
+        min_writer_version: version("minWriterVersion"),
+        reader_features: texts(rows, "readerFeatures", row),
+        writer_features: texts(rows, "writerFeatures", row),
+    }
+}
+
+fn both((key, value): (String, Option<String>)) -> Option<(String, String)> {
+    Some((key, value?))
 }
 
 fn lines(path: &str, bytes: &[u8]) -> Result<Vec<Line>, LogError> {
@@ -234,14 +291,25 @@ fn long(rows: &StructArray, name: &str, row: usize) -> Option<i64> {
     column.is_valid(row).then(|| column.value(row))
 }
 
-fn texts(rows: &StructArray, name: &str, row: usize) -> Option<BTreeMap<String, Option<String>>> {
-    let maps = rows.column_by_name(name)?.as_map_opt()?;
-    if maps.is_null(row) {
-        return None;
-    }
+fn int(rows: &StructArray, name: &str, row: usize) -> Option<i32> {
+    let column = rows.column_by_name(name)?.as_primitive_opt::<Int32Type>()?;
+    column.is_valid(row).then(|| column.value(row))
+}
+
+/// A list of texts; `None` where there is no list.
+fn texts(rows: &StructArray, name: &str, row: usize) -> Option<Vec<String>> {
+    let lists = rows.column_by_name(name)?.as_list_opt::<i32>()?;
+    let list = lists.is_valid(row).then(|| lists.value(row))?;
+    Some(list.as_string_opt::<i32>()?.iter().flatten().map(str::to_owned).collect())
+}
+
+/// A map of texts; empty where there is none.
+fn pairs(rows: &StructArray, name: &str, row: usize) -> BTreeMap<String, Option<String>> {
+    let maps = rows.column_by_name(name).and_then(|column| column.as_map_opt());
+    let Some(maps) = maps.filter(|maps| maps.is_valid(row)) else { return BTreeMap::new() };
     let entries = maps.value(row);
-    let (keys, values) = (entries.column(0).as_string_opt::<i32>()?, entries.column(1).as_string_opt::<i32>()?);
-    Some(
-        (0..keys.len()).map(|at| (keys.value(at).to_owned(), values.is_valid(at).then(|| values.value(at).to_owned()))).collect(),
-    )
+    let keys = entries.column(0).as_string_opt::<i32>();
+    let values = entries.column(1).as_string_opt::<i32>();
+    let Some((keys, values)) = keys.zip(values) else { return BTreeMap::new() };
+    (0..keys.len()).map(|at| (keys.value(at).to_owned(), values.is_valid(at).then(|| values.value(at).to_owned()))).collect()
 }

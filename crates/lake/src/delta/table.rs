@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use kassa_model::time::Clock;
-use kassa_model::{Partition, Positions, crash};
+use kassa_model::{Newer, Partition, Positions, crash, star};
 use kassa_pipeline::SinkError;
 use parquet::file::metadata::ParquetMetaDataReader;
 use serde_json::json;
@@ -34,6 +34,9 @@ pub enum LogError {
     Fenced(String),
     #[error("could not encode: {0}")]
     Encode(String),
+    /// A newer kassa, or another program with more features, has written the table.
+    #[error(transparent)]
+    Newer(#[from] Newer),
 }
 
 impl From<io::Error> for LogError {
@@ -52,6 +55,7 @@ impl From<LogError> for SinkError {
             LogError::Refused(refused) => SinkError::Invalid(format!("{}: {}", refused.what, refused.fix)),
             LogError::Corrupt(what) | LogError::Encode(what) => SinkError::Corrupt(what),
             LogError::Fenced(_) => SinkError::Fenced(error.to_string()),
+            LogError::Newer(newer) => SinkError::Newer(newer),
         }
     }
 }
@@ -72,6 +76,8 @@ pub struct TableSpec {
     pub folder: String,
     pub schema: SchemaRef,
     pub partition_columns: Vec<String>,
+    /// Columns that earlier versions wrote and this one does not.
+    pub retired: &'static [&'static str],
 }
 
 /// A Delta table, opened for appending. Created by its first commit.
@@ -131,9 +137,16 @@ fn remove(add: &Add, now: i64, data_change: bool) -> Line {
     })
 }
 
+/// The metadata that the next commit has to state, if any. Refuses a table that this program cannot write to.
+fn evolution(snapshot: &Snapshot, spec: &TableSpec) -> Result<Option<Metadata>, LogError> {
+    snapshot.protocol.as_ref().map_or(Ok(()), |protocol| protocol.may_write(&spec.folder))?;
+    snapshot.metadata.as_ref().map_or(Ok(None), |held| schema::evolve(held, spec))
+}
+
 impl DeltaTable {
     pub fn open(store: Arc<dyn Store>, spec: TableSpec, clock: Arc<dyn Clock>) -> Result<Self, LogError> {
         let snapshot = Snapshot::load(store.as_ref(), &spec.folder)?;
+        evolution(&snapshot, &spec)?;
         let held = Positions::default();
         let mut table = Self { store, spec, snapshot, held, clock, unanswered: None };
         table.held = table.positions();
@@ -142,6 +155,12 @@ impl DeltaTable {
 
     pub fn spec(&self) -> &TableSpec {
         &self.spec
+    }
+
+    /// What a merged file holds: the program's columns, and those that only the table has.
+    pub fn merged_spec(&self) -> Result<TableSpec, LogError> {
+        let Some(held) = &self.snapshot.metadata else { return Ok(self.spec.clone()) };
+        Ok(TableSpec { schema: Arc::new(schema::merged(held, &self.spec)?), ..self.spec.clone() })
     }
 
     pub fn snapshot(&self) -> &Snapshot {
@@ -264,6 +283,9 @@ impl DeltaTable {
             if version == 0 {
                 entry.extend(self.creation(&commit.info));
             }
+            // Found anew for each version: another writer may have stated the same columns meanwhile, or more.
+            let evolved = evolution(&self.snapshot, &self.spec)?;
+            entry.extend(evolved.map(|metadata| Line { meta_data: Some(metadata), ..Line::default() }));
             entry.extend(commit.lines.iter().cloned());
             let bytes = action::to_entry(&entry).map_err(|error| LogError::Encode(error.to_string()))?;
             self.holds_files(commit)?;
@@ -295,7 +317,11 @@ impl DeltaTable {
     fn theirs(&mut self, log: &str, version: u64) -> Result<Option<Vec<Line>>, LogError> {
         match self.snapshot.apply_entry(self.store.as_ref(), log, version) {
             Err(LogError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            result => result.map(Some),
+            result => {
+                let lines = result?;
+                evolution(&self.snapshot, &self.spec)?;
+                Ok(Some(lines))
+            }
         }
     }
 
@@ -321,6 +347,7 @@ impl DeltaTable {
             our.txn.as_ref().is_some_and(moved) || our.remove.as_ref().is_some_and(|gone| !newest.files.contains_key(&gone.path))
         });
         self.snapshot = newest;
+        evolution(&self.snapshot, &self.spec)?;
         if is_stale { Err(LogError::Fenced(self.spec.name.clone())) } else { Ok(()) }
     }
 
@@ -348,7 +375,7 @@ impl DeltaTable {
         for (want, version) in (next..).zip(newer.collect::<Vec<_>>()) {
             if version != want || self.theirs(&log, version)?.is_none() {
                 self.snapshot = Snapshot::load(self.store.as_ref(), &self.spec.folder)?;
-                return Ok(());
+                return evolution(&self.snapshot, &self.spec).map(|_| ());
             }
         }
         Ok(())
@@ -363,12 +390,7 @@ impl DeltaTable {
             let remove = line.remove.as_ref();
             remove.is_some_and(|gone| ours.iter().any(|our| our.remove.as_ref().is_some_and(|our| our.path == gone.path)))
         };
-        // A table whose columns another writer has changed is opened anew by a program that knows them.
-        let changed = |line: &Line| {
-            let schema = line.meta_data.as_ref().map(|metadata| metadata.schema_string.as_str());
-            schema.is_some_and(|schema| schema != schema::to_delta(&self.spec.schema))
-        };
-        if theirs.iter().any(|line| moved(line) || removed(line) || changed(line)) {
+        if theirs.iter().any(|line| moved(line) || removed(line)) {
             return Err(LogError::Fenced(self.spec.name.clone()));
         }
         Ok(())
@@ -386,17 +408,21 @@ impl DeltaTable {
                 if self.store.is_shared() { "interval 1 hours" } else { "interval 10 minutes" },
             ),
             ("delta.logRetentionDuration", "interval 1 hours"),
+            (schema::VERSION, &star::SCHEMA.to_string()),
         ];
         let metadata = Metadata {
             id: id.to_owned(),
             name: Some(self.spec.name.clone()),
+            description: None,
             format: Format { provider: "parquet".to_owned(), options: BTreeMap::new() },
             schema_string: schema::to_delta(&self.spec.schema),
             partition_columns: self.spec.partition_columns.clone(),
             configuration: configuration.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
             created_time: created,
         };
-        let protocol = Protocol { min_reader_version: 1, min_writer_version: 2 };
-        [Line { protocol: Some(protocol), ..Line::default() }, Line { meta_data: Some(metadata), ..Line::default() }]
+        [Line { protocol: Some(Protocol::ours()), ..Line::default() }, Line { meta_data: Some(metadata), ..Line::default() }]
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,6 +63,8 @@ fn says_the_same(read: &Snapshot, held: &Snapshot) -> bool {
     read.version == held.version
         && read.checkpoint == held.version
         && read.txns == held.txns
+        && read.metadata == held.metadata
+        && read.protocol == held.protocol
         && essence(&read.files) == essence(&held.files)
 }
 

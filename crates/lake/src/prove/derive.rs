@@ -118,7 +118,11 @@ impl Prover<'_> {
         rows: &RecordBatch,
         letter: &mut dyn FnMut(&mut Self, i64) -> Result<(), LogError>,
     ) -> Result<(), LogError> {
-        let (lineage, hashes) = (Lineage::new(table, rows)?, hash::rows(rows, hash::order_bound(table))?);
+        let lineage = Lineage::new(table, rows)?;
+        let bare = &self.parts[part].bare;
+        let hashes = self.hashes(table, rows, &mut |column, row| {
+            bare.get(&(table, column)).is_none_or(|bare| !bare.contains(lineage.place(row)))
+        })?;
         let mut open = vec![false; rows.num_rows()];
         for (row, hash) in hashes.into_iter().enumerate() {
             let (offset, held) = (lineage.offsets.value(row), &self.parts[part]);

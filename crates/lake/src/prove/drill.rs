@@ -10,7 +10,7 @@ use super::held::Lineage;
 use super::letters::{Places, REJECTED};
 use super::parts::at;
 use super::sums::{Bucket, Lane, bucket};
-use super::{Prover, SourceLog, hash};
+use super::{Prover, SourceLog};
 use crate::delta::LogError;
 
 /// Buckets that are looked into; of more it is only said that they differ.
@@ -98,7 +98,7 @@ impl Prover<'_> {
 
     fn drill_table(&mut self, table: Table) -> Result<(), LogError> {
         self.scan(table, &[], &mut |prover, rows| {
-            let hashes = hash::rows(&rows, hash::order_bound(table))?;
+            let hashes = prover.hashes(table, &rows, &mut |_, _| true)?;
             let places = if table == Table::Rejected {
                 Places::new(&rows)?
             } else {

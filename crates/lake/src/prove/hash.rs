@@ -42,6 +42,26 @@ pub(super) fn rows(rows: &RecordBatch, without: &[&str]) -> Result<Vec<u128>, Lo
     Ok(hashes)
 }
 
+/// Takes in the columns that were added to a table with rows in it: of each row the cells that it has, and that `has` says its other side has
+/// too. `has` is asked with the column's and the row's number.
+pub(super) fn added(
+    rows: &RecordBatch,
+    added: &[String],
+    hashes: &mut [u128],
+    has: &mut dyn FnMut(usize, usize) -> bool,
+) -> Result<(), LogError> {
+    for (number, column) in added.iter().enumerate().filter_map(|(number, name)| Some((number, rows.column_by_name(name)?))) {
+        let mut with = hashes.to_vec();
+        absorb(column, &mut with)?;
+        for (row, (hash, with)) in hashes.iter_mut().zip(with).enumerate() {
+            if column.is_valid(row) && has(number, row) {
+                *hash = with;
+            }
+        }
+    }
+    Ok(())
+}
+
 fn absorb(column: &ArrayRef, hashes: &mut [u128]) -> Result<(), LogError> {
     let number = |value: i128| u128::from_ne_bytes(value.to_ne_bytes()).wrapping_add(1).wrapping_mul(MIX);
     match column.data_type() {

@@ -8,7 +8,7 @@ use super::sums::{Lane, bucket};
 use super::{Prover, columns, hash, positions};
 use crate::delta::LogError;
 use crate::recover::is_nested;
-use arrow_array::{BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::{Array, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray};
 
 /// What a row is to the record that it stems from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,13 @@ impl<'r> Lineage<'r> {
         }
     }
 
+    /// Where a row stands among its table's rows of the source: offset and place in the record. Members stand where they were new, which is not the
+    /// record's doing: of theirs the offset counts.
+    pub(super) fn place(&self, row: usize) -> u64 {
+        let is_bound = hash::order_bound(self.table).contains(&"source_index");
+        line_at(self.offsets.value(row), if is_bound { 0 } else { self.places.value(row) })
+    }
+
     pub(super) fn key(&self, row: usize) -> Key {
         Key(self.keys.map_or(0, |keys| keys.value(row)))
     }
@@ -78,7 +85,8 @@ impl Prover<'_> {
                 prover.rates(table, &rows)?;
                 prover.keys(table, &rows)?;
                 let lineage = Lineage::new(table, &rows)?;
-                let hashes = hash::rows(&rows, hash::order_bound(table))?;
+                let hashes = prover.hashes(table, &rows, &mut |_, _| true)?;
+                prover.bare(table, &rows, &lineage);
                 for (row, hash) in hashes.into_iter().enumerate() {
                     let part = prover.parts.number(lineage.topics.value(row), lineage.numbers.value(row));
                     let offset = lineage.offsets.value(row);
@@ -92,6 +100,32 @@ impl Prover<'_> {
             })?;
         }
         Ok(())
+    }
+
+    /// A hash for each row of a table, over what follows from its record. A cell of a column that was added later counts where the row has it,
+    /// and `has` says that the other side's row has it.
+    pub(super) fn hashes(
+        &self,
+        table: Table,
+        rows: &RecordBatch,
+        has: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<Vec<u128>, LogError> {
+        let added = self.added.get(&table).map(Vec::as_slice).unwrap_or_default();
+        let without: Vec<&str> = hash::order_bound(table).iter().copied().chain(added.iter().map(String::as_str)).collect();
+        let mut hashes = hash::rows(rows, &without)?;
+        hash::added(rows, added, &mut hashes, has)?;
+        Ok(hashes)
+    }
+
+    /// Notes the rows that have no value in a column that was added to their table later: most are older than the column.
+    fn bare(&mut self, table: Table, rows: &RecordBatch, lineage: &Lineage<'_>) {
+        let added = self.added.get(&table).map(Vec::as_slice).unwrap_or_default();
+        for (number, column) in added.iter().enumerate().filter_map(|(number, name)| Some((number, rows.column_by_name(name)?))) {
+            for row in (0..rows.num_rows()).filter(|row| column.is_null(*row)) {
+                let part = self.parts.number(lineage.topics.value(row), lineage.numbers.value(row));
+                self.parts[part].bare.entry((table, number)).or_default().insert(lineage.place(row));
+            }
+        }
     }
 
     fn row(&mut self, lineage: &Lineage<'_>, row: usize, part: u32, hash: u128) {

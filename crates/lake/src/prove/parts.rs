@@ -32,6 +32,8 @@ pub(super) struct Part {
     pub(super) creators: RoaringTreemap,
     /// Lines of orders that the ledger has from their order: offset and place in it.
     pub(super) lines: RoaringTreemap,
+    /// Rows without a value in a column that was added to their table later, by table and the column's number: offset and place.
+    pub(super) bare: BTreeMap<(Table, usize), RoaringTreemap>,
     /// What the bytes say: good, but without a row; bad, but without a letter.
     pub(super) lost_rows: RoaringTreemap,
     pub(super) lost_letters: RoaringTreemap,
@@ -54,6 +56,7 @@ impl Part {
             replayed: RoaringTreemap::new(),
             creators: RoaringTreemap::new(),
             lines: RoaringTreemap::new(),
+            bare: BTreeMap::new(),
             lost_rows: RoaringTreemap::new(),
             lost_letters: RoaringTreemap::new(),
         }

@@ -26,6 +26,7 @@ struct Cells<'c> {
     product: Key,
     currency: Currency,
     quantity: Quantity,
+    list_price: Option<Amount>,
     unit_price: Option<Amount>,
     /// gross, discount, tax, shipping
     amounts: [Amount; 4],
@@ -48,6 +49,7 @@ impl Shaper<'_> {
             product,
             currency: line.currency,
             quantity: line.quantity,
+            list_price: line.list_price,
             unit_price: line.unit_price,
             amounts,
             is_gift_card: line.is_gift_card,
@@ -97,6 +99,7 @@ impl Shaper<'_> {
                 product: Key::UNKNOWN,
                 currency: refund.currency,
                 quantity: Quantity::ZERO,
+                list_price: None,
                 unit_price: None,
                 amounts: [negative(refund.adjustments), Amount::ZERO, Amount::ZERO, negative(refund.shipping)],
                 is_gift_card: false,
@@ -123,6 +126,7 @@ impl Shaper<'_> {
             product: self.product(event.envelope.store_id, product, variant, said)?,
             currency: line.currency,
             quantity: line.quantity,
+            list_price: line.list_price,
             unit_price: line.unit_price,
             amounts: line.amounts,
             is_gift_card: line.is_gift_card,
@@ -153,7 +157,7 @@ impl Shaper<'_> {
                 .decimal(reporting.gross).decimal(reporting.discount).decimal(reporting.tax).decimal(reporting.shipping)
                 .decimal(reporting.net).decimal(reporting.rate)
                 .bool(envelope.is_test).bool(cells.is_gift_card).bool(is_future)
-                .text(envelope.session_id).text(cells.extra)
+                .text(envelope.session_id).text(cells.extra).decimal(cells.list_price)
         });
         Ok(())
     }

@@ -38,6 +38,7 @@ pub(crate) struct Movements {
     pub(crate) said: [Option<String>; 4],
     pub(crate) currency: Currency,
     pub(crate) quantity: Quantity,
+    pub(crate) list_price: Option<Amount>,
     pub(crate) unit_price: Option<Amount>,
     /// gross, discount, tax, shipping: signed like the movement
     pub(crate) amounts: [Amount; 4],
@@ -157,6 +158,7 @@ fn movements(line: &OrderLine<'_>, extra: Option<&str>) -> Movements {
         said: [owned(line.sku), owned(line.name), owned(line.brand), line.category.clone()],
         currency: line.currency,
         quantity: line.quantity,
+        list_price: line.list_price,
         unit_price: line.unit_price,
         amounts: [line.gross, line.discount, line.tax, line.shipping],
         is_gift_card: line.is_gift_card,
@@ -182,6 +184,7 @@ fn refund_lines(refund: &Refund<'_>, zone: &jiff::tz::TimeZone) -> Result<Vec<Ne
             said: [None, None, None, None],
             currency: refund.currency,
             quantity: Quantity::from_units(-line.quantity.0),
+            list_price: None,
             unit_price: None,
             amounts: [negative(Some(line.amount)), Amount::ZERO, negative(line.tax), Amount::ZERO],
             is_gift_card: false,

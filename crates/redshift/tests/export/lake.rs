@@ -33,6 +33,7 @@ struct Inner {
     reached: Positions,
     next_file: u64,
     without: Option<&'static str>,
+    with: Option<&'static str>,
 }
 
 pub(crate) struct SmallLake {
@@ -107,6 +108,12 @@ impl SmallLake {
         self
     }
 
+    /// The next files have this column first, which no table has.
+    pub(crate) fn with(&self, column: Option<&'static str>) -> &Self {
+        self.inner().with = column;
+        self
+    }
+
     /// One file a table, with the rows of all.
     pub(crate) fn compact(&self) {
         let files = std::mem::take(&mut self.inner().files);
@@ -131,7 +138,7 @@ impl SmallLake {
         let mut inner = self.inner();
         inner.next_file += 1;
         let path = format!("DWH/{}/part-{}.parquet", table.name(), inner.next_file);
-        let batches: Vec<RecordBatch> = batches.iter().map(|rows| leave_out(rows, inner.without)).collect();
+        let batches: Vec<RecordBatch> = batches.iter().map(|rows| put_in(&leave_out(rows, inner.without), inner.with)).collect();
         let file = self.put_rows(&path, &batches);
         inner.files.entry(table).or_default().push(file);
     }
@@ -230,7 +237,7 @@ impl Lake for SmallLake {
 
     fn shortened(
         &self,
-        _: Table,
+        table: Table,
         file: &DataFile,
         columns: &[String],
         limit: u64,
@@ -256,7 +263,12 @@ impl Lake for SmallLake {
             });
             RecordBatch::try_new(Arc::clone(&schema), made.collect()).unwrap()
         };
-        let batches: Vec<RecordBatch> = self.read(file).into_iter().map(shorten).collect();
+        let own = |rows: RecordBatch| {
+            let schema = table.schema();
+            let kept: Vec<usize> = schema.fields().iter().filter_map(|field| rows.schema().index_of(field.name()).ok()).collect();
+            rows.project(&kept).unwrap()
+        };
+        let batches: Vec<RecordBatch> = self.read(file).into_iter().map(own).map(shorten).collect();
         Ok(self.put_rows(to, &batches))
     }
 
@@ -282,6 +294,15 @@ impl Lake for SmallLake {
     fn delete(&self, path: &str) -> Result<(), LakeError> {
         Ok(fs::remove_file(self.path(path))?)
     }
+}
+
+fn put_in(rows: &RecordBatch, name: Option<&str>) -> RecordBatch {
+    let Some(name) = name else { return rows.clone() };
+    let mut fields = vec![Field::new(name, DataType::Utf8, true)];
+    fields.extend(rows.schema().fields().iter().map(|field| field.as_ref().clone()));
+    let mut columns: Vec<ArrayRef> = vec![Arc::new(StringArray::from(vec!["of before"; rows.num_rows()]))];
+    columns.extend(rows.columns().iter().cloned());
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
 }
 
 fn texts(rows: &RecordBatch, name: &str) -> Vec<String> {

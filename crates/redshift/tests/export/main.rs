@@ -204,6 +204,19 @@ fn a_column_that_the_model_has_got_since_is_added_and_older_files_lack_it() {
 }
 
 #[test]
+fn a_column_of_older_files_that_the_model_has_no_more_is_left_out() {
+    let world = World::new();
+    world.lake.with(Some("retired")).append("orders", 0, 0..3);
+    world.lake.with(None).append("orders", 0, 3..6);
+    world.export("a");
+    world.is_equal();
+    world.lake.with(Some("retired")).append("orders", 0, 6..8);
+    world.export("b");
+    world.is_equal();
+    assert_eq!(world.sql("SELECT count(*) FROM information_schema.columns WHERE column_name = 'retired'"), "0");
+}
+
+#[test]
 fn a_text_that_redshift_cannot_hold_is_said_to_be_too_long_there() {
     let world = World::new();
     world.lake.append_inventory("orders", &[70_000, 65_535, 3]);

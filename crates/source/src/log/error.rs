@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kassa_model::Partition;
 use kassa_model::code::Code;
+use kassa_model::{Newer, Partition};
 
 /// Why the log could not do what it was asked. Every waiting caller gets its own copy.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -30,7 +30,7 @@ pub enum LogError {
     Lost { partition: Partition, asked: i64, end: i64 },
     #[error("the log of {}/{} starts at offset {start}; {asked} is no longer there", .partition.topic, .partition.number)]
     Gone { partition: Partition, asked: i64, start: i64 },
-    #[error("{} has log version {version}, which this kassa cannot read", .file.display())]
+    #[error("{} has log version {version}; this kassa supports log version {}", .file.display(), super::frame::VERSION)]
     Version { file: PathBuf, version: u32 },
     #[error("{} is in use by another process", .dir.display())]
     InUse { dir: PathBuf },
@@ -50,9 +50,8 @@ impl LogError {
             Self::InUse { .. } => Code::LakeLocked,
             Self::Io { action: "sync", .. } => Code::SyncFailed,
             Self::Io { .. } => Code::StorageFailed,
-            Self::Corrupt { .. } | Self::Missing { .. } | Self::Lost { .. } | Self::Gone { .. } | Self::Version { .. } => {
-                Code::LogCorrupt
-            }
+            Self::Version { .. } => Code::NewerFormat,
+            Self::Corrupt { .. } | Self::Missing { .. } | Self::Lost { .. } | Self::Gone { .. } => Code::LogCorrupt,
         }
     }
 
@@ -65,7 +64,7 @@ impl LogError {
             Self::Stopped { .. } => {
                 Some("see that the disk is sound and has room, then restart: the log reads back what it holds")
             }
-            Self::Version { .. } => Some("use the kassa that wrote it, or a newer one"),
+            Self::Version { .. } => Some(Newer::FIX),
             Self::InUse { .. } => Some("stop the other kassa, or give this one another data_dir"),
             _ => None,
         }

@@ -11,7 +11,9 @@
 //! taken for a frame here.
 
 const MAGIC: &[u8; 8] = b"kassalog";
-const VERSION: u32 = 1;
+/// The newest version, and the only one so far. The header's size and checksum stay as they are in every version to come, so that a program can
+/// tell a newer segment from a damaged one.
+pub(super) const VERSION: u32 = 1;
 pub(super) const HEADER_BYTES: usize = 40;
 
 const PREFIX_BYTES: usize = 8;

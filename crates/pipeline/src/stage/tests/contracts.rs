@@ -204,6 +204,7 @@ fn an_order_line_becomes_a_movement() {
         &[
             ("quantity", "3.5"),
             ("unit_price", "4.999999"),
+            ("list_price", "5"),
             ("gross_amount", "17.499996"),
             ("net_amount", "17.499996"),
             ("tax_amount", "0.7"),
