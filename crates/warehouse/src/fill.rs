@@ -5,7 +5,7 @@ use postgres::Transaction;
 
 use crate::plan::{FACTS, Plan};
 use crate::statements::{Statements, copy_in};
-use crate::{WarehouseError, ods, sums};
+use crate::{WarehouseError, commits, ods, sums};
 
 /// Dimensions that keep a row a version, and those that keep a row a member.
 const DIMENSIONS: [Table; 11] = [
@@ -46,5 +46,8 @@ pub(crate) fn fill(
         copy_in(transaction, "kassa.dead_letters", plan.rows(Table::Rejected), None).map_err(|error| error.at("dead letters"))?;
     let spans = plan.spans.rows(now).map_err(|error| WarehouseError::Corrupt(error.to_string()))?;
     copy_in(transaction, "kassa.spans", &[spans], None).map_err(|error| error.at("spans"))?;
+    if !plan.is_empty() {
+        commits::put(transaction, statements, plan).map_err(|error| error.at("commits"))?;
+    }
     Ok(rows)
 }

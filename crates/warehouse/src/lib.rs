@@ -2,15 +2,16 @@
 //!
 //! ```text
 //!  schema/*.sql ─► migrate.rs   schemas dwh (star, views), ods (current state), kassa (positions, spans, dead letters); roles
-//!  Batch ─► plan.rs ─► sink.rs  one transaction: positions.rs · fill.rs: copy/ (facts) · statements.rs (dimensions) · ods.rs · sums.rs
+//!  Batch ─► plan.rs ─► sink.rs  one transaction: positions.rs · fill.rs: copy/ (facts) · statements.rs (dimensions) · ods.rs · sums.rs · commits.rs
 //!                        └────► partitions.rs   made before rows need them, dropped when they have had their time
-//!  read.rs    rows at one snapshot, with its positions ─► figures.rs (the one definition), derived.rs (what follows from the facts)
+//!  read.rs    rows at one snapshot, all or those beyond positions (by commits.rs) ─► figures.rs, derived.rs (what follows from the facts)
 //!  replay.rs  dead letters that have become good
 //!  prove.rs   recounts what is there from its own rows
 //!  examine.rs what an operator must know before it is fed
 //! ```
 
 mod columns;
+mod commits;
 mod connect;
 mod copy;
 pub mod derived;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int32Type;
+use arrow_array::types::{Int32Type, TimestampMicrosecondType};
 use kassa_model::{Partition, Positions, Table};
 use kassa_pipeline::{Batch, SinkError, Spans};
 
@@ -80,6 +80,16 @@ impl Plan {
 
     pub(crate) fn rows(&self, table: Table) -> &[RecordBatch] {
         self.tables.get(&table).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The earliest ingest time of its rows, µs UTC; `None`: it brings no rows.
+    pub(crate) fn ingested_from(&self) -> Option<i64> {
+        let times = self.tables.values().flatten().filter_map(|rows| rows.column_by_name("ingested_at"));
+        times
+            .filter_map(|times| times.as_primitive_opt::<TimestampMicrosecondType>())
+            .flat_map(|times| times.values())
+            .min()
+            .copied()
     }
 
     /// The days that rows of a fact lie on.

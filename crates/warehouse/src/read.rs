@@ -11,6 +11,7 @@ use kassa_model::{Positions, Table, star};
 use postgres::{Client, IsolationLevel, Transaction};
 
 use crate::columns::Columns;
+use crate::commits::{self, Bounds};
 use crate::migrate::refuse_newer;
 use crate::plan::FACTS;
 use crate::statements::column_list;
@@ -120,7 +121,8 @@ impl Snapshot<'_> {
         self.each_where(table, columns, "", take)
     }
 
-    /// The same, of the rows that stem from at or beyond these positions.
+    /// The same, of the rows that stem from at or beyond these positions. What it costs follows from how many there are: rows that commits before these
+    /// positions brought are not read, but for those that share their pages or days.
     pub fn each_beyond(
         &mut self,
         table: Table,
@@ -128,8 +130,26 @@ impl Snapshot<'_> {
         from: &Positions,
         take: &mut dyn FnMut(RecordBatch) -> Result<(), WarehouseError>,
     ) -> Result<(), WarehouseError> {
-        let Some(beyond) = self.beyond(from) else { return Ok(()) };
-        self.each_where(table, columns, &format!("WHERE {beyond}"), take)
+        let bounds = self.bounds(from)?;
+        self.each_beyond_within(table, columns, (from, &bounds), take)
+    }
+
+    /// Where rows at or beyond these positions lie.
+    pub(crate) fn bounds(&mut self, from: &Positions) -> Result<Bounds, WarehouseError> {
+        commits::bounds(&mut self.transaction, from, &self.positions)
+    }
+
+    /// The rows at or beyond positions whose bounds are known.
+    pub(crate) fn each_beyond_within(
+        &mut self,
+        table: Table,
+        columns: &[&str],
+        (from, bounds): (&Positions, &Bounds),
+        take: &mut dyn FnMut(RecordBatch) -> Result<(), WarehouseError>,
+    ) -> Result<(), WarehouseError> {
+        let day = FACTS.into_iter().find(|(fact, _)| *fact == table).map(|(_, day)| day);
+        let (Some(beyond), Some(within)) = (self.beyond(from), bounds.condition(day)) else { return Ok(()) };
+        self.each_where(table, columns, &format!("WHERE {within} AND ({beyond})"), take)
     }
 
     /// In SQL: that a row stems from at or beyond these positions. `None`: no row does.

@@ -9,7 +9,7 @@ use crate::columns::Columns;
 use crate::fill::fill;
 use crate::plan::Plan;
 use crate::sink::WarehouseSink;
-use crate::{WarehouseError, statements::Statements};
+use crate::{WarehouseError, commits, statements::Statements};
 
 const MARK: &str = "UPDATE kassa.dead_letters l SET replayed_at = to_timestamp($4::int8 / 1000000.0)
     FROM unnest($1::text[], $2::int8[], $3::int8[]) AS m (topic, partition, \"offset\")
@@ -40,7 +40,9 @@ impl WarehouseSink {
             let marked = mark(&mut transaction, letters, now)?;
             let kept = rows.iter().map(|(table, rows)| Ok((*table, of_letters(rows, &marked)?)));
             let plan = Plan::of_rows(kept.collect::<Result<Vec<_>, WarehouseError>>()?);
-            fill(&mut transaction, &mut Statements::default(), &plan, now)?;
+            let mut statements = Statements::default();
+            fill(&mut transaction, &mut statements, &plan, now)?;
+            commits::put_replayed(&mut transaction, &mut statements, &plan, &marked)?;
             transaction.commit()?;
             Ok(marked.len())
         });

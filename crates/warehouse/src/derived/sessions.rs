@@ -1,0 +1,140 @@
+//! `fact_session`, kept true of `fact_event` and `fact_sales` at the positions that it states.
+//!
+//! A session follows from the events of its id and from what the ledger says of its orders. So what is new since the stated positions names the ids whose
+//! sessions may differ: those of new events, and those that claim an order of a new event or a new line. All sessions of these ids are made anew; the rows of
+//! all others stand. Where their old events lie, the table itself says: each lies between the beginning and the end of a session.
+
+use std::collections::HashSet;
+
+use arrow_array::RecordBatch;
+use kassa_analytics::derived::session_rows;
+use kassa_analytics::{Claim, Claims, Credits, SessionRows};
+use kassa_model::{Positions, Shop, Table};
+
+use super::calendar::widened;
+use super::claims::{self, within};
+use super::windows::Windows;
+use super::{misread, unmade};
+use crate::WarehouseError;
+use crate::columns::Columns;
+use crate::commits::Bounds;
+use crate::read::Snapshot;
+use crate::statements::copy_in;
+
+/// Session ids made anew in one pass over the events, which bounds the memory. Where more are touched, all are made anew.
+const IDS: usize = 250_000;
+
+/// What of the facts was read to bring the table up.
+pub(super) enum Seen {
+    Nothing,
+    All,
+    /// What is new; its first and last day.
+    Days(Option<(i32, i32)>),
+}
+
+/// What new rows touch.
+#[derive(Default)]
+struct Touched {
+    ids: HashSet<i64>,
+    claims: Vec<Claim>,
+    /// With a new claim or a new line.
+    orders: HashSet<i64>,
+    /// When the new events happened.
+    windows: Windows,
+    days: Option<(i32, i32)>,
+}
+
+impl Touched {
+    fn event_rows(&mut self, rows: &RecordBatch) -> Result<(), WarehouseError> {
+        let times = Columns(rows).times("occurred_at")?;
+        SessionRows::keys(rows, |row, key| {
+            // Of more ids than can be followed no more is needed than that they are more.
+            if self.ids.len() <= IDS {
+                self.ids.insert(key);
+                self.windows.add(times.value(row), times.value(row));
+            }
+        })
+        .map_err(misread)?;
+        Claims::read(rows, |_, claim| self.claims.push(claim)).map_err(misread)
+    }
+
+    fn line_rows(&mut self, rows: &RecordBatch) -> Result<(), WarehouseError> {
+        let (orders, days) = (Columns(rows).longs("order_key")?, Columns(rows).ints("order_date_key")?);
+        self.orders.extend(orders.values());
+        self.days = self.days.into_iter().chain(days.values().iter().map(|day| (*day, *day))).reduce(widened);
+        Ok(())
+    }
+}
+
+/// Brings the table up from the positions that it states.
+pub(super) fn follow(snapshot: &mut Snapshot<'_>, shop: &Shop, held: &Positions) -> Result<Seen, WarehouseError> {
+    let bounds = snapshot.bounds(held)?;
+    if bounds == Bounds::Anywhere {
+        return make_all(snapshot, shop);
+    }
+    let mut touched = new_rows(snapshot, held, &bounds)?;
+    touched.orders.extend(touched.claims.iter().map(|claim| claim.order_key));
+    claims::add(snapshot, &touched.claims)?;
+    touched.ids.extend(claims::sessions_of(snapshot, &touched.orders)?);
+    if touched.ids.len() > IDS {
+        return make_all(snapshot, shop);
+    }
+    if !touched.ids.is_empty() {
+        replace(snapshot, shop, &mut touched)?;
+    }
+    Ok(Seen::Days(touched.days.into_iter().chain(bounds.days()).reduce(widened)))
+}
+
+fn new_rows(snapshot: &mut Snapshot<'_>, held: &Positions, bounds: &Bounds) -> Result<Touched, WarehouseError> {
+    let mut touched = Touched::default();
+    snapshot.each_beyond_within(Table::FactEvent, Claims::COLUMNS, (held, bounds), &mut |rows| touched.event_rows(&rows))?;
+    let lines = ["order_key", "order_date_key"];
+    snapshot.each_beyond_within(Table::FactSales, &lines, (held, bounds), &mut |rows| touched.line_rows(&rows))?;
+    Ok(touched)
+}
+
+const HELD: &str = "SELECT (extract(epoch FROM started_at) * 1000000)::int8, (extract(epoch FROM ended_at) * 1000000)::int8
+    FROM dwh.fact_session WHERE session_key = ANY ($1)";
+
+/// Puts new rows of the touched ids in the place of the old ones.
+fn replace(snapshot: &mut Snapshot<'_>, shop: &Shop, touched: &mut Touched) -> Result<(), WarehouseError> {
+    let ids: Vec<i64> = touched.ids.iter().copied().collect();
+    for row in snapshot.transaction.query(HELD, &[&ids])? {
+        touched.windows.add(row.get(0), row.get(1));
+    }
+    let mut sessions = SessionRows::new(shop);
+    for filter in within(&touched.windows, ("occurred_at", "event_date_key"), ("session_key", &ids)) {
+        snapshot.each_where(Table::FactEvent, SessionRows::COLUMNS, &filter, &mut |rows| {
+            sessions.apply(&rows, |key| touched.ids.contains(&key)).map_err(misread)
+        })?;
+    }
+    let sessions = sessions.finish();
+    let credits = claims::credits_of(snapshot, &sessions)?;
+    snapshot.transaction.execute("DELETE FROM dwh.fact_session WHERE session_key = ANY ($1)", &[&ids])?;
+    let rows = session_rows(&sessions, &credits).map_err(unmade)?;
+    copy_in(&mut snapshot.transaction, "dwh.fact_session", &[rows], None).map(drop)
+}
+
+/// Makes the table anew from all facts.
+pub(super) fn make_all(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Seen, WarehouseError> {
+    let claims = claims::make_all(snapshot)?;
+    let winners = claims.chunk_by(|a, b| a.order_key == b.order_key).filter_map(|claims| claims.first());
+    let mut credits = Credits::of(winners);
+    if !credits.is_empty() {
+        snapshot.each(Table::FactSales, Credits::COLUMNS, &mut |rows| credits.apply(&rows).map_err(misread))?;
+    }
+    // An id has at least one event.
+    let events: i64 = snapshot.transaction.query_one("SELECT count(*) FROM dwh.fact_event", &[])?.get(0);
+    let passes = usize::try_from(events).unwrap_or(0) / IDS + 1;
+    snapshot.transaction.batch_execute("DELETE FROM dwh.fact_session")?;
+    for pass in 0..passes {
+        let mut sessions = SessionRows::new(shop);
+        let share = format!("WHERE session_key % {passes} = {pass}");
+        snapshot.each_where(Table::FactEvent, SessionRows::COLUMNS, &share, &mut |rows| {
+            sessions.apply(&rows, |_| true).map_err(misread)
+        })?;
+        let rows = session_rows(&sessions.finish(), &credits).map_err(unmade)?;
+        copy_in(&mut snapshot.transaction, "dwh.fact_session", &[rows], None)?;
+    }
+    Ok(Seen::All)
+}
