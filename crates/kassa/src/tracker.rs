@@ -96,19 +96,18 @@ impl Tracker {
 
     /// Takes note of a batch on its way to the sinks.
     pub fn observe(&self, batch: &Batch) {
-        let from = {
+        let slice = {
             let mut counted = held(&self.counted);
-            let from = counted.next(&batch.records().partition);
+            // Without the lake's sink a worker may begin beyond what the lake accounts for.
+            let slice = batch.after(&counted).unwrap_or_else(|_| Some(batch.whole()));
             counted.advance(&batch.records().partition, batch.to());
-            from
+            slice
         };
-        if batch.to() <= from {
-            return;
-        }
-        let span = batch.span_from(from);
+        let Some(slice) = slice else { return };
+        let span = slice.span();
         {
             let mut tally = held(&self.tally);
-            if let Some(rows) = batch.rows_from(Table::Rejected, from)
+            if let Some(rows) = slice.rows(Table::Rejected)
                 && let Ok(letters) = letters::of_rows(&rows)
             {
                 letters.iter().for_each(|letter| tally.letter(letter, &mut held(&self.calendar)));

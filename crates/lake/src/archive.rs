@@ -93,18 +93,13 @@ impl ArchiveSink {
 
     fn commit_topic(&mut self, topic: &Arc<str>, batches: &[&Arc<Batch>]) -> Result<(), SinkError> {
         let mut days: BTreeMap<i64, Vec<RecordBatch>> = BTreeMap::new();
-        let mut next = Positions::default();
+        let mut reached = self.positions.clone();
         for batch in batches {
-            let records = batch.records();
-            let from = self.positions.next(&records.partition).max(next.next(&records.partition));
-            if batch.from() > from {
-                return Err(gap(&records.partition, from, batch.from()));
-            }
-            let first = records.offsets.partition_point(|offset| *offset < from);
-            for (day, range) in days_of(records, first) {
+            let Some(slice) = batch.after(&reached)? else { continue };
+            for (day, range) in days_of(batch.records(), slice.records().start) {
                 days.entry(day).or_default().push(rows(batch, range).map_err(|error| SinkError::Corrupt(error.to_string()))?);
             }
-            next.advance(&records.partition, batch.to());
+            reached.advance(slice.partition(), slice.to());
         }
         let mut files = Vec::with_capacity(days.len());
         for (day, rows) in days {
@@ -113,7 +108,7 @@ impl ArchiveSink {
             let rows = rows.iter().map(RecordBatch::num_rows).sum();
             files.push(NewFile { bytes, rows, partition_values: BTreeMap::from([("ingest_date".to_owned(), Some(date))]) });
         }
-        let moved: Vec<(Partition, i64)> = next
+        let moved: Vec<(Partition, i64)> = reached
             .iter()
             .filter(|(partition, next)| self.positions.next(partition) < *next)
             .map(|(partition, next)| (partition.clone(), next))
@@ -140,13 +135,6 @@ impl ArchiveSink {
     }
 }
 
-pub(crate) fn gap(partition: &Partition, held: i64, from: i64) -> SinkError {
-    SinkError::Corrupt(format!(
-        "{}/{} is committed up to {held}, but the next batch begins at {from}",
-        partition.topic, partition.number
-    ))
-}
-
 impl Sink for ArchiveSink {
     fn name(&self) -> &'static str {
         "archive"
@@ -163,8 +151,7 @@ impl Sink for ArchiveSink {
             topics.entry(Arc::clone(&batch.records().partition.topic)).or_default().push(batch);
         }
         for (topic, batches) in topics {
-            // Batches of one commit follow each other, so each is held against what the ones before it lead to.
-            self.commit_topic(&topic, &merge_check(&self.positions, &batches)?)?;
+            self.commit_topic(&topic, &batches)?;
         }
         self.maintain();
         Ok(())
@@ -175,24 +162,6 @@ impl Sink for ArchiveSink {
         self.maintain();
         Ok(())
     }
-}
-
-/// Leaves out what is committed already, and refuses a hole between two batches.
-fn merge_check<'b>(held: &Positions, batches: &[&'b Arc<Batch>]) -> Result<Vec<&'b Arc<Batch>>, SinkError> {
-    let mut reached = held.clone();
-    let mut wanted = Vec::with_capacity(batches.len());
-    for batch in batches {
-        let partition = &batch.records().partition;
-        let at = reached.next(partition);
-        if batch.from() > at {
-            return Err(gap(partition, at, batch.from()));
-        }
-        if batch.to() > at {
-            reached.advance(partition, batch.to());
-            wanted.push(*batch);
-        }
-    }
-    Ok(wanted)
 }
 
 /// Runs of records of one ingest day (days since 1970): index ranges from `first` on.

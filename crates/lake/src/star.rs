@@ -10,7 +10,6 @@ use kassa_model::{Contract, Partition, Positions, Table};
 use kassa_pipeline::{Batch, Sink, SinkError, Spans};
 use parquet::file::properties::WriterProperties;
 
-use crate::archive::gap;
 use crate::delta::table::{NewFile, TableSpec};
 use crate::delta::{DeltaTable, LogError};
 use crate::encode::{self, ZSTD_LEVEL};
@@ -149,20 +148,14 @@ impl Part {
             if !contract.is_some_and(|contract| tables_of(*contract).any(|fed| fed == table)) {
                 continue;
             }
-            let at = reached.next(partition);
-            if batch.from() > at {
-                return Err(gap(partition, at, batch.from()));
-            }
-            if batch.to() <= at {
-                continue;
-            }
+            let Some(slice) = batch.after(&reached)? else { continue };
             self.table.owns(partition)?;
             if table == Table::Spans {
-                spans.add(batch.span_from(at));
+                spans.add(slice.span());
             } else {
-                rows.extend(batch.rows_from(table, at));
+                rows.extend(slice.rows(table));
             }
-            reached.advance(partition, batch.to());
+            reached.advance(partition, slice.to());
         }
         if table == Table::Spans && !spans.is_empty() {
             rows.push(spans.rows(now).map_err(|error| SinkError::Corrupt(error.to_string()))?);

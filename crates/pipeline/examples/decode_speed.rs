@@ -121,7 +121,7 @@ fn staged(format: Format, batches: &[Records]) -> Result<(f64, i128, Counts), Bo
         let (records, began) = (records.clone(), Stopwatch::start()?);
         let batch = stage.run(records, from)?;
         seconds += began.seconds()?;
-        counts = counts.plus(batch.span_from(from).counts);
+        counts = counts.plus(batch.span().counts);
         let sales = batch.tables().iter().find(|(table, _)| *table == Table::FactSales);
         let column = sales.and_then(|(_, rows)| rows.column_by_name("net_amount")).ok_or("no sales")?;
         net += column.as_primitive::<Decimal128Type>().values().iter().sum::<i128>();

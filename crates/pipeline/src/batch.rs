@@ -4,11 +4,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{BooleanArray, RecordBatch};
-use arrow_select::filter::filter_record_batch;
-use kassa_model::{Counts, Fate, Partition, Records, Span, Table};
+use kassa_model::{Counts, Fate, Partition, Positions, Records, Span, Table};
 
 use crate::decode::avro;
 
@@ -27,12 +26,21 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// `fates` has one entry a record; `from` is the position that the records were read from.
+    /// `fates` has one entry a record; `from` is the position that the records were read from. Rows name the offsets of their records, in
+    /// order.
     ///
     /// # Panics
-    /// If there are not as many fates as records: such a batch would lose count.
+    /// If there are not as many fates as records, or if rows do not name their records in order: such a batch would lose count.
     pub fn new(records: Arc<Records>, from: i64, fates: Vec<Fate>, tables: Vec<(Table, RecordBatch)>) -> Self {
         assert_eq!(records.len(), fates.len(), "a batch accounts for each of its records");
+        for (table, rows) in &tables {
+            let offsets = offsets(*table, rows);
+            assert!(
+                offsets.len() == rows.num_rows() && offsets.is_sorted(),
+                "rows of {} name their records in order",
+                table.name()
+            );
+        }
         let rows: usize = tables.iter().map(|(_, rows)| rows.get_array_memory_size()).sum();
         Self { bytes: records.bytes() + rows, records, fates, tables, from, is_lost: false, is_framed: false }
     }
@@ -81,10 +89,31 @@ impl Batch {
         self.bytes
     }
 
-    /// What became of the records at or beyond `from`.
-    pub fn span_from(&self, from: i64) -> Span {
-        let from = from.clamp(self.from, self.records.next.max(self.from));
-        let first = self.records.offsets.partition_point(|offset| *offset < from);
+    /// All of it.
+    pub fn whole(&self) -> Slice<'_> {
+        Slice { batch: self, from: self.from, first: 0 }
+    }
+
+    /// What became of all its records.
+    pub fn span(&self) -> Span {
+        self.whole().span()
+    }
+
+    /// The part of the batch that a store at these positions lacks; `None`: it lacks nothing of it.
+    ///
+    /// # Errors
+    /// [`Gap`]: the store lacks records before the batch.
+    pub fn after(&self, held: &Positions) -> Result<Option<Slice<'_>>, Gap> {
+        let partition = &self.records.partition;
+        let next = held.next(partition);
+        if self.from > next {
+            return Err(Gap { partition: partition.clone(), held: next, from: self.from });
+        }
+        let first = self.records.offsets.partition_point(|offset| *offset < next);
+        Ok((self.to() > next).then_some(Slice { batch: self, from: next, first }))
+    }
+
+    fn span_from(&self, first: usize, from: i64) -> Span {
         Span {
             partition: self.records.partition.clone(),
             from,
@@ -93,18 +122,67 @@ impl Batch {
             gap: if self.is_lost { self.records.next - from } else { 0 },
         }
     }
+}
 
-    /// The rows of a table that stem from records at or beyond `from`.
-    pub fn rows_from(&self, table: Table, from: i64) -> Option<RecordBatch> {
-        let (_, rows) = self.tables.iter().find(|(held, _)| *held == table)?;
-        if from <= self.from {
-            return Some(rows.clone());
-        }
-        let column = if table == Table::Rejected { "offset" } else { "source_offset" };
-        let offsets = rows.column_by_name(column)?.as_primitive_opt::<Int64Type>()?;
-        let keep: BooleanArray = offsets.iter().map(|offset| Some(offset.is_some_and(|offset| offset >= from))).collect();
-        filter_record_batch(rows, &keep).ok().filter(|rows| rows.num_rows() > 0)
+/// The end of a batch, from one position on: what a store adds that has committed all before it.
+#[derive(Debug, Clone, Copy)]
+pub struct Slice<'b> {
+    batch: &'b Batch,
+    from: i64,
+    first: usize,
+}
+
+impl<'b> Slice<'b> {
+    pub fn partition(&self) -> &'b Partition {
+        &self.batch.records.partition
     }
+
+    pub fn from(&self) -> i64 {
+        self.from
+    }
+
+    pub fn to(&self) -> i64 {
+        self.batch.to()
+    }
+
+    /// Which of the batch's records belong to it.
+    pub fn records(&self) -> Range<usize> {
+        self.first..self.batch.records.len()
+    }
+
+    /// What became of its records.
+    pub fn span(&self) -> Span {
+        self.batch.span_from(self.first, self.from)
+    }
+
+    /// The rows of a table that stem from its records; `None`: there are none.
+    pub fn rows(&self, table: Table) -> Option<RecordBatch> {
+        let (_, rows) = self.batch.tables.iter().find(|(held, _)| *held == table)?;
+        let first = offsets(table, rows).partition_point(|offset| *offset < self.from);
+        let count = rows.num_rows() - first;
+        (count > 0).then(|| rows.slice(first, count))
+    }
+
+    /// The tables that have rows of its records.
+    pub fn tables(&self) -> impl Iterator<Item = (Table, RecordBatch)> {
+        self.batch.tables.iter().filter_map(|(table, _)| Some((*table, self.rows(*table)?)))
+    }
+}
+
+/// A store lacks records that come before a batch.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}/{} is held up to {held}, but the next batch begins at {from}", partition.topic, partition.number)]
+pub struct Gap {
+    pub partition: Partition,
+    pub held: i64,
+    pub from: i64,
+}
+
+/// The offsets of the records that rows stem from; empty where the rows do not state them, which [`Batch::new`] excludes.
+fn offsets(table: Table, rows: &RecordBatch) -> &[i64] {
+    let column = if table == Table::Rejected { "offset" } else { "source_offset" };
+    let offsets = rows.column_by_name(column).and_then(|column| column.as_primitive_opt::<Int64Type>());
+    offsets.map_or(&[], |offsets| offsets.values())
 }
 
 #[cfg(test)]

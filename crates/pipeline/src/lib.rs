@@ -30,7 +30,7 @@ mod spans;
 pub mod stage;
 pub mod validate;
 
-pub use batch::Batch;
+pub use batch::{Batch, Gap, Slice};
 pub use journal::Piece;
 pub use ports::{Mapped, Mapper, MapperError, SchemaText, Schemas, SchemasError, Sink, SinkError};
 pub use spans::Spans;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use kassa_model::{Newer, Positions};
 
-use crate::Batch;
+use crate::{Batch, Gap};
 
 /// What a sink's failure asks of its caller.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,12 @@ pub enum SinkError {
     /// A newer kassa has written the store: stop, this one cannot add to it.
     #[error(transparent)]
     Newer(#[from] Newer),
+}
+
+impl From<Gap> for SinkError {
+    fn from(gap: Gap) -> Self {
+        Self::Corrupt(gap.to_string())
+    }
 }
 
 /// Keeps rows and the positions that they lead to, in one atomic commit.

@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
 use kassa_analytics::{Answer, ApplyError, Basis, Figures, Query, QueryError};
-use kassa_model::{Partition, Positions, Table};
-use kassa_pipeline::{Batch, Sink, SinkError};
+use kassa_model::{Positions, Table};
+use kassa_pipeline::{Batch, Gap, Sink, SinkError};
 use tokio::sync::watch;
 
 /// Why batches could not be folded in. What is held is then not to be trusted: it is rebuilt from the lake.
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
-    #[error("{}/{} is folded in up to {held}, but the next batch begins at {from}", partition.topic, partition.number)]
-    Gap { partition: Partition, held: i64, from: i64 },
+    #[error(transparent)]
+    Gap(#[from] Gap),
     #[error("could not fold in rows: {0}")]
     Rows(#[from] ApplyError),
 }
@@ -111,22 +111,11 @@ impl Live {
 
 impl Held {
     fn take(&mut self, batch: &Batch) -> Result<(), LiveError> {
-        let partition = &batch.records().partition;
-        let next = self.positions.next(partition);
-        if batch.from() > next {
-            return Err(LiveError::Gap { partition: partition.clone(), held: next, from: batch.from() });
+        let Some(slice) = batch.after(&self.positions)? else { return Ok(()) };
+        for (table, rows) in slice.tables().filter(|(table, _)| !Figures::columns(*table).is_empty()) {
+            self.figures.apply(table, &rows)?;
         }
-        if batch.to() <= next {
-            return Ok(());
-        }
-        for (table, _) in batch.tables() {
-            if !Figures::columns(*table).is_empty()
-                && let Some(rows) = batch.rows_from(*table, next)
-            {
-                self.figures.apply(*table, &rows)?;
-            }
-        }
-        self.positions.advance(partition, batch.to());
+        self.positions.advance(slice.partition(), slice.to());
         Ok(())
     }
 }

@@ -40,26 +40,17 @@ impl Plan {
     /// Leaves out what lies before the positions: it has been committed. A hole is refused.
     pub(crate) fn of(held: &Positions, batches: &[Arc<Batch>]) -> Result<Self, SinkError> {
         let mut plan = Self::default();
-        let mut reached = Positions::default();
+        let mut reached = held.clone();
         for batch in batches {
-            let partition = &batch.records().partition;
-            let at = reached.get(partition).unwrap_or_else(|| held.next(partition));
-            if batch.from() > at {
-                return Err(gap(partition, at, batch.from()));
+            let Some(slice) = batch.after(&reached)? else { continue };
+            for (table, rows) in slice.tables() {
+                plan.tables.entry(table).or_default().push(rows);
             }
-            if batch.to() <= at {
-                continue;
-            }
-            for (table, _) in batch.tables() {
-                if let Some(rows) = batch.rows_from(*table, at).filter(|rows| rows.num_rows() > 0) {
-                    plan.tables.entry(*table).or_default().push(rows);
-                }
-            }
-            plan.spans.add(batch.span_from(at));
-            reached.set(partition.clone(), batch.to());
+            plan.spans.add(slice.span());
+            reached.advance(slice.partition(), slice.to());
         }
         let moves = reached.iter().map(|(partition, to)| Move { partition: partition.clone(), from: held.next(partition), to });
-        plan.moves = moves.collect();
+        plan.moves = moves.filter(|moved| moved.from < moved.to).collect();
         Ok(plan)
     }
 
@@ -105,11 +96,4 @@ impl Plan {
         }
         days
     }
-}
-
-fn gap(partition: &Partition, held: i64, from: i64) -> SinkError {
-    SinkError::Corrupt(format!(
-        "{}/{} is committed up to {held}, but the next batch begins at {from}",
-        partition.topic, partition.number
-    ))
 }

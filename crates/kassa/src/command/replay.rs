@@ -95,7 +95,7 @@ fn archive(args: &Replay, config: &Config) -> anyhow::Result<()> {
         let reached = topology.reached().by_all;
         let count = refill(&lake, fed, Wanted::All(&reached), &mut |next| {
             if let Some(batch) = topology.take(next, &mut || Ok(()))? {
-                report.count(batch.span_from(batch.from()).counts);
+                report.count(batch.span().counts);
                 progress.inc(u64::try_from(batch.records().len())?);
             }
             Ok(())
@@ -164,7 +164,7 @@ fn read_file(topology: &mut Topology, path: &Path, stream: &Stream, now: i64, pr
     while let Some(records) = source.next(BATCH_RECORDS, BATCH_BYTES)? {
         let next = records.next;
         let batch = topology.push(records, from, &mut || Ok(()))?;
-        counts = counts.plus(batch.span_from(from).counts);
+        counts = counts.plus(batch.span().counts);
         from = next;
         let share = source.read_bytes().saturating_mul(length).checked_div(source.len_bytes()).unwrap_or(length);
         progress.set_position(before + share.min(length));

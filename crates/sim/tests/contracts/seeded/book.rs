@@ -93,28 +93,21 @@ impl Sink for BookSink {
         let mut held = book.held.clone();
         let mut reached = self.positions.clone();
         for batch in batches {
-            let partition = &batch.records().partition;
-            let at = reached.next(partition);
-            if batch.from() > at {
-                return Err(SinkError::Corrupt(format!("{partition:?} is at {at}, the batch begins at {}", batch.from())));
-            }
-            if batch.to() <= at {
-                continue;
-            }
+            let Some(slice) = batch.after(&reached)? else { continue };
+            let partition = slice.partition();
             let (was, is) = (self.positions.next(partition), book.held.positions.next(partition));
             if was != is {
                 self.positions = book.held.positions.clone();
                 let told = format!("{partition:?} was left at {was} and is at {is}");
                 return Err(if is < was { SinkError::Rewound(told) } else { SinkError::Fenced(told) });
             }
-            for (table, _) in batch.tables() {
-                let Some(rows) = batch.rows_from(*table, at) else { continue };
-                for (key, place) in identity(*table, &rows) {
+            for (table, rows) in slice.tables() {
+                for (key, place) in identity(table, &rows) {
                     if let Some(before) = held.keys.insert(key.clone(), place.clone()) {
                         return Err(SinkError::Corrupt(format!("{key} of {place:?} is there already, of {before:?}")));
                     }
                 }
-                held.rows.push((*table, rows));
+                held.rows.push((table, rows));
             }
             reached.advance(partition, batch.to());
             held.positions.advance(partition, batch.to());

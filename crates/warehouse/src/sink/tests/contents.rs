@@ -119,7 +119,7 @@ fn every_row_comes_back_as_it_went() {
     let mut reader = Reader::open(&warehouse.target("postgres")).unwrap();
     let mut snapshot = reader.snapshot().unwrap();
     for table in Table::ALL.into_iter().filter(|table| table.has_lineage() || *table == Table::Rejected) {
-        let sent: Vec<RecordBatch> = batches.iter().filter_map(|batch| batch.rows_from(table, 0)).collect();
+        let sent: Vec<RecordBatch> = batches.iter().filter_map(|batch| batch.whole().rows(table)).collect();
         let mut held = Vec::new();
         snapshot
             .each(table, &[], &mut |rows| {
@@ -290,7 +290,7 @@ fn a_fact_whose_dimension_another_worker_brings_breaks_no_key() {
     let (warehouse, mut feed) = (Warehouse::new(), Feed::new());
     feed.json("order_line", 0, &[crate::testing::line(5, 0)]);
     let second = feed.batch("order_line", 1, 0, &[crate::testing::line(6, 0).to_string()]);
-    assert!(second.rows_from(Table::DimCustomer, 0).is_none(), "the feed knew the customer");
+    assert!(second.whole().rows(Table::DimCustomer).is_none(), "the feed knew the customer");
     warehouse.sink().commit(&[second]).unwrap();
     assert_eq!(warehouse.sql("SELECT customer_id, is_placeholder FROM ods.customers"), "|t");
 }

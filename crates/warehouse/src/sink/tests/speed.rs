@@ -96,7 +96,7 @@ fn speed_beside_raw_copy() {
         let encoded: Vec<Vec<u8>> = commits
             .iter()
             .map(|commit| {
-                let rows: Vec<_> = commit.iter().filter_map(|batch| batch.rows_from(table, 0)).collect();
+                let rows: Vec<_> = commit.iter().filter_map(|batch| batch.whole().rows(table)).collect();
                 let mut bytes = Vec::new();
                 copy(&rows, None, |chunk| {
                     bytes.extend_from_slice(chunk);
