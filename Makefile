@@ -3,10 +3,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo build test fresh stack dashboard tools bench soak fuzz
+.PHONY: help demo build test fresh stack dashboard tools bench bench-growth soak fuzz
 
 help: ## What there is to make
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: tools dashboard ## Build what is needed and run the synthetic shop with its dashboard
 	@echo "==> building kassa (the first time takes about ten minutes on two cores)"
@@ -42,6 +42,9 @@ dashboard/dist/index.html: dashboard/package-lock.json $(shell find dashboard/sr
 
 bench: dashboard ## Records per CPU-second, beside what the parts alone reach
 	scripts/bench
+
+bench-growth: dashboard ## A shop of 1, 10 and 50 million records: what start, run, figures and proof take at each size
+	scripts/bench 50000000 growth
 
 soak: dashboard ## The long forms: seeded faults, kills, and whatever else takes hours (KASSA_RUNS=N whole-program runs, KASSA_SEED=N one alone)
 	scripts/tools test

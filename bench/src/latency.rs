@@ -142,15 +142,21 @@ fn events(ends: &Arc<AtomicBool>, address: &str) -> anyhow::Result<JoinHandle<an
     Ok(thread::Builder::new().spawn(work)?)
 }
 
-fn get(address: &str, path: &str) -> anyhow::Result<Value> {
+pub(crate) fn get(address: &str, path: &str) -> anyhow::Result<Value> {
+    let answer = asked(address, path)?;
+    let (_, body) = answer.split_once("\r\n\r\n").context("no answer")?;
+    let (start, end) = (body.find('{').context("no object")?, body.rfind('}').context("no object")?);
+    Ok(serde_json::from_str(&body[start..=end])?)
+}
+
+/// The answer with its head.
+pub(crate) fn asked(address: &str, path: &str) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    let (_, body) = answer.split_once("\r\n\r\n").context("no answer")?;
-    let (start, end) = (body.find('{').context("no object")?, body.rfind('}').context("no object")?);
-    Ok(serde_json::from_str(&body[start..=end])?)
+    Ok(answer)
 }
 
 fn positions(answer: &Value) -> anyhow::Result<Vec<(Place, i64)>> {
@@ -174,13 +180,13 @@ fn produced(connection: &Connection) -> anyhow::Result<Vec<(Place, i64, i64)>> {
     Ok(all)
 }
 
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Server {
-    fn start(kassa: &Path, dir: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(kassa: &Path, dir: &Path) -> anyhow::Result<Self> {
         let mut command = Command::new(kassa);
         command.args(["run", "--listen", "127.0.0.1:0"]).current_dir(dir).stderr(Stdio::piped());
         let mut child = command.spawn()?;
@@ -194,7 +200,17 @@ impl Server {
         Ok(Self { address: address.context("kassa does not listen")?, child })
     }
 
-    fn stop(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    pub(crate) fn stop(&mut self) -> anyhow::Result<()> {
         Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
         ensure!(self.child.wait()?.success(), "kassa failed");
         Ok(())

@@ -1,6 +1,7 @@
 //! W1 on the embedded default: JSON order lines from the collector's log to archive and lake, in records per CPU-second, beside
 //! what reading, shaping and writing reach alone in the same run. A run whose output is not the truth has no figure.
 
+mod growth;
 mod kafka;
 mod latency;
 mod warehouse;
@@ -37,6 +38,9 @@ fn main() -> anyhow::Result<()> {
     }
     if only.as_deref() == Some("kafka") {
         return kafka::run(records);
+    }
+    if only.as_deref() == Some("growth") {
+        return growth::run(records);
     }
     if only.as_deref() == Some("latency") {
         // Of records a second.
