@@ -139,7 +139,8 @@ impl Growth<'_> {
             let words = String::from_utf8_lossy(&answer.stderr);
             ensure!(answer.status.success(), "{words}");
             best.seconds = best.seconds.min(since.elapsed().as_secs_f64());
-            best.bytes = words.split_whitespace().find_map(|word| word.replace(['_', ','], "").parse().ok()).context("no bytes")?;
+            best.bytes =
+                words.split_whitespace().find_map(|word| word.replace(['_', ','], "").parse().ok()).context("no bytes")?;
         }
         Ok(best)
     }
