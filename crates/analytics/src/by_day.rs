@@ -62,6 +62,12 @@ impl<T> ByDay<T> {
         self.find(day).ok().map(|at| &self.days[at].1)
     }
 
+    pub(crate) fn remove(&mut self, day: i32) -> Option<T> {
+        let at = self.find(day).ok()?;
+        self.last = 0;
+        Some(self.days.remove(at).1)
+    }
+
     pub(crate) fn range(&self, days: Days) -> impl Iterator<Item = (i32, &T)> {
         let from = self.days.partition_point(|(day, _)| *day < days.from);
         self.days[from..].iter().take_while(move |(day, _)| *day <= days.to).map(|(day, value)| (*day, value))

@@ -10,7 +10,7 @@ mod saved;
 mod wanted;
 
 use arrow_array::RecordBatch;
-use kassa_model::time::{Calendar, Local};
+use kassa_model::time::{Calendar, DAY, Local};
 use kassa_model::{Shop, Table};
 
 use self::asked::Asked;
@@ -25,6 +25,9 @@ use crate::query::Query;
 use crate::recent::Recent;
 use crate::sales::Sales;
 use crate::sessions::Sessions;
+
+/// How long before the watermark a session must have ended to be packed: few events come later than that.
+const OPEN: i64 = 2 * DAY;
 
 /// Everything that the figures of a shop are taken from, folded in row by row.
 #[derive(Debug, Clone)]
@@ -143,10 +146,13 @@ impl Figures {
 
     /// Lets go of the minutes of days that are no longer near the watermark.
     fn turn_the_day(&mut self) {
-        if let Some(today) = self.event_time.map(|at| self.calendars[1].date_key(at))
-            && self.recent.advance(today)
-        {
+        let Some(now) = self.event_time else { return };
+        let has_turned = self.recent.advance(self.calendars[1].date_key(now));
+        if has_turned {
             self.persons.settle(self.recent.from());
+        }
+        if has_turned || self.sessions.is_crowded() {
+            self.sessions.pack(now.saturating_sub(OPEN));
         }
     }
 

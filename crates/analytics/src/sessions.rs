@@ -1,11 +1,12 @@
 //! Sessions: how far each got, and when. A session is kept as the few times that decide this, so that its events may come in any order
-//! and at any lateness: some 80 bytes a session, and 8 more for each step beyond a view.
+//! and at any lateness: some 110 bytes a session, and 8 more for each step beyond a view. Those of past days are [packed](packed).
 //!
 //! A session is the events of one session id with less than 30 minutes between them ([`crate::visits`]). Test events and bots make
 //! none. `fact_session` is made by the same code ([`rows`]).
 
 mod claims;
 mod credits;
+mod packed;
 mod rows;
 
 use std::ops::Range;
@@ -20,6 +21,8 @@ use crate::period;
 use crate::query::By;
 use crate::recent::Recent;
 use crate::visits::{self, Visit};
+
+use packed::{Known, Packs};
 
 pub use claims::{Claim, Claims};
 pub use credits::Credits;
@@ -82,7 +85,10 @@ impl Mark {
 /// of arrival, and the session is bounded.
 const MARKS_MAX: usize = 32;
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Late events between two packings: so many sessions of past days may be open at once, and those of the days around them.
+const LATE_MAX: u32 = 50_000;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Session {
     first_at: i64,
     last_at: i64,
@@ -207,8 +213,11 @@ impl Counts {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Sessions {
-    /// By session id; of each in order of time.
-    sessions: Map<i64, Vec<Session>>,
+    /// By session id; of each in order of time. Of past days those alone that have changed since.
+    open: Map<i64, Vec<Session>>,
+    packs: Packs,
+    /// Events that came when the sessions around them may have been packed.
+    late: u32,
     quarters: ByDay<Map<u32, Counts>>,
     #[serde(skip, default = "crate::figures::unset")]
     pub(crate) calendar: Calendar,
@@ -216,14 +225,18 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     pub(crate) fn new(calendar: Calendar) -> Self {
-        Self { sessions: Map::default(), quarters: ByDay::default(), calendar }
+        Self { open: Map::default(), packs: Packs::default(), late: 0, quarters: ByDay::default(), calendar }
     }
 
     pub(crate) fn add(&mut self, key: i64, step: Step, at: i64, recent: &mut Recent) {
         if key == 0 {
             return;
         }
-        let visits = self.sessions.entry(key).or_default();
+        if self.packs.reach(at) {
+            self.late += 1;
+            self.packs.take_near(at).into_iter().for_each(|known| self.reopen(known));
+        }
+        let visits = self.open.entry(key).or_default();
         let range = visits::around(visits, at);
         if range.len() == 1 {
             let session = &mut visits[range.start];
@@ -246,6 +259,33 @@ impl Sessions {
             before.iter().for_each(|before| self.count(before, -1, recent));
             self.count(&after, 1, recent);
         }
+    }
+
+    fn reopen(&mut self, (key, session): Known) {
+        let visits = self.open.entry(key).or_default();
+        let at = visits.partition_point(|held| held.first_at < session.first_at);
+        visits.reserve_exact(1);
+        visits.insert(at, session);
+    }
+
+    /// Packs the sessions that ended before this time.
+    pub(crate) fn pack(&mut self, before: i64) {
+        let (mut past, is_past) = (Vec::new(), |session: &mut Session| session.last_at < before);
+        self.open.retain(|key, visits| {
+            past.extend(visits.extract_if(.., is_past).map(|session| (*key, session)));
+            !visits.is_empty()
+        });
+        // What a long past held at once is not needed again.
+        if self.open.capacity() / 4 > self.open.len() {
+            self.open.shrink_to_fit();
+        }
+        self.packs.add(past);
+        self.late = 0;
+    }
+
+    /// Whether so many events came late that what they opened should be packed again.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.late >= LATE_MAX
     }
 
     fn count(&mut self, outcome: &Outcome, sign: i64, recent: &mut Recent) {
@@ -278,14 +318,14 @@ impl Sessions {
     pub(crate) fn go_on(&self, begun: &Range<i64>, until: i64) -> bool {
         let goes_on =
             |session: &Session| begun.contains(&session.first_at) && until.saturating_sub(session.last_at) < visits::SILENCE;
-        self.sessions.values().flatten().any(goes_on)
+        self.open.values().flatten().any(goes_on) || self.packs.go_on(begun, until.saturating_sub(visits::SILENCE))
     }
 
     /// Bytes held, to within the allocator's rounding.
     pub(crate) fn size(&self) -> usize {
         let of = |session: &Session| size_of::<Session>() + session.marks.len() * size_of::<Mark>() + 8;
-        let held: usize = self.sessions.values().flatten().map(of).sum();
-        self.sessions.allocation_size() + held
+        let held: usize = self.open.values().flatten().map(of).sum();
+        self.open.allocation_size() + held + self.packs.size()
     }
 }
 
