@@ -14,7 +14,7 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 
 use crate::latency::{Server, asked, get};
-use crate::warehouse::{asked_of, net_sales, seconds, stat};
+use crate::warehouse::{net_sales, seconds, stat};
 
 const DAYS: u64 = 365;
 const PATIENCE: Duration = Duration::from_secs(1_800);

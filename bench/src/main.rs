@@ -169,7 +169,7 @@ fn shape(dir: &Path, truth: &Truth, take: &mut dyn FnMut(Arc<Batch>) -> anyhow::
     let mut counts = Counts::default();
     read(dir, &mut |records, from| {
         let batch = Arc::new(stage.run(records, from)?);
-        counts = counts.plus(batch.span_from(from).counts);
+        counts = counts.plus(batch.span().counts);
         take(batch)
     })?;
     ensure!(counts == truth.counts, "counted {counts:?}, the truth is {:?}", truth.counts);

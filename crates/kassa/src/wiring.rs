@@ -12,7 +12,7 @@ use kassa_config::{Config, Encoding, Format as Written, LakePlace, Mapping as Sq
 use kassa_engine::Memory;
 use kassa_engine::checkpoint::{Place, SavedStage};
 use kassa_kafka::{Connection, Mechanism, Sasl, Security, Tls};
-use kassa_lake::{ArchiveSink, Derived, Folder, LogError, S3, S3Keys, S3Options, StarSink, Store, format, maintain};
+use kassa_lake::{ArchiveSink, Derived, Folder, S3, S3Keys, S3Options, StarSink, Store, format, maintain};
 use kassa_mapping::{Lookups, Mapping, MappingError, TableError, TableFile};
 use kassa_model::time::{Clock, SystemClock};
 use kassa_model::{Code, Contract};

@@ -191,11 +191,13 @@ impl Stage {
             records,
             alone,
             rows: RowSet::sized(Table::primary(stream.contract), records.len()),
+            letters: Vec::new(),
             fates: vec![Fate::DeadLetter; records.len()],
         };
         for range in runs(stream, records) {
             run.decode(range, &plans)?;
         }
+        run.write_letters();
         Ok((run.fates, run.rows.finish()?))
     }
 }
@@ -258,6 +260,8 @@ struct Run<'s> {
     /// Each record is judged by itself; those named here see all members for the first time.
     alone: Option<&'s [bool]>,
     rows: RowSet,
+    /// Of records by their number. A block of mapped records is read as a whole before it is judged, so they come out of order.
+    letters: Vec<(usize, DeadLetter)>,
     fates: Vec<Fate>,
 }
 
@@ -538,10 +542,17 @@ impl Run<'_> {
     }
 
     fn reject(&mut self, index: usize, letter: &DeadLetter) {
-        let verdict = [letter.reason.code(), letter.field.as_ref(), letter.detail.as_ref()];
+        self.letters.push((index, letter.clone()));
+    }
+
+    fn write_letters(&mut self) {
+        self.letters.sort_by_key(|(index, _)| *index);
         let (stream, records) = (self.stream, self.records);
-        let schema_id = stream.schema_id(records.value(index));
-        self.rows.of(Table::Rejected).letter(records, index, schema_id, &stream.name, stream.contract, verdict);
+        for (index, letter) in std::mem::take(&mut self.letters) {
+            let verdict = [letter.reason.code(), letter.field.as_ref(), letter.detail.as_ref()];
+            let schema_id = stream.schema_id(records.value(index));
+            self.rows.of(Table::Rejected).letter(records, index, schema_id, &stream.name, stream.contract, verdict);
+        }
     }
 }
 

@@ -78,8 +78,12 @@ const COMMITS: &str = "WITH beyond AS (
 /// Where the rows between two positions lie.
 pub(crate) fn bounds(transaction: &mut Transaction<'_>, from: &Positions, until: &Positions) -> Result<Bounds, WarehouseError> {
     let beyond: Vec<(&Partition, i64)> = until.iter().filter(|(partition, next)| from.next(partition) < *next).collect();
-    if beyond.iter().all(|(partition, _)| from.next(partition) == 0) {
-        return Ok(if beyond.is_empty() { Bounds::Nowhere } else { Bounds::Anywhere });
+    if beyond.is_empty() {
+        return Ok(Bounds::Nowhere);
+    }
+    // All rows are wanted: it would cost more to find them by their commits.
+    if until.iter().all(|(partition, _)| from.next(partition) == 0) {
+        return Ok(Bounds::Anywhere);
     }
     let topics: Vec<&str> = beyond.iter().map(|(partition, _)| partition.topic.as_ref()).collect();
     let numbers: Vec<i64> = beyond.iter().map(|(partition, _)| partition.number).collect();

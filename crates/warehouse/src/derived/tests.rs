@@ -128,7 +128,7 @@ fn refresh(warehouse: &Warehouse) -> Vec<&'static str> {
 }
 
 fn kept(warehouse: &Warehouse) -> [String; 2] {
-    ["dwh.fact_session", "kassa.claims"].map(|table| warehouse.sql(&format!("SELECT * FROM {table} ORDER BY 1, 2, 3, 4")))
+    ["dwh.fact_session", "kassa.claims"].map(|table| warehouse.sql(&format!("SELECT * FROM {table} t ORDER BY t::text")))
 }
 
 /// A value without trailing zeros.

@@ -49,7 +49,7 @@ fn an_event_brings_back_the_days_that_it_is_near() {
     assert!(!packs.reach(3 * DAY + SILENCE));
     assert!(packs.reach(3 * DAY + SILENCE - 1) && packs.reach(-DAY));
     assert!(packs.take_near(DAY + 10 * MINUTE + SILENCE).is_empty(), "too late for the first day, too early for the last");
-    assert!(packs.take_near(-SILENCE).is_empty());
+    assert!(packs.take_near(-SILENCE - 1).is_empty());
     let ids = |taken: Vec<Known>| taken.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
     assert_eq!(ids(packs.take_near(DAY + 10 * MINUTE + SILENCE - 1)), [1, 2]);
     assert_eq!(ids(packs.take_near(3 * DAY - SILENCE + 1)), [3]);

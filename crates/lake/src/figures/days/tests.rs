@@ -188,8 +188,9 @@ fn every_answer_about_days_is_that_of_all_rows() {
         let lake = lake(1_200, merges);
         assert!(lake.rows > 1_500);
         let (read, whole) = check(&lake, &lake.cut, &[("2026-01-11", "2026-01-11"), ("2026-01-20", "2026-01-22")]);
-        // A fifth of the files say nothing or hold any day, and a file's returns span nine of the forty days.
-        assert!(read * 5 < whole * 3, "{read} bytes for days, {whole} for all, merges {merges}");
+        // A fifth of the files say nothing or hold any day, and a file's returns span nine of the forty days. Small merged files are mostly footers.
+        let most = if merges { 80 } else { 60 };
+        assert!(read * 100 < whole * most, "{read} bytes for days, {whole} for all, merges {merges}");
         check(&lake, &lake.cut, &[("2026-02-05", ""), ("", "2026-01-04")]);
         // Of an earlier cut the newest files hold nothing, and of some only a part counts.
         for next in [850, 880] {
