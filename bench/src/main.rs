@@ -224,7 +224,7 @@ fn all(dir: &Path, lake: &Path, truth: &Truth) -> anyhow::Result<()> {
 fn check(lake: &Path, truth: &Truth) -> anyhow::Result<()> {
     let store = Folder::new(lake);
     let (mut rows, mut net) = (0_i64, 0_i128);
-    recover::scan(&store, Table::FactSales, &["net_amount_reporting"], &mut |batch| {
+    recover::scan(&store, Table::FactSales, &["net_amount"], &mut |batch| {
         rows += i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
         net += kassa_lake::read::sum_decimals(&batch, 0);
         Ok(())

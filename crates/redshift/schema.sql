@@ -42,12 +42,6 @@ CREATE TABLE IF NOT EXISTS "dwh"."fact_sales" (
   "tax_amount" DECIMAL(18,6) NOT NULL,
   "shipping_amount" DECIMAL(18,6) NOT NULL,
   "net_amount" DECIMAL(18,6) NOT NULL,
-  "gross_amount_reporting" DECIMAL(18,6),
-  "discount_amount_reporting" DECIMAL(18,6),
-  "tax_amount_reporting" DECIMAL(18,6),
-  "shipping_amount_reporting" DECIMAL(18,6),
-  "net_amount_reporting" DECIMAL(18,6),
-  "fx_rate" DECIMAL(18,9),
   "is_test" BOOLEAN NOT NULL,
   "is_gift_card" BOOLEAN NOT NULL,
   "is_future" BOOLEAN NOT NULL,
@@ -99,8 +93,6 @@ CREATE TABLE IF NOT EXISTS "dwh"."fact_order" (
   "tip" DECIMAL(18,6),
   "gift_card" DECIMAL(18,6),
   "total" DECIMAL(18,6),
-  "fx_rate" DECIMAL(18,9),
-  "duty_reporting" DECIMAL(18,6),
   "coupons" VARCHAR(65535),
   "attribution" VARCHAR(65535),
   "is_test" BOOLEAN NOT NULL,
@@ -136,8 +128,6 @@ CREATE TABLE IF NOT EXISTS "dwh"."fact_payment" (
   "occurred_at" TIMESTAMPTZ NOT NULL,
   "amount" DECIMAL(18,6) NOT NULL,
   "currency" VARCHAR(4096) NOT NULL,
-  "amount_reporting" DECIMAL(18,6),
-  "fx_rate" DECIMAL(18,9),
   "instalments" BIGINT,
   "sequence" BIGINT,
   "is_test" BOOLEAN NOT NULL,
@@ -221,7 +211,7 @@ CREATE TABLE IF NOT EXISTS "dwh"."fact_session" (
   "paid" BOOLEAN NOT NULL,
   "converted" BOOLEAN NOT NULL,
   "abandoned" BOOLEAN NOT NULL,
-  "revenue_reporting" DECIMAL(18,6) NOT NULL
+  "revenue_reporting" DECIMAL(38,15) NOT NULL
 )
 DISTSTYLE KEY DISTKEY ("session_key")
 COMPOUND SORTKEY ("started_at");
@@ -445,6 +435,17 @@ CREATE TABLE IF NOT EXISTS "dwh"."dim_currency" (
 )
 DISTSTYLE ALL;
 
+CREATE TABLE IF NOT EXISTS "dwh"."dim_fx_rate" (
+  "currency" VARCHAR(4096) NOT NULL,
+  "date_key" INTEGER NOT NULL,
+  "rate" DECIMAL(18,9) NOT NULL,
+  "derivation" VARCHAR(4096) NOT NULL,
+  "via" VARCHAR(4096),
+  "rate_date_key" INTEGER NOT NULL
+)
+DISTSTYLE ALL
+COMPOUND SORTKEY ("currency", "date_key");
+
 CREATE TABLE IF NOT EXISTS "dwh"."dim_date" (
   "date_key" INTEGER NOT NULL,
   "date" DATE NOT NULL,
@@ -487,3 +488,24 @@ CREATE TABLE IF NOT EXISTS "dwh"."spans" (
 )
 DISTSTYLE AUTO
 COMPOUND SORTKEY ("topic", "partition", "from_offset");
+
+DROP VIEW IF EXISTS "dwh"."fact_sales_reporting";
+
+CREATE VIEW "dwh"."fact_sales_reporting" AS
+SELECT f."order_id", f."line_id", f."movement", f."order_key", f."order_date_key", f."movement_date_key", f."ordered_at", f."moved_at", f."customer_key", f."product_key", f."channel_key", f."promotion_key", f."ship_address_key", f."ship_country_key", f."currency", f."quantity", f."unit_price", f."gross_amount", f."discount_amount", f."tax_amount", f."shipping_amount", f."net_amount", f."is_test", f."is_gift_card", f."is_future", f."session_id", f."extra", f."list_price", f."source_topic", f."source_partition", f."source_offset", f."source_index", f."event_id", f."source", f."store_id", f."content_hash", f."ingested_at", f."gross_amount" * r."rate" AS "gross_amount_reporting", f."discount_amount" * r."rate" AS "discount_amount_reporting", f."tax_amount" * r."rate" AS "tax_amount_reporting", f."shipping_amount" * r."rate" AS "shipping_amount_reporting", f."net_amount" * r."rate" AS "net_amount_reporting", r."rate" AS "fx_rate"
+FROM "dwh"."fact_sales" f
+LEFT JOIN "dwh"."dim_fx_rate" r ON r."currency" = f."currency" AND r."date_key" = f."movement_date_key";
+
+DROP VIEW IF EXISTS "dwh"."fact_order_reporting";
+
+CREATE VIEW "dwh"."fact_order_reporting" AS
+SELECT f."order_id", f."order_key", f."revision", f."order_date_key", f."status", f."financial_status", f."fulfilment_status", f."occurred_at", f."placed_at", f."processed_at", f."paid_at", f."cancelled_at", f."closed_at", f."cancel_reason", f."customer_key", f."channel_key", f."promotion_key", f."billing_address_key", f."ship_address_key", f."ship_country_key", f."currency", f."shop_currency", f."tax_included", f."subtotal", f."discount", f."tax", f."shipping", f."duty", f."tip", f."gift_card", f."total", f."coupons", f."attribution", f."is_test", f."is_future", f."lines_differ", f."session_id", f."extra", f."source_topic", f."source_partition", f."source_offset", f."source_index", f."event_id", f."source", f."store_id", f."content_hash", f."ingested_at", f."duty" * r."rate" AS "duty_reporting", r."rate" AS "fx_rate"
+FROM "dwh"."fact_order" f
+LEFT JOIN "dwh"."dim_fx_rate" r ON r."currency" = f."currency" AND r."date_key" = f."order_date_key";
+
+DROP VIEW IF EXISTS "dwh"."fact_payment_reporting";
+
+CREATE VIEW "dwh"."fact_payment_reporting" AS
+SELECT f."payment_id", f."order_id", f."order_key", f."kind", f."parent_id", f."status", f."gateway", f."payment_method_key", f."customer_key", f."channel_key", f."payment_date_key", f."occurred_at", f."amount", f."currency", f."instalments", f."sequence", f."is_test", f."is_future", f."extra", f."source_topic", f."source_partition", f."source_offset", f."source_index", f."event_id", f."source", f."store_id", f."content_hash", f."ingested_at", f."amount" * r."rate" AS "amount_reporting", r."rate" AS "fx_rate"
+FROM "dwh"."fact_payment" f
+LEFT JOIN "dwh"."dim_fx_rate" r ON r."currency" = f."currency" AND r."date_key" = f."payment_date_key";

@@ -7,6 +7,7 @@ use kassa_model::{Currency, time};
 use serde::{Serialize, Serializer};
 
 use crate::query::{Basis, By, Query};
+use crate::rates::EXACT;
 
 /// What a figure is a number of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -21,6 +22,11 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// A sum as it is shown: money, exact to 10⁻¹⁵, is rounded here and nowhere else, half-even to 10⁻⁶.
+    pub(crate) fn rounded(self, sum: i128) -> i128 {
+        if self == Unit::Money { round_half_even(sum, EXACT) } else { sum }
+    }
+
     /// A value of this unit as plain decimal text; `units` are 10⁻⁶ of money and ratios, 10⁻³ of quantities, whole counts.
     pub(crate) fn format(self, units: i128, currency: Currency) -> String {
         match self {
@@ -34,12 +40,12 @@ impl Unit {
 
 /// `part / whole` in 10⁻⁶, rounded half-even; nothing where the whole is not positive.
 pub(crate) fn ratio(part: i128, whole: i128) -> Option<i128> {
-    mean(part * 1_000_000, whole)
+    (whole > 0).then(|| round_half_even(part * 1_000_000, whole))
 }
 
-/// `part / whole` in the units of the part, rounded half-even; nothing where the whole is not positive.
-pub(crate) fn mean(part: i128, whole: i128) -> Option<i128> {
-    (whole > 0).then(|| round_half_even(part, whole))
+/// Exact money over a count in 10⁻⁶, rounded half-even; nothing where the count is not positive.
+pub(crate) fn mean(money: i128, count: i128) -> Option<i128> {
+    (count > 0).then(|| round_half_even(money, count.saturating_mul(EXACT)))
 }
 
 /// One row: `value` is plain decimal text, or null where the figure is not defined (a ratio of nothing).
@@ -80,7 +86,7 @@ pub struct Answer {
     pub rows: Vec<Row>,
 }
 
-/// Values by key, with the label of each. Keys that two members share (a product in two stores) are one row.
+/// Sums by key, with the label of each; money exact. Keys that two members share (a product in two stores) are one row.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Keyed(BTreeMap<String, (String, i128)>);
 
@@ -88,7 +94,7 @@ impl Keyed {
     pub(crate) fn add(&mut self, key: &str, label: &str, value: i128) {
         match self.0.get_mut(key) {
             Some((known, total)) => {
-                *total += value;
+                *total = total.saturating_add(value);
                 if label < known.as_str() {
                     label.clone_into(known);
                 }
@@ -112,6 +118,11 @@ impl Keyed {
         Values(self.0.into_iter().map(|(key, (label, part))| (divide(part, at(&key)), key, label)).collect())
     }
 
+    /// The sums as they are shown.
+    pub(crate) fn values(self, unit: Unit) -> Values {
+        Values(self.0.into_iter().map(|(key, (label, sum))| (Some(unit.rounded(sum)), key, label)).collect())
+    }
+
     pub(crate) fn value(&self, key: &str) -> i128 {
         self.0.get(key).map_or(0, |(_, value)| *value)
     }
@@ -121,13 +132,7 @@ impl Keyed {
     }
 }
 
-impl From<Keyed> for Values {
-    fn from(keyed: Keyed) -> Self {
-        Values(keyed.0.into_iter().map(|(key, (label, value))| (Some(value), key, label)).collect())
-    }
-}
-
-/// The values of an answer in units of its scale, each with key and label.
+/// The values of an answer, rounded, in units of its scale, each with key and label.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Values(pub(crate) Vec<(Option<i128>, String, String)>);
 

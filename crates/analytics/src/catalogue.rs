@@ -48,7 +48,7 @@ pub struct Figure {
     pub bases: &'static [Basis],
     /// The first is what an absent `by` means.
     pub groupings: &'static [By],
-    /// A query over the lake's tables and views that gives the same value.
+    /// A query over the lake's tables and views that gives the same value, money unrounded.
     pub sql: &'static str,
 }
 
@@ -124,7 +124,7 @@ const CATALOGUE: &[Figure] = &[
         unit: Unit::Money,
         bases: BOTH,
         groupings: LEDGER,
-        sql: "SELECT COALESCE(SUM(net_amount_reporting), 0) AS value FROM fact_sales WHERE NOT is_test",
+        sql: "SELECT COALESCE(SUM(net_amount_reporting), 0) AS value FROM fact_sales_reporting WHERE NOT is_test",
     },
     Figure {
         kind: Kind::GrossSales,
@@ -135,7 +135,7 @@ const CATALOGUE: &[Figure] = &[
         unit: Unit::Money,
         bases: BOTH,
         groupings: LEDGER,
-        sql: "SELECT COALESCE(SUM(gross_amount_reporting), 0) AS value FROM fact_sales WHERE movement = 'sale' AND NOT is_test",
+        sql: "SELECT COALESCE(SUM(gross_amount_reporting), 0) AS value FROM fact_sales_reporting WHERE movement = 'sale' AND NOT is_test",
     },
     Figure {
         kind: Kind::Discounts,
@@ -147,7 +147,7 @@ const CATALOGUE: &[Figure] = &[
         unit: Unit::Money,
         bases: BOTH,
         groupings: LEDGER,
-        sql: "SELECT COALESCE(SUM(discount_amount_reporting), 0) AS value FROM fact_sales WHERE movement = 'sale' AND NOT is_test",
+        sql: "SELECT COALESCE(SUM(discount_amount_reporting), 0) AS value FROM fact_sales_reporting WHERE movement = 'sale' AND NOT is_test",
     },
     Figure {
         kind: Kind::Returns,
@@ -158,7 +158,7 @@ const CATALOGUE: &[Figure] = &[
         unit: Unit::Money,
         bases: BOTH,
         groupings: LEDGER,
-        sql: "SELECT -COALESCE(SUM(net_amount_reporting), 0) AS value FROM fact_sales WHERE movement IN ('return', 'cancellation') AND NOT is_test",
+        sql: "SELECT -COALESCE(SUM(net_amount_reporting), 0) AS value FROM fact_sales_reporting WHERE movement IN ('return', 'cancellation') AND NOT is_test",
     },
     Figure {
         kind: Kind::Adjustments,
@@ -169,7 +169,7 @@ const CATALOGUE: &[Figure] = &[
         unit: Unit::Money,
         bases: BOTH,
         groupings: LEDGER,
-        sql: "SELECT COALESCE(SUM(net_amount_reporting), 0) AS value FROM fact_sales WHERE movement = 'adjustment' AND NOT is_test",
+        sql: "SELECT COALESCE(SUM(net_amount_reporting), 0) AS value FROM fact_sales_reporting WHERE movement = 'adjustment' AND NOT is_test",
     },
     Figure {
         kind: Kind::TotalSales,
@@ -399,11 +399,17 @@ mod tests {
 # Figures
 
 Every figure has one definition, in `crates/analytics/src/catalogue.rs`; `kassa figures`, the [HTTP API](http-api.md), the dashboard and the views of `kassa sql`
-all answer by it. Amounts are in the shop's currency, each converted on its own at a rate of its day; what has no rate is left out and told (`unconverted`).
-Days are the shop's. Test orders and bots are in no figure.
+all answer by it. Amounts are in the shop's currency; what has no rate is left out and told (`unconverted`). Days are the shop's. Test orders and bots are in no figure.
 
 **Bases.** `movement`: returns count on the day they happen. `order`: they go back to the day of their order. A figure without a basis goes by the time of
 its events.
+
+**Rates.** A line is converted at the rate of the day on which it moved, on either basis, so that both come to the same total; a payment at that of its own day, duty at that of the day of
+its order. The rate is the day's own, else the last one of the 7 days before: stated, inverse, or through a common currency ([how](../decisions/0018-money-is-converted-when-read.md)). An
+answer is always by all rates that are known: one that comes late converts what came before it.
+
+**Rounding.** Sums are exact, and are rounded once, half-even to 6 places, when they are shown. So the rows of an answer, which are rounded each by itself, may differ from a rounded total in the
+last digit. The queries below give the exact sum.
 
 **Groupings.** The first is what is answered without `--by`. In SQL each figure is a view with `basis`, `by`, `key`, `label` and `value`.
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::columns::ApplyError;
 use crate::map::Map;
+use crate::rates::Coin;
 
 /// What a row of the ledger is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,7 +36,7 @@ impl Movement {
     }
 }
 
-/// Money in 10⁻⁶ of the reporting currency, units in 10⁻³.
+/// Money in 10⁻⁶ of its own currency, units in 10⁻³.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Sums {
     pub(crate) gross: i64,
@@ -94,28 +95,33 @@ impl Measure {
         Some(value)
     }
 
-    /// Whether a row without a rate to the shop's currency is missing from it.
+    /// Whether it is money, which a row without a rate to the shop's currency is missing from.
     pub(crate) fn is_money(self) -> bool {
         !matches!(self, Measure::Units | Measure::SoldUnits | Measure::ReturnedUnits)
     }
 }
 
-/// A member of a dimension (or a quarter hour, or a currency) and a movement in one word.
+/// A member of a dimension (or a quarter hour, or a currency), a movement and a coin in one word: sums of one cell have one rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) struct CellKey(u32);
+pub(crate) struct CellKey(u64);
 
 impl CellKey {
-    pub(crate) fn new(member: u32, movement: Movement) -> Self {
+    pub(crate) fn new(member: u32, movement: Movement, coin: Coin) -> Self {
         let movement = Movement::ALL.iter().position(|each| *each == movement).unwrap_or(0);
-        Self(member << 2 | u32::try_from(movement).unwrap_or(0))
+        let place = u64::from(member) << 2 | u64::try_from(movement).unwrap_or(0);
+        Self(place << Coin::BITS | u64::from(coin.bits()))
     }
 
     pub(crate) fn member(self) -> u32 {
-        self.0 >> 2
+        u32::try_from(self.0 >> (Coin::BITS + 2)).unwrap_or(0)
     }
 
     pub(crate) fn movement(self) -> Movement {
-        Movement::ALL[usize::try_from(self.0 & 3).unwrap_or(0)]
+        Movement::ALL[usize::try_from(self.0 >> Coin::BITS & 3).unwrap_or(0)]
+    }
+
+    pub(crate) fn coin(self) -> Coin {
+        Coin::from_bits(u32::try_from(self.0 & ((1 << Coin::BITS) - 1)).unwrap_or(0))
     }
 }
 
@@ -152,13 +158,14 @@ mod tests {
     #[test]
     fn a_cell_that_overflows_loses_nothing() {
         let mut cells = Cells::default();
-        let key = CellKey::new(7, Movement::Return);
+        let coin = Coin::new(kassa_model::Currency::parse("ZWG"), 21_991_231);
+        let key = CellKey::new(u32::MAX, Movement::Return, coin);
         let sums = Sums { net: 999_999_999_999_999_999, ..Sums::default() };
         for _ in 0..100 {
             cells.add(key, &sums);
         }
         let total: i128 = cells.iter().filter_map(|(key, sums)| Measure::Net.of(key.movement(), sums)).sum();
         assert_eq!(total, 99_999_999_999_999_999_900);
-        assert_eq!((key.member(), key.movement()), (7, Movement::Return));
+        assert_eq!((key.member(), key.movement(), key.coin()), (u32::MAX, Movement::Return, coin));
     }
 }

@@ -73,6 +73,10 @@ impl<'a> Columns<'a> {
         self.decimals(column, "Decimal128(18, 3)", 3)
     }
 
+    pub(crate) fn rates(&self, column: &'static str) -> Result<Decimals<'a>, ApplyError> {
+        self.decimals(column, "Decimal128(18, 9)", 9)
+    }
+
     fn decimals(&self, column: &'static str, expected: &'static str, scale: i8) -> Result<Decimals<'a>, ApplyError> {
         let array = self
             .typed(column, expected, |array| array.as_primitive_opt::<Decimal128Type>().filter(|array| array.scale() == scale))?;

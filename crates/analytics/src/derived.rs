@@ -3,22 +3,22 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use arrow_array::types::Int32Type;
 use arrow_array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
 use arrow_schema::ArrowError;
-use kassa_model::decimal::DecimalError;
-use kassa_model::{Shop, Table};
+use kassa_model::time::date_key;
+use kassa_model::{Rate, Shop, Table};
 
 use crate::calendar::{self, Day, Minute};
+use crate::rates::{Derivation, RateDay, Rates, Resolved};
 use crate::{Credits, SessionRow};
 
 /// Why rows could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum DerivedError {
-    #[error("the revenue of session {session_key}: {why}")]
-    Revenue { session_key: i64, why: DecimalError },
     #[error("rows of {table}: {why}")]
     Rows { table: &'static str, why: ArrowError },
 }
@@ -31,6 +31,11 @@ fn micros(times: impl Iterator<Item = i64>) -> ArrayRef {
     Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC"))
 }
 
+fn decimals(table: Table, values: impl Iterator<Item = i128>, (precision, scale): (u8, i8)) -> Result<ArrayRef, DerivedError> {
+    let values = Decimal128Array::from_iter_values(values).with_precision_and_scale(precision, scale);
+    values.map(|values| Arc::new(values) as ArrayRef).map_err(|why| DerivedError::Rows { table: table.name(), why })
+}
+
 /// Rows of `fact_session`.
 pub fn session_rows(sessions: &[SessionRow], credits: &Credits) -> Result<RecordBatch, DerivedError> {
     let longs = |of: fn(&SessionRow) -> i64| -> ArrayRef { Arc::new(Int64Array::from_iter_values(sessions.iter().map(of))) };
@@ -39,14 +44,7 @@ pub fn session_rows(sessions: &[SessionRow], credits: &Credits) -> Result<Record
     let flags = |of: &dyn Fn(&SessionRow) -> bool| -> ArrayRef {
         Arc::new(BooleanArray::from(sessions.iter().map(of).collect::<Vec<_>>()))
     };
-    let mut revenues = Vec::with_capacity(sessions.len());
-    for session in sessions {
-        let revenue = credits.revenue(session);
-        let revenue = revenue.map_err(|why| DerivedError::Revenue { session_key: session.session_key, why })?;
-        revenues.push(i128::from(revenue.0));
-    }
-    let refused = |why| DerivedError::Rows { table: Table::FactSession.name(), why };
-    let revenues = Decimal128Array::from(revenues).with_precision_and_scale(18, 6).map_err(refused)?;
+    let revenues = sessions.iter().map(|session| credits.revenue(session));
     let columns = vec![
         longs(|session| session.session_key),
         texts(|session| &session.session_id),
@@ -64,7 +62,7 @@ pub fn session_rows(sessions: &[SessionRow], credits: &Credits) -> Result<Record
         flags(&|session| session.reached >= 4),
         flags(&|session| session.converted),
         flags(&|session| session.abandoned),
-        Arc::new(revenues),
+        decimals(Table::FactSession, revenues, (38, 15))?,
     ];
     batch(Table::FactSession, columns)
 }
@@ -90,6 +88,44 @@ pub fn date_rows(shop: &Shop, years: RangeInclusive<i16>) -> Result<RecordBatch,
         Arc::new(days.iter().map(|day| day.holiday.as_deref()).collect::<StringArray>()),
     ];
     batch(Table::DimDate, columns)
+}
+
+/// Rows of `dim_fx_rate`: of each currency the days that have a rate, and of the shop's own all days of whole years.
+pub fn rate_rows(shop: &Shop, rates: &Rates, years: RangeInclusive<i16>) -> Result<RecordBatch, DerivedError> {
+    rate_days(&own_rates(shop, years).chain(rates.each()).collect::<Vec<_>>())
+}
+
+/// Of these rows those of the shop's own currency.
+pub fn own_rate_rows(shop: &Shop, years: RangeInclusive<i16>) -> Result<RecordBatch, DerivedError> {
+    rate_days(&own_rates(shop, years).collect::<Vec<_>>())
+}
+
+fn own_rates(shop: &Shop, years: RangeInclusive<i16>) -> impl Iterator<Item = RateDay> {
+    let one = Resolved { rate: Rate::from_units(Rate::ONE), derivation: Derivation::Own };
+    let days = years
+        .flat_map(|year| jiff::civil::date(year, 1, 1).series(jiff::ToSpan::day(1)).take_while(move |day| day.year() == year));
+    let currency = shop.currency;
+    days.map(date_key).map(move |day| (currency, day, day, one))
+}
+
+/// Rates as rows of `dim_fx_rate`.
+pub fn rate_days(rows: &[RateDay]) -> Result<RecordBatch, DerivedError> {
+    let codes = |code: &dyn Fn(&Resolved) -> Option<&'static str>| -> ArrayRef {
+        Arc::new(rows.iter().map(|(.., resolved)| code(resolved)).collect::<DictionaryArray<Int32Type>>())
+    };
+    let through = |resolved: &Resolved| match &resolved.derivation {
+        Derivation::Through(common) => Some(common.code()),
+        _ => None,
+    };
+    let columns = vec![
+        Arc::new(rows.iter().map(|(currency, ..)| Some(currency.code())).collect::<DictionaryArray<Int32Type>>()) as ArrayRef,
+        Arc::new(Int32Array::from_iter_values(rows.iter().map(|(_, day, ..)| *day))),
+        decimals(Table::DimFxRate, rows.iter().map(|(.., resolved)| i128::from(resolved.rate.0)), (18, 9))?,
+        codes(&|resolved| Some(resolved.derivation.name())),
+        codes(&through),
+        Arc::new(Int32Array::from_iter_values(rows.iter().map(|(_, _, of, _)| *of))),
+    ];
+    batch(Table::DimFxRate, columns)
 }
 
 /// Rows of `dim_time`.

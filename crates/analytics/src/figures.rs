@@ -22,6 +22,7 @@ use crate::orders::Orders;
 use crate::payments::Payments;
 use crate::persons::Persons;
 use crate::query::Query;
+use crate::rates::Rates;
 use crate::recent::Recent;
 use crate::sales::Sales;
 use crate::sessions::Sessions;
@@ -38,6 +39,7 @@ pub struct Figures {
     orders: Orders,
     duties: Duties,
     payments: Payments,
+    rates: Rates,
     sessions: Sessions,
     persons: Persons,
     recent: Recent,
@@ -58,6 +60,7 @@ impl Figures {
             orders: Orders::new(shop.calendar()),
             duties: Duties::new(shop.calendar()),
             payments: Payments::default(),
+            rates: Rates::new(shop.currency),
             sessions: Sessions::new(shop.calendar()),
             persons: Persons::default(),
             recent: Recent::default(),
@@ -84,6 +87,7 @@ impl Figures {
             Table::FactOrder => self.apply_orders(&columns),
             Table::FactPayment => self.apply_payments(&columns),
             Table::FactEvent => self.apply_events(&columns),
+            Table::FactFxRate => self.rates.apply(rows),
             Table::DimProduct => self.names.apply_products(&columns),
             Table::DimCategory => self.names.apply_categories(&columns),
             Table::DimCountry => self.names.apply_countries(&columns),
@@ -103,6 +107,7 @@ impl Figures {
             Table::FactOrder => money::ORDER,
             Table::FactPayment => money::PAYMENT,
             Table::FactEvent => behaviour::EVENT,
+            Table::FactFxRate => Rates::COLUMNS,
             Table::DimProduct => dimensions::PRODUCT,
             Table::DimCategory => &["category_key", "path"],
             Table::DimCountry => &["country_key", "code", "name"],
@@ -128,6 +133,10 @@ impl Figures {
 
     pub(crate) fn sales(&self) -> &Sales {
         &self.sales
+    }
+
+    pub(crate) fn rates(&self) -> &Rates {
+        &self.rates
     }
 
     pub(crate) fn recent(&self) -> &Recent {
@@ -166,7 +175,7 @@ impl Figures {
 
     /// Bytes held, to within the allocator's rounding and what names take.
     pub fn size(&self) -> usize {
-        let ledger = self.sales.size() + self.orders.size() + self.duties.size() + self.payments.size();
+        let ledger = self.sales.size() + self.orders.size() + self.duties.size() + self.payments.size() + self.rates.size();
         ledger + self.sessions.size() + self.persons.size() + self.recent.size()
     }
 }

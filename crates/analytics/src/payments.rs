@@ -7,6 +7,7 @@ use crate::by_day::{ByDay, Days};
 use crate::map::{Map, Set};
 use crate::period;
 use crate::query::By;
+use crate::rates::{Coin, Rates, exact};
 use crate::sales::Group;
 
 /// What a payment does to the money.
@@ -42,6 +43,8 @@ pub(crate) struct Place {
     pub(crate) method: u32,
     pub(crate) status: u32,
     pub(crate) currency: u32,
+    /// The currency on the day of the payment.
+    pub(crate) coin: Coin,
 }
 
 /// A payment that moved money.
@@ -49,14 +52,13 @@ pub(crate) struct Place {
 pub(crate) struct Payment {
     pub(crate) day: i32,
     pub(crate) place: Place,
-    /// In the reporting currency, where a rate is known.
-    pub(crate) amount: Option<i64>,
+    /// In its own currency.
+    pub(crate) amount: i64,
 }
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Cell {
     amount: i128,
-    unconverted: i64,
     rows: i64,
 }
 
@@ -89,17 +91,14 @@ impl Payments {
                 }
                 None => self.count(&payment, 1),
             },
-            Flow::Back => self.count(&Payment { amount: payment.amount.map(|amount| -amount.abs()), ..payment }, 1),
+            Flow::Back => self.count(&Payment { amount: -payment.amount.abs(), ..payment }, 1),
         }
     }
 
     fn count(&mut self, payment: &Payment, sign: i64) {
         let cell = self.days.at(payment.day).entry(payment.place).or_default();
         cell.rows += sign;
-        match payment.amount {
-            Some(amount) => cell.amount += i128::from(sign) * i128::from(amount),
-            None => cell.unconverted += sign,
-        }
+        cell.amount += i128::from(sign) * i128::from(payment.amount);
     }
 
     fn cells(&self, days: Days) -> impl Iterator<Item = (i32, &Place, &Cell)> {
@@ -108,8 +107,8 @@ impl Payments {
         cells.filter(|(_, _, cell)| cell.rows != 0)
     }
 
-    pub(crate) fn sums(&self, by: By, days: Days) -> HashMap<Group, i128> {
-        let mut all = HashMap::new();
+    pub(crate) fn sums(&self, rates: &Rates, by: By, days: Days) -> HashMap<Group, i128> {
+        let mut all: HashMap<Group, i128> = HashMap::new();
         for (day, place, cell) in self.cells(days) {
             let group = match by {
                 By::Method => Group::Member(place.method),
@@ -118,16 +117,17 @@ impl Payments {
                 by if by.is_time() => Group::Period(period::code(by, day, 0)),
                 _ => Group::Total,
             };
-            *all.entry(group).or_default() += cell.amount;
+            let sum = all.entry(group).or_default();
+            *sum = sum.saturating_add(exact(cell.amount, rates.of(place.coin).unwrap_or(0)));
         }
         all
     }
 
     /// Payments that are missing for want of a rate, by currency.
-    pub(crate) fn unconverted(&self, days: Days) -> HashMap<u32, i64> {
+    pub(crate) fn unconverted(&self, rates: &Rates, days: Days) -> HashMap<u32, i64> {
         let mut all = HashMap::new();
-        for (_, place, cell) in self.cells(days).filter(|(_, _, cell)| cell.unconverted != 0) {
-            *all.entry(place.currency).or_default() += cell.unconverted;
+        for (_, place, cell) in self.cells(days).filter(|(_, place, _)| rates.of(place.coin).is_none()) {
+            *all.entry(place.currency).or_default() += cell.rows;
         }
         all
     }

@@ -6,11 +6,12 @@ use jiff::ToSpan;
 use kassa_model::time::{Local, date_key, date_of};
 use serde::{Deserialize, Serialize};
 
-use crate::by_day::ByDay;
+use crate::by_day::{ByDay, Days};
 use crate::cells::{Measure, Sums};
 use crate::map::Map;
 use crate::orders::Dated;
 use crate::query::Basis;
+use crate::rates::{Coin, Rates, exact};
 use crate::run::{Head, Run};
 
 /// A day of the shop so many days away.
@@ -25,13 +26,26 @@ fn index(basis: Basis) -> usize {
     }
 }
 
-/// What happened in a minute, or in several added up.
+/// Money of a minute in one coin, 10⁻⁶; or of several added up in the shop's currency, exact.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Money {
+    net: [i128; 2],
+    /// Gross less discounts, by order date.
+    sold: i128,
+}
+
+impl Money {
+    fn add(&mut self, other: &Money, rate: i64) {
+        for (sum, more) in self.net.iter_mut().zip(other.net).chain([(&mut self.sold, other.sold)]) {
+            *sum = sum.saturating_add(exact(more, rate));
+        }
+    }
+}
+
+/// What happened in a minute, or in several added up, without money.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Minute {
-    net: [i128; 2],
     units: [i128; 2],
-    /// Gross less discounts, by order date.
-    pub(crate) sold: i128,
     pub(crate) orders: i64,
     /// People first seen that day.
     pub(crate) starters: i64,
@@ -45,20 +59,14 @@ pub(crate) struct Minute {
 }
 
 impl Minute {
-    pub(crate) fn net(&self, basis: Basis) -> i128 {
-        self.net[index(basis)]
-    }
-
     pub(crate) fn units(&self, basis: Basis) -> i128 {
         self.units[index(basis)]
     }
 
     fn add(&mut self, other: &Minute) {
         for at in 0..2 {
-            self.net[at] += other.net[at];
             self.units[at] += other.units[at];
         }
-        self.sold += other.sold;
         self.orders += other.orders;
         self.starters += other.starters;
         self.active += other.active;
@@ -68,14 +76,40 @@ impl Minute {
     }
 }
 
+/// Some minutes added up, money exact.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Span {
+    pub(crate) counts: Minute,
+    money: Money,
+}
+
+impl Span {
+    pub(crate) fn net(&self, basis: Basis) -> i128 {
+        self.money.net[index(basis)]
+    }
+
+    /// Gross less discounts, by order date.
+    pub(crate) fn sold(&self) -> i128 {
+        self.money.sold
+    }
+}
+
+/// A day by the minute.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Day {
+    counts: BTreeMap<i32, Minute>,
+    money: BTreeMap<(i32, Coin), Money>,
+}
+
 /// Minutes of the days from a week before today on, and today's products by the hour. Older days are dropped as today moves on, which
 /// it never takes back, so that what is here does not depend on the order of arrival.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Recent {
     from: i32,
     today: i32,
-    days: ByDay<BTreeMap<i32, Minute>>,
-    products: [ByDay<Map<(u32, i32), i128>>; 2],
+    days: ByDay<Day>,
+    /// By product and hour, in each coin.
+    products: [ByDay<Map<(u32, i32), Vec<(Coin, i128)>>>; 2],
 }
 
 impl Default for Recent {
@@ -104,7 +138,7 @@ impl Recent {
     /// Lets `change` alter a minute, if its day is kept.
     pub(crate) fn alter(&mut self, at: Local, change: impl FnOnce(&mut Minute)) {
         if at.date_key >= self.from {
-            change(self.days.at(at.date_key).entry(at.minute).or_default());
+            change(self.days.at(at.date_key).counts.entry(at.minute).or_default());
         }
     }
 
@@ -113,7 +147,12 @@ impl Recent {
             let local = head.local(basis);
             if local.date_key >= self.today {
                 let hours = self.products[index(basis)].at(local.date_key);
-                *hours.entry((product, local.minute / 60)).or_default() += i128::from(sums.net);
+                let coins = hours.entry((product, local.minute / 60)).or_default();
+                let net = i128::from(sums.net);
+                match coins.iter_mut().find(|(coin, _)| *coin == head.coin) {
+                    Some((_, sum)) => *sum += net,
+                    None => coins.push((head.coin, net)),
+                }
             }
         }
     }
@@ -121,13 +160,17 @@ impl Recent {
     pub(crate) fn add(&mut self, run: &Run) {
         let sums = &run.sums;
         for basis in Basis::ALL {
-            self.alter(run.head.local(basis), |minute| {
-                minute.net[index(basis)] += i128::from(sums.net);
-                minute.units[index(basis)] += i128::from(sums.units);
-                if basis == Basis::Order {
-                    minute.sold += Measure::Sold.of(run.head.movement, sums).unwrap_or_default();
-                }
-            });
+            let local = run.head.local(basis);
+            if local.date_key < self.from {
+                continue;
+            }
+            let day = self.days.at(local.date_key);
+            day.counts.entry(local.minute).or_default().units[index(basis)] += i128::from(sums.units);
+            let money = day.money.entry((local.minute, run.head.coin)).or_default();
+            money.net[index(basis)] += i128::from(sums.net);
+            if basis == Basis::Order {
+                money.sold += Measure::Sold.of(run.head.movement, sums).unwrap_or_default();
+            }
         }
     }
 
@@ -139,33 +182,51 @@ impl Recent {
     }
 
     /// A day up to and with a minute.
-    pub(crate) fn until(&self, day: i32, minute: i32) -> Minute {
-        let mut sum = Minute::default();
-        self.days.get(day).into_iter().flat_map(|minutes| minutes.range(..=minute)).for_each(|(_, minute)| sum.add(minute));
+    pub(crate) fn until(&self, day: i32, minute: i32, rates: &Rates) -> Span {
+        let mut sum = Span::default();
+        let Some(day) = self.days.get(day) else { return sum };
+        day.counts.range(..=minute).for_each(|(_, minute)| sum.counts.add(minute));
+        for ((_, coin), money) in day.money.range(..(minute + 1, Coin::default())) {
+            sum.money.add(money, rates.of(*coin).unwrap_or(0));
+        }
         sum
     }
 
     /// The 96 quarter hours of a day.
-    pub(crate) fn quarters(&self, day: i32) -> Vec<Minute> {
-        let mut quarters = vec![Minute::default(); 96];
-        for (at, minute) in self.days.get(day).into_iter().flatten() {
-            if let Some(quarter) = usize::try_from(at / 15).ok().and_then(|at| quarters.get_mut(at)) {
-                quarter.add(minute);
+    pub(crate) fn quarters(&self, day: i32, rates: &Rates) -> Vec<Span> {
+        let mut quarters = vec![Span::default(); 96];
+        let Some(day) = self.days.get(day) else { return quarters };
+        let at = |minute: i32| usize::try_from(minute / 15).unwrap_or(usize::MAX);
+        for (minute, counts) in &day.counts {
+            if let Some(quarter) = quarters.get_mut(at(*minute)) {
+                quarter.counts.add(counts);
+            }
+        }
+        for ((minute, coin), money) in &day.money {
+            if let Some(quarter) = quarters.get_mut(at(*minute)) {
+                quarter.money.add(money, rates.of(*coin).unwrap_or(0));
             }
         }
         quarters
     }
 
-    /// Today's net sales of a product in an hour.
-    pub(crate) fn product_hour(&self, product: u32, hour: i32, basis: Basis) -> i128 {
+    /// Today's net sales of a product in an hour, exact.
+    pub(crate) fn product_hour(&self, product: u32, hour: i32, basis: Basis, rates: &Rates) -> i128 {
         let hours = self.products[index(basis)].get(self.today);
-        hours.and_then(|hours| hours.get(&(product, hour))).copied().unwrap_or_default()
+        let coins = hours.and_then(|hours| hours.get(&(product, hour))).into_iter().flatten();
+        coins.fold(0, |sum, (coin, net)| sum.saturating_add(exact(*net, rates.of(*coin).unwrap_or(0))))
     }
 
     /// Bytes held, to within the allocator's rounding.
     pub(crate) fn size(&self) -> usize {
-        let minutes: usize = self.days.range(crate::by_day::Days::ALL).map(|(_, day)| day.len()).sum();
-        let products = self.products.iter().flat_map(|days| days.range(crate::by_day::Days::ALL));
-        minutes * 2 * size_of::<(i32, Minute)>() + products.map(|(_, hours)| hours.allocation_size()).sum::<usize>()
+        let days = self.days.range(Days::ALL).map(|(_, day)| {
+            let (counts, money) = (day.counts.len(), day.money.len());
+            2 * (counts * size_of::<(i32, Minute)>() + money * size_of::<((i32, Coin), Money)>())
+        });
+        let products = self.products.iter().flat_map(|days| days.range(Days::ALL)).map(|(_, hours)| {
+            let coins: usize = hours.values().map(Vec::capacity).sum();
+            hours.allocation_size() + coins * size_of::<(Coin, i128)>()
+        });
+        days.sum::<usize>() + products.sum::<usize>()
     }
 }

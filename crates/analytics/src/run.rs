@@ -4,6 +4,7 @@ use kassa_model::time::Local;
 
 use crate::cells::{CellKey, Movement, Sums};
 use crate::query::Basis;
+use crate::rates::Coin;
 
 /// What the lines of one movement of an order have in common, keys and texts as small numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +19,8 @@ pub(crate) struct Head {
     pub(crate) country: u32,
     pub(crate) channel: u32,
     pub(crate) currency: u32,
-    /// Whether a rate to the reporting currency is known; money is 0 where none is.
-    pub(crate) is_converted: bool,
+    /// The currency on the day of the movement, on whichever basis the row is counted.
+    pub(crate) coin: Coin,
 }
 
 impl Head {
@@ -31,7 +32,7 @@ impl Head {
     }
 
     pub(crate) fn key(&self, member: u32) -> CellKey {
-        CellKey::new(member, self.movement)
+        CellKey::new(member, self.movement, self.coin)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::cells::{CellKey, Cells, Measure, Movement, Sums};
 use crate::map::Map;
 use crate::period;
 use crate::query::{Basis, By};
+use crate::rates::{Rates, exact};
 use crate::run::{Head, Run};
 
 /// The cells of one day, by one dimension each.
@@ -20,8 +21,8 @@ struct Facets {
     countries: Cells,
     channels: Cells,
     currencies: Cells,
-    /// Rows by their own currency.
-    unconverted: Map<CellKey, i64>,
+    /// The rows in each cell of `currencies`.
+    rows: Map<CellKey, i64>,
 }
 
 impl Facets {
@@ -31,9 +32,7 @@ impl Facets {
         self.countries.add(head.key(head.country), &run.sums);
         self.channels.add(head.key(head.channel), &run.sums);
         self.currencies.add(head.key(head.currency), &run.sums);
-        if !head.is_converted {
-            *self.unconverted.entry(head.key(head.currency)).or_default() += run.rows;
-        }
+        *self.rows.entry(head.key(head.currency)).or_default() += run.rows;
     }
 
     fn add_quarter(&mut self, run: &Run, at: Local) {
@@ -54,7 +53,7 @@ impl Facets {
 
     fn size(&self) -> usize {
         let cells = [&self.quarters, &self.products, &self.customers, &self.countries, &self.channels, &self.currencies];
-        cells.into_iter().map(Cells::size).sum::<usize>() + self.unconverted.allocation_size()
+        cells.into_iter().map(Cells::size).sum::<usize>() + self.rows.allocation_size()
     }
 }
 
@@ -127,28 +126,28 @@ impl Sales {
         self.same.range(days).chain(apart.range(days))
     }
 
-    /// The sums of a measure by group. A group whose rows have no part in the measure is absent.
-    pub(crate) fn sums(&self, measure: Measure, by: By, basis: Basis, days: Days) -> HashMap<Group, i128> {
-        let mut all = HashMap::new();
+    /// The sums of a measure by group, money at these rates. A group whose rows have no part in the measure is absent; one whose rows have no
+    /// rate is there.
+    pub(crate) fn sums(&self, (measure, rates): (Measure, &Rates), by: By, basis: Basis, days: Days) -> HashMap<Group, i128> {
+        let mut all: HashMap<Group, i128> = HashMap::new();
         for (day, facets) in self.days(basis, days) {
             for (key, sums) in facets.by(by).iter() {
-                if let Some(value) = measure.of(key.movement(), sums) {
-                    *all.entry(group(by, day, key)).or_default() += value;
-                }
+                let Some(value) = measure.of(key.movement(), sums) else { continue };
+                let value = if measure.is_money() { exact(value, rates.of(key.coin()).unwrap_or(0)) } else { value };
+                let sum = all.entry(group(by, day, key)).or_default();
+                *sum = sum.saturating_add(value);
             }
         }
         all
     }
 
     /// Rows that a measure misses for want of a rate, by currency.
-    pub(crate) fn unconverted(&self, measure: Measure, basis: Basis, days: Days) -> HashMap<u32, i64> {
+    pub(crate) fn unconverted(&self, (measure, rates): (Measure, &Rates), basis: Basis, days: Days) -> HashMap<u32, i64> {
         let mut all = HashMap::new();
         if measure.is_money() {
-            for (_, facets) in self.days(basis, days) {
-                for (key, rows) in facets.unconverted.iter() {
-                    if measure.of(key.movement(), &Sums::default()).is_some() {
-                        *all.entry(key.member()).or_default() += rows;
-                    }
+            for (key, rows) in self.days(basis, days).flat_map(|(_, facets)| facets.rows.iter()) {
+                if measure.of(key.movement(), &Sums::default()).is_some() && rates.of(key.coin()).is_none() {
+                    *all.entry(key.member()).or_default() += rows;
                 }
             }
         }

@@ -33,12 +33,12 @@ fn columns_of(word: &str) -> &[&str] {
         "country" => &["ship_country_key", "country_key"],
         "category" => &["category_key"],
         "method" => &["payment_method_key"],
-        "gross" => &["gross_amount_reporting"],
-        "discount" => &["discount_amount_reporting"],
-        "net" => &["net_amount_reporting"],
-        "tax" => &["tax_amount_reporting"],
-        "shipping" => &["shipping_amount_reporting"],
-        "amount" => &["amount_reporting"],
+        "gross" => &["gross_amount"],
+        "discount" => &["discount_amount"],
+        "net" => &["net_amount"],
+        "tax" => &["tax_amount"],
+        "shipping" => &["shipping_amount"],
+        "day" => &["rate_date_key"],
         "test" => &["is_test"],
         "bot" => &["is_bot"],
         "future" => &["is_future"],
@@ -49,7 +49,7 @@ fn columns_of(word: &str) -> &[&str] {
 
 type Cells = HashMap<String, String>;
 
-/// Reads a row. A line of the ledger gets its net; one marked `unconverted` has no money.
+/// Reads a row. A line of the ledger gets its net.
 fn read(table: Table, row: &str) -> Cells {
     let mut cells = Cells::new();
     for (word, value) in row.split_whitespace().map(|pair| pair.split_once('=').unwrap()) {
@@ -58,13 +58,10 @@ fn read(table: Table, row: &str) -> Cells {
             cells.insert(column.to_owned(), value.to_owned());
         }
     }
-    if table == Table::FactSales && !cells.contains_key("unconverted") {
+    if table == Table::FactSales {
         let units = |name: &str| cells.get(name).map_or(0, |text| Decimal::<6>::parse(text).unwrap().0);
-        let net = Decimal::<6>(units("gross_amount_reporting") - units("discount_amount_reporting")).to_string();
-        cells.insert("net_amount_reporting".to_owned(), net);
-        for column in ["gross", "discount", "tax", "shipping"].map(|word| columns_of(word)[0]) {
-            cells.entry(column.to_owned()).or_insert_with(|| "0".to_owned());
-        }
+        let net = Decimal::<6>(units("gross_amount") - units("discount_amount")).to_string();
+        cells.insert("net_amount".to_owned(), net);
     }
     cells
 }
@@ -84,7 +81,9 @@ fn array(field: &Field, rows: &[Cells]) -> ArrayRef {
     let texts = || rows.iter().map(|row| cell(row).or((!field.is_nullable()).then(String::new)));
     match field.data_type() {
         DataType::Int64 => Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| long(&cell(row).unwrap_or_default())))),
-        DataType::Int32 => Arc::new(Int32Array::from_iter_values(rows.iter().map(|_| 0))),
+        DataType::Int32 => {
+            Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| cell(row).map_or(0, |text| text.parse().unwrap()))))
+        }
         DataType::Boolean => Arc::new(BooleanArray::from_iter(rows.iter().map(|row| Some(cell(row).is_some())))),
         DataType::Timestamp(_, _) => {
             let at = |text: String| time::parse(&text, &TimeZone::UTC).unwrap();
@@ -94,6 +93,7 @@ fn array(field: &Field, rows: &[Cells]) -> ArrayRef {
         DataType::Decimal128(precision, scale) => {
             let units = |text: String| match scale {
                 3 => i128::from(Decimal::<3>::parse(&text).unwrap().0),
+                9 => i128::from(Decimal::<9>::parse(&text).unwrap().0),
                 _ => i128::from(Decimal::<6>::parse(&text).unwrap().0),
             };
             let values = rows.iter().map(|row| cell(row).map(units).or((!field.is_nullable()).then_some(0)));

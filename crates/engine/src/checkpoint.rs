@@ -35,7 +35,7 @@ pub use self::writer::Writer;
 use crate::{Known, Tally};
 
 /// The version of the format of everything that a checkpoint holds. Increase it with every change to a type that is saved.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The memory of a stage as a checkpoint holds it.
 #[derive(Debug)]

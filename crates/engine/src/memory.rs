@@ -81,7 +81,6 @@ impl Memory {
         if is_ahead(&known.index, &accounted) || is_ahead(&known.members, &behind) {
             return Ok(None);
         }
-        recover::rates(store, &mut stage.memory.rates)?;
         // A member whose row one of them lacks counts as new: the row is made again for the sink that lacks it.
         let wanted = Wanted { from: &known.members, to: Some(&behind) };
         recover::members(store, wanted, &mut stage.memory.members)?;
@@ -104,8 +103,7 @@ fn complete_by(warehouse: &mut dyn Held, contracts: &Contracts, lake: &Positions
         warehouse.each_beyond(table, &columns, lake, &mut |rows| recover::teach(&rows, table, contracts, index))?;
     }
     warehouse.positions().iter().for_each(|(partition, next)| stage.decided.positions.advance(partition, next));
-    let rates = &mut stage.memory.rates;
-    warehouse.each_beyond(Table::FactFxRate, &recover::RATE_COLUMNS, lake, &mut |rows| recover::learn(&rows, rates))
+    Ok(())
 }
 
 /// Notes which records were set aside, of those that will be read again.

@@ -1,6 +1,6 @@
 //! Kafka: the source, the producers, and the schema registry.
 //!
-//! [`KafkaSource`] reads topics as a member of a consumer group, on the caller's thread, [`Tail`] a whole topic beside it and [`Reader`] stretches again; [`Producer`]
+//! [`KafkaSource`] reads topics as a member of a consumer group, on the caller's thread, and [`Reader`] stretches of them again; [`Producer`]
 //! writes them; [`Admin`] makes and changes them; [`Cluster`] asks a cluster about them, and [`Settings`] is what a topic keeps. All take the same [`Connection`]. [`registry`] fetches schemas.
 
 mod admin;
@@ -13,7 +13,6 @@ mod producer;
 mod reader;
 pub mod registry;
 mod source;
-mod tail;
 
 pub use admin::Admin;
 pub use cluster::{Bounds, Cluster, Standing, Topic};
@@ -26,4 +25,3 @@ pub use source::{
     Cause, Gap, KafkaSource, Lag, Profile, Reset, SourceOptions, Start, Subscription, Turn, incarnation, kafka_partition,
     next_incarnation,
 };
-pub use tail::Tail;

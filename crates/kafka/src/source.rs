@@ -19,7 +19,7 @@ mod turn;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kassa_model::Partition;
 use kassa_model::time::Clock;
@@ -71,8 +71,6 @@ pub struct KafkaSource {
     suspected: Option<(u64, String)>,
     /// How many statistics there were when nothing was left to read last.
     idle_at: u64,
-    /// When the records of the last turns had all been fetched.
-    fetched_at: Instant,
 }
 
 impl fmt::Debug for KafkaSource {
@@ -134,9 +132,6 @@ impl KafkaSource {
     /// Turns the runs into turns.
     fn finish_runs(&mut self) {
         let now = self.clock.now();
-        if !self.filled.is_empty() {
-            self.fetched_at = Instant::now();
-        }
         for place in self.filled.drain(..) {
             let Some(Held::Reading(reading)) = self.held.get_mut(&place) else { continue };
             let from = reading.next;
@@ -227,11 +222,6 @@ impl KafkaSource {
             return Ok(());
         }
         self.call("noting the group's offsets", |consumer| consumer.commit(&list, CommitMode::Async))
-    }
-
-    /// When the records that were given out last had been fetched, or later.
-    pub fn fetched_at(&self) -> Instant {
-        self.fetched_at
     }
 
     /// The partitions that are being read.

@@ -104,10 +104,8 @@ impl Engine {
             self.acknowledge_at = Instant::now() + ACKNOWLEDGE;
             self.feed.committed(&self.topology.reached())?;
         }
-        match &next {
-            Next::Records(records, _) => self.feed.inform(records, &mut self.topology.stage.memory.rates)?,
-            Next::Lost(batch) => note_lost(self.store.as_ref(), batch)?,
-            Next::Moved | Next::Idle => {}
+        if let Next::Lost(batch) = &next {
+            note_lost(self.store.as_ref(), batch)?;
         }
         let feed = &mut self.feed;
         let mut keep = || feed.keep();

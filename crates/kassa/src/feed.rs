@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use kassa_model::{Partition, Positions, Records};
 use kassa_pipeline::Batch;
-use kassa_pipeline::rates::Rates;
 
 pub use self::kafka::{KafkaFeed, KafkaMarks, TopicIds, grown, kafka_feed, known_topics, refused};
 pub use self::log::{LogFeed, LogMarks, open_log, partition};
@@ -36,11 +35,6 @@ pub trait Feed: fmt::Debug {
     fn begin(&mut self, reached: &Reached) -> anyhow::Result<()>;
 
     fn next(&mut self) -> anyhow::Result<Next>;
-
-    /// Teaches the rates that were in the source before these records. A feed that gives reference data out first has nothing to add.
-    fn inform(&mut self, _records: &Records, _rates: &mut Rates) -> anyhow::Result<()> {
-        Ok(())
-    }
 
     /// Whether all that there was when this is asked has been given out.
     fn is_at_end(&mut self) -> anyhow::Result<bool>;

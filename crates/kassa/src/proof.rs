@@ -45,7 +45,7 @@ pub fn proof(config: &Config, at_work: bool, asks: Asks) -> anyhow::Result<Proof
         }
     };
     if let Some(target) = &lake.warehouse {
-        let (found, rows) = warehouse::findings(lake.store.as_ref(), target, at_work)?;
+        let (found, rows) = warehouse::findings(lake.store.as_ref(), (target, &config.shop), at_work)?;
         proof.ok &= found.is_empty();
         proof.findings.extend(found);
         proof.rows += rows;

@@ -42,6 +42,7 @@ pub fn table_spec(topic: &str) -> TableSpec {
         schema: star::archive_schema(),
         partition_columns: vec!["ingest_date".to_owned()],
         retired: &[],
+        is_derived: false,
     }
 }
 

@@ -2,9 +2,11 @@
 //!
 //! ```text
 //!  calendar ───────────────────────────────► dim_date, dim_time     when the zone, the country or the years change
+//!  fact_fx_rate ─► a rate a currency and day ► dim_fx_rate            when rates have come, or the years change
 //!  spans ─► cut ─┐
 //!  fact_event ───┼─► session ids touched ─► their sessions anew ─► fact_session     Remove + Add + positions, one log entry
-//!  fact_sales ───┘   since its positions
+//!  fact_sales ───┤   since its positions
+//!  fact_fx_rate ─┘
 //! ```
 //!
 //! Each commit is one log entry, which takes the old rows away, brings the new ones and says what they are true of. A crash before it
@@ -13,21 +15,30 @@
 
 pub(crate) mod calendar;
 pub(crate) mod output;
+pub(crate) mod rates;
 pub(crate) mod sessions;
 pub(crate) mod source;
 mod years;
 
+pub use rates::rates_now;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
 use kassa_model::time::Clock;
-use kassa_model::{Contract, Shop, Table};
+use kassa_model::{Contract, Positions, Shop, Table};
 
 use self::calendar::CalendarTables;
+use self::rates::RateTable;
 use self::sessions::SessionTable;
 use crate::delta::{DeltaTable, LogError};
+use crate::figures::accounted;
 use crate::lease::Lease;
 use crate::maintain::{Maintainer, Options};
+use crate::recover::scan;
 use crate::star::table_spec;
 use crate::store::Store;
 
@@ -36,6 +47,7 @@ use crate::store::Store;
 pub struct Derived {
     store: Arc<dyn Store>,
     calendar: CalendarTables,
+    rates: RateTable,
     sessions: SessionTable,
     maintainer: Maintainer,
     clock: Arc<dyn Clock>,
@@ -53,6 +65,36 @@ pub(crate) struct Basis {
     pub(crate) zstd_level: i32,
 }
 
+impl Basis {
+    /// The accounted positions of the topics that feed any of these tables.
+    fn cut(&self, tables: &[Table]) -> Result<Positions, LogError> {
+        // A topic that no stream reads any more still has its rows in the tables.
+        let feeds = |topic: &str| {
+            self.contracts.get(topic).is_none_or(|contract| Table::fed_by(*contract).iter().any(|table| tables.contains(table)))
+        };
+        let all = accounted(self.store.as_ref())?;
+        Ok(all
+            .iter()
+            .filter(|(partition, _)| feeds(&partition.topic))
+            .map(|(partition, next)| (partition.clone(), next))
+            .collect())
+    }
+
+    /// Dead letters replayed so far. Their rows lie before positions that a table has passed.
+    fn replayed(&self) -> Result<i64, LogError> {
+        let mut count = 0;
+        scan(self.store.as_ref(), Table::Rejected, &["replayed_at"], &mut |rows| {
+            let marks = rows.column(0).as_primitive::<TimestampMicrosecondType>();
+            count += marks.len() - marks.null_count();
+            Ok(())
+        })?;
+        Ok(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+}
+
+/// The dead letters that had been replayed, as a version in a table's log.
+const REPLAYED: &str = "kassa-replayed";
+
 impl Derived {
     /// `contracts` are those of the topics.
     pub fn open(
@@ -65,8 +107,9 @@ impl Derived {
         let basis = Basis { store: Arc::clone(store), shop: shop.clone(), contracts, zstd_level: options.zstd_level };
         let open = |table| DeltaTable::open(Arc::clone(store), table_spec(table), Arc::clone(&clock));
         let calendar = CalendarTables::new(basis.clone(), open(Table::DimDate)?, open(Table::DimTime)?);
+        let rates = RateTable::new(basis.clone(), open(Table::DimFxRate)?);
         let sessions = SessionTable::new(basis, open(Table::FactSession)?);
-        Ok(Self { store: Arc::clone(store), calendar, sessions, maintainer: Maintainer::new(options), clock })
+        Ok(Self { store: Arc::clone(store), calendar, rates, sessions, maintainer: Maintainer::new(options), clock })
     }
 
     /// Brings every derived table up to what the lake accounts for. Whether any had to be changed.
@@ -83,6 +126,7 @@ impl Derived {
 
     fn refresh_once(&mut self) -> Result<bool, LogError> {
         self.calendar.take_in()?;
+        self.rates.table.refresh()?;
         self.sessions.table.refresh()?;
         let now = self.clock.now();
         let mut changed = false;
@@ -96,12 +140,15 @@ impl Derived {
             changed = true;
         }
         let lease = Lease::take(self.store.as_ref())?;
-        let replaced = self.sessions.refresh()?;
+        let rates = self.rates.refresh(self.calendar.years())?;
+        let sessions = self.sessions.refresh()?;
         drop(lease);
-        if let Some(replaced) = replaced {
-            self.maintainer.replaced(&self.sessions.table, &replaced, now);
-            self.maintainer.maintain(&mut self.sessions.table, now)?;
-            changed = true;
+        for (table, replaced) in [(&mut self.rates.table, rates), (&mut self.sessions.table, sessions)] {
+            if let Some(replaced) = replaced {
+                self.maintainer.replaced(table, &replaced, now);
+                self.maintainer.maintain(table, now)?;
+                changed = true;
+            }
         }
         Ok(changed)
     }

@@ -5,7 +5,7 @@
 //!  files ─► spans ─► archive's offsets ─► rows of every table ─┐
 //!  source's log    ─► archive's bytes ─► each record derived ──┴─► equal, 1,024 offsets at a time; where not, offset by offset
 //!                                                              └─► duplicates, conflicts, repeated lines: there is a first
-//!  facts at the positions of fact_session ─► sessions anew ─► equal; the shop's calendar ─► dim_date, dim_time
+//!  facts at the positions of fact_session and dim_fx_rate ─► sessions and rates anew ─► equal; the shop's calendar ─► dim_date, dim_time
 //! ```
 //!
 //! In memory: a bit an offset, a sum for every 1,024 offsets of a table, 8 bytes a dimension member. Rows pass by.
@@ -23,7 +23,6 @@ mod keys;
 mod letters;
 mod parts;
 mod pending;
-mod rates;
 mod spans;
 mod sums;
 mod unique;
@@ -55,7 +54,6 @@ use keys::Members;
 use letters::Conflicts;
 use parts::Parts;
 use pending::Pending;
-use rates::Known;
 use sums::Sums;
 
 /// What was recounted, and what was found wrong.
@@ -148,7 +146,6 @@ struct Prover<'p> {
     mapped: HashSet<Arc<str>>,
     mapped_letters: HashMap<(u32, i64), u128>,
     members: Members,
-    rates: Known,
     log: Vec<LogState>,
     /// At work once the sums are known to differ.
     drill: Option<Drill>,
@@ -173,7 +170,6 @@ impl<'p> Prover<'p> {
             mapped: HashSet::new(),
             mapped_letters: HashMap::new(),
             members: Members::default(),
-            rates: Known::new(subject.shop.currency),
             log: Vec::new(),
             drill: None,
         };

@@ -4,13 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use kassa_model::star::LINEAGE;
-use kassa_model::{Contract, Currency, Key, Partition, Positions, Rate, Table};
+use kassa_model::{Contract, Key, Partition, Positions, Table};
 use kassa_pipeline::dedupe::{self, Class, Index, IndexError};
 use kassa_pipeline::dimensions::Members;
-use kassa_pipeline::rates::Rates;
 use kassa_pipeline::stage;
 
 use crate::beyond::{Wanted, beyond};
@@ -32,30 +31,6 @@ pub fn scan(
     let snapshot = Snapshot::load(store, &folder)?;
     for add in snapshot.files.values() {
         read::file(store, &folder, add, &table.schema(), columns, take)?;
-    }
-    Ok(())
-}
-
-/// The rates.
-pub fn rates(store: &dyn Store, rates: &mut Rates) -> Result<(), LogError> {
-    scan(store, Table::FactFxRate, &RATE_COLUMNS, &mut |rows| learn(&rows, rates))
-}
-
-/// The columns that a rate is learnt from.
-pub const RATE_COLUMNS: [&str; 5] = ["base", "quote", "rate_date_key", "rate", "ingested_at"];
-
-/// Learns the rates of rows with the [`RATE_COLUMNS`], in their order.
-pub fn learn(rows: &RecordBatch, known: &mut Rates) -> Result<(), LogError> {
-    let (base, quote) = (texts(rows, 0)?, texts(rows, 1)?);
-    let days = rows.column(2).as_primitive::<Int32Type>();
-    let rates = rows.column(3).as_primitive::<Decimal128Type>();
-    let ingested = rows.column(4).as_primitive::<TimestampMicrosecondType>();
-    for row in 0..rows.num_rows() {
-        let pair = Currency::parse(base.value(row)).zip(Currency::parse(quote.value(row)));
-        let rate = Rate::from_scaled(rates.value(row), 9).ok();
-        if let Some(((base, quote), rate)) = pair.zip(rate) {
-            known.learn(base, quote, days.value(row), rate, ingested.value(row));
-        }
     }
     Ok(())
 }

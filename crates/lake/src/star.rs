@@ -46,6 +46,7 @@ pub fn table_spec(table: Table) -> TableSpec {
         schema: table.schema(),
         partition_columns: Vec::new(),
         retired: table.retired(),
+        is_derived: table.is_derived(),
     }
 }
 

@@ -322,7 +322,7 @@ impl Contract {
         }
     }
 
-    /// Reference data is read before facts, so that a fact finds the rates and the members that were there before it.
+    /// Reference data is read before facts, so that few members begin as placeholders. No figure depends on it.
     pub fn is_reference(self) -> bool {
         matches!(self, Contract::FxRate | Contract::Product | Contract::Customer)
     }

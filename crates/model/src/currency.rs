@@ -46,6 +46,17 @@ impl Currency {
         &CODES[start..start + 3]
     }
 
+    /// Its place in the list of codes, which a later version may change: only for memory and for checkpoints, whose format then needs a
+    /// new number.
+    pub fn place(self) -> u8 {
+        self.0
+    }
+
+    /// The currency at a place.
+    pub fn at(place: u8) -> Option<Self> {
+        (usize::from(place) * 4 < CODES.len()).then_some(Self(place))
+    }
+
     /// The digits after the point in everyday use: 2, but 0 for the yen and 3 for the dinar.
     pub fn minor_digits(self) -> u32 {
         match self.code() {
@@ -76,10 +87,13 @@ mod tests {
     #[test]
     fn only_codes_of_the_list_are_currencies() {
         for code in CODES.split(' ') {
-            assert_eq!(Currency::parse(code).map(|currency| currency.to_string()), Some(code.to_owned()));
+            let currency = Currency::parse(code);
+            assert_eq!(currency.map(|currency| currency.to_string()), Some(code.to_owned()));
+            assert_eq!(currency.and_then(|currency| Currency::at(currency.place())), currency);
         }
         for text in ["", "gbp", "GB", "GBPX", "XXX", "ZZZ", "AAA", "£"] {
             assert_eq!(Currency::parse(text), None, "{text}");
         }
+        assert_eq!(Currency::at(u8::MAX), None);
     }
 }

@@ -85,14 +85,6 @@ impl Amount {
         Self::bounded(round_half_even(i128::from(price.0) * i128::from(quantity.0), i128::from(Quantity::ONE)))
     }
 
-    /// This amount in the currency that `rate` leads to, rounded half-even to 6 places.
-    pub fn at(self, rate: Rate) -> Result<Amount, DecimalError> {
-        if rate.0 == Rate::ONE {
-            return Ok(self);
-        }
-        Self::bounded(round_half_even(i128::from(self.0) * i128::from(rate.0), i128::from(Rate::ONE)))
-    }
-
     /// The difference, if it is smaller than 10^12 as every amount is.
     pub fn minus(self, other: Amount) -> Result<Amount, DecimalError> {
         Self::bounded(i128::from(self.0) - i128::from(other.0))

@@ -1,4 +1,5 @@
-//! The star schema as Arrow schemas: one table, one grain. Their names are in people's SQL; they change by addition only.
+//! The star schema as Arrow schemas: one table, one grain. Users' SQL contains the names: a column that is retired from a table stays
+//! in its view.
 
 use std::sync::{Arc, LazyLock};
 
@@ -37,6 +38,8 @@ pub enum Table {
     DimPromotion,
     DimPaymentMethod,
     DimCurrency,
+    /// The rate of a currency to the shop's on a day; derived from `fact_fx_rate`.
+    DimFxRate,
     /// Generated: one day of the shop's calendar.
     DimDate,
     /// Generated: one minute of a day.
@@ -49,10 +52,12 @@ pub enum Table {
 
 /// The number of this schema: raised with every column that is added or retired. A lake's tables state it, so that an older program leaves
 /// a newer one's columns as they are.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// DECIMAL(18,6).
 pub const AMOUNT: DataType = DataType::Decimal128(18, 6);
+/// DECIMAL(38,15): an amount times a rate, and sums of these, unrounded.
+pub const EXACT: DataType = DataType::Decimal128(38, 15);
 /// DECIMAL(18,3).
 pub const QUANTITY: DataType = DataType::Decimal128(18, 3);
 /// DECIMAL(18,9).
@@ -114,7 +119,7 @@ pub const LINEAGE: [&str; 9] = [
 ];
 
 impl Table {
-    pub const ALL: [Table; 22] = [
+    pub const ALL: [Table; 23] = [
         Table::FactSales,
         Table::FactOrder,
         Table::FactPayment,
@@ -133,6 +138,7 @@ impl Table {
         Table::DimPromotion,
         Table::DimPaymentMethod,
         Table::DimCurrency,
+        Table::DimFxRate,
         Table::DimDate,
         Table::DimTime,
         Table::Rejected,
@@ -160,6 +166,7 @@ impl Table {
             Table::DimPromotion => "dim_promotion",
             Table::DimPaymentMethod => "dim_payment_method",
             Table::DimCurrency => "dim_currency",
+            Table::DimFxRate => "dim_fx_rate",
             Table::DimDate => "dim_date",
             Table::DimTime => "dim_time",
             Table::Rejected => "rejected",
@@ -229,13 +236,31 @@ impl Table {
 
     /// Whether rows carry [`LINEAGE`].
     pub fn has_lineage(self) -> bool {
-        !matches!(self, Table::FactSession | Table::DimDate | Table::DimTime | Table::Rejected | Table::Spans)
+        !matches!(self, Table::FactSession | Table::DimFxRate | Table::DimDate | Table::DimTime | Table::Rejected | Table::Spans)
     }
 
     /// Columns that earlier versions wrote and this one does not. Their tables lose them with the next commit; no later column may take such
     /// a name, as old files still hold the old values.
     pub fn retired(self) -> &'static [&'static str] {
-        &[]
+        match self {
+            Table::FactSales => &[
+                "gross_amount_reporting",
+                "discount_amount_reporting",
+                "tax_amount_reporting",
+                "shipping_amount_reporting",
+                "net_amount_reporting",
+                "fx_rate",
+            ],
+            Table::FactOrder => &["duty_reporting", "fx_rate"],
+            Table::FactPayment => &["amount_reporting", "fx_rate"],
+            _ => &[],
+        }
+    }
+
+    /// Whether its rows are made from other tables. All of them are replaced when their definition changes, so that a column may get
+    /// another type.
+    pub fn is_derived(self) -> bool {
+        matches!(self, Table::FactSession | Table::DimFxRate | Table::DimDate | Table::DimTime)
     }
 
     pub fn schema(self) -> SchemaRef {
@@ -264,8 +289,6 @@ impl Table {
                 req("currency", symbol()), req("quantity", QUANTITY), opt("unit_price", AMOUNT),
                 req("gross_amount", AMOUNT), req("discount_amount", AMOUNT), req("tax_amount", AMOUNT), req("shipping_amount", AMOUNT),
                 req("net_amount", AMOUNT),
-                opt("gross_amount_reporting", AMOUNT), opt("discount_amount_reporting", AMOUNT), opt("tax_amount_reporting", AMOUNT),
-                opt("shipping_amount_reporting", AMOUNT), opt("net_amount_reporting", AMOUNT), opt("fx_rate", RATE),
                 req("is_test", DataType::Boolean), req("is_gift_card", DataType::Boolean), req("is_future", DataType::Boolean),
                 text("session_id"), text("extra"), opt("list_price", AMOUNT),
             ],
@@ -277,7 +300,7 @@ impl Table {
                 key("customer_key"), key("channel_key"), key("promotion_key"), key("billing_address_key"), key("ship_address_key"),
                 key("ship_country_key"), opt("currency", symbol()), opt("shop_currency", symbol()), opt("tax_included", DataType::Boolean),
                 opt("subtotal", AMOUNT), opt("discount", AMOUNT), opt("tax", AMOUNT), opt("shipping", AMOUNT), opt("duty", AMOUNT),
-                opt("tip", AMOUNT), opt("gift_card", AMOUNT), opt("total", AMOUNT), opt("fx_rate", RATE), opt("duty_reporting", AMOUNT),
+                opt("tip", AMOUNT), opt("gift_card", AMOUNT), opt("total", AMOUNT),
                 text("coupons"), text("attribution"),
                 req("is_test", DataType::Boolean), req("is_future", DataType::Boolean), req("lines_differ", DataType::Boolean),
                 text("session_id"), text("extra"),
@@ -286,7 +309,7 @@ impl Table {
                 req("payment_id", DataType::Utf8), req("order_id", DataType::Utf8), key("order_key"), req("kind", symbol()), text("parent_id"),
                 opt("status", symbol()), opt("gateway", symbol()), key("payment_method_key"), key("customer_key"), key("channel_key"),
                 req("payment_date_key", DataType::Int32), req("occurred_at", timestamp()), req("amount", AMOUNT), req("currency", symbol()),
-                opt("amount_reporting", AMOUNT), opt("fx_rate", RATE), opt("instalments", DataType::Int64), opt("sequence", DataType::Int64),
+                opt("instalments", DataType::Int64), opt("sequence", DataType::Int64),
                 req("is_test", DataType::Boolean), req("is_future", DataType::Boolean), text("extra"),
             ],
             Table::FactEvent => vec![
@@ -303,7 +326,7 @@ impl Table {
                 req("started_at", timestamp()), req("ended_at", timestamp()), text("entry_url"), text("exit_url"),
                 req("events", DataType::Int64), req("viewed", DataType::Boolean), req("added", DataType::Boolean),
                 req("checkout", DataType::Boolean), req("paid", DataType::Boolean), req("converted", DataType::Boolean),
-                req("abandoned", DataType::Boolean), req("revenue_reporting", AMOUNT),
+                req("abandoned", DataType::Boolean), req("revenue_reporting", EXACT),
             ],
             Table::FactInventory => vec![
                 key("product_key"), req("location", symbol()), req("inventory_date_key", DataType::Int32), req("occurred_at", timestamp()),
@@ -335,6 +358,10 @@ impl Table {
             Table::DimPromotion => vec![key("promotion_key"), req("code", DataType::Utf8)],
             Table::DimPaymentMethod => vec![key("payment_method_key"), req("name", DataType::Utf8)],
             Table::DimCurrency => vec![key("currency_key"), req("code", DataType::Utf8), req("minor_digits", DataType::Int32)],
+            Table::DimFxRate => vec![
+                req("currency", symbol()), req("date_key", DataType::Int32), req("rate", RATE), req("derivation", symbol()), opt("via", symbol()),
+                req("rate_date_key", DataType::Int32),
+            ],
             Table::DimDate => vec![
                 req("date_key", DataType::Int32), req("date", DataType::Date32), req("year", DataType::Int32), req("quarter", DataType::Int32),
                 req("month", DataType::Int32), req("day", DataType::Int32), req("iso_year", DataType::Int32), req("iso_week", DataType::Int32),

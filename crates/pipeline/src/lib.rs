@@ -22,7 +22,6 @@ pub mod event;
 pub mod extract;
 mod journal;
 pub mod ports;
-pub mod rates;
 pub mod rows;
 pub mod shape;
 mod short;

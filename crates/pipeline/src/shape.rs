@@ -10,20 +10,18 @@ use kassa_model::{Partition, Shop, Table};
 
 use crate::dimensions::{Collision, Members};
 use crate::event::{Body, Event};
-use crate::rates::Rates;
 use crate::rows::{Row, Rows};
 
 /// What shaping remembers from record to record. Rebuilt from the lake at start; nothing else is kept.
 #[derive(Debug)]
 pub struct Memory {
     pub members: Members,
-    pub rates: Rates,
     pub calendar: Calendar,
 }
 
 impl Memory {
     pub fn new(shop: &Shop) -> Self {
-        Self { members: Members::default(), rates: Rates::new(shop.currency), calendar: shop.calendar() }
+        Self { members: Members::default(), calendar: shop.calendar() }
     }
 }
 

@@ -18,7 +18,7 @@ use datafusion::prelude::{ParquetReadOptions, SQLOptions, SessionConfig, Session
 use kassa_analytics::{Basis, Figure, Figures, Query, catalogue};
 use kassa_lake::delta::{Add, Snapshot};
 use kassa_lake::lease::Lease;
-use kassa_lake::read::folder_of;
+use kassa_lake::read::{folder_of, plain};
 use kassa_lake::store::Shared;
 use kassa_lake::{LogError, Store};
 use kassa_model::{Shop, Table, star};
@@ -66,7 +66,11 @@ impl Session {
         context.register_object_store(&shared.url, Arc::clone(&shared.objects));
         let named = Named::by(&context, sql)?;
         for table in Table::ALL.into_iter().filter(|table| named.has(table.name())) {
-            register(&context, store, &shared, table)?;
+            if table == Table::DimFxRate {
+                register_rates(&context, store, shop)?;
+            } else {
+                register(&context, store, &shared, table)?;
+            }
         }
         for (name, sql) in VIEWS.iter().filter(|(name, _)| named.has(name)) {
             let frame = context.sql(sql).await?;
@@ -161,6 +165,13 @@ fn register(context: &SessionContext, store: &dyn Store, shared: &Shared, table:
     Ok(())
 }
 
+/// Resolves the rates anew, as the table in the lake may lie some commits behind the rates and the facts that stand beside it.
+fn register_rates(context: &SessionContext, store: &dyn Store, shop: &Shop) -> Result<(), SqlError> {
+    let rows = plain(&kassa_lake::derived::rates_now(store, shop)?)?;
+    context.register_table(Table::DimFxRate.name(), Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]])?))?;
+    Ok(())
+}
+
 /// One view a figure: `SELECT value FROM net_sales WHERE basis = 'movement' AND by = 'day' AND key = '2011-12-08'`. Their rows are
 /// computed where every other answer is, and only for a query that reads them.
 fn figure_views(context: &SessionContext, store: &dyn Store, shop: &Shop, named: &Named) -> Result<(), SqlError> {
@@ -207,6 +218,9 @@ const VIEWS: &[(&str, &str)] = &[
     ("dim_product_current", include_str!("sql/dim_product_current.sql")),
     ("dim_customer_history", include_str!("sql/dim_customer_history.sql")),
     ("dim_product_history", include_str!("sql/dim_product_history.sql")),
+    ("fact_sales_reporting", include_str!("sql/fact_sales_reporting.sql")),
+    ("fact_order_reporting", include_str!("sql/fact_order_reporting.sql")),
+    ("fact_payment_reporting", include_str!("sql/fact_payment_reporting.sql")),
     ("fact_order_current", include_str!("sql/fact_order_current.sql")),
     ("sales_flat", include_str!("sql/sales_flat.sql")),
     ("events_flat", include_str!("sql/events_flat.sql")),

@@ -36,7 +36,8 @@ fn spread(table: Table) -> Spread {
         Table::FactEvent | Table::FactSession => Spread::Key("session_key"),
         Table::FactInventory => Spread::Key("product_key"),
         Table::DimCategory | Table::DimCountry | Table::DimChannel | Table::DimPromotion => Spread::All,
-        Table::DimPaymentMethod | Table::DimCurrency | Table::DimDate | Table::DimTime | Table::FactFxRate => Spread::All,
+        Table::DimPaymentMethod | Table::DimCurrency | Table::DimFxRate | Table::FactFxRate => Spread::All,
+        Table::DimDate | Table::DimTime => Spread::All,
         _ => Spread::Auto,
     }
 }
@@ -53,6 +54,7 @@ fn sorted_by(table: Table) -> &'static [&'static str] {
         Table::DimProduct => &["product_key", "valid_from"],
         Table::DimAddress => &["address_key"],
         Table::DimCity => &["city_key"],
+        Table::DimFxRate => &["currency", "date_key"],
         Table::DimDate => &["date_key"],
         Table::DimTime => &["time_key"],
         Table::Spans => &["topic", "partition", "from_offset"],
@@ -144,11 +146,49 @@ fn own_tables(own: &str) -> [String; 2] {
     ]
 }
 
-/// All that an export needs to be there, in the order in which it can be made.
-pub fn statements(schema: &str) -> Vec<String> {
+/// Facts with amounts in the shop's currency: the table, the column of the day whose rate counts, the amounts.
+const REPORTING: [(Table, &str, &[&str]); 3] = [
+    (Table::FactSales, "movement_date_key", &["gross_amount", "discount_amount", "tax_amount", "shipping_amount", "net_amount"]),
+    (Table::FactOrder, "order_date_key", &["duty"]),
+    (Table::FactPayment, "payment_date_key", &["amount"]),
+];
+
+/// The names of the views that convert.
+pub(crate) fn view_names() -> impl Iterator<Item = String> {
+    REPORTING.iter().map(|(table, ..)| format!("{}_reporting", table.name()))
+}
+
+/// The views that convert, by the names that they have in the lake's SQL. DECIMAL(18,6) times DECIMAL(18,9) is exact.
+pub(crate) fn views(schema: &str) -> Vec<String> {
+    let schema = quoted(schema);
+    let view = |(table, day, amounts): (Table, &str, &[&str])| {
+        let name = format!("{schema}.{}", quoted(&format!("{}_reporting", table.name())));
+        let fields = table.schema();
+        let own = fields.fields().iter().map(|field| format!("f.{}", quoted(field.name())));
+        let converted = amounts
+            .iter()
+            .map(|amount| format!("f.{} * r.\"rate\" AS {}", quoted(amount), quoted(&format!("{amount}_reporting"))));
+        let columns = own.chain(converted).chain(["r.\"rate\" AS \"fx_rate\"".to_owned()]).collect::<Vec<_>>().join(", ");
+        let select = format!(
+            "SELECT {columns}\nFROM {schema}.{} f\nLEFT JOIN {schema}.\"dim_fx_rate\" r ON r.\"currency\" = f.\"currency\" AND r.\"date_key\" = f.{}",
+            quoted(table.name()),
+            quoted(day)
+        );
+        [format!("DROP VIEW IF EXISTS {name}"), format!("CREATE VIEW {name} AS\n{select}")]
+    };
+    REPORTING.into_iter().flat_map(view).collect()
+}
+
+/// Schemas and tables, in the order in which they can be made.
+pub(crate) fn tables_made(schema: &str) -> Vec<String> {
     let own = format!("{schema}_kassa");
     let schemas = [schema, &own].map(|name| format!("CREATE SCHEMA IF NOT EXISTS {}", quoted(name)));
     schemas.into_iter().chain(own_tables(&own)).chain(tables().map(|table| create(schema, table))).collect()
+}
+
+/// All that an export needs to be there, in the order in which it can be made.
+pub fn statements(schema: &str) -> Vec<String> {
+    tables_made(schema).into_iter().chain(views(schema)).collect()
 }
 
 #[cfg(test)]

@@ -108,7 +108,7 @@ impl Postgres {
     fn configure(&self, options: &Options) -> Result<(), PostgresError> {
         let mut settings = String::from(
             "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nshared_buffers = 64MB\nmax_connections = 50\n\
-             wal_level = replica\nhot_standby = on\nfsync = off\nmax_locks_per_transaction = 256\nlogging_collector = off\n\
+             wal_level = replica\nhot_standby = on\nfsync = off\njit = off\nmax_locks_per_transaction = 256\nlogging_collector = off\n\
              password_encryption = 'scram-sha-256'\n",
         );
         if options.tls {

@@ -1,7 +1,7 @@
 -- The figures as views: SQL of their own over the star, so that a refresh writes none of them and a query reads what it asks for. A test compares each of
 -- them, on all bases and in all groupings, with the definition that the rest of kassa computes by.
 --
--- `value` is a number; `unit` says of what: money (the shop's currency), count, quantity, ratio.
+-- `value` is a number; `unit` says of what: money (the shop's currency), count, quantity, ratio. Money is summed exactly and rounded once, half to even, to 6 places.
 DROP VIEW dwh.net_sales, dwh.gross_sales, dwh.discounts, dwh.returns, dwh.adjustments, dwh.total_sales, dwh.orders, dwh.aov, dwh.units,
   dwh.active_customers, dwh.sessions, dwh.conversion, dwh.funnel, dwh.abandoned_carts, dwh.new_customers, dwh.returning_customers,
   dwh.cohort_retention, dwh.repeat_rate, dwh.customer_value, dwh.rfm, dwh.return_rate, dwh.payments;
@@ -12,12 +12,13 @@ DELETE FROM kassa.derived WHERE table_name = 'figures';
 CREATE TABLE kassa.shop (zone text NOT NULL, is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only));
 INSERT INTO kassa.shop (zone) VALUES ('UTC');
 
--- The one place that says what a line, a duty and a payment are worth in the shop's currency. NULL: no rate is known.
+-- What a line is worth in the shop's currency, exactly. NULL: no rate is known, and sums leave it out. A query that asks for no money does not look for rates:
+-- PostgreSQL removes the join.
 CREATE VIEW kassa.ledger AS
 SELECT order_key, movement, movement_date_key, order_date_key, moved_at, ordered_at, customer_key, product_key, ship_country_key AS country_key,
   channel_key, currency, quantity, gross_amount_reporting AS gross, discount_amount_reporting AS discount, tax_amount_reporting AS tax,
   shipping_amount_reporting AS shipping, net_amount_reporting AS net
-FROM dwh.fact_sales WHERE NOT is_test;
+FROM dwh.fact_sales_reporting WHERE NOT is_test;
 
 -- The ledger by each of the days that a line can count on.
 CREATE VIEW kassa.by_movement AS SELECT *, movement_date_key AS day, moved_at AS at FROM kassa.ledger;
@@ -28,8 +29,8 @@ CREATE VIEW kassa.duties AS
 SELECT order_date_key AS day, placed_at AS at, customer_key, country_key, channel_key, currency, value FROM (
   SELECT DISTINCT ON (order_key) order_date_key, placed_at, customer_key, ship_country_key AS country_key, channel_key, currency, coalesce(duty, 0) AS duty,
     coalesce(duty_reporting, 0) AS value
-  FROM dwh.fact_order WHERE NOT is_test
-  ORDER BY order_key, revision DESC, placed_at DESC, duty_reporting DESC NULLS LAST) latest
+  FROM dwh.fact_order_reporting WHERE NOT is_test
+  ORDER BY order_key, revision DESC, placed_at DESC, coalesce(duty, 0) DESC) latest
 WHERE duty <> 0;
 
 -- Payments that moved money, each with its sign. A capture whose parent is a successful sale is no second money.
@@ -37,7 +38,7 @@ CREATE VIEW kassa.money AS
 WITH moved AS (
   SELECT payment_id, store_id, kind, nullif(parent_id, '') AS parent_id, payment_date_key AS day, payment_method_key AS method_key, status, currency,
     coalesce(amount_reporting, 0) AS amount
-  FROM dwh.fact_payment
+  FROM dwh.fact_payment_reporting
   WHERE NOT is_test AND kind IN ('sale', 'capture', 'refund', 'chargeback')
     AND coalesce(lower(status), 'success') IN ('success', 'succeeded', 'paid', 'captured', 'completed'))
 SELECT day, method_key, status, currency, CASE WHEN kind IN ('refund', 'chargeback') THEN -abs(amount) ELSE amount END AS value
@@ -85,7 +86,7 @@ CREATE VIEW kassa.channel_names AS SELECT channel_key AS member, name AS key, na
 CREATE VIEW kassa.method_names AS SELECT payment_method_key AS member, name AS key, name AS label FROM dwh.dim_payment_method;
 
 -- part ÷ whole in millionths, rounded half to even; NULL where the whole is not positive.
-CREATE FUNCTION kassa.over(part numeric, whole numeric) RETURNS numeric LANGUAGE sql IMMUTABLE AS $fn$
+CREATE FUNCTION kassa.over(part numeric, whole numeric) RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $fn$
   SELECT CASE WHEN whole > 0 THEN
     round((low + CASE WHEN 2 * (units - low * whole) > whole OR (2 * (units - low * whole) = whole AND low % 2 <> 0) THEN 1 ELSE 0 END) / 1000000, 6) END
   FROM (SELECT part * 1000000 AS units) s, LATERAL (SELECT CASE WHEN whole > 0 THEN div(units, whole) - CASE WHEN units < 0 AND units % whole <> 0 THEN 1 ELSE 0 END END AS low) l
@@ -137,7 +138,7 @@ BEGIN
     CASE WHEN is_distinct THEN ', 3' ELSE '' END, names);
 END $fn$;
 
--- A view of such rows; each part is (basis, source, value, filter, is_distinct, groupings).
+-- A view of such rows; each part is (basis, source, value, filter, is_distinct, groupings). Money is rounded in the figures themselves, not in what they are made of.
 CREATE FUNCTION kassa.make_figure(name text, unit text, VARIADIC parts text[]) RETURNS void LANGUAGE plpgsql AS $fn$
 DECLARE branches text[] := '{}'; part text[]; grain text;
 BEGIN
@@ -148,7 +149,8 @@ BEGIN
         kassa.grouped(grain, part[2], part[3], part[4], part[5]::boolean));
     END LOOP;
   END LOOP;
-  EXECUTE format('CREATE VIEW %s AS SELECT basis, by, key, label, value, %L::text AS unit FROM (%s) f', name, unit, array_to_string(branches, ' UNION ALL '));
+  EXECUTE format('CREATE VIEW %s AS SELECT basis, by, key, label, %s AS value, %L::text AS unit FROM (%s) f', name,
+    CASE WHEN unit = 'money' AND name LIKE 'dwh.%' THEN 'kassa.over(value, 1)' ELSE 'value' END, unit, array_to_string(branches, ' UNION ALL '));
 END $fn$;
 
 DO $do$
@@ -226,7 +228,7 @@ FROM (SELECT count(*) AS orders FROM kassa.customer_orders GROUP BY customer_key
 
 CREATE VIEW dwh.customer_value AS
 SELECT basis, by, key, label, value, 'money'::text AS unit FROM (
-  SELECT by, key, label, value FROM kassa.customer_net
+  SELECT by, key, label, kassa.over(value, 1) AS value FROM kassa.customer_net
   UNION ALL SELECT 'total', 'total', 'total', kassa.over(coalesce(sum(net), 0), count(DISTINCT customer_key)) FROM kassa.ledger WHERE customer_key <> 0) f,
   (VALUES ('movement'::text), ('order')) b (basis);
 

@@ -6,7 +6,7 @@ BEGIN
     GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA dwh, ods, kassa TO kassa_ingest;
     GRANT UPDATE ON ods.customers, ods.orders, dwh.agg_sales_daily, dwh.agg_events_daily, kassa.positions, kassa.derived, kassa.commits, kassa.shop TO kassa_ingest;
     GRANT UPDATE (replayed_at) ON kassa.dead_letters TO kassa_ingest;
-    GRANT DELETE ON dwh.fact_session, dwh.dim_date, dwh.dim_time, kassa.derived, kassa.claims TO kassa_ingest;
+    GRANT DELETE ON dwh.fact_session, dwh.dim_fx_rate, dwh.dim_date, dwh.dim_time, kassa.derived, kassa.claims TO kassa_ingest;
     REVOKE INSERT ON kassa.migrations, kassa.dropped FROM kassa_ingest;
     GRANT EXECUTE ON FUNCTION kassa.add_partition(text, integer, integer), kassa.retire_partition(text, text) TO kassa_ingest;
   END IF;

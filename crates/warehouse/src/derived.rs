@@ -1,12 +1,16 @@
-//! Tables that follow from the facts: sessions and the calendar. Brought up to one snapshot, in one transaction that also says what they are true of.
+//! Tables that follow from the facts: sessions, rates and the calendar. Brought up to one snapshot, in one transaction that also says what they are true of.
 //!
 //! ```text
-//!  kassa.commits ─► rows beyond the stated positions ─► session ids touched ─► their sessions anew ─► fact_session, kassa.claims
-//!                                                 └───► years ───────────────► dim_date, dim_time     when they, the zone or the country change
+//!  kassa.commits ─► rows beyond the stated positions ─┬─► days with new rates ─► their rates resolved again ─► dim_fx_rate
+//!                                                     │                                └─► orders whose rates changed ─┐
+//!                                                     ├─► session ids touched ◄────────────────────────────────────────┘
+//!                                                     │      └─► their sessions anew ─► fact_session, kassa.claims
+//!                                                     └─► years ─► dim_date, dim_time     when they, the zone or the country change
 //! ```
 
 mod calendar;
 mod claims;
+mod rates;
 mod sessions;
 mod windows;
 
@@ -17,6 +21,7 @@ use kassa_model::key::{hash, positive};
 use kassa_model::{Positions, Shop};
 use postgres::Transaction;
 
+pub use self::rates::rates_as_stated;
 use self::sessions::Seen;
 use crate::WarehouseError;
 use crate::read::{Reader, Snapshot};
@@ -45,28 +50,40 @@ pub fn refresh(target: &Target, shop: &Shop) -> Result<Vec<&'static str>, Wareho
 fn bring_up(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Vec<&'static str>, WarehouseError> {
     let mut made = Vec::new();
     let cut = snapshot.positions().clone();
+    let rates = rates::bring_up(snapshot, shop)?;
     let definition = sessions_definition(snapshot, shop)?;
-    let held = State::of(snapshot, "fact_session")?.filter(|held| held.definition == definition);
-    let went_back = |held: &Positions| held.iter().any(|(partition, next)| cut.next(partition) < next);
-    let seen = match held {
-        Some(held) if held.positions == cut => Seen::Nothing,
-        Some(held) if !went_back(&held.positions) => sessions::follow(snapshot, shop, &held.positions)?,
-        _ => sessions::make_all(snapshot, shop)?,
+    let seen = match State::since(snapshot, "fact_session", definition)? {
+        Some(held) if held == cut && rates.prices.is_empty() => Seen::Nothing,
+        Some(held) => sessions::follow(snapshot, shop, &held, &rates.prices)?,
+        None => sessions::make_all(snapshot, shop)?,
     };
     if !matches!(seen, Seen::Nothing) {
         state(snapshot, "fact_session", &cut, definition)?;
         made.push("fact_session");
     }
     snapshot.transaction.execute(ZONE, &[&shop.zone_name])?;
-    made.extend(calendar::bring_up(snapshot, shop, &seen)?);
+    let (calendar, years) = calendar::bring_up(snapshot, shop, &seen)?;
+    let has_other_years = rates.is_anew || !calendar.is_empty();
+    if has_other_years {
+        rates::of_own_currency(snapshot, shop, years)?;
+    }
+    if has_other_years || rates.is_changed {
+        made.push("dim_fx_rate");
+    }
+    made.extend(calendar);
     Ok(made)
 }
 
-/// What follows from the facts goes with those that retention drops, and comes with those of replayed letters. Neither moves a position.
-fn sessions_definition(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<i64, WarehouseError> {
+/// What moves no position, and still decides which rows follow from the facts: the days that retention has dropped, and replayed dead letters.
+fn without_positions(snapshot: &mut Snapshot<'_>) -> Result<[String; 2], WarehouseError> {
     let sql = "SELECT coalesce(max(dropped_at)::text, ''), (SELECT count(*)::text FROM kassa.dead_letters WHERE replayed_at IS NOT NULL) FROM kassa.dropped";
     let row = snapshot.transaction.query_one(sql, &[])?;
-    Ok(positive(hash("sessions", &[SESSIONS, &shop.zone_name, row.get(0), row.get(1)])))
+    Ok([row.get(0), row.get(1)])
+}
+
+fn sessions_definition(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<i64, WarehouseError> {
+    let [dropped, replayed] = without_positions(snapshot)?;
+    Ok(positive(hash("sessions", &[SESSIONS, &shop.zone_name, shop.currency.code(), &dropped, &replayed])))
 }
 
 /// What a derived table says that it is true of.
@@ -86,6 +103,15 @@ impl State {
             .map(|row| (kassa_model::Partition::new(row.get::<_, String>(0), row.get(1)), row.get(2)))
             .collect();
         Ok(Some(Self { definition, positions }))
+    }
+
+    /// The positions that a table states, from which it can be brought up. `None`: it is made anew, because there is none, its definition is another, or
+    /// positions went back.
+    fn since(snapshot: &mut Snapshot<'_>, table: &str, definition: i64) -> Result<Option<Positions>, WarehouseError> {
+        let held = Self::of(snapshot, table)?.filter(|held| held.definition == definition);
+        let cut = snapshot.positions();
+        let went_back = |held: &Self| held.positions.iter().any(|(partition, next)| cut.next(partition) < next);
+        Ok(held.filter(|held| !went_back(held)).map(|held| held.positions))
     }
 }
 

@@ -69,7 +69,7 @@ const LACKING: &str = "
         ('ods.customers', 'ods.orders', 'dwh.agg_sales_daily', 'dwh.agg_events_daily', 'kassa.positions', 'kassa.derived', 'kassa.commits',
          'kassa.shop')
       UNION ALL SELECT 'DELETE', held.* FROM held WHERE name IN
-        ('dwh.fact_session', 'dwh.dim_date', 'dwh.dim_time', 'kassa.derived', 'kassa.claims'))
+        ('dwh.fact_session', 'dwh.dim_fx_rate', 'dwh.dim_date', 'dwh.dim_time', 'kassa.derived', 'kassa.claims'))
     SELECT what || ' ON ' || name FROM wanted
     WHERE NOT (what = 'INSERT' AND name IN ('kassa.migrations', 'kassa.dropped'))
       AND NOT (has_schema_privilege(space, 'USAGE') AND has_table_privilege(oid, what))

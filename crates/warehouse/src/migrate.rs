@@ -8,13 +8,14 @@ use crate::WarehouseError;
 use crate::connect::connect;
 use crate::url::Target;
 
-const MIGRATIONS: [(&str, &str); 8] = [
+const MIGRATIONS: [(&str, &str); 9] = [
     ("V1__kassa", include_str!("../schema/V1__kassa.sql")),
     ("V2__star", include_str!("../schema/V2__star.sql")),
     ("V3__ods", include_str!("../schema/V3__ods.sql")),
     ("V4__views", include_str!("../schema/V4__views.sql")),
     ("V5__partitions", include_str!("../schema/V5__partitions.sql")),
     ("V6__list_price", include_str!("../schema/V6__list_price.sql")),
+    ("V7__money", include_str!("../schema/V7__money.sql")),
     ("V8__commits", include_str!("../schema/V8__commits.sql")),
     ("V9__figures", include_str!("../schema/V9__figures.sql")),
 ];

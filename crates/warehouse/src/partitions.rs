@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use jiff::ToSpan;
 use jiff::civil::Date;
+use kassa_analytics::RATE_DAYS;
 use kassa_model::Table;
 use kassa_model::time::{DAY, date_key, date_of};
 use postgres::Client;
@@ -122,7 +123,7 @@ fn missing(held: &[Range<i32>], day: i32, today: Date) -> Option<Range<i32>> {
     Some((year + 101).max(from)..(year + 10_101).min(to))
 }
 
-/// Drops the partitions all of whose days lie before `day` (yyyymmdd). For the role `kassa_erase`. The names and rows of those dropped.
+/// Drops the partitions all of whose days lie before `day` (yyyymmdd), those of rates a week later. For the role `kassa_erase`. The names and rows of those dropped.
 pub fn drop_before(client: &mut Client, day: i32) -> Result<Vec<(String, i64)>, WarehouseError> {
     drop_by(client, day, "SELECT kassa.drop_partition($1, $2)")
 }
@@ -134,7 +135,10 @@ pub(crate) fn retire_before(client: &mut Client, day: i32) -> Result<Vec<(String
 
 fn drop_by(client: &mut Client, day: i32, sql: &str) -> Result<Vec<(String, i64)>, WarehouseError> {
     let mut dropped = Vec::new();
-    for (table, name, _) in all(client)?.into_iter().filter(|(_, _, range)| range.end <= day) {
+    // The first days that stay are converted by rates of the days before.
+    let rates = date_of(day).and_then(|date| date.checked_sub(RATE_DAYS.days()).ok()).map_or(day, date_key);
+    let until = |table: Table| if table == Table::FactFxRate { rates } else { day };
+    for (table, name, _) in all(client)?.into_iter().filter(|(table, _, range)| range.end <= until(*table)) {
         let gone: Option<i64> = client.query_one(sql, &[&table.name(), &name])?.get(0);
         dropped.extend(gone.map(|rows| (name, rows)));
     }

@@ -72,7 +72,6 @@ pub struct Day {
     pub tax: i128,
     pub shipping: i128,
     pub net: i128,
-    pub net_reporting: i128,
 }
 
 /// What was recounted at one snapshot, and what was found wrong.

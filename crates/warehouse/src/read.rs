@@ -153,7 +153,7 @@ impl Snapshot<'_> {
     }
 
     /// In SQL: that a row stems from at or beyond these positions. `None`: no row does.
-    fn beyond(&self, from: &Positions) -> Option<String> {
+    pub(crate) fn beyond(&self, from: &Positions) -> Option<String> {
         let further = self.positions.iter().filter(|(partition, next)| from.next(partition) < *next);
         let parts: Vec<String> = further
             .map(|(partition, _)| {

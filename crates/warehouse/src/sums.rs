@@ -14,15 +14,8 @@ use crate::plan::Plan;
 use crate::statements::Statements;
 
 /// Decimal columns of `agg_sales_daily` with their scales, as in `fact_sales`.
-const AMOUNTS: [(&str, i8); 7] = [
-    ("quantity", 3),
-    ("gross_amount", 6),
-    ("discount_amount", 6),
-    ("tax_amount", 6),
-    ("shipping_amount", 6),
-    ("net_amount", 6),
-    ("net_amount_reporting", 6),
-];
+const AMOUNTS: [(&str, i8); 6] =
+    [("quantity", 3), ("gross_amount", 6), ("discount_amount", 6), ("tax_amount", 6), ("shipping_amount", 6), ("net_amount", 6)];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct SalesKey {
@@ -38,8 +31,6 @@ struct SalesKey {
 struct SalesSum {
     lines: i64,
     amounts: [i128; AMOUNTS.len()],
-    /// Lines without a rate.
-    unconverted: i64,
 }
 
 pub(crate) fn put(transaction: &mut Transaction<'_>, statements: &mut Statements, plan: &Plan) -> Result<(), WarehouseError> {
@@ -56,7 +47,7 @@ fn put_sales(transaction: &mut Transaction<'_>, statements: &mut Statements, pla
         return Ok(());
     }
     let rows = sales_rows(sums).map_err(|error| WarehouseError::Corrupt(error.to_string()))?;
-    let added: Vec<String> = ["lines", "unconverted"]
+    let added: Vec<String> = ["lines"]
         .into_iter()
         .chain(AMOUNTS.map(|(name, _)| name))
         .map(|name| format!("{name} = held.{name} + excluded.{name}"))
@@ -84,7 +75,6 @@ fn add_sales(columns: Columns<'_>, sums: &mut HashMap<SalesKey, SalesSum>) -> Re
         let Some((key, sum)) = run else { return };
         let held = sums.entry(key).or_default();
         held.lines += sum.lines;
-        held.unconverted += sum.unconverted;
         held.amounts.iter_mut().zip(sum.amounts).for_each(|(held, amount)| *held += amount);
     };
     for row in 0..days.len() {
@@ -114,7 +104,6 @@ fn add_sales(columns: Columns<'_>, sums: &mut HashMap<SalesKey, SalesSum>) -> Re
             for (held, amount) in sum.amounts.iter_mut().zip(&amounts) {
                 *held += if amount.is_valid(row) { amount.value(row) } else { 0 };
             }
-            sum.unconverted += i64::from(amounts[AMOUNTS.len() - 1].is_null(row));
         }
     }
     settle(run);
@@ -143,7 +132,6 @@ fn sales_rows(sums: HashMap<SalesKey, SalesSum>) -> Result<RecordBatch, ArrowErr
         let amounts = Decimal128Array::from_iter_values(sums.iter().map(|(_, sum)| sum.amounts[nth]));
         columns.push((name, Arc::new(amounts.with_precision_and_scale(38, scale)?)));
     }
-    columns.push(("unconverted", longs(|sum| sum.unconverted)));
     RecordBatch::try_from_iter(columns)
 }
 

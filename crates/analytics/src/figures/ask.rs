@@ -29,6 +29,11 @@ impl Kind {
             _ => None,
         }
     }
+
+    /// Whether rates have a part in it.
+    pub(super) fn is_money(self) -> bool {
+        self.measure().is_some_and(Measure::is_money) || self == Kind::Payments
+    }
 }
 
 impl Figures {
@@ -53,40 +58,41 @@ impl Figures {
 
     pub(crate) fn values(&self, query: &Query) -> Values {
         let (by, days, basis) = (query.by, query.days(), query.basis.unwrap_or_default());
-        match query.figure.kind {
-            Kind::Orders => self.orders(by, days).into(),
-            Kind::Aov => self.ledger(Measure::Sold, by, Basis::Order, days).over(&self.orders(by, days), mean),
+        let sums = match query.figure.kind {
+            Kind::Orders => self.orders(by, days),
+            Kind::Aov => return self.ledger(Measure::Sold, by, Basis::Order, days).over(&self.orders(by, days), mean),
             Kind::ReturnRate => {
                 let sold = self.ledger(Measure::SoldUnits, by, Basis::Order, days);
-                self.ledger(Measure::ReturnedUnits, by, Basis::Order, days).over(&sold, ratio)
+                return self.ledger(Measure::ReturnedUnits, by, Basis::Order, days).over(&sold, ratio);
             }
             Kind::TotalSales => {
                 let mut all = self.ledger(Measure::NetTaxShipping, by, basis, days);
-                all.add_all(self.keyed(by, self.duties.sums(by, days)));
-                all.into()
+                all.add_all(self.keyed(by, self.duties.sums(&self.rates, by, days)));
+                all
             }
-            Kind::Payments => self.keyed(by, self.payments.sums(by, days)).into(),
-            Kind::ActiveCustomers => self.counts(by, self.persons.by_time(by, days)).into(),
-            Kind::Sessions => self.sessions(by, days, |counts| counts.sessions).into(),
-            Kind::AbandonedCarts => self.sessions(by, days, |counts| counts.abandoned).into(),
+            Kind::Payments => self.keyed(by, self.payments.sums(&self.rates, by, days)),
+            Kind::ActiveCustomers => self.counts(by, self.persons.by_time(by, days)),
+            Kind::Sessions => self.sessions(by, days, |counts| counts.sessions),
+            Kind::AbandonedCarts => self.sessions(by, days, |counts| counts.abandoned),
             Kind::Conversion => {
                 let sessions = self.sessions(by, days, |counts| counts.sessions);
-                self.sessions(by, days, |counts| counts.converted).over(&sessions, ratio)
+                return self.sessions(by, days, |counts| counts.converted).over(&sessions, ratio);
             }
-            Kind::Funnel => self.funnel(days),
-            Kind::NewCustomers => self.counts(by, customers::new(&self.orders.days_of_customers(), by, days)).into(),
-            Kind::ReturningCustomers => self.counts(by, customers::returning(&self.orders.days_of_customers(), by, days)).into(),
-            Kind::CohortRetention => customers::cohorts(&self.orders.days_of_customers(), days),
-            Kind::RepeatRate => Values::total(customers::repeat_rate(&self.orders.days_of_customers(), days)),
-            Kind::CustomerValue => self.customer_value(by, basis, days),
-            Kind::Rfm => self.rfm(by, basis, days),
-            kind => kind.measure().map_or_else(Values::default, |measure| self.ledger(measure, by, basis, days).into()),
-        }
+            Kind::Funnel => return self.funnel(days),
+            Kind::NewCustomers => self.counts(by, customers::new(&self.orders.days_of_customers(), by, days)),
+            Kind::ReturningCustomers => self.counts(by, customers::returning(&self.orders.days_of_customers(), by, days)),
+            Kind::CohortRetention => return customers::cohorts(&self.orders.days_of_customers(), days),
+            Kind::RepeatRate => return Values::total(customers::repeat_rate(&self.orders.days_of_customers(), days)),
+            Kind::CustomerValue => return self.customer_value(query, basis, days),
+            Kind::Rfm => return self.rfm(query, basis, days),
+            kind => kind.measure().map_or_else(Keyed::default, |measure| self.ledger(measure, by, basis, days)),
+        };
+        sums.values(query.figure.unit)
     }
 
-    /// A measure of the ledger by key; the total is there even of no rows.
+    /// A measure of the ledger by key, money exact; the total is there even of no rows.
     pub(crate) fn ledger(&self, measure: Measure, by: By, basis: Basis, days: Days) -> Keyed {
-        self.keyed(by, self.sales.sums(measure, by, basis, days))
+        self.keyed(by, self.sales.sums((measure, &self.rates), by, basis, days))
     }
 
     fn keyed(&self, by: By, sums: HashMap<Group, i128>) -> Keyed {
@@ -143,26 +149,28 @@ impl Figures {
         Values(self.reached(days).map(row).to_vec())
     }
 
-    /// Net sales of each known customer.
+    /// Net sales of each known customer, exact.
     fn net_of_customers(&self, basis: Basis, days: Days) -> HashMap<u32, i128> {
-        let sums = self.sales.sums(Measure::Net, By::Customer, basis, days);
+        let sums = self.sales.sums((Measure::Net, &self.rates), By::Customer, basis, days);
         sums.into_iter()
             .filter_map(|(group, net)| if let Group::Member(id @ 1..) = group { Some((id, net)) } else { None })
             .collect()
     }
 
-    fn customer_value(&self, by: By, basis: Basis, days: Days) -> Values {
+    fn customer_value(&self, query: &Query, basis: Basis, days: Days) -> Values {
+        let (by, unit) = (query.by, query.figure.unit);
         let net = self.net_of_customers(basis, days);
         if by == By::Total {
             return Values::total(mean(net.values().sum(), i128::try_from(net.len()).unwrap_or_default()));
         }
-        self.keyed(by, net.into_iter().map(|(id, net)| (Group::Member(id), net)).collect()).into()
+        self.keyed(by, net.into_iter().map(|(id, net)| (Group::Member(id), net)).collect()).values(unit)
     }
 
-    fn rfm(&self, by: By, basis: Basis, days: Days) -> Values {
+    fn rfm(&self, query: &Query, basis: Basis, days: Days) -> Values {
+        let (by, unit) = (query.by, query.figure.unit);
         let scores = customers::rfm(&self.orders.days_of_customers(), days, &self.net_of_customers(basis, days));
         if by != By::Customer {
-            return customers::segments(&scores).into();
+            return customers::segments(&scores).values(unit);
         }
         let row = |(id, [r, f, m]): &(u32, [usize; 3])| {
             let (key, label) = self.names.of(by, *id);
@@ -174,10 +182,11 @@ impl Figures {
     fn unconverted(&self, query: &Query) -> Vec<Unconverted> {
         let (days, basis) = (query.days(), query.basis.unwrap_or_default());
         let kind = query.figure.kind;
-        let mut rows = kind.measure().map(|measure| self.sales.unconverted(measure, basis, days)).unwrap_or_default();
+        let mut rows =
+            kind.measure().map(|measure| self.sales.unconverted((measure, &self.rates), basis, days)).unwrap_or_default();
         let others = match kind {
-            Kind::TotalSales => self.duties.unconverted(days),
-            Kind::Payments => self.payments.unconverted(days),
+            Kind::TotalSales => self.duties.unconverted(&self.rates, days),
+            Kind::Payments => self.payments.unconverted(&self.rates, days),
             _ => HashMap::new(),
         };
         others.into_iter().for_each(|(currency, more)| *rows.entry(currency).or_default() += more);

@@ -50,6 +50,7 @@ impl Asked {
             Table::FactSales => !of_behaviour && self.kind != Kind::Payments,
             Table::FactOrder => matches!(self.kind, Kind::TotalSales | Kind::ActiveCustomers),
             Table::FactPayment => self.kind == Kind::Payments,
+            Table::FactFxRate => self.kind.is_money(),
             Table::FactEvent => of_behaviour || self.kind == Kind::ActiveCustomers,
             Table::DimProduct => matches!(self.by, By::Product | By::Category),
             Table::DimCategory => self.by == By::Category,

@@ -1,10 +1,11 @@
 //! Rows of the sales ledger into state.
 
 use super::Figures;
-use super::money::symbols;
+use super::money::currencies;
 use crate::cells::{Movement, Sums};
 use crate::columns::{ApplyError, Columns, Decimals};
 use crate::names::Memo;
+use crate::rates::Coin;
 use crate::run::{Head, Run};
 
 pub(super) const SALES: &[&str] = &[
@@ -18,11 +19,11 @@ pub(super) const SALES: &[&str] = &[
     "ship_country_key",
     "currency",
     "quantity",
-    "gross_amount_reporting",
-    "discount_amount_reporting",
-    "tax_amount_reporting",
-    "shipping_amount_reporting",
-    "net_amount_reporting",
+    "gross_amount",
+    "discount_amount",
+    "tax_amount",
+    "shipping_amount",
+    "net_amount",
     "is_test",
     "is_future",
 ];
@@ -31,7 +32,7 @@ pub(super) const SALES: &[&str] = &[
 pub(super) const ORDER_DAYS: &[&str] =
     &["order_key", "movement", "ordered_at", "moved_at", "customer_key", "is_test", "is_future"];
 
-/// The reporting amounts of the ledger, by the names of their columns.
+/// The amounts of the ledger, each in its own currency, by the names of their columns.
 struct Money<'a> {
     gross: Decimals<'a>,
     discount: Decimals<'a>,
@@ -43,22 +44,18 @@ struct Money<'a> {
 impl<'a> Money<'a> {
     fn of(columns: &Columns<'a>) -> Result<Self, ApplyError> {
         Ok(Self {
-            gross: columns.amounts("gross_amount_reporting")?,
-            discount: columns.amounts("discount_amount_reporting")?,
-            tax: columns.amounts("tax_amount_reporting")?,
-            shipping: columns.amounts("shipping_amount_reporting")?,
-            net: columns.amounts("net_amount_reporting")?,
+            gross: columns.amounts("gross_amount")?,
+            discount: columns.amounts("discount_amount")?,
+            tax: columns.amounts("tax_amount")?,
+            shipping: columns.amounts("shipping_amount")?,
+            net: columns.amounts("net_amount")?,
         })
     }
 
-    /// Nothing where any of them has no value, which is where no rate was known.
-    fn get(&self, row: usize) -> Result<Option<Sums>, ApplyError> {
-        let amounts =
-            (self.gross.get(row)?, self.discount.get(row)?, self.tax.get(row)?, self.shipping.get(row)?, self.net.get(row)?);
-        let (Some(gross), Some(discount), Some(tax), Some(shipping), Some(net)) = amounts else {
-            return Ok(None);
-        };
-        Ok(Some(Sums { gross, discount, net, tax, shipping, units: 0 }))
+    fn get(&self, row: usize) -> Result<Sums, ApplyError> {
+        let amount = |of: &Decimals<'_>| of.get(row).map(Option::unwrap_or_default);
+        let [gross, discount, net] = [amount(&self.gross)?, amount(&self.discount)?, amount(&self.net)?];
+        Ok(Sums { gross, discount, net, tax: amount(&self.tax)?, shipping: amount(&self.shipping)?, units: 0 })
     }
 }
 
@@ -66,7 +63,7 @@ impl Figures {
     pub(super) fn apply_sales(&mut self, columns: &Columns<'_>) -> Result<(), ApplyError> {
         let rows = columns.rows.num_rows();
         let movements = columns.texts("movement")?.each(rows, Movement::parse)?;
-        let currencies = symbols(&mut self.names.symbols, columns.texts("currency")?, rows)?;
+        let currencies = currencies(&mut self.names.symbols, columns.texts("currency")?, rows)?;
         let (orders, ordered_at, moved_at) =
             (columns.longs("order_key")?, columns.times("ordered_at")?, columns.times("moved_at")?);
         let (products, customers) = (columns.longs("product_key")?, columns.longs("customer_key")?);
@@ -76,7 +73,8 @@ impl Figures {
         let [mut product, mut customer, mut country, mut channel] = [(); 4].map(|()| Memo::default());
         let mut run: Option<Run> = None;
         for row in (0..rows).filter(|row| !is_test.value(*row)) {
-            let converted = money.get(row)?;
+            let moved = self.calendars[1].local(moved_at.value(row));
+            let (currency, code) = currencies[row];
             let members = &mut self.names.members;
             let head = Head {
                 order_key: orders.value(row),
@@ -84,15 +82,15 @@ impl Figures {
                 movement: movements[row],
                 ordered_at: ordered_at.value(row),
                 ordered: self.calendars[0].local(ordered_at.value(row)),
-                moved: self.calendars[1].local(moved_at.value(row)),
+                moved,
                 customer: customer.id(members, customers.value(row)),
                 country: country.id(members, countries.value(row)),
                 channel: channel.id(members, channels.value(row)),
-                currency: currencies[row],
-                is_converted: converted.is_some(),
+                currency,
+                coin: Coin::new(code, moved.date_key),
             };
             let product = product.id(members, products.value(row));
-            let sums = Sums { units: quantities.get(row)?.unwrap_or_default(), ..converted.unwrap_or_default() };
+            let sums = Sums { units: quantities.get(row)?.unwrap_or_default(), ..money.get(row)? };
             self.sales.add_product(&head, product, &sums);
             self.recent.add_product(&head, product, &sums);
             if !run.as_mut().is_some_and(|run| run.extend(&head, product, &sums)) {
@@ -140,7 +138,7 @@ impl Figures {
                 country: 0,
                 channel: 0,
                 currency: 0,
-                is_converted: true,
+                coin: Coin::default(),
             };
             self.orders.add(&Run { head, sums: Sums::default(), rows: 1, products: Vec::new() });
         }

@@ -1,12 +1,13 @@
 //! Rows of orders' headers and of payments into state.
 
-use kassa_model::key;
+use kassa_model::{Currency, key};
 
 use super::Figures;
 use crate::columns::{ApplyError, Columns, Texts};
 use crate::duties::Header;
 use crate::names::Symbols;
 use crate::payments::{Flow, Payment, Place, is_successful};
+use crate::rates::Coin;
 
 pub(super) const ORDER: &[&str] = &[
     "order_key",
@@ -18,7 +19,6 @@ pub(super) const ORDER: &[&str] = &[
     "ship_country_key",
     "currency",
     "duty",
-    "duty_reporting",
     "is_test",
     "is_future",
 ];
@@ -31,7 +31,7 @@ pub(super) const PAYMENT: &[&str] = &[
     "payment_method_key",
     "occurred_at",
     "currency",
-    "amount_reporting",
+    "amount",
     "is_test",
     "is_future",
     "store_id",
@@ -46,30 +46,39 @@ pub(super) fn payment_hash(store: Option<&str>, id: &str) -> u64 {
     key::hash("payment", &[store.unwrap_or_default(), id])
 }
 
+/// Currencies as symbols, by which answers name them, and as what they are.
+pub(super) fn currencies(
+    symbols: &mut Symbols,
+    texts: Texts<'_>,
+    rows: usize,
+) -> Result<Vec<(u32, Option<Currency>)>, ApplyError> {
+    texts.each(rows, |text| Ok((symbols.id(text.unwrap_or_default()), text.and_then(Currency::parse))))
+}
+
 impl Figures {
     pub(super) fn apply_orders(&mut self, columns: &Columns<'_>) -> Result<(), ApplyError> {
         let rows = columns.rows.num_rows();
-        let currencies = symbols(&mut self.names.symbols, columns.texts("currency")?, rows)?;
+        let currencies = currencies(&mut self.names.symbols, columns.texts("currency")?, rows)?;
         let (orders, revisions) = (columns.longs("order_key")?, columns.longs("revision")?);
         let (occurred_at, placed_at) = (columns.times("occurred_at")?, columns.times("placed_at")?);
         let (customers, channels) = (columns.longs("customer_key")?, columns.longs("channel_key")?);
         let (countries, is_test) = (columns.longs("ship_country_key")?, columns.flags("is_test")?);
-        let (duty, reporting) = (columns.amounts("duty")?, columns.amounts("duty_reporting")?);
-        let is_future = columns.flags("is_future")?;
+        let (duties, is_future) = (columns.amounts("duty")?, columns.flags("is_future")?);
         for row in (0..rows).filter(|row| !is_test.value(*row)) {
-            let duty = if duty.get(row)?.unwrap_or_default() == 0 { Some(0) } else { reporting.get(row)? };
+            let placed = self.calendars[0].local(placed_at.value(row));
+            let (currency, code) = currencies[row];
             let members = &mut self.names.members;
             let header = Header {
                 revision: revisions.value(row),
                 placed_at: placed_at.value(row),
-                duty,
+                duty: duties.get(row)?.unwrap_or_default(),
                 country: members.id(countries.value(row)),
                 customer: members.id(customers.value(row)),
                 channel: members.id(channels.value(row)),
-                currency: currencies[row],
+                currency,
+                coin: Coin::new(code, placed.date_key),
             };
             self.duties.add(orders.value(row), header);
-            let placed = self.calendars[0].local(header.placed_at);
             self.persons.see(customers.value(row), placed, &mut self.recent);
             self.saw(occurred_at.value(row), placed.date_key, is_future.value(row));
         }
@@ -78,7 +87,7 @@ impl Figures {
 
     pub(super) fn apply_payments(&mut self, columns: &Columns<'_>) -> Result<(), ApplyError> {
         let rows = columns.rows.num_rows();
-        let currencies = symbols(&mut self.names.symbols, columns.texts("currency")?, rows)?;
+        let currencies = currencies(&mut self.names.symbols, columns.texts("currency")?, rows)?;
         let statuses = symbols(&mut self.names.symbols, columns.texts("status")?, rows)?;
         let successes: Result<_, ApplyError> = columns.texts("status")?.each(rows, |status| Ok(is_successful(status)));
         let successes: Vec<bool> = successes?;
@@ -86,7 +95,7 @@ impl Figures {
         let flows: Vec<Flow> = flows?;
         let (ids, parents, stores) = (columns.texts("payment_id")?, columns.texts("parent_id")?, columns.texts("store_id")?);
         let (methods, occurred_at) = (columns.longs("payment_method_key")?, columns.times("occurred_at")?);
-        let (amounts, is_test) = (columns.amounts("amount_reporting")?, columns.flags("is_test")?);
+        let (amounts, is_test) = (columns.amounts("amount")?, columns.flags("is_test")?);
         let is_future = columns.flags("is_future")?;
         for row in (0..rows).filter(|row| !is_test.value(*row)) {
             let day = self.calendars[1].date_key(occurred_at.value(row));
@@ -96,8 +105,9 @@ impl Figures {
             }
             let named = |id: &str| payment_hash(stores.get(row), id);
             let method = self.names.members.id(methods.value(row));
-            let place = Place { method, status: statuses[row], currency: currencies[row] };
-            let payment = Payment { day, place, amount: amounts.get(row)? };
+            let (currency, code) = currencies[row];
+            let place = Place { method, status: statuses[row], currency, coin: Coin::new(code, day) };
+            let payment = Payment { day, place, amount: amounts.get(row)?.unwrap_or_default() };
             let parent = parents.get(row).filter(|id| !id.is_empty()).map(named);
             self.payments.add(flows[row], named(ids.get(row).unwrap_or_default()), parent, payment);
         }

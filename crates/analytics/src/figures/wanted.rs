@@ -9,6 +9,8 @@
 //! | payments | those of the days, and the parents of their captures: a capture of a sale is no second money |
 //! | sessions | those of the days, half an hour before and as long after as a session goes on |
 //! | customers by their first order | all |
+//!
+//! Rates are never left out by their days: one of an earlier day may count on a later one.
 
 use std::ops::Range;
 

@@ -11,30 +11,31 @@ use crate::catalogue::Kind;
 use crate::cells::Measure;
 use crate::figures::Figures;
 use crate::query::{Basis, By};
-use crate::recent::Minute;
+use crate::recent::Span;
 use crate::sales::Group;
 
 const CATEGORIES_MAX: usize = 8;
 const PRODUCTS_MAX: usize = 10;
 
 /// A tile's figure of the minutes from midnight on.
-fn until(kind: Kind, sum: &Minute, basis: Basis) -> Option<i128> {
+fn until(kind: Kind, sum: &Span, basis: Basis) -> Option<i128> {
     match kind {
-        Kind::ActiveCustomers => Some(i128::from(sum.starters)),
-        Kind::Conversion => ratio(i128::from(sum.conversions), i128::from(sum.sessions)),
+        Kind::ActiveCustomers => Some(i128::from(sum.counts.starters)),
+        Kind::Conversion => ratio(i128::from(sum.counts.conversions), i128::from(sum.counts.sessions)),
         _ => of_quarter(kind, sum, basis),
     }
 }
 
 /// A tile's figure of one quarter hour by itself: of conversion, that of the sessions begun in it.
-fn of_quarter(kind: Kind, sum: &Minute, basis: Basis) -> Option<i128> {
+fn of_quarter(kind: Kind, sum: &Span, basis: Basis) -> Option<i128> {
+    let counts = &sum.counts;
     match kind {
-        Kind::NetSales => Some(sum.net(basis)),
-        Kind::Units => Some(sum.units(basis)),
-        Kind::Orders => Some(i128::from(sum.orders)),
-        Kind::Aov => mean(sum.sold, i128::from(sum.orders)),
-        Kind::ActiveCustomers => Some(i128::from(sum.active)),
-        Kind::Conversion => ratio(i128::from(sum.to_convert), i128::from(sum.sessions)),
+        Kind::NetSales => Some(Unit::Money.rounded(sum.net(basis))),
+        Kind::Units => Some(counts.units(basis)),
+        Kind::Orders => Some(i128::from(counts.orders)),
+        Kind::Aov => mean(sum.sold(), i128::from(counts.orders)),
+        Kind::ActiveCustomers => Some(i128::from(counts.active)),
+        Kind::Conversion => ratio(i128::from(counts.to_convert), i128::from(counts.sessions)),
         _ => None,
     }
 }
@@ -44,12 +45,23 @@ impl Figures {
         unit.format(value, self.shop().currency)
     }
 
+    /// Exact money as it is shown.
+    fn money(&self, exact: i128) -> String {
+        self.text(Unit::Money, Unit::Money.rounded(exact))
+    }
+
+    /// The quarter hours of a day.
+    fn quarters(&self, day: i32) -> Vec<Span> {
+        self.recent().quarters(day, self.rates())
+    }
+
     pub(super) fn tile(&self, kind: Kind, shown: &Shown) -> Tile {
         let (figure, basis) = (kind.figure(), shown.basis);
         let text = |value: Option<i128>| value.map(|value| self.text(figure.unit, value));
-        let by_now = |day: Option<i32>| text(day.and_then(|day| until(kind, &self.recent().until(day, shown.now.minute), basis)));
+        let to_now = |day: i32| self.recent().until(day, shown.now.minute, self.rates());
+        let by_now = |day: Option<i32>| text(day.and_then(|day| until(kind, &to_now(day), basis)));
         let series = |day: i32, quarters: usize| -> Vec<Option<String>> {
-            self.recent().quarters(day).iter().take(quarters).map(|quarter| text(of_quarter(kind, quarter, basis))).collect()
+            self.quarters(day).iter().take(quarters).map(|quarter| text(of_quarter(kind, quarter, basis))).collect()
         };
         let today = self.values(&figure.of_day(shown.now.date_key, basis));
         Tile {
@@ -65,14 +77,14 @@ impl Figures {
 
     pub(super) fn through_the_day(&self, shown: &Shown) -> LiveDay {
         let cumulative = |day: i32, quarters: usize| -> Vec<i128> {
-            let nets = self.recent().quarters(day).into_iter().take(quarters).map(|quarter| quarter.net(shown.basis));
+            let nets = self.quarters(day).into_iter().take(quarters).map(|quarter| quarter.net(shown.basis));
             nets.scan(0, |sum, net| {
                 *sum += net;
                 Some(*sum)
             })
             .collect()
         };
-        let text = |nets: Vec<i128>| -> Vec<String> { nets.into_iter().map(|net| self.text(Unit::Money, net)).collect() };
+        let text = |nets: Vec<i128>| -> Vec<String> { nets.into_iter().map(|net| self.money(net)).collect() };
         let last_week = shown.last_week.map(|day| text(cumulative(day, 96))).unwrap_or_default();
         LiveDay {
             today: text(cumulative(shown.now.date_key, shown.begun(15))),
@@ -87,8 +99,8 @@ impl Figures {
 
     pub(super) fn orders_by_hour(&self, shown: &Shown) -> OrdersByHour {
         let by_hour = |day: i32, hours: usize| -> Vec<i64> {
-            let quarters = self.recent().quarters(day);
-            quarters.chunks(4).take(hours).map(|hour| hour.iter().map(|quarter| quarter.orders).sum()).collect()
+            let quarters = self.quarters(day);
+            quarters.chunks(4).take(hours).map(|hour| hour.iter().map(|quarter| quarter.counts.orders).sum()).collect()
         };
         OrdersByHour {
             today: by_hour(shown.now.date_key, shown.begun(60)),
@@ -107,7 +119,7 @@ impl Figures {
         let row = |(key, label, net): (&str, &str, i128)| CategorySales {
             key: key.to_owned(),
             label: label.to_owned(),
-            net: self.text(Unit::Money, net),
+            net: self.money(net),
         };
         rows.into_iter().map(row).collect()
     }
@@ -123,7 +135,7 @@ impl Figures {
         let row = |(key, label, net): (&str, &str, i128)| CountrySales {
             key: key.to_owned(),
             label: label.to_owned(),
-            net: self.text(Unit::Money, net),
+            net: self.money(net),
             orders: i64::try_from(orders.value(key)).unwrap_or(i64::MAX),
         };
         rows.into_iter().map(row).collect()
@@ -131,7 +143,7 @@ impl Figures {
 
     pub(super) fn top_products(&self, shown: &Shown) -> Vec<ProductSales> {
         let day = Days::only(shown.now.date_key);
-        let sums = |measure| self.sales().sums(measure, By::Product, shown.basis, day);
+        let sums = |measure| self.sales().sums((measure, self.rates()), By::Product, shown.basis, day);
         let (net, units) = (sums(Measure::Net), sums(Measure::Units));
         let mut by_key = ByKey::new();
         for group in net.keys() {
@@ -152,7 +164,7 @@ impl Figures {
             key: key.to_owned(),
             label: label.to_owned(),
             units: self.text(Unit::Quantity, total(&units, &of)),
-            net: self.text(Unit::Money, net),
+            net: self.money(net),
             return_rate: self.return_rate_to_date(&of),
             trend: self.trend(&of, shown),
         };
@@ -167,7 +179,8 @@ impl Figures {
 
     fn trend(&self, products: &[u32], shown: &Shown) -> Vec<String> {
         let hours = 0..=shown.now.minute / 60;
-        let net = |hour| products.iter().map(|product| self.recent().product_hour(*product, hour, shown.basis)).sum();
-        hours.map(|hour| self.text(Unit::Money, net(hour))).collect()
+        let net =
+            |hour| products.iter().map(|product| self.recent().product_hour(*product, hour, shown.basis, self.rates())).sum();
+        hours.map(|hour| self.money(net(hour))).collect()
     }
 }

@@ -2,18 +2,21 @@
 
 use arrow_array::RecordBatch;
 use hashbrown::HashMap;
-use kassa_model::decimal::DecimalError;
-use kassa_model::{Amount, Table};
+use kassa_model::{Currency, Table};
 
 use super::{Claim, SessionRow};
 use crate::columns::{ApplyError, Columns};
+use crate::rates::{Coin, Rates, exact};
 
-/// The orders that count, each with the claim that won it and Σ `net_amount_reporting` of its lines.
+/// The orders that count, each with the claim that won it and Σ `net_amount` of its lines in the shop's currency, 10⁻¹⁵.
 #[derive(Debug, Clone, Default)]
 pub struct Credits(HashMap<i64, (Claim, i128)>);
 
+/// The most that DECIMAL(38,15) holds.
+const MOST: i128 = 10_i128.pow(38) - 1;
+
 impl Credits {
-    pub const COLUMNS: &[&str] = &["order_key", "is_test", "net_amount_reporting"];
+    pub const COLUMNS: &[&str] = &["order_key", "is_test", "net_amount", "currency", "movement_date_key"];
 
     /// Of these claims, each the winner of its order; without money yet.
     pub fn of<'c>(winners: impl Iterator<Item = &'c Claim>) -> Self {
@@ -24,24 +27,27 @@ impl Credits {
         self.0.is_empty()
     }
 
-    /// Adds the money among rows of `fact_sales`.
-    pub fn apply(&mut self, rows: &RecordBatch) -> Result<(), ApplyError> {
+    /// Adds the money among rows of `fact_sales`; what has no rate is left out.
+    pub fn apply(&mut self, rows: &RecordBatch, rates: &Rates) -> Result<(), ApplyError> {
         let columns = Columns { table: Table::FactSales, rows };
         let (orders, is_test) = (columns.longs("order_key")?, columns.flags("is_test")?);
-        let amounts = columns.amounts("net_amount_reporting")?;
+        let (amounts, days) = (columns.amounts("net_amount")?, columns.ints("movement_date_key")?);
+        let currencies = columns.texts("currency")?.each(rows.num_rows(), |text| Ok(text.and_then(Currency::parse)))?;
         for row in (0..rows.num_rows()).filter(|row| !is_test.value(*row)) {
             if let Some((_, sum)) = self.0.get_mut(&orders.value(row)) {
-                *sum += i128::from(amounts.get(row)?.unwrap_or_default());
+                let rate = rates.of(Coin::new(currencies[row], days.value(row))).unwrap_or(0);
+                *sum = sum.saturating_add(exact(amounts.get(row)?.unwrap_or_default().into(), rate));
             }
         }
         Ok(())
     }
 
-    /// Of the orders that a session reported, those whose winning claim is its own.
-    pub fn revenue(&self, session: &SessionRow) -> Result<Amount, DecimalError> {
+    /// 10⁻¹⁵ of the shop's currency. Of the orders that a session reported, those count whose winning claim is its own.
+    pub fn revenue(&self, session: &SessionRow) -> i128 {
         let own = |(order, at): &(i64, i64)| {
             self.0.get(order).filter(|(claim, _)| (claim.at, claim.session_key) == (*at, session.session_key))
         };
-        Amount::from_scaled(session.orders.iter().filter_map(own).map(|(_, sum)| sum).sum(), 6)
+        let sum = session.orders.iter().filter_map(own).fold(0_i128, |all, (_, sum)| all.saturating_add(*sum));
+        sum.clamp(-MOST, MOST)
     }
 }

@@ -1,6 +1,5 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
 
 use kassa_model::time::Clock;
 use rdkafka::ClientConfig;
@@ -47,7 +46,6 @@ impl KafkaSource {
             errors: VecDeque::new(),
             suspected: None,
             idle_at: 0,
-            fetched_at: Instant::now(),
         })
     }
 }

@@ -12,5 +12,4 @@ mod registry;
 mod security;
 mod speed;
 mod support;
-mod tail;
 mod transactions;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::Decimal128Type;
+use kassa_analytics::{ApplyError, Figures, Query, Rates};
 use kassa_config::Config;
 use kassa_lake::letters::{self, Letter};
-use kassa_model::decimal::format_units;
+use kassa_lake::{LogError, recover};
 use kassa_model::nearest::nearest;
 use kassa_model::{Code, Fate, Partition, Reason, Table, time};
 use kassa_pipeline::decode::avro;
@@ -137,14 +137,30 @@ struct Outcome {
 }
 
 /// What a replay would do, or did.
-#[derive(Default)]
 struct Replayed {
     outcomes: Vec<Outcome>,
     accepted: usize,
     /// Rows by table.
     added: BTreeMap<&'static str, usize>,
-    /// 10⁻⁶ of the shop's currency.
-    net: i128,
+    /// Of the replayed rows, at the rates that the lake holds and those that are replayed.
+    net_sales: Query,
+    figures: Figures,
+}
+
+impl Replayed {
+    fn new(config: &Config, lake: &Lake) -> anyhow::Result<Self> {
+        let net_sales = Query::parse("net_sales", None, None, None, None)?;
+        let mut figures = Figures::asked(&config.shop, &net_sales);
+        let corrupt = |error: ApplyError| LogError::Corrupt(error.to_string());
+        recover::scan(lake.store.as_ref(), Table::FactFxRate, Rates::COLUMNS, &mut |rows| {
+            figures.apply(Table::FactFxRate, &rows).map_err(corrupt)
+        })?;
+        Ok(Self { outcomes: Vec::new(), accepted: 0, added: BTreeMap::new(), net_sales, figures })
+    }
+
+    fn net(&self) -> anyhow::Result<Option<String>> {
+        Ok(self.figures.answer(&self.net_sales)?.rows.into_iter().next().and_then(|row| row.value))
+    }
 }
 
 pub fn replay(args: &DeadLettersReplay) -> anyhow::Result<()> {
@@ -160,7 +176,7 @@ pub fn replay(args: &DeadLettersReplay) -> anyhow::Result<()> {
         Some(target) if !args.dry_run => Some(warehouse::sink(target, &lake.clock)?),
         _ => None,
     };
-    let mut done = Replayed::default();
+    let mut done = Replayed::new(&config, &lake)?;
     // Those that have been looked at and are there still: they come first again.
     let mut behind = 0;
     loop {
@@ -234,11 +250,13 @@ fn judge<'l>(stage: &mut Stage, letters: &'l [Letter], done: &mut Replayed) -> a
         }
         for (table, held) in batch.tables().iter().filter(|(table, _)| *table != Table::Rejected) {
             *done.added.entry(table.name()).or_default() += held.num_rows();
+            if matches!(table, Table::FactFxRate | Table::FactSales) {
+                done.figures.apply(*table, held)?;
+            }
             rows.entry(*table).or_default().push(held.clone());
         }
     }
     done.accepted += good.len();
-    done.net += net_of(&rows);
     Ok((rows, good))
 }
 
@@ -259,15 +277,9 @@ fn still(batch: &Batch) -> HashMap<i64, String> {
     (0..rows.num_rows()).map(|row| (offsets.value(row), word(row))).collect()
 }
 
-fn net_of(rows: &Rows) -> i128 {
-    let batches = rows.get(&Table::FactSales).map(Vec::as_slice).unwrap_or_default();
-    let columns = batches.iter().filter_map(|rows| rows.column_by_name("net_amount_reporting"));
-    columns.map(|column| column.as_primitive::<Decimal128Type>().iter().flatten().sum::<i128>()).sum()
-}
-
 fn show_replay(args: &DeadLettersReplay, done: &Replayed) -> anyhow::Result<()> {
-    let Replayed { outcomes, accepted, added, net } = done;
-    let net = format_units(*net, 6, 2);
+    let Replayed { outcomes, accepted, added, .. } = done;
+    let net = done.net()?.unwrap_or_default();
     if args.format == Format::Json {
         let records: Vec<_> = outcomes.iter().map(|o| json!({"id": o.id, "was": o.was, "now": o.now})).collect();
         return output::json(&json!({

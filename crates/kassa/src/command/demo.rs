@@ -143,7 +143,7 @@ fn append(shop: &mut Shop, count: u64, log: &Log) -> anyhow::Result<()> {
         let emitted = shop.next(&mut record);
         streams[emitted.contract as usize].push(LogRecord::new(Bytes::copy_from_slice(&record)));
     }
-    // Reference data first: a fact must find the rates of its day.
+    // Reference data first: so few members begin as placeholders.
     let mut order = Contract::ALL;
     order.sort_by_key(|contract| !contract.is_reference());
     for contract in order {

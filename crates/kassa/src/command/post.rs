@@ -85,7 +85,7 @@ pub fn to_collector(shop: &mut Shop, url: &str, records: u64, pace: &mut Pace) -
         body.push(b'\n');
         let wait = pace.next();
         if body.len() >= BODY || wait.is_some() {
-            // Reference data goes first: a fact must find the rates of its day.
+            // Reference data goes first: so few members begin as placeholders.
             flush(&mut client, &mut bodies)?;
         }
         wait.into_iter().for_each(thread::sleep);

@@ -34,10 +34,6 @@ pub fn to_kafka(shop: &mut Shop, args: &Simulate, pace: &mut Pace) -> anyhow::Re
             (outgoing.topic, outgoing.value) = (forms.topic(emitted.contract), Some(frame.as_slice()));
         }
         producer.send(&outgoing).map_err(refused)?;
-        // The facts that follow are converted at this rate: it is there before they are.
-        if emitted.contract == Contract::FxRate {
-            producer.flush(FLUSH).map_err(refused)?;
-        }
         pace.next().into_iter().for_each(thread::sleep);
     }
     producer.flush(FLUSH).map_err(refused).context("not all records were delivered")

@@ -1,7 +1,6 @@
 //! Kafka as a feed: what the group gives this process is read from where the sinks are.
 
 mod marks;
-mod rates;
 mod topics;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -19,10 +18,8 @@ use kassa_kafka::{
 use kassa_model::time::Clock;
 use kassa_model::{Code, Partition, Positions, Records};
 use kassa_pipeline::Batch;
-use kassa_pipeline::rates::Rates;
 
 pub use self::marks::KafkaMarks;
-use self::rates::{RateTail, RatesError};
 pub use self::topics::{TopicIds, known_topics};
 use super::{Feed, Next, Reached};
 use crate::failure::Failure;
@@ -62,7 +59,6 @@ pub struct KafkaFeed {
     fresh: HashSet<Partition>,
     /// How far this process has read.
     given: Positions,
-    rates: Option<RateTail>,
     full_since: Option<Instant>,
     is_paused: bool,
     marks: Arc<KafkaMarks>,
@@ -104,7 +100,6 @@ impl KafkaFeed {
             held_back: None,
             fresh: HashSet::new(),
             given: Positions::default(),
-            rates: RateTail::open(config, &options.connection, &options.group, lake)?,
             full_since: None,
             is_paused: false,
             marks: Arc::clone(marks),
@@ -233,7 +228,7 @@ impl KafkaFeed {
         }
     }
 
-    /// Has facts wait until reference data is read to where it ends now: so a fact finds the rates and the members that came before it.
+    /// Has facts wait until reference data is read to where it ends now: so a fact finds the members that came before it.
     fn hold_back(&mut self, starts: &[Start]) -> anyhow::Result<()> {
         let (references, facts): (Vec<_>, Vec<_>) =
             starts.iter().map(|start| start.partition.clone()).partition(|partition| self.references.contains(&*partition.topic));
@@ -316,7 +311,6 @@ impl Feed for KafkaFeed {
     }
 
     fn begin(&mut self, reached: &Reached) -> anyhow::Result<()> {
-        self.rates.iter_mut().for_each(RateTail::begin);
         let revoked = std::mem::take(&mut self.revoked);
         if !revoked.is_empty() {
             self.source.release(&revoked).map_err(refused)?;
@@ -345,22 +339,6 @@ impl Feed for KafkaFeed {
             None => self.poll(Duration::ZERO)?,
         };
         turn.map_or(Ok(Next::Idle), |turn| self.take(turn))
-    }
-
-    fn inform(&mut self, records: &Records, rates: &mut Rates) -> anyhow::Result<()> {
-        let latest = records.ingested_at.iter().max().copied();
-        let Some(time) = latest.filter(|_| !self.references.contains(&*records.partition.topic)) else { return Ok(()) };
-        while let Some(tail) = &mut self.rates {
-            match tail.learn(time, self.source.fetched_at(), rates) {
-                Ok(()) => break,
-                Err(RatesError::Kafka(error)) if error.kind() == ErrorKind::Unavailable => self.marks.unwell(error.to_string()),
-                Err(RatesError::Kafka(error)) => return Err(refused(error)),
-                Err(RatesError::Rates(error)) => return Err(error),
-            }
-            self.keep()?;
-            thread::sleep(RETRY);
-        }
-        Ok(())
     }
 
     fn is_at_end(&mut self) -> anyhow::Result<bool> {

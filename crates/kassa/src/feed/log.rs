@@ -37,8 +37,8 @@ struct Input {
 
 /// Goes round all topics.
 ///
-/// The ends of the facts are noted before reference data is read to its own end: so a fact always finds the rates and the
-/// members that were in the log before it.
+/// The ends of the facts are noted before reference data is read to its own end: so a fact always finds the members that were in the log
+/// before it.
 #[derive(Debug)]
 pub struct LogFeed {
     log: Arc<Log>,

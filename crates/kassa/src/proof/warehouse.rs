@@ -8,10 +8,10 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use kassa_lake::prove::{Finding, Kind, row_hashes};
 use kassa_lake::{LogError, Store, figures};
-use kassa_model::{Partition, Positions, Table};
+use kassa_model::{Partition, Positions, Shop, Table};
 use kassa_pipeline::cut::before;
-use kassa_warehouse::read::Reader;
-use kassa_warehouse::{Target, WarehouseError, prove};
+use kassa_warehouse::read::{Reader, Snapshot};
+use kassa_warehouse::{Target, WarehouseError, derived, prove};
 
 /// The tables whose rows are compared. Members may have been seen first by another record in one sink than in the other.
 const COMPARED: [Table; 6] =
@@ -21,7 +21,7 @@ const COMPARED: [Table; 6] =
 type Sums = BTreeMap<Partition, (i64, u128)>;
 
 /// What is wrong with the warehouse, and how many rows were recounted. `at_work`: it may lag behind the lake.
-pub fn findings(store: &dyn Store, target: &Target, at_work: bool) -> anyhow::Result<(Vec<Finding>, i64)> {
+pub fn findings(store: &dyn Store, (target, shop): (&Target, &Shop), at_work: bool) -> anyhow::Result<(Vec<Finding>, i64)> {
     let recounted = prove::prove(target).context("could not prove the warehouse")?;
     let mut found: Vec<Finding> = recounted.findings.iter().map(of_warehouse).collect();
     let mut reader = Reader::open(target)?;
@@ -46,7 +46,34 @@ pub fn findings(store: &dyn Store, target: &Target, at_work: bool) -> anyhow::Re
         })?;
         found.extend(differences(table, &ours, &theirs, &cut));
     }
+    found.extend(rates(&mut snapshot, shop)?);
     Ok((found, recounted.rows.values().sum()))
+}
+
+/// The resolved rates against the stated ones, at the positions that the table states.
+fn rates(snapshot: &mut Snapshot<'_>, shop: &Shop) -> anyhow::Result<Option<Finding>> {
+    let Some(wanted) = derived::rates_as_stated(snapshot, shop)? else { return Ok(None) };
+    let mut hashes = row_hashes(&wanted)?;
+    let mut held = Vec::with_capacity(hashes.len());
+    snapshot.each(Table::DimFxRate, &[], &mut |rows| {
+        held.extend(row_hashes(&rows).map_err(corrupt)?);
+        Ok(())
+    })?;
+    hashes.sort_unstable();
+    held.sort_unstable();
+    let (kind, table) = (Kind::Altered, Table::DimFxRate.name().to_owned());
+    let detail = "the rates are not those that follow from fact_fx_rate".to_owned();
+    let none = || None::<String>;
+    Ok((hashes != held).then(|| Finding {
+        kind,
+        sink: "warehouse",
+        table,
+        topic: none(),
+        partition: none(),
+        from: none(),
+        to: none(),
+        detail,
+    }))
 }
 
 fn corrupt(error: LogError) -> WarehouseError {

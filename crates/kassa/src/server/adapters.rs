@@ -9,6 +9,7 @@ use bytes::Bytes;
 use kassa_analytics::Basis;
 use kassa_config::{Config, Source};
 use kassa_lake::Store;
+use kassa_model::decimal::{format_units, round_half_even};
 use kassa_model::{DeadLetter, Positions, Reason, Shop};
 use kassa_pipeline::Stage;
 use kassa_query::Session;
@@ -316,7 +317,7 @@ fn quoted(text: &str) -> String {
 
 /// The lines with the names of what is asked for, and no more of the star than that.
 fn orders_sql(asked: &OrdersQuery) -> String {
-    let mut from = "fact_sales s LEFT JOIN dim_customer_current c ON c.customer_key = s.customer_key \
+    let mut from = "fact_sales_reporting s LEFT JOIN dim_customer_current c ON c.customer_key = s.customer_key \
          LEFT JOIN (SELECT DISTINCT country_key, code FROM dim_country) n ON n.country_key = s.ship_country_key"
         .to_owned();
     if asked.product.is_some() || asked.category.is_some() {
@@ -355,7 +356,8 @@ fn order_rows(batch: &RecordBatch) -> Vec<Value> {
             let text = cell(at, row);
             let value = match field.name().as_str() {
                 "lines" => text.and_then(|text| text.parse::<i64>().ok()).map_or(Value::Null, Value::from),
-                "units" | "net" => text.map_or(Value::Null, |text| Value::from(plain(&text))),
+                "units" => text.map_or(Value::Null, |text| Value::from(plain(&text))),
+                "net" => text.and_then(|text| rounded(&text)).map_or(Value::Null, Value::from),
                 _ => text.map_or(Value::Null, Value::from),
             };
             (field.name().clone(), value)
@@ -363,6 +365,12 @@ fn order_rows(batch: &RecordBatch) -> Vec<Value> {
         Value::Object(cells.collect())
     };
     (0..batch.num_rows()).map(object).collect()
+}
+
+/// An exact sum of money, 15 places, as figures show it.
+fn rounded(text: &str) -> Option<String> {
+    let units: i128 = text.replace('.', "").parse().ok()?;
+    Some(format_units(round_half_even(units, 1_000_000_000), 6, 0)).map(|text| plain(&text))
 }
 
 /// A decimal without trailing zeros beyond two digits.

@@ -70,7 +70,7 @@ fn compare(shop: &Shop) {
     assert_eq!(by_day, shop.figure_by("sessions", "day"));
     let net = one(
         shop,
-        "SELECT sum(net_amount_reporting) AS n FROM fact_sales WHERE NOT is_test AND order_key IN (SELECT order_key FROM fact_event \
+        "SELECT sum(net_amount_reporting) AS n FROM fact_sales_reporting WHERE NOT is_test AND order_key IN (SELECT order_key FROM fact_event \
          WHERE type = 'order_completed' AND order_key <> 0 AND session_key <> 0 AND NOT is_test AND NOT is_bot)",
     );
     assert_eq!(one(shop, "SELECT sum(revenue_reporting) AS n FROM fact_session"), net);
@@ -105,7 +105,7 @@ fn figures_by_sql_over_fact_session_are_kassas_own_and_prove_finds_what_is_not()
     assert_ne!(left_out, "0", "no bots and tests to be left out");
     calendar(&shop);
     shop.ok(&["prove"]);
-    for table in ["fact_session", "dim_date", "dim_time"] {
+    for table in ["fact_session", "dim_fx_rate", "dim_date", "dim_time"] {
         tamper(&shop, table);
     }
 }
@@ -173,9 +173,9 @@ fn derived_tables_are_right_after_a_kill_at_each_of_their_points() {
     let made = simulated(&shop, "12000");
     let file = made.join("events.ndjson");
     let file = file.to_str().expect("UTF-8");
-    // The first replay writes dim_date, dim_time and fact_session; each kill leaves what came before it.
+    // The first replay writes dim_date, dim_time, dim_fx_rate and fact_session; each kill leaves what came before it.
     for point in ["derived.after_data_files", "derived.after_commit"] {
-        for _ in 0..3 {
+        for _ in 0..4 {
             let args = ["replay", "--stream", "events", file];
             let output = shop.command(&args).env("KASSA_CRASH_POINT", format!("{point}:1")).output().expect("started");
             let words = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -203,7 +203,7 @@ fn derived_tables_that_are_deleted_are_made_again() {
     let sql = "SELECT * FROM fact_session ORDER BY session_key, started_at";
     let before = rows(&shop, sql);
     assert!(before.len() > 50, "{} sessions prove little", before.len());
-    for table in ["fact_session", "dim_date", "dim_time"] {
+    for table in ["fact_session", "dim_fx_rate", "dim_date", "dim_time"] {
         std::fs::remove_dir_all(shop.data().join("lake/DWH").join(table)).expect("removed");
     }
     shop.ok(&["run", "--until-caught-up"]);

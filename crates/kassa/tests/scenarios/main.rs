@@ -15,6 +15,7 @@ mod errors;
 mod faults;
 mod formats;
 mod harness;
+mod late_rates;
 mod maintenance;
 mod mapping;
 mod memory;

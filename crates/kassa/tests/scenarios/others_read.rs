@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use kassa_model::decimal::{format_units, round_half_even};
 use serde_json::Value;
 
 use crate::harness::{KASSA, Shop, root};
@@ -9,9 +10,16 @@ use crate::harness::{KASSA, Shop, root};
 pub(crate) const STREAMS: [&str; 9] =
     ["fx_rates", "products", "customers", "events", "orders", "order_lines", "payments", "refunds", "inventory"];
 
+/// A decimal without trailing zeros, exact sums rounded as figures are.
 pub(crate) fn decimal(value: &Value) -> String {
-    let text = value.as_str().expect("a decimal");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text.to_owned() }
+    rounded(value.as_str().expect("a decimal"))
+}
+
+/// Half-even to 6 places, without trailing zeros.
+pub(crate) fn rounded(text: &str) -> String {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let units: i128 = format!("{whole}{fraction:0<15}").parse().expect("a decimal of at most 15 places");
+    format_units(round_half_even(units, 1_000_000_000), 6, 0)
 }
 
 /// What deltalake, DuckDB and Polars read of a lake; `None` where there are none to ask, which is said.

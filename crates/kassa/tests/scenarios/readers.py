@@ -28,15 +28,31 @@ def totals(net, rows, priced, list_price):
 sales = table("fact_sales").to_pyarrow_table()
 duck = duckdb.connect()
 duck.register("fact_sales", table("fact_sales").to_pyarrow_dataset())
-by_duck = duck.execute(
-    "SELECT SUM(net_amount_reporting) FILTER (NOT is_test), COUNT(*) FILTER (NOT is_test), COUNT(list_price), SUM(list_price) FROM fact_sales"
-).fetchone()
+duck.register("dim_fx_rate", table("dim_fx_rate").to_pyarrow_dataset())
+by_duck = (
+    *duck.execute(
+        """SELECT SUM(s.net_amount * r.rate), COUNT(*) FROM fact_sales s
+        LEFT JOIN dim_fx_rate r ON r.currency = s.currency AND r.date_key = s.movement_date_key WHERE NOT s.is_test"""
+    ).fetchone(),
+    *duck.execute("SELECT COUNT(list_price), SUM(list_price) FROM fact_sales").fetchone(),
+)
+# Polars sums the amounts of each currency and day. Python multiplies: Polars would round the product to the scale of one of its factors.
 frame = polars.read_delta(f"{lake}/DWH/fact_sales", storage_options=storage)
+by_day = (
+    frame.filter(~polars.col("is_test"))
+    .group_by("currency", polars.col("movement_date_key").alias("date_key"))
+    .agg(polars.col("net_amount").sum(), polars.len())
+    .join(polars.read_delta(f"{lake}/DWH/dim_fx_rate", storage_options=storage), on=["currency", "date_key"], how="left")
+)
 by_polars = (
-    *frame.filter(~polars.col("is_test")).select(polars.col("net_amount_reporting").sum(), polars.len()).row(0),
+    sum(net * rate for net, rate in by_day.select("net_amount", "rate").iter_rows() if rate is not None),
+    by_day["len"].sum(),
     *frame.select(polars.col("list_price").count(), polars.col("list_price").sum()).row(0),
 )
-live = [amount for amount, test in zip(sales["net_amount_reporting"].to_pylist(), sales["is_test"].to_pylist()) if not test]
+rates = table("dim_fx_rate").to_pyarrow_table().select(["currency", "date_key", "rate"]).to_pylist()
+rates = {(row["currency"], row["date_key"]): row["rate"] for row in rates}
+live = [row for row in sales.select(["net_amount", "currency", "movement_date_key", "is_test"]).to_pylist() if not row["is_test"]]
+known = [(row["net_amount"], rates.get((row["currency"], row["movement_date_key"]))) for row in live]
 prices = [price for price in sales["list_price"].to_pylist() if price is not None]
 archive = DeltaTable(f"{lake}/topics/order_lines", storage_options=storage).to_pyarrow_table()
 readable = 0
@@ -49,7 +65,7 @@ for value in archive["value"].to_pylist():
 print(
     json.dumps(
         {
-            "deltalake": totals(sum(filter(None, live)), len(live), len(prices), sum(prices)),
+            "deltalake": totals(sum(net * rate for net, rate in known if rate is not None), len(live), len(prices), sum(prices)),
             "duckdb": totals(*by_duck),
             "polars": totals(*by_polars),
             "archive": {"rows": archive.num_rows, "readable": readable},

@@ -47,7 +47,7 @@ impl World {
             let facts = lineage.map(|table| {
                 format!("SELECT '{table}' AS t, count(*) AS n, coalesce(sum(source_offset + source_index), 0) AS o FROM {schema}{table}")
             });
-            let others = ["fact_session", "dim_date", "dim_time", "spans"]
+            let others = ["fact_session", "dim_fx_rate", "dim_date", "dim_time", "spans"]
                 .map(|table| format!("SELECT '{table}' AS t, count(*) AS n, 0 AS o FROM {schema}{table}"));
             format!("{} ORDER BY t", facts.into_iter().chain(others).collect::<Vec<_>>().join(" UNION ALL "))
         };
@@ -57,9 +57,9 @@ impl World {
             lake.as_array().expect("rows").iter().map(|row| ["t", "n", "o"].map(|name| text(&row[name])).join("|")).collect();
         assert_eq!(self.sql(&of("dwh.")).lines().collect::<Vec<_>>(), lake);
         let money = "SELECT sum(net_amount_reporting) AS net, sum(tax_amount) AS tax, sum(quantity) AS pieces FROM";
-        let held = self.shop.json(&["sql", &format!("{money} fact_sales")]);
+        let held = self.shop.json(&["sql", &format!("{money} fact_sales_reporting")]);
         let held = ["net", "tax", "pieces"].map(|name| text(&held[0][name])).join("|");
-        assert_eq!(self.sql(&format!("{money} dwh.fact_sales")), held);
+        assert_eq!(self.sql(&format!("{money} dwh.fact_sales_reporting")), held);
     }
 }
 
@@ -96,7 +96,9 @@ fn redshift_holds_what_the_lake_holds_however_often_it_is_exported() {
     world.is_equal();
     let net = others_read::decimal(&Value::from(shop.figure("net_sales")));
     assert_eq!(
-        others_read::decimal(&Value::from(world.sql("SELECT sum(net_amount_reporting) FROM dwh.fact_sales WHERE NOT is_test"))),
+        others_read::decimal(&Value::from(
+            world.sql("SELECT sum(net_amount_reporting) FROM dwh.fact_sales_reporting WHERE NOT is_test")
+        )),
         net
     );
     let mut compact = shop.command(&["job", "run", "compact", "--date", "2026-03-28", "--format", "json"]);

@@ -36,7 +36,10 @@ if len(sys.argv) > 4:
     print(json.dumps([str(cell) for cell in one(sys.argv[4])]), flush=True)
     spark.stop()
     sys.exit(0)
-net, rows = one(f"SELECT SUM(net_amount_reporting), COUNT(*) FROM delta.`{lake}/DWH/fact_sales` WHERE NOT is_test")
+net, rows = one(f"""
+    SELECT SUM(s.net_amount * r.rate), COUNT(*) FROM delta.`{lake}/DWH/fact_sales` s
+    LEFT JOIN delta.`{lake}/DWH/dim_fx_rate` r ON r.currency = s.currency AND r.date_key = s.movement_date_key
+    WHERE NOT s.is_test""")
 (archived,) = one(f"SELECT COUNT(value) FROM delta.`{lake}/topics/order_lines`")
 (read,) = one(f"SELECT SUM(read) FROM delta.`{lake}/DWH/spans`")
 print(json.dumps({"net": format(net, "f"), "rows": rows, "archived": archived, "spans": read}), flush=True)

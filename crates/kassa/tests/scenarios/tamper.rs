@@ -167,10 +167,6 @@ fn until_proven(server: &Server, after: &str) -> Value {
     server.until(|pipeline| is_after(&pipeline["proof"]))["proof"].clone()
 }
 
-pub(crate) fn is_null(rows: &RecordBatch, row: usize, name: &str) -> bool {
-    rows.column_by_name(name).expect(name).is_null(row)
-}
-
 pub(crate) fn is_true(rows: &RecordBatch, row: usize, name: &str) -> bool {
     rows.column_by_name(name).expect(name).as_boolean().value(row)
 }

@@ -75,7 +75,8 @@ pub fn refuse_newer(table: &str, held: &Metadata) -> Result<(), Newer> {
 /// The metadata that the next commit states, where the program's columns are not those of the table. `None`: nothing changes.
 ///
 /// The table gets the program's columns in the program's order. Columns that other programs added stay behind them; those that kassa itself
-/// has retired go. Where a newer kassa has stated the columns, its statement stays, as long as this one can write rows to it.
+/// has retired go. A column of a derived table may get another type: its definition has changed too, so all rows are written again.
+/// Where a newer kassa has stated the columns, its statement stays, as long as this one can write rows to it.
 pub fn evolve(held: &Metadata, spec: &TableSpec) -> Result<Option<Metadata>, LogError> {
     let stored = columns(&spec.folder, &held.schema_string)?;
     if version(held) > star::SCHEMA {
@@ -88,6 +89,9 @@ pub fn evolve(held: &Metadata, spec: &TableSpec) -> Result<Option<Metadata>, Log
             // Old files may hold nulls where the program no longer writes any.
             Some(column) if column.kind == ours.kind => {
                 evolved.push(Column { nullable: column.nullable || ours.nullable, ..column.clone() });
+            }
+            Some(column) if spec.is_derived => {
+                evolved.push(Column { nullable: column.nullable || ours.nullable, metadata: column.metadata.clone(), ..ours });
             }
             Some(column) => return Err(contradicts(spec, column, &ours.kind())),
             None if ours.nullable => evolved.push(ours),

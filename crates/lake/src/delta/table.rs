@@ -78,6 +78,8 @@ pub struct TableSpec {
     pub partition_columns: Vec<String>,
     /// Columns that earlier versions wrote and this one does not.
     pub retired: &'static [&'static str],
+    /// Whether its rows are made from other tables, and made again as a whole when their definition changes.
+    pub is_derived: bool,
 }
 
 /// A Delta table, opened for appending. Created by its first commit.

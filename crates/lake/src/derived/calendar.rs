@@ -12,7 +12,7 @@ use super::Basis;
 use super::output::Output;
 use super::source::unmade;
 use super::years::Years;
-use crate::delta::{Add, DeltaTable, LogError};
+use crate::delta::{Add, DeltaTable, LogError, Snapshot};
 
 /// What a table's rows are true of, as versions in its log.
 const DEFINITION: &str = "kassa-calendar";
@@ -34,9 +34,13 @@ fn definition(shop: &Shop) -> i64 {
 }
 
 /// The years that a table states.
-fn stated_years(table: &DeltaTable) -> Option<RangeInclusive<i16>> {
-    let year = |name| table.snapshot().txns.get(name).and_then(|year| i16::try_from(*year).ok());
+pub(crate) fn stated_years(table: &Snapshot) -> Option<RangeInclusive<i16>> {
+    let year = |name| table.txns.get(name).and_then(|year| i16::try_from(*year).ok());
     Some(year(FIRST)?..=year(LAST)?)
+}
+
+pub(super) fn years_as_stated(years: &RangeInclusive<i16>) -> [(String, i64); 2] {
+    [(FIRST.to_owned(), i64::from(*years.start())), (LAST.to_owned(), i64::from(*years.end()))]
 }
 
 impl CalendarTables {
@@ -50,17 +54,21 @@ impl CalendarTables {
         self.times.refresh()
     }
 
+    /// The years that `dim_date` has.
+    pub(super) fn years(&self) -> RangeInclusive<i16> {
+        stated_years(self.dates.snapshot()).unwrap_or(YEARS)
+    }
+
     /// The tables that had to be written, with the files that they had before.
     pub(super) fn refresh(&mut self) -> Result<Vec<(&mut DeltaTable, Vec<Add>)>, LogError> {
         let mut written = Vec::new();
         self.years.look(self.basis.store.as_ref())?;
-        let held = stated_years(&self.dates);
+        let held = stated_years(self.dates.snapshot());
         let wanted = self.years.covered_by(held.clone().unwrap_or(YEARS));
         let said = definition(&self.basis.shop);
         if held != Some(wanted.clone()) || self.dates.snapshot().txns.get(DEFINITION) != Some(&said) {
             let rows = date_rows(&self.basis.shop, wanted.clone()).map_err(unmade)?;
-            let year = |name: &str, year: i16| (name.to_owned(), i64::from(year));
-            let stated = vec![(DEFINITION.to_owned(), said), year(FIRST, *wanted.start()), year(LAST, *wanted.end())];
+            let stated = std::iter::once((DEFINITION.to_owned(), said)).chain(years_as_stated(&wanted)).collect();
             let replaced = replace(&mut self.dates, (Table::DimDate, self.basis.zstd_level), &rows, stated)?;
             written.push((&mut self.dates, replaced));
         }
@@ -74,7 +82,7 @@ impl CalendarTables {
     }
 }
 
-fn replace(
+pub(super) fn replace(
     table: &mut DeltaTable,
     (of, zstd_level): (Table, i32),
     rows: &RecordBatch,

@@ -1,36 +1,35 @@
-//! `fact_session`, kept true of `fact_event` and `fact_sales` at the positions that it states.
+//! `fact_session`, kept true of `fact_event`, `fact_sales` and `fact_fx_rate` at the positions that it states.
 //!
-//! A session follows from the events of its id and from what the ledger says of its orders. So what is new since the stated positions
-//! names the ids whose sessions may differ: those of new events, and those that claim an order of a new event or a new line. All
+//! A session follows from the events of its id, from what the ledger says of its orders, and from the rates of their lines. So what is new
+//! since the stated positions names the ids whose sessions may differ: those of new events, and those that claim an order of a new event,
+//! of a new line, or of a line whose rate has come or changed. All
 //! sessions of these ids are made anew; the rows of all others stand. Where that cannot be told (another zone, a replayed dead letter,
 //! positions that went back), every session is made anew.
 
 use std::collections::HashSet;
 
+use arrow_array::BooleanArray;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, BooleanArray};
+use arrow_array::types::{Int32Type, Int64Type};
 use arrow_select::filter::filter_record_batch;
-use kassa_analytics::{Claims, SessionRows};
+use kassa_analytics::{Claims, Rates, SessionRows};
 use kassa_model::key::{hash, positive};
-use kassa_model::{Positions, Shop, Table};
+use kassa_model::{Currency, Positions, Rate, Shop, Table};
 use kassa_pipeline::cut::{self, are_before};
 
-use super::Basis;
 use super::output::Output;
+use super::rates::rates_before;
 use super::source::{Source, Touched, misread};
+use super::{Basis, REPLAYED};
 use crate::delta::table::app_id;
 use crate::delta::{Add, DeltaTable, LogError, Snapshot};
-use crate::figures::{Lies, accounted, corrupt, each_of_file_before};
+use crate::figures::{Lies, corrupt, each_of_file_before};
 use crate::read::{self, folder_of};
-use crate::recover::scan;
-use crate::store::Store;
 
 /// What the rows are true of beside the positions, as versions in the table's log.
 const DEFINITION: &str = "kassa-sessions";
-const REPLAYED: &str = "kassa-replayed";
 /// Changes whenever the same facts would give other rows.
-const EDITION: &str = "1";
+const EDITION: &str = "2";
 /// Ids touched at once beyond which all sessions are made anew.
 const TOUCHED_IDS: usize = 2_000_000;
 
@@ -42,33 +41,14 @@ pub(super) struct SessionTable {
     known: HashSet<String>,
 }
 
-/// Stands for the rules and the zone whose days sessions begin on.
-pub(crate) fn definition(shop: &Shop) -> i64 {
-    positive(hash("sessions", &[EDITION, &shop.zone_name]))
+/// Whether a table's rows were made by the rules and for the shop of today. Others are made again by the next refresh.
+pub(crate) fn is_of_today(table: &Snapshot, shop: &Shop) -> bool {
+    table.txns.get(DEFINITION) == Some(&definition(shop))
 }
 
-/// The accounted positions of the topics that sessions follow from.
-fn cut(basis: &Basis) -> Result<Positions, LogError> {
-    // A topic that no stream reads any more still has its rows in the tables.
-    let feeds = |topic: &str| {
-        basis.contracts.get(topic).is_none_or(|contract| {
-            let tables = Table::fed_by(*contract);
-            tables.contains(&Table::FactEvent) || tables.contains(&Table::FactSales)
-        })
-    };
-    let all = accounted(basis.store.as_ref())?;
-    Ok(all.iter().filter(|(partition, _)| feeds(&partition.topic)).map(|(partition, next)| (partition.clone(), next)).collect())
-}
-
-/// Dead letters replayed so far. Their rows lie before positions that a table has passed.
-fn replayed(store: &dyn Store) -> Result<i64, LogError> {
-    let mut count = 0;
-    scan(store, Table::Rejected, &["replayed_at"], &mut |rows| {
-        let marks = rows.column(0).as_primitive::<TimestampMicrosecondType>();
-        count += marks.len() - marks.null_count();
-        Ok(())
-    })?;
-    Ok(i64::try_from(count).unwrap_or(i64::MAX))
+/// Stands for the rules, the zone whose days sessions begin on, and the currency of their revenue.
+fn definition(shop: &Shop) -> i64 {
+    positive(hash("sessions", &[EDITION, &shop.zone_name, shop.currency.code()]))
 }
 
 impl SessionTable {
@@ -78,9 +58,8 @@ impl SessionTable {
 
     /// Brings the table up to the accounted positions. The files that were replaced, if anything had to be done.
     pub(super) fn refresh(&mut self) -> Result<Option<Vec<Add>>, LogError> {
-        let cut = cut(&self.basis)?;
-        let stated =
-            [(DEFINITION.to_owned(), definition(&self.basis.shop)), (REPLAYED.to_owned(), replayed(self.basis.store.as_ref())?)];
+        let cut = self.basis.cut(&[Table::FactEvent, Table::FactSales, Table::FactFxRate])?;
+        let stated = [(DEFINITION.to_owned(), definition(&self.basis.shop)), (REPLAYED.to_owned(), self.basis.replayed()?)];
         let held = self.table.positions();
         let is_stated = stated.iter().all(|(name, version)| self.table.snapshot().txns.get(name) == Some(version));
         if cut.is_empty() || (is_stated && held == cut) {
@@ -122,8 +101,37 @@ impl SessionTable {
                 Ok(())
             })?;
         }
+        if !claims.is_empty() {
+            self.repriced(source, held, &mut orders)?;
+        }
         ids.extend(orders.iter().flat_map(|order| claims.of(*order)).map(|claim| claim.session_key));
         Ok(if ids.len() > TOUCHED_IDS { Touched::All } else { Touched::Ids(ids) })
+    }
+
+    /// The orders with a line in a currency whose rate on the day of the line is another than at the positions held.
+    fn repriced(&self, source: &Source<'_>, held: &Positions, orders: &mut HashSet<i64>) -> Result<(), LogError> {
+        let before = rates_before(source.store, &self.basis.shop, held)?;
+        let changed = changed(&before, &source.rates);
+        let days = changed.iter().map(|(_, day)| *day);
+        let Some((first, last)) = days.clone().min().zip(days.max()) else { return Ok(()) };
+        let folder = folder_of(Table::FactSales);
+        for add in source.sales.files.values() {
+            let bounds = read::int_bounds(source.store, &folder, add, "movement_date_key")?;
+            if bounds.is_none_or(|(least, most)| most < first || last < least) {
+                continue;
+            }
+            let columns = ["order_key", "currency", "movement_date_key"];
+            each_of_file_before(source.store, (Table::FactSales, &source.sales), add, &columns, source.cut, &mut |rows| {
+                let (keys, days) = (rows.column(0).as_primitive::<Int64Type>(), rows.column(2).as_primitive::<Int32Type>());
+                let currencies = rows.column(1).as_string::<i32>();
+                let is_touched = |row: &usize| {
+                    Currency::parse(currencies.value(*row)).is_some_and(|code| changed.contains(&(code, days.value(*row))))
+                };
+                orders.extend((0..rows.num_rows()).filter(is_touched).map(|row| keys.value(row)));
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// The table's files with rows of these ids.
@@ -158,6 +166,15 @@ impl SessionTable {
         }
         output.finish()
     }
+}
+
+/// The currencies and days whose rate differs.
+fn changed(before: &Rates, now: &Rates) -> HashSet<(Currency, i32)> {
+    let priced = |rates: &Rates| -> HashSet<(Currency, i32, Rate)> {
+        rates.each().into_iter().map(|(currency, day, _, resolved)| (currency, day, resolved.rate)).collect()
+    };
+    let (before, now) = (priced(before), priced(now));
+    before.symmetric_difference(&now).map(|(currency, day, _)| (*currency, *day)).collect()
 }
 
 /// The files all of whose rows lie before the cut: all of a table that is not ahead of it.

@@ -6,9 +6,10 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use kassa_analytics::derived::{DerivedError, session_rows};
-use kassa_analytics::{Claims, Credits, SessionRows};
+use kassa_analytics::{Claims, Credits, Rates, SessionRows};
 use kassa_model::{Positions, Shop, Table};
 
+use super::rates::rates_before;
 use crate::delta::{Add, LogError, Snapshot};
 use crate::figures::{each_before, each_of_file_before};
 use crate::read::{self, folder_of};
@@ -42,6 +43,7 @@ pub(crate) struct Source<'s> {
     pub(crate) cut: &'s Positions,
     pub(crate) events: Snapshot,
     pub(crate) sales: Snapshot,
+    pub(crate) rates: Rates,
 }
 
 pub(crate) fn misread(error: kassa_analytics::ApplyError) -> LogError {
@@ -55,7 +57,8 @@ pub(crate) fn unmade(error: DerivedError) -> LogError {
 impl<'s> Source<'s> {
     pub(crate) fn load(store: &'s dyn Store, shop: &'s Shop, cut: &'s Positions) -> Result<Self, LogError> {
         let events = Snapshot::load(store, &folder_of(Table::FactEvent))?;
-        Ok(Self { store, shop, cut, events, sales: Snapshot::load(store, &folder_of(Table::FactSales))? })
+        let sales = Snapshot::load(store, &folder_of(Table::FactSales))?;
+        Ok(Self { store, shop, cut, events, sales, rates: rates_before(store, shop, cut)? })
     }
 
     /// Which sessions say that they had which orders.
@@ -74,7 +77,7 @@ impl<'s> Source<'s> {
         let mut credits = Credits::of(winners);
         if !credits.is_empty() {
             each_before(self.store, (Table::FactSales, &self.sales), Credits::COLUMNS, self.cut, &mut |rows| {
-                credits.apply(&rows).map_err(misread)
+                credits.apply(&rows, &self.rates).map_err(misread)
             })?;
         }
         Ok(credits)

@@ -40,7 +40,7 @@ impl Lake {
     }
 
     fn derived_over(store: &Arc<dyn Store>, shop: &Shop) -> Derived {
-        let contracts = [("events", Contract::Event), ("lines", Contract::OrderLine)];
+        let contracts = [("events", Contract::Event), ("lines", Contract::OrderLine), ("rates", Contract::FxRate)];
         let contracts = contracts.map(|(topic, contract)| (Arc::from(topic), contract)).into();
         Derived::open(store, shop, contracts, Arc::new(SystemClock), Options::default()).unwrap()
     }
@@ -118,7 +118,26 @@ fn line(order: i64, pence: i64) -> Row {
         ("order_key", Cell::Number(order)),
         ("order_date_key", Cell::Number(20260101)),
         ("movement_date_key", Cell::Number(20260101)),
-        ("net_amount_reporting", Cell::Number(pence * 10_000)),
+        ("net_amount", Cell::Number(pence * 10_000)),
+        ("currency", Cell::Text("GBP".to_owned())),
+    ])
+}
+
+fn line_in(currency: &str, day: i64, order: i64, pence: i64) -> Row {
+    let mut line = line(order, pence);
+    line.insert("currency", Cell::Text(currency.to_owned()));
+    line.insert("movement_date_key", Cell::Number(20_260_100 + day));
+    line
+}
+
+/// Pounds for a unit of a currency, in hundredths, on a day of January 2026.
+fn rate(currency: &str, day: i64, hundredths: i64) -> Row {
+    BTreeMap::from([
+        ("base", Cell::Text(currency.to_owned())),
+        ("quote", Cell::Text("GBP".to_owned())),
+        ("rate_date_key", Cell::Number(20_260_100 + day)),
+        ("rate", Cell::Number(hundredths * 10_000_000)),
+        ("occurred_at", Cell::Number(hundredths)),
     ])
 }
 
@@ -157,8 +176,12 @@ fn commit_some(lake: &mut Lake, rng: &mut Rng) {
         events.push(event);
     }
     lake.events(events);
-    let lines = (0..rng.below(4)).map(|_| line(rng.below(6), rng.below(10_000) - 2_000)).collect();
+    let currency = |rng: &mut Rng| ["GBP", "EUR", "SEK"][usize::try_from(rng.below(3)).unwrap()];
+    let lines = (0..rng.below(4)).map(|_| line_in(currency(rng), 1 + rng.below(20), rng.below(6), rng.below(10_000) - 2_000));
+    let lines = lines.collect();
     lake.commit("lines", Table::FactSales, lines);
+    let rates = (0..rng.below(3)).map(|_| rate(currency(rng), 1 + rng.below(20), 1 + rng.below(300))).collect();
+    lake.commit("rates", Table::FactFxRate, rates);
 }
 
 #[test]
@@ -240,7 +263,7 @@ fn revenue_is_what_the_ledger_says_of_the_orders_that_a_session_reported_first()
         let mut sums = BTreeMap::new();
         scan(lake.store().as_ref(), Table::FactSession, &["session_key", "revenue_reporting"], &mut |rows| {
             let (keys, sums_of) = (rows.column(0).as_primitive::<Int64Type>(), rows.column(1).as_primitive::<Decimal128Type>());
-            sums.extend(keys.values().iter().copied().zip(sums_of.values().iter().map(|units| units / 10_000)));
+            sums.extend(keys.values().iter().copied().zip(sums_of.values().iter().map(|units| units / 10_000_000_000_000)));
             Ok(())
         })
         .unwrap();
@@ -254,6 +277,51 @@ fn revenue_is_what_the_ledger_says_of_the_orders_that_a_session_reported_first()
     lake.events(vec![event(EVENING - 5, "order_completed", 2, 7)]);
     derived.refresh().unwrap();
     assert_eq!(revenue(&lake), BTreeMap::from([(1, 0), (2, 1_000)]));
+}
+
+#[test]
+fn a_rate_that_comes_or_changes_later_reaches_the_revenue_of_the_sessions_that_it_concerns() {
+    let mut lake = Lake::new();
+    let mut derived = lake.derived();
+    lake.events(vec![event(EVENING, "order_completed", 1, 7), event(EVENING + 5, "order_completed", 2, 8)]);
+    lake.commit("lines", Table::FactSales, vec![line_in("EUR", 9, 7, 1_000), line_in("GBP", 9, 7, 50), line(8, 99)]);
+    derived.refresh().unwrap();
+    let revenue = |lake: &Lake| {
+        let mut sums = BTreeMap::new();
+        scan(lake.store().as_ref(), Table::FactSession, &["session_key", "revenue_reporting"], &mut |rows| {
+            let (keys, sums_of) = (rows.column(0).as_primitive::<Int64Type>(), rows.column(1).as_primitive::<Decimal128Type>());
+            sums.extend(keys.values().iter().copied().zip(sums_of.values().iter().map(|units| units / 10_000_000_000_000)));
+            Ok(())
+        })
+        .unwrap();
+        sums
+    };
+    let rates = |lake: &Lake| {
+        let mut rates = BTreeMap::new();
+        scan(lake.store().as_ref(), Table::DimFxRate, &["currency", "date_key", "rate"], &mut |rows| {
+            let (codes, days) = (rows.column(0).as_string::<i32>(), rows.column(1).as_primitive::<Int32Type>());
+            let units = rows.column(2).as_primitive::<Decimal128Type>();
+            let of = (0..rows.num_rows()).filter(|row| codes.value(*row) != "GBP");
+            rates.extend(of.map(|row| (days.value(row), units.value(row) / 10_000_000)));
+            Ok(())
+        })
+        .unwrap();
+        rates
+    };
+    assert_eq!((revenue(&lake), rates(&lake)), (BTreeMap::from([(1, 50), (2, 99)]), BTreeMap::new()));
+    // Of a day that is not his.
+    lake.commit("rates", Table::FactFxRate, vec![rate("EUR", 1, 80)]);
+    derived.refresh().unwrap();
+    assert_eq!(revenue(&lake), BTreeMap::from([(1, 50), (2, 99)]));
+    assert_eq!(rates(&lake), (20_260_101..20_260_109).map(|day| (day, 80)).collect());
+    lake.commit("rates", Table::FactFxRate, vec![rate("EUR", 4, 90)]);
+    derived.refresh().unwrap();
+    assert_eq!(revenue(&lake), BTreeMap::from([(1, 950), (2, 99)]));
+    // Another process, and a rate that is corrected.
+    lake.commit("rates", Table::FactFxRate, vec![rate("EUR", 4, 120)]);
+    assert!(lake.derived().refresh().unwrap());
+    assert_eq!(revenue(&lake), BTreeMap::from([(1, 1_250), (2, 99)]));
+    assert!(!derived.refresh().unwrap(), "nothing is new");
 }
 
 #[test]

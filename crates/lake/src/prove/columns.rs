@@ -1,8 +1,8 @@
 //! Columns by name and type.
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{ArrowPrimitiveType, Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow_array::types::{ArrowPrimitiveType, Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{ArrayRef, BooleanArray, PrimitiveArray, RecordBatch, StringArray};
 
 use crate::delta::LogError;
 
@@ -36,10 +36,4 @@ pub(super) fn texts<'r>(rows: &'r RecordBatch, name: &str) -> Result<&'r StringA
 
 pub(super) fn booleans<'r>(rows: &'r RecordBatch, name: &str) -> Result<&'r BooleanArray, LogError> {
     column(rows, name)?.as_boolean_opt().ok_or_else(|| missing(name))
-}
-
-/// A decimal column's units, or nothing where there is no such column.
-pub(super) fn units(rows: &RecordBatch, name: &str, row: usize) -> Option<i128> {
-    let decimals = rows.column_by_name(name)?.as_primitive_opt::<Decimal128Type>()?;
-    decimals.is_valid(row).then(|| decimals.value(row))
 }

@@ -1,4 +1,4 @@
-//! Tables that follow from others say what those say: sessions at the positions that they state, and the shop's calendar.
+//! Tables that follow from others say what those say: sessions and rates at the positions that they state, and the shop's calendar.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -7,12 +7,16 @@ use arrow::row::{RowConverter, SortField};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
-use kassa_analytics::derived::{date_rows, time_rows};
-use kassa_model::{Positions, Table, time};
+use kassa_analytics::calendar::YEARS;
+use kassa_analytics::derived::{date_rows, rate_rows, time_rows};
+use kassa_model::{Positions, Shop, Table, time};
 
 use super::Prover;
 use super::finding::{Kind, Site};
-use crate::delta::LogError;
+use crate::delta::{LogError, Snapshot};
+use crate::derived::calendar::stated_years;
+use crate::derived::rates::{self, rates_before};
+use crate::derived::sessions;
 use crate::derived::source::{Source, Touched, unmade};
 use crate::figures::positions;
 use crate::read::{self, folder_of};
@@ -52,6 +56,7 @@ impl Prover<'_> {
         self.dates()?;
         let minutes = time_rows().map_err(unmade)?;
         self.held_against(Table::DimTime, &minutes, "the minute")?;
+        self.rates()?;
         self.sessions()
     }
 
@@ -114,28 +119,57 @@ impl Prover<'_> {
         self.findings.push(Site::Table(table).in_folder(kind, &folder_of(table), detail));
     }
 
-    /// The sessions, made again from the facts at the positions that the table states.
-    fn sessions(&mut self) -> Result<(), LogError> {
-        let Some(table) = self.tables.get(&Table::FactSession) else { return Ok(()) };
-        // Where what sessions follow from is wrong, that is named already, and what it leads to is not news.
-        if [Table::Spans, Table::FactEvent, Table::FactSales, Table::FactSession]
-            .into_iter()
-            .any(|table| self.findings.touch(table))
-        {
-            return Ok(());
-        }
-        let at: Positions = positions(table);
+    /// Whether nothing is wrong with the tables that another follows from, nor with itself: what is wrong is named already, and what it leads to
+    /// is not news.
+    fn is_sound(&self, tables: &[Table]) -> bool {
+        !tables.iter().chain([&Table::Spans]).any(|table| self.findings.touch(*table))
+    }
+
+    /// The positions that a table states, none of which lies beyond what is accounted for; none if it is still to be made by the rules of today.
+    fn stated(&mut self, table: Table, is_of_today: fn(&Snapshot, &Shop) -> bool) -> Option<Positions> {
+        let held = self.tables.get(&table).filter(|held| is_of_today(held, self.subject.shop))?;
+        let at: Positions = positions(held);
         for (partition, next) in at.iter() {
             let part = self.parts.number(&partition.topic, partition.number);
             let accounted = self.parts[part].cut;
             if next > accounted {
                 let detail = format!("the position {next} lies beyond what is accounted for, {accounted}");
-                self.findings.push(Site::Table(Table::FactSession).at(Kind::Position, partition, accounted..next, detail));
+                self.findings.push(Site::Table(table).at(Kind::Position, partition, accounted..next, detail));
             }
         }
+        Some(at)
+    }
+
+    /// The rates, resolved again from those that the source stated before the positions that the table states.
+    fn rates(&mut self) -> Result<(), LogError> {
+        if !self.is_sound(&[Table::FactFxRate, Table::DimFxRate]) {
+            return Ok(());
+        }
+        let Some(at) = self.stated(Table::DimFxRate, rates::is_of_today) else { return Ok(()) };
+        let years = self.tables.get(&Table::DimFxRate).and_then(|table| stated_years(table)).unwrap_or(YEARS);
+        let rates = rates_before(self.store, self.subject.shop, &at)?;
+        let wanted = rate_rows(self.subject.shop, &rates, years).map_err(unmade)?;
+        let (encoded, mut balance) = (Encoded::new(Table::DimFxRate)?, Balance::new());
+        let wanted = read::plain(&wanted)?;
+        weigh(&mut balance, encoded.rows(&wanted)?, |row| rate(&wanted, row), -1);
+        self.scan(Table::DimFxRate, &[], &mut |_, rows| {
+            weigh(&mut balance, encoded.rows(&rows)?, |row| rate(&rows, row), 1);
+            Ok(())
+        })?;
+        self.differences(Table::DimFxRate, balance, "the stated rates");
+        Ok(())
+    }
+
+    /// The sessions, made again from the facts at the positions that the table states.
+    fn sessions(&mut self) -> Result<(), LogError> {
+        if !self.is_sound(&[Table::FactEvent, Table::FactSales, Table::FactFxRate, Table::FactSession]) {
+            return Ok(());
+        }
+        let Some(at) = self.stated(Table::FactSession, sessions::is_of_today) else { return Ok(()) };
         let (store, shop, encoded) = (self.store, self.subject.shop, Encoded::new(Table::FactSession)?);
         let facts = |table| self.tables.get(&table).map(|snapshot| snapshot.as_ref().clone()).unwrap_or_default();
-        let source = Source { store, shop, cut: &at, events: facts(Table::FactEvent), sales: facts(Table::FactSales) };
+        let (events, sales) = (facts(Table::FactEvent), facts(Table::FactSales));
+        let source = Source { store, shop, cut: &at, events, sales, rates: rates_before(store, shop, &at)? };
         let (touched, claims) = (Touched::All, source.claims()?);
         let credits = source.credits(&claims, &touched)?;
         let passes = source.passes(&touched).max(1);
@@ -157,6 +191,15 @@ impl Prover<'_> {
         }
         Ok(())
     }
+}
+
+/// A rate as people find it.
+fn rate(rows: &RecordBatch, row: usize) -> String {
+    format!(
+        "the rate of {} on {}",
+        rows.column(0).as_string::<i32>().value(row),
+        rows.column(1).as_primitive::<Int32Type>().value(row)
+    )
 }
 
 /// A session as people find it.

@@ -77,12 +77,9 @@ impl<'r> Lineage<'r> {
 impl Prover<'_> {
     pub(super) fn held(&mut self) -> Result<(), LogError> {
         self.letters()?;
-        // Rates before the facts that take them.
-        let rest = Table::ALL.into_iter().filter(|table| table.has_lineage() && *table != Table::FactFxRate);
-        for table in std::iter::once(Table::FactFxRate).chain(rest) {
+        for table in Table::ALL.into_iter().filter(|table| table.has_lineage()) {
             let held = self.tables.get(&table).map(|snapshot| positions(snapshot)).unwrap_or_default();
             self.scan(table, &[], &mut |prover, rows| {
-                prover.rates(table, &rows)?;
                 prover.keys(table, &rows)?;
                 let lineage = Lineage::new(table, &rows)?;
                 let hashes = prover.hashes(table, &rows, &mut |_, _| true)?;

@@ -161,7 +161,7 @@ impl<'a> Change<'a> {
     fn deleted(&self, rules: Rules<'_>, row: &mut Payload<'_>) -> Result<(), DeadLetter> {
         match rules.layout.contract {
             Contract::Event => Err(unsupported("op", "what has happened in a shop is not undone afterwards")),
-            Contract::FxRate => Err(unsupported("op", "amounts have been converted at this rate: send another for its day")),
+            Contract::FxRate => Err(unsupported("op", "amounts are converted at this rate: send another for its day")),
             Contract::OrderLine | Contract::Payment | Contract::Refund => money::deleted(self, rules, row),
             Contract::Order => self.deleted_order(rules, row),
             Contract::Customer => {

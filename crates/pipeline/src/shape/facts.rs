@@ -50,9 +50,7 @@ impl Shaper<'_> {
         self.currency(order.shop_currency)?;
         let order_key = Key::of("order", &[envelope.store_id, order.order_id]);
         let day = self.memory.calendar.date_key(order.placed_at);
-        let rate = order.currency.and_then(|currency| self.memory.rates.rate(currency, day, self.lineage.ingested_at));
         let [subtotal, discount, tax, ship, duty, tip, gift, total] = order.amounts;
-        let duty_reporting = duty.zip(rate).and_then(|(duty, rate)| duty.at(rate).ok());
         let [processed, paid, cancelled, closed] = order.milestones;
         let [status, financial, fulfilment] = order.statuses;
         let is_future = self.is_future();
@@ -64,7 +62,7 @@ impl Shaper<'_> {
                 .key(customer).key(channel).key(promotion).key(billing).key(shipping)
                 .key(country).text(order.currency.as_ref().map(|c| c.code())).text(order.shop_currency.as_ref().map(|c| c.code())).bool(order.tax_included)
                 .decimal(subtotal).decimal(discount).decimal(tax).decimal(ship).decimal(duty)
-                .decimal(tip).decimal(gift).decimal(total).decimal(rate).decimal(duty_reporting)
+                .decimal(tip).decimal(gift).decimal(total)
                 .text(order.coupons.as_deref()).text(order.attribution)
                 .bool(envelope.is_test).bool(is_future).bool(lines.differ)
                 .text(envelope.session_id).text(event.extra)
@@ -81,14 +79,12 @@ impl Shaper<'_> {
         self.currency(Some(payment.currency))?;
         let order_key = Key::of("order", &[envelope.store_id, payment.order_id]);
         let day = self.memory.calendar.date_key(envelope.occurred_at);
-        let rate = self.memory.rates.rate(payment.currency, day, self.lineage.ingested_at);
-        let reporting = rate.and_then(|rate| payment.amount.at(rate).ok());
         let is_future = self.is_future();
         self.fact(Table::FactPayment, 0, |row, occurred_at| {
             row.text(payment.payment_id).text(payment.order_id).key(order_key).text(payment.kind).text(payment.parent_id)
                 .text(payment.status).text(payment.gateway).key(method).key(customer).key(channel)
                 .i32(day).i64(occurred_at).decimal(payment.amount).text(payment.currency.code())
-                .decimal(reporting).decimal(rate).i64(payment.instalments).i64(payment.sequence)
+                .i64(payment.instalments).i64(payment.sequence)
                 .bool(envelope.is_test).bool(is_future).text(event.extra)
         });
         Ok(())
@@ -106,7 +102,6 @@ impl Shaper<'_> {
     pub(crate) fn fx_rate(&mut self, _event: &Event<'_>, rate: &FxRate) -> Result<(), Collision> {
         self.currency(Some(rate.base))?;
         self.currency(Some(rate.quote))?;
-        self.memory.rates.learn(rate.base, rate.quote, rate.day, rate.rate, self.lineage.ingested_at);
         self.fact(Table::FactFxRate, 0, |row, occurred_at| {
             row.text(rate.base.code()).text(rate.quote.code()).i32(rate.day).decimal(rate.rate).i64(occurred_at)
         });

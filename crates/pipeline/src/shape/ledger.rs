@@ -5,7 +5,6 @@ use kassa_model::{Amount, Currency, Key, Quantity, Table};
 use crate::decode::join_extra;
 use crate::dimensions::{Collision, Said};
 use crate::event::{Event, Movement, Order, OrderLine, Refund};
-use crate::rates::Reporting;
 use crate::shape::Shaper;
 use crate::shape::nested::{Movements, NestedLine, negative};
 
@@ -146,7 +145,6 @@ impl Shaper<'_> {
         let moved_day = self.memory.calendar.date_key(envelope.occurred_at);
         let order_day = if place.placed_at == envelope.occurred_at { moved_day } else { self.memory.calendar.date_key(place.placed_at) };
         let [gross, discount, tax, shipping] = cells.amounts;
-        let reporting = Reporting::of(cells.amounts, self.memory.rates.rate(cells.currency, moved_day, self.lineage.ingested_at));
         let is_future = self.is_future();
         self.fact(Table::FactSales, place.nth, |row, moved_at| {
             row.text(place.order_id).text(place.line_id).text(cells.movement.name()).key(order_key)
@@ -154,8 +152,6 @@ impl Shaper<'_> {
                 .key(place.customer).key(cells.product).key(channel).key(promotion).key(place.address.0).key(place.address.1)
                 .text(cells.currency.code()).decimal(cells.quantity).decimal(cells.unit_price)
                 .decimal(gross).decimal(discount).decimal(tax).decimal(shipping).decimal(Amount::from_units(gross.0 - discount.0))
-                .decimal(reporting.gross).decimal(reporting.discount).decimal(reporting.tax).decimal(reporting.shipping)
-                .decimal(reporting.net).decimal(reporting.rate)
                 .bool(envelope.is_test).bool(cells.is_gift_card).bool(is_future)
                 .text(envelope.session_id).text(cells.extra).decimal(cells.list_price)
         });

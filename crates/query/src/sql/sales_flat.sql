@@ -2,7 +2,7 @@
 SELECT s.*, c.customer_id, c.segment AS customer_segment, p.product_id, p.sku, p.name AS product_name, p.brand,
   g.name AS category, g.path AS category_path, split_part(g.path, ' > ', 1) AS top_category,
   n.code AS country, n.name AS country_name, t.name AS city, a.postcode, h.name AS channel, m.code AS promotion
-FROM fact_sales s
+FROM fact_sales_reporting s
 LEFT JOIN dim_customer_current c ON c.customer_key = s.customer_key
 LEFT JOIN dim_product_current p ON p.product_key = s.product_key
 LEFT JOIN (SELECT DISTINCT category_key, name, path FROM dim_category) g ON g.category_key = p.category_key

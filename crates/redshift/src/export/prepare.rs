@@ -1,4 +1,4 @@
-//! Makes what is missing: schemas, tables, and columns that the model has got since.
+//! Makes what is missing: schemas, tables, columns that the model has got since, and views.
 
 use std::collections::HashSet;
 
@@ -24,18 +24,23 @@ impl Exporter<'_> {
         let is_complete = schema::tables().all(|table| tables.contains(&(self.target.schema.as_str(), table.name())))
             && ["state", "positions"].iter().all(|name| tables.contains(&(own.as_str(), *name)));
         if !is_complete {
-            for (nth, some) in schema::statements(&self.target.schema).chunks(BATCH).enumerate() {
+            for (nth, some) in schema::tables_made(&self.target.schema).chunks(BATCH).enumerate() {
                 self.run("making the schema", some.to_vec(), &format!("{} {nth}", self.run))?;
             }
         }
         let here = schema::tables().filter(|table| tables.contains(&(self.target.schema.as_str(), table.name())));
+        let mut is_altered = !schema::view_names().all(|view| tables.contains(&(self.target.schema.as_str(), view.as_str())));
         for table in here {
             let schema = table.schema();
             for field in schema.fields().iter().filter(|field| !columns.contains(&(table.name(), field.name().as_str()))) {
                 // ALTER TABLE … ADD COLUMN knows no IF NOT EXISTS: a second exporter fails, and finds it there when it is run again.
                 let name = format!("adding {}.{}", table.name(), field.name());
                 self.run(&name, vec![statements::add_column(&self.target, table, field)], &self.run)?;
+                is_altered = true;
             }
+        }
+        if is_altered {
+            self.run("making the views", schema::views(&self.target.schema), &self.run)?;
         }
         if is_complete {
             return Ok(());

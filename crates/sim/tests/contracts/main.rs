@@ -4,6 +4,7 @@
 
 mod bucket;
 mod faults;
+mod rates;
 mod seeded;
 mod writers;
 

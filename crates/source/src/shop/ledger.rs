@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use kassa_model::decimal::round_half_even;
 use kassa_model::{Contract, Counts, Fate, Rate};
 
 /// How many of the latest days may still get late records: the latest come three days later.
@@ -20,17 +19,17 @@ pub(super) enum Kind {
     Adjustment,
 }
 
-/// One movement in the reporting currency, 10^-6; units in 10^-3. Amounts carry the movement's sign.
+/// One movement in the reporting currency, 10^-15 so that nothing is rounded; units in 10^-3. Amounts carry the movement's sign.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Movement {
     pub(super) kind: Kind,
     pub(super) day: i32,
     pub(super) order_day: i32,
     pub(super) customer: Option<u32>,
-    pub(super) gross: i64,
-    pub(super) discount: i64,
-    pub(super) tax: i64,
-    pub(super) shipping: i64,
+    pub(super) gross: i128,
+    pub(super) discount: i128,
+    pub(super) tax: i128,
+    pub(super) shipping: i128,
     pub(super) units: i64,
 }
 
@@ -62,17 +61,14 @@ pub(super) enum Effect {
     /// Given back is positive too.
     Payment {
         day: i32,
-        captured: i64,
-        refunded: i64,
+        captured: i128,
+        refunded: i128,
     },
 }
 
-/// An amount in the reporting currency.
-pub(super) fn reported(micros: i64, rate: Rate) -> i64 {
-    if rate.0 == Rate::ONE {
-        return micros;
-    }
-    round_half_even(i128::from(micros) * i128::from(rate.0), i128::from(Rate::ONE)) as i64
+/// An amount in the reporting currency, 10^-15.
+pub(super) fn reported(micros: i64, rate: Rate) -> i128 {
+    i128::from(micros) * i128::from(rate.0)
 }
 
 /// Sums of movements of one day, on either basis.
@@ -91,19 +87,19 @@ pub(super) struct Sums {
 
 impl Sums {
     fn add(&mut self, movement: &Movement) {
-        let net = i128::from(movement.gross) - i128::from(movement.discount);
+        let net = movement.gross - movement.discount;
         match movement.kind {
             Kind::Sale { .. } => {
-                self.gross_sales += i128::from(movement.gross);
-                self.discounts += i128::from(movement.discount);
+                self.gross_sales += movement.gross;
+                self.discounts += movement.discount;
                 self.sold_units += i128::from(movement.units);
             }
             Kind::Return | Kind::Cancellation => self.returns -= net,
             Kind::Adjustment => self.adjustments += net,
         }
         self.net_sales += net;
-        self.tax += i128::from(movement.tax);
-        self.shipping += i128::from(movement.shipping);
+        self.tax += movement.tax;
+        self.shipping += movement.shipping;
         self.units += i128::from(movement.units);
     }
 
@@ -216,8 +212,8 @@ impl Ledger {
             Effect::Movements(movements) => movements.iter().for_each(|movement| self.add(movement)),
             Effect::Payment { day, captured, refunded } => {
                 let payments = &mut self.days.entry(*day).or_default().payments;
-                payments[0] += i128::from(*captured);
-                payments[1] += i128::from(*refunded);
+                payments[0] += *captured;
+                payments[1] += *refunded;
             }
         }
     }

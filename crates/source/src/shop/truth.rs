@@ -1,7 +1,7 @@
 //! `truth.json`: the exact figures of a run of the shop.
 //!
 //! Definitions are those of the model; where it leaves a choice, here is the one taken. Money is in the reporting currency, each amount
-//! converted on its own at the rate of the day it moved on. Days are the shop's. `discounts` are those of sales. An order counts from
+//! at the rate of the day it moved on; sums are exact and rounded once, half-even to 6 places. Days are the shop's. `discounts` are those of sales. An order counts from
 //! its first line; a session from its first event, on the day of that event; it is converted by its `order_completed`. A visitor
 //! is active on a day by a behaviour event of that day, by customer id, else by anonymous id. Bots are in no figure. Ratios are rounded
 //! half-even to 6 places.
@@ -206,12 +206,19 @@ fn stream_counts(counts: Counts) -> StreamCounts {
     }
 }
 
-fn money(micros: i128) -> String {
+/// 10^-15 in 10^-6.
+const EXACT: i128 = 1_000_000_000;
+
+fn money(exact: i128) -> String {
+    micros(round_half_even(exact, EXACT))
+}
+
+fn micros(micros: i128) -> String {
     format_units(micros, 6, 0)
 }
 
 fn aov(sums: &Sums, orders: u64) -> Option<String> {
-    (orders > 0).then(|| money(round_half_even(sums.gross_sales - sums.discounts, orders.into())))
+    (orders > 0).then(|| micros(round_half_even(sums.gross_sales - sums.discounts, EXACT * i128::from(orders))))
 }
 
 /// Returned and cancelled units ÷ sold units.
@@ -220,7 +227,7 @@ fn return_rate(sums: &Sums) -> Option<String> {
 }
 
 fn ratio(part: i128, whole: i128) -> Option<String> {
-    (whole > 0).then(|| money(round_half_even(part * 1_000_000, whole)))
+    (whole > 0).then(|| micros(round_half_even(part * 1_000_000, whole)))
 }
 
 fn day_name(key: i32) -> String {

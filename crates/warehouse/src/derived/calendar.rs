@@ -13,17 +13,21 @@ use crate::WarehouseError;
 use crate::plan::FACTS;
 use crate::read::Snapshot;
 
-/// The names of the tables that had to be made anew.
-pub(super) fn bring_up(snapshot: &mut Snapshot<'_>, shop: &Shop, seen: &Seen) -> Result<Vec<&'static str>, WarehouseError> {
+/// The names of the tables that had to be made anew, and the years that they have.
+pub(super) fn bring_up(
+    snapshot: &mut Snapshot<'_>,
+    shop: &Shop,
+    seen: &Seen,
+) -> Result<(Vec<&'static str>, RangeInclusive<i16>), WarehouseError> {
     let years = years(snapshot, seen)?;
     let definition = definition(shop, &years);
     if State::of(snapshot, "dim_date")?.is_some_and(|held| held.definition == definition) {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), years));
     }
-    replace(&mut snapshot.transaction, "dwh.dim_date", &[date_rows(shop, years).map_err(unmade)?])?;
+    replace(&mut snapshot.transaction, "dwh.dim_date", &[date_rows(shop, years.clone()).map_err(unmade)?])?;
     replace(&mut snapshot.transaction, "dwh.dim_time", &[time_rows().map_err(unmade)?])?;
     state(snapshot, "dim_date", &Positions::default(), definition)?;
-    Ok(vec!["dim_date", "dim_time"])
+    Ok((vec!["dim_date", "dim_time"], years))
 }
 
 fn definition(shop: &Shop, years: &RangeInclusive<i16>) -> i64 {
@@ -48,6 +52,12 @@ fn years(snapshot: &mut Snapshot<'_>, seen: &Seen) -> Result<RangeInclusive<i16>
 /// The days between the earlier and the later of two pairs.
 pub(super) fn widened(held: (i32, i32), more: (i32, i32)) -> (i32, i32) {
     (held.0.min(more.0), held.1.max(more.1))
+}
+
+/// The years that the calendar has.
+pub(super) fn held_years(snapshot: &mut Snapshot<'_>) -> Result<Option<RangeInclusive<i16>>, WarehouseError> {
+    let year = |day: i32| i16::try_from(day / 10_000).unwrap_or(0);
+    Ok(held_days(snapshot)?.map(|(first, last)| year(first)..=year(last)))
 }
 
 fn held_days(snapshot: &mut Snapshot<'_>) -> Result<Option<(i32, i32)>, WarehouseError> {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use kassa_analytics::{Claim, Claims, Credits, SessionRow};
-use kassa_model::Table;
+use kassa_model::{Shop, Table};
 
 use super::windows::Windows;
-use super::{misread, replace};
+use super::{misread, rates, replace};
 use crate::WarehouseError;
 use crate::read::Snapshot;
 
@@ -64,7 +64,7 @@ pub(super) fn sessions_of(snapshot: &mut Snapshot<'_>, orders: &HashSet<i64>) ->
 }
 
 /// What the ledger says of the orders that these sessions report.
-pub(super) fn credits_of(snapshot: &mut Snapshot<'_>, sessions: &[SessionRow]) -> Result<Credits, WarehouseError> {
+pub(super) fn credits_of(snapshot: &mut Snapshot<'_>, shop: &Shop, sessions: &[SessionRow]) -> Result<Credits, WarehouseError> {
     let orders: HashSet<i64> = sessions.iter().flat_map(|session| &session.orders).map(|(order, _)| *order).collect();
     let orders: Vec<i64> = orders.into_iter().collect();
     let claim = |row: &postgres::Row| Claim { order_key: row.get(0), session_key: row.get(1), at: row.get(2) };
@@ -75,8 +75,10 @@ pub(super) fn credits_of(snapshot: &mut Snapshot<'_>, sessions: &[SessionRow]) -
     for row in snapshot.transaction.query(LEDGER, &[&orders])? {
         windows.add(row.get(0), row.get(0));
     }
+    let rates = rates::at(snapshot, shop, &windows)?;
     for filter in within(&windows, ("moved_at", "movement_date_key"), ("order_key", &orders)) {
-        snapshot.each_where(Table::FactSales, Credits::COLUMNS, &filter, &mut |rows| credits.apply(&rows).map_err(misread))?;
+        snapshot
+            .each_where(Table::FactSales, Credits::COLUMNS, &filter, &mut |rows| credits.apply(&rows, &rates).map_err(misread))?;
     }
     Ok(credits)
 }

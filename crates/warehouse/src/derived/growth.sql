@@ -33,16 +33,15 @@ FROM (SELECT n, n / 10 AS s, CASE WHEN n / 10 % 5 < 2 THEN n / 50 * 2 + n / 10 %
 -- Five lines an order.
 INSERT INTO dwh.fact_sales (order_id, line_id, movement, order_key, order_date_key, movement_date_key, ordered_at, moved_at, customer_key, product_key, channel_key,
   promotion_key, ship_address_key, ship_country_key, currency, quantity, unit_price, gross_amount, discount_amount, tax_amount, shipping_amount, net_amount,
-  gross_amount_reporting, discount_amount_reporting, tax_amount_reporting, shipping_amount_reporting, net_amount_reporting, fx_rate, is_test, is_gift_card, is_future,
-  source_topic, source_partition, source_offset, source_index, event_id, store_id, content_hash, ingested_at)
+  is_test, is_gift_card, is_future, source_topic, source_partition, source_offset, source_index, event_id, store_id, content_hash, ingested_at)
 SELECT 'o' || n / 5, n % 5, 'sale', pg_temp.h('o' || n / 5), pg_temp.day(at), pg_temp.day(at), at, at, pg_temp.h('c' || n / 5 * 31 % (:days * 200)),
-  pg_temp.h('p' || n * 7919 % 4000), 0, 0, 0, 0, 'GBP', 1, 10.5, 10.5, 0.5, 1.5, 0, 10, 10.5, 0.5, 1.5, 0, 10, 1, false, false, false, 'order_line', 0, n, 0, 'l' || n,
+  pg_temp.h('p' || n * 7919 % 4000), 0, 0, 0, 0, 'GBP', 1, 10.5, 10.5, 0.5, 1.5, 0, 10, false, false, false, 'order_line', 0, n, 0, 'l' || n,
   'shop', n, at + interval '1 second'
 FROM (SELECT n, began.at + n / 1500 * interval '1 day' + n % 1500 / 5 * 280 * interval '1 second' AS at FROM began, generate_series(0::bigint, :days * 1500 - 1) n) l
 ORDER BY at;
 INSERT INTO dwh.fact_payment (payment_id, order_id, order_key, kind, status, payment_method_key, customer_key, channel_key, payment_date_key, occurred_at, amount, currency,
-  amount_reporting, fx_rate, is_test, is_future, source_topic, source_partition, source_offset, source_index, event_id, store_id, content_hash, ingested_at)
-SELECT 'y' || n, 'o' || n, pg_temp.h('o' || n), 'sale', 'paid', 0, pg_temp.h('c' || n * 31 % (:days * 200)), 0, pg_temp.day(at), at, 50, 'GBP', 50, 1, false, false,
+  is_test, is_future, source_topic, source_partition, source_offset, source_index, event_id, store_id, content_hash, ingested_at)
+SELECT 'y' || n, 'o' || n, pg_temp.h('o' || n), 'sale', 'paid', 0, pg_temp.h('c' || n * 31 % (:days * 200)), 0, pg_temp.day(at), at, 50, 'GBP', false, false,
   'payment', 0, n, 0, 'y' || n, 'shop', n, at + interval '1 second'
 FROM (SELECT n, began.at + n / 300 * interval '1 day' + n % 300 * 280 * interval '1 second' AS at FROM began, generate_series(0::bigint, :days * 300 - 1) n) y ORDER BY at;
 INSERT INTO ods.orders (order_key, order_id, store_id, customer_key, is_test, is_placeholder)

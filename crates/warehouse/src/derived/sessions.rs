@@ -1,10 +1,10 @@
-//! `fact_session`, kept true of `fact_event` and `fact_sales` at the positions that it states.
+//! `fact_session`, kept true of `fact_event`, `fact_sales` and `fact_fx_rate` at the positions that it states.
 //!
-//! A session follows from the events of its id and from what the ledger says of its orders. So what is new since the stated positions names the ids whose
-//! sessions may differ: those of new events, and those that claim an order of a new event or a new line. All sessions of these ids are made anew; the rows of
-//! all others stand. Where their old events lie, the table itself says: each lies between the beginning and the end of a session.
+//! A session follows from the events of its id, from what the ledger says of its orders, and from the rates of their lines. So what is new since the stated
+//! positions names the ids whose sessions may differ: those of new events, and those that claim an order of a new event, of a new line, or of a line whose
+//! rate has changed. All sessions of these ids are made anew; the rows of all others stand. Where their old events lie, the table itself says: each lies between the beginning and the end of a session.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use arrow_array::RecordBatch;
 use kassa_analytics::derived::session_rows;
@@ -13,6 +13,7 @@ use kassa_model::{Positions, Shop, Table};
 
 use super::calendar::widened;
 use super::claims::{self, within};
+use super::rates::{self, Price};
 use super::windows::Windows;
 use super::{misread, unmade};
 use crate::WarehouseError;
@@ -37,7 +38,7 @@ pub(super) enum Seen {
 struct Touched {
     ids: HashSet<i64>,
     claims: Vec<Claim>,
-    /// With a new claim or a new line.
+    /// With a new claim, a new line, or another rate.
     orders: HashSet<i64>,
     /// When the new events happened.
     windows: Windows,
@@ -66,8 +67,13 @@ impl Touched {
     }
 }
 
-/// Brings the table up from the positions that it states.
-pub(super) fn follow(snapshot: &mut Snapshot<'_>, shop: &Shop, held: &Positions) -> Result<Seen, WarehouseError> {
+/// Brings the table up from the positions that it states. `prices` are those that have changed since.
+pub(super) fn follow(
+    snapshot: &mut Snapshot<'_>,
+    shop: &Shop,
+    held: &Positions,
+    prices: &BTreeSet<Price>,
+) -> Result<Seen, WarehouseError> {
     let bounds = snapshot.bounds(held)?;
     if bounds == Bounds::Anywhere {
         return make_all(snapshot, shop);
@@ -75,6 +81,7 @@ pub(super) fn follow(snapshot: &mut Snapshot<'_>, shop: &Shop, held: &Positions)
     let mut touched = new_rows(snapshot, held, &bounds)?;
     touched.orders.extend(touched.claims.iter().map(|claim| claim.order_key));
     claims::add(snapshot, &touched.claims)?;
+    touched.orders.extend(rates::orders(snapshot, prices)?);
     touched.ids.extend(claims::sessions_of(snapshot, &touched.orders)?);
     if touched.ids.len() > IDS {
         return make_all(snapshot, shop);
@@ -109,7 +116,7 @@ fn replace(snapshot: &mut Snapshot<'_>, shop: &Shop, touched: &mut Touched) -> R
         })?;
     }
     let sessions = sessions.finish();
-    let credits = claims::credits_of(snapshot, &sessions)?;
+    let credits = claims::credits_of(snapshot, shop, &sessions)?;
     snapshot.transaction.execute("DELETE FROM dwh.fact_session WHERE session_key = ANY ($1)", &[&ids])?;
     let rows = session_rows(&sessions, &credits).map_err(unmade)?;
     copy_in(&mut snapshot.transaction, "dwh.fact_session", &[rows], None).map(drop)
@@ -121,7 +128,8 @@ pub(super) fn make_all(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Seen,
     let winners = claims.chunk_by(|a, b| a.order_key == b.order_key).filter_map(|claims| claims.first());
     let mut credits = Credits::of(winners);
     if !credits.is_empty() {
-        snapshot.each(Table::FactSales, Credits::COLUMNS, &mut |rows| credits.apply(&rows).map_err(misread))?;
+        let rates = rates::all(snapshot, shop)?;
+        snapshot.each(Table::FactSales, Credits::COLUMNS, &mut |rows| credits.apply(&rows, &rates).map_err(misread))?;
     }
     // An id has at least one event.
     let events: i64 = snapshot.transaction.query_one("SELECT count(*) FROM dwh.fact_event", &[])?.get(0);

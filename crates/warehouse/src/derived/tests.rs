@@ -90,7 +90,10 @@ impl Source {
                 "category": chance.of(&["Home > Light", "Home", "Garden > Pots"])})
             }
             _ => {
-                json!({"day": chance.of(&["2026-01-05", "2026-01-04"]), "base": chance.of(&["EUR", "SEK"]), "quote": "GBP", "rate": format!("0.{}1", 1 + chance.below(9))})
+                let (base, quote) =
+                    [("EUR", "GBP"), ("SEK", "GBP"), ("GBP", "EUR"), ("SEK", "EUR")][usize::try_from(chance.below(4)).unwrap()];
+                let day = chance.of(&["2026-01-05", "2026-01-04", "2025-12-29", "1987-12-20"]);
+                json!({"day": day, "base": base, "quote": quote, "rate": format!("0.{}1", 1 + chance.below(9))})
             }
         };
         record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -127,8 +130,9 @@ fn refresh(warehouse: &Warehouse) -> Vec<&'static str> {
     derived::refresh(&warehouse.target("postgres"), &shop()).unwrap()
 }
 
-fn kept(warehouse: &Warehouse) -> [String; 2] {
-    ["dwh.fact_session", "kassa.claims"].map(|table| warehouse.sql(&format!("SELECT * FROM {table} t ORDER BY t::text")))
+fn kept(warehouse: &Warehouse) -> [String; 3] {
+    ["dwh.fact_session", "kassa.claims", "dwh.dim_fx_rate"]
+        .map(|table| warehouse.sql(&format!("SELECT * FROM {table} t ORDER BY t::text")))
 }
 
 /// A value without trailing zeros.
@@ -224,7 +228,7 @@ fn only_sessions_that_may_differ_are_replaced() {
         event(3, "other", "2026-01-05T09:00:00Z", None),
     ];
     sink.commit(&[feed.json("event", 0, &first)]).unwrap();
-    assert_eq!(refresh(&warehouse), ["fact_session", "dim_date", "dim_time"]);
+    assert_eq!(refresh(&warehouse), ["fact_session", "dim_fx_rate", "dim_date", "dim_time"]);
     // A mark on every row: it stays on those that are not replaced.
     let mark = || warehouse.sql("UPDATE dwh.fact_session SET exit_url = 'mark'");
     let unmarked =
@@ -255,6 +259,65 @@ fn only_sessions_that_may_differ_are_replaced() {
     .unwrap();
     assert_eq!(refresh(&warehouse), ["fact_session"], "its positions are said anew");
     assert_eq!(unmarked(), "");
+    assert!(refresh(&warehouse).is_empty(), "nothing had changed");
+}
+
+/// A rate that EUR has on a day.
+fn rate(nth: i64, day: &str, rate: &str) -> Value {
+    json!({"event_id": format!("fx{nth}"), "occurred_at": format!("2026-01-04T00:00:0{nth}Z"), "day": day, "base": "EUR", "quote": "GBP", "rate": rate})
+}
+
+#[test]
+fn a_late_rate_reaches_the_sessions_whose_orders_it_converts_and_no_others() {
+    let (warehouse, mut feed) = (Warehouse::new(), Feed::new());
+    let mut sink = warehouse.sink();
+    let line = |nth: i64, order: &str, currency: &str, at: &str| {
+        let mut line = crate::testing::line(0, nth);
+        for (name, value) in [("order_id", order), ("currency", currency), ("occurred_at", at)] {
+            line[name] = json!(value);
+        }
+        line
+    };
+    let events = [
+        event(1, "euros", "2025-12-28T09:00:00Z", Some("o1")),
+        event(2, "later", "2026-01-01T09:00:00Z", Some("o2")),
+        event(3, "pounds", "2025-12-28T09:00:00Z", Some("o3")),
+    ];
+    let lines = [
+        line(0, "o1", "EUR", "2025-12-28T09:00:00Z"),
+        line(1, "o2", "EUR", "2026-01-01T09:00:00Z"),
+        line(2, "o3", "GBP", "2025-12-28T09:00:00Z"),
+    ];
+    sink.commit(&[feed.json("event", 0, &events), feed.json("order_line", 0, &lines)]).unwrap();
+    refresh(&warehouse);
+    let revenue = |session: &str| {
+        warehouse.sql(&format!(
+            "SELECT trim_scale(revenue_reporting / (SELECT net_amount FROM dwh.fact_sales WHERE order_id = 'o3')) FROM dwh.fact_session WHERE session_id = '{session}'"
+        ))
+    };
+    let of_all = || ["euros", "later", "pounds"].map(&revenue);
+    assert_eq!(of_all(), ["0", "0", "1"]);
+    for (nth, day, stated, touched, expected) in [
+        // It counts on the day after it, and on the fifth day after it.
+        (0, "2025-12-27", "0.5", "euros\nlater", ["0.5", "0.5", "1"]),
+        (1, "2025-12-31", "0.25", "later", ["0.5", "0.25", "1"]),
+        // The same again: no session has to be made anew.
+        (2, "2025-12-31", "0.25", "", ["0.5", "0.25", "1"]),
+        (3, "2025-12-28", "0.75", "euros", ["0.75", "0.25", "1"]),
+        (4, "2025-11-20", "0.1", "", ["0.75", "0.25", "1"]),
+    ] {
+        warehouse.sql("UPDATE dwh.fact_session SET exit_url = 'mark'");
+        sink.commit(&[feed.json("fx_rate", nth, &[rate(nth, day, stated)])]).unwrap();
+        assert_eq!(refresh(&warehouse), ["fact_session", "dim_fx_rate"], "{day}");
+        let unmarked = warehouse
+            .sql("SELECT session_id FROM dwh.fact_session WHERE exit_url IS DISTINCT FROM 'mark' ORDER BY 1, started_at");
+        assert_eq!(unmarked, touched, "{day}");
+        assert_eq!(of_all(), expected, "{day}");
+        let mut reader = Reader::open(&warehouse.target("postgres")).unwrap();
+        let rows =
+            derived::rates_as_stated(&mut reader.snapshot().unwrap(), &shop()).unwrap().expect("rates that are up to date");
+        assert_eq!(warehouse.count("dwh.dim_fx_rate"), i64::try_from(rows.num_rows()).unwrap(), "{day}");
+    }
     assert!(refresh(&warehouse).is_empty(), "nothing had changed");
 }
 

@@ -27,12 +27,19 @@ impl Windows {
     /// In SQL, of each: that a row's time lies in it. No row lies in two. `day` is the column of the time's day in the shop's zone, or in one that the
     /// shop once had: no zone is more than a day away from UTC.
     pub(super) fn conditions(&self, time: &str, day: &str) -> Vec<String> {
-        let key = |micros: i64, more: i64| date_key(today(micros + more * DAY));
         let condition = |(from, to): (i64, i64)| {
             let (first, last) = (key(from, -1), key(to, 1));
             format!("{time} BETWEEN '{}' AND '{}' AND {day} BETWEEN {first} AND {last}", time::format(from), time::format(to))
         };
         self.joined().into_iter().map(condition).collect()
+    }
+
+    /// In SQL: that a day lies in one of them or up to so many days before it. `None`: there is no window.
+    pub(super) fn days(&self, day: &str, before: i64) -> Option<String> {
+        let days = self.joined().into_iter();
+        let spans: Vec<String> =
+            days.map(|(from, to)| format!("{day} BETWEEN {} AND {}", key(from, -1 - before), key(to, 1))).collect();
+        (!spans.is_empty()).then(|| spans.join(" OR "))
     }
 
     fn joined(&self) -> Vec<(i64, i64)> {
@@ -47,6 +54,11 @@ impl Windows {
             gap = gap.saturating_mul(2);
         }
     }
+}
+
+/// A time's day in UTC, so many days on.
+fn key(micros: i64, more: i64) -> i32 {
+    date_key(today(micros.saturating_add(more * DAY)))
 }
 
 fn join(sorted: &[(i64, i64)], gap: i64) -> Vec<(i64, i64)> {
@@ -88,5 +100,9 @@ mod tests {
                 "occurred_at BETWEEN '2026-01-05T12:00:00Z' AND '2026-01-05T12:00:00.000001Z' AND event_date_key BETWEEN 20260104 AND 20260106"
             ]
         );
+        windows.add(1_767_614_400_000_000 + 30 * DAY, 1_767_614_400_000_000 + 31 * DAY);
+        let days = "rate_date_key BETWEEN 20251228 AND 20260106 OR rate_date_key BETWEEN 20260127 AND 20260206";
+        assert_eq!(windows.days("rate_date_key", 7).as_deref(), Some(days));
+        assert_eq!(Windows::default().days("rate_date_key", 7), None);
     }
 }

@@ -135,8 +135,7 @@ pub(super) fn doubles(transaction: &mut Transaction<'_>, proof: &mut Proof) -> R
 
 const SUMS: &str =
     "count(*)::int8, (sum(quantity) * 1000)::text, (sum(gross_amount) * 1000000)::text, (sum(discount_amount) * 1000000)::text,
-    (sum(tax_amount) * 1000000)::text, (sum(shipping_amount) * 1000000)::text, (sum(net_amount) * 1000000)::text,
-    (coalesce(sum(net_amount_reporting), 0) * 1000000)::text";
+    (sum(tax_amount) * 1000000)::text, (sum(shipping_amount) * 1000000)::text, (sum(net_amount) * 1000000)::text";
 
 fn day(row: &Row) -> Result<(i32, Day), WarehouseError> {
     let units = |at: usize| -> Result<i128, WarehouseError> {
@@ -152,7 +151,6 @@ fn day(row: &Row) -> Result<(i32, Day), WarehouseError> {
         tax: units(5)?,
         shipping: units(6)?,
         net: units(7)?,
-        net_reporting: units(8)?,
     };
     Ok((row.get(0), day))
 }

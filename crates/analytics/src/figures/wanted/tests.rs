@@ -47,7 +47,8 @@ fn odd_shop(first: i64) -> Vec<(Table, Vec<String>)> {
             if chance.is(20) {
                 let moved = at + i64::try_from(chance.below(9)).unwrap() * DAY;
                 let back = format!("movement=return at={} moved={} {place} quantity=-1", format(at), format(moved));
-                sales.push(if chance.is(80) { format!("{back} gross=-{gross}") } else { format!("{back} unconverted=1") });
+                let currency = if chance.is(80) { "" } else { " currency=SEK" };
+                sales.push(format!("{back} gross=-{gross}{currency}"));
             }
             assert!(line < 3);
         }
@@ -55,7 +56,7 @@ fn odd_shop(first: i64) -> Vec<(Table, Vec<String>)> {
             let at = if chance.is(30) { chance.at(first, 20) } else { placed };
             let duty = chance.below(3);
             orders.push(format!(
-                "order={order} revision={revision} at={} customer={customer} country=x1 currency=GBP duty={duty} duty_reporting={duty}",
+                "order={order} revision={revision} at={} customer={customer} country=x1 currency=GBP duty={duty}",
                 format(at)
             ));
         }
@@ -84,7 +85,19 @@ fn odd_shop(first: i64) -> Vec<(Table, Vec<String>)> {
             at += i64::try_from(chance.below(most) * 60).unwrap() * SECOND;
         }
     }
-    vec![(Table::FactSales, sales), (Table::FactOrder, orders), (Table::FactPayment, payments), (Table::FactEvent, events)]
+    // A rate counts for a week: one is of before the days, and on some days there is none.
+    let rate = |nth: i64| {
+        let (at, day) = (first + nth * DAY, shop("UTC").calendar().date_key(first + nth * DAY));
+        format!("base=SEK quote=GBP day={day} rate=0.{nth} at={}", format(at))
+    };
+    let rates = [2, 3, 12].map(rate).to_vec();
+    vec![
+        (Table::FactSales, sales),
+        (Table::FactOrder, orders),
+        (Table::FactPayment, payments),
+        (Table::FactEvent, events),
+        (Table::FactFxRate, rates),
+    ]
 }
 
 /// Folds what is wanted of a table and nothing else; how many rows that were.

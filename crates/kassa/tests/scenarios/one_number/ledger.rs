@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::ways::{Question, Rows, plain, rows, text};
 use crate::harness::Shop;
+use crate::others_read::rounded;
 
 /// Figure, what is counted, and over which movements.
 const FIGURES: [(&str, &str, &str); 7] = [
@@ -32,7 +33,7 @@ const KEYS: [(&str, &str, &str); 9] = [
 ];
 
 /// Decimal text in millionths.
-pub(super) fn units(decimal: &str) -> i128 {
+pub(crate) fn units(decimal: &str) -> i128 {
     let (sign, digits) = decimal.strip_prefix('-').map_or((1, decimal), |digits| (-1, digits));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     sign * format!("{whole}{fraction:0<6}").parse::<i128>().expect("a decimal")
@@ -68,7 +69,7 @@ pub(super) fn agrees(shop: &Shop, answers: &BTreeMap<Question, Value>) {
         let at = (0..KEYS.len()).find(|at| row[format!("key_{at}")].is_string()).expect("a key");
         let key = key_text(KEYS[at].0, &text(&row[format!("key_{at}")]));
         for (figure, _, _) in FIGURES.iter().filter(|(figure, _, _)| row[format!("rows_{figure}")] != "0") {
-            counted.entry((figure, at)).or_default().insert(key.clone(), plain(&text(&row[*figure])));
+            counted.entry((figure, at)).or_default().insert(key.clone(), rounded(&text(&row[*figure])));
         }
     }
     let mut compared = 0;

@@ -9,6 +9,7 @@ fn spec(fields: Vec<Field>, retired: &'static [&'static str]) -> TableSpec {
         schema: Arc::new(Schema::new(fields)),
         partition_columns: vec!["day".to_owned()],
         retired,
+        is_derived: false,
     }
 }
 
@@ -87,6 +88,18 @@ fn a_retired_column_goes_and_a_required_one_may_be_relaxed_but_not_tightened() {
     assert_eq!(evolved(&table, &spec(vec![id(), text("a", true)], &["old"])), of(&[("id", false), ("a", true)]));
     let table = held(vec![id(), text("a", true)], 1);
     assert_eq!(evolve(&table, &spec(vec![id(), text("a", false)], &[])).unwrap(), None);
+}
+
+#[test]
+fn a_column_of_a_derived_table_may_get_another_type() {
+    let amount = |precision, scale| Field::new("amount", DataType::Decimal128(precision, scale), false);
+    let table = held(vec![id(), amount(18, 6)], 1);
+    let new = spec(vec![id(), amount(38, 15)], &[]);
+    assert!(matches!(evolve(&table, &new), Err(LogError::Corrupt(_))));
+    let derived = TableSpec { is_derived: true, ..new };
+    assert_eq!(evolved(&table, &derived), of(&[("id", false), ("amount", false)]));
+    let evolved = evolve(&table, &derived).unwrap().unwrap();
+    assert!(evolved.schema_string.contains("decimal(38,15)"), "{}", evolved.schema_string);
 }
 
 #[test]

@@ -25,6 +25,7 @@ fn spec(columns: &[&str], retired: &'static [&'static str]) -> TableSpec {
         schema: Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>())),
         partition_columns: Vec::new(),
         retired,
+        is_derived: false,
     }
 }
 

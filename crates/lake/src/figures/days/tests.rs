@@ -55,14 +55,15 @@ fn facts(chance: &mut Chance, nth: i64, records: i64, calendar: &mut Calendar) -
     let moved = at.max(placed) + if chance.is(10) { chance.below(9 * 86_400) * SECOND } else { 0 };
     let mut all = Vec::new();
     let mut day = |at: i64| i64::from(calendar.date_key(at));
+    let currency = if order % 3 == 0 { "EUR" } else { "USD" };
     let (customer, amount) = (1 + order % 17, 1_000_000 * (1 + chance.below(50)));
     let sale = |movement: &str, amount: i64, moved: i64, days: [i64; 2]| {
-        let money = ["gross_amount_reporting", "net_amount_reporting"].map(|name| (name, amount));
+        let money = ["gross_amount", "net_amount"].map(|name| (name, amount));
         let cells = [("order_key", order), ("ordered_at", placed), ("moved_at", moved), ("customer_key", customer)];
         let days = [("order_date_key", days[0]), ("movement_date_key", days[1]), ("quantity", amount.signum() * 1_000)];
-        let zero = ["discount_amount_reporting", "tax_amount_reporting", "shipping_amount_reporting"].map(|name| (name, 0));
+        let zero = ["discount_amount", "tax_amount", "shipping_amount"].map(|name| (name, 0));
         let cells: Vec<_> = cells.into_iter().chain(days).chain(money).chain(zero).chain(flags).collect();
-        (Table::FactSales, row(&cells, &[("movement", movement), ("currency", "USD")]))
+        (Table::FactSales, row(&cells, &[("movement", movement), ("currency", currency)]))
     };
     match nth % 4 {
         0 => {
@@ -74,16 +75,16 @@ fn facts(chance: &mut Chance, nth: i64, records: i64, calendar: &mut Calendar) -
         1 => {
             let duty = 1_000_000 * chance.below(2);
             let cells = [("order_key", order), ("revision", chance.below(3)), ("occurred_at", at), ("placed_at", placed)];
-            let more = [("order_date_key", day(placed)), ("customer_key", customer), ("duty", duty), ("duty_reporting", duty)];
-            all.push((Table::FactOrder, row(&[&cells[..], &more, &flags].concat(), &[("currency", "USD")])));
+            let more = [("order_date_key", day(placed)), ("customer_key", customer), ("duty", duty)];
+            all.push((Table::FactOrder, row(&[&cells[..], &more, &flags].concat(), &[("currency", currency)])));
         }
         2 => {
             let kind = ["sale", "capture", "authorization", "refund"][usize::try_from(chance.below(4)).unwrap()];
-            let cells = [("occurred_at", at), ("payment_date_key", day(at)), ("amount_reporting", amount)];
+            let cells = [("occurred_at", at), ("payment_date_key", day(at)), ("amount", amount)];
             let parent = format!("p{}", chance.below(records));
             let words = [("payment_id", format!("p{nth}")), ("parent_id", if chance.is(70) { parent } else { String::new() })];
             let words: Vec<_> = words.iter().map(|(name, word)| (*name, word.as_str())).collect();
-            let words = [&words[..], &[("kind", kind), ("currency", "USD")]].concat();
+            let words = [&words[..], &[("kind", kind), ("currency", currency)]].concat();
             all.push((Table::FactPayment, row(&[&cells[..], &flags].concat(), &words)));
         }
         _ => {
@@ -146,6 +147,17 @@ fn lake(records: i64, merges: bool) -> Lake {
             }
         }
     }
+    // Days on which a rate of an earlier day counts, and days without any.
+    let rate = |nth: i64| {
+        let at = FIRST + nth * DAY;
+        let cells =
+            [("rate_date_key", i64::from(shop().calendar().date_key(at))), ("rate", 100_000_000 * nth), ("occurred_at", at)];
+        row(&cells, &[("base", "EUR"), ("quote", "USD"), ("source_topic", TOPIC)])
+    };
+    let held = batch(Table::FactFxRate, &[4, 8, 20].map(rate));
+    let bytes = encode::parquet(&[held], &encode::properties(&Table::FactFxRate.schema(), ZSTD_LEVEL)).unwrap();
+    let file = NewFile { bytes, rows: 3, partition_values: BTreeMap::new() };
+    open(Table::FactFxRate).append(vec![file], &[(Partition::new(TOPIC, 0), records)]).unwrap();
     Lake { _dir: dir, store, cut: [(Partition::new(TOPIC, 0), records)].into_iter().collect(), rows }
 }
 

@@ -22,12 +22,12 @@ struct Sums {
     sold_units: i128,
 }
 
-/// A movement in the reporting currency.
+/// A movement in the reporting currency, 10⁻¹⁵.
 struct Moved<'a> {
     kind: &'a str,
-    net: [i64; 2],
-    tax: i64,
-    shipping: i64,
+    net: [i128; 2],
+    tax: i128,
+    shipping: i128,
     units: i64,
 }
 
@@ -143,14 +143,13 @@ impl Recount {
         let computed = || Amount::of(amount(&record["unit_price"]), quantity).unwrap();
         let gross = if record["amount"].is_null() { computed() } else { amount(&record["amount"]) };
         let [gross, discount, tax, shipping] =
-            [gross, amount(&record["discount"]), amount(&record["tax"]), amount(&record["shipping"])]
-                .map(|a| a.at(rate).unwrap().0);
+            [gross, amount(&record["discount"]), amount(&record["tax"]), amount(&record["shipping"])].map(|a| exact(a, rate));
         self.add(record, &Moved { kind: &movement, net: [gross, discount], tax, shipping, units: quantity.0 });
     }
 
     fn refund(&mut self, record: &Value) {
         let rate = self.rate(record);
-        let at_rate = |value: &Value| -amount(value).at(rate).unwrap().0;
+        let at_rate = |value: &Value| -exact(amount(value), rate);
         for line in record["lines"].as_array().into_iter().flatten() {
             let units = -Quantity::parse(&text(&line["quantity"])).unwrap().0;
             let net = [at_rate(&line["amount"]), 0];
@@ -164,7 +163,7 @@ impl Recount {
         let (at, placed_at) = (self.at(record, "occurred_at"), self.at(record, "placed_at"));
         let (day, order_day) = (self.calendar.date_key(at), self.calendar.date_key(placed_at));
         for sums in [self.by_day.entry(day).or_default(), self.by_order_day.entry(order_day).or_default()] {
-            let [gross, discount] = moved.net.map(i128::from);
+            let [gross, discount] = moved.net;
             match moved.kind {
                 "sale" => {
                     sums.gross += gross;
@@ -175,14 +174,14 @@ impl Recount {
                 _ => sums.returns -= gross - discount,
             }
             sums.net += gross - discount;
-            sums.tax += i128::from(moved.tax);
-            sums.shipping += i128::from(moved.shipping);
+            sums.tax += moved.tax;
+            sums.shipping += moved.shipping;
             sums.units += i128::from(moved.units);
         }
     }
 
     fn payment(&mut self, record: &Value) {
-        let value = i128::from(amount(&record["amount"]).at(self.rate(record)).unwrap().0);
+        let value = exact(amount(&record["amount"]), self.rate(record));
         let day = self.calendar.date_key(self.at(record, "occurred_at"));
         let payments = self.payments.entry(day).or_default();
         match (record["status"].as_str().unwrap(), record["kind"].as_str().unwrap()) {
@@ -293,7 +292,11 @@ impl Sums {
         self
     }
 
-    fn money(micros: i128) -> String {
+    fn money(exact: i128) -> String {
+        Self::micros(round_half_even(exact, 1_000_000_000))
+    }
+
+    fn micros(micros: i128) -> String {
         kassa_model::decimal::format_units(micros, 6, 0)
     }
 }
@@ -318,7 +321,7 @@ fn figures(sums: &Sums, orders: u64, sessions: [u64; 6]) -> Value {
     let mut figures = sales(sums);
     figures["orders"] = json!(orders);
     if orders > 0 {
-        figures["aov"] = json!(Sums::money(round_half_even(sums.gross - sums.discounts, orders.into())));
+        figures["aov"] = json!(Sums::micros(round_half_even(sums.gross - sums.discounts, 1_000_000_000 * i128::from(orders))));
     }
     let [opened, viewed, added, checkout, paid, abandoned] = sessions;
     figures["sessions"] = json!(opened);
@@ -331,7 +334,7 @@ fn figures(sums: &Sums, orders: u64, sessions: [u64; 6]) -> Value {
 }
 
 fn ratio(part: i128, whole: i128) -> String {
-    Sums::money(round_half_even(part * 1_000_000, whole))
+    Sums::micros(round_half_even(part * 1_000_000, whole))
 }
 
 fn name(day: i32) -> String {
@@ -341,6 +344,11 @@ fn name(day: i32) -> String {
 /// A text, or the digits of a number.
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// An amount at a rate, unrounded.
+fn exact(amount: Amount, rate: Rate) -> i128 {
+    i128::from(amount.0) * i128::from(rate.0)
 }
 
 /// 0 where there is none.
