@@ -401,7 +401,7 @@ fn each_role_does_its_work_and_nothing_more() {
     warehouse.server.sql("strict", crate::ROLES).unwrap();
     warehouse.server.sql("strict", "CREATE ROLE m LOGIN IN ROLE kassa_migrate; CREATE ROLE i LOGIN IN ROLE kassa_ingest; CREATE ROLE r LOGIN IN ROLE kassa_read; CREATE ROLE e LOGIN IN ROLE kassa_erase").unwrap();
     let target = |user: &str| Target::parse(&warehouse.server.url(user, "strict"), None).unwrap();
-    assert_eq!(crate::migrate(&target("m")).unwrap().len(), 8);
+    assert_eq!(crate::migrate(&target("m")).unwrap().len(), 9);
     assert_eq!(
         warehouse
             .server
@@ -496,7 +496,7 @@ fn a_migration_is_applied_once_and_never_changed() {
         let threads = [(); 3].map(|()| scope.spawn(|| crate::migrate(&race).unwrap().len()));
         threads.map(|thread| thread.join().unwrap()).into_iter().collect()
     });
-    assert_eq!(applied.iter().sum::<usize>(), 8, "{applied:?}");
+    assert_eq!(applied.iter().sum::<usize>(), 9, "{applied:?}");
     warehouse.sql("UPDATE kassa.migrations SET checksum = '1' WHERE version = 3");
     let refused = crate::migrate(&target);
     assert!(
