@@ -39,7 +39,7 @@ pub use error::LogError;
 pub use reader::LogReader;
 pub use retention::Retained;
 pub use signal::Signal;
-pub use verify::{Problem, ProblemKind, Verification, Verified, verify};
+pub use verify::{Problem, ProblemKind, Verification, Verified, verify, verify_from};
 
 use error::IoContext;
 use queue::{Queue, Request};

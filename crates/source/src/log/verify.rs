@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kassa_model::Partition;
+use kassa_model::{Partition, Positions};
 
 use super::LogError;
 use super::folder;
@@ -52,11 +52,17 @@ pub struct Verification {
 
 /// Walks every segment of `<data_dir>/log`, also while it is written to. It changes nothing.
 pub fn verify(data_dir: &Path) -> Result<Verification, LogError> {
+    verify_from(data_dir, &Positions::default())
+}
+
+/// The same of the segments that hold records at or beyond these positions. Of earlier segments only the names are read.
+pub fn verify_from(data_dir: &Path, from: &Positions) -> Result<Verification, LogError> {
     let log_dir = folder::log_dir(data_dir);
     let mut found = Verification::default();
     for partition in folder::partitions(&log_dir)? {
+        let from = from.next(&partition);
         Walk { dir: folder::partition_dir(&log_dir, &partition)?, partition, problems: &mut found.problems }
-            .segments()?
+            .segments(from)?
             .into_iter()
             .for_each(|verified| found.partitions.push(verified));
     }
@@ -70,13 +76,17 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn segments(&mut self) -> Result<Option<Verified>, LogError> {
+    fn segments(&mut self, from: i64) -> Result<Option<Verified>, LogError> {
         let firsts = folder::segments(&self.dir)?;
         let Some(&first) = firsts.first() else { return Ok(None) };
         let mut next = first;
         for (place, &first) in firsts.iter().enumerate() {
             self.must_follow(first, next);
-            next = self.segment(first, firsts.get(place + 1).copied())?;
+            let following = firsts.get(place + 1).copied();
+            next = match following {
+                Some(following) if following <= from => following,
+                _ => self.segment(first, following)?,
+            };
         }
         Ok(Some(Verified { partition: self.partition.clone(), first, next, segments: firsts.len() }))
     }
