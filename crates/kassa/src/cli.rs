@@ -34,7 +34,7 @@ pub enum Command {
     #[command(after_help = "Example: kassa sql \"SELECT top_category, SUM(net_amount_reporting) FROM sales_flat GROUP BY 1\"")]
     Sql(Sql),
     /// Recount everything from its own contents; exit 0 only if nothing is lost, doubled or changed.
-    #[command(after_help = "Example: kassa prove --format json")]
+    #[command(after_help = "Example: kassa prove --format json\n         kassa prove --since 2026-01-31")]
     Prove(Prove),
     /// List, show and replay the records that were set aside.
     #[command(subcommand, name = "dead-letters")]
@@ -184,6 +184,9 @@ pub struct Sql {
 pub struct Prove {
     #[command(flatten)]
     pub place: Place,
+    /// Prove only what was ingested from this day on: YYYY-MM-DD, in UTC
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    pub since: Option<String>,
     /// Leave out what Kafka still has: the rest is proven where it does not answer, too
     #[arg(long)]
     pub without_kafka: bool,
@@ -374,6 +377,11 @@ pub struct ConfigShow {
     pub origin: bool,
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
+}
+
+fn day(text: &str) -> Result<String, String> {
+    let is_day = kassa_model::time::parse_day(text).is_some();
+    if is_day { Ok(text.to_owned()) } else { Err("not a day such as 2026-01-31".to_owned()) }
 }
 
 fn duration(text: &str) -> Result<Duration, humantime::DurationError> {

@@ -1,5 +1,6 @@
 //! The proof of a configuration's source, lake and warehouse, for `kassa prove` and for a running pipeline.
 
+mod progress;
 mod source;
 mod warehouse;
 
@@ -8,8 +9,9 @@ use std::path::Path;
 
 use anyhow::Context;
 use kassa_config::{Config, Source};
-use kassa_lake::prove::{self, Proof, SourceLog, Subject};
+use kassa_lake::prove::{self, Progress, Proof, SourceLog, Subject};
 
+pub use self::progress::Bar;
 use self::source::{Collected, Kept, Unasked};
 use crate::feed::refused;
 use crate::settings;
@@ -26,12 +28,25 @@ pub enum Asks {
 
 const UNASKED: &str = "could not ask Kafka what it still has (`--without-kafka` proves the rest)";
 
-/// Proves the lake of a configuration. `at_work`: a pipeline may be writing, so that one sink may lag behind another.
-pub fn proof(config: &Config, at_work: bool, asks: Asks) -> anyhow::Result<Proof> {
+/// What a proof is about, and who is shown its progress.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'s> {
+    /// Whether a pipeline may be writing, so that one sink may lag behind another.
+    pub at_work: bool,
+    pub asks: Asks,
+    /// The first ingest day (UTC, such as 2026-01-31) of the records that are proven. `None`: all, and the warehouse.
+    pub since: Option<&'s str>,
+    pub progress: &'s dyn Progress,
+}
+
+/// Proves the lake of a configuration and, unless the proof begins with a day, the warehouse.
+pub fn proof(config: &Config, scope: Scope<'_>) -> anyhow::Result<Proof> {
+    let Scope { at_work, asks, since, progress } = scope;
     let config = &settings::with_known_topics(config.clone())?;
     let lake = Lake::of(config)?;
     let is_sparse = matches!(config.source, Source::Kafka(_));
-    let subject = Subject { store: lake.store.as_ref(), shop: &config.shop, contracts: &lake.contracts, at_work, is_sparse };
+    let (store, contracts) = (lake.store.as_ref(), &lake.contracts);
+    let subject = Subject { store, shop: &config.shop, contracts, at_work, is_sparse, since, progress };
     let prove = |source: &mut dyn SourceLog| -> anyhow::Result<Proof> {
         Ok(prove::prove(subject, source, &mut lake.bare_stage(config, None)?)?)
     };
@@ -44,7 +59,8 @@ pub fn proof(config: &Config, at_work: bool, asks: Asks) -> anyhow::Result<Proof
             kept.failed.map_or(proof, |error| Err(refused(error).context(UNASKED)))?
         }
     };
-    if let Some(target) = &lake.warehouse {
+    if let Some(target) = lake.warehouse.as_ref().filter(|_| since.is_none()) {
+        progress.step("warehouse", None);
         let (found, rows) = warehouse::findings(lake.store.as_ref(), (target, &config.shop), at_work)?;
         proof.ok &= found.is_empty();
         proof.findings.extend(found);

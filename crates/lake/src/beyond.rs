@@ -7,13 +7,15 @@ use std::ops::Range;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{BooleanArray, RecordBatch};
+use arrow_schema::ArrowError;
 use arrow_select::filter::filter_record_batch;
-use kassa_model::{Partition, Positions, Table};
+use kassa_model::{Partition, Positions, Table, star};
+use parquet::file::metadata::RowGroupMetaData;
 
 use crate::delta::{Add, LogError, Snapshot};
 use crate::figures::corrupt;
 use crate::lease::Lease;
-use crate::read::{self, folder_of};
+use crate::read::{self, Test, archive_folder, folder_of};
 use crate::store::Store;
 
 /// The offsets of each partition that are wanted: from one position to another, or to the end.
@@ -74,8 +76,71 @@ pub fn beyond(
     Ok(opened)
 }
 
+/// Calls `take` with the wanted rows of one file, which may hold many others: of row groups and pages without wanted rows, only the lineage is
+/// read, at most. `columns` contains the lineage, or is empty for all columns. Partitions that `wanted` does not name are read from their start if
+/// the file states that it holds them.
+pub(crate) fn beyond_in_file(
+    store: &dyn Store,
+    (table, add): (Table, &Add),
+    columns: &[&str],
+    wanted: Wanted<'_>,
+    take: &mut dyn FnMut(RecordBatch) -> Result<(), LogError>,
+) -> Result<(), LogError> {
+    let ([_, number, offset], least) = (lineage(table), least_wanted(add, wanted));
+    let lowest = least.values().min().copied().unwrap_or(0);
+    let is_wanted = |group: &RowGroupMetaData| read::long_bounds(group, offset).is_none_or(|(_, most)| most >= lowest);
+    let passes = move |rows: &RecordBatch| are_beyond(rows, [number, offset], &least);
+    let test = Test { columns: vec![number, offset], passes: Box::new(passes) };
+    read::passing(store, (&folder_of(table), add), &table.schema(), columns, (&is_wanted, test), &mut |rows| {
+        let rows = filter_record_batch(&rows, &are_wanted(&rows, table, wanted)?).map_err(corrupt)?;
+        if rows.num_rows() == 0 { Ok(()) } else { take(rows) }
+    })
+}
+
+/// Calls `take` with the records of one file of a topic's archive at or beyond these positions. Row groups and pages before them are not read.
+pub(crate) fn archived_beyond(
+    store: &dyn Store,
+    (topic, add): (&str, &Add),
+    columns: &[&str],
+    from: &Positions,
+    take: &mut dyn FnMut(RecordBatch) -> Result<(), LogError>,
+) -> Result<(), LogError> {
+    let of_topic = from.iter().filter(|(partition, _)| *partition.topic == *topic);
+    let least: BTreeMap<i64, i64> = of_topic.map(|(partition, next)| (partition.number, next)).collect();
+    let lowest = least.values().min().copied().unwrap_or(0);
+    let is_wanted = |group: &RowGroupMetaData| read::long_bounds(group, "offset").is_none_or(|(_, most)| most >= lowest);
+    let passes = move |rows: &RecordBatch| are_beyond(rows, ["partition", "offset"], &least);
+    let test = Test { columns: vec!["partition", "offset"], passes: Box::new(passes) };
+    let (folder, schema) = (archive_folder(topic), star::archive_schema());
+    read::passing(store, (&folder, add), &schema, columns, (&is_wanted, test), take)
+}
+
+/// The least wanted offset by the partition's number, whichever its topic: a test of numbers alone.
+fn least_wanted(add: &Add, wanted: Wanted<'_>) -> BTreeMap<i64, i64> {
+    let held = add.positions().map(|ranges| ranges.into_keys().collect::<Vec<_>>());
+    let held = held.unwrap_or_else(|| wanted.from.iter().map(|(partition, _)| partition.clone()).collect());
+    let mut least = BTreeMap::new();
+    for partition in held {
+        let start = wanted.range(&partition).start;
+        let known = least.entry(partition.number).or_insert(start);
+        *known = start.min(*known);
+    }
+    least
+}
+
+/// Which rows of a file lie at or beyond the offset of their partition's number.
+fn are_beyond(rows: &RecordBatch, [number, offset]: [&str; 2], least: &BTreeMap<i64, i64>) -> Result<BooleanArray, ArrowError> {
+    let longs = |name: &str| {
+        let column = rows.column_by_name(name).and_then(|column| column.as_primitive_opt::<Int64Type>());
+        column.ok_or_else(|| ArrowError::SchemaError(format!("no column {name}")))
+    };
+    let (numbers, offsets) = (longs(number)?.values(), longs(offset)?.values());
+    let beyond = |(number, offset): (&i64, &i64)| least.get(number).is_none_or(|least| offset >= least);
+    Ok(numbers.iter().zip(offsets).map(|row| Some(beyond(row))).collect())
+}
+
 /// Whether a file may hold wanted rows, by the positions that it states. One that states none may hold anything.
-fn may_hold(add: &Add, wanted: Wanted<'_>) -> bool {
+pub(crate) fn may_hold(add: &Add, wanted: Wanted<'_>) -> bool {
     let is_wanted = |(partition, held): (&Partition, &Range<i64>)| {
         let range = wanted.range(partition);
         held.start.max(range.start) < held.end.min(range.end)

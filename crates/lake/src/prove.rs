@@ -8,7 +8,11 @@
 //!  facts at the positions of fact_session and dim_fx_rate ─► sessions and rates anew ─► equal; the shop's calendar ─► dim_date, dim_time
 //! ```
 //!
-//! In memory: a bit an offset, a sum for every 1,024 offsets of a table, 8 bytes a dimension member. Rows pass by.
+//! In memory: a bit for each offset, a sum for every 1,024 offsets of a table, some 50 bytes for each dimension member. Rows pass by, and the
+//! keys that must be unique are sorted in temporary files where there are many. Every row is read a fixed number of times, but for sessions
+//! (see `derived`) and what duplicates and repeated lines refer to (see `pending`).
+//!
+//! A proof since a day reads only the files that may hold rows of the records from that day on (see `since`).
 
 mod archive;
 mod columns;
@@ -23,8 +27,14 @@ mod keys;
 mod letters;
 mod parts;
 mod pending;
+mod progress;
+mod scan;
+mod since;
 mod spans;
+mod spill;
 mod sums;
+#[cfg(test)]
+mod tests;
 mod unique;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -37,13 +47,15 @@ use kassa_pipeline::Stage;
 use serde::Serialize;
 
 pub use finding::{Finding, Kind};
+pub use progress::{Progress, Silent};
+pub use since::{Covered, Since};
 
 /// A hash for each row over all its columns, equal in every sink that holds the row.
 pub fn row_hashes(rows: &RecordBatch) -> Result<Vec<u128>, LogError> {
     hash::rows(rows, &[])
 }
 
-use crate::delta::{Add, LogError, Snapshot, schema};
+use crate::delta::{LogError, Snapshot, schema};
 use crate::lease::Lease;
 use crate::read;
 use crate::star::table_spec;
@@ -54,6 +66,7 @@ use keys::Members;
 use letters::Conflicts;
 use parts::Parts;
 use pending::Pending;
+use progress::Reads;
 use sums::Sums;
 
 /// What was recounted, and what was found wrong.
@@ -68,6 +81,9 @@ pub struct Proof {
     pub duplicates: i64,
     pub dead_letters: i64,
     pub rows: i64,
+    /// What the proof covers, if not everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Since>,
 }
 
 /// What a source holds of a partition: half open.
@@ -80,8 +96,8 @@ pub struct LogState {
 
 /// What the source still holds of what was read: the collector's log, or Kafka.
 pub trait SourceLog {
-    /// Each partition's bounds, and what is wrong with its bytes.
-    fn states(&mut self) -> Result<(Vec<LogState>, Vec<Finding>), String>;
+    /// Each partition's bounds, and what is wrong with its bytes at or beyond these positions.
+    fn states(&mut self, from: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), String>;
 
     /// Hands over the records of a range of offsets that can be read; those behind it may come too.
     fn read(&mut self, partition: &Partition, range: Range<i64>, take: &mut dyn FnMut(&Records)) -> Result<(), String>;
@@ -98,6 +114,9 @@ pub struct Subject<'p> {
     pub at_work: bool,
     /// Whether the source is Kafka, which leaves out offsets.
     pub is_sparse: bool,
+    /// The first day (UTC, such as 2026-01-31) whose ingested records are proven. `None`: all.
+    pub since: Option<&'p str>,
+    pub progress: &'p dyn Progress,
 }
 
 /// Proves the lake at the positions that its spans account for; rows of a commit under way are passed over. `stage` is one
@@ -108,19 +127,32 @@ pub fn prove(subject: Subject<'_>, log: &mut dyn SourceLog, stage: &mut Stage) -
     let mut prover = Prover::new(subject)?;
     let mapped = |topic: &&Arc<str>| stage.stream(topic).is_some_and(|stream| stream.mapper.is_some());
     prover.mapped = subject.contracts.keys().filter(mapped).cloned().collect();
+    prover.step("files", Reads::AsNeeded);
+    if let Some(day) = subject.since {
+        prover.begin(day)?;
+    }
     prover.files();
     if prover.spans()? {
+        prover.step("source", Reads::AsNeeded);
         prover.log(log)?;
+        prover.step("archive", Reads::Archive);
         prover.archive()?;
+        prover.step("rows", Reads::Tables);
         prover.held()?;
+        prover.step("records", Reads::Archive);
         prover.derive(stage)?;
+        prover.step("keys", Reads::AsNeeded);
         prover.settle()?;
         prover.unique()?;
-        prover.members();
+        prover.members()?;
+        prover.step("differences", Reads::AsNeeded);
         prover.drill(log, stage)?;
         prover.fates();
         prover.positions();
-        prover.follows()?;
+        if subject.since.is_none() {
+            prover.step("sessions", Reads::AsNeeded);
+            prover.follows()?;
+        }
     }
     Ok(prover.finish())
 }
@@ -136,6 +168,10 @@ struct Prover<'p> {
     archives: BTreeMap<Arc<str>, Arc<Snapshot>>,
     /// Data files that cannot be read: named once, then passed over.
     unreadable: HashSet<String>,
+    /// Where the proof begins in each partition; `None`: at the start of everything.
+    since: Option<Arc<Positions>>,
+    /// Files without rows from there on that were read all the same.
+    older_files: HashSet<String>,
     proof: Proof,
     findings: Findings,
     parts: Parts,
@@ -161,6 +197,8 @@ impl<'p> Prover<'p> {
             added: BTreeMap::new(),
             archives: BTreeMap::new(),
             unreadable: HashSet::new(),
+            since: None,
+            older_files: HashSet::new(),
             proof: Proof::default(),
             findings: Findings::default(),
             parts: Parts::default(),
@@ -212,52 +250,14 @@ impl<'p> Prover<'p> {
         }
     }
 
-    /// Hands each batch of a table's rows to `take`. A file that turns out unreadable is a finding, and passed over.
-    fn scan(
-        &mut self,
-        table: Table,
-        columns: &[&str],
-        take: &mut dyn FnMut(&mut Self, RecordBatch) -> Result<(), LogError>,
-    ) -> Result<(), LogError> {
-        let Some(snapshot) = self.tables.get(&table).map(Arc::clone) else { return Ok(()) };
-        let (folder, schema) = (read::folder_of(table), table.schema());
-        for add in snapshot.files.values() {
-            self.scan_file(Site::Table(table), &folder, add, &schema, columns, take)?;
-        }
-        Ok(())
-    }
-
-    fn scan_file(
-        &mut self,
-        site: Site,
-        folder: &str,
-        add: &Add,
-        schema: &arrow_schema::Schema,
-        columns: &[&str],
-        take: &mut dyn FnMut(&mut Self, RecordBatch) -> Result<(), LogError>,
-    ) -> Result<(), LogError> {
-        let path = format!("{folder}/{}", add.path);
-        if self.unreadable.contains(&path) {
-            return Ok(());
-        }
-        let store = self.store;
-        match read::file(store, folder, add, schema, columns, &mut |rows| take(self, rows)) {
-            Err(LogError::Corrupt(what)) => {
-                self.findings.push(site.in_folder(Kind::FileDamaged, folder, what));
-                self.unreadable.insert(path);
-                Ok(())
-            }
-            result => result,
-        }
-    }
-
     fn contract(&self, part: u32) -> Option<Contract> {
         self.contracts.get(&self.parts[part].partition.topic).copied()
     }
 
     fn finish(self) -> Proof {
+        let since = self.covered();
         let (findings, left_out) = self.findings.finish(&self.parts);
-        Proof { ok: findings.is_empty(), findings, left_out, ..self.proof }
+        Proof { ok: findings.is_empty(), findings, left_out, since, ..self.proof }
     }
 }
 

@@ -1,44 +1,70 @@
-//! `kassa prove`: recounts everything from its own contents.
+//! `kassa prove`: recounts everything, or what was ingested from a day on, from its own contents.
 
+use kassa_lake::prove::{Finding, Proof, Since};
 use kassa_model::Code;
 
 use crate::cli::{Format, Prove};
 use crate::failure::{Exit, Failure};
-use crate::proof::{Asks, is_at_work, proof};
+use crate::proof::{Asks, Bar, Scope, is_at_work, proof};
 use crate::{output, settings};
+
+const HEADER: [&str; 7] = ["kind", "table", "topic", "partition", "from", "to", "detail"];
 
 pub fn prove(args: &Prove) -> anyhow::Result<()> {
     let config = settings::reading(&args.place)?;
-    let asks = if args.without_kafka { Asks::Nothing } else { Asks::Kafka };
-    let proof = proof(&config, is_at_work(&config.data_dir), asks)?;
+    let proof = {
+        let bar = Bar::on_stderr();
+        let asks = if args.without_kafka { Asks::Nothing } else { Asks::Kafka };
+        let at_work = is_at_work(&config.data_dir);
+        proof(&config, Scope { at_work, asks, since: args.since.as_deref(), progress: &bar })?
+    };
     if args.format == Format::Json {
         output::json(&proof)?;
         return if proof.ok { Ok(()) } else { Err(Exit(1).into()) };
     }
-    let header = ["kind", "table", "topic", "partition", "from", "to", "detail"];
-    let word = |text: &Option<String>| text.clone().unwrap_or_default();
-    let rows: Vec<Vec<String>> = proof
-        .findings
-        .iter()
-        .map(|f| {
-            vec![
-                f.kind.name().to_owned(),
-                f.table.clone(),
-                word(&f.topic),
-                word(&f.partition),
-                word(&f.from),
-                word(&f.to),
-                f.detail.clone(),
-            ]
-        })
-        .collect();
     if !proof.ok {
-        output::table(&header, &rows, args.format)?;
-        let what = format!("{} findings in {} records", rows.len() + proof.left_out, proof.records);
-        return Err(Failure::new(Code::ProofFailed, what).hint("each finding names table, topic, partition and offsets").into());
+        return contradicted(&proof, args.format);
     }
+    let day = proof.since.as_ref().map(|since| format!(" since {}", since.day)).unwrap_or_default();
     output::print(&format!(
-        "proven: {} records read = {} accepted + {} duplicates + {} dead letters; {} rows recounted",
+        "proven{day}: {} records read = {} accepted + {} duplicates + {} dead letters; {} rows recounted",
         proof.records, proof.accepted, proof.duplicates, proof.dead_letters, proof.rows
-    ))
+    ))?;
+    if let Some(since) = &proof.since {
+        note(since);
+    }
+    Ok(())
+}
+
+/// Shows what is wrong, and fails.
+fn contradicted(proof: &Proof, format: Format) -> anyhow::Result<()> {
+    let rows: Vec<Vec<String>> = proof.findings.iter().map(cells).collect();
+    output::table(&HEADER, &rows, format)?;
+    if let Some(since) = &proof.since {
+        note(since);
+    }
+    let what = format!("{} findings in {} records", rows.len() + proof.left_out, proof.records);
+    Err(Failure::new(Code::ProofFailed, what).hint("each finding names table, topic, partition and offsets").into())
+}
+
+fn cells(finding: &Finding) -> Vec<String> {
+    let word = |text: &Option<String>| text.clone().unwrap_or_default();
+    vec![
+        finding.kind.name().to_owned(),
+        finding.table.clone(),
+        word(&finding.topic),
+        word(&finding.partition),
+        word(&finding.from),
+        word(&finding.to),
+        finding.detail.clone(),
+    ]
+}
+
+/// States on stderr what the proof since a day covers.
+fn note(since: &Since) {
+    eprintln!("since {}, UTC:", since.day);
+    for covered in &since.partitions {
+        eprintln!("  {}/{} offsets {} to {}", covered.topic, covered.partition, covered.from, covered.to);
+    }
+    eprintln!("{} older files were read too; not covered: {}", since.older_files, since.not_covered.join("; "));
 }

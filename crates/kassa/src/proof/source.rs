@@ -20,11 +20,11 @@ use crate::wiring::{self, Lake};
 pub(super) struct Collected(pub(super) PathBuf);
 
 impl SourceLog for Collected {
-    fn states(&mut self) -> Result<(Vec<LogState>, Vec<Finding>), String> {
+    fn states(&mut self, from: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), String> {
         if !self.0.join("log").is_dir() {
             return Ok((Vec::new(), Vec::new()));
         }
-        let verified = log::verify(&self.0).map_err(|error| error.to_string())?;
+        let verified = log::verify_from(&self.0, from).map_err(|error| error.to_string())?;
         let states = verified.partitions.into_iter();
         let states = states.map(|held| LogState { partition: held.partition, first: held.first, next: held.next }).collect();
         Ok((states, verified.problems.iter().filter_map(finding).collect()))
@@ -98,7 +98,7 @@ fn latest(held: &Positions, topic: &str, number: i32) -> Option<Partition> {
 }
 
 impl SourceLog for Kept {
-    fn states(&mut self) -> Result<(Vec<LogState>, Vec<Finding>), String> {
+    fn states(&mut self, _: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), String> {
         Ok((self.states.clone(), Vec::new()))
     }
 
@@ -116,7 +116,7 @@ impl SourceLog for Kept {
 pub(super) struct Unasked;
 
 impl SourceLog for Unasked {
-    fn states(&mut self) -> Result<(Vec<LogState>, Vec<Finding>), String> {
+    fn states(&mut self, _: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), String> {
         Ok((Vec::new(), Vec::new()))
     }
 

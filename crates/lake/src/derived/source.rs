@@ -16,7 +16,7 @@ use crate::read::{self, folder_of};
 use crate::store::Store;
 
 /// Session ids made anew in one pass over the events: what bounds the memory.
-const IDS: usize = 250_000;
+pub(crate) const IDS: usize = 250_000;
 /// Rows of a batch.
 const ROWS: usize = 16 * 1024;
 

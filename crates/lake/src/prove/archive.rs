@@ -12,16 +12,19 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::finding::{Kind, Site};
 use super::parts::at;
+use super::since::may_hold_since;
 use super::sums::{Lane, bucket};
 use super::{Prover, SourceLog, columns};
 use crate::archive::read::{COLUMNS, records};
-use crate::delta::LogError;
+use crate::beyond::archived_beyond;
+use crate::delta::{Add, LogError};
 use crate::read::archive_folder;
 
 impl Prover<'_> {
     /// Reads what the source still has, and takes the hash of each record's bytes.
     pub(super) fn log(&mut self, log: &mut dyn SourceLog) -> Result<(), LogError> {
-        let (states, findings) = log.states().map_err(LogError::Corrupt)?;
+        let since = self.since.clone().unwrap_or_default();
+        let (states, findings) = log.states(&since).map_err(LogError::Corrupt)?;
         findings.into_iter().for_each(|finding| self.findings.push(finding));
         self.log = states;
         for state in self.log.clone() {
@@ -39,7 +42,7 @@ impl Prover<'_> {
         Ok(())
     }
 
-    /// The hashes of the log's records before the cut.
+    /// The hashes of the log's records from an offset, or from where the proof begins, to the cut.
     pub(super) fn logged(
         &mut self,
         log: &mut dyn SourceLog,
@@ -48,12 +51,15 @@ impl Prover<'_> {
         take: &mut dyn FnMut(&mut Self, i64, u128),
     ) -> Result<(), LogError> {
         let part = self.parts.number(&partition.topic, partition.number);
-        let cut = self.parts[part].cut;
+        let (start, cut) = (self.start(partition).max(from), self.parts[part].cut);
+        if start >= cut {
+            return Ok(());
+        }
         let each = &mut |records: &Records| {
-            let before = records.offsets.iter().enumerate().filter(|(_, offset)| **offset < cut);
+            let before = records.offsets.iter().enumerate().filter(|(_, offset)| (start..cut).contains(*offset));
             before.for_each(|(index, offset)| take(self, *offset, record_hash(records, index)));
         };
-        log.read(partition, from..cut, each).map_err(LogError::Corrupt)
+        log.read(partition, start..cut, each).map_err(LogError::Corrupt)
     }
 
     pub(super) fn archive(&mut self) -> Result<(), LogError> {
@@ -68,36 +74,53 @@ impl Prover<'_> {
 
     fn archive_of(&mut self, topic: &Arc<str>) -> Result<(), LogError> {
         let Some(snapshot) = self.archives.get(topic).map(Arc::clone) else { return Ok(()) };
-        let (folder, schema) = (archive_folder(topic), star::archive_schema());
         for add in snapshot.files.values() {
             let day = add.partition_values.get("ingest_date").cloned().flatten();
-            self.scan_file(
-                Site::Archive,
-                &folder,
-                add,
-                &schema,
-                &["partition", "offset", "ingested_at"],
-                &mut |prover, rows| {
-                    let (numbers, offsets) = (columns::longs(&rows, "partition")?, columns::longs(&rows, "offset")?);
-                    let ingested = columns::micros(&rows, "ingested_at")?;
-                    let mut last = (i64::MIN, String::new());
-                    for row in 0..rows.num_rows() {
-                        let (part, offset) = (prover.parts.number(topic, numbers.value(row)), offsets.value(row));
-                        prover.archived(part, offset);
-                        let number = ingested.value(row).div_euclid(DAY);
-                        if last.0 != number {
-                            last = (number, time::format(number * DAY)[..10].to_owned());
-                        }
-                        if day.as_ref() != Some(&last.1) {
-                            let detail = "the row is not of the day that its file is of";
-                            prover.findings.mark(Kind::Altered, Site::Archive, part, offset, detail);
-                        }
+            self.scan_archived(topic, add, &["partition", "offset", "ingested_at"], &mut |prover, rows| {
+                prover.count(&rows);
+                let (numbers, offsets) = (columns::longs(&rows, "partition")?, columns::longs(&rows, "offset")?);
+                let ingested = columns::micros(&rows, "ingested_at")?;
+                let mut last = (i64::MIN, String::new());
+                for row in 0..rows.num_rows() {
+                    let (part, offset) = (prover.parts.number(topic, numbers.value(row)), offsets.value(row));
+                    prover.archived(part, offset);
+                    let number = ingested.value(row).div_euclid(DAY);
+                    if last.0 != number {
+                        last = (number, time::format(number * DAY)[..10].to_owned());
                     }
-                    Ok(())
-                },
-            )?;
+                    if day.as_ref() != Some(&last.1) {
+                        let detail = "the row is not of the day that its file is of";
+                        prover.findings.mark(Kind::Altered, Site::Archive, part, offset, detail);
+                    }
+                }
+                Ok(())
+            })?;
         }
         Ok(())
+    }
+
+    /// Hands the named columns of an archive file's records to `take`: of those from the day on, if the proof is of these alone.
+    fn scan_archived(
+        &mut self,
+        topic: &Arc<str>,
+        add: &Add,
+        columns: &[&str],
+        take: &mut dyn FnMut(&mut Self, RecordBatch) -> Result<(), LogError>,
+    ) -> Result<(), LogError> {
+        let folder = archive_folder(topic);
+        let Some(since) = self.since.clone() else {
+            return self.scan_file(Site::Archive, &folder, add, &star::archive_schema(), columns, take);
+        };
+        if !may_hold_since(add, &since) {
+            return Ok(());
+        }
+        let (store, progress) = (self.store, self.subject.progress);
+        self.read_file(Site::Archive, &folder, add, &mut |prover| {
+            archived_beyond(store, (topic, add), columns, &since, &mut |rows| {
+                progress.read(rows.num_rows());
+                take(prover, rows)
+            })
+        })
     }
 
     fn archived(&mut self, part: u32, offset: i64) {
@@ -157,9 +180,8 @@ impl Prover<'_> {
         take: &mut dyn FnMut(&mut Self, u32, Records) -> Result<(), LogError>,
     ) -> Result<(), LogError> {
         let Some(snapshot) = self.archives.get(topic).map(Arc::clone) else { return Ok(()) };
-        let (folder, schema) = (archive_folder(topic), star::archive_schema());
         for add in snapshot.files.values() {
-            self.scan_file(Site::Archive, &folder, add, &schema, &COLUMNS, &mut |prover, rows| {
+            self.scan_archived(topic, add, &COLUMNS, &mut |prover, rows| {
                 let rows = prover.comparable(topic, &rows)?;
                 for (start, length) in runs(&rows) {
                     let records = records(topic, &rows.slice(start, length));

@@ -9,7 +9,7 @@ use super::archive::record_hash;
 use super::finding::{Kind, Site};
 use super::held::{Lineage, Role};
 use super::letters::{REJECTED, record_of};
-use super::parts::{at, line_at};
+use super::parts::at;
 use super::pending::What;
 use super::sums::{Lane, bucket};
 use super::{Prover, columns, hash};
@@ -133,7 +133,7 @@ impl Prover<'_> {
             }
             let is_held = match role {
                 Role::Own | Role::Beside => true,
-                Role::Line => held.lines.contains(line_at(offset, lineage.places.value(row))),
+                Role::Line => held.lines.contains((offset, lineage.places.value(row))),
                 Role::Member => self.members.is_claimed(table, lineage.key(row), part, offset),
             };
             if is_held {

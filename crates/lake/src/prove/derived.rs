@@ -13,13 +13,16 @@ use kassa_model::{Positions, Shop, Table, time};
 
 use super::Prover;
 use super::finding::{Kind, Site};
-use crate::delta::{LogError, Snapshot};
+use crate::delta::{Add, LogError, Snapshot};
 use crate::derived::calendar::stated_years;
 use crate::derived::rates::{self, rates_before};
 use crate::derived::sessions;
-use crate::derived::source::{Source, Touched, unmade};
+use crate::derived::source::{IDS, Source, Touched, unmade};
 use crate::figures::positions;
 use crate::read::{self, folder_of};
+
+/// More events than most ids have.
+const EVENTS: i64 = 50;
 
 /// Rows in a form that compares.
 struct Encoded(RowConverter);
@@ -172,7 +175,7 @@ impl Prover<'_> {
         let source = Source { store, shop, cut: &at, events, sales, rates: rates_before(store, shop, &at)? };
         let (touched, claims) = (Touched::All, source.claims()?);
         let credits = source.credits(&claims, &touched)?;
-        let passes = source.passes(&touched).max(1);
+        let passes = passes(&source.events, self.tables.get(&Table::FactSession).map(AsRef::as_ref));
         for pass in 0..passes {
             let mut balance = Balance::new();
             source.pass(&touched, &credits, (pass, passes), &mut |rows| {
@@ -200,6 +203,14 @@ fn rate(rows: &RecordBatch, row: usize) -> String {
         rows.column(0).as_string::<i32>().value(row),
         rows.column(1).as_primitive::<Int32Type>().value(row)
     )
+}
+
+/// How many passes it takes: each reads all events. An id has at least one session, so the table bounds the ids; a table that lacks most of
+/// its sessions does not make a pass much larger.
+fn passes(events: &Snapshot, sessions: Option<&Snapshot>) -> i64 {
+    let rows = |held: &Snapshot| held.files.values().filter_map(Add::rows).sum::<i64>();
+    let ids = sessions.map_or(0, rows).max(rows(events) / EVENTS);
+    ids / i64::try_from(IDS).unwrap_or(i64::MAX) + 1
 }
 
 /// A session as people find it.

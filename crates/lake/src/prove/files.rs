@@ -6,6 +6,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::Prover;
 use super::finding::{Kind, Site};
+use super::since::{is_in_part, may_hold_since};
 use crate::delta::{Add, Snapshot};
 use crate::read::{archive_folder, folder_of};
 
@@ -15,7 +16,11 @@ impl Prover<'_> {
         let archives = self.archives.iter().map(|(topic, held)| (Site::Archive, archive_folder(topic), Arc::clone(held)));
         let all: Vec<(Site, String, Arc<Snapshot>)> = tables.chain(archives).collect();
         for (site, folder, snapshot) in all {
-            snapshot.files.values().for_each(|add| self.file(site, &folder, add));
+            for add in snapshot.files.values() {
+                if self.is_proven(site, add) {
+                    self.file(site, &folder, add);
+                }
+            }
             for path in &snapshot.repeated {
                 let detail = format!("the table's log adds {folder}/{path} more than once");
                 self.findings.push(site.in_folder(Kind::Double, &folder, detail));
@@ -23,7 +28,17 @@ impl Prover<'_> {
         }
     }
 
-    fn file(&mut self, site: Site, folder: &str, add: &Add) {
+    /// Whether the proof is about rows of this file: that of a day and later is not about all files.
+    fn is_proven(&self, site: Site, add: &Add) -> bool {
+        let is_followed = match site {
+            Site::Table(table) => is_in_part(table),
+            Site::Archive | Site::Log => true,
+        };
+        self.since.as_ref().is_none_or(|since| is_followed && may_hold_since(add, since))
+    }
+
+    /// Checks one file.
+    pub(super) fn file(&mut self, site: Site, folder: &str, add: &Add) {
         let path = format!("{folder}/{}", add.path);
         let Ok(file) = self.store.open(&path) else {
             let detail = format!("{path} is named by the table's log and is not there");
@@ -41,7 +56,10 @@ impl Prover<'_> {
                 return;
             }
         };
-        self.proof.rows += rows;
+        // Of a proof since a day, only rows from that day on are counted, when they are read.
+        if self.subject.since.is_none() {
+            self.proof.rows += rows;
+        }
         if size != add.size || add.rows().is_some_and(|said| said != rows) {
             let said = add.rows().unwrap_or(rows);
             let detail = format!("{path} has {rows} rows in {size} bytes, the table's log says {said} in {}", add.size);

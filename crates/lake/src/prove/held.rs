@@ -3,12 +3,21 @@
 use kassa_model::{Contract, Key, Table};
 
 use super::finding::{Kind, Site};
-use super::parts::{at, line_at};
+use super::parts::at;
 use super::sums::{Lane, bucket};
 use super::{Prover, columns, hash, positions};
 use crate::delta::LogError;
 use crate::recover::is_nested;
 use arrow_array::{Array, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray};
+
+/// The tables whose rows follow from records. Rates come before the facts that use them, and members before the rows that name them, so that
+/// few keys wait for their member.
+fn in_order() -> impl Iterator<Item = Table> {
+    let is_dimension = |table: &Table| table.name().starts_with("dim_");
+    let all = || Table::ALL.into_iter().filter(|table| table.has_lineage() && *table != Table::FactFxRate);
+    let dimensions = all().rev().filter(is_dimension);
+    std::iter::once(Table::FactFxRate).chain(dimensions).chain(all().filter(move |table| !is_dimension(table)))
+}
 
 /// What a row is to the record that it stems from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,9 +73,9 @@ impl<'r> Lineage<'r> {
 
     /// Where a row stands among its table's rows of the source: offset and place in the record. Members stand where they were new, which is not the
     /// record's doing: of theirs the offset counts.
-    pub(super) fn place(&self, row: usize) -> u64 {
+    pub(super) fn place(&self, row: usize) -> (i64, i32) {
         let is_bound = hash::order_bound(self.table).contains(&"source_index");
-        line_at(self.offsets.value(row), if is_bound { 0 } else { self.places.value(row) })
+        (self.offsets.value(row), if is_bound { 0 } else { self.places.value(row) })
     }
 
     pub(super) fn key(&self, row: usize) -> Key {
@@ -77,9 +86,10 @@ impl<'r> Lineage<'r> {
 impl Prover<'_> {
     pub(super) fn held(&mut self) -> Result<(), LogError> {
         self.letters()?;
-        for table in Table::ALL.into_iter().filter(|table| table.has_lineage()) {
+        for table in in_order() {
             let held = self.tables.get(&table).map(|snapshot| positions(snapshot)).unwrap_or_default();
             self.scan(table, &[], &mut |prover, rows| {
+                prover.count(&rows);
                 prover.keys(table, &rows)?;
                 let lineage = Lineage::new(table, &rows)?;
                 let hashes = prover.hashes(table, &rows, &mut |_, _| true)?;
@@ -138,7 +148,7 @@ impl Prover<'_> {
                 self.parts[part].accepted.insert(at(offset));
             }
             Role::Line => {
-                self.parts[part].lines.insert(line_at(offset, lineage.places.value(row)));
+                self.parts[part].lines.insert((offset, lineage.places.value(row)));
             }
             Role::Member => {
                 self.parts[part].creators.insert(at(offset));

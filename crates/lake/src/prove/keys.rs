@@ -1,7 +1,7 @@
 //! Every key has its member, and every member begins once a partition: workers that own different partitions, and a sink that was
 //! ahead of another when both began anew, meet a member each for themselves. Views show it once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use arrow_array::{Array, RecordBatch};
 use kassa_model::{Key, Table};
@@ -53,8 +53,11 @@ const CURRENCIES: [(Table, &str); 7] = [
     (Table::DimProduct, "currency"),
 ];
 
-/// Members that are looked for at once.
-const MOST: usize = 100_000;
+/// Orphans that are noted.
+const ORPHANS: usize = 100_000;
+
+/// Members that a proof since a day looks for at once among those that began before.
+const WANTED: usize = 500_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Members {
@@ -83,6 +86,17 @@ impl Members {
     pub(super) fn is_claimed(&self, table: Table, key: Key, part: u32, offset: i64) -> bool {
         self.claims.contains(&claim(table, key, part, offset))
     }
+
+    /// A member that was wanted exists.
+    fn find(&mut self, member: (Table, i64)) {
+        if self.wanted.remove(&member).is_some() {
+            self.held.insert(member);
+        }
+    }
+
+    fn wants(&self, table: Table) -> bool {
+        self.wanted.keys().any(|(wanted, _)| *wanted == table)
+    }
 }
 
 impl Prover<'_> {
@@ -108,7 +122,8 @@ impl Prover<'_> {
                 self.named(&lineage, row, table, column, (Table::DimCurrency, last.1));
             }
         }
-        Ok(())
+        // In a full proof all members are held before they are named.
+        if self.since.is_some() && self.members.wanted.len() >= WANTED { self.members() } else { Ok(()) }
     }
 
     fn members_of(&mut self, table: Table, rows: &RecordBatch, lineage: &Lineage<'_>) -> Result<(), LogError> {
@@ -131,7 +146,8 @@ impl Prover<'_> {
     }
 
     fn named(&mut self, lineage: &Lineage<'_>, row: usize, from: Table, column: &'static str, member: (Table, i64)) {
-        if member.1 == 0 || self.members.held.contains(&member) || self.members.wanted.len() >= MOST {
+        let is_full = self.since.is_none() && self.members.wanted.len() >= ORPHANS;
+        if member.1 == 0 || self.members.held.contains(&member) || is_full {
             return;
         }
         let part = self.parts.number(lineage.topics.value(row), lineage.numbers.value(row));
@@ -141,8 +157,11 @@ impl Prover<'_> {
         }
     }
 
-    /// The members that were named and never met.
-    pub(super) fn members(&mut self) {
+    /// The members that were named and do not exist.
+    pub(super) fn members(&mut self) -> Result<(), LogError> {
+        if self.since.is_some() {
+            self.older_members()?;
+        }
         let Members { held, wanted, .. } = &mut self.members;
         let mut orphans: Vec<_> = wanted.drain().filter(|(member, _)| !held.contains(member)).collect();
         orphans.sort_unstable();
@@ -150,5 +169,20 @@ impl Prover<'_> {
             let detail = format!("{column} {key} has no row in {}", dimension.name());
             self.findings.mark(Kind::Orphan, Site::Table(from), part, offset, detail);
         }
+        Ok(())
+    }
+
+    /// Looks for wanted members among all members: those that began before the day are not among the rows that were read.
+    fn older_members(&mut self) -> Result<(), LogError> {
+        let dimensions: BTreeSet<Table> = self.members.wanted.keys().map(|(dimension, _)| *dimension).collect();
+        for table in dimensions {
+            let key = table.schema().field(0).name().clone();
+            self.scan_older(table, &[key.as_str()], &|prover| !prover.members.wants(table), &mut |prover, rows| {
+                let keys = columns::longs(&rows, &key)?;
+                keys.values().iter().for_each(|key| prover.members.find((table, *key)));
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 }

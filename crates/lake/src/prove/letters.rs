@@ -65,7 +65,10 @@ impl Prover<'_> {
             }
             Ok(())
         })?;
-        self.scan(Table::Rejected, &[], &mut |prover, rows| prover.letters_of(&rows))
+        self.scan(Table::Rejected, &[], &mut |prover, rows| {
+            prover.count(&rows);
+            prover.letters_of(&rows)
+        })
     }
 
     fn letters_of(&mut self, rows: &RecordBatch) -> Result<(), LogError> {

@@ -30,10 +30,10 @@ pub(super) struct Part {
     pub(super) replayed: RoaringTreemap,
     /// Offsets whose rows some dimension's members began with.
     pub(super) creators: RoaringTreemap,
-    /// Lines of orders that the ledger has from their order: offset and place in it.
-    pub(super) lines: RoaringTreemap,
-    /// Rows without a value in a column that was added to their table later, by table and the column's number: offset and place.
-    pub(super) bare: BTreeMap<(Table, usize), RoaringTreemap>,
+    /// Lines of orders that the ledger has from their order.
+    pub(super) lines: RowSet,
+    /// Rows without a value in a column that was added to their table later, by table and the column's number.
+    pub(super) bare: BTreeMap<(Table, usize), RowSet>,
     /// What the bytes say: good, but without a row; bad, but without a letter.
     pub(super) lost_rows: RoaringTreemap,
     pub(super) lost_letters: RoaringTreemap,
@@ -55,7 +55,7 @@ impl Part {
             letters: RoaringTreemap::new(),
             replayed: RoaringTreemap::new(),
             creators: RoaringTreemap::new(),
-            lines: RoaringTreemap::new(),
+            lines: RowSet::default(),
             bare: BTreeMap::new(),
             lost_rows: RoaringTreemap::new(),
             lost_letters: RoaringTreemap::new(),
@@ -73,12 +73,19 @@ pub(super) fn at(offset: i64) -> u64 {
     u64::try_from(offset).unwrap_or(0)
 }
 
-/// Places of a record's rows that one offset has room for: more than the lines of an order.
-const PLACES: u64 = 1 << 14;
+/// Rows by their offset and their place in the record. There is a set of offsets for each place: as most records have few rows, each set
+/// is dense, and a row takes a bit or two bytes.
+#[derive(Debug, Default)]
+pub(super) struct RowSet(BTreeMap<i32, RoaringTreemap>);
 
-/// A line of an order: its offset and its place.
-pub(super) fn line_at(offset: i64, nth: i32) -> u64 {
-    at(offset) * PLACES + u64::try_from(nth).unwrap_or(0).min(PLACES - 1)
+impl RowSet {
+    pub(super) fn insert(&mut self, (offset, place): (i64, i32)) {
+        self.0.entry(place).or_default().insert(at(offset));
+    }
+
+    pub(super) fn contains(&self, (offset, place): (i64, i32)) -> bool {
+        self.0.get(&place).is_some_and(|offsets| offsets.contains(at(offset)))
+    }
 }
 
 /// Partitions by number, numbers by partition.

@@ -1,8 +1,10 @@
 //! What one record alone cannot show: that a duplicate repeats an accepted record, that a conflict contradicts one, that a line which
 //! an order repeats is in the ledger. Gathered, and looked for in the primary tables all at once.
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 
+use arrow_array::RecordBatch;
 use kassa_model::{Contract, Table};
 
 use super::Prover;
@@ -32,6 +34,15 @@ struct Item {
     place: (u32, i64),
     found: bool,
     contradicted: bool,
+}
+
+impl Item {
+    /// The tables that may have the answer.
+    fn tables(&self, contract: Contract) -> impl Iterator<Item = Table> + use<> {
+        let own = (self.what != What::Line).then(|| Table::primary(contract));
+        let ledger = (self.what != What::Duplicate && contract == Contract::Order).then_some(Table::FactSales);
+        own.into_iter().chain(ledger)
+    }
 }
 
 /// By a key: whose it is, which line of it, and with what contents.
@@ -76,24 +87,32 @@ impl Pending {
 
 impl Prover<'_> {
     /// Every row that a key stands for, before the cut or beyond it.
-    pub(super) fn each_known(&mut self, take: &mut dyn FnMut(&mut Self, Known)) -> Result<(), LogError> {
+    pub(super) fn each_known(&mut self, take: &mut dyn FnMut(&mut Self, Known) -> Result<(), LogError>) -> Result<(), LogError> {
         let mut tables: BTreeSet<Table> = self.contracts.values().map(|contract| Table::primary(*contract)).collect();
         tables.extend(self.contracts.values().any(|contract| *contract == Contract::Order).then_some(Table::FactSales));
         for table in tables {
-            self.scan(table, &identity_columns(table), &mut |prover, rows| {
-                let held = Held::of_table(&rows, table)?;
-                for row in 0..rows.num_rows() {
-                    let part = prover.parts.number(held.topic.value(row), held.partition.value(row));
-                    let contract = prover.contract(part);
-                    let known = contract.filter(|contract| Table::primary(*contract) == table || is_nested(*contract, table));
-                    if let Some(contract) = known {
-                        let (content, offset) = (held.content.value(row), held.offset.value(row));
-                        let keys = held.keys(row, contract, table);
-                        take(prover, Known { keys, content, part, offset, contract, table });
-                    }
-                }
-                Ok(())
-            })?;
+            self.scan(table, &identity_columns(table), &mut |prover, rows| prover.known(table, &rows, take))?;
+        }
+        Ok(())
+    }
+
+    /// The same, of rows of a table with its identity columns.
+    fn known(
+        &mut self,
+        table: Table,
+        rows: &RecordBatch,
+        take: &mut dyn FnMut(&mut Self, Known) -> Result<(), LogError>,
+    ) -> Result<(), LogError> {
+        let held = Held::of_table(rows, table)?;
+        for row in 0..rows.num_rows() {
+            let part = self.parts.number(held.topic.value(row), held.partition.value(row));
+            let contract = self.contract(part);
+            let known = contract.filter(|contract| Table::primary(*contract) == table || is_nested(*contract, table));
+            if let Some(contract) = known {
+                let (content, offset) = (held.content.value(row), held.offset.value(row));
+                let keys = held.keys(row, contract, table);
+                take(self, Known { keys, content, part, offset, contract, table })?;
+            }
         }
         Ok(())
     }
@@ -105,17 +124,12 @@ impl Prover<'_> {
             return Ok(());
         }
         self.each_known(&mut |prover, known| {
-            for (item, nth, content) in known.keys.held().iter().filter_map(|key| asked.get(key)).flatten() {
-                let item = &mut items[*item];
-                let same = known.content == *content;
-                item.contradicted |= !same;
-                item.found |= match item.what {
-                    What::Duplicate | What::Line => same,
-                    What::Conflict(words) if same => words == prover.words_of_the_first(known),
-                    What::Conflict(words) => words == prover.words(known, *nth),
-                };
-            }
+            prover.answer(&mut items, &asked, known);
+            Ok(())
         })?;
+        if self.since.is_some() {
+            self.settle_by_older(&mut items, &asked)?;
+        }
         let mut lines = BTreeSet::new();
         for (key, askers) in asked {
             lines.extend(
@@ -128,6 +142,45 @@ impl Prover<'_> {
         self.lines_missing(&lines);
         items.iter().filter(|item| !item.found).for_each(|item| self.not_found(item));
         Ok(())
+    }
+
+    /// Looks for the rest in older rows, the latest first, until all is found.
+    fn settle_by_older(&mut self, items: &mut [Item], asked: &Asked) -> Result<(), LogError> {
+        let mut wanted: BTreeSet<Table> = BTreeSet::new();
+        for item in items.iter().filter(|item| !item.found) {
+            wanted.extend(self.contract(item.place.0).into_iter().flat_map(|contract| item.tables(contract)));
+        }
+        // The ledger comes last: the conflict of an order is more often with another order than with a line.
+        let (ledger, others): (Vec<Table>, Vec<Table>) = wanted.into_iter().partition(|table| *table == Table::FactSales);
+        for table in others.into_iter().chain(ledger) {
+            let may_answer = |item: &Item| self.contract(item.place.0).is_some_and(|of| item.tables(of).any(|own| own == table));
+            let open = Cell::new(items.iter().filter(|item| !item.found && may_answer(item)).count());
+            self.scan_older(table, &identity_columns(table), &|_| open.get() == 0, &mut |prover, rows| {
+                prover.known(table, &rows, &mut |prover, known| {
+                    open.set(open.get().saturating_sub(prover.answer(items, asked, known)));
+                    Ok(())
+                })
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Marks what a row answers. How many items it was the first to answer.
+    fn answer(&self, items: &mut [Item], asked: &Asked, known: Known) -> usize {
+        let mut first = 0;
+        for (item, nth, content) in known.keys.held().iter().filter_map(|key| asked.get(key)).flatten() {
+            let item = &mut items[*item];
+            let same = known.content == *content;
+            item.contradicted |= !same;
+            let is_answer = match item.what {
+                What::Duplicate | What::Line => same,
+                What::Conflict(words) if same => words == self.words_of_the_first(known),
+                What::Conflict(words) => words == self.words(known, *nth),
+            };
+            first += usize::from(is_answer && !item.found);
+            item.found |= is_answer;
+        }
+        first
     }
 
     /// How a letter names the record that it contradicts.

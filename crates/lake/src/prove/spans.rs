@@ -17,6 +17,7 @@ impl Prover<'_> {
     pub(super) fn spans(&mut self) -> Result<bool, LogError> {
         let damaged = self.findings.names(SPANS, Kind::LogDamaged);
         self.scan(Table::Spans, &[], &mut |prover, rows| {
+            prover.count(&rows);
             let topics = columns::texts(&rows, "topic")?;
             let long = |name: &str| columns::longs(&rows, name);
             let (numbers, from, to) = (long("partition")?, long("from_offset")?, long("to_offset")?);
@@ -37,6 +38,7 @@ impl Prover<'_> {
             Ok(())
         })?;
         self.cuts();
+        self.begin_with_spans();
         for part in self.parts.numbers() {
             self.chain(part);
         }
@@ -67,12 +69,12 @@ impl Prover<'_> {
         self.subject.is_sparse && partition.number < FILES_FROM
     }
 
-    /// Spans follow each other from 0 to the accounted position, and each adds up.
+    /// Spans follow each other from where the proof begins to the accounted position, and each adds up.
     fn chain(&mut self, part: u32) {
         self.parts[part].spans.sort_by_key(|span| (span.from, span.to));
         let (partition, accounted) = (self.parts[part].partition.clone(), self.parts[part].accounted);
         let is_sparse = self.is_sparse(&partition);
-        let mut reached = 0;
+        let mut reached = self.start(&partition);
         for span in self.parts[part].spans.clone() {
             let mut find = |kind, offsets, detail| self.findings.push(SPANS.at(kind, &partition, offsets, detail));
             if span.from > reached {

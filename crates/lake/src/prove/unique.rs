@@ -1,16 +1,20 @@
 //! No business key is in a money table twice, whichever partition it came by.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use kassa_model::Table;
 
 use super::Prover;
 use super::finding::{Kind, Site};
 use super::pending::Known;
+use super::spill::{Entry, Spill};
 use crate::delta::LogError;
 
-/// Keys held at once; where there are more, the tables are read several times.
+/// Keys that are sorted in memory at once.
 const KEYS: i64 = 4_000_000;
+
+/// Keys of several records that are remembered: each leads to a finding, of which far fewer are listed.
+const DOUBLED: usize = 100_000;
 
 impl Prover<'_> {
     pub(super) fn unique(&mut self) -> Result<(), LogError> {
@@ -20,38 +24,40 @@ impl Prover<'_> {
             .flat_map(|snapshot| snapshot.files.values())
             .filter_map(crate::delta::Add::rows)
             .sum();
-        let slices = u64::try_from(rows * 2 / KEYS + 1).unwrap_or(1);
-        for slice in 0..slices {
-            self.unique_in(slice, slices)?;
-        }
-        Ok(())
-    }
-
-    fn unique_in(&mut self, slice: u64, slices: u64) -> Result<(), LogError> {
-        let mut keys: Vec<(u64, u32, i64)> = Vec::new();
+        let slices = usize::try_from(rows * 2 / KEYS + 1).unwrap_or(1);
+        let mut spill = Spill::new(&self.store.scratch(), slices)?;
         self.each_known(&mut |prover, known| {
             if prover.is_money(known) {
-                let own = known.keys.held().iter().filter(|key| *key % slices == slice);
-                keys.extend(own.map(|key| (*key, known.part, known.offset)));
+                for key in known.keys.held() {
+                    spill.add((*key, known.part, known.offset))?;
+                }
             }
+            Ok(())
         })?;
-        keys.sort_unstable();
-        keys.dedup();
-        let doubled: HashMap<u64, (u32, i64)> =
-            keys.windows(2).filter(|pair| pair[0].0 == pair[1].0).map(|pair| (pair[0].0, (pair[0].1, pair[0].2))).collect();
-        drop(keys);
+        let mut doubled = HashSet::new();
+        spill.each_slice(&mut |entries| add_doubled(&mut doubled, entries))?;
         if doubled.is_empty() {
             return Ok(());
         }
         self.each_known(&mut |prover, known| {
-            if prover.is_money(known) && known.keys.held().iter().any(|key| doubled.contains_key(key)) {
+            if prover.is_money(known) && known.keys.held().iter().any(|key| doubled.contains(key)) {
                 let detail = "another record of the same id was accepted too";
                 prover.findings.mark(Kind::Double, Site::Table(known.table), known.part, known.offset, detail);
             }
+            Ok(())
         })
     }
 
     fn is_money(&self, known: Known) -> bool {
         known.contract.is_money() && known.offset < self.parts[known.part].cut
     }
+}
+
+/// Notes the keys that several records have.
+fn add_doubled(doubled: &mut HashSet<u64>, mut entries: Vec<Entry>) {
+    entries.sort_unstable();
+    entries.dedup();
+    let pairs = entries.windows(2).filter(|pair| pair[0].0 == pair[1].0);
+    let room = DOUBLED.saturating_sub(doubled.len());
+    doubled.extend(pairs.take(room).map(|pair| pair[0].0));
 }
