@@ -161,6 +161,33 @@ fn a_running_server_proves_itself_and_names_what_was_tampered_with() {
     server.stop();
 }
 
+#[test]
+fn a_proof_since_a_day_states_what_it_covers() {
+    let shop = Shop::new(CONFIG);
+    let server = shop.serve();
+    assert_eq!(server.post("orders", order(1, &[("a", 1), ("b", 2)]).as_bytes()).expect("an answer").0, 202);
+    server.until_committed();
+    server.stop();
+    let proof = shop.json(&["prove", "--since", "2020-01-01"]);
+    assert_eq!((&proof["ok"], &proof["records"], &proof["since"]["day"]), (&json!(true), &json!(1), &json!("2020-01-01")));
+    let whole = json!([{"topic": "orders", "partition": "0", "from": "0", "to": "1"}]);
+    assert_eq!(proof["since"]["partitions"], whole);
+    let later = shop.json(&["prove", "--since", "2199-12-31"]);
+    assert_eq!((&later["ok"], &later["records"], &later["since"]["partitions"]), (&json!(true), &json!(0), &json!([])));
+    assert!(shop.json(&["prove"])["since"].is_null());
+    assert_eq!(shop.run(&["prove", "--since", "yesterday"]).status.code(), Some(2));
+    // The row is missing as long as its day is part of the proof.
+    let body = surgery::Body { data: shop.data() };
+    let at = body.drop_row("DWH/fact_order", &|_, _| true);
+    let output = shop.run(&["prove", "--format", "json", "--since", "2020-01-01"]);
+    let proof: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let offsets = Some((at.offset, at.offset + 1));
+    let expected = Expected { kind: "missing", table: "fact_order".into(), topic: Some(at.topic), offsets };
+    assert!(proof["findings"].as_array().expect("findings").iter().any(|finding| expected.is(finding)), "{proof}");
+    assert_eq!(output.status.code(), Some(1));
+    shop.ok(&["prove", "--since", "2199-12-31"]);
+}
+
 /// The first proof that was made after a time.
 fn until_proven(server: &Server, after: &str) -> Value {
     let is_after = |proof: &Value| proof["at"].as_str().is_some_and(|at| at > after);
