@@ -27,6 +27,9 @@ pub enum Command {
         after_help = "Examples: kassa replay -c examples/online-retail.toml --stream sales by-day/*.csv\n          kassa replay --from archive --sinks warehouse"
     )]
     Replay(Replay),
+    /// Make the star again from the archive, as after a changed mapping, and show how every figure changes.
+    #[command(after_help = "Examples: kassa rebuild\n          kassa rebuild --apply")]
+    Rebuild(Rebuild),
     /// Print a figure, by what the lake holds.
     #[command(after_help = "Example: kassa figures net_sales --by month --basis order\nWithout NAME: the catalogue.")]
     Figures(Figures),
@@ -130,6 +133,17 @@ pub struct Replay {
     /// The sinks that are to take it: `lake`, `warehouse`
     #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "from")]
     pub sinks: Vec<String>,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct Rebuild {
+    #[command(flatten)]
+    pub place: Place,
+    /// Exchange the star's tables for the new ones, and fill the warehouse again; without it nothing is changed
+    #[arg(long)]
+    pub apply: bool,
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
 }

@@ -11,6 +11,7 @@ pub mod migrate;
 pub mod post;
 pub mod produce;
 pub mod prove;
+pub mod rebuild;
 pub mod replay;
 pub mod run;
 pub mod simulate;

@@ -66,6 +66,8 @@ pub fn proof(config: &Config, scope: Scope<'_>) -> anyhow::Result<Proof> {
         proof.findings.extend(found);
         proof.rows += rows;
     }
+    // Tables that were exchanged meanwhile do not fit each other.
+    lake.refuse_unfinished()?;
     Ok(proof)
 }
 

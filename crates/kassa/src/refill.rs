@@ -30,10 +30,14 @@ pub enum Wanted<'w> {
     All(&'w Positions),
     /// Of these partitions alone.
     Of(&'w Positions),
+    /// Of every partition, from its beginning up to these positions.
+    Before(&'w Positions),
 }
 
 /// Hands on what is wanted of the archive, a partition after the other, reference data first; how many records. A lake that is fed
 /// takes what it has not accounted for yet, too; other sinks go no further than the lake has.
+///
+/// Partitions of a topic come in the order in which they were begun: of two files with the same record, the first one counts again.
 pub fn refill(lake: &Lake, fed: Durable, wanted: Wanted<'_>, take: Take<'_>) -> anyhow::Result<i64> {
     let store = lake.store.as_ref();
     let accounted = figures::accounted(store).context("could not read the lake")?;
@@ -42,18 +46,17 @@ pub fn refill(lake: &Lake, fed: Durable, wanted: Wanted<'_>, take: Take<'_>) -> 
     let spans = spans(lake)?;
     let mut records = 0;
     for (topic, _) in topics {
-        let is_wanted = |partition: &Partition| match wanted {
-            Wanted::All(_) => true,
-            Wanted::Of(positions) => positions.get(partition).is_some(),
-        };
-        let (Wanted::All(positions) | Wanted::Of(positions)) = wanted;
-        if matches!(wanted, Wanted::Of(_)) && !positions.iter().any(|(partition, _)| partition.topic == *topic) {
+        if !wanted.has_topic(topic) {
             continue;
         }
         let archived = Archived::open(store, topic).context("could not read the archive")?;
-        for (partition, archived_to) in archived.positions().iter().filter(|(partition, _)| is_wanted(partition)) {
-            let end = if fed.lake { archived_to } else { archived_to.min(accounted.next(partition)) };
-            let range = positions.next(partition)..end;
+        for (partition, archived_to) in in_order(&archived) {
+            let end = match wanted {
+                Wanted::Before(cut) => archived_to.min(cut.next(partition)),
+                _ if fed.lake => archived_to,
+                _ => archived_to.min(accounted.next(partition)),
+            };
+            let range = wanted.start(partition).unwrap_or(end)..end;
             if range.start < range.end {
                 let known = spans.get(partition).map(Vec::as_slice).unwrap_or_default();
                 let part = Part { archived: &archived, partition, spans: known, noted: noted(store, partition)? };
@@ -62,6 +65,33 @@ pub fn refill(lake: &Lake, fed: Durable, wanted: Wanted<'_>, take: Take<'_>) -> 
         }
     }
     Ok(records)
+}
+
+impl Wanted<'_> {
+    fn has_topic(self, topic: &str) -> bool {
+        match self {
+            Wanted::All(_) => true,
+            Wanted::Of(positions) | Wanted::Before(positions) => {
+                positions.iter().any(|(partition, _)| *partition.topic == *topic)
+            }
+        }
+    }
+
+    /// From where a partition is wanted; `None`: it is not.
+    fn start(self, partition: &Partition) -> Option<i64> {
+        match self {
+            Wanted::All(positions) => Some(positions.next(partition)),
+            Wanted::Of(positions) => positions.get(partition),
+            Wanted::Before(cut) => cut.get(partition).map(|_| 0),
+        }
+    }
+}
+
+/// The partitions of an archive and how far each is archived, by the time of their first records.
+fn in_order<'a>(archived: &'a Archived<'_>) -> Vec<(&'a Partition, i64)> {
+    let mut partitions: Vec<(&Partition, i64)> = archived.positions().iter().collect();
+    partitions.sort_by_key(|(partition, _)| archived.begun(partition.number));
+    partitions
 }
 
 /// What the lake accounts for, by partition, in the order of offsets.

@@ -12,9 +12,9 @@ use kassa_config::{Config, Encoding, Format as Written, LakePlace, Mapping as Sq
 use kassa_engine::Memory;
 use kassa_engine::checkpoint::{Place, SavedStage};
 use kassa_kafka::{Connection, Mechanism, Sasl, Security, Tls};
-use kassa_lake::{ArchiveSink, Derived, Folder, S3, S3Keys, S3Options, StarSink, Store, format, maintain};
+use kassa_lake::{ArchiveSink, Derived, Folder, S3, S3Keys, S3Options, StarSink, Store, format, maintain, rebuild};
 use kassa_mapping::{Lookups, Mapping, MappingError, TableError, TableFile};
-use kassa_model::time::{Clock, SystemClock};
+use kassa_model::time::{self, Clock, SystemClock};
 use kassa_model::{Code, Contract};
 use kassa_pipeline::csv::Dialect;
 use kassa_pipeline::dedupe::{Index, IndexOptions};
@@ -69,11 +69,42 @@ pub fn store(config: &Config) -> anyhow::Result<(Arc<dyn Store>, Option<S3>)> {
 }
 
 impl Lake {
+    /// Refuses a lake whose star is half exchanged.
     pub fn of(config: &Config) -> anyhow::Result<Self> {
+        let lake = Self::open(config)?;
+        lake.refuse_unfinished()?;
+        Ok(lake)
+    }
+
+    /// The same, also while a rebuild has not ended: for the rebuild itself.
+    pub fn open(config: &Config) -> anyhow::Result<Self> {
         let contracts = config.streams.iter().map(|stream| (Arc::from(stream.topic.as_str()), stream.contract)).collect();
         let (store, bucket) = store(config)?;
         format::check(store.as_ref()).context("could not open the lake")?;
         Ok(Self { store, bucket, warehouse: warehouse::target(config)?, contracts, clock: Arc::new(SystemClock) })
+    }
+
+    /// Refuses a lake whose star a rebuild has exchanged only in part.
+    pub fn refuse_unfinished(&self) -> anyhow::Result<()> {
+        let Some(began) = rebuild::interrupted(self.store.as_ref()).context("could not open the lake")? else { return Ok(()) };
+        let what = format!("a rebuild of the star, begun at {}, has not ended", time::format(began));
+        Err(Failure::new(Code::Rebuilding, what)
+            .hint("if it is not running any more, `kassa rebuild --apply` completes it")
+            .into())
+    }
+
+    /// The last rebuild of the star. Who reads several tables compares it afterwards by [`Lake::refuse_rebuilt`].
+    pub fn rebuilt(&self) -> anyhow::Result<Option<i64>> {
+        rebuild::last(self.store.as_ref()).context("could not read the lake")
+    }
+
+    /// Refuses what was read of the star if a rebuild has exchanged tables meanwhile.
+    pub fn refuse_rebuilt(&self, before: Option<i64>) -> anyhow::Result<()> {
+        self.refuse_unfinished()?;
+        if self.rebuilt()? == before {
+            return Ok(());
+        }
+        Err(Failure::new(Code::Rebuilding, "the star was rebuilt while it was read").hint("run the command again").into())
     }
 
     pub fn sinks(&self, config: &Config, wanted: Durable) -> anyhow::Result<Vec<Box<dyn Sink>>> {

@@ -167,7 +167,7 @@ pub fn records(letters: &[Letter]) -> Vec<Records> {
 
 /// The application id that counts replays in the table of dead letters: rows of a replay lie behind the positions of their tables, so
 /// whoever reads only beyond positions must know that there was one.
-const REPLAYS: &str = "kassa-replays";
+pub(crate) const REPLAYS: &str = "kassa-replays";
 
 /// How often replays have begun or ended. Rows lie behind the tables' positions only if this has changed.
 pub fn replays(store: &dyn Store) -> Result<i64, LogError> {

@@ -12,6 +12,7 @@ pub mod letters;
 pub mod maintain;
 pub mod prove;
 pub mod read;
+pub mod rebuild;
 pub mod recover;
 pub mod s3;
 pub mod star;

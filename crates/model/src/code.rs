@@ -101,6 +101,8 @@ codes! {
     ExportFailed = "K025", "a statement of the export failed in Redshift";
     /// A lake, a warehouse or a log that a newer kassa has written.
     NewerFormat = "K026", "a newer version has written this";
+    /// A rebuild has exchanged some tables of the star and not all of them.
+    Rebuilding = "K027", "the star is being rebuilt";
 }
 
 impl fmt::Display for Code {

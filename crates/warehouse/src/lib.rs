@@ -6,6 +6,7 @@
 //!                        └────► partitions.rs   made before rows need them, dropped when they have had their time
 //!  read.rs    rows at one snapshot, all or those beyond positions (by commits.rs) ─► figures.rs, derived.rs (what follows from the facts)
 //!  replay.rs  dead letters that have become good
+//!  rebuild.rs empties the tables and says so, until they are filled again
 //!  prove.rs   recounts what is there from its own rows
 //!  examine.rs what an operator must know before it is fed
 //! ```
@@ -26,6 +27,7 @@ mod plan;
 mod positions;
 pub mod prove;
 pub mod read;
+pub mod rebuild;
 mod replay;
 mod sink;
 mod statements;

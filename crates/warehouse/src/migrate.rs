@@ -44,7 +44,7 @@ pub fn migrate(target: &Target) -> Result<Vec<String>, WarehouseError> {
 
 /// Works as the role that owns the schemas, where there is one: what is made then belongs to it, whoever migrates. Roles are the whole server's: one that
 /// was made for another database, and may do nothing in this one, is not meant.
-fn own(client: &mut Client) -> Result<(), WarehouseError> {
+pub(crate) fn own(client: &mut Client) -> Result<(), WarehouseError> {
     let is_member =
         "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = 'kassa_migrate' AND pg_has_role(current_user, oid, 'MEMBER')
         AND has_database_privilege(oid, current_database(), 'CREATE'))";

@@ -14,6 +14,7 @@ use crate::columns::Columns;
 use crate::commits::{self, Bounds};
 use crate::migrate::refuse_newer;
 use crate::plan::FACTS;
+use crate::rebuild::refuse_unfinished;
 use crate::statements::column_list;
 use crate::url::Target;
 use crate::{WarehouseError, copy, positions};
@@ -33,6 +34,7 @@ impl Reader {
     pub fn open(target: &Target) -> Result<Self, WarehouseError> {
         let mut client = crate::connect(target)?;
         refuse_newer(&mut client, target)?;
+        refuse_unfinished(&mut client, target)?;
         // Rows of whole tables take as long as they take.
         client.batch_execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")?;
         Ok(Self { client })

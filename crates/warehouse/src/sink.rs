@@ -25,6 +25,7 @@ use crate::migrate::refuse_newer;
 use crate::partitions::{Partitions, retire_before, today};
 use crate::plan::{Move, Plan};
 use crate::positions::{self, Found};
+use crate::rebuild::refuse_unfinished;
 use crate::statements::Statements;
 use crate::url::Target;
 
@@ -100,6 +101,7 @@ impl WarehouseSink {
         let now = sink.clock.now();
         let client = &mut connected(&mut sink.connection, &sink.target, &mut sink.counts)?.client;
         refuse_newer(client, &sink.target)?;
+        refuse_unfinished(client, &sink.target)?;
         sink.positions = positions::read(client)?;
         sink.partitions.make_ahead(client, now)?;
         Ok(sink)

@@ -57,6 +57,8 @@ pub struct Target {
     pub connect_timeout: Duration,
     /// How long one statement may take, at the server.
     pub statement_timeout: Duration,
+    /// Whether this program rebuilds the warehouse: everybody else is refused until that has ended.
+    pub is_rebuilding: bool,
 }
 
 const PARAMETERS: &str = "sslmode, sslrootcert, sslcert, sslkey, connect_timeout, statement_timeout";
@@ -90,6 +92,7 @@ impl Target {
             tls,
             connect_timeout: Duration::from_secs(given.connect_timeout),
             statement_timeout: Duration::from_secs(given.statement_timeout),
+            is_rebuilding: false,
             host,
         })
     }

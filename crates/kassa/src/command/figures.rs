@@ -29,7 +29,12 @@ pub fn figures(args: &cli::Figures) -> anyhow::Result<()> {
     let empty = Figures::asked(&config.shop, &query);
     let store = Measured::new(Arc::clone(&lake.store));
     let (figures, positions) = match held {
-        Held::Lake => of_lake(&store, empty, at)?,
+        Held::Lake => {
+            let rebuilt = lake.rebuilt()?;
+            let answered = of_lake(&store, empty, at)?;
+            lake.refuse_rebuilt(rebuilt)?;
+            answered
+        }
         Held::Warehouse => of_warehouse(&config, empty, at)?,
     };
     if args.verbose && held == Held::Lake {

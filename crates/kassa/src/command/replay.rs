@@ -9,6 +9,7 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kassa_config::{Config, Encoding, Format as Written, Stream};
 use kassa_model::{Code, Counts};
+use kassa_pipeline::Batch;
 use kassa_source::file::{self, FileOptions, FileSource};
 use serde::Serialize;
 
@@ -21,7 +22,7 @@ use crate::wiring::{self, Durable, Lake, Lock};
 use crate::{output, settings, warehouse};
 
 /// A replay has nobody waiting for its rows, so its commits are large.
-const COMMIT_INTERVAL: Duration = Duration::from_secs(5);
+pub const COMMIT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What a replay did. Counts are of records that this run read; those of files replayed before are in `known_files`.
 #[derive(Debug, Default, Serialize)]
@@ -88,24 +89,11 @@ fn archive(args: &Replay, config: &Config) -> anyhow::Result<()> {
     let _lock = Lock::take(&dir)?;
     let index = if fed.lake { wiring::index_dir(config) } else { dir.join("dedupe") };
     let (started, lake) = (Instant::now(), Lake::of(config)?);
-    let mut topology = topology(config, &lake, fed, &index)?;
     let (mut report, progress) = (Report::default(), ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10)));
-    // What came while the rest was read is read too, until it is no more than comes all the time.
-    loop {
-        let reached = topology.reached().by_all;
-        let count = refill(&lake, fed, Wanted::All(&reached), &mut |next| {
-            if let Some(batch) = topology.take(next, &mut || Ok(()))? {
-                report.count(batch.span().counts);
-                progress.inc(u64::try_from(batch.records().len())?);
-            }
-            Ok(())
-        })?;
-        topology.flush()?;
-        if usize::try_from(count)? < BATCH_RECORDS {
-            break;
-        }
-    }
-    topology.finish().1?;
+    fill(config, &lake, (fed, &index), &mut |batch| {
+        report.count(batch.span().counts);
+        progress.inc(u64::try_from(batch.records().len()).unwrap_or(0));
+    })?;
     if fed.lake {
         lake.derive(config)?;
     } else {
@@ -115,6 +103,26 @@ fn archive(args: &Replay, config: &Config) -> anyhow::Result<()> {
     progress.finish_and_clear();
     report.seconds = started.elapsed().as_secs_f64();
     show(&report, args)
+}
+
+/// Feeds sinks from the archive until they have what it has. `took` is called for every batch.
+pub fn fill(config: &Config, lake: &Lake, (fed, index): (Durable, &Path), took: &mut dyn FnMut(&Batch)) -> anyhow::Result<()> {
+    let mut topology = topology(config, lake, fed, index)?;
+    // What came while the rest was read is read too, until it is no more than comes all the time.
+    loop {
+        let reached = topology.reached().by_all;
+        let count = refill(lake, fed, Wanted::All(&reached), &mut |next| {
+            if let Some(batch) = topology.take(next, &mut || Ok(()))? {
+                took(&batch);
+            }
+            Ok(())
+        })?;
+        topology.flush()?;
+        if usize::try_from(count)? < BATCH_RECORDS {
+            break;
+        }
+    }
+    topology.finish().1
 }
 
 /// The sinks that can be filled from the archive.

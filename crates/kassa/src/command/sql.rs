@@ -16,6 +16,7 @@ pub fn sql(args: &Sql) -> anyhow::Result<()> {
     let lake = Lake::of(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let store = Measured::new(Arc::clone(&lake.store));
+    let rebuilt = lake.rebuilt()?;
     let rows = runtime.block_on(async {
         let session = Session::open(&store, &config.shop, &args.query).await?;
         session.run_measured(&args.query).await
@@ -27,6 +28,7 @@ pub fn sql(args: &Sql) -> anyhow::Result<()> {
         }
         SqlError::Lake(error) => error.into(),
     })?;
+    lake.refuse_rebuilt(rebuilt)?;
     output::batches(&rows, args.format)?;
     if args.verbose {
         // Figures are read by the store, tables by the query engine.

@@ -28,6 +28,12 @@ pub fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Store {
     let is_sound = checks.iter().all(|check| check.verdict < super::Verdict::Wrong);
     let Some(objects) = objects.filter(|_| is_sound) else { return Store { checks, ..Store::default() } };
     let place = config.lake.place.to_string();
+    if let Ok(Some(_)) = kassa_lake::rebuild::interrupted(objects.as_ref()) {
+        let check = Check::wrong(SYSTEM, "tables", &place, "a rebuild of the star has not ended".to_owned());
+        let check = check.why("some tables are exchanged and others are not: nothing reads or writes them");
+        checks.push(check.mend("if it is not running any more, `kassa rebuild --apply` completes it"));
+        return Store { checks, ..Store::default() };
+    }
     let sinks = match sinks(config, &objects, clock) {
         Ok(sinks) => sinks,
         Err(error) => {

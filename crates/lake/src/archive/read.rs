@@ -41,11 +41,13 @@ pub struct Archived<'s> {
     _lease: Lease,
 }
 
-/// What the archive holds of a partition: offsets, and the files with their least and greatest.
+/// What the archive holds of a partition: offsets, the files with their least and greatest, and since when.
 #[derive(Debug, Default)]
 struct Part {
     offsets: RoaringTreemap,
     files: BTreeMap<usize, (i64, i64)>,
+    /// The earliest ingest time of its records, µs UTC.
+    begun: Option<i64>,
 }
 
 impl std::fmt::Debug for Archived<'_> {
@@ -63,11 +65,13 @@ impl<'s> Archived<'s> {
         let files: Vec<Add> = snapshot.files.into_values().collect();
         let mut parts = BTreeMap::<i64, Part>::new();
         for (at, add) in files.iter().enumerate() {
-            read::file(store, &folder, add, &star::archive_schema(), &["partition", "offset"], &mut |rows| {
+            read::file(store, &folder, add, &star::archive_schema(), &["partition", "offset", "ingested_at"], &mut |rows| {
                 let (numbers, offsets) = (longs(&rows, 0), longs(&rows, 1));
-                for (number, offset) in numbers.values().iter().zip(offsets.values()) {
+                let times = rows.column(2).as_primitive::<TimestampMicrosecondType>();
+                for ((number, offset), time) in numbers.values().iter().zip(offsets.values()).zip(times.values()) {
                     let part = parts.entry(*number).or_default();
                     part.offsets.insert(unsigned(*offset));
+                    part.begun = Some(part.begun.map_or(*time, |begun| begun.min(*time)));
                     let (least, most) = part.files.entry(at).or_insert((*offset, *offset));
                     (*least, *most) = ((*least).min(*offset), (*most).max(*offset));
                 }
@@ -97,6 +101,11 @@ impl<'s> Archived<'s> {
         let mut rest = part.offsets.iter();
         rest.advance_to(unsigned(offset));
         rest.next().map(signed)
+    }
+
+    /// When the first record of a partition was ingested, µs UTC; `None` where the partition has none.
+    pub fn begun(&self, number: i64) -> Option<i64> {
+        self.parts.get(&number)?.begun
     }
 
     /// Hands on the records of a range of offsets in their order, some at a time. The last of them lead to the range's end.

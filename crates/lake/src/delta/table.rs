@@ -90,6 +90,8 @@ pub struct DeltaTable {
     snapshot: Snapshot,
     /// How far this writer knows the partitions to be: as it found them, and as it has moved them. The snapshot may know of others' moves.
     held: Positions,
+    /// The rebuild that the table came from when it was opened.
+    rebuilt: Option<i64>,
     clock: Arc<dyn Clock>,
     unanswered: Option<Commit>,
 }
@@ -116,6 +118,14 @@ pub(crate) fn file_path(partition_values: &BTreeMap<String, Option<String>>) -> 
 }
 
 const APP: &str = "kassa:";
+
+/// The application id of the last rebuild. A writer that opened the table before the rebuild must not commit after it: its memory follows
+/// from other rows.
+pub const REBUILT: &str = "kassa-rebuild";
+
+fn is_rebuild(lines: &[Line]) -> bool {
+    lines.iter().filter_map(|line| line.txn.as_ref()).any(|txn| txn.app_id == REBUILT)
+}
 
 /// The application id of a partition's position.
 pub fn app_id(partition: &Partition) -> String {
@@ -149,8 +159,8 @@ impl DeltaTable {
     pub fn open(store: Arc<dyn Store>, spec: TableSpec, clock: Arc<dyn Clock>) -> Result<Self, LogError> {
         let snapshot = Snapshot::load(store.as_ref(), &spec.folder)?;
         evolution(&snapshot, &spec)?;
-        let held = Positions::default();
-        let mut table = Self { store, spec, snapshot, held, clock, unanswered: None };
+        let (held, rebuilt) = (Positions::default(), snapshot.txns.get(REBUILT).copied());
+        let mut table = Self { store, spec, snapshot, held, rebuilt, clock, unanswered: None };
         table.held = table.positions();
         Ok(table)
     }
@@ -179,10 +189,11 @@ impl DeltaTable {
     }
 
     /// Refuses a partition that another writer has moved since this one knew where it was, also where its entries were taken in on
-    /// another occasion than a commit.
+    /// another occasion than a commit; and every partition of a table that was rebuilt since it was opened.
     pub fn owns(&self, partition: &Partition) -> Result<(), LogError> {
         let found = self.snapshot.txns.get(&app_id(partition)).copied();
-        if found == self.held.get(partition) { Ok(()) } else { Err(LogError::Fenced(self.spec.name.clone())) }
+        let is_same = self.snapshot.txns.get(REBUILT).copied() == self.rebuilt;
+        if is_same && found == self.held.get(partition) { Ok(()) } else { Err(LogError::Fenced(self.spec.name.clone())) }
     }
 
     /// Adds files and moves positions on, in one commit. The files hold no rows but those of the records between the committed positions
@@ -222,13 +233,25 @@ impl DeltaTable {
     /// commit.
     pub fn exchange(&mut self, removed: &[Add], added: Vec<Add>, stated: Vec<(String, i64)>) -> Result<(), LogError> {
         crash::point("derived.after_data_files");
+        self.commit(self.exchanged(removed, added, stated), "WRITE")?;
+        crash::point("derived.after_commit");
+        Ok(())
+    }
+
+    /// Exchanges all files of the table for others, already put in their place, and states positions, in one commit that carries the id of
+    /// a rebuild. Any other commit since the table was opened fences this one.
+    pub fn overwrite(&mut self, added: Vec<Add>, mut stated: Vec<(String, i64)>, rebuild: i64) -> Result<(), LogError> {
+        let removed: Vec<Add> = self.snapshot.files.values().cloned().collect();
+        stated.push((REBUILT.to_owned(), rebuild));
+        self.commit(self.exchanged(&removed, added, stated), "WRITE")
+    }
+
+    fn exchanged(&self, removed: &[Add], added: Vec<Add>, stated: Vec<(String, i64)>) -> Vec<Line> {
         let now = self.clock.now() / 1000;
         let mut lines: Vec<Line> = added.into_iter().map(Line::from).collect();
         lines.extend(removed.iter().map(|add| remove(add, now, true)));
         lines.extend(stated.into_iter().map(|(app_id, version)| Line::from(Txn { app_id, version, last_updated: Some(now) })));
-        self.commit(lines, "WRITE")?;
-        crash::point("derived.after_commit");
-        Ok(())
+        lines
     }
 
     /// Puts a data file in its place, where no reader sees it before a commit names it.
@@ -301,6 +324,9 @@ impl DeltaTable {
                     for (partition, next) in moved.filter_map(|txn| Some((partition_of(&txn.app_id)?, txn.version))) {
                         self.held.set(partition, next);
                     }
+                    if is_rebuild(&entry) {
+                        self.rebuilt = self.snapshot.txns.get(REBUILT).copied();
+                    }
                     return Ok(());
                 }
                 // It lies where entries have been trimmed: no reader will ever see it, whether or not it can be deleted.
@@ -345,9 +371,11 @@ impl DeltaTable {
         let newest = Snapshot::load(self.store.as_ref(), &self.spec.folder)?;
         let held = &self.snapshot;
         let moved = |txn: &Txn| newest.txns.get(&txn.app_id) != held.txns.get(&txn.app_id);
+        let is_of_a_rebuild = is_rebuild(ours) || newest.txns.get(REBUILT) != held.txns.get(REBUILT);
         let is_stale = ours.iter().any(|our| {
             our.txn.as_ref().is_some_and(moved) || our.remove.as_ref().is_some_and(|gone| !newest.files.contains_key(&gone.path))
         });
+        let is_stale = is_stale || is_of_a_rebuild;
         self.snapshot = newest;
         evolution(&self.snapshot, &self.spec)?;
         if is_stale { Err(LogError::Fenced(self.spec.name.clone())) } else { Ok(()) }
@@ -384,6 +412,7 @@ impl DeltaTable {
     }
 
     fn fence(&self, ours: &[Line], theirs: &[Line]) -> Result<(), LogError> {
+        let is_of_a_rebuild = is_rebuild(ours) || is_rebuild(theirs);
         let moved = |line: &Line| {
             let txn = line.txn.as_ref();
             txn.is_some_and(|txn| ours.iter().any(|our| our.txn.as_ref().is_some_and(|our| our.app_id == txn.app_id)))
@@ -392,7 +421,7 @@ impl DeltaTable {
             let remove = line.remove.as_ref();
             remove.is_some_and(|gone| ours.iter().any(|our| our.remove.as_ref().is_some_and(|our| our.path == gone.path)))
         };
-        if theirs.iter().any(|line| moved(line) || removed(line)) {
+        if is_of_a_rebuild || theirs.iter().any(|line| moved(line) || removed(line)) {
             return Err(LogError::Fenced(self.spec.name.clone()));
         }
         Ok(())

@@ -1,0 +1,91 @@
+//! The warehouse's part of a rebuild. It is marked and emptied while nobody uses the lake, and filled afterwards, by the code of
+//! `kassa replay --from archive --sinks warehouse`. An interrupted filling goes on where it was.
+
+use std::path::Path;
+
+use anyhow::Context;
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+use kassa_config::Config;
+use kassa_lake::{rebuild, recover};
+use kassa_model::{Table, crash};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::progress_bar;
+use crate::command::replay;
+use crate::warehouse::days_kept;
+use crate::wiring::{Durable, Lake};
+
+const WAREHOUSE: Durable = Durable { archive: false, lake: false, warehouse: true };
+
+/// Fills a warehouse whose rebuild was interrupted after the lake's star was exchanged. Whether there was one.
+pub fn complete(dir: &Path, config: &Config, lake: &mut Lake) -> anyhow::Result<bool> {
+    let Some(target) = &lake.warehouse else { return Ok(false) };
+    if rebuild::interrupted(lake.store.as_ref()).context("could not read the lake")?.is_some() {
+        return Ok(false);
+    }
+    if !kassa_warehouse::rebuild::is_unfinished(target, settings(config)?).context("could not read the warehouse")? {
+        return Ok(false);
+    }
+    eprintln!("the lake's star is rebuilt already; the warehouse is filled further");
+    fill(dir, config, lake)?;
+    Ok(true)
+}
+
+/// Finds out whether the warehouse can be rebuilt before anything is changed.
+pub fn prepare(config: &Config, lake: &Lake) -> anyhow::Result<()> {
+    let Some(target) = &lake.warehouse else { return Ok(()) };
+    kassa_warehouse::rebuild::prepare(target, days_kept(config).is_none()).context("could not rebuild the warehouse")
+}
+
+/// The customers whose personal data the lake has.
+pub fn personal(lake: &Lake) -> anyhow::Result<Vec<i64>> {
+    let mut keys: Vec<i64> = Vec::new();
+    if lake.warehouse.is_some() {
+        recover::scan(lake.store.as_ref(), Table::VaultCustomer, &["customer_key"], &mut |rows| {
+            keys.extend(rows.column(0).as_primitive::<Int64Type>().values().iter().copied());
+            Ok(())
+        })
+        .context("could not read the lake")?;
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    Ok(keys)
+}
+
+/// Empties the warehouse and marks it.
+pub fn begin(config: &Config, lake: &Lake, personal: &[i64]) -> anyhow::Result<()> {
+    let Some(target) = &lake.warehouse else { return Ok(()) };
+    crash::point("rebuild.before_warehouse");
+    kassa_warehouse::rebuild::begin(target, settings(config)?, personal).context("could not empty the warehouse")?;
+    crash::point("rebuild.after_warehouse_emptied");
+    Ok(())
+}
+
+/// Fills the warehouse from the archive and removes its mark.
+pub fn fill(dir: &Path, config: &Config, lake: &mut Lake) -> anyhow::Result<()> {
+    let Some(target) = &mut lake.warehouse else { return Ok(()) };
+    target.is_rebuilding = true;
+    let target = target.clone();
+    let progress = progress_bar(None);
+    replay::fill(config, lake, (WAREHOUSE, &dir.join("warehouse")), &mut |batch| {
+        progress.inc(u64::try_from(batch.records().len()).unwrap_or(0));
+    })?;
+    lake.derive_warehouse(config)?;
+    progress.finish_and_clear();
+    crash::point("rebuild.before_warehouse_finished");
+    kassa_warehouse::rebuild::finish(&target).context("could not finish the rebuild of the warehouse")?;
+    eprintln!("the warehouse is rebuilt");
+    Ok(())
+}
+
+/// A hash of all settings that decide which rows follow from the same records.
+fn settings(config: &Config) -> anyhow::Result<i64> {
+    let shop = (&config.shop.name, &config.shop.zone_name, config.shop.currency.code(), config.shop.country);
+    let mut text = format!("{:?}", (env!("CARGO_PKG_VERSION"), &config.streams, shop, &config.lookups));
+    for lookup in &config.lookups {
+        let bytes = std::fs::read(&lookup.file).with_context(|| format!("could not read {}", lookup.file.display()))?;
+        text += &format!(" {}", xxh3_64(&bytes));
+    }
+    Ok(i64::from_ne_bytes(xxh3_64(text.as_bytes()).to_ne_bytes()))
+}
