@@ -69,6 +69,10 @@ fn what_stops_a_command_is_said_as_its_page_shows() {
     fs::write(&format, "2\n").expect("written");
     fails(&shop, "K026", &["figures", "net_sales"]);
     fs::write(&format, "1\n").expect("written");
+    let marker = shop.data().join("lake/_kassa/rebuild");
+    fs::write(&marker, "1774692900000000\n").expect("written");
+    fails(&shop, "K027", &["figures", "net_sales"]);
+    fs::remove_file(&marker).expect("removed");
     fs::write(shop.dir.path().join("export.csv.gz"), b"\x1f\x8b\x08\0\0\0\0\0\0\xffhalf").expect("written");
     fails(&shop, "K006", &["replay", "--stream", "sales", "export.csv.gz"]);
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -23,6 +23,7 @@ mod one_number;
 mod online_retail;
 mod others_read;
 mod proof_of_kafka;
+mod rebuild;
 mod redshift;
 mod retention;
 mod roles;
