@@ -16,7 +16,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use kassa_kafka::{Admin, Connection, Tail};
+use kassa_kafka::{Admin, Connection, Reader};
+use kassa_model::Partition;
 use kassa_model::time::{Clock, SECOND, SystemClock};
 use kassa_stack::postgres::Postgres;
 use kassa_stack::{Kafka, KafkaOptions};
@@ -168,13 +169,18 @@ fn positions(answer: &Value) -> anyhow::Result<Vec<(Place, i64)>> {
 
 /// Place, offset and time (µs UTC) of every record.
 fn produced(connection: &Connection) -> anyhow::Result<Vec<(Place, i64, i64)>> {
+    let admin = Admin::connect(connection)?;
+    let mut reader = Reader::open(connection, "kassa-bench", Arc::new(SystemClock), PATIENCE)?;
     let mut all = Vec::new();
     for topic in STREAMS {
-        let mut tail = Tail::open(connection, "kassa-bench", topic, Arc::new(SystemClock), PATIENCE)?;
-        for records in tail.read()? {
-            let place = (topic.to_owned(), records.partition.number);
-            let times = records.offsets.iter().zip(&records.ingested_at);
-            all.extend(times.map(|(offset, time)| (place.clone(), *offset, *time)));
+        for number in 0..PARTITIONS {
+            let bounds = admin.cluster().bounds(topic, number)?;
+            let place = (topic.to_owned(), i64::from(number));
+            let take = &mut |records: kassa_model::Records| {
+                let times = records.offsets.iter().zip(&records.ingested_at);
+                all.extend(times.map(|(offset, time)| (place.clone(), *offset, *time)));
+            };
+            reader.read(&Partition::new(topic, place.1), bounds.start..bounds.stable_end, take)?;
         }
     }
     Ok(all)

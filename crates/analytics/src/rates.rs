@@ -219,7 +219,7 @@ impl Coin {
     /// `day` is yyyymmdd.
     pub(crate) fn new(currency: Option<Currency>, day: i32) -> Self {
         let year = (day / 10_000 - YEAR).clamp(0, 511);
-        let packed = u32::try_from(year << 9 | (day / 100 % 100) << 5 | day % 100).unwrap_or(0);
+        let packed = u32::try_from(year << 9 | (day / 100 % 100) << 5 | (day % 100)).unwrap_or(0);
         Self(currency.map_or(0, |currency| u32::from(currency.place()) + 1) << 18 | packed)
     }
 

@@ -101,6 +101,9 @@ struct Day {
     money: BTreeMap<(i32, Coin), Money>,
 }
 
+/// Net amounts by product and hour, in each coin.
+type Products = Map<(u32, i32), Vec<(Coin, i128)>>;
+
 /// Minutes of the days from a week before today on, and today's products by the hour. Older days are dropped as today moves on, which
 /// it never takes back, so that what is here does not depend on the order of arrival.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -109,7 +112,7 @@ pub(crate) struct Recent {
     today: i32,
     days: ByDay<Day>,
     /// By product and hour, in each coin.
-    products: [ByDay<Map<(u32, i32), Vec<(Coin, i128)>>>; 2],
+    products: [ByDay<Products>; 2],
 }
 
 impl Default for Recent {

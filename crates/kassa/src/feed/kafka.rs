@@ -16,7 +16,7 @@ use kassa_kafka::{
     next_incarnation,
 };
 use kassa_model::time::Clock;
-use kassa_model::{Code, Partition, Positions, Records};
+use kassa_model::{Code, Partition, Positions};
 use kassa_pipeline::Batch;
 
 pub use self::marks::KafkaMarks;

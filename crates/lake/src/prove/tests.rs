@@ -211,7 +211,8 @@ fn an_untouched_lake_is_proven_since_any_of_its_days() {
 fn damage_from_the_day_on_is_named() {
     let offset = PER_DAY + 30;
     let (archive, spans) = (star::archive_schema(), star::stored(&Table::Spans.schema()));
-    let damages: [(Kind, &str, Range<i64>, &dyn Fn(&Lake)); 5] = [
+    type Damage<'d> = (Kind, &'d str, Range<i64>, &'d dyn Fn(&Lake));
+    let damages: [Damage<'_>; 5] = [
         (Kind::Missing, "fact_sales", offset..offset + 1, &|lake| lake.change_sale(offset, &|_| Vec::new())),
         (Kind::Double, "fact_sales", offset..offset + 1, &|lake| lake.change_sale(offset, &|row| vec![row.clone(), row])),
         (Kind::Altered, "fact_sales", offset..offset + 1, &|lake| lake.change_sale(offset, &|row| vec![enlarged(&row)])),
