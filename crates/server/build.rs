@@ -1,4 +1,5 @@
-//! The dashboard is embedded as it was last built. Without a build there is nothing to embed, and the program says so at `/`.
+//! Embeds the last build of the dashboard. Without a build, nothing is embedded, and the program
+//! says so at `/`.
 
 use std::{fs, io};
 

@@ -1,4 +1,4 @@
-//! Values as given → [`Config`]: one pass over all keys, and the checks that see more than one of them.
+//! Raw values → [`Config`]: one pass over all keys, and the checks across keys.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,16 +12,18 @@ use kassa_model::{Code, Contract, Currency, Shop};
 use crate::bucket;
 use crate::config::{
     Archive, Collector, Config, Format, Lake, LakePlace, Live, Log, Lookup, Mapping, Proof, Server, Source, Stream,
+    default_stream,
 };
-use crate::kind::Value;
-use crate::load::{plural, read_bounded};
 use crate::mistake::Mistake;
 use crate::origin::{Origin, Place};
 use crate::reader::{Reader, absolute, quoted};
 use crate::redshift;
 use crate::servers;
+use crate::text_file::read_bounded;
+use crate::value::Value;
 
-/// The configuration; `None` only beside a mistake. Where a value is wrong, an empty one takes its place, so that the rest is checked too.
+/// The configuration; `None` only together with a mistake. An empty value replaces a wrong one, so
+/// that the rest is checked too.
 pub(crate) fn build(reader: &mut Reader, file: Option<PathBuf>) -> Option<Config> {
     let data_dir = data_dir(reader);
     let shop = shop(reader);
@@ -67,11 +69,11 @@ pub(crate) fn build(reader: &mut Reader, file: Option<PathBuf>) -> Option<Config
 fn data_dir(reader: &mut Reader) -> PathBuf {
     let dir = reader.path("data_dir").unwrap_or_default();
     if dir.exists() && !dir.is_dir() {
-        reader.complain(
+        reader.report(
             "data_dir",
             Code::NotAFolder,
             format!("`data_dir` is not a folder: {}", dir.display()),
-            &["name another, or move the file away"],
+            &["name another folder, or move the file away"],
         );
     }
     dir
@@ -86,7 +88,7 @@ fn shop(reader: &mut Reader) -> Option<Shop> {
     Some(Shop::new(&name.unwrap_or_default(), &zone.unwrap_or_else(|| "UTC".to_owned()), currency)?.in_country(country))
 }
 
-/// A stream for each topic, and those that are known by a pattern.
+/// One stream per topic, and the streams with a pattern.
 fn streams(reader: &mut Reader, source: &Source) -> (Vec<Stream>, Vec<Stream>) {
     let members = reader.members("streams");
     let named: Vec<Stream> = members.into_iter().map(|(name, origin)| stream(reader, name, origin)).collect();
@@ -98,23 +100,18 @@ fn streams(reader: &mut Reader, source: &Source) -> (Vec<Stream>, Vec<Stream>) {
     if let (Some(stream), Source::Log) = (patterns.first(), source) {
         let key = format!("streams.{}.topic", stream.name);
         let what =
-            format!("`{key}` is a pattern, \"{}\", and the collector's log has the topics that streams name", stream.topic);
-        reader.complain(
-            &key,
-            Code::NoEffect,
-            what,
-            &["name the topics, or read Kafka: `url = \"kafka://HOST:9092\"` in [source]"],
-        );
+            format!("`{key}` is a pattern, \"{}\", but the collector's log has only the topics that streams name", stream.topic);
+        reader.report(&key, Code::NoEffect, what, &["name the topics, or read Kafka: `url = \"kafka://HOST:9092\"` in [source]"]);
     }
     let mut readers: BTreeMap<&str, &str> = BTreeMap::new();
     for stream in &streams {
         if let Some(first) = readers.insert(&stream.topic, &stream.name) {
             let what = format!("the streams `{first}` and `{}` read the same topic: \"{}\"", stream.name, stream.topic);
-            reader.complain_at(
+            reader.report_at(
                 reader.origin(&format!("streams.{}.topic", stream.name), &stream.origin),
                 Code::SharedTopic,
                 what,
-                &["a record belongs to one stream, or it would be counted twice: give one of them another `topic`"],
+                &["each record belongs to one stream, otherwise it would be counted twice: give one of them another `topic`"],
             );
         }
     }
@@ -133,7 +130,7 @@ fn stream(reader: &mut Reader, name: String, origin: Origin) -> Stream {
         _ => Format::Json,
     };
     let contract = contract(reader, &name, &origin);
-    // What is mapped into an unknown contract cannot be told.
+    // Without a contract, a mapping cannot be checked.
     let mapping = mapping(reader, &name).filter(|_| contract.is_some());
     let contract = contract.unwrap_or(Contract::Event);
     let (encoding, delimiter) = (reader.encoding(&key("encoding")), reader.byte(&key("delimiter")));
@@ -141,14 +138,14 @@ fn stream(reader: &mut Reader, name: String, origin: Origin) -> Stream {
     for word in ["encoding", "delimiter", "columns"] {
         if given_format.is_some() && format != Format::Csv && reader.given(&key(word)).is_some() {
             let what = format!("`{}` has no effect: the stream's format is not csv", key(word));
-            reader.complain(&key(word), Code::NoEffect, what, &["leave it out, or write `format = \"csv\"`"]);
+            reader.report(&key(word), Code::NoEffect, what, &["remove it, or write `format = \"csv\"`"]);
         }
     }
     let (dedupe_window, max_record_bytes) = (reader.duration(&key("dedupe_window")), reader.number(&key("max_record")));
     Stream { topic, format, contract, mapping, encoding, delimiter, columns, dedupe_window, max_record_bytes, origin, name }
 }
 
-/// The names of a header that records come without.
+/// The column names of CSV records without a header.
 fn columns(reader: &mut Reader, name: &str, delimiter: u8) -> Vec<String> {
     let key = format!("streams.{name}.columns");
     let Some(line) = reader.text(&key) else { return Vec::new() };
@@ -156,14 +153,14 @@ fn columns(reader: &mut Reader, name: &str, delimiter: u8) -> Vec<String> {
     let fault = if names.iter().any(String::is_empty) {
         "a column has no name".to_owned()
     } else if line.contains('"') {
-        "names stand without quotes here".to_owned()
+        "names have no quotes here".to_owned()
     } else if let Some((_, twice)) = names.iter().enumerate().find(|(nth, name)| names[..*nth].contains(name)) {
-        format!("`{twice}` is there twice")
+        format!("`{twice}` occurs twice")
     } else {
         return names;
     };
-    let help = "write the names as a header line would have them, parted by the stream's `delimiter`";
-    reader.complain(&key, Code::BadName, format!("`{key}` is no header: {fault}"), &[help]);
+    let help = "write the names like a header line, separated by the stream's `delimiter`";
+    reader.report(&key, Code::BadName, format!("`{key}` is not a header: {fault}"), &[help]);
     Vec::new()
 }
 
@@ -172,7 +169,7 @@ fn contract(reader: &mut Reader, name: &str, origin: &Origin) -> Option<Contract
     if reader.given(&key).is_some() {
         return reader.text(&key).as_deref().and_then(Contract::from_name);
     }
-    let own = Contract::ALL.into_iter().find(|contract| name == contract.name() || name == plural(*contract));
+    let own = Contract::ALL.into_iter().find(|contract| name == contract.name() || name == default_stream(*contract));
     if let Some(contract) = own {
         reader.note(&key, quoted(contract.name()), Origin::Default);
         return own;
@@ -182,7 +179,7 @@ fn contract(reader: &mut Reader, name: &str, origin: &Origin) -> Option<Contract
     let likely = nearest(name, names()).unwrap_or("order_line");
     reader.mistakes.push(
         mistake
-            .help(format!("a contract says what its records are: {}", list(names())))
+            .help(format!("a contract is the type of its records: {}", list(names())))
             .help(format!("write for example `contract = \"{likely}\"` in [streams.{name}]")),
     );
     None
@@ -192,7 +189,7 @@ fn mapping(reader: &mut Reader, name: &str) -> Option<Mapping> {
     let (inline, file) = (format!("streams.{name}.map"), format!("streams.{name}.map_file"));
     if reader.given(&inline).is_some() && reader.given(&file).is_some() {
         let what = format!("the stream `{name}` has both `map` and `map_file`");
-        reader.complain(&file, Code::TwoMappings, what, &["which of the two is meant cannot be told: keep one"]);
+        reader.report(&file, Code::TwoMappings, what, &["kassa cannot know which one you mean: keep one"]);
         return None;
     }
     if let Some(given) = reader.given(&inline).cloned() {
@@ -223,8 +220,8 @@ fn lookup(reader: &mut Reader, name: String, origin: Origin) -> Lookup {
     for word in ["file", "key"] {
         if reader.given(&path(word)).is_none() {
             let what = format!("the lookup `{name}` has no `{word}`");
-            let help = "a lookup needs `file = \"orders.csv\"` and `key = \"order_id\"`, the column that is looked up";
-            reader.complain_at(origin.clone(), Code::MissingKey, what, &[help]);
+            let help = "a lookup needs `file = \"orders.csv\"` and `key = \"order_id\"`, the key column";
+            reader.report_at(origin.clone(), Code::MissingKey, what, &[help]);
         }
     }
     let file = reader.path(&path("file")).unwrap_or_default();
@@ -251,7 +248,7 @@ fn log(reader: &mut Reader, data_dir: &Path, folder: &str) -> Log {
             "log.capacity",
             "log.segment_bytes",
             "the log's capacity is less than two segments",
-            ["only closed segments can be deleted, so the log would be full for good"],
+            ["only closed segments can be deleted, so the log would stay full"],
         );
     }
     let retention = reader.duration("log.retention");
@@ -264,8 +261,8 @@ fn collector(reader: &mut Reader) -> Collector {
         reader.contradiction(
             "collector.max_record",
             "collector.max_body",
-            "a record may be larger than the body that holds it",
-            ["such a record could never be posted: raise max_body or lower max_record"],
+            "a record may be larger than the body that contains it",
+            ["nobody could post such a record: raise max_body or lower max_record"],
         );
     }
     Collector { max_body_bytes, max_record_bytes, max_records: reader.number("collector.max_records") }
@@ -283,22 +280,23 @@ fn lake(reader: &mut Reader, data_dir: &Path) -> Lake {
     }
 }
 
-/// Lake, log and the data folder itself must not lie in one another: each cleans up what it does not know in its own.
+/// Lake, log and data folder must not contain each other: each deletes unknown files in its own
+/// folder.
 fn apart(reader: &mut Reader, data_dir: &Path, log: &Path, lake: &Path) {
     if [data_dir, log, lake].iter().any(|dir| dir.as_os_str().is_empty()) {
         return;
     }
-    let help = ["each of them keeps house in its own folder: name two that do not contain each other"];
+    let help = ["each deletes files in its own folder: use two separate folders"];
     for (key, dir) in [("source.url", log), ("lake.url", lake)] {
         if data_dir.starts_with(dir) {
             let what = format!("`{key}` is the data folder itself or above it: {}", dir.display());
-            reader.complain(key, Code::FoldersOverlap, what, &["name a folder below it, as `lake` or `log`"]);
+            reader.report(key, Code::FoldersOverlap, what, &["name a folder below it, such as `lake` or `log`"]);
             return;
         }
     }
     if log.starts_with(lake) || lake.starts_with(log) {
-        let what = format!("the lake ({}) and the log ({}) lie in one another", lake.display(), log.display());
+        let what = format!("the lake ({}) and the log ({}) contain each other", lake.display(), log.display());
         let key = if reader.given("lake.url").is_some() { "lake.url" } else { "source.url" };
-        reader.complain(key, Code::FoldersOverlap, what, &help);
+        reader.report(key, Code::FoldersOverlap, what, &help);
     }
 }

@@ -1,4 +1,4 @@
-//! What a configuration says, typed and checked: sizes in bytes, folders and files absolute.
+//! The typed and checked configuration: sizes in bytes, folders and files absolute.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,18 +9,18 @@ use kassa_model::{Contract, Secret, Shop};
 
 use crate::origin::{Origin, Place};
 
-/// A whole configuration, without mistakes.
+/// A complete configuration without mistakes.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The file it was read from, if there was one.
+    /// The file that it was read from, if any.
     pub file: Option<PathBuf>,
     pub data_dir: PathBuf,
     pub shop: Shop,
-    /// By name; one that reads several topics is here as often.
+    /// Sorted by name; a stream with several topics has one entry per topic.
     pub streams: Vec<Stream>,
-    /// Streams whose topics are known by a pattern: [`Config::with_topics`] makes streams of them.
+    /// Streams with a topic pattern. [`Config::with_topics`] adds a stream for each matching topic.
     pub patterns: Vec<Stream>,
-    /// By name.
+    /// Sorted by name.
     pub lookups: Vec<Lookup>,
     pub source: Source,
     pub registry: Option<Registry>,
@@ -36,7 +36,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// With the streams of all of these topics that a pattern stands for. A topic belongs to the first that does.
+    /// Adds a stream for each of these topics that matches a pattern. A topic belongs to the first
+    /// match.
     #[must_use]
     pub fn with_topics<'t>(mut self, topics: impl IntoIterator<Item = &'t str>) -> Self {
         for topic in topics {
@@ -49,7 +50,7 @@ impl Config {
     }
 }
 
-/// Whether a topic is one that a pattern stands for: `*` is any characters, or none.
+/// Whether a topic matches a pattern: `*` matches any characters, or none.
 fn matches(pattern: &str, topic: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == topic };
     let Some(left) = topic.strip_prefix(start) else { return false };
@@ -64,27 +65,35 @@ pub struct Stream {
     pub topic: String,
     pub format: Format,
     pub contract: Contract,
-    /// `None`: records are in the contract's own form.
+    /// `None`: records have the contract's fields.
     pub mapping: Option<Mapping>,
-    /// Of CSV.
+    /// CSV only.
     pub encoding: Encoding,
-    /// Of CSV.
+    /// CSV only.
     pub delimiter: u8,
-    /// Of CSV records without a header line; empty if none are stated.
+    /// For CSV records without a header line; empty if not configured.
     pub columns: Vec<String>,
-    /// How long the ids of behaviour events are remembered, by ingest time.
+    /// How long the dedupe index keeps the ids of behaviour events, by ingest time.
     pub dedupe_window: Duration,
     pub max_record_bytes: usize,
-    /// Where it is named.
+    /// Where the stream is declared.
     pub origin: Origin,
 }
 
-/// How a stream's records are written.
+/// The name of a contract's default stream.
+pub(crate) fn default_stream(contract: Contract) -> String {
+    match contract {
+        Contract::Inventory => contract.name().to_owned(),
+        _ => format!("{}s", contract.name()),
+    }
+}
+
+/// The format of a stream's records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// In files: one object a line.
+    /// In files: one object per line.
     Json,
-    /// With a header line.
+    /// Files have a header line.
     Csv,
     /// In a schema registry's framing.
     Avro,
@@ -100,16 +109,16 @@ pub enum Encoding {
     Windows1252,
 }
 
-/// A mapping, not yet compiled.
+/// A mapping that is not compiled yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapping {
     pub sql: String,
-    /// Where the SQL's first character is.
+    /// The position of the SQL's first character.
     pub origin: Origin,
 }
 
 impl Mapping {
-    /// The origin of a place in the SQL; both count from 1.
+    /// The origin of a position in the SQL; line and column count from 1.
     pub fn origin_at(&self, line: usize, column: usize) -> Origin {
         let Origin::File(start) = &self.origin else { return self.origin.clone() };
         let column = if line == 1 { start.column + column - 1 } else { column };
@@ -117,7 +126,7 @@ impl Mapping {
     }
 }
 
-/// A CSV file whose columns mappings look up by a key.
+/// A CSV file whose columns a mapping can look up by key.
 #[derive(Debug, Clone)]
 pub struct Lookup {
     pub name: String,
@@ -126,12 +135,12 @@ pub struct Lookup {
     pub key: String,
     pub encoding: Encoding,
     pub delimiter: u8,
-    /// Where `file` and `key` are given.
+    /// The origins of `file` and `key`.
     pub file_origin: Origin,
     pub key_origin: Origin,
 }
 
-/// Where records come from.
+/// The source of records.
 #[derive(Debug, Clone)]
 pub enum Source {
     Log,
@@ -144,13 +153,13 @@ pub struct Kafka {
     pub brokers: String,
     pub group: String,
     pub instance: Option<String>,
-    /// librdkafka's own, with their values.
+    /// Properties of librdkafka with their values.
     pub properties: Vec<(String, String)>,
     pub tls: Option<Tls>,
     pub sasl: Option<Sasl>,
 }
 
-/// PEM files. Without `ca` the system's authorities are trusted.
+/// PEM files. Without `ca`, the system's authorities are trusted.
 #[derive(Debug, Clone, Default)]
 pub struct Tls {
     pub ca: Option<PathBuf>,
@@ -160,7 +169,7 @@ pub struct Tls {
 
 #[derive(Debug, Clone)]
 pub struct Sasl {
-    /// As Kafka names it.
+    /// Kafka's name of the mechanism.
     pub mechanism: String,
     pub user: String,
     pub password: Secret,
@@ -184,11 +193,11 @@ pub struct Warehouse {
     pub url: String,
     pub password: Option<Secret>,
     pub commit_interval: Duration,
-    /// How long facts are kept, by their day; `None`: for good.
+    /// How long facts are kept, by their day; `None`: forever.
     pub retention: Option<Duration>,
 }
 
-/// Where the lake is exported to. The lake is in a bucket then.
+/// The target of the export. The lake must be in a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redshift {
     pub place: RedshiftPlace,
@@ -196,10 +205,10 @@ pub struct Redshift {
     pub secret_arn: Option<String>,
     pub iam_role: String,
     pub schema: String,
-    /// `None`: as the environment says.
+    /// `None`: from the environment.
     pub region: Option<String>,
     pub endpoint: Option<String>,
-    /// In the lake; no `/` at either end.
+    /// Relative to the lake; no `/` at either end.
     pub folder: String,
 }
 
@@ -218,7 +227,7 @@ pub struct Log {
     pub capacity_bytes: u64,
 }
 
-/// The bounds of a request to the collector.
+/// The limits of a request to the collector.
 #[derive(Debug, Clone)]
 pub struct Collector {
     pub max_body_bytes: usize,
@@ -233,31 +242,31 @@ pub struct Lake {
     pub commit_rows: usize,
     /// Small files of a table.
     pub compact_after_files: usize,
-    /// In commits of a table.
+    /// Counted in commits of a table.
     pub checkpoint_interval: u64,
     pub log_retention: Duration,
     pub zstd_level: i32,
 }
 
-/// Where the lake's files are.
+/// The location of the lake's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LakePlace {
     Folder(PathBuf),
     S3(Box<S3>),
 }
 
-/// A prefix of a bucket, and how its server is spoken to.
+/// A prefix of a bucket, and its server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3 {
     pub bucket: String,
     /// No `/` at either end; may be empty.
     pub prefix: String,
-    /// `None`: Amazon's of the region.
+    /// `None`: Amazon's in the region.
     pub endpoint: Option<String>,
     pub region: Option<String>,
     pub path_style: bool,
     pub allow_http: bool,
-    /// `None`: the usual ones of the environment or the machine.
+    /// `None`: the usual ones from the environment or the machine.
     pub keys: Option<S3Keys>,
 }
 
@@ -283,7 +292,7 @@ pub struct Archive {
     pub zstd_level: i32,
 }
 
-/// When a running pipeline proves itself.
+/// The schedule of the proof in a running pipeline.
 #[derive(Debug, Clone)]
 pub struct Proof {
     pub delay: Duration,

@@ -1,4 +1,4 @@
-//! A configuration file: TOML text → a layer of values with their places.
+//! A configuration file: TOML text → a layer of values with their positions.
 
 use std::ops::Range;
 use std::path::Path;
@@ -12,8 +12,8 @@ use crate::keys;
 use crate::mistake::Mistake;
 use crate::origin::{Origin, Place};
 
-/// Reads a file's bytes. Mistakes are those of the form alone: syntax, encoding, unknown keys. With a syntax error among them the layer
-/// is what the parser could make of the rest.
+/// Reads a file's bytes. It reports only mistakes of form: syntax, encoding, unknown keys. After a
+/// syntax error, the layer contains what the parser could read.
 pub(crate) fn read(path: &Path, bytes: &[u8], mistakes: &mut Vec<Mistake>) -> Layer {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
@@ -36,7 +36,7 @@ pub(crate) fn read(path: &Path, bytes: &[u8], mistakes: &mut Vec<Mistake>) -> La
     walk.layer
 }
 
-/// The place of a byte of the text.
+/// The position of a byte in the text.
 fn place(path: &Path, text: &str, offset: usize) -> Place {
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -59,13 +59,13 @@ impl Walk<'_> {
     fn syntax(&mut self, error: &toml::de::Error) {
         let span = error.span().unwrap_or(self.text.len()..self.text.len());
         let origin = self.at(&span);
-        // The parser may report what follows from the first error of a line.
+        // The parser may report consequences of the first error in a line.
         if self.mistakes.iter().any(|known| same_line(&known.origin, &origin)) {
             return;
         }
         let help = match error.message() {
-            "duplicate key" => "a key or a [section] can be there only once",
-            _ => "a line is `key = value` or `[section]`; texts stand in quotes: `listen = \"127.0.0.1:8080\"`",
+            "duplicate key" => "a key or a [section] may occur only once",
+            _ => "a line is `key = value` or `[section]`; put texts in quotes: `listen = \"127.0.0.1:8080\"`",
         };
         self.mistakes.push(Mistake::new(Code::NotToml, format!("not TOML: {}", error.message()), origin).help(help));
     }
@@ -85,7 +85,7 @@ impl Walk<'_> {
         }
     }
 
-    /// `[streams.orders]`: each entry is a section that the user has named.
+    /// `[streams.orders]`: each entry is a section named by the user.
     fn named(&mut self, word: &str, table: &DeTable<'_>) {
         for (key, value) in table {
             let name = key.get_ref().as_ref();
@@ -158,7 +158,7 @@ impl Walk<'_> {
     }
 }
 
-/// The mistake of a key that the section does not have; also used for flags.
+/// The mistake for a key that the section does not have; also used for flags.
 pub(crate) fn unknown_key(word: &str, path: &str, pattern: &str, origin: Origin) -> Mistake {
     let place = if path.is_empty() { "before the first section".to_owned() } else { format!("in [{path}]") };
     let mistake = Mistake::new(Code::UnknownKey, format!("unknown key `{word}` {place}"), origin);
@@ -178,12 +178,12 @@ pub(crate) fn unknown_key(word: &str, path: &str, pattern: &str, origin: Origin)
 
 fn bad_name(word: &str, name: &str, origin: Origin) -> Mistake {
     let mistake = Mistake::new(Code::BadName, format!("`{name}` cannot name one of [{word}]"), origin)
-        .help("a name is made of a–z, 0–9 and single `_`, begins with a letter and has at most 64 characters");
+        .help("a name consists of a–z, 0–9 and single `_`, begins with a letter and has at most 64 characters");
     let likely = name.to_lowercase().replace(['-', '.', ' '], "_");
     if is_name(&likely) { mistake.help(format!("did you mean `{likely}`?")) } else { mistake }
 }
 
-/// Names become environment variables (`KASSA__STREAMS__NAME__KEY`), topics and parts of addresses.
+/// Names are parts of environment variables (`KASSA__STREAMS__NAME__KEY`), topics and URLs.
 pub(crate) fn is_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.len() <= 64
@@ -192,7 +192,7 @@ pub(crate) fn is_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
-/// The bytes of a string's opening quotes, with the line end that TOML leaves out behind `"""`.
+/// The length of a string's opening quotes, including the line end that TOML ignores after `"""`.
 fn quotes(text: &str) -> usize {
     let Some(rest) = text.strip_prefix("\"\"\"").or_else(|| text.strip_prefix("'''")) else {
         return usize::from(text.starts_with(['"', '\'']));

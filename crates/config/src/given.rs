@@ -1,17 +1,17 @@
-//! A value as it was given, before anybody has judged it.
+//! Raw values, before parsing.
 
 use std::collections::BTreeMap;
 
 use crate::origin::{Origin, Place};
 
-/// What was written. The environment and flags only have texts.
+/// The value as written. The environment and flags contain only texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Raw {
     Text(String),
     /// The digits, in base ten.
     Integer(String),
     Boolean(bool),
-    /// What no key takes: "a date", "a table".
+    /// A type that no key accepts: "a date", "a table".
     Other(&'static str),
 }
 
@@ -19,11 +19,12 @@ pub(crate) enum Raw {
 pub(crate) struct Given {
     pub(crate) raw: Raw,
     pub(crate) origin: Origin,
-    /// Where the first character of a text lies in its file, behind the opening quotes.
+    /// The position of a text's first character in its file, after the opening quotes.
     pub(crate) text_at: Option<Place>,
 }
 
-/// What one source gives: values by key (`streams.orders.topic`), and the sections that the user has named (`streams.orders`).
+/// The values of one source by key (`streams.orders.topic`), and the sections named by the user
+/// (`streams.orders`).
 #[derive(Debug, Default)]
 pub(crate) struct Layer {
     pub(crate) values: BTreeMap<String, Given>,

@@ -1,9 +1,6 @@
-//! The kinds of values: one value as it was given → one typed value, or what is wrong with it.
+//! The kinds of values: one raw value → one typed value, or the mistake in it.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
-use kassa_model::{Code, Currency};
+use kassa_model::Code;
 
 use crate::given::{Given, Raw};
 use crate::mistake::Mistake;
@@ -11,15 +8,16 @@ use crate::parse::{
     Fault, address, country, currency, delimiter, endpoint, lake_url, malformed, not_empty, one_of, parse_size, registry_url,
     secret, size, source_url, span, switch, time_zone, topics, warehouse_url, within,
 };
+use crate::value::Value;
 
-/// What a key takes. Bounds are inclusive.
+/// The values that a key accepts. Bounds are inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Text,
     /// Names and patterns, separated by commas.
     Topics,
     Sql,
-    /// A folder of kassa's own.
+    /// A folder that kassa writes to.
     Folder,
     /// A file that exists.
     File,
@@ -32,7 +30,7 @@ pub(crate) enum Kind {
     LakeUrl,
     WarehouseUrl,
     RegistryUrl,
-    /// Of an HTTP server: scheme, host and port.
+    /// An HTTP server: scheme, host and port.
     Endpoint,
     /// A reference to a secret.
     Secret,
@@ -54,35 +52,6 @@ pub(crate) enum Kind {
     },
 }
 
-/// Where records come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum SourceUrl {
-    Log(String),
-    /// `host:port`, separated by commas.
-    Kafka(String),
-}
-
-/// Where a lake is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum LakeUrl {
-    Folder(String),
-    Bucket { bucket: String, prefix: String },
-}
-
-/// A value that is right by itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Value {
-    Text(String),
-    Byte(u8),
-    Bool(bool),
-    Source(SourceUrl),
-    Lake(LakeUrl),
-    Currency(Currency),
-    Address(SocketAddr),
-    Number(u64),
-    Duration(Duration),
-}
-
 impl Kind {
     pub(crate) fn parse(self, path: &str, given: &Given) -> Result<Value, Mistake> {
         let key = path.rsplit('.').next().unwrap_or(path);
@@ -90,12 +59,12 @@ impl Kind {
         let text = match (&given.raw, self) {
             (Raw::Boolean(boolean), Kind::Switch) => return Ok(Value::Bool(*boolean)),
             (Raw::Text(text), Kind::Secret) => text.as_str(),
-            // What is no reference may be the secret itself: it is not repeated.
+            // A value that is not a reference may be the secret itself, so it is not repeated.
             (_, Kind::Secret) => "",
             (Raw::Text(text), _) => text.as_str(),
             (Raw::Integer(digits), Kind::Bytes { .. } | Kind::Count { .. } | Kind::Duration { .. }) => digits.as_str(),
             (Raw::Integer(digits), _) => {
-                let what = format!("`{path}` takes text, not a number");
+                let what = format!("`{path}` must be text, not a number");
                 return Err(wrong(Code::WrongType, what).help(format!("write it in quotes: `{key} = \"{digits}\"`")));
             }
             (Raw::Boolean(_) | Raw::Other(_), _) => {
@@ -106,7 +75,7 @@ impl Kind {
         };
         let in_file = given.text_at.is_some();
         if in_file && matches!((&given.raw, self), (Raw::Text(_), Kind::Count { .. })) {
-            let what = format!("`{path}` takes a number, not text");
+            let what = format!("`{path}` must be a number, not text");
             let number = text.parse::<u64>().map_or_else(|_| self.example(), |number| number.to_string());
             return Err(wrong(Code::WrongType, what).help(format!("write it without quotes: `{key} = {number}`")));
         }
@@ -139,7 +108,7 @@ impl Kind {
                 within(path, bytes, min, max, size).map(Value::Number)
             }
             Kind::Count { min, max } => {
-                let number = text.parse().map_err(|_| malformed(path, "number", text, "digits alone", &min.to_string()))?;
+                let number = text.parse().map_err(|_| malformed(path, "number", text, "digits only", &min.to_string()))?;
                 within(path, number, min, max, |number| number.to_string()).map(Value::Number)
             }
             Kind::Duration { min, max } => {
@@ -156,7 +125,7 @@ impl Kind {
         }
     }
 
-    /// A value as it would stand in a file.
+    /// An example value, as written in a file.
     fn example(self) -> String {
         match self {
             Kind::Count { min, .. } => min.to_string(),

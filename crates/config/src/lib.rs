@@ -1,16 +1,18 @@
-//! kassa's configuration, read in one go: defaults < file < environment < flags → [`Config`], or every mistake at once.
+//! kassa's configuration: defaults < file < environment < flags → [`Config`], or all mistakes at
+//! once.
 //!
 //! ```text
-//!  keys.rs      the one table of keys: name, kind, default, meaning   (also feeds the schema, the reference and default.toml)
+//!  keys.rs      the one table of keys: name, kind, default, meaning   (also the source of schema, reference and default.toml)
 //!  file.rs      TOML text            ─┐
-//!  overlay.rs   KASSA__* and flags   ─┴► given.rs   key → value as it was given, and where
-//!  kind.rs      one value as given → one typed value, or what is wrong with it (parse.rs: a function a kind)
-//!  reader.rs    the value in force of a key, its mistake noted, its origin noted
-//!  build.rs     all keys → Config: the checks that see more than one of them
+//!  overlay.rs   KASSA__* and flags   ─┴► given.rs   key → raw value and its origin
+//!  kind.rs      one raw value → one typed value (value.rs), or its mistake (parse.rs: one function per kind)
+//!  reader.rs    a key's effective value; collects mistakes and origins
+//!  build.rs     all keys → Config: the checks across keys
 //!  mistake.rs   what, where, why, the nearest valid name, the fix; as text and as JSON
 //! ```
 //!
-//! Nothing here opens the lake, the log or a socket; it reads the configuration file and the files which that names.
+//! This crate reads only the configuration file and the files that it names. It opens no lake, log
+//! or socket.
 
 mod bucket;
 mod build;
@@ -21,6 +23,7 @@ mod keys;
 mod kind;
 mod load;
 mod mistake;
+mod options;
 mod origin;
 mod overlay;
 mod parse;
@@ -28,6 +31,8 @@ mod reader;
 mod redshift;
 mod schema;
 mod servers;
+mod text_file;
+mod value;
 
 #[cfg(test)]
 mod pages;
@@ -39,10 +44,10 @@ pub use config::{
     RedshiftPlace, Registry, S3, S3Keys, Sasl, Server, Source, Stream, Tls, Warehouse,
 };
 pub use kassa_model::Secret;
-pub use load::{LoadOptions, Override};
 pub use mistake::{Mistake, Mistakes};
+pub use options::{LoadOptions, Override};
 pub use origin::{Entry, Origin, Origins, Place};
 pub use schema::schema;
 
-/// The file with every key, its default and a comment each.
+/// The file with every key, its default and a comment.
 pub const DEFAULT_TOML: &str = include_str!("../../../config/default.toml");

@@ -1,45 +1,22 @@
-//! Reads the file, lays environment and flags over it, and builds the configuration.
+//! Reads the file, overlays environment and flags, and builds the configuration.
 
-use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use kassa_model::{Code, Contract};
 
 use crate::build::build;
-use crate::config::Config;
+use crate::config::{Config, default_stream};
 use crate::file;
 use crate::given::Layer;
 use crate::mistake::{Mistake, Mistakes};
+use crate::options::LoadOptions;
 use crate::origin::{Origin, Origins, Place};
 use crate::overlay;
 use crate::reader::Reader;
-
-/// What the binary hands in: nothing is taken from the process itself.
-#[derive(Debug, Clone, Default)]
-pub struct LoadOptions {
-    /// `-c FILE`. `None`: `kassa.toml` in the working folder where there is one, else the defaults alone.
-    pub path: Option<PathBuf>,
-    /// Absolute. Relative paths of `path`, of the environment and of flags start here.
-    pub working_dir: PathBuf,
-    /// All variables; those that do not begin with `KASSA__` are passed over.
-    pub env: Vec<(OsString, OsString)>,
-    pub overrides: Vec<Override>,
-}
-
-/// A flag that sets a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Override {
-    /// `server.listen`
-    pub key: String,
-    pub value: String,
-    /// As the user knows it: `--listen`.
-    pub flag: String,
-}
+use crate::text_file::read_bounded;
 
 impl Config {
-    /// The configuration in force and where each value came from, or all that is wrong with it.
+    /// The effective configuration and the origin of each value, or all mistakes.
     pub fn load(options: &LoadOptions) -> Result<(Config, Origins), Mistakes> {
         match Self::draft(options) {
             (Some(config), origins, mistakes) if mistakes.0.is_empty() => Ok((config, origins)),
@@ -47,8 +24,8 @@ impl Config {
         }
     }
 
-    /// The configuration as far as it can be told, with an empty value wherever one is wrong: for whoever looks for more mistakes in it.
-    /// None where it cannot be read. The mistakes are in order, and may be none here.
+    /// The configuration with an empty value instead of each wrong one, for callers that look for
+    /// more mistakes. `None` if it cannot be read. The mistakes are sorted and may be empty.
     pub fn draft(options: &LoadOptions) -> (Option<Config>, Origins, Mistakes) {
         let mut mistakes = Vec::new();
         let path = options.path.clone().or_else(|| {
@@ -62,7 +39,7 @@ impl Config {
         };
         let broken = mistakes.iter().filter(|mistake| unreadable(mistake.code)).filter_map(line).min();
         if layer.names("streams").next().is_none() {
-            let own = Contract::ALL.iter().map(|contract| (format!("streams.{}", plural(*contract)), Origin::Default));
+            let own = Contract::ALL.iter().map(|contract| (format!("streams.{}", default_stream(*contract)), Origin::Default));
             layer.members.extend(own);
         }
         let env = overlay::environment(&options.env, &layer, &mut mistakes);
@@ -92,7 +69,8 @@ fn line(mistake: &Mistake) -> Option<usize> {
     }
 }
 
-/// Behind a syntax error nothing can be told, nor whether a key is missing: only what was read before it is reported with it.
+/// After a syntax error nothing is certain, not even that a key is missing. So only mistakes before
+/// it are reported.
 fn is_certain(mistake: &Mistake, broken: usize) -> bool {
     let sees_one_key = !matches!(
         mistake.code,
@@ -112,28 +90,9 @@ fn read_file(path: &Path, full: &Path, mistakes: &mut Vec<Mistake>) -> Layer {
         Err(error) => {
             let origin = Origin::File(Place { file: path.to_owned(), line: 1, column: 1 });
             let mistake = Mistake::new(Code::ConfigUnreadable, format!("cannot read the configuration: {error}"), origin);
-            mistakes.push(mistake.help("`-c FILE` names the file; without it kassa reads ./kassa.toml where there is one"));
+            mistakes.push(mistake.help("`-c FILE` names the file; without it, kassa reads ./kassa.toml if it exists"));
             Layer::default()
         }
-    }
-}
-
-/// The whole of a file of text, at most 4 MiB.
-pub(crate) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    const BYTES_MAX: u64 = 4 << 20;
-    let mut bytes = Vec::new();
-    let read = File::open(path)?.take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    if u64::try_from(read).unwrap_or(u64::MAX) > BYTES_MAX {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 4 MiB"));
-    }
-    Ok(bytes)
-}
-
-/// The name of the stream that a contract has of its own.
-pub(crate) fn plural(contract: Contract) -> String {
-    match contract {
-        Contract::Inventory => contract.name().to_owned(),
-        _ => format!("{}s", contract.name()),
     }
 }
 

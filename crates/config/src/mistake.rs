@@ -1,4 +1,4 @@
-//! One mistake: what, where, why and the fix, for people and for programs.
+//! A mistake: what, where, why and the fix, for people and for programs.
 
 use std::fmt;
 
@@ -14,11 +14,11 @@ pub struct Mistake {
     pub code: Code,
     pub what: String,
     pub origin: Origin,
-    /// Why it is one, and what to do about it: each a line.
+    /// The reason and the fix, one line each.
     pub help: Vec<String>,
 }
 
-/// All mistakes of a configuration, in the order of their places.
+/// All mistakes of a configuration, sorted by position.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Mistakes(pub Vec<Mistake>);
@@ -36,7 +36,7 @@ impl Mistake {
 }
 
 impl Mistakes {
-    /// Those of the environment and of flags first, then those of files by line.
+    /// Mistakes in the environment and flags first, then those in files by line.
     pub fn sort(&mut self) {
         self.0.sort_by_key(|mistake| match &mistake.origin {
             Origin::File(place) => (2, place.file.clone(), place.line, place.column),
@@ -70,7 +70,8 @@ impl fmt::Display for Mistakes {
 impl std::error::Error for Mistakes {}
 
 impl Serialize for Mistake {
-    /// `{code, message, file, line, column, variable, flag, help, page}`; what does not apply is null.
+    /// `{code, message, file, line, column, variable, flag, help, page}`; a value that does not
+    /// apply is null.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let place = if let Origin::File(place) = &self.origin { Some(place) } else { None };
         let variable = if let Origin::Env(name) = &self.origin { Some(name) } else { None };

@@ -1,4 +1,4 @@
-//! Where a value came from.
+//! The origin of a value.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-/// A place in a file. Lines and columns count from 1, columns in characters.
+/// A position in a file. Lines and columns count from 1, columns in characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Place {
     pub file: PathBuf,
@@ -20,7 +20,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// The layer that a value was taken from.
+/// The layer that a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
@@ -28,7 +28,7 @@ pub enum Origin {
     File(Place),
     /// An environment variable, by name.
     Env(String),
-    /// A flag of the command line, as the user knows it: `--listen`.
+    /// A command-line flag, as the user writes it: `--listen`.
     Flag(String),
 }
 
@@ -43,7 +43,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Every key that is in force: its value, written as TOML with folders made absolute, and where it came from.
+/// The effective value of every key, as TOML with absolute folders, and its origin.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(transparent)]
 pub struct Origins(pub(crate) BTreeMap<String, Entry>);
@@ -60,7 +60,7 @@ impl Origins {
         self.0.get(path)
     }
 
-    /// By key, in alphabetical order.
+    /// Sorted by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Entry)> {
         self.0.iter().map(|(path, entry)| (path.as_str(), entry))
     }

@@ -1,4 +1,4 @@
-//! The environment and the flags: keys by name, values as text.
+//! The environment and the flags: keys and text values.
 
 use std::ffi::{OsStr, OsString};
 
@@ -8,13 +8,13 @@ use kassa_model::nearest::{hint, nearest};
 use crate::file::unknown_key;
 use crate::given::{Given, Layer, Raw};
 use crate::keys;
-use crate::load::Override;
 use crate::mistake::Mistake;
+use crate::options::Override;
 use crate::origin::Origin;
 
 const PREFIX: &str = "KASSA__";
 
-/// The variables `KASSA__SECTION__KEY`. `file` says which streams and lookups there are.
+/// The variables `KASSA__SECTION__KEY`. `file` lists the existing streams and lookups.
 pub(crate) fn environment(variables: &[(OsString, OsString)], file: &Layer, mistakes: &mut Vec<Mistake>) -> Layer {
     let mut layer = Layer::default();
     for (name, value) in variables {
@@ -32,7 +32,7 @@ pub(crate) fn environment(variables: &[(OsString, OsString)], file: &Layer, mist
     layer
 }
 
-/// The variable's name, if it is meant for kassa.
+/// The variable's name if it has kassa's prefix.
 fn kassa_variable(name: &OsStr) -> Option<String> {
     let name = name.to_string_lossy();
     name.starts_with(PREFIX).then(|| name.into_owned())
@@ -42,7 +42,9 @@ fn unknown_variable(name: &str, file: &Layer) -> Mistake {
     let known: Vec<String> = paths(file).map(|path| format!("{PREFIX}{}", path.to_uppercase().replace('.', "__"))).collect();
     let help = match nearest(name, known.iter().map(String::as_str)) {
         Some(candidate) => format!("did you mean `{candidate}`?"),
-        None => "a variable is KASSA__SECTION__KEY, as in KASSA__SERVER__LISTEN; `kassa config show` lists all keys".to_owned(),
+        None => {
+            "a variable is KASSA__SECTION__KEY, for example KASSA__SERVER__LISTEN; `kassa config show` lists all keys".to_owned()
+        }
     };
     Mistake::new(Code::UnknownVariable, format!("unknown variable {name}"), Origin::Env(name.to_owned())).help(help)
 }
@@ -74,14 +76,14 @@ fn unknown_path(key: &str, file: &Layer, origin: Origin) -> Mistake {
     }
 }
 
-/// Whether the path is a key, and its stream or lookup one that the file (or the default) names.
+/// Whether the path is a key, and the file (or the default) has its stream or lookup.
 fn exists(path: &str, file: &Layer) -> bool {
     let member = path.rsplit_once('.').map_or("", |(section, _)| section);
     let word = member.split('.').next().unwrap_or_default();
     keys::find(path).is_some() && (!keys::is_named(word) || file.members.contains_key(member))
 }
 
-/// Every key that can be set, with the names of the streams and lookups there are.
+/// Every key that can be set, with the names of existing streams and lookups.
 fn paths(file: &Layer) -> impl Iterator<Item = String> {
     keys::KEYS.iter().flat_map(move |key| match key.path.split_once(".*.") {
         None => vec![key.path.to_owned()],

@@ -1,4 +1,4 @@
-//! Holds docs/errors to the codes: a page each, in one form, and an index of all.
+//! Checks docs/errors against the codes: one page per code, in one form, and an index.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,9 +11,9 @@ use crate::{Config, LoadOptions};
 const INDEX_HEAD: &str = "\
 # Errors
 
-Every error of kassa names a code; every code has a page here: what it means, an example, why it is an error and what to do.
-`C` are mistakes of the configuration (exit code 78), `K` happen while kassa runs. A dead letter has a reason instead, as nothing failed:
-the record is kept, and waits to be mended and replayed ([how](dead-letters.md)).
+Every error of kassa has a code, and every code has a page here: what it means, an example, why it is an error and what to do.
+`C` codes are configuration mistakes (exit code 78), `K` codes occur while kassa runs. A dead letter has a reason instead of a code, because nothing
+failed: kassa keeps the record so that you can fix and replay it ([how](dead-letters.md)).
 ";
 
 fn folder() -> PathBuf {
@@ -35,7 +35,8 @@ fn index() -> String {
     out
 }
 
-/// The page begins with the title and has these headings, in this order, each with words below it.
+/// Checks that the page begins with the title and has these headings in this order, each with text
+/// below it.
 fn check_page(name: &str, title: &str, headings: &[&str]) {
     let page =
         fs::read_to_string(folder().join(format!("{name}.md"))).unwrap_or_else(|_| panic!("docs/errors/{name}.md is missing"));
@@ -45,9 +46,9 @@ fn check_page(name: &str, title: &str, headings: &[&str]) {
         let part = parts.next().unwrap_or_else(|| panic!("{name}.md has no `## {heading}`"));
         let (held, text) = part.split_once('\n').unwrap();
         assert_eq!(held, *heading, "{name}.md");
-        assert!(text.trim().len() > 20, "{name}.md says nothing under `{heading}`");
+        assert!(text.trim().len() > 20, "{name}.md has no text under `{heading}`");
     }
-    assert_eq!(parts.next(), None, "{name}.md has more headings than the form");
+    assert_eq!(parts.next(), None, "{name}.md has extra headings");
 }
 
 #[test]
@@ -63,7 +64,8 @@ fn block<'p>(page: &'p str, language: &str) -> Option<&'p str> {
     rest.split_once("```").map(|(block, _)| block)
 }
 
-/// What kassa says to the page's example. `None`: the page's mistake is not one of a file or variable alone.
+/// The output of kassa for the page's example. `None`: a file or variable alone cannot reproduce
+/// the mistake.
 fn answer(page: &str) -> Option<String> {
     let (toml, shell) = (block(page, "toml"), block(page, "sh"));
     let assignments = shell.unwrap_or_default().split_whitespace().filter_map(|word| word.split_once('='));
@@ -78,7 +80,7 @@ fn answer(page: &str) -> Option<String> {
 }
 
 #[test]
-fn the_examples_are_what_kassa_says() {
+fn examples_equal_the_output_of_kassa() {
     let elsewhere = [Code::ConfigUnreadable, Code::BadMapping, Code::BadLookup];
     for code in Code::ALL.iter().filter(|code| code.code().starts_with('C') && !elsewhere.contains(code)) {
         let page = fs::read_to_string(folder().join(format!("{code}.md"))).unwrap();
@@ -91,15 +93,15 @@ fn the_examples_are_what_kassa_says() {
 #[test]
 fn every_reason_has_its_page() {
     for reason in Reason::ALL {
-        let headings = ["What it means", "An example record", "How to mend it"];
+        let headings = ["What it means", "An example record", "How to fix it"];
         check_page(reason.code(), &format!("# `{reason}`"), &headings);
         let page = fs::read_to_string(folder().join(format!("{reason}.md"))).unwrap();
-        assert!(page.contains(reason.meaning()), "{reason}.md does not say what the code says: {}", reason.meaning());
+        assert!(page.contains(reason.meaning()), "{reason}.md does not contain the meaning in the code: {}", reason.meaning());
     }
 }
 
 #[test]
-fn no_page_is_left_over() {
+fn every_page_belongs_to_a_code() {
     for entry in fs::read_dir(folder()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let stem = name.trim_end_matches(".md");
@@ -109,7 +111,7 @@ fn no_page_is_left_over() {
 }
 
 #[test]
-fn the_index_lists_them_all() {
+fn the_index_lists_every_page() {
     check_file("docs/errors/README.md", &index());
 }
 

@@ -1,4 +1,4 @@
-//! One text → one typed value, or what is wrong with it: a function for each kind.
+//! One text → one typed value, or its mistake: one function per kind.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -7,9 +7,9 @@ use kassa_model::country::code_of;
 use kassa_model::nearest::{hint, list, nearest};
 use kassa_model::{Code, Currency};
 
-use crate::kind::{LakeUrl, SourceUrl, Value};
+use crate::value::{LakeUrl, SourceUrl, Value};
 
-/// Code, what, and lines of help.
+/// Code, message, and lines of help.
 pub(crate) type Fault = (Code, String, Vec<String>);
 
 pub(crate) fn fault(code: Code, what: String, help: impl Into<String>) -> Fault {
@@ -35,20 +35,21 @@ pub(crate) fn within<T: Display>(path: &str, number: u64, min: u64, max: u64, sh
 
 pub(crate) fn not_empty(path: &str, text: &str) -> Result<Value, Fault> {
     if text.trim().is_empty() {
-        return Err(fault(Code::WrongType, format!("`{path}` is empty"), "give it a value, or leave the key out"));
+        return Err(fault(Code::WrongType, format!("`{path}` is empty"), "give it a value, or remove the key"));
     }
     Ok(Value::Text(text.to_owned()))
 }
 
-/// Names of topics, which name folders of the log and of the archive, and patterns of them, separated by commas.
+/// Topic names and patterns, separated by commas. A topic's name is a folder of the log and of the
+/// archive.
 pub(crate) fn topics(path: &str, text: &str) -> Result<Value, Fault> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-*".contains(&byte);
     let is_topic = |name: &str| (1..=200).contains(&name.len()) && name.bytes().all(legal) && !name.starts_with('.');
     match text.split(',').map(str::trim).find(|name| !is_topic(name)) {
         None => Ok(Value::Text(text.to_owned())),
         Some(name) => {
-            let help = "a topic is made of A–Z, a–z, 0–9, `.`, `_` and `-`, no `.` first, and has at most 200 characters; `*` stands for \
-                        any of them, and commas part several";
+            let help = "a topic consists of A–Z, a–z, 0–9, `.`, `_` and `-`, no `.` first, and has at most 200 characters; `*` stands for \
+                        any of them, and commas separate several topics";
             Err(fault(Code::BadName, format!("`{path}` cannot be \"{name}\""), help))
         }
     }
@@ -58,9 +59,9 @@ pub(crate) fn one_of(path: &str, text: &str, choices: &'static [&'static str]) -
     if choices.contains(&text) {
         return Ok(Value::Text(text.to_owned()));
     }
-    // Two names that the field uses for what is called otherwise here.
+    // Common names for formats and encodings that have another name here.
     let help = match text {
-        "ndjson" | "jsonl" => "write `json`: a file of that format has one JSON object a line".to_owned(),
+        "ndjson" | "jsonl" => "write `json`: such a file has one JSON object per line".to_owned(),
         "latin1" | "latin-1" | "iso-8859-1" | "cp1252" => "write `windows-1252`, which contains it".to_owned(),
         _ => hint(text, choices.iter().copied()),
     };
@@ -89,11 +90,12 @@ pub(crate) fn time_zone(path: &str, text: &str) -> Result<Value, Fault> {
     let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
     let names = || names.iter().map(String::as_str);
     let city = |name: &str| name.rsplit('/').next().unwrap_or(name).to_lowercase();
-    // Most people remember the city and forget the continent.
+    // Users often write the city without the continent.
     let candidate = names().find(|name| city(name) == text.to_lowercase().replace(' ', "_")).or_else(|| nearest(text, names()));
     let help = match candidate {
         Some(name) => format!("did you mean `{name}`?"),
-        None => "an IANA name, as `Europe/London`: an abbreviation or an offset does not know when the clocks change".to_owned(),
+        None => "write an IANA name such as `Europe/London`: an abbreviation or an offset does not say when the clocks change"
+            .to_owned(),
     };
     Err(fault(Code::UnknownTimeZone, format!("`{path}` is not a time zone: \"{text}\""), help))
 }
@@ -104,7 +106,7 @@ pub(crate) fn currency(path: &str, text: &str) -> Result<Value, Fault> {
     }
     let help = match Currency::parse(&text.trim().to_uppercase()) {
         Some(currency) => format!("did you mean `{currency}`?"),
-        None => "an active ISO 4217 code, as `GBP`, `EUR` or `INR`".to_owned(),
+        None => "write an active ISO 4217 code such as `GBP`, `EUR` or `INR`".to_owned(),
     };
     Err(fault(Code::UnknownCurrency, format!("`{path}` is not a currency: \"{text}\""), help))
 }
@@ -116,13 +118,13 @@ pub(crate) fn country(path: &str, text: &str) -> Result<Value, Fault> {
     }
     let help = match code {
         Some(code) => format!("did you mean `{code}`?"),
-        None => "an ISO 3166-1 code of two letters, as `GB`, `DE` or `US`, or `none`".to_owned(),
+        None => "write a two-letter ISO 3166-1 code such as `GB`, `DE` or `US`, or `none`".to_owned(),
     };
     Err(fault(Code::UnknownChoice, format!("`{path}` is not a country: \"{text}\""), help))
 }
 
 pub(crate) fn source_url(path: &str, text: &str) -> Result<Value, Fault> {
-    let what = format!("`{path}` is no source of this build: \"{text}\"");
+    let what = format!("`{path}` is not a supported source: \"{text}\"");
     match text.split_once(':') {
         Some(("log", folder)) => match url_folder(path, "log", folder)? {
             Value::Text(folder) => Ok(Value::Source(SourceUrl::Log(folder))),
@@ -130,13 +132,13 @@ pub(crate) fn source_url(path: &str, text: &str) -> Result<Value, Fault> {
         },
         Some(("kafka", rest)) => brokers(path, rest).map(|brokers| Value::Source(SourceUrl::Kafka(brokers))),
         Some(("file", _)) => {
-            Err(fault(Code::BadUrl, what, "files are read by `kassa replay --stream NAME FILE…`; leave `log:log` here"))
+            Err(fault(Code::BadUrl, what, "read files with `kassa replay --stream NAME FILE…`; keep `log:log` here"))
         }
         _ => Err(fault(Code::BadUrl, what, "write `log:FOLDER`, for example `log:log`, or `kafka://HOST:PORT`")),
     }
 }
 
-/// What stands behind `kafka:`: hosts and their ports.
+/// The part after `kafka:`: hosts with ports.
 fn brokers(path: &str, rest: &str) -> Result<String, Fault> {
     let list = rest.strip_prefix("//").unwrap_or_default().trim_end_matches('/');
     let is_host = |broker: &str| {
@@ -144,7 +146,7 @@ fn brokers(path: &str, rest: &str) -> Result<String, Fault> {
         !host.is_empty() && !host.contains(['/', '@', ' ', '?', '#']) && port.parse::<u16>().is_ok_and(|port| port > 0)
     };
     if list.is_empty() || !list.split(',').all(is_host) {
-        let help = "write `kafka://HOST:PORT`, several with commas: `kafka://one:9092,two:9092`; user and password have keys of their own";
+        let help = "write `kafka://HOST:PORT`, separate several with commas: `kafka://one:9092,two:9092`; user and password have their own keys";
         return Err(fault(Code::BadUrl, format!("`{path}` names no brokers: \"kafka:{rest}\""), help));
     }
     Ok(list.to_owned())
@@ -154,11 +156,11 @@ pub(crate) fn warehouse_url(path: &str, text: &str) -> Result<Value, Fault> {
     let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
     let Some((user, place)) = rest.and_then(|rest| rest.split('?').next()).and_then(|rest| rest.split_once('@')) else {
         let help = "write `postgres://USER@HOST/DATABASE`, for example `postgres://kassa@localhost/kassa`";
-        return Err(fault(Code::BadUrl, format!("`{path}` is no warehouse of this build"), help));
+        return Err(fault(Code::BadUrl, format!("`{path}` is not a supported warehouse"), help));
     };
     if user.contains(':') {
-        let help = "the password is given apart, as `password = \"env:NAME\"` in [warehouse]";
-        return Err(fault(Code::BadUrl, format!("`{path}` has a password in it"), help));
+        let help = "give the password separately: `password = \"env:NAME\"` in [warehouse]";
+        return Err(fault(Code::BadUrl, format!("`{path}` contains a password"), help));
     }
     let (host, database) = place.split_once('/').unwrap_or((place, ""));
     if user.is_empty() || host.is_empty() || database.is_empty() {
@@ -172,14 +174,14 @@ pub(crate) fn registry_url(path: &str, text: &str) -> Result<Value, Fault> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
     let host = rest.split('/').next().unwrap_or_default();
     if host.is_empty() || host.contains(['@', ' ']) || rest.contains(['?', '#', ' ']) {
-        let help = "write `http://HOST:PORT` or `https://HOST:PORT/PATH`; user and password have keys of their own";
-        return Err(fault(Code::BadUrl, format!("`{path}` is no registry's URL"), help));
+        let help = "write `http://HOST:PORT` or `https://HOST:PORT/PATH`; user and password have their own keys";
+        return Err(fault(Code::BadUrl, format!("`{path}` is not a registry's URL"), help));
     }
     Ok(Value::Text(text.trim_end_matches('/').to_owned()))
 }
 
 pub(crate) fn lake_url(path: &str, text: &str) -> Result<Value, Fault> {
-    let what = format!("`{path}` is no lake of this build: \"{text}\"");
+    let what = format!("`{path}` is not a supported lake: \"{text}\"");
     match text.split_once(':') {
         Some(("file", folder)) => match url_folder(path, "file", folder)? {
             Value::Text(folder) => Ok(Value::Lake(LakeUrl::Folder(folder))),
@@ -192,12 +194,12 @@ pub(crate) fn lake_url(path: &str, text: &str) -> Result<Value, Fault> {
     }
 }
 
-/// What stands behind `s3:`: a bucket, and below which prefix of it the lake's folders lie.
+/// The part after `s3:`: a bucket, and the prefix of the lake's folders.
 fn bucket(path: &str, rest: &str) -> Result<LakeUrl, Fault> {
     let (bucket, prefix) = rest.trim_start_matches("//").split_once('/').unwrap_or((rest.trim_start_matches("//"), ""));
     let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
     if !rest.starts_with("//") || !(3..=63).contains(&bucket.len()) || !bucket.bytes().all(legal) {
-        let help = "write `s3://BUCKET/PREFIX`; a bucket's name has 3 to 63 of a–z, 0–9, `-` and `.`; a server goes to `lake.s3.endpoint`";
+        let help = "write `s3://BUCKET/PREFIX`; a bucket's name has 3 to 63 of a–z, 0–9, `-` and `.`; a server's URL belongs in `lake.s3.endpoint`";
         return Err(fault(Code::BadUrl, format!("`{path}` names no bucket: \"s3:{rest}\""), help));
     }
     let prefix = prefix.trim_matches('/');
@@ -208,35 +210,36 @@ fn bucket(path: &str, rest: &str) -> Result<LakeUrl, Fault> {
             && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-=".contains(&byte))
     };
     if !prefix.is_empty() && !prefix.split('/').all(plain) {
-        let help = "a prefix is made of A–Z, a–z, 0–9, `.`, `_`, `-` and `=`, in parts with `/` between them";
-        return Err(fault(Code::BadUrl, format!("`{path}` has a prefix that cannot be: \"{prefix}\""), help));
+        let help = "a prefix consists of A–Z, a–z, 0–9, `.`, `_`, `-` and `=`, in parts with `/` between them";
+        return Err(fault(Code::BadUrl, format!("`{path}` has an invalid prefix: \"{prefix}\""), help));
     }
     Ok(LakeUrl::Bucket { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
 }
 
-/// The URL of a server: `https://host:port`, no more.
+/// The URL of a server: only `https://host:port`.
 pub(crate) fn endpoint(path: &str, text: &str) -> Result<Value, Fault> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let host = rest.map(|rest| rest.trim_end_matches('/')).unwrap_or_default();
     if host.contains('@') {
-        let help = "keys go to `access_key_id` and `secret_access_key`, by reference";
-        return Err(fault(Code::BadUrl, format!("`{path}` has a user in it"), help));
+        let help = "put keys in `access_key_id` and `secret_access_key`, by reference";
+        return Err(fault(Code::BadUrl, format!("`{path}` contains a user"), help));
     }
     if host.is_empty() || host.contains(['/', '?', '#', ' ']) {
-        let help = "write the scheme, the host and the port, as `https://s3.example.com:9000`; the bucket stands in `lake.url`";
-        return Err(fault(Code::BadUrl, format!("`{path}` is no server's URL: \"{text}\""), help));
+        let help = "write scheme, host and port, for example `https://s3.example.com:9000`; the bucket belongs in `lake.url`";
+        return Err(fault(Code::BadUrl, format!("`{path}` is not a server's URL: \"{text}\""), help));
     }
     Ok(Value::Text(text.trim_end_matches('/').to_owned()))
 }
 
-/// Where a secret is: what is no reference may be the secret itself, so it is not repeated.
+/// A reference to a secret. A wrong value may be the secret itself, so the mistake does not repeat
+/// it.
 pub(crate) fn secret(path: &str, text: &str) -> Result<Value, Fault> {
     match text.split_once(':') {
         Some(("env" | "file", name)) if !name.trim().is_empty() => Ok(Value::Text(text.to_owned())),
         _ => {
             let help = vec![
-                "a configuration is copied and shown: it says where a secret is, not what it is".to_owned(),
-                "write `env:NAME` for an environment variable or `file:PATH` for a file that has nothing else in it".to_owned(),
+                "configurations are copied and shown, so they contain a reference to a secret instead of the secret".to_owned(),
+                "write `env:NAME` for an environment variable or `file:PATH` for a file that contains only the secret".to_owned(),
             ];
             Err((Code::BadSecret, format!("`{path}` is not a reference to a secret"), help))
         }
@@ -251,7 +254,7 @@ pub(crate) fn switch(path: &str, text: &str) -> Result<Value, Fault> {
     }
 }
 
-/// The folder behind the scheme: `lake`, `/srv/lake` or `///srv/lake`.
+/// The folder after the scheme: `lake`, `/srv/lake` or `///srv/lake`.
 pub(crate) fn url_folder(path: &str, scheme: &str, folder: &str) -> Result<Value, Fault> {
     let folder = match folder.strip_prefix("//") {
         Some(rest) if rest.starts_with('/') => rest,
@@ -283,10 +286,10 @@ pub(crate) fn address(path: &str, text: &str) -> Result<Value, Fault> {
     };
     if !address.ip().is_loopback() {
         let help = vec![
-            "whoever reaches kassa reads and writes everything: it has no users and tokens yet".to_owned(),
-            format!("write `127.0.0.1:{}`; from afar, tunnel: `ssh -L {0}:127.0.0.1:{0} HOST`", address.port()),
+            "anybody who can reach kassa can read and write everything: it has no users or tokens yet".to_owned(),
+            format!("write `127.0.0.1:{}`; from another machine, use a tunnel: `ssh -L {0}:127.0.0.1:{0} HOST`", address.port()),
         ];
-        return Err((Code::NotLoopback, format!("`{path}` is not an address of this machine alone: \"{text}\""), help));
+        return Err((Code::NotLoopback, format!("`{path}` is not a loopback address of this machine: \"{text}\""), help));
     }
     Ok(Value::Address(address))
 }
@@ -311,7 +314,7 @@ pub(crate) fn parse_size(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(factor)
 }
 
-/// Bytes as people write them: `64MiB`.
+/// Bytes in the largest whole unit: `64MiB`.
 pub(crate) fn size(bytes: u64) -> String {
     let units = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
     match units.into_iter().find(|(_, shift)| bytes > 0 && bytes.is_multiple_of(1 << shift)) {
@@ -320,7 +323,8 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// Milliseconds as people write them: `2s`, `400d`. Years and months are not whole days, so they are not used.
+/// Milliseconds in the largest whole unit: `2s`, `400d`. Years and months vary in length, so they
+/// are not used.
 pub(crate) fn span(millis: u64) -> String {
     let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
     let unit = units.into_iter().find(|(_, length)| millis > 0 && millis.is_multiple_of(*length));

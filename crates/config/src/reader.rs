@@ -1,4 +1,4 @@
-//! Takes values from the layers, and notes every mistake and every origin on the way.
+//! Reads values from the layers, and records every mistake and origin.
 
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
@@ -9,15 +9,16 @@ use kassa_model::{Code, Secret};
 use crate::config::Encoding;
 use crate::given::{Given, Layer, Raw};
 use crate::keys;
-use crate::kind::{Kind, LakeUrl, SourceUrl, Value};
-use crate::load::read_bounded;
+use crate::kind::Kind;
 use crate::mistake::Mistake;
 use crate::origin::{Entry, Origin, Origins};
+use crate::text_file::read_bounded;
+use crate::value::{LakeUrl, SourceUrl, Value};
 
-/// Takes values from the layers by key, and notes every mistake and every origin on the way.
+/// Reads values from the layers by key, and records every mistake and origin.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    /// The strongest first: flags, environment, file.
+    /// Highest priority first: flags, environment, file.
     layers: [Layer; 3],
     config_dir: PathBuf,
     working_dir: PathBuf,
@@ -44,12 +45,12 @@ impl Reader {
         self.layers[2].names(word).map(|(name, origin)| (name.to_owned(), origin.clone())).collect()
     }
 
-    /// What somebody gave for the key, not its default.
+    /// The user's value for the key; not its default.
     pub(crate) fn given(&self, path: &str) -> Option<&Given> {
         self.layers.iter().find_map(|layer| layer.values.get(path))
     }
 
-    /// Whether somebody gave something else than the default: a file with all defaults changes nothing.
+    /// Whether the user's value differs from the default: a file with all defaults changes nothing.
     pub(crate) fn is_changed(&self, path: &str) -> bool {
         let default = keys::find(path).and_then(|key| key.default);
         self.given(path).is_some_and(|given| match &given.raw {
@@ -67,18 +68,18 @@ impl Reader {
         self.origins.0.insert(path.to_owned(), Entry { value, origin });
     }
 
-    pub(crate) fn complain(&mut self, path: &str, code: Code, what: String, help: &[&str]) {
-        self.complain_at(self.origin(path, &Origin::Default), code, what, help);
+    pub(crate) fn report(&mut self, path: &str, code: Code, what: String, help: &[&str]) {
+        self.report_at(self.origin(path, &Origin::Default), code, what, help);
     }
 
-    pub(crate) fn complain_at(&mut self, origin: Origin, code: Code, what: String, help: &[&str]) {
+    pub(crate) fn report_at(&mut self, origin: Origin, code: Code, what: String, help: &[&str]) {
         self.mistakes.push(help.iter().fold(Mistake::new(code, what, origin), |mistake, line| mistake.help(*line)));
     }
 
     pub(crate) fn unreadable(&mut self, path: &str, file: &Path, fault: &str) {
         let what = format!("`{path}` cannot be read: {fault}");
         let looked = format!("looked for {}", file.display());
-        self.complain(
+        self.report(
             path,
             Code::NamedFileUnreadable,
             what,
@@ -86,13 +87,13 @@ impl Reader {
         );
     }
 
-    /// The mistake lies with the key that somebody gave.
+    /// The mistake is at the key that the user gave.
     pub(crate) fn contradiction(&mut self, first: &str, second: &str, what: &str, help: [&str; 1]) {
         let key = if self.given(first).is_some() { first } else { second };
-        self.complain(key, Code::Contradiction, format!("`{first}` and `{second}` contradict each other: {what}"), &help);
+        self.report(key, Code::Contradiction, format!("`{first}` and `{second}` contradict each other: {what}"), &help);
     }
 
-    /// The key's value in force. `None`: it has none, or a wrong one, and then the mistake is noted.
+    /// The key's effective value. `None`: it has none, or a wrong one with a recorded mistake.
     pub(crate) fn value(&mut self, path: &str) -> Option<Value> {
         let key = keys::find(path)?;
         let default =
@@ -111,7 +112,7 @@ impl Reader {
         }
     }
 
-    /// The value as TOML, folders and files absolute.
+    /// The value as TOML, with absolute folders and files.
     pub(crate) fn shown(&self, kind: Kind, given: &Given, value: &Value) -> String {
         match (kind, value, &given.raw) {
             (Kind::Folder | Kind::File, Value::Text(text), _) => quoted(&self.resolve(text, &given.origin).to_string_lossy()),
@@ -124,7 +125,8 @@ impl Reader {
         }
     }
 
-    /// A path of the file starts at the file's folder; one of a flag or variable where the user stands.
+    /// A path in the file starts at the file's folder; a path in a flag or variable at the working
+    /// folder.
     pub(crate) fn resolve(&self, text: &str, origin: &Origin) -> PathBuf {
         let base = match origin {
             Origin::Default | Origin::File(_) => &self.config_dir,
@@ -150,7 +152,7 @@ impl Reader {
             self.note(path, quoted(default), Origin::Default);
             return default.to_owned();
         }
-        // Beside a mistake; the path keeps it apart from every topic.
+        // Only together with a mistake. The path differs from every topic.
         self.text(path).unwrap_or_else(|| path.to_owned())
     }
 
@@ -190,7 +192,8 @@ impl Reader {
         }
     }
 
-    /// The secret that a key refers to. `None`: none is given, or it cannot be read, and then the mistake is noted.
+    /// The secret that a key refers to. `None`: none is given, or it cannot be read, with a
+    /// recorded mistake.
     pub(crate) fn secret(&mut self, path: &str) -> Option<Secret> {
         let reference = self.text(path)?;
         let (value, found) = match reference.split_once(':') {
@@ -208,8 +211,8 @@ impl Reader {
         match value.filter(|value| !value.is_empty()) {
             Some(value) => Some(Secret::new(reference, value)),
             None => {
-                let what = format!("`{path}` refers to a secret that is not there: {found} is missing, empty or no text");
-                self.complain(path, Code::BadSecret, what, &["set it for the process that runs kassa, or name another"]);
+                let what = format!("`{path}` refers to a missing secret: {found} is missing, empty or not text");
+                self.report(path, Code::BadSecret, what, &["set it for the process that runs kassa, or name another secret"]);
                 None
             }
         }
@@ -234,7 +237,7 @@ pub(crate) fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
-/// Joins and takes `.` and `..` out, without asking the disk: the folder need not exist yet.
+/// Joins, and resolves `.` and `..` without disk access, because the folder may not exist yet.
 pub(crate) fn absolute(base: &Path, path: &str) -> PathBuf {
     let mut clean = PathBuf::new();
     for part in base.join(path).components() {

@@ -1,5 +1,5 @@
-//! `config/default.toml` and `docs/reference/configuration.md` as the table of keys makes them; the tests hold the files to it.
-//! `UPDATE_DOCS=1 cargo test -p kassa-config` writes them anew.
+//! Generates `config/default.toml` and `docs/reference/configuration.md` from the table of keys;
+//! tests compare the files. `UPDATE_DOCS=1 cargo test -p kassa-config` rewrites them.
 
 use std::fs;
 use std::path::Path;
@@ -11,21 +11,21 @@ use crate::parse::{size, span};
 const INTRODUCTION: &str = "\
 # Configuration
 
-One TOML file, `kassa.toml` in the working folder unless `-c FILE` names another. A key's value is taken from the first of these that
-has it: a flag of the command line, an environment variable, the file, the default. Every mistake is reported at once, with its place
-and a [page](../errors/README.md); `kassa check` looks for them without running anything.
+kassa reads one TOML file, `kassa.toml` in the working folder unless `-c FILE` names another. It takes a key's value from the first of these that
+has it: a command-line flag, an environment variable, the file, the default. It reports all mistakes at once, each with its location
+and a [page](../errors/README.md). `kassa check` checks the configuration without running anything.
 
-- `kassa config show --origin` prints each key in force and where its value came from; `kassa config schema` prints a JSON Schema for editors.
-- **Environment**: `KASSA__SECTION__KEY`, as in `KASSA__SERVER__LISTEN=127.0.0.1:9000`; a stream's or lookup's name is the middle part:
-  `KASSA__STREAMS__ORDERS__FORMAT=csv`. They change streams and lookups that the file has, and make none.
+- `kassa config show --origin` prints each key with its effective value and origin; `kassa config schema` prints a JSON Schema for editors.
+- **Environment**: `KASSA__SECTION__KEY`, as in `KASSA__SERVER__LISTEN=127.0.0.1:9000`, with two underscores after `KASSA`; the name of a stream or lookup is the middle part:
+  `KASSA__STREAMS__ORDERS__FORMAT=csv`. Variables change streams and lookups of the file, but cannot add any.
 - **Flags**: `--data-dir DIR` sets `data_dir`, `--listen ADDRESS` sets `server.listen`.
 - **Sizes** are whole numbers with `B`, `kB`, `MB`, `GB`, `TB`, `KiB`, `MiB`, `GiB` or `TiB`. **Durations** are numbers with `ms`, `s`, `m`, `h` or `d`.
-- **Secrets** are given by reference, `env:NAME` or `file:PATH`, and never shown.
-- **Relative paths** start at the configuration file's folder (at the working folder, where an environment variable or flag gives them); the
+- **Secrets** are references, `env:NAME` or `file:PATH`, and are never printed.
+- **Relative paths** start at the configuration file's folder (paths in environment variables or flags at the working folder); the
   folders in URLs start at `data_dir`.
-- **Names** of streams and lookups are made of a–z, 0–9 and single `_`.
+- **Names** of streams and lookups consist of a–z, 0–9 and single `_`.
 
-[`config/default.toml`](../../config/default.toml) has every key with its default.
+[`config/default.toml`](../../config/default.toml) contains every key with its default.
 ";
 
 const STREAM_EXAMPLE: &str = "\
@@ -42,7 +42,7 @@ FROM input
 ```
 ";
 
-/// What a key takes, in words.
+/// The values of a key, in words.
 fn noun(kind: Kind) -> String {
     match kind {
         Kind::Text => "text".into(),
@@ -65,7 +65,7 @@ fn noun(kind: Kind) -> String {
     }
 }
 
-/// The place of a value in the reference's table.
+/// The default in the reference's table.
 fn default_cell(key: &Key) -> String {
     match key.default {
         Some(default) => format!("`{}`", default.replace('|', "\\|")),
@@ -85,7 +85,7 @@ fn markdown() -> String {
         if !section.doc.is_empty() {
             out += &format!("{}\n\n", section.doc);
         }
-        out += "| key | takes | default | |\n|---|---|---|---|\n";
+        out += "| key | values | default | |\n|---|---|---|---|\n";
         for (word, key) in keys::of_section(name) {
             out += &format!("| `{word}` | {} | {} | {} |\n", noun(key.kind), default_cell(key), key.doc);
         }
@@ -96,7 +96,7 @@ fn markdown() -> String {
     out
 }
 
-/// The line `word = value`, as a comment where it is not a default that holds for everyone.
+/// The line `word = value`. Keys without a default get an example.
 fn assignment(word: &str, key: &Key) -> String {
     let value = match (key.kind, key.default) {
         (Kind::Count { .. } | Kind::Switch, Some(default)) => default.to_owned(),
@@ -104,11 +104,15 @@ fn assignment(word: &str, key: &Key) -> String {
         (Kind::OneOf(choices), None) => format!("\"{}\"", choices[0]),
         (Kind::Sql, None) => "\"SELECT … FROM input\"".to_owned(),
         (Kind::File, None) if word == "map_file" => "\"orders.sql\"".to_owned(),
-        (Kind::File, None) => "\"orders.csv.gz\"".to_owned(),
+        (Kind::File, None) if word == "file" => "\"orders.csv.gz\"".to_owned(),
+        (Kind::File, None) => format!("\"/etc/ssl/{word}.pem\""),
+        (Kind::RegistryUrl, None) => "\"http://localhost:8081\"".to_owned(),
+        (Kind::WarehouseUrl, None) => "\"postgres://kassa@localhost/kassa\"".to_owned(),
         (Kind::Secret, None) => "\"env:NAME\"".to_owned(),
         (Kind::Duration { .. }, None) => "\"400d\"".to_owned(),
         (Kind::Endpoint, None) => "\"https://s3.example.com\"".to_owned(),
         (_, None) if word == "region" => "\"eu-west-1\"".to_owned(),
+        (_, None) if word == "properties" => "\"client.rack=a\"".to_owned(),
         (_, None) if word == "columns" => "\"order_id,line_id,quantity\"".to_owned(),
         (_, None) if word == "key" => "\"order_id\"".to_owned(),
         (_, None) => "\"NAME\"".to_owned(),
@@ -118,7 +122,7 @@ fn assignment(word: &str, key: &Key) -> String {
 
 fn default_toml() -> String {
     let mut out =
-        "# Every key of kassa's configuration with its default. A file of yours needs only what it changes.\n\n".to_owned();
+        "# Every key of kassa's configuration with its default. Your file needs only the keys that it changes.\n\n".to_owned();
     for section in SECTIONS {
         let comment = if section.name.ends_with(".*") { "# " } else { "" };
         if !section.name.is_empty() {
@@ -128,7 +132,7 @@ fn default_toml() -> String {
         }
         for (word, key) in keys::of_section(section.name) {
             out.extend(wrapped(key.doc, 120).map(|line| format!("{comment}# {line}\n")));
-            // What has no default is shown, and not set.
+            // A key without a default is shown as a comment, not set.
             let comment = if key.default.is_none() { "# " } else { comment };
             out += &format!("{comment}{}\n", assignment(word, key));
         }
@@ -148,23 +152,23 @@ fn wrapped(text: &str, width: usize) -> impl Iterator<Item = String> {
     lines.into_iter()
 }
 
-/// The file must hold exactly this text.
+/// Checks that the file contains exactly this text; `UPDATE_DOCS` rewrites it.
 pub(crate) fn check_file(path: &str, want: &str) {
     let full = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&full, want).unwrap();
     }
     let held = fs::read_to_string(&full).unwrap_or_default();
-    assert!(held == want, "{path} is not what the code says: run `UPDATE_DOCS=1 cargo test -p kassa-config`");
+    assert!(held == want, "{path} differs from the code: run `UPDATE_DOCS=1 cargo test -p kassa-config`");
 }
 
 #[test]
-fn default_toml_is_the_table() {
+fn default_toml_equals_the_table_of_keys() {
     check_file("config/default.toml", &default_toml());
 }
 
 #[test]
-fn the_reference_is_the_table() {
+fn the_reference_equals_the_table_of_keys() {
     let markdown = markdown();
     for key in keys::KEYS {
         let word = key.path.rsplit('.').next().unwrap();

@@ -1,4 +1,4 @@
-//! The JSON Schema of a configuration file, for editors: made from the table of keys.
+//! The JSON Schema of a configuration file, for editors; generated from the table of keys.
 
 use serde_json::{Map, Value, json};
 

@@ -1,14 +1,14 @@
-//! The servers that a configuration names beside the lake's: Kafka, the schema registry, PostgreSQL.
+//! The servers of a configuration other than the lake's: Kafka, the schema registry, PostgreSQL.
 
 use kassa_model::{Code, Secret};
 
 use crate::config::{Kafka, Login, Registry, Sasl, Source, Tls, Warehouse};
 use crate::keys;
-use crate::kind::SourceUrl;
 use crate::reader::Reader;
+use crate::value::SourceUrl;
 
 pub(crate) fn source(reader: &mut Reader) -> (Source, String) {
-    // All keys are read, so that each has its value and its mistakes told, wherever records come from.
+    // Read all keys, so that all values and mistakes are reported for every source.
     let url = reader.source_url("source.url");
     let given = Given {
         group: reader.text("source.group").unwrap_or_default(),
@@ -23,7 +23,7 @@ pub(crate) fn source(reader: &mut Reader) -> (Source, String) {
                 "source",
                 "source.url",
                 "the source is the collector's log",
-                "a broker, as `kafka://HOST:9092`",
+                "a broker, for example `kafka://HOST:9092`",
             );
             (Source::Log, folder)
         }
@@ -31,7 +31,7 @@ pub(crate) fn source(reader: &mut Reader) -> (Source, String) {
     }
 }
 
-/// What has a default.
+/// Keys with a default.
 struct Given {
     group: String,
     security: String,
@@ -51,8 +51,8 @@ fn properties(reader: &mut Reader) -> Vec<(String, String)> {
     let Some(text) = reader.text(KEY) else { return Vec::new() };
     let parts: Vec<_> = text.split(',').map(|part| (part, part.split_once('='))).collect();
     if let Some((part, _)) = parts.iter().find(|(_, pair)| pair.is_none()) {
-        let what = format!("`{KEY}` takes pairs, and \"{}\" is none", part.trim());
-        reader.complain(KEY, Code::WrongType, what, &["write `name=value`, several with commas"]);
+        let what = format!("`{KEY}` takes pairs, but \"{}\" is not one", part.trim());
+        reader.report(KEY, Code::WrongType, what, &["write `name=value`, separated by commas"]);
     }
     let pairs = parts.into_iter().filter_map(|(_, pair)| pair);
     pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect()
@@ -67,7 +67,7 @@ fn tls(reader: &mut Reader, wanted: bool) -> Option<Tls> {
     if certificate.is_some() != key.is_some() {
         let given = if certificate.is_some() { "source.certificate" } else { "source.key" };
         let what = "`source.certificate` and `source.key` belong together".to_owned();
-        reader.complain(given, Code::MissingKey, what, &["give both, or neither where the brokers ask for no certificate"]);
+        reader.report(given, Code::MissingKey, what, &["give both, or neither if the brokers do not require a certificate"]);
     }
     Some(Tls { ca, client: certificate.zip(key) })
 }
@@ -81,12 +81,7 @@ fn sasl(reader: &mut Reader, mechanism: String, wanted: bool) -> Option<Sasl> {
     for word in ["user", "password"] {
         if reader.given(&format!("source.{word}")).is_none() {
             let what = format!("SASL needs `source.{word}`");
-            reader.complain(
-                "source.security",
-                Code::MissingKey,
-                what,
-                &["give `user` and `password = \"env:NAME\"` in [source]"],
-            );
+            reader.report("source.security", Code::MissingKey, what, &["give `user` and `password = \"env:NAME\"` in [source]"]);
         }
     }
     Some(Sasl { mechanism, user: user?, password: password? })
@@ -96,17 +91,17 @@ fn without_effect(reader: &mut Reader, words: &[&str], security: &str) {
     let given = words.iter().map(|word| format!("source.{word}")).find(|key| reader.is_changed(key));
     if let Some(key) = given {
         let what = format!("`{key}` has no effect with this `source.security`");
-        reader.complain(&key, Code::NoEffect, what, &[&format!("leave it out, or write `security = \"{security}\"`")]);
+        reader.report(&key, Code::NoEffect, what, &[&format!("remove it, or write `security = \"{security}\"`")]);
     }
 }
 
-/// Complains of what is given beside a key that makes it idle.
+/// Records keys that have no effect because another key is missing.
 pub(crate) fn has_no_effect(reader: &mut Reader, section: &str, but: &str, because: &str, instead: &str) {
     let keys = keys::of_section(section).map(|(word, _)| format!("{section}.{word}"));
     let given = keys.filter(|key| key != but).find(|key| reader.is_changed(key));
     if let Some(key) = given {
         let what = format!("`{key}` has no effect: {because}");
-        reader.complain(&key, Code::NoEffect, what, &[&format!("leave it out, or give {instead} as `{but}`")]);
+        reader.report(&key, Code::NoEffect, what, &[&format!("remove it, or give {instead} as `{but}`")]);
     }
 }
 
@@ -120,7 +115,7 @@ pub(crate) fn registry(reader: &mut Reader) -> Option<Registry> {
     if reader.given("registry.user").is_some() != reader.given("registry.password").is_some() {
         let given = if user.is_some() { "registry.user" } else { "registry.password" };
         let what = "`registry.user` and `registry.password` belong together".to_owned();
-        reader.complain(given, Code::MissingKey, what, &["give both, or `token` alone"]);
+        reader.report(given, Code::MissingKey, what, &["give both, or only `token`"]);
     }
     let basic = user.zip(password).map(|(user, password)| Login::Basic { user, password });
     Some(Registry { url, login: token.map(Login::Bearer).or(basic), ca: reader.path("registry.ca") })

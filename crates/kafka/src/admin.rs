@@ -1,4 +1,4 @@
-//! Makes and changes topics.
+//! Creates and changes topics.
 
 use std::fmt;
 use std::future::Future;
@@ -16,7 +16,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::client::Context;
 use crate::{Cluster, Connection, KafkaError, Settings};
 
-/// How long the cluster may take over one change.
+/// The time limit for one change of the cluster.
 const LIMIT: Duration = Duration::from_secs(30);
 
 pub struct Admin {
@@ -44,7 +44,7 @@ impl Admin {
         &self.cluster
     }
 
-    /// Returns when the topic is there to be read; settings are Kafka's own, as `retention.ms`.
+    /// Returns when the topic can be read. Settings have Kafka's names, such as `retention.ms`.
     pub fn create_topic(&self, name: &str, partitions: i32, replicas: i32, settings: &[(&str, &str)]) -> Result<(), KafkaError> {
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(replicas));
         let topic = settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
@@ -57,7 +57,7 @@ impl Admin {
         self.until(name, |count| count == 0)
     }
 
-    /// So many as it shall then have in all.
+    /// `partitions` is the total partition count after the change.
     pub fn set_partitions(&self, name: &str, partitions: usize) -> Result<(), KafkaError> {
         let wanted = NewPartitions::new(name, partitions);
         self.one(&format!("adding partitions to {name}"), self.client.create_partitions([&wanted], &options()))?;
@@ -73,7 +73,7 @@ impl Admin {
         done.elements().iter().try_for_each(|element| element.error()).map_err(|error| self.failed(&what, &error))
     }
 
-    /// What the broker has set for a topic.
+    /// The broker's settings of a topic.
     pub fn settings(&self, topic: &str) -> Result<Settings, KafkaError> {
         let what = format!("the settings of topic {topic}");
         let asked = [ResourceSpecifier::Topic(topic)];
@@ -84,7 +84,8 @@ impl Admin {
             |code| KafkaError::Refused { at: self.context().connection().at(), what: what.clone(), why: format!("{code}") };
         let found = answer.map_err(|code| self.context().explain(code, topic).unwrap_or_else(|| refused(code)))?;
         if found.entries.is_empty() {
-            // The client does not hand the broker's refusal on, which is what an answer without any setting is.
+            // The client does not report the broker's refusal; instead, the answer contains no
+            // settings.
             return Err(self.context().explain(RDKafkaErrorCode::TopicAuthorizationFailed, topic).unwrap_or_else(unknown));
         }
         Ok(Settings::of(found.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?)))))
@@ -101,7 +102,7 @@ impl Admin {
         Ok(())
     }
 
-    /// Brokers learn of a change one after the other: waits until this one has.
+    /// Brokers see a change one after another: waits until this broker has seen it.
     fn until(&self, topic: &str, enough: impl Fn(usize) -> bool) -> Result<(), KafkaError> {
         for _ in 0..LIMIT.as_millis() / 50 {
             let partitions = match self.cluster.topic(topic) {

@@ -1,5 +1,6 @@
-//! What librdkafka tells its clients: errors, log lines, statistics, changes of assignment. It tells the thread that polls; what is told
-//! waits here until that thread takes it. Authentication and TLS errors come this way only, never as the result of a call.
+//! The callbacks of librdkafka: errors, log lines, statistics, changes of assignment. They run on
+//! the thread that polls; the results wait here until that thread takes them. Authentication and
+//! TLS errors are reported only this way, never as the result of a call.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,22 +16,22 @@ use serde::Deserialize;
 
 use crate::{Connection, KafkaError};
 
-/// A topic's name and a partition's number, as Kafka has them.
-pub(crate) type Place = (Arc<str>, i32);
+/// A topic's name and a partition's number, in Kafka's terms.
+pub(crate) type TopicPartition = (Arc<str>, i32);
 
-/// What a consumer was told, in order.
+/// A notice for a consumer; notices keep their order.
 #[derive(Debug)]
-pub(crate) enum Told {
-    Assigned(Vec<Place>),
-    Revoked(Vec<Place>),
-    Lost(Vec<Place>),
-    /// The topic of this name is another than before.
+pub(crate) enum Notice {
+    Assigned(Vec<TopicPartition>),
+    Revoked(Vec<TopicPartition>),
+    Lost(Vec<TopicPartition>),
+    /// The topic with this name has another id than before.
     Recreated {
         topic: Arc<str>,
         before: String,
         now: String,
     },
-    /// Some partition's position is out of range: librdkafka does not say which.
+    /// A partition's position is out of range; librdkafka does not say which one.
     OutOfRange(String),
     Failed(KafkaError),
 }
@@ -64,18 +65,19 @@ struct PartitionStatistics {
     numbers: Numbers,
 }
 
-/// Errors that wait to be taken, by somebody who may never do so: more of them say nothing new.
+/// The limit of pending errors, because the consumer may never take them. More of them add no
+/// information.
 const ERRORS_MAX: usize = 16;
 
-/// Queued for the polling thread, which takes all with each poll.
+/// Queued for the polling thread, which takes all of them with each poll.
 #[derive(Debug, Default)]
 struct Waiting {
-    told: VecDeque<Told>,
+    notices: VecDeque<Notice>,
     topic_ids: HashMap<Arc<str>, String>,
-    statistics: HashMap<Place, Numbers>,
-    /// How many statistics have come.
+    statistics: HashMap<TopicPartition, Numbers>,
+    /// The number of statistics so far.
     statistics_seen: u64,
-    /// Why a broker could not be reached, kept until all are said to be down.
+    /// Why a broker could not be reached; kept until librdkafka reports that all brokers are down.
     unreachable: Option<String>,
 }
 
@@ -103,34 +105,34 @@ impl Context {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, told: Told) {
+    fn notify(&self, notice: Notice) {
         let mut waiting = self.waiting();
-        let failed = |told: &&Told| matches!(told, Told::Failed(_));
-        if failed(&&told) && waiting.told.iter().filter(failed).count() >= ERRORS_MAX {
+        let failed = |notice: &&Notice| matches!(notice, Notice::Failed(_));
+        if failed(&&notice) && waiting.notices.iter().filter(failed).count() >= ERRORS_MAX {
             return;
         }
-        waiting.told.push_back(told);
+        waiting.notices.push_back(notice);
         drop(waiting);
         self.dirty.store(true, Ordering::Release);
     }
 
-    /// Whether something was told since it was last taken.
+    /// Whether there is something new since the last take.
     pub(crate) fn dirty(&self) -> bool {
         self.dirty.load(Ordering::Acquire)
     }
 
-    pub(crate) fn take(&self) -> VecDeque<Told> {
+    pub(crate) fn take(&self) -> VecDeque<Notice> {
         self.dirty.store(false, Ordering::Release);
-        std::mem::take(&mut self.waiting().told)
+        std::mem::take(&mut self.waiting().notices)
     }
 
-    /// The first error that was told; the others are dropped, as are other events.
+    /// The first error. The other errors and events are dropped.
     pub(crate) fn take_error(&self) -> Option<KafkaError> {
         let worse = |error: &KafkaError| !matches!(error, KafkaError::Unavailable { .. });
         let mut errors = self
             .take()
             .into_iter()
-            .filter_map(|told| if let Told::Failed(error) = told { Some(error) } else { None })
+            .filter_map(|notice| if let Notice::Failed(error) = notice { Some(error) } else { None })
             .collect::<Vec<_>>();
         let at = errors.iter().position(worse).unwrap_or(0);
         (at < errors.len()).then(|| errors.swap_remove(at))
@@ -144,7 +146,7 @@ impl Context {
         self.waiting().topic_ids.get(topic).cloned()
     }
 
-    pub(crate) fn statistics(&self) -> (u64, HashMap<Place, Numbers>) {
+    pub(crate) fn statistics(&self) -> (u64, HashMap<TopicPartition, Numbers>) {
         let waiting = self.waiting();
         (waiting.statistics_seen, waiting.statistics.clone())
     }
@@ -153,7 +155,8 @@ impl Context {
         self.waiting().statistics_seen
     }
 
-    /// From now on revoked partitions are given up at once: nobody is left to be asked.
+    /// From now on, revoked partitions are given up immediately, because the caller no longer
+    /// answers.
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Release);
     }
@@ -162,7 +165,7 @@ impl Context {
         &self.connection
     }
 
-    /// An error of a call, in our words.
+    /// Converts the error of a call.
     pub(crate) fn failed(&self, what: &str, error: &ClientError) -> KafkaError {
         if let ClientError::ClientConfig(_, why, property, value) = error {
             let shown = if property.contains("password") { "***" } else { value };
@@ -174,8 +177,9 @@ impl Context {
         }
     }
 
-    /// A right that is missing. What a fetch or the group's coordinator is refused comes with the records, as errors of connections
-    /// come to the context; others of them pass.
+    /// Converts a missing right. When a fetch or the group's coordinator is refused, the error
+    /// arrives with the records, as connection errors arrive at the context. Other errors there are
+    /// temporary.
     pub(crate) fn denied(&self, what: &str, error: &ClientError) -> Result<(), KafkaError> {
         match self.failed(what, error) {
             denied @ KafkaError::Denied { .. } => Err(denied),
@@ -191,7 +195,7 @@ impl Context {
         KafkaError::Unavailable { at: self.connection.at(), why: self.unreachable().unwrap_or_else(|| why.into()) }
     }
 
-    /// What a code of librdkafka's means; `None` if it has no meaning to a caller.
+    /// The meaning of an error code of librdkafka; `None` if it has none for a caller.
     pub(crate) fn explain(&self, code: Code, reason: &str) -> Option<KafkaError> {
         let (at, who, why) = (self.connection.at(), self.connection.who(), reason.to_owned());
         let denied = |what: String| KafkaError::Denied { at: at.clone(), who: who.clone(), what };
@@ -224,7 +228,8 @@ impl Context {
         })
     }
 
-    /// A log line that says that a topic has another id than it had: the only place where librdkafka tells a topic's id.
+    /// Reads a log line about a topic whose id has changed: the only place where librdkafka reports
+    /// a topic's id.
     fn read_topic_id(&self, line: &str) {
         let Some((head, ids)) = line.split_once(" changed id from ") else { return };
         let Some((topic, (before, now))) = head.rsplit_once("Topic ").map(|(_, topic)| topic).zip(ids.trim().split_once(" to "))
@@ -234,7 +239,7 @@ impl Context {
         let topic = Arc::<str>::from(topic);
         let held = self.waiting().topic_ids.insert(Arc::clone(&topic), now.into());
         if held.is_some_and(|held| held != now) {
-            self.tell(Told::Recreated { topic, before: before.into(), now: now.into() });
+            self.notify(Notice::Recreated { topic, before: before.into(), now: now.into() });
         }
     }
 }
@@ -248,7 +253,7 @@ fn named(reason: &str) -> String {
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         if facility == "FAIL" {
-            // Some failures to connect are told here alone.
+            // Some connection failures are reported only in log lines.
             let reason = line.split_once("]: ").map_or(line, |(_, reason)| reason);
             self.waiting().unreachable = Some(reason.into());
         }
@@ -271,8 +276,8 @@ impl ClientContext for Context {
         waiting.statistics_seen += 1;
         for (topic, numbers) in statistics.topics {
             let topic = Arc::<str>::from(topic);
-            let places = numbers.partitions.into_iter().filter(|(number, _)| *number >= 0);
-            let numbers = places.map(|(number, of)| {
+            let topic_partitions = numbers.partitions.into_iter().filter(|(number, _)| *number >= 0);
+            let numbers = topic_partitions.map(|(number, of)| {
                 (
                     (Arc::clone(&topic), number),
                     Numbers { fetching: !matches!(&*of.fetch_state, "none" | "stopped"), ..of.numbers },
@@ -286,10 +291,11 @@ impl ClientContext for Context {
         let Some(code) = error.rdkafka_error_code() else { return };
         match code {
             Code::PartitionEOF => {}
-            Code::AutoOffsetReset => self.tell(Told::OutOfRange(reason.into())),
-            // The broker's refusal of a client's certificate is told as a failure of transport.
+            Code::AutoOffsetReset => self.notify(Notice::OutOfRange(reason.into())),
+            // librdkafka reports the broker's refusal of a client certificate as a transport
+            // failure.
             Code::BrokerTransportFailure if reason.contains("SSL alert number") => {
-                self.tell(Told::Failed(KafkaError::Tls {
+                self.notify(Notice::Failed(KafkaError::Tls {
                     at: self.connection.at(),
                     trusted: self.connection.trusted(),
                     why: reason.into(),
@@ -299,16 +305,17 @@ impl ClientContext for Context {
                 tracing::debug!(target: "kafka", reason, "no connection to a broker");
                 self.waiting().unreachable = Some(reason.into());
             }
-            Code::PollExceeded => tracing::warn!(target: "kafka", reason, "polled too late: the group takes the partitions away"),
+            Code::PollExceeded => tracing::warn!(target: "kafka", reason, "polled too late: the group reassigns the partitions"),
             _ => match self.explain(code, reason) {
-                Some(error) => self.tell(Told::Failed(error)),
+                Some(error) => self.notify(Notice::Failed(error)),
                 None => tracing::info!(target: "kafka", reason, code = %code, "client notice"),
             },
         }
     }
 }
 
-/// A consumer that assigns itself what it reads and keeps no position; `group` is not joined. A position that is gone becomes the earliest.
+/// A consumer that assigns its partitions itself and stores no position; it does not join `group`.
+/// A position that no longer exists becomes the earliest.
 pub(crate) fn beside_the_group(
     connection: &Connection,
     group: &str,
@@ -324,11 +331,11 @@ pub(crate) fn beside_the_group(
         .map_err(|error| outside.failed("a Kafka consumer", &error))
 }
 
-/// Gives up what of these was taken over: librdkafka refuses a list with others.
-pub(crate) fn unassign(consumer: &BaseConsumer<Context>, places: &[Place]) -> KafkaResult<()> {
+/// Gives up those of the partitions that are assigned: librdkafka refuses a list with others.
+pub(crate) fn unassign(consumer: &BaseConsumer<Context>, topic_partitions: &[TopicPartition]) -> KafkaResult<()> {
     let assignment = consumer.assignment()?;
     let mut list = TopicPartitionList::new();
-    for (topic, number) in places {
+    for (topic, number) in topic_partitions {
         if assignment.find_partition(topic, *number).is_some() {
             list.add_partition(topic, *number);
         }
@@ -336,34 +343,34 @@ pub(crate) fn unassign(consumer: &BaseConsumer<Context>, places: &[Place]) -> Ka
     consumer.incremental_unassign(&list)
 }
 
-fn places(list: &TopicPartitionList) -> Vec<Place> {
+fn topic_partitions(list: &TopicPartitionList) -> Vec<TopicPartition> {
     list.elements().iter().map(|element| (Arc::from(element.topic()), element.partition())).collect()
 }
 
 impl ConsumerContext for Context {
-    /// Nothing is assigned or given up here: that is for the caller to say, when its sinks are ready.
+    /// Assigns and gives up nothing here: the caller does, when its sinks are ready.
     fn rebalance(&self, consumer: &BaseConsumer<Self>, change: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let assigned = matches!(change, RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS);
         let lost = !assigned && consumer.assignment_lost();
         let done = match (assigned, list.count(), lost || self.closing.load(Ordering::Acquire)) {
             (true, 0, _) => consumer.incremental_assign(list),
-            (false, 0, _) | (false, _, true) => unassign(consumer, &places(list)),
+            (false, 0, _) | (false, _, true) => unassign(consumer, &topic_partitions(list)),
             _ => Ok(()),
         };
         if let Err(error) = done {
-            self.tell(Told::Failed(self.failed("the change of assignment", &error)));
+            self.notify(Notice::Failed(self.failed("the change of assignment", &error)));
         }
         match (assigned, lost) {
             _ if list.count() == 0 => {}
-            (true, _) => self.tell(Told::Assigned(places(list))),
-            (false, true) => self.tell(Told::Lost(places(list))),
-            (false, false) => self.tell(Told::Revoked(places(list))),
+            (true, _) => self.notify(Notice::Assigned(topic_partitions(list))),
+            (false, true) => self.notify(Notice::Lost(topic_partitions(list))),
+            (false, false) => self.notify(Notice::Revoked(topic_partitions(list))),
         }
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
         if let Err(error) = result {
-            tracing::debug!(target: "kafka", %error, "the group's offsets, a hint for lag, were not noted");
+            tracing::debug!(target: "kafka", %error, "the group's offsets, a hint for lag, were not written");
         }
     }
 }

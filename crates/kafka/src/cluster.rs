@@ -1,5 +1,5 @@
-//! Questions to a cluster, asked by a client of their own that reads nothing for the group: what topics there are, where a partition
-//! begins and ends, whether anything is left to read.
+//! Queries of a cluster with a separate client that reads nothing for the group: the topics, the
+//! start and end of a partition, and whether anything is left to read.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,33 +15,33 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::client::Context;
 use crate::{Connection, KafkaError};
 
-/// How long one try of a question takes at most, before it is looked whether an error has come.
+/// The time limit for one try of a query, before the pending errors are checked.
 pub(crate) const TRY: Duration = Duration::from_millis(500);
 
-/// How long it is listened to what librdkafka has to tell, and how many errors it may tell at once.
+/// How long to poll librdkafka's callbacks, and how many errors it may report at once.
 pub(crate) const HEAR: Duration = Duration::from_millis(5);
 const TOLD_MAX: usize = 64;
 const DRAINED_MAX: usize = 16;
-/// How often it is listened after a topic was asked for: in a large cluster its id comes among many lines.
+/// How often to poll after a query for a topic: in a large cluster, its id is among many log lines.
 const HEAR_ID: usize = 4;
 
-/// A topic and the numbers of its partitions.
+/// A topic and its partition numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topic {
     pub name: Arc<str>,
     pub partitions: Vec<i32>,
-    /// The topic's own id, where it is known: a topic that is deleted and made anew has another.
+    /// The topic's id, if known. A recreated topic has another id.
     pub id: Option<String>,
 }
 
-/// Where a partition begins, and where what can be read ends: the last stable offset.
+/// The start of a partition, and the end of what can be read: the last stable offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     pub start: i64,
     pub stable_end: i64,
 }
 
-/// What a position is to a partition's log.
+/// A position relative to a partition's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     At(i64),
@@ -49,12 +49,12 @@ pub enum Standing {
     Behind {
         to: i64,
     },
-    /// The log ends before it.
+    /// The log ends before the position.
     Beyond,
 }
 
 impl Bounds {
-    /// How a position stands; without one, reading begins where the log does.
+    /// Compares a position with the log. Without a position, reading begins at the log's start.
     pub fn standing(self, next: Option<i64>) -> Standing {
         match next {
             None => Standing::At(self.start),
@@ -67,7 +67,7 @@ impl Bounds {
 
 pub struct Cluster {
     pub(crate) client: BaseConsumer<Context>,
-    /// How long a question is asked again before it is given up.
+    /// How long a query is retried.
     pub(crate) patience: Duration,
 }
 
@@ -78,7 +78,8 @@ impl fmt::Debug for Cluster {
 }
 
 impl Cluster {
-    /// Nothing is connected until something is asked. `group` is never joined: reading ([`Cluster::is_empty`]) needs its name.
+    /// Does not connect until the first query. It never joins `group`, but reading
+    /// ([`Cluster::is_empty`]) needs the name.
     pub fn new(connection: &Connection, group: &str, patience: Duration) -> Result<Self, KafkaError> {
         let context = Context::new(connection, group);
         let mut config = connection.client_config()?;
@@ -97,11 +98,11 @@ impl Cluster {
         Ok(Self { client, patience })
     }
 
-    /// Asks until there is an answer, an error that does not go away by itself, or no patience left.
+    /// Retries until there is an answer, a permanent error, or the patience ends.
     pub(crate) fn ask<T>(&self, what: &str, question: impl Fn(Duration) -> Result<T, ClientError>) -> Result<T, KafkaError> {
         let context = self.client.context();
         self.drain();
-        // What went wrong before this question has nothing to do with it.
+        // Earlier errors are unrelated to this query.
         drop(context.take());
         let started = Instant::now();
         loop {
@@ -117,7 +118,8 @@ impl Cluster {
         }
     }
 
-    /// Takes what has gathered while nothing was asked, mostly log lines, which librdkafka keeps without a bound.
+    /// Takes events that were collected between queries, mostly log lines, which librdkafka stores
+    /// without a limit.
     pub(crate) fn drain(&self) {
         for _ in 0..DRAINED_MAX {
             if self.client.poll(Duration::ZERO).is_some() {
@@ -126,7 +128,7 @@ impl Cluster {
         }
     }
 
-    /// Lets librdkafka tell what it has to tell.
+    /// Polls librdkafka's callbacks.
     fn hear(&self) {
         for _ in 0..TOLD_MAX {
             if self.client.poll(HEAR).is_none() {
@@ -135,7 +137,7 @@ impl Cluster {
         }
     }
 
-    /// The topics of the cluster that this client may see, without Kafka's own.
+    /// The topics that this client may see, without Kafka's internal ones.
     pub fn topics(&self) -> Result<Vec<Topic>, KafkaError> {
         let metadata = self.ask("the list of topics", |limit| self.client.fetch_metadata(None, limit))?;
         let seen = metadata.topics().iter().filter(|topic| !topic.name().starts_with("__"));
@@ -169,20 +171,21 @@ impl Cluster {
         let what = format!("the ends of partition {partition} of {topic}");
         let (start, stable_end) = self.ask(&what, |limit| {
             self.client.fetch_watermarks(topic, partition, limit).inspect_err(|_| {
-                // The partition may be newer than what the client remembers of the topic.
+                // The partition may be newer than the client's cached metadata of the topic.
                 self.client.fetch_metadata(Some(topic), limit).ok();
             })
         })?;
         Ok(Bounds { start, stable_end })
     }
 
-    /// Whether there is nothing to read from `from` up to `to`: what offsets there are belong to transactions' markers, aborted
-    /// records and records compacted away. Reads the partition from there to see.
+    /// Whether there is nothing to read from `from` to `to`: all offsets there belong to
+    /// transaction markers, aborted records and compacted records. Reads the partition from `from`
+    /// to find out.
     pub fn is_empty(&self, topic: &str, partition: i32, from: i64, to: i64) -> Result<bool, KafkaError> {
         Ok(self.first(topic, partition, from)?.is_none_or(|(offset, _)| offset >= to))
     }
 
-    /// The first record there is from an offset on, and its time (ms since 1970).
+    /// The first record from an offset on, and its time (ms since 1970).
     pub(crate) fn first(&self, topic: &str, partition: i32, from: i64) -> Result<Option<(i64, Option<i64>)>, KafkaError> {
         let context = self.client.context();
         let failed = |error: &ClientError| context.failed("reading the end of a partition", error);

@@ -1,13 +1,13 @@
-//! What can go wrong with Kafka, and what its caller should do about it.
+//! Errors of Kafka, and what the caller should do.
 
-/// What a caller does about an error.
+/// What a caller should do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// May work later: try again. The client reconnects by itself meanwhile.
+    /// It may work later: retry. Meanwhile the client reconnects by itself.
     Unavailable,
-    /// Somebody must change something first.
+    /// An operator must change something first.
     Invalid,
-    /// Another member has taken this one's place: stop.
+    /// Another member has replaced this one: stop.
     Fenced,
 }
 
@@ -47,26 +47,26 @@ impl KafkaError {
         }
     }
 
-    /// How to mend it.
+    /// How to fix it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Unavailable { why, .. } if why.contains("Disconnected") || why.contains("unexpected") => {
-                "is a broker listening there, and is this the right listener: one for TLS closes connections without it, and the other way round".into()
+                "check that a broker listens there and that this is the right listener: a TLS listener closes connections without TLS, and vice versa".into()
             }
-            Self::Unavailable { .. } => "check host, port and firewall; brokers must also be reachable under the names that they advertise".into(),
+            Self::Unavailable { .. } => "check host, port and firewall; brokers must also be reachable by the names that they advertise".into(),
             Self::Credentials { .. } => {
                 "check user and password, and that the broker has them for this SASL mechanism (`kafka-configs --describe --entity-type users`)".into()
             }
             Self::Tls { trusted, why, .. } if why.contains("certificate verify failed") || why.contains("self-signed") => {
-                format!("the broker's certificate is not signed by {trusted}, or is for another host: name the right authority, or the host as the certificate has it")
+                format!("the broker's certificate is not signed by {trusted}, or is for another host: give the right authority, or the host name in the certificate")
             }
             Self::Tls { why, .. } if why.contains("certificate required") || why.contains("bad certificate") || why.contains("alert") => {
-                "the broker asks for a client certificate: give one that its trust store knows, with its key".into()
+                "the broker requires a client certificate: give one that its trust store contains, with its key".into()
             }
             Self::Tls { .. } => "is this a TLS listener? check the port, the authority and the client's certificate and key".into(),
             Self::Denied { who, what, .. } => format!("grant it: kafka-acls --add --allow-principal {who} ({what})"),
             Self::UnknownTopic { topic, .. } => format!("create it: kafka-topics --create --topic {topic} --partitions N, or correct its name"),
-            Self::Fenced { .. } => "two processes have the same instance id: give each its own".into(),
+            Self::Fenced { .. } => "two processes have the same instance id: give each process its own".into(),
             Self::Invalid { .. } | Self::Refused { .. } => return None,
             Self::Undelivered { .. } => "records that were not delivered can be sent again: duplicates are recognised by their ids".into(),
         })

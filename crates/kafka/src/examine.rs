@@ -1,4 +1,4 @@
-//! What an operator wants to know of a cluster, without anything being read for the group or changed.
+//! Checks of a cluster for the operator, which read nothing for the group and change nothing.
 
 use std::time::{Duration, Instant};
 
@@ -8,16 +8,16 @@ use rdkafka::consumer::Consumer;
 use crate::cluster::{HEAR, TRY};
 use crate::{Bounds, Cluster, KafkaError};
 
-/// What a topic keeps, as far as it concerns who reads it.
+/// A topic's settings that matter to a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Settings {
-    /// `None`: for ever.
+    /// `None`: forever.
     pub retention: Option<Duration>,
-    /// Of a partition; `None`: whatever comes.
+    /// Per partition; `None`: unlimited.
     pub retention_bytes: Option<u64>,
-    /// Records whose key comes again are deleted.
+    /// A record is deleted when its key occurs again.
     pub is_compacted: bool,
-    /// Of a record batch; `None` where the broker does not say.
+    /// Per record batch; `None` if the broker does not say.
     pub record_bytes_max: Option<u64>,
 }
 
@@ -26,7 +26,7 @@ impl Settings {
         let mut settings = Self::default();
         let mut deletes = true;
         for (name, value) in entries {
-            // Kafka says -1 where there is no bound.
+            // Kafka says -1 for unlimited.
             let number = value.parse::<u64>().ok();
             match name.as_str() {
                 "retention.ms" => settings.retention = number.map(Duration::from_millis),
@@ -47,18 +47,20 @@ impl Settings {
 }
 
 impl Cluster {
-    /// The brokers, as they advertise themselves.
+    /// The brokers' advertised addresses.
     pub fn brokers(&self) -> Result<Vec<String>, KafkaError> {
         let metadata = self.ask("the list of brokers", |limit| self.client.fetch_metadata(None, limit))?;
         Ok(metadata.brokers().iter().map(|broker| format!("{}:{}", broker.host(), broker.port())).collect())
     }
 
-    /// Whether this client may read a partition: fetches from its end, or one record where it has some.
+    /// Checks that this client may read a partition: fetches from its end, or one record if it has
+    /// any.
     pub fn may_read(&self, topic: &str, partition: i32, bounds: Bounds) -> Result<(), KafkaError> {
         self.is_empty(topic, partition, bounds.start, bounds.stable_end).map(drop)
     }
 
-    /// Whether this client may see its group: nothing is joined, so that the right to join (READ) is not tried.
+    /// Checks that this client may see its group. It does not join, so it does not test the right
+    /// to join (READ).
     pub fn may_see_group(&self, topic: &str, partition: i32) -> Result<(), KafkaError> {
         let context = self.client.context();
         let mut list = TopicPartitionList::new();
@@ -66,8 +68,8 @@ impl Cluster {
         let (what, started) = ("the offsets of the group", Instant::now());
         loop {
             let Err(error) = self.client.committed_offsets(list.clone(), TRY) else { return Ok(()) };
-            while let Some(told) = self.client.poll(HEAR) {
-                told.map_or_else(|error| context.denied(what, &error), |_| Ok(()))?;
+            while let Some(event) = self.client.poll(HEAR) {
+                event.map_or_else(|error| context.denied(what, &error), |_| Ok(()))?;
             }
             if started.elapsed() >= self.patience {
                 return Err(context.take_error().unwrap_or_else(|| context.failed(what, &error)));
@@ -75,7 +77,8 @@ impl Cluster {
         }
     }
 
-    /// When the first record from an offset on was written (ms since 1970); `None`: there is none, or it does not say.
+    /// When the first record from an offset on was written (ms since 1970); `None` if there is none
+    /// or it has no time.
     pub fn time_from(&self, topic: &str, partition: i32, offset: i64) -> Result<Option<i64>, KafkaError> {
         Ok(self.first(topic, partition, offset)?.and_then(|(_, time)| time))
     }
@@ -90,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bound_is_none_and_a_compacted_topic_deletes_by_key_alone() {
+    fn unlimited_is_none_and_a_compacted_topic_deletes_only_by_key() {
         let week = of(&[("retention.ms", "604800000"), ("retention.bytes", "-1"), ("cleanup.policy", "delete")]);
         assert_eq!((week.retention, week.retention_bytes), (Some(Duration::from_secs(604_800)), None));
         assert_eq!(of(&[("retention.ms", "-1")]).retention, None);

@@ -1,7 +1,9 @@
 //! Kafka: the source, the producers, and the schema registry.
 //!
-//! [`KafkaSource`] reads topics as a member of a consumer group, on the caller's thread, and [`Reader`] stretches of them again; [`Producer`]
-//! writes them; [`Admin`] makes and changes them; [`Cluster`] asks a cluster about them, and [`Settings`] is what a topic keeps. All take the same [`Connection`]. [`registry`] fetches schemas.
+//! [`KafkaSource`] reads topics as a consumer group member on the caller's thread, and [`Reader`]
+//! reads ranges again. [`Producer`] writes topics, [`Admin`] creates and changes them, [`Cluster`]
+//! queries a cluster, and [`Settings`] are the settings of a topic. All use the same
+//! [`Connection`]. [`registry`] fetches schemas.
 
 mod admin;
 mod client;

@@ -1,4 +1,4 @@
-//! Where a Kafka cluster is, and who asks.
+//! The connection to a Kafka cluster and its credentials.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +18,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself, for the one place that needs it.
+    /// The text itself, for the only place that needs it.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -30,7 +30,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// PEM files. Without `ca` the system's authorities are trusted; with `certificate` and `key` the client shows who it is.
+/// PEM files. Without `ca`, the system's authorities are trusted. With `certificate` and `key`, the
+/// client authenticates itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tls {
     pub ca: Option<PathBuf>,
@@ -64,7 +65,7 @@ pub struct Sasl {
     pub password: Secret,
 }
 
-/// How connections are protected. There is no falling back from one to another.
+/// The protection of connections. There is no fallback from one to another.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Security {
     #[default]
@@ -99,13 +100,14 @@ impl Security {
     }
 }
 
-/// A cluster, as every client of it needs it.
+/// A cluster's settings, for every client.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Connection {
     /// `host:port`, separated by commas.
     pub brokers: String,
     pub security: Security,
-    /// Further properties of librdkafka, as its CONFIGURATION.md names them. What kassa sets itself is refused here.
+    /// More properties of librdkafka, with the names in its CONFIGURATION.md. Properties that kassa
+    /// sets itself are refused.
     pub properties: BTreeMap<String, String>,
 }
 
@@ -117,7 +119,7 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// Properties whose value kassa's promises stand on, and those that the configuration has keys of its own for.
+/// Properties that kassa's guarantees depend on, and properties with their own configuration keys.
 const OURS: &[&str] = &[
     "acks",
     "allow.auto.create.topics",
@@ -164,7 +166,7 @@ impl Connection {
         if hosts.contains('@') {
             return Err(KafkaError::Invalid {
                 what: "the URL of Kafka".into(),
-                why: "it names a user: user and password have keys of their own, so that no URL holds a secret".into(),
+                why: "it contains a user: user and password have their own keys, so that no URL contains a secret".into(),
             });
         }
         if hosts.contains(['/', '?', '#']) {
@@ -174,7 +176,7 @@ impl Connection {
         Ok(Self { brokers: brokers.collect::<Result<Vec<_>, _>>()?.join(","), ..Self::default() })
     }
 
-    /// Who asks, in words that may be printed.
+    /// The credentials, in words that may be printed.
     pub(crate) fn who(&self) -> String {
         match (self.security.sasl(), self.security.tls()) {
             (Some(sasl), _) => format!("User:{} ({})", sasl.user, sasl.mechanism.name()),
@@ -183,7 +185,7 @@ impl Connection {
         }
     }
 
-    /// The listener in words: brokers and protocol.
+    /// The listener, in words: brokers and protocol.
     pub(crate) fn at(&self) -> String {
         format!("{} ({})", self.brokers, self.security.protocol())
     }
@@ -193,7 +195,7 @@ impl Connection {
         ca.map_or_else(|| "the system's authorities".into(), |ca| format!("the authority in {}", ca.display()))
     }
 
-    /// The properties that all clients have in common.
+    /// The properties that all clients share.
     pub(crate) fn client_config(&self) -> Result<ClientConfig, KafkaError> {
         let mut config = ClientConfig::new();
         for (name, value) in &self.properties {
@@ -207,7 +209,7 @@ impl Connection {
             .set("bootstrap.servers", &self.brokers)
             .set("client.id", "kassa")
             .set("security.protocol", self.security.protocol());
-        // The id of a topic is told in debug lines alone (`client` reads them).
+        // librdkafka reports a topic's id only in debug lines (`client` reads them).
         config.set("debug", "metadata").set_log_level(RDKafkaLogLevel::Debug);
         if let Some(sasl) = self.security.sasl() {
             config.set("sasl.mechanisms", sasl.mechanism.name()).set("sasl.username", &sasl.user);
@@ -237,13 +239,13 @@ fn set_tls(config: &mut ClientConfig, tls: &Tls) -> Result<(), KafkaError> {
         if !file.is_file() {
             return Err(KafkaError::Invalid {
                 what: format!("{property} = {}", file.display()),
-                why: "there is no such file".into(),
+                why: "the file does not exist".into(),
             });
         }
         config.set(property, file.to_string_lossy());
     }
     if tls.certificate.is_some() != tls.key.is_some() {
-        let why = "a client certificate and its key are given together or not at all".into();
+        let why = "give a client certificate and its key together or not at all".into();
         return Err(KafkaError::Invalid { what: "the client certificate".into(), why });
     }
     Ok(())

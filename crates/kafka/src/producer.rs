@@ -1,5 +1,5 @@
-//! Writes records: keyed, idempotent, acknowledged by all replicas in sync. A record is delivered when the broker says so; the first that
-//! was not is an error of whatever is called next.
+//! Writes records: keyed, idempotent, acknowledged by all in-sync replicas. A record is delivered
+//! when the broker says so. If one is not delivered, the next call returns the error.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,18 +16,19 @@ use rdkafka::producer::{BaseRecord, NoCustomPartitioner, Producer as _, Producer
 use crate::client::Context;
 use crate::{Cluster, Connection, KafkaError};
 
-/// How often it is looked whether all is delivered.
+/// How often to check whether everything is delivered.
 const SOON: Duration = Duration::from_micros(500);
 
 #[derive(Debug, Clone)]
 pub struct ProducerOptions {
     pub connection: Connection,
-    /// Records that wait for the broker's answer, at most; `send` waits while there are so many.
+    /// The maximum number of records that wait for the broker's answer; `send` waits when it is
+    /// reached.
     pub records_max: usize,
     pub bytes_max: usize,
-    /// A record that is not acknowledged for so long has failed.
+    /// A record that is not acknowledged within this time has failed.
     pub delivery_timeout: Duration,
-    /// How long records wait for others to go with them.
+    /// How long records wait for others, to be sent together.
     pub linger: Duration,
     /// none, lz4, zstd, snappy or gzip.
     pub compression: &'static str,
@@ -46,20 +47,20 @@ impl ProducerOptions {
     }
 }
 
-/// A record to be written. Without a value it is a tombstone; without a key it goes to any partition.
+/// A record to write. Without a value it is a tombstone; without a key it goes to any partition.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Outgoing<'r> {
     pub topic: &'r str,
     pub key: Option<&'r [u8]>,
     pub value: Option<&'r [u8]>,
     pub headers: &'r [(&'r str, Option<&'r [u8]>)],
-    /// ms since 1970; the client's clock where it is not given.
+    /// ms since 1970; default: the client's clock.
     pub timestamp_ms: Option<i64>,
-    /// By the key's hash (as Java's client has it) where it is not given.
+    /// Default: by the key's hash, like Java's client.
     pub partition: Option<i32>,
 }
 
-/// Where the broker put a record.
+/// The broker's position of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delivered {
     pub partition: i32,
@@ -68,7 +69,7 @@ pub struct Delivered {
 
 type Outcome = Result<Delivered, KafkaError>;
 
-/// What a delivery report is for.
+/// What a delivery report belongs to.
 #[derive(Debug)]
 pub(crate) enum Ticket {
     Counted,
@@ -102,7 +103,8 @@ impl fmt::Debug for Producer {
 }
 
 impl Producer {
-    /// Asks the cluster first, so that what is wrong with the connection is said here and not with the first record.
+    /// Queries the cluster first, so that connection errors are reported here instead of with the
+    /// first record.
     pub fn connect(options: &ProducerOptions) -> Result<Self, KafkaError> {
         Cluster::new(&options.connection, "", Duration::from_secs(15))?.topics()?;
         let mut config = options.connection.client_config()?;
@@ -134,7 +136,8 @@ impl Producer {
         self.client.client().context()
     }
 
-    /// Hands a record over, waiting for room. Says the first record that failed since, which may be another.
+    /// Sends a record, and waits for room. Returns the error of the first record that failed since
+    /// the last call, which may be another one.
     pub fn send(&self, record: &Outgoing<'_>) -> Result<(), KafkaError> {
         self.reports().check()?;
         self.enqueue(record, Ticket::Counted)
@@ -170,9 +173,9 @@ impl Producer {
         }
     }
 
-    /// Waits until all that was sent is delivered.
+    /// Waits until all records are delivered.
     pub fn flush(&self, timeout: Duration) -> Result<(), KafkaError> {
-        // The client's own flush would wait for reports that its thread has taken already.
+        // The client's own flush would wait for reports that its thread has already taken.
         let started = Instant::now();
         while self.client.in_flight_count() > 0 && started.elapsed() < timeout {
             thread::sleep(SOON);
@@ -182,7 +185,8 @@ impl Producer {
         flushed.map_err(|error| self.reports().context.failed("waiting for the delivery of records", &error))
     }
 
-    /// Sends a batch and waits for the broker's answer to each: the outcomes, in order. For who must know before it answers itself.
+    /// Sends a batch and waits for the broker's answer to each record. Returns the outcomes in
+    /// order. For callers that need the outcome before they answer.
     pub fn produce_and_wait(&self, records: &[Outgoing<'_>]) -> Vec<Outcome> {
         let batch = Arc::new(Awaited { outcomes: Mutex::new((vec![None; records.len()], records.len())), all: Condvar::new() });
         for (index, record) in records.iter().enumerate() {
@@ -193,12 +197,12 @@ impl Producer {
         batch.wait(self.delivery_timeout + Duration::from_secs(5), || self.reports().lost())
     }
 
-    /// Records that the broker has acknowledged.
+    /// The number of records that the broker has acknowledged.
     pub fn delivered(&self) -> u64 {
         self.reports().delivered.load(Ordering::Relaxed)
     }
 
-    /// Records that wait for the broker's answer.
+    /// The number of records that wait for the broker's answer.
     pub fn in_flight(&self) -> u64 {
         self.reports().sent.load(Ordering::Relaxed).saturating_sub(self.delivered())
     }
@@ -220,7 +224,8 @@ impl Awaited {
         }
     }
 
-    /// Every record has an outcome within the delivery timeout; should librdkafka fail to say one, it counts as not delivered.
+    /// Every record has an outcome within the delivery timeout. A record without an outcome counts
+    /// as not delivered.
     fn wait(&self, limit: Duration, lost: impl Fn() -> KafkaError) -> Vec<Outcome> {
         let (mut outcomes, _) = self
             .all
@@ -239,7 +244,8 @@ impl Reports {
         KafkaError::Unavailable { at: self.context.connection().at(), why: "the client gave no answer".into() }
     }
 
-    /// Why a record was not delivered: librdkafka says of a refused connection only that time ran out; the reason came before.
+    /// Why a record was not delivered: for a refused connection, librdkafka reports only a timeout;
+    /// the reason came before.
     fn undelivered(&self, topic: &str, error: &ClientError) -> KafkaError {
         let timed_out = error.rdkafka_error_code() == Some(Code::MessageTimedOut);
         if let Some(reason) = timed_out.then(|| self.context.take_error()).flatten() {

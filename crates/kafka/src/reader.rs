@@ -1,4 +1,4 @@
-//! Reads stretches of partitions again, beside the group: what a proof holds the archive against.
+//! Reads ranges of partitions again, outside the group; a proof compares the archive with them.
 
 use std::fmt;
 use std::ops::Range;
@@ -16,14 +16,14 @@ use crate::client::{Context, beside_the_group};
 use crate::source::Run;
 use crate::{Connection, ErrorKind, KafkaError, kafka_partition};
 
-/// Records and bytes that are handed over together.
+/// The number of records per call.
 const RECORDS: usize = 8_192;
 const BYTES: usize = 2 << 20;
-/// Bytes that are fetched ahead.
+/// The prefetch limit.
 const QUEUED_KILOBYTES: &str = "8192";
 const QUIET: Duration = Duration::from_millis(200);
 
-/// A client that is no member of any group and keeps no position.
+/// A client that is not in any group and stores no position.
 pub struct Reader {
     consumer: BaseConsumer<Context>,
     clock: Arc<dyn Clock>,
@@ -37,13 +37,14 @@ impl fmt::Debug for Reader {
 }
 
 impl Reader {
-    /// `group` is never joined: its name is the one that a reader is allowed to have. After `patience` without an answer it gives up.
+    /// It never joins `group`, but the reader needs a group name that it has a right to. Gives up
+    /// after `patience` without an answer.
     pub fn open(connection: &Connection, group: &str, clock: Arc<dyn Clock>, patience: Duration) -> Result<Self, KafkaError> {
-        // What retention takes meanwhile is passed over.
+        // Records that retention deletes meanwhile are skipped.
         Ok(Self { consumer: beside_the_group(connection, group, QUEUED_KILOBYTES)?, clock, patience })
     }
 
-    /// Hands over the records of a partition between two offsets that are still there, in order.
+    /// Hands over the existing records of a partition between two offsets, in order.
     pub fn read(&mut self, partition: &Partition, range: Range<i64>, take: &mut dyn FnMut(Records)) -> Result<(), KafkaError> {
         let Some(number) = kafka_partition(partition).filter(|_| range.start < range.end) else { return Ok(()) };
         let mut list = TopicPartitionList::new();
@@ -78,7 +79,7 @@ impl Reader {
             let error = self.consumer.context().take_error();
             error.filter(|error| error.kind() != ErrorKind::Unavailable).map_or(Ok(()), Err)?;
             if heard.elapsed() >= self.patience {
-                let why = format!("no more of partition {} of {} came", partition.number, partition.topic);
+                let why = format!("no more records of partition {} of {} arrived", partition.number, partition.topic);
                 return Err(KafkaError::Unavailable { at: self.consumer.context().connection().at(), why });
             }
         }

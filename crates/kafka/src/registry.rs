@@ -1,4 +1,5 @@
-//! Schemas by id, from a registry with Confluent's REST interface, each kept beside the archive from the first time that it is used.
+//! Schemas by id, from a registry with Confluent's REST interface. Each schema is stored beside the
+//! archive before its first use.
 
 mod client;
 mod snapshots;
@@ -13,14 +14,14 @@ use serde::{Deserialize, Serialize};
 pub use client::{Auth, RegistryClient, RegistryOptions};
 pub use snapshots::{FolderSnapshots, Snapshots};
 
-/// A schema and all that it refers to.
+/// A schema and everything that it refers to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schema {
     pub id: u32,
     /// AVRO, JSON or PROTOBUF.
     pub kind: String,
     pub text: String,
-    /// What it refers to, directly or not: each after those that it refers to itself.
+    /// The direct and indirect references, each after its own references.
     #[serde(default)]
     pub references: Vec<Referred>,
 }
@@ -32,10 +33,10 @@ pub struct Referred {
     pub text: String,
 }
 
-/// Why a schema could not be had. An id that the registry does not know is none of these.
+/// Why a schema could not be fetched. An id that the registry does not have is not an error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
-    /// Down, slow, busy: to be tried again. No record is a dead letter because of it.
+    /// The registry is down, slow or busy: retry. No record becomes a dead letter because of it.
     #[error("could not reach the schema registry at {url}: {why}")]
     Unavailable { url: String, why: String },
     #[error("the schema registry at {url} refused {who} ({status})")]
@@ -53,28 +54,30 @@ pub enum RegistryError {
 }
 
 impl RegistryError {
-    /// Whether it may work later, without anybody's doing.
+    /// Whether it may work later without a change.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable { .. })
     }
 
-    /// How to mend it.
+    /// How to fix it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Unavailable { .. } => "records wait meanwhile; check the registry and the network".into(),
+            Self::Unavailable { .. } => "the records wait; check the registry and the network".into(),
             Self::Credentials { .. } => "check the registry's user and password, or its token".into(),
             Self::Redirected { to, .. } => {
-                format!("redirects are not followed, lest credentials go elsewhere: if {to} is right, configure it")
+                format!(
+                    "redirects are not followed, so that credentials do not reach another server: if {to} is right, configure it"
+                )
             }
-            Self::NotARegistry { .. } => "the URL is the one below which /subjects and /schemas are".into(),
+            Self::NotARegistry { .. } => "the URL must be the parent of /subjects and /schemas".into(),
             Self::Refused { .. } | Self::Invalid { .. } | Self::Snapshot { .. } => return None,
         })
     }
 }
 
-/// Schemas that are remembered, and ids that nobody knows: far more than a shop has.
+/// The limit of cached schemas and of cached unknown ids: far more than a shop has.
 const REMEMBERED_MAX: usize = 10_000;
-/// For so long an unknown id is not asked for again.
+/// An unknown id is not requested again for this time.
 const UNKNOWN_FOR: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
@@ -83,7 +86,8 @@ struct Remembered {
     unknown: HashMap<u32, Instant>,
 }
 
-/// Schemas by id: what is remembered, then the snapshots, then the registry. New ones are handed to the snapshots before they are used.
+/// Schemas by id: first from the cache, then from the snapshots, then from the registry. New ones
+/// are stored as snapshots before use.
 #[derive(Debug)]
 pub struct Schemas {
     registry: Option<RegistryClient>,
@@ -92,12 +96,12 @@ pub struct Schemas {
 }
 
 impl Schemas {
-    /// Without a registry only what was snapshotted is known.
+    /// Without a registry, only schemas with a snapshot are available.
     pub fn new(registry: Option<RegistryClient>, snapshots: Option<Box<dyn Snapshots>>) -> Self {
         Self { registry, snapshots, remembered: Mutex::default() }
     }
 
-    /// `None`: there is no schema of this id.
+    /// `None`: there is no schema with this id.
     pub fn schema(&self, id: u32) -> Result<Option<Arc<Schema>>, RegistryError> {
         if let Some(known) = self.remembered().known.get(&id) {
             return Ok(Some(Arc::clone(known)));

@@ -1,12 +1,13 @@
 //! Reads topics as a member of a consumer group, batch by batch, on the caller's thread.
 //!
-//! Who may read what is the group's business; **where** reading begins never is. When partitions are assigned, the caller asks its
-//! sinks for their positions and says [`KafkaSource::begin`]; when they are revoked it commits what it has and says
-//! [`KafkaSource::release`]. Between the two turns of a hand-over nothing else reads the partition, so that the next owner's sinks
-//! already know everything that this one's did. The group's own offsets are written as a hint for lag and never read.
+//! The group decides who reads which partition, but never **where** reading begins. When partitions
+//! are assigned, the caller gets the positions from its sinks and calls [`KafkaSource::begin`].
+//! When they are revoked, it commits its records and calls [`KafkaSource::release`]. Between the
+//! two, nobody else reads the partition, so the next owner's sinks already have everything from
+//! this owner. The group's own offsets are written as a hint for lag and never read.
 //!
-//! A position that the broker cannot serve is told apart, and told: [`Turn::Gap`] where retention took records that nobody had read,
-//! [`Turn::Reset`] where the partition is not the one that the position was taken in. Neither is ever passed over silently.
+//! A position that the broker cannot serve is always reported: [`Turn::Gap`] if retention deleted
+//! records that nobody had read, [`Turn::Reset`] if the partition is not the one of the position.
 
 mod connect;
 mod headers;
@@ -27,7 +28,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::client::{Context, Place, Told, unassign};
+use crate::client::{Context, Notice, TopicPartition, unassign};
 use crate::{Cluster, KafkaError};
 pub(crate) use run::Run;
 
@@ -35,9 +36,9 @@ pub use lag::Lag;
 pub use options::{Profile, SourceOptions, Subscription};
 pub use turn::{Cause, Gap, Reset, Start, Turn, incarnation, kafka_partition, next_incarnation};
 
-/// What this member does with a partition that the group gave it.
+/// The state of an assigned partition.
 #[derive(Debug)]
-enum Held {
+enum Assignment {
     /// Waits for `begin`.
     Waiting,
     Reading(Box<Reading>),
@@ -48,9 +49,10 @@ enum Held {
 #[derive(Debug)]
 struct Reading {
     partition: Partition,
-    /// The next offset to be given out.
+    /// The next offset to hand out.
     next: i64,
-    /// Up to here nothing is left to read, though `next` is lower: what lies between are markers of transactions and the like.
+    /// Nothing is left to read before this offset, even if `next` is lower: the offsets between are
+    /// transaction markers and the like.
     proven_empty: i64,
     paused: bool,
     run: Run,
@@ -61,15 +63,17 @@ pub struct KafkaSource {
     cluster: Cluster,
     clock: Arc<dyn Clock>,
     options: SourceOptions,
-    held: HashMap<Place, Held>,
-    /// Those with records in their runs, in the order in which they got the first.
-    filled: Vec<Place>,
-    /// Made and not yet taken: the runs of one poll, and what happened to partitions since.
+    assignments: HashMap<TopicPartition, Assignment>,
+    /// Partitions with records in their runs, in the order of their first record.
+    filled: Vec<TopicPartition>,
+    /// Finished turns that were not taken yet: the runs of one poll, and later events of
+    /// partitions.
     turns: VecDeque<Turn>,
     errors: VecDeque<KafkaError>,
-    /// The log was cut where nobody can tell which partition's it was, until statistics say (the number of those seen, and why).
+    /// The log of an unknown partition was truncated. The number of statistics at that time, and
+    /// the reason; the next statistics show which partition it is.
     suspected: Option<(u64, String)>,
-    /// How many statistics there were when nothing was left to read last.
+    /// The number of statistics when there was last nothing left to read.
     idle_at: u64,
 }
 
@@ -78,14 +82,15 @@ impl fmt::Debug for KafkaSource {
         formatter
             .debug_struct("KafkaSource")
             .field("options", &self.options)
-            .field("held", &self.held.len())
+            .field("assignments", &self.assignments.len())
             .finish_non_exhaustive()
     }
 }
 
 impl KafkaSource {
-    /// The next records or what happened, waiting for at most `timeout`. To be called often, also while all is paused: a member that
-    /// does not poll is taken out of its group. An error of kind `Unavailable` is for display: the client reconnects by itself.
+    /// The next records or event, waiting at most `timeout`. Call it often, even if everything is
+    /// paused, so that the group coordinator does not remove this member. An error of kind
+    /// `Unavailable` is for display: the client reconnects by itself.
     pub fn poll(&mut self, timeout: Duration) -> Result<Turn, KafkaError> {
         if self.turns.is_empty() && self.errors.is_empty() {
             self.gather(timeout);
@@ -97,7 +102,7 @@ impl KafkaSource {
         }
     }
 
-    /// Fills the runs until there is nothing to read for now, or as much as a poll may hold.
+    /// Fills the runs until there is nothing to read, or a poll's limit is reached.
     fn gather(&mut self, timeout: Duration) {
         self.cluster.drain();
         if self.suspected.is_some() {
@@ -105,16 +110,17 @@ impl KafkaSource {
         }
         let (mut wait, mut records, mut bytes) = (timeout, 0, 0);
         while records < self.options.records_max && bytes < self.options.bytes_max {
-            let Self { consumer, held, filled, .. } = self;
+            let Self { consumer, assignments, filled, .. } = self;
             let polled = consumer.poll(wait);
             if consumer.context().dirty() {
-                // What was told came before this record, which is read again if it is still wanted.
+                // These notices preceded this record. The record is read again if it is still
+                // wanted.
                 let lost = polled
                     .and_then(Result::ok)
                     .map(|message| ((Arc::<str>::from(message.topic()), message.partition()), message.offset()));
                 self.hear();
-                if let Some((place, offset)) = lost {
-                    self.read_again(&place, offset);
+                if let Some((topic_partition, offset)) = lost {
+                    self.read_again(&topic_partition, offset);
                 }
                 return;
             }
@@ -123,17 +129,17 @@ impl KafkaSource {
                 return;
             };
             wait = Duration::ZERO;
-            let Some(taken) = take(held, filled, &message) else { continue };
+            let Some(taken) = take(assignments, filled, &message) else { continue };
             records += 1;
             bytes += taken;
         }
     }
 
-    /// Turns the runs into turns.
+    /// Converts the runs to turns.
     fn finish_runs(&mut self) {
         let now = self.clock.now();
-        for place in self.filled.drain(..) {
-            let Some(Held::Reading(reading)) = self.held.get_mut(&place) else { continue };
+        for topic_partition in self.filled.drain(..) {
+            let Some(Assignment::Reading(reading)) = self.assignments.get_mut(&topic_partition) else { continue };
             let from = reading.next;
             if let Some(records) = reading.run.finish(&reading.partition, now) {
                 reading.next = records.next;
@@ -142,49 +148,59 @@ impl KafkaSource {
         }
     }
 
-    /// Takes in what librdkafka told, after the records that came before it.
+    /// Handles librdkafka's notices, after the records that preceded them.
     fn hear(&mut self) {
         self.finish_runs();
-        for told in self.consumer.context().take() {
-            match told {
-                Told::Assigned(places) => {
-                    let assigned = places.iter().map(|place| Partition::new(Arc::clone(&place.0), place.1.into())).collect();
-                    self.held.extend(places.into_iter().map(|place| (place, Held::Waiting)));
+        for notice in self.consumer.context().take() {
+            match notice {
+                Notice::Assigned(topic_partitions) => {
+                    let assigned = topic_partitions
+                        .iter()
+                        .map(|topic_partition| Partition::new(Arc::clone(&topic_partition.0), topic_partition.1.into()))
+                        .collect();
+                    self.assignments
+                        .extend(topic_partitions.into_iter().map(|topic_partition| (topic_partition, Assignment::Waiting)));
                     self.turns.push_back(Turn::Assigned(assigned));
                 }
-                Told::Revoked(places) => {
-                    let revoked = places.into_iter().map(|place| self.give_up(place, Some(Held::Revoked))).collect();
+                Notice::Revoked(topic_partitions) => {
+                    let revoked = topic_partitions
+                        .into_iter()
+                        .map(|topic_partition| self.give_up(topic_partition, Some(Assignment::Revoked)))
+                        .collect();
                     self.turns.push_back(Turn::Revoked(revoked));
                 }
-                Told::Lost(places) => {
-                    let lost = places.into_iter().map(|place| self.give_up(place, None)).collect();
+                Notice::Lost(topic_partitions) => {
+                    let lost = topic_partitions.into_iter().map(|topic_partition| self.give_up(topic_partition, None)).collect();
                     self.turns.push_back(Turn::Lost(lost));
                 }
-                Told::Recreated { topic, before, now } => self.halt_recreated(&topic, &before, &now),
-                Told::OutOfRange(reason) => self.find_out_of_range(&reason),
-                Told::Failed(error) => self.errors.push_back(error),
+                Notice::Recreated { topic, before, now } => self.halt_recreated(&topic, &before, &now),
+                Notice::OutOfRange(reason) => self.find_out_of_range(&reason),
+                Notice::Failed(error) => self.errors.push_back(error),
             }
         }
     }
 
-    /// The partition as the caller knows it; it is read no more.
-    fn give_up(&mut self, place: Place, becomes: Option<Held>) -> Partition {
-        let plain = Partition::new(Arc::clone(&place.0), place.1.into());
-        let held = match becomes {
-            Some(held) => self.held.insert(place, held),
-            None => self.held.remove(&place),
+    /// Stops reading a partition. Returns the caller's name of it.
+    fn give_up(&mut self, topic_partition: TopicPartition, becomes: Option<Assignment>) -> Partition {
+        let plain = Partition::new(Arc::clone(&topic_partition.0), topic_partition.1.into());
+        let assignment = match becomes {
+            Some(assignment) => self.assignments.insert(topic_partition, assignment),
+            None => self.assignments.remove(&topic_partition),
         };
-        if let Some(Held::Reading(reading)) = held { reading.partition } else { plain }
+        if let Some(Assignment::Reading(reading)) = assignment { reading.partition } else { plain }
     }
 
-    /// Gives revoked partitions back to the group: to be called when their records are committed.
+    /// Returns revoked partitions to the group. Call it when their records are committed.
     pub fn release(&mut self, partitions: &[Partition]) -> Result<(), KafkaError> {
-        let places = partitions.iter().map(|partition| self.place(partition)).collect::<Result<Vec<_>, _>>()?;
-        self.held.retain(|place, held| !(matches!(held, Held::Revoked) && places.contains(place)));
-        self.call("giving back partitions", |consumer| unassign(consumer, &places))
+        let topic_partitions =
+            partitions.iter().map(|partition| self.topic_partition(partition)).collect::<Result<Vec<_>, _>>()?;
+        self.assignments.retain(|topic_partition, assignment| {
+            !(matches!(assignment, Assignment::Revoked) && topic_partitions.contains(topic_partition))
+        });
+        self.call("giving back partitions", |consumer| unassign(consumer, &topic_partitions))
     }
 
-    /// Stops fetching, for back-pressure; goes on with `resume`. Polling must go on meanwhile.
+    /// Stops fetching, for backpressure, until `resume`. Keep polling meanwhile.
     pub fn pause(&mut self, partitions: &[Partition]) -> Result<(), KafkaError> {
         let list = self.set_paused(partitions, true)?;
         self.call("pausing", |consumer| consumer.pause(&list))
@@ -198,51 +214,56 @@ impl KafkaSource {
     fn set_paused(&mut self, partitions: &[Partition], paused: bool) -> Result<TopicPartitionList, KafkaError> {
         let mut list = TopicPartitionList::new();
         for partition in partitions {
-            let place = self.place(partition)?;
-            if let Some(Held::Reading(reading)) = self.held.get_mut(&place)
+            let topic_partition = self.topic_partition(partition)?;
+            if let Some(Assignment::Reading(reading)) = self.assignments.get_mut(&topic_partition)
                 && reading.paused != paused
             {
                 reading.paused = paused;
-                list.add_partition(&place.0, place.1);
+                list.add_partition(&topic_partition.0, topic_partition.1);
             }
         }
         Ok(list)
     }
 
-    /// Writes down in the group how far the sinks have come, for those who look at lag from outside. Nobody reads it back.
+    /// Writes the sinks' positions to the group, for external tools that show lag. They are never
+    /// read back.
     pub fn hint_committed(&self, positions: &[(Partition, i64)]) -> Result<(), KafkaError> {
         let mut list = TopicPartitionList::new();
         for (partition, next) in positions {
-            let place = self.place(partition)?;
-            if matches!(self.held.get(&place), Some(Held::Reading(reading)) if reading.partition == *partition) {
-                self.checked(list.add_partition_offset(&place.0, place.1, Offset::Offset(*next)))?;
+            let topic_partition = self.topic_partition(partition)?;
+            if matches!(self.assignments.get(&topic_partition), Some(Assignment::Reading(reading)) if reading.partition == *partition)
+            {
+                self.checked(list.add_partition_offset(&topic_partition.0, topic_partition.1, Offset::Offset(*next)))?;
             }
         }
         if list.count() == 0 {
             return Ok(());
         }
-        self.call("noting the group's offsets", |consumer| consumer.commit(&list, CommitMode::Async))
+        self.call("writing the group's offsets", |consumer| consumer.commit(&list, CommitMode::Async))
     }
 
     /// The partitions that are being read.
     pub fn reading(&self) -> impl Iterator<Item = &Partition> {
-        self.held.values().filter_map(|held| if let Held::Reading(reading) = held { Some(&reading.partition) } else { None })
+        self.assignments
+            .values()
+            .filter_map(|assignment| if let Assignment::Reading(reading) = assignment { Some(&reading.partition) } else { None })
     }
 
-    /// The id of a topic, once known: kept with the sinks' positions, it tells at the next start whether it is still the same.
+    /// The id of a topic, once known. It is stored with the sinks' positions and shows at the next
+    /// start whether the topic is still the same.
     pub fn topic_id(&self, topic: &str) -> Option<String> {
         self.consumer.context().topic_id(topic)
     }
 
-    /// For questions about the cluster.
+    /// For queries of the cluster.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
     }
 
-    fn place(&self, partition: &Partition) -> Result<Place, KafkaError> {
+    fn topic_partition(&self, partition: &Partition) -> Result<TopicPartition, KafkaError> {
         kafka_partition(partition)
             .map(|number| (Arc::clone(&partition.topic), number))
-            .ok_or_else(|| KafkaError::Invalid { what: format!("{partition:?}"), why: "it is not a partition of Kafka's".into() })
+            .ok_or_else(|| KafkaError::Invalid { what: format!("{partition:?}"), why: "it is not a Kafka partition".into() })
     }
 
     fn call(
@@ -258,25 +279,31 @@ impl KafkaSource {
     }
 }
 
-/// Puts a record into its partition's run; the bytes that it takes. `None` if it is not wanted.
-fn take(held: &mut HashMap<Place, Held>, filled: &mut Vec<Place>, message: &BorrowedMessage<'_>) -> Option<usize> {
-    // Records come in runs of one partition: the one before is likely the one.
-    let last = filled.last().filter(|place| place.1 == message.partition() && &*place.0 == message.topic());
+/// Adds a record to its partition's run. Returns its size in bytes, or `None` if it is not wanted.
+fn take(
+    assignments: &mut HashMap<TopicPartition, Assignment>,
+    filled: &mut Vec<TopicPartition>,
+    message: &BorrowedMessage<'_>,
+) -> Option<usize> {
+    // Consecutive records mostly belong to one partition, so check the previous one first.
+    let last = filled
+        .last()
+        .filter(|topic_partition| topic_partition.1 == message.partition() && &*topic_partition.0 == message.topic());
     let searched;
-    let place = match last {
-        Some(place) => place,
+    let topic_partition = match last {
+        Some(topic_partition) => topic_partition,
         None => {
             searched = (Arc::from(message.topic()), message.partition());
             &searched
         }
     };
-    let Some(Held::Reading(reading)) = held.get_mut(place) else { return None };
+    let Some(Assignment::Reading(reading)) = assignments.get_mut(topic_partition) else { return None };
     if message.offset() < reading.next || !reading.run.follows(message.offset()) {
         return None;
     }
     if reading.run.is_empty() {
-        let place = place.clone();
-        filled.push(place);
+        let topic_partition = topic_partition.clone();
+        filled.push(topic_partition);
     }
     Some(reading.run.push(message))
 }
@@ -285,10 +312,10 @@ impl Drop for KafkaSource {
     fn drop(&mut self) {
         self.consumer.context().close();
         let revoked = self
-            .held
+            .assignments
             .iter()
-            .filter(|(_, held)| matches!(held, Held::Revoked))
-            .map(|(place, _)| place.clone())
+            .filter(|(_, assignment)| matches!(assignment, Assignment::Revoked))
+            .map(|(topic_partition, _)| topic_partition.clone())
             .collect::<Vec<_>>();
         if !revoked.is_empty() {
             unassign(&self.consumer, &revoked).ok();

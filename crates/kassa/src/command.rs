@@ -1,4 +1,4 @@
-//! One file a command.
+//! One file per command.
 
 pub mod check;
 pub mod config;
@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod figures;
 pub mod job;
 pub mod migrate;
+pub mod pace;
 pub mod post;
 pub mod produce;
 pub mod prove;

@@ -1,15 +1,17 @@
-//! `kassa doctor`: asks everything that is configured, and says of each check what was found, and of what is wrong how to mend it.
+//! `kassa doctor`: checks everything in the configuration, and reports what it found and how to fix
+//! problems.
 //!
 //! ```text
-//!  Config ─┬─► settings   two that fight
-//!          ├─► machine    data folder, disk, address to listen on
+//!  Config ─┬─► settings   settings that contradict each other
+//!          ├─► machine    data folder, disk, listen address
 //!          ├─► lake       folder or bucket ──────────► positions ─┐
-//!          ├─► warehouse  PostgreSQL ────────────────► positions ─┼─► positions  what the sinks have, beside what Kafka has
+//!          ├─► warehouse  PostgreSQL ────────────────► positions ─┼─► positions  the sinks' positions against Kafka's
 //!          ├─► registry                                           │
 //!          └─► kafka      brokers, topics, group ────► Seen ──────┘
 //! ```
 //!
-//! The servers are asked at once, each by a thread of its own: one that does not answer holds up nothing else. Nothing that stays is made.
+//! The servers are checked in parallel, one thread each, so that one without an answer does not
+//! block the others. The checks leave nothing behind.
 
 mod check;
 mod clock;
@@ -18,6 +20,7 @@ mod lake;
 mod machine;
 mod positions;
 mod registry;
+mod seen;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -34,17 +37,17 @@ use kassa_model::time::Clock;
 
 pub use self::check::{Check, Report, Verdict};
 
-/// What a store's checks found.
+/// The results of a store's checks.
 #[derive(Default)]
 struct Store {
     checks: Vec<Check>,
-    /// How far its sinks are, as far as that could be read.
+    /// The positions of its sinks, as far as they could be read.
     sinks: Vec<(&'static str, Positions)>,
-    /// The ids of Kafka's topics when they were read.
+    /// The ids of Kafka's topics at the time of reading.
     topic_ids: HashMap<String, String>,
 }
 
-/// Every check of a configuration that is right by itself.
+/// Runs all checks of a valid configuration.
 pub fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Report {
     let mut checks = settings::checks(config);
     checks.extend(machine::checks(config));
@@ -53,10 +56,10 @@ pub fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Report {
         let registry = scope.spawn(|| registry::checks(config));
         let lake = scope.spawn(|| lake::examine(config, clock));
         let warehouse = scope.spawn(|| warehouse::examine(config, clock));
-        let (from_kafka, seen) = kafka.join().unwrap_or_else(|_| (vec![broke_off("kafka")], None));
+        let (from_kafka, seen) = kafka.join().unwrap_or_else(|_| (vec![panicked("kafka")], None));
         checks.extend(from_kafka);
-        checks.extend(registry.join().unwrap_or_else(|_| vec![broke_off("registry")]));
-        let broken = |system| Store { checks: vec![broke_off(system)], ..Store::default() };
+        checks.extend(registry.join().unwrap_or_else(|_| vec![panicked("registry")]));
+        let broken = |system| Store { checks: vec![panicked(system)], ..Store::default() };
         let lake = lake.join().unwrap_or_else(|_| broken("lake"));
         let warehouse = warehouse.join().unwrap_or_else(|_| broken("warehouse"));
         checks.extend(lake.checks);
@@ -69,8 +72,8 @@ pub fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Report {
     Report::new(checks)
 }
 
-/// A thread that panicked is a defect, and no reason not to tell of the others.
-fn broke_off(system: &'static str) -> Check {
-    Check::wrong(system, "doctor", "this program", "a check broke off: this is a defect of kassa")
-        .mend("report it, with what stands above")
+/// A panic in a check is a defect; the other checks are reported nevertheless.
+fn panicked(system: &'static str) -> Check {
+    Check::wrong(system, "doctor", "this program", "a check panicked: this is a defect of kassa")
+        .fix("report it, with the output above")
 }

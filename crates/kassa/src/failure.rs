@@ -1,4 +1,4 @@
-//! Failures that have a code and a page, and how any error is shown and exits.
+//! Failures with a code and a page, and the output and exit code of every error.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ use kassa_redshift::ExportError;
 use kassa_source::file::FileError;
 use kassa_warehouse::WarehouseError;
 
-/// A failure with a code, and what to do about it.
+/// A failure with a code and a hint.
 #[derive(Debug)]
 pub struct Failure {
     pub code: Code,
@@ -39,13 +39,13 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {}
 
-/// The words have been said already; only the exit code is left.
+/// The error was already printed; only the exit code is left.
 #[derive(Debug, thiserror::Error)]
 #[error("exit {0}")]
 pub struct Exit(pub u8);
 
-/// Prints the chain once, then the hint and the page, as mistakes of a configuration are printed. The exit code: 1 failed, 2 usage, 78
-/// configuration.
+/// Prints the chain once, then the hint and the page, like configuration mistakes. Exit codes: 1
+/// failed, 2 usage, 78 configuration.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(Exit(code)) = error.downcast_ref::<Exit>() {
         return ExitCode::from(*code);
@@ -67,7 +67,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     })
 }
 
-/// What failed, and why, down to the cause; what a cause repeats is said once.
+/// The error and its causes; a repeated cause is printed once.
 fn chain(error: &anyhow::Error) -> String {
     let mut said = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -84,9 +84,9 @@ fn newer() -> (Code, Option<String>) {
     (Code::NewerFormat, Some(Newer::FIX.to_owned()))
 }
 
-/// The code of a cause, and what to do about it.
+/// The code of a cause, and a hint.
 fn judged(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
-    let whole = || Some("`kassa prove` says what is whole and what is not".to_owned());
+    let whole = || Some("`kassa prove` shows what is intact and what is not".to_owned());
     let of_store = |code| (code, if code == Code::LakeCorrupt { whole() } else { None });
     if let Some(failure) = cause.downcast_ref::<Failure>() {
         return Some((failure.code, failure.hint.clone()));
@@ -110,7 +110,7 @@ fn judged(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
     }
     if let Some(error) = cause.downcast_ref::<SinkError>() {
         return Some(of_store(match error {
-            // What is named by a URL is a server, and what by a path a disk.
+            // An error about a URL is a server's, one about a path is a disk's.
             SinkError::Unavailable(why) if why.contains("://") => Code::StoreUnreachable,
             SinkError::Unavailable(_) => Code::StorageFailed,
             SinkError::Fenced(_) | SinkError::Rewound(_) => Code::Fenced,
@@ -133,9 +133,9 @@ fn judged(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
             ExportError::Refused { fix, .. } => (Code::StoreRefused, Some(fix.clone())),
             ExportError::Unavailable { .. } => (Code::StoreUnreachable, None),
             ExportError::Statement { .. } => (Code::ExportFailed, None),
-            ExportError::Fenced(_) => (Code::Fenced, Some("run it again when the others have ended".to_owned())),
+            ExportError::Fenced(_) => (Code::Fenced, Some("run it again when the other exporters have finished".to_owned())),
             ExportError::Encode(_) => (Code::Defect, None),
-            // The cause below it has a code of its own.
+            // The cause below has its own code.
             ExportError::Lake(_) => return None,
         });
     }

@@ -1,4 +1,4 @@
-//! The jobs. One more is one more line of [`JOBS`]: a name, what it does, a function.
+//! The jobs. To add one, add an entry to [`JOBS`]: name, description, function.
 
 mod redshift;
 mod shelf;
@@ -7,14 +7,14 @@ mod upkeep;
 use kassa_config::Config;
 use serde_json::Value;
 
-/// Work that is run to its end now and then, and may be repeated whenever nobody knows whether it was done.
+/// Work that runs to completion occasionally, and may be repeated if its outcome is unknown.
 pub struct Job {
     pub name: &'static str,
     pub about: &'static str,
     pub run: fn(&Config) -> anyhow::Result<Done>,
 }
 
-/// What a job did.
+/// The result of a job.
 pub struct Done {
     pub is_changed: bool,
     pub words: String,
@@ -22,11 +22,11 @@ pub struct Done {
 }
 
 pub const JOBS: &[Job] = &[
-    Job { name: "derive", about: "Bring sessions and calendar up to what they follow from", run: upkeep::derive },
+    Job { name: "derive", about: "Bring sessions and calendar up to date with the facts", run: upkeep::derive },
     Job {
         name: "compact",
-        about: "Merge the small files of archive and lake, write checkpoints, delete what was replaced",
+        about: "Merge small files of archive and lake, write checkpoints, delete replaced files",
         run: upkeep::compact,
     },
-    Job { name: "redshift", about: "Export to Amazon Redshift what the lake accounts for", run: redshift::export },
+    Job { name: "redshift", about: "Export the lake to Amazon Redshift", run: redshift::export },
 ];

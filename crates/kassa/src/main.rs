@@ -1,5 +1,5 @@
 //! kassa, the program: arguments, configuration, wiring, shutdown.
-#![expect(unreachable_pub, reason = "a program has no public interface; `pub` marks what its modules show each other")]
+#![expect(unreachable_pub, reason = "a program has no public interface; `pub` marks the interfaces between its modules")]
 
 mod cli;
 mod command;
@@ -33,7 +33,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // Two providers of cryptography are in the program: rustls wants to be told which. It was told before only if this is called twice.
+    // The program contains two cryptography providers, so rustls needs an explicit choice. This
+    // only fails if it is called twice.
     rustls::crypto::aws_lc_rs::default_provider().install_default().unwrap_or_default();
     let filter = EnvFilter::try_from_env("KASSA_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     let colour = std::env::var_os("NO_COLOR").is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr());

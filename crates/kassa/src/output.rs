@@ -1,4 +1,5 @@
-//! Data on stdout: tables for people, JSON and CSV for programs. Decimals and keys are strings in JSON.
+//! Data on stdout: tables for people, JSON and CSV for programs. In JSON, decimals and keys are
+//! strings.
 
 use std::io::{self, Write};
 
@@ -9,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::Format;
 
-/// Writes to stdout; a reader that has gone (`| head`) is no failure.
+/// Writes to stdout. A closed reader (`| head`) is not a failure.
 pub fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()) {
@@ -22,7 +23,7 @@ pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&serde_json::to_string_pretty(value)?)
 }
 
-/// Says on stderr how much of the lake's tables an answer read.
+/// Prints on stderr how many bytes of the lake's tables an answer read.
 pub fn bytes_read(store: &dyn Store, read: u64) -> anyhow::Result<()> {
     let of = kassa_lake::figures::bytes(store)?;
     let parts = u128::from(read) * 10_000 / u128::from(of.max(1));
@@ -30,7 +31,7 @@ pub fn bytes_read(store: &dyn Store, read: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Rows of texts under a header.
+/// Rows of texts with a header.
 pub fn table(header: &[&str], rows: &[Vec<String>], format: Format) -> anyhow::Result<()> {
     match format {
         Format::Json => {
@@ -80,7 +81,8 @@ fn is_number(text: &str) -> bool {
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
-/// A CSV cell. A text that a spreadsheet would run as a formula is quoted behind an apostrophe; numbers, negative ones too, are not.
+/// A CSV cell. A text that a spreadsheet would run as a formula gets an apostrophe and quotes;
+/// numbers, including negative ones, do not.
 fn csv_cell(cell: &str, is_text: bool) -> String {
     let formula = is_text && cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let cell = if formula { format!("'{cell}") } else { cell.to_owned() };
@@ -136,7 +138,8 @@ fn formatters(batch: &RecordBatch) -> anyhow::Result<Vec<ArrayFormatter<'_>>> {
     Ok(batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options)).collect::<Result<_, _>>()?)
 }
 
-/// Counts and small numbers are numbers; decimals and 64-bit keys, which JSON readers would round, are strings.
+/// Counts and small numbers are numbers. Decimals and 64-bit keys are strings, because JSON readers
+/// would round them.
 fn json_cell(column: &dyn Array, row: usize, cell: &ArrayFormatter<'_>) -> Value {
     use arrow::datatypes::DataType;
     if column.is_null(row) {

@@ -1,4 +1,5 @@
-//! The schema registry as the pipeline asks it; each schema used is kept beside the archive, which stays readable without it.
+//! The schema registry for the pipeline. Each used schema is stored beside the archive, which stays
+//! readable without the registry.
 
 use std::io;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ impl Snapshots for BesideArchive {
     }
 
     fn store(&self, schema: &Schema) -> io::Result<()> {
-        // An id names one schema for ever: who was first is right.
+        // An id identifies one schema forever, so the first stored one is correct.
         self.0.put_new(&path(schema.id), &serde_json::to_vec_pretty(schema)?).map(|_| ())
     }
 }
@@ -35,7 +36,7 @@ impl Snapshots for BesideArchive {
 pub struct Registry(Schemas);
 
 impl Registry {
-    /// Without a registry what is kept beside the archive is all.
+    /// Without a registry, only the schemas beside the archive are available.
     pub fn of(config: &Config, store: &Arc<dyn Store>) -> anyhow::Result<Self> {
         let client = config.registry.as_ref().map(client).transpose()?;
         Ok(Self(Schemas::new(client, Some(Box::new(BesideArchive(Arc::clone(store)))))))

@@ -1,4 +1,4 @@
-//! Loads the configuration that a command's flags name.
+//! Loads the configuration for a command's flags.
 
 use kassa_config::{Config, LakePlace, LoadOptions, Mistake, Mistakes, Origins, Override, Stream};
 use kassa_model::Code;
@@ -7,13 +7,13 @@ use crate::cli::Place;
 use crate::failure::Failure;
 use crate::{feed, wiring};
 
-/// The configuration in force, or all its mistakes.
+/// The effective configuration, or all its mistakes.
 pub fn load(place: &Place, more: Vec<Override>) -> anyhow::Result<(Config, Origins)> {
     let (config, origins) = Config::load(&options(place, more)?)?;
     Ok((with_known_topics(config)?, origins))
 }
 
-/// The same with the topics that patterns stood for when Kafka was read.
+/// The same, with the topics that matched patterns when Kafka was last read.
 pub fn with_known_topics(config: Config) -> anyhow::Result<Config> {
     if config.patterns.is_empty() {
         return Ok(config);
@@ -32,13 +32,13 @@ fn options(place: &Place, more: Vec<Override>) -> anyhow::Result<LoadOptions> {
     Ok(LoadOptions { path: place.config.clone(), working_dir, env: std::env::vars_os().collect(), overrides })
 }
 
-/// All mistakes: of the configuration, and of the mappings and reference tables in as much of it as can be told. With the names of its
-/// streams.
+/// All mistakes in the configuration, and in its mappings and reference tables as far as it could
+/// be read; with the names of its streams.
 pub fn examine(place: &Place) -> anyhow::Result<(Vec<String>, Mistakes)> {
     let (config, _, mut mistakes) = Config::draft(&options(place, Vec::new())?);
     let Some(config) = config else { return Ok((Vec::new(), mistakes)) };
     if let Err(more) = wiring::streams(&config) {
-        // A value that is wrong is said to be so once.
+        // Each wrong value is reported once.
         let is_new = |mistake: &Mistake| mistakes.0.iter().all(|known| known.origin != mistake.origin);
         let more: Vec<Mistake> = more.0.into_iter().filter(is_new).collect();
         mistakes.0.extend(more);
@@ -47,7 +47,8 @@ pub fn examine(place: &Place) -> anyhow::Result<(Vec<String>, Mistakes)> {
     Ok((config.streams.into_iter().map(|stream| stream.name).collect(), mistakes))
 }
 
-/// The configuration of a command that reads what is there already. Where nothing is, it says so: the folder may be another.
+/// The configuration of a command that reads existing data. It prints a note if there is no lake:
+/// the folder may be wrong.
 pub fn reading(place: &Place) -> anyhow::Result<Config> {
     let config = config(place)?;
     if let LakePlace::Folder(dir) = &config.lake.place
@@ -58,12 +59,12 @@ pub fn reading(place: &Place) -> anyhow::Result<Config> {
     Ok(config)
 }
 
-/// The configuration alone.
+/// Only the configuration.
 pub fn config(place: &Place) -> anyhow::Result<Config> {
     load(place, Vec::new()).map(|(config, _)| config)
 }
 
-/// The stream of a name that somebody gave.
+/// The stream with a name from the user.
 pub fn stream<'c>(config: &'c Config, name: &str) -> anyhow::Result<&'c Stream> {
     config.streams.iter().find(|stream| stream.name == name).ok_or_else(|| {
         let names: Vec<&str> = config.streams.iter().map(|stream| stream.name.as_str()).collect();

@@ -1,4 +1,4 @@
-//! What the engine would take and a mapping must not do.
+//! Checks for expressions that the engine accepts but a mapping must not contain.
 
 use std::sync::Arc;
 
@@ -15,19 +15,20 @@ use kassa_model::contract::{ENVELOPE, Kind};
 
 use crate::MappingError;
 
-/// A record must be mapped alike whenever it is read again, or it would contradict itself.
+/// A record must map to the same row whenever it is read again, otherwise it would conflict with
+/// itself.
 pub(crate) fn is_repeatable(expr: &Expr) -> Result<(), MappingError> {
     find(expr, |part| match part {
         Expr::ScalarFunction(call) if call.func.signature().volatility != Volatility::Immutable => Some(
-            MappingError::new(format!("`{}` gives something else each time", call.func.name()))
-                .hint("a record must be mapped alike whenever it is read again; `_ingested_at` is when it came"),
+            MappingError::new(format!("`{}` gives a different value each time", call.func.name()))
+                .hint("a record must map to the same row whenever it is read again; `_ingested_at` is its ingest time"),
         ),
         _ => None,
     })
 }
 
-/// The engine reads a text beside a whole number as one, which is what people mean; beside a decimal it would round the text to that
-/// decimal's places.
+/// The engine parses a text that is compared with a whole number as a whole number, as users
+/// expect. Compared with a decimal, it would round the text to that decimal's places.
 pub(crate) fn compares_exactly(expr: &Expr, input: &DFSchema) -> Result<(), MappingError> {
     find(expr, |part| {
         let rounds = compared(part).into_iter().any(|(left, right)| {
@@ -42,7 +43,7 @@ pub(crate) fn compares_exactly(expr: &Expr, input: &DFSchema) -> Result<(), Mapp
     })
 }
 
-/// What an expression compares with each other.
+/// The pairs that an expression compares.
 fn compared(part: &Expr) -> Vec<(&Expr, &Expr)> {
     match part {
         Expr::BinaryExpr(binary) => vec![(&binary.left, &binary.right)],
@@ -75,7 +76,7 @@ fn is_text(kind: &DataType) -> bool {
     matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 
-/// The parts of an address are texts.
+/// The fields of an address are texts.
 fn kind_of(contract: Contract, name: &str) -> Kind {
     ENVELOPE.iter().chain(contract.fields()).find(|field| field.name == name).map_or(Kind::Text, |field| field.kind)
 }
@@ -84,7 +85,7 @@ fn is_decimal(kind: Kind) -> bool {
     matches!(kind, Kind::Amount | Kind::Quantity | Kind::Rate)
 }
 
-/// Whether a column of this type can hold the field's values. A text can hold any of them.
+/// Whether a column of this type can hold the field's values. Text can hold all of them.
 pub(crate) fn fits(contract: Contract, name: &str, found: &DataType) -> Result<(), MappingError> {
     let kind = kind_of(contract, name);
     let textual = matches!(kind, Kind::Id | Kind::Text | Kind::LongText);
@@ -115,10 +116,10 @@ pub(crate) fn fits(contract: Contract, name: &str, found: &DataType) -> Result<(
 }
 
 fn through_a_float(name: &str) -> MappingError {
-    MappingError::new(format!("`{name}` would go through a float")).hint("CAST to DECIMAL(18, 6) before computing")
+    MappingError::new(format!("`{name}` would pass through a float")).hint("CAST to DECIMAL(18, 6) before computing")
 }
 
-/// Amounts, quantities and rates are exact on the whole way.
+/// Amounts, quantities and rates must never pass through a float.
 pub(crate) fn no_float(
     contract: Contract,
     name: &str,
@@ -136,7 +137,7 @@ pub(crate) fn no_float(
     }
 }
 
-/// A column that reads no input is computed once here, lest it fail every record.
+/// Computes a column without inputs once, so that an error is found here and not on every record.
 pub(crate) fn computes(expr: &Arc<dyn PhysicalExpr>, schema: &SchemaRef) -> Result<(), MappingError> {
     if !collect_columns(expr).is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! From SQL to expressions, or all that is wrong with it and where.
+//! From SQL to expressions, or all mistakes with their positions.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,9 +32,10 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    /// Compiles a mapping for a contract, or says everything that is wrong with it, in the order of the text.
+    /// Compiles a mapping for a contract, or returns all mistakes in the order of the text.
     ///
-    /// Every required field must be selected, every column must be a field, and every lookup must name a table and column there is.
+    /// Every required field must be selected, every column must be a field, and every lookup must
+    /// name an existing table and column.
     pub fn compile(sql: &str, contract: Contract, lookups: &Lookups) -> Result<Self, Vec<MappingError>> {
         let select = Select::parse(sql).map_err(|error| vec![error])?;
         let schema = input_schema(&select.inputs);
@@ -56,7 +57,7 @@ impl Mapping {
         if errors.is_empty() { Ok(Self { inputs: select.inputs, outputs, schema }) } else { Err(errors) }
     }
 
-    /// The input columns that the SQL names, all texts.
+    /// The input columns in the SQL; all are texts.
     pub fn inputs(&self) -> &[String] {
         &self.inputs
     }
@@ -71,7 +72,7 @@ fn is_field(contract: Contract, name: &str) -> Result<(), MappingError> {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => format!("fields: {}", columns.join(", ")),
     };
-    Err(MappingError::new(format!("`{name}` is no field of the contract {}", contract.name())).hint(hint))
+    Err(MappingError::new(format!("`{name}` is not a field of the contract {}", contract.name())).hint(hint))
 }
 
 fn missing(contract: Contract, selected: &BTreeSet<&String>) -> Option<MappingError> {
@@ -92,7 +93,7 @@ impl Planner {
     fn new(schema: &SchemaRef, lookups: &Lookups) -> Result<Self, DataFusionError> {
         let mut config = SessionConfig::new();
         let parser = &mut config.options_mut().sql_parser;
-        // Columns of people's files keep the case of their letters, and 0.01 is a decimal like all money.
+        // Column names are case-sensitive, and 0.01 is a decimal like all money.
         parser.enable_ident_normalization = false;
         parser.map_string_types_to_utf8view = false;
         parser.parse_float_as_decimal = true;
@@ -118,7 +119,8 @@ impl Planner {
         Ok(compiled)
     }
 
-    /// Some functions (`coalesce`) are nothing but a shorter way to write others, and only work once they have been written out.
+    /// Some functions (`coalesce`) are only rewritten to others by the simplifier and do not work
+    /// without it.
     fn simplify(&self, expr: Expr) -> Result<Expr, DataFusionError> {
         let context = SimplifyContext::builder()
             .with_schema(Arc::new(self.input.clone()))
@@ -137,7 +139,7 @@ impl Planner {
                 projection.expr.into_iter().next().map(Expr::unalias).ok_or_else(|| MappingError::new("a column is missing"))
             }
             _ => {
-                let message = format!("`{}` sees more than its own record", select.columns[nth].name);
+                let message = format!("`{}` reads more than its own record", select.columns[nth].name);
                 Err(MappingError::new(message).hint("no aggregates, windows or UNNEST: each record becomes one row"))
             }
         }

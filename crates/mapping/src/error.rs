@@ -1,9 +1,9 @@
-//! What is wrong with a mapping, and where.
+//! Mistakes in a mapping and their positions.
 
 use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::tokenizer::{Location, Span};
 
-/// What is wrong with a mapping's SQL. Line and column count from 1, within the SQL.
+/// A mistake in a mapping's SQL. Line and column count from 1, within the SQL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct MappingError {
@@ -23,7 +23,7 @@ impl MappingError {
         self
     }
 
-    /// An empty span, of what the parser notes no place for, stays at the beginning.
+    /// An empty span, for which the parser has no position, leaves the position at the start.
     pub(crate) fn at(mut self, span: Span) -> Self {
         let Location { line, column } = span.start;
         if line > 0 {
@@ -33,7 +33,7 @@ impl MappingError {
         self
     }
 
-    /// The engine's own words, on one line.
+    /// The engine's message, on one line.
     pub(crate) fn of(error: &DataFusionError) -> Self {
         let words = error.strip_backtrace();
         let own = ["Error during planning: ", "Arrow error: "].iter().find_map(|prefix| words.strip_prefix(prefix));

@@ -1,4 +1,5 @@
-//! Evaluates a mapping on a batch. An expression that fails is narrowed down to the rows that make it fail.
+//! Evaluates a mapping on a batch. If an expression fails, it finds the rows that cause the
+//! failure.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use kassa_pipeline::ports::{Mapped, Mapper, MapperError};
 
 use crate::Mapping;
 
-/// Row, field, words.
+/// Row, field, message.
 type Failed = Vec<(usize, String, String)>;
 
 impl Mapper for Mapping {
@@ -54,7 +55,8 @@ impl Mapping {
     }
 }
 
-/// Evaluates rows from `first` on; where that fails, each half by itself, down to the single rows at fault.
+/// Evaluates the rows from `first`. On failure, it evaluates each half separately, down to the
+/// single failing rows.
 fn narrow(
     expr: &dyn PhysicalExpr,
     input: &RecordBatch,

@@ -1,11 +1,13 @@
-//! SQL mappings: one `SELECT … FROM input`, compiled once to physical expressions and evaluated batch by batch.
+//! SQL mappings: one `SELECT … FROM input`, compiled once to physical expressions and evaluated
+//! batch by batch.
 //!
-//! All input columns are texts: CAST what you compute with. A cast that fails fails its own record only.
+//! All input columns are texts: CAST what you compute with. A cast that fails fails its own record
+//! only.
 //!
 //! ```text
-//!  parse.rs     SQL → one plain SELECT: its columns, the input columns that they name, the place of each
-//!  compile.rs   SELECT → expressions, a column at a time: all mistakes at once
-//!  check.rs     what the engine would take and a mapping must not do
+//!  parse.rs     SQL → one plain SELECT: its columns, the input columns in them, the position of each
+//!  compile.rs   SELECT → expressions, column by column: all mistakes at once
+//!  check.rs     refuses expressions that the engine accepts but a mapping must not contain
 //!  lookup.rs    reference tables (table.rs: a CSV file in memory) and the calls that read them
 //!  evaluate.rs  a batch of records → the contract's columns
 //! ```

@@ -1,4 +1,5 @@
-//! `lookup('table', key, 'column')`: a cell of a reference table, or NULL where the table has no such key or the cell is empty.
+//! `lookup('table', key, 'column')`: a cell of a reference table, or NULL if the table has no such
+//! key or the cell is empty.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -24,13 +25,13 @@ use crate::table::{Table, TableError, TableFile};
 pub struct Lookups(HashMap<String, Arc<Table>>);
 
 impl Lookups {
-    /// Loads a table, which stays in memory.
+    /// Loads a table and keeps it in memory.
     pub fn load(&mut self, name: &str, file: TableFile<'_>) -> Result<(), TableError> {
         self.0.insert(name.to_owned(), Arc::new(Table::load(file)?));
         Ok(())
     }
 
-    /// Whether every lookup in the expression names a table and a column that there are.
+    /// Checks that every lookup in the expression names an existing table and column.
     pub(crate) fn check(&self, expr: &Expr) -> Result<(), MappingError> {
         let visited = visit_expressions(expr, |part| match part {
             Expr::Function(call) if call.name.to_string().eq_ignore_ascii_case("lookup") => match self.check_call(call) {
@@ -51,7 +52,7 @@ impl Lookups {
         let [table, _, column] = arguments else { return Err(wrong()) };
         let (Some((table, table_span)), Some((column, column_span))) = (literal(table), literal(column)) else {
             return Err(
-                wrong().hint("table and column stand in single quotes, so that they can be checked before the first record")
+                wrong().hint("put table and column in single quotes, so that they can be checked before the first record")
             );
         };
         let Some(found) = self.0.get(table) else {

@@ -1,4 +1,5 @@
-//! A mapping's SQL, seen to be one plain `SELECT … FROM input`, and the columns that it reads and makes.
+//! Checks that a mapping's SQL is one plain `SELECT … FROM input`, and collects its input and
+//! output columns.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -15,14 +16,14 @@ use crate::error::MappingError;
 
 #[derive(Debug)]
 pub(crate) struct Select {
-    /// `SELECT … FROM input`, in which every name of an input column is one identifier.
+    /// `SELECT … FROM input`. Each name of an input column is one identifier.
     statement: Statement,
     pub(crate) columns: Vec<Column>,
-    /// The input columns that the SQL names, without the pseudo columns.
+    /// The input columns in the SQL, without the pseudo columns.
     pub(crate) inputs: Vec<String>,
 }
 
-/// One column that the mapping makes.
+/// One output column of the mapping.
 #[derive(Debug)]
 pub(crate) struct Column {
     pub(crate) expr: Expr,
@@ -48,7 +49,7 @@ impl Select {
         Ok(Self { statement, columns, inputs })
     }
 
-    /// The same statement with one of its columns alone.
+    /// The same statement with only one of its columns.
     pub(crate) fn only(&self, nth: usize) -> Statement {
         let mut statement = self.statement.clone();
         if let Statement::Query(query) = &mut statement
@@ -64,7 +65,7 @@ fn not_a_select() -> MappingError {
     MappingError::new("a mapping is one SELECT … FROM input")
 }
 
-/// The parser's message, without the place that it ends in: `… at Line: 2, Column: 7`.
+/// The parser's message without its final position: `… at Line: 2, Column: 7`.
 fn syntax(message: &str) -> MappingError {
     let place = message.rsplit_once(" at Line: ").and_then(|(words, place)| {
         let (line, column) = place.split_once(", Column: ")?;
@@ -86,7 +87,7 @@ fn items(statement: &Statement) -> &[SelectItem] {
     }
 }
 
-/// Every record becomes one row, by what it holds itself.
+/// Each record must become one row that depends only on that record.
 fn only_projects(statement: &Statement) -> Result<(), MappingError> {
     let Statement::Query(query) = statement else { return Err(not_a_select()) };
     let SetExpr::Select(select) = query.body.as_ref() else { return Err(not_a_select()) };
@@ -96,21 +97,21 @@ fn only_projects(statement: &Statement) -> Result<(), MappingError> {
         return Err(reads_input_alone().at(from));
     }
     if let Some(condition) = &select.selection {
-        let hint = "every record must be accounted for: give unwanted rows a movement of their own, or filter at the source";
+        let hint = "every record must be accounted for: give unwanted rows their own movement, or filter at the source";
         return Err(MappingError::new("a mapping has no WHERE").at(condition.span()).hint(hint));
     }
     let plain = select.projection.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     if statement.to_string() != format!("SELECT {plain} FROM input") {
-        return Err(not_a_select().hint("no DISTINCT, GROUP BY, ORDER BY, LIMIT or the like: each record becomes one row"));
+        return Err(not_a_select().hint("no DISTINCT, GROUP BY, ORDER BY, LIMIT or similar: each record becomes one row"));
     }
     Ok(())
 }
 
 fn reads_input_alone() -> MappingError {
-    MappingError::new("a mapping reads FROM input alone").hint("lookup('table', key, 'column') reads reference tables")
+    MappingError::new("a mapping reads only FROM input").hint("lookup('table', key, 'column') reads reference tables")
 }
 
-/// `input.total` is the column `total`; any other dotted name is a path into nested JSON.
+/// `input.total` is the column `total`. Any other dotted name is a path into nested JSON.
 fn input_name(parts: &[Ident]) -> Ident {
     let span = Span::union_iter(parts.iter().map(|part| part.span));
     let own = match parts {
@@ -144,7 +145,7 @@ fn inputs(statement: &Statement) -> Result<Vec<String>, MappingError> {
 
 fn column(item: &SelectItem) -> Result<Column, MappingError> {
     let unnamed = |expr: &Expr| {
-        MappingError::new(format!("`{expr}` is given no name"))
+        MappingError::new(format!("`{expr}` has no name"))
             .at(expr.span())
             .hint("write `… AS field`, with a field of the contract")
     };
@@ -154,7 +155,7 @@ fn column(item: &SelectItem) -> Result<Column, MappingError> {
         SelectItem::UnnamedExpr(expr) => return Err(unnamed(expr)),
         SelectItem::ExprWithAliases { expr, .. } => return Err(unnamed(expr)),
         SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..) => {
-            let hint = "name the columns: what a mapping does not name is kept in `extra`";
+            let hint = "name the columns: unnamed columns are kept in `extra`";
             return Err(MappingError::new("a mapping has no `*`").at(item.span()).hint(hint));
         }
     };

@@ -1,4 +1,4 @@
-//! A reference table: a CSV file in memory, a row a key.
+//! A reference table: a CSV file in memory, one row per key.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -9,7 +9,7 @@ use std::path::Path;
 use kassa_model::nearest::hint;
 use kassa_pipeline::csv::Fields;
 
-/// How a reference file's texts are written.
+/// The text encoding of a reference file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     Utf8,
@@ -20,18 +20,18 @@ pub enum Encoding {
 #[derive(Debug, Clone, Copy)]
 pub struct TableFile<'f> {
     pub path: &'f Path,
-    /// The column that is looked up.
+    /// The key column.
     pub key: &'f str,
     pub encoding: Encoding,
     pub delimiter: u8,
 }
 
-/// Why a reference file cannot be used. Rows count from 1, below the header.
+/// Why a reference file cannot be used. Rows count from 1, after the header.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     #[error("it cannot be read: {0}")]
     Io(#[from] io::Error),
-    #[error("it is larger than {0} bytes, all of which would have to stay in memory")]
+    #[error("it is larger than {0} bytes, the limit of a table in memory")]
     TooLarge(u64),
     #[error("its header has no column `{0}` ({1})")]
     NoKey(String, String),
@@ -39,15 +39,15 @@ pub enum TableError {
     ColumnTwice(String),
     #[error("row {0} is not CSV: {1}")]
     NotCsv(usize, String),
-    #[error("row {0} has {1} fields, where the header has {2}")]
+    #[error("row {0} has {1} fields, but the header has {2}")]
     Ragged(usize, usize, usize),
-    #[error("{0} is not UTF-8: state the lookup's encoding")]
+    #[error("{0} is not UTF-8: set the lookup's encoding")]
     NotUtf8(String),
-    #[error("row {0} has a key that an earlier row has: `{1}`")]
+    #[error("row {0} has the same key as an earlier row: `{1}`")]
     KeyTwice(usize, String),
 }
 
-/// The bound of each table, in bytes of its text.
+/// The limit of each table, in bytes of text.
 const BYTES_MAX: u64 = 256 << 20;
 
 #[derive(Debug, Default)]
@@ -57,7 +57,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Reads the file whole. A row without a key can never be looked up and is left out.
+    /// Reads the whole file. A row without a key can never be looked up and is skipped.
     pub(crate) fn load(file: TableFile<'_>) -> Result<Self, TableError> {
         let text = read(file.path)?;
         let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
@@ -134,7 +134,7 @@ fn read(path: &Path) -> Result<Vec<u8>, TableError> {
     Ok(text)
 }
 
-/// The records of a CSV text, without their line ends; a line break within quotes ends none.
+/// The records of a CSV text, without line ends. A line break inside quotes does not end a record.
 fn records(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = text;
     std::iter::from_fn(move || {

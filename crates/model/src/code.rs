@@ -1,5 +1,6 @@
-//! The codes of kassa's errors: C for configuration, K for running. Each has a page, `docs/errors/<code>.md`; the reasons of dead
-//! letters ([`crate::Reason`]) have theirs beside them.
+//! The codes of kassa's errors: C for configuration, K for running. Each has a page,
+//! `docs/errors/<code>.md`; the reasons of dead letters ([`crate::Reason`]) have theirs beside
+//! them.
 
 use std::fmt;
 
@@ -79,11 +80,11 @@ codes! {
     LogFull = "K014", "the collector's log is full";
     /// HTTP 400 of the API; usage error of the command line.
     BadParameter = "K015", "a parameter is malformed";
-    /// The positions on disk are not those that the batch was cut from.
-    Fenced = "K016", "another writer moved the positions on";
+    /// The positions on disk are not those at which the batch begins.
+    Fenced = "K016", "another writer moved the positions";
     /// HTTP 404 and 405.
     NoSuchAddress = "K017", "no such address";
-    /// HTTP 421 and 403: what a browser sends for a page of another site.
+    /// HTTP 421 and 403: a browser sends it for a page of another site.
     ForeignSite = "K018", "a request from another site is refused";
     /// HTTP 429 and 503.
     TooManyAtOnce = "K019", "too many requests at once";

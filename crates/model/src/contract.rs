@@ -1,13 +1,13 @@
-//! The nine contracts of a stream: which fields a record may carry, of which type, and which it must.
+//! The nine contracts of a stream: the fields of a record, their types, and which are required.
 
-/// The type of a contract's field, as users state it and as the decoder reads it.
+/// The type of a contract's field, for users and for the decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// At most 128 bytes: an identifier.
     Id,
     /// At most 1,024 bytes.
     Text,
-    /// At most 8,192 bytes: addresses of pages, searches.
+    /// At most 8,192 bytes: page URLs, search terms.
     LongText,
     /// DECIMAL(18,6).
     Amount,
@@ -30,7 +30,8 @@ pub enum Kind {
     Category,
     /// An array of texts.
     Texts,
-    /// `{street, postcode, city, region, country}`; as columns of a mapping: `<field>_street` … (see [`Contract::columns`]).
+    /// `{street, postcode, city, region, country}`; as columns of a mapping: `<field>_street` …
+    /// (see [`Contract::columns`]).
     Address,
     /// An array of nested order lines or refund lines.
     Lines,
@@ -222,7 +223,7 @@ pub const REFUND_LINE: &[Field] = &[
     may("restock", Kind::Boolean),
 ];
 
-// `customer_id` is the envelope's, and required here.
+// `customer_id` is in the envelope and required here.
 const CUSTOMER: &[Field] = &[
     may("name", Kind::Text),
     may("email", Kind::Text),
@@ -251,7 +252,7 @@ const INVENTORY: &[Field] =
 const FX_RATE: &[Field] =
     &[must("base", Kind::Currency), must("quote", Kind::Currency), must("day", Kind::Day), must("rate", Kind::Rate)];
 
-/// The parts of an address.
+/// The fields of an address.
 pub const ADDRESS: [&str; 5] = ["street", "postcode", "city", "region", "country"];
 
 impl Contract {
@@ -301,8 +302,9 @@ impl Contract {
         }
     }
 
-    /// The names of the columns that a mapping for this contract may select: the fields, with an address spread over
-    /// `<field>_street`, `<field>_postcode`, `<field>_city`, `<field>_region`, `<field>_country`.
+    /// The columns that a mapping for this contract may select: the fields, with an address split
+    /// into `<field>_street`, `<field>_postcode`, `<field>_city`, `<field>_region`,
+    /// `<field>_country`.
     pub fn columns(self) -> Vec<String> {
         ENVELOPE
             .iter()
@@ -314,7 +316,7 @@ impl Contract {
             .collect()
     }
 
-    /// Whether a record of this contract must carry the field.
+    /// Whether the field is required in this contract.
     pub fn requires(self, name: &str) -> bool {
         match (self, name) {
             (Contract::Event, "event_id") | (Contract::Customer, "customer_id") => true,
@@ -322,12 +324,13 @@ impl Contract {
         }
     }
 
-    /// Reference data is read before facts, so that few members begin as placeholders. No figure depends on it.
+    /// Reference data is read before facts, so that few members begin as placeholders. No figure
+    /// depends on it.
     pub fn is_reference(self) -> bool {
         matches!(self, Contract::FxRate | Contract::Product | Contract::Customer)
     }
 
-    /// Money keys are remembered for good, the others for the stream's window.
+    /// The dedupe index keeps money keys forever, other keys for the stream's window.
     pub fn is_money(self) -> bool {
         matches!(self, Contract::Order | Contract::OrderLine | Contract::Payment | Contract::Refund)
     }

@@ -1,6 +1,7 @@
-//! ISO 3166-1 alpha-2, with the names that shops write instead.
+//! ISO 3166-1 alpha-2, with common names of countries.
 
-/// Code and everyday English name, by code. EU (exceptionally reserved) and XK (in common use) are taken too.
+/// Codes and everyday English names, sorted by code. EU (exceptionally reserved) and XK (in common
+/// use) are included.
 const COUNTRIES: &[(&str, &str)] = &[
     ("AD", "Andorra"),
     ("AE", "United Arab Emirates"),
@@ -255,7 +256,7 @@ const COUNTRIES: &[(&str, &str)] = &[
     ("ZW", "Zimbabwe"),
 ];
 
-/// Other names that shops' exports are known to hold.
+/// Other names that occur in shops' exports.
 const ALIASES: &[(&str, &str)] = &[
     ("Brasil", "BR"),
     ("Burma", "MM"),
@@ -297,7 +298,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("Österreich", "AT"),
 ];
 
-/// The alpha-2 code that a code or a known name stands for, in any case of letters.
+/// The alpha-2 code of a code or a known name; case-insensitive.
 pub fn code_of(text: &str) -> Option<&'static str> {
     if let Ok(at) = COUNTRIES.binary_search_by(|(code, _)| code.cmp(&text)) {
         return Some(COUNTRIES[at].0);
@@ -318,7 +319,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_and_names_lead_to_codes() {
+    fn codes_and_names_map_to_codes() {
         for (text, code) in [
             ("GB", "GB"),
             ("EIRE", "IE"),

@@ -1,9 +1,10 @@
-//! Named crash points: where a test may kill the program, so that what a crash leaves behind can be proved harmless.
+//! Named crash points: places where a test can kill the program, to prove that a crash there is
+//! harmless.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// `NAME:N`: die at the N-th hit (from 1) of the point NAME.
+/// `NAME:N`: exit at the N-th hit (from 1) of the point NAME.
 pub const VARIABLE: &str = "KASSA_CRASH_POINT";
 
 #[derive(Debug)]
@@ -15,9 +16,11 @@ struct Plan {
 
 static PLAN: OnceLock<Option<Plan>> = OnceLock::new();
 
-/// Dies here, without unwinding or flushing, if [`VARIABLE`] asks for it; else costs a load and a comparison.
+/// Exits here, without unwinding or flushing, if [`VARIABLE`] says so; otherwise it costs a load
+/// and a comparison.
 ///
-/// The dying program's last line on stderr is `crash point NAME hit N`, so that a test can prove that its fault fired.
+/// The last line on stderr is `crash point NAME hit N`, so that a test can prove that the fault
+/// occurred.
 #[inline]
 pub fn point(name: &'static str) {
     if let Some(plan) = PLAN.get_or_init(|| std::env::var(VARIABLE).ok().and_then(|text| parse(&text))) {
@@ -33,7 +36,7 @@ fn hit(plan: &Plan, name: &str) {
     }
 }
 
-/// `None` for a text that is no plan: a test that relies on it then sees no crash and fails.
+/// `None` for an invalid plan: a test that relies on it then sees no crash and fails.
 fn parse(text: &str) -> Option<Plan> {
     let (name, at) = text.rsplit_once(':')?;
     let at = at.parse().ok().filter(|at| *at > 0)?;

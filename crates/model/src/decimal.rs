@@ -1,4 +1,5 @@
-//! Exact decimals of a fixed scale in one 64-bit integer. Read from digits and written to digits; a float never comes near.
+//! Exact decimals of a fixed scale in one 64-bit integer, parsed from digits and formatted as
+//! digits, without floats.
 
 use std::fmt;
 
@@ -13,32 +14,34 @@ pub enum DecimalError {
     TooLarge,
 }
 
-/// A decimal of `SCALE` fractional digits, smaller than 10^12 in size: it fits the lake's DECIMAL(18, SCALE).
+/// A decimal of `SCALE` fractional digits, smaller than 10^12 in size: it fits the lake's
+/// DECIMAL(18, SCALE).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Decimal<const SCALE: u32>(pub i64);
 
 /// Money or a price, 6 fractional digits: DECIMAL(18,6).
 pub type Amount = Decimal<6>;
-/// How many of something, 3 fractional digits: DECIMAL(18,3).
+/// A number of pieces, 3 fractional digits: DECIMAL(18,3).
 pub type Quantity = Decimal<3>;
 /// Units of the quote currency for one of the base currency, 9 fractional digits: DECIMAL(18,9).
 pub type Rate = Decimal<9>;
 
 impl<const SCALE: u32> Decimal<SCALE> {
     pub const ZERO: Self = Self(0);
-    /// The units in one: 10^SCALE.
+    /// The number of units in 1: 10^SCALE.
     pub const ONE: i64 = 10_i64.pow(SCALE);
-    /// 10^12 for money and quantities; a rate keeps 18 digits in all.
+    /// 10^12 for money and quantities; a rate has at most 18 digits in total.
     const LIMIT: i128 = 10_i128.pow(if SCALE > 6 { 18 - SCALE } else { 12 }) * 10_i128.pow(SCALE);
 
-    /// From whole units of 10^-SCALE, known to be in range.
+    /// From whole units of 10^-SCALE that are in range.
     pub fn from_units(units: i64) -> Self {
         Self(units)
     }
 
-    /// Reads JSON number syntax, with a leading `+` and a missing leading zero forgiven: `12`, `-0.50`, `1.5e3`.
+    /// Parses JSON number syntax, and also accepts a leading `+` and a missing leading zero: `12`,
+    /// `-0.50`, `1.5e3`.
     ///
-    /// Digits beyond the scale are an error unless they are zeros, so nothing is ever rounded here.
+    /// Digits beyond the scale are an error unless they are zeros, so this never rounds.
     pub fn parse(text: &str) -> Result<Self, DecimalError> {
         let (negative, digits) = match text.as_bytes() {
             [b'-', rest @ ..] => (true, rest),
@@ -57,7 +60,7 @@ impl<const SCALE: u32> Decimal<SCALE> {
         Ok(Self(if negative { -units } else { units }))
     }
 
-    /// From a value of any decimal scale, as Arrow and Parquet hold them.
+    /// From a value of any decimal scale, as in Arrow and Parquet.
     pub fn from_scaled(value: i128, scale: u32) -> Result<Self, DecimalError> {
         let units = if scale <= SCALE {
             value.checked_mul(10_i128.pow(SCALE - scale)).ok_or(DecimalError::TooLarge)?
@@ -80,12 +83,12 @@ impl<const SCALE: u32> Decimal<SCALE> {
 }
 
 impl Amount {
-    /// price × quantity, rounded half-even to 6 places: the one rounding of an amount.
+    /// price × quantity, rounded half-even to 6 places: the only rounding of an amount.
     pub fn of(price: Amount, quantity: Quantity) -> Result<Amount, DecimalError> {
         Self::bounded(round_half_even(i128::from(price.0) * i128::from(quantity.0), i128::from(Quantity::ONE)))
     }
 
-    /// The difference, if it is smaller than 10^12 as every amount is.
+    /// The difference, if it is below 10^12, the limit of an amount.
     pub fn minus(self, other: Amount) -> Result<Amount, DecimalError> {
         Self::bounded(i128::from(self.0) - i128::from(other.0))
     }
@@ -93,7 +96,7 @@ impl Amount {
 
 /// `value / by`, ties to even. `by` is positive.
 pub fn round_half_even(value: i128, by: i128) -> i128 {
-    // Nearly always small, and then several times faster.
+    // Nearly all values are small; 64-bit division is several times faster.
     if let (Ok(value), Ok(by)) = (i64::try_from(value), i32::try_from(by)) {
         let by = i64::from(by);
         let (floor, twice) = (value.div_euclid(by), value.rem_euclid(by) * 2);
@@ -109,7 +112,8 @@ pub fn round_half_even(value: i128, by: i128) -> i128 {
     }
 }
 
-/// Writes `units` of 10^-scale as a plain decimal without trailing zeros beyond `least` fractional digits.
+/// Writes `units` of 10^-scale as a plain decimal without trailing zeros beyond `least` fractional
+/// digits.
 pub fn format_units(units: i128, scale: u32, least: u32) -> String {
     let sign = if units < 0 { "-" } else { "" };
     let size = units.unsigned_abs();
@@ -134,8 +138,8 @@ impl<const SCALE: u32> fmt::Debug for Decimal<SCALE> {
     }
 }
 
-/// Units of 10^-scale, of a number that needs no care: at most 11 characters, all digits but for one point, no more of them behind
-/// it than the scale has.
+/// Fast path: units of 10^-scale for at most 11 characters that are digits and at most one point,
+/// with no more fractional digits than the scale.
 fn short(text: &[u8], scale: u32) -> Option<i64> {
     if text.len() > 11 || scale > 7 {
         return None;
@@ -155,7 +159,7 @@ fn short(text: &[u8], scale: u32) -> Option<i64> {
     (has_digits && fraction <= scale).then(|| value * 10_i64.pow(scale - fraction))
 }
 
-/// The significant digits of a number and the power of ten they stand at.
+/// The significant digits of a number and their power of ten.
 struct Digits {
     value: u128,
     /// The number is `value × 10^exponent`.
@@ -166,7 +170,8 @@ impl Digits {
     fn scan(text: &[u8], scale: u32) -> Result<Self, DecimalError> {
         let (mut value, mut exponent) = (0_u128, 0_i64);
         let (mut seen_digit, mut seen_point) = (false, false);
-        // Zeros are held back until another digit follows, so that "1.000…0" of any length stays small.
+        // Zeros are counted until another digit follows, so that "1.000…0" of any length stays
+        // small.
         let mut zeros = 0_u32;
         let mut at = 0;
         while let Some(&byte) = text.get(at) {
@@ -200,7 +205,8 @@ impl Digits {
         Ok(Self { value, exponent: exponent.saturating_add(i64::from(zeros)) })
     }
 
-    /// What is wrong with a number of more than 38 significant digits: its size, else its precision.
+    /// The error for a number with more than 38 significant digits: its size, or else its
+    /// precision.
     fn too_long(text: &[u8], scale: u32) -> DecimalError {
         let end = text.iter().position(|byte| matches!(byte, b'e' | b'E')).unwrap_or(text.len());
         if !text[..end].iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') {
@@ -235,7 +241,7 @@ impl Digits {
         }
         let shift = self.exponent.saturating_add(i64::from(scale));
         if shift < 0 {
-            // The last digit of `value` is not a zero, so any digit beyond the scale is a real one.
+            // The last digit of `value` is not zero, so any digit beyond the scale is significant.
             return Err(DecimalError::TooPrecise(scale));
         }
         let by = u32::try_from(shift).ok().and_then(|shift| 10_u128.checked_pow(shift)).ok_or(DecimalError::TooLarge)?;

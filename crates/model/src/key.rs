@@ -1,17 +1,18 @@
-//! Dimension keys are computed, not minted: a positive 63-bit hash of (kind, store, natural key), equal in every sink.
+//! Dimension keys are computed: a positive 63-bit hash of (kind, store, natural key), equal in
+//! every sink.
 
 use xxhash_rust::xxh3::Xxh3;
 
-/// A durable key. 0 stands for "unknown".
+/// A durable key. 0 means "unknown".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Key(pub i64);
 
 impl Key {
     pub const UNKNOWN: Key = Key(0);
 
-    /// The key of the member of `kind` that the parts name; unknown if the last part is empty.
+    /// The key of the member of `kind` with these parts; unknown if the last part is empty.
     ///
-    /// Each part is hashed behind its length, so ("ab", "c") and ("a", "bc") differ.
+    /// Each part is hashed after its length, so ("ab", "c") and ("a", "bc") differ.
     pub fn of(kind: &str, parts: &[&str]) -> Key {
         if parts.last().is_none_or(|part| part.is_empty()) {
             return Key::UNKNOWN;
@@ -20,9 +21,10 @@ impl Key {
     }
 }
 
-/// A 64-bit hash of a kind and its parts, stable for ever: lakes hold it.
+/// A 64-bit hash of a kind and its parts. It must never change, because lakes contain it.
 pub fn hash(kind: &str, parts: &[&str]) -> u64 {
-    // Short inputs, which nearly all are, go through one buffer on the stack: streaming costs five times as much.
+    // Nearly all inputs are short and use one buffer on the stack; streaming costs five times as
+    // much.
     let mut buffer = [0_u8; 128];
     match std::iter::once(&kind).chain(parts).try_fold(0, |length, part| append(&mut buffer, length, part)) {
         Some(length) => xxhash_rust::xxh3::xxh3_64(&buffer[..length]),
@@ -30,7 +32,7 @@ pub fn hash(kind: &str, parts: &[&str]) -> u64 {
     }
 }
 
-/// Puts a part behind its length; the new end, or `None` if there is no room.
+/// Appends the length and the part. Returns the new end, or `None` if there is no room.
 fn append(buffer: &mut [u8; 128], start: usize, part: &str) -> Option<usize> {
     let part = part.as_bytes();
     let (size, to) = buffer.get_mut(start..start + 4 + part.len())?.split_at_mut(4);
@@ -44,7 +46,8 @@ fn append(buffer: &mut [u8; 128], start: usize, part: &str) -> Option<usize> {
     Some(start + 4 + part.len())
 }
 
-/// Copies N to 2 N bytes as two words that may overlap: ids are mostly as short, and a loop would take longer to begin.
+/// Copies N to 2 N bytes as two words that may overlap. Most ids are this short, and a loop takes
+/// longer to start.
 #[inline(always)]
 fn copy_words<const N: usize>(to: &mut [u8], from: &[u8]) {
     if let (Some(head), Some(tail)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) {
@@ -73,8 +76,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_stable_for_ever() {
-        // These values are in people's lakes: a change here re-keys the world.
+    fn keys_never_change() {
+        // Existing lakes contain these values.
         assert_eq!(Key::of("customer", &["", "17850"]), Key(positive(hash_long("customer", &["", "17850"]))));
         assert_eq!(Key::of("customer", &["", ""]), Key::UNKNOWN);
         assert_ne!(Key::of("product", &["ab", "c"]), Key::of("product", &["a", "bc"]));

@@ -1,5 +1,6 @@
-//! The words of kassa: what a record, an event, a position and a batch's span are, exact money, the nine contracts, and the
-//! star schema as Arrow schemas. Nothing here does IO, reads a clock or draws a random number.
+//! The shared types of kassa: records, positions, spans, exact money, the nine contracts, and the
+//! star schema as Arrow schemas. This crate does no IO and uses no random numbers; time comes from
+//! a [`Clock`].
 
 pub mod code;
 pub mod contract;

@@ -1,6 +1,7 @@
-//! "Did you mean": the nearest of the valid names.
+//! "Did you mean": finds the nearest valid name.
 
-/// The candidate that is at most a third of its letters away from `word` (at least one edit, at most three; case is no edit).
+/// The nearest candidate within an edit distance of a third of its letters (at least 1, at most 3;
+/// case-insensitive).
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
     let within = |candidate: &str| (candidate.chars().count() / 3).clamp(1, 3);
@@ -12,7 +13,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// "did you mean `x`?", or else all that is valid.
+/// "did you mean `x`?", or else all valid names.
 pub fn hint<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> String {
     match nearest(word, candidates.clone()) {
         Some(candidate) => format!("did you mean `{candidate}`?"),
@@ -35,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_name_is_near() {
+    fn only_a_similar_name_is_suggested() {
         let names = ["listen", "lake", "log", "live", "time_zone", "currency"];
         for (word, want) in [
             ("lsiten", Some("listen")),

@@ -11,6 +11,6 @@ pub struct Newer {
 }
 
 impl Newer {
-    /// What to do about it.
+    /// How to fix it.
     pub const FIX: &str = "run the kassa version that wrote it, or a newer one";
 }

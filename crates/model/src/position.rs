@@ -1,9 +1,10 @@
-//! Where a record is, what became of it, and the span of offsets that a batch was cut from.
+//! The position of a record, its fate, and the span of offsets of a batch.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A partition of a topic. A file is a partition too, whose number is 63 bits of the hash of its contents.
+/// A partition of a topic. A file is also a partition; its number is 63 bits of the hash of its
+/// contents.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Partition {
     pub topic: Arc<str>,
@@ -16,7 +17,7 @@ impl Partition {
     }
 }
 
-/// The next offset to read, for each partition. A partition that is absent has not been started.
+/// The next offset to read, for each partition. An absent partition has not been started.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Positions(BTreeMap<Partition, i64>);
 
@@ -25,7 +26,7 @@ impl Positions {
         self.0.get(partition).copied()
     }
 
-    /// The next offset to read: 0 where nothing was read yet.
+    /// The next offset to read; 0 if nothing was read yet.
     pub fn next(&self, partition: &Partition) -> i64 {
         self.get(partition).unwrap_or(0)
     }
@@ -34,7 +35,7 @@ impl Positions {
         self.0.insert(partition, next);
     }
 
-    /// Moves a partition on; never back.
+    /// Moves a partition forward; never back.
     pub fn advance(&mut self, partition: &Partition, next: i64) {
         match self.0.get_mut(partition) {
             Some(held) => *held = next.max(*held),
@@ -63,7 +64,7 @@ impl FromIterator<(Partition, i64)> for Positions {
     }
 }
 
-/// What became of one record.
+/// The fate of one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fate {
     Accepted,
@@ -109,13 +110,13 @@ impl Counts {
     }
 }
 
-/// A half-open range of offsets of one partition, with what became of its records.
+/// A half-open range of offsets of one partition, with the fates of its records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
     pub partition: Partition,
     pub from: i64,
     pub to: i64,
     pub counts: Counts,
-    /// Records that the source itself has lost (retention, truncation), inside the range.
+    /// The number of records in the range that the source has lost (retention, truncation).
     pub gap: i64,
 }

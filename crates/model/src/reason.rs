@@ -1,4 +1,5 @@
-//! Why a record became a dead letter. The codes are part of the model: users group by them and look them up in docs/errors.
+//! Why a record became a dead letter. The codes are part of the model: users group by them and look
+//! them up in docs/errors.
 
 use std::borrow::Cow;
 
@@ -15,7 +16,7 @@ macro_rules! reasons {
                 match self { $(Reason::$name => $code,)* }
             }
 
-            /// What the code means, in a sentence.
+            /// The meaning of the code in one sentence.
             pub fn meaning(self) -> &'static str {
                 match self { $(Reason::$name => concat!($($doc,)*).trim_ascii(),)* }
             }
@@ -26,23 +27,24 @@ macro_rules! reasons {
 reasons! {
     /// The record is not JSON by RFC 8259.
     NotJson = "not_json",
-    /// The record's bytes are not UTF-8 (nor the encoding that the stream states).
+    /// The record's bytes are not UTF-8 (or not the stream's encoding).
     NotUtf8 = "not_utf8",
     /// The record is JSON, but not an object.
     NotAnObject = "not_an_object",
-    /// The CSV row does not have as many fields as its header, or its quotes do not close.
+    /// The CSV row has a different number of fields than its header, or its quotes do not close.
     NotCsv = "not_csv",
-    /// The record is no Avro datum in a schema registry's framing, or not what its schema describes.
+    /// The record is not an Avro datum in a schema registry's framing, or does not match its
+    /// schema.
     NotAvro = "not_avro",
     /// The record names a schema that the registry does not have.
     UnknownSchema = "unknown_schema",
-    /// The record's schema is not valid Avro, or describes no record.
+    /// The record's schema is not valid Avro, or is not a record schema.
     BadSchema = "bad_schema",
     /// The record is JSON, but not a change event of Debezium.
     NotDebezium = "not_debezium",
-    /// A change or deletion does not bring the row as it was before.
+    /// A change or deletion does not contain the row before the change.
     NoBefore = "no_before",
-    /// A change of a row that facts which are only ever added cannot follow.
+    /// An append-only table of facts cannot represent this change of a row.
     UnsupportedChange = "unsupported_change",
     /// The record has a key but no value.
     Tombstone = "tombstone",
@@ -62,11 +64,11 @@ reasons! {
     TooPrecise = "too_precise",
     /// A number is 10^12 or more.
     OutOfRange = "out_of_range",
-    /// A timestamp is not RFC 3339 nor an epoch, or lies outside the years 1900 to 2199.
+    /// A timestamp is neither RFC 3339 nor an epoch, or is outside the years 1900 to 2199.
     BadTimestamp = "bad_timestamp",
     /// A currency is not an ISO 4217 code.
     UnknownCurrency = "unknown_currency",
-    /// A country is not an ISO 3166-1 alpha-2 code nor a known name.
+    /// A country is neither an ISO 3166-1 alpha-2 code nor a known name.
     UnknownCountry = "unknown_country",
     /// A value is not one of those that the field allows.
     UnknownValue = "unknown_value",
@@ -74,7 +76,7 @@ reasons! {
     NegativeQuantity = "negative_quantity",
     /// A text is longer than its limit.
     TextTooLong = "text_too_long",
-    /// A text holds a control character.
+    /// A text contains a control character.
     ControlCharacter = "control_character",
     /// The mapping could not compute this field of this record.
     MappingFailed = "mapping_failed",
@@ -88,7 +90,8 @@ impl std::fmt::Display for Reason {
     }
 }
 
-/// What is wrong with a record: the reason, the path of the field (`lines[2].quantity`; empty for the whole record) and words.
+/// What is wrong with a record: the reason, the path of the field (`lines[2].quantity`; empty for
+/// the whole record) and a detail for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
     pub reason: Reason,

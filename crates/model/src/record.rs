@@ -1,4 +1,5 @@
-//! Records as they were read: a run of one partition, held column by column so that the archive can write the bytes as they came.
+//! Records as read: consecutive records of one partition, stored by column so that the archive can
+//! write the original bytes.
 
 use std::sync::Arc;
 
@@ -6,7 +7,8 @@ use arrow_array::{Array, BinaryArray};
 
 use crate::Partition;
 
-/// Headers are a JSON array of [name, value] pairs. A file's records share theirs (its name, a CSV header line).
+/// Headers are a JSON array of [name, value] pairs. The records of a file share one (file name, CSV
+/// header line).
 #[derive(Debug, Clone, Default)]
 pub enum Headers {
     #[default]
@@ -25,20 +27,21 @@ impl Headers {
     }
 }
 
-/// A run of records of one partition, offsets ascending. All columns have one entry a record.
+/// Records of one partition in order of offset. All columns have one entry per record.
 #[derive(Debug, Clone)]
 pub struct Records {
     pub partition: Partition,
     pub offsets: Vec<i64>,
-    /// When the record entered kassa's keeping (µs since 1970, UTC): given by the log or the file's reader, once, and kept.
+    /// When kassa received the record (µs since 1970, UTC): set once by the log or the file's
+    /// reader.
     pub ingested_at: Vec<i64>,
-    /// The source's own timestamp (µs UTC), where it has one.
+    /// The source's own timestamp (µs UTC), if any.
     pub timestamps: Vec<Option<i64>>,
     pub keys: Option<BinaryArray>,
     pub headers: Headers,
-    /// The bytes as they came; null for a record without a value.
+    /// The original bytes; null for a record without a value.
     pub values: BinaryArray,
-    /// The offset after the last of these, beyond which the source goes on: more than the last offset + 1 only where the
+    /// The next offset in the source after these records: more than the last offset + 1 only if the
     /// source itself skips offsets.
     pub next: i64,
 }
@@ -52,17 +55,18 @@ impl Records {
         self.offsets.is_empty()
     }
 
-    /// The bytes of all values together.
+    /// The total bytes of all values.
     pub fn bytes(&self) -> usize {
         self.values.value_data().len()
     }
 
-    /// Empty where there is none.
+    /// Empty if there is none.
     pub fn value(&self, index: usize) -> &[u8] {
         self.values.value(index)
     }
 
-    /// Whether the record has no value at all: what a compacted topic keeps of a key that is gone. An empty value is one.
+    /// Whether the record has no value: a compacted topic keeps such a record for a deleted key. An
+    /// empty value is a value.
     pub fn is_tombstone(&self, index: usize) -> bool {
         self.values.is_null(index)
     }
@@ -73,7 +77,7 @@ impl Records {
 }
 
 impl Records {
-    /// No records, up to an offset: marks of the source's own, or what it has lost.
+    /// No records up to an offset: the source has only markers there, or has lost the records.
     pub fn none(partition: Partition, next: i64) -> Self {
         Self {
             partition,
@@ -87,7 +91,7 @@ impl Records {
         }
     }
 
-    /// One record at offset 0, of no particular time: to ask what would become of it.
+    /// One record at offset 0 without a time, to find out what its fate would be.
     pub fn single(topic: &str, value: &[u8]) -> Self {
         Self {
             partition: Partition::new(topic, 0),

@@ -1,8 +1,9 @@
-//! A secret, and where it was taken from. Only the latter is ever shown.
+//! A secret and its reference. Only the reference is ever printed.
 
 use std::fmt;
 
-/// A password, a key or a token. It is given to the server that asks for it, and to nobody else: Debug shows the reference.
+/// A password, a key or a token. It is sent only to the server that needs it; Debug prints the
+/// reference.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret {
     reference: String,
@@ -10,7 +11,7 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// `reference` is what a configuration says: `env:NAME` or `file:PATH`.
+    /// `reference` is the text in the configuration: `env:NAME` or `file:PATH`.
     pub fn new(reference: impl Into<String>, value: impl Into<String>) -> Self {
         Self { reference: reference.into(), value: value.into() }
     }
@@ -20,7 +21,7 @@ impl Secret {
         &self.value
     }
 
-    /// Where it was taken from, fit to be shown.
+    /// The reference, safe to print.
     pub fn reference(&self) -> &str {
         &self.reference
     }
@@ -37,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_shows_where_it_came_from_and_not_what_it_is() {
+    fn a_secret_prints_its_reference_and_not_its_value() {
         let secret = Secret::new("env:PASSWORD", "hunter2");
         assert_eq!(format!("{secret:?} {:#?}", Some(&secret)), "Secret(env:PASSWORD) Some(\n    Secret(env:PASSWORD),\n)");
         assert_eq!((secret.expose(), secret.reference()), ("hunter2", "env:PASSWORD"));

@@ -1,4 +1,4 @@
-//! The shop whose days and money the figures are in.
+//! The shop: its time zone and currency apply to all figures.
 
 use jiff::tz::TimeZone;
 
@@ -11,7 +11,7 @@ pub struct Shop {
     pub zone: TimeZone,
     pub zone_name: String,
     pub currency: Currency,
-    /// ISO 3166-1 alpha-2: whose holidays the calendar has.
+    /// ISO 3166-1 alpha-2: the country of the calendar's holidays.
     pub country: Option<&'static str>,
 }
 
@@ -22,13 +22,13 @@ impl Shop {
         Some(Self { name: name.to_owned(), zone, zone_name: zone_name.to_owned(), currency, country: None })
     }
 
-    /// The shop in a country, by its code.
+    /// Sets the country, by its code.
     #[must_use]
     pub fn in_country(self, country: Option<&'static str>) -> Self {
         Self { country, ..self }
     }
 
-    /// A calendar that answers for this shop's zone; each thread has its own.
+    /// A calendar for this shop's zone; each thread has its own.
     pub fn calendar(&self) -> time::Calendar {
         time::Calendar::new(self.zone.clone())
     }

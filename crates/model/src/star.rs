@@ -1,5 +1,5 @@
-//! The star schema as Arrow schemas: one table, one grain. Users' SQL contains the names: a column that is retired from a table stays
-//! in its view.
+//! The star schema as Arrow schemas: one table, one grain. Users' SQL contains the names: a column
+//! that is retired from a table stays in its view.
 
 use std::sync::{Arc, LazyLock};
 
@@ -50,8 +50,8 @@ pub enum Table {
     Spans,
 }
 
-/// The number of this schema: raised with every column that is added or retired. A lake's tables state it, so that an older program leaves
-/// a newer one's columns as they are.
+/// The number of this schema; it rises with every column that is added or retired. A lake's tables
+/// state it, so that an older program does not change the columns of a newer one.
 pub const SCHEMA: u32 = 3;
 
 /// DECIMAL(18,6).
@@ -68,7 +68,8 @@ pub fn timestamp() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// A text of few distinct values: a dictionary in memory, a plain string to those who read the table.
+/// A text of few distinct values: a dictionary in memory, a plain string to those who read the
+/// table.
 pub fn symbol() -> DataType {
     DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
 }
@@ -192,7 +193,8 @@ impl Table {
         }
     }
 
-    /// The tables that records of a contract may feed, the primary one first. `Rejected` and `Spans` are fed by all.
+    /// The tables that records of a contract may feed, the primary one first. `Rejected` and
+    /// `Spans` are fed by all.
     pub fn fed_by(contract: Contract) -> &'static [Table] {
         use Table::{
             DimAddress, DimCategory, DimChannel, DimCity, DimCountry, DimCurrency, DimCustomer, DimPaymentMethod, DimProduct,
@@ -239,8 +241,9 @@ impl Table {
         !matches!(self, Table::FactSession | Table::DimFxRate | Table::DimDate | Table::DimTime | Table::Rejected | Table::Spans)
     }
 
-    /// Columns that earlier versions wrote and this one does not. Their tables lose them with the next commit; no later column may take such
-    /// a name, as old files still hold the old values.
+    /// Columns that earlier versions wrote and this one does not. Their tables lose them with the
+    /// next commit. No later column may use such a name, because old files still have the old
+    /// values.
     pub fn retired(self) -> &'static [&'static str] {
         match self {
             Table::FactSales => &[
@@ -257,8 +260,8 @@ impl Table {
         }
     }
 
-    /// Whether its rows are made from other tables. All of them are replaced when their definition changes, so that a column may get
-    /// another type.
+    /// Whether its rows are derived from other tables. All of them are replaced when their
+    /// definition changes, so a column may get another type.
     pub fn is_derived(self) -> bool {
         matches!(self, Table::FactSession | Table::DimFxRate | Table::DimDate | Table::DimTime)
     }

@@ -1,4 +1,4 @@
-//! Timestamps in µs UTC, the shop's days, and the texts that both come in.
+//! Timestamps in µs UTC, the shop's days, and their text forms.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -8,7 +8,7 @@ pub const SECOND: i64 = 1_000_000;
 pub const HOUR: i64 = 3_600 * SECOND;
 pub const DAY: i64 = 24 * HOUR;
 
-/// Dates outside these years are taken for mistakes: 1900-01-01 and 2200-01-01, in µs.
+/// Dates outside this range are treated as mistakes: 1900-01-01 and 2200-01-01, in µs.
 const EARLIEST: i64 = -2_208_988_800 * SECOND;
 const LATEST: i64 = 7_258_118_400 * SECOND;
 
@@ -21,14 +21,15 @@ pub enum TimeError {
     OutOfRange,
 }
 
-/// The µs themselves, if they lie within the years 1900 to 2199.
+/// The same value, if it is within the years 1900 to 2199.
 pub fn in_range(micros: i64) -> Result<i64, TimeError> {
     if (EARLIEST..LATEST).contains(&micros) { Ok(micros) } else { Err(TimeError::OutOfRange) }
 }
 
-/// An epoch whose unit is told by its size: below 10^11 seconds, below 10^14 milliseconds, below 10^17 microseconds.
+/// An epoch. Its unit follows from its size: below 10^11 seconds, below 10^14 milliseconds, below
+/// 10^17 microseconds.
 ///
-/// Between them there is no doubt for dates of 1973 to 5138; earlier ones need RFC 3339.
+/// This is unambiguous for dates of 1973 to 5138; earlier dates need RFC 3339.
 pub fn from_epoch(value: i64) -> Result<i64, TimeError> {
     let micros = match value.unsigned_abs() {
         0..100_000_000_000 => value * SECOND,
@@ -41,8 +42,8 @@ pub fn from_epoch(value: i64) -> Result<i64, TimeError> {
 
 /// RFC 3339 (`2026-03-29T01:30:00Z`, `…+01:00`, a space for the `T`), or an epoch in digits.
 ///
-/// A text without an offset (`2026-03-29 01:30:00`, `2026-03-29`) is wall-clock time in `zone`: in a gap of the clock it moves
-/// forward by the gap, in a fold it is the earlier of the two.
+/// A text without an offset (`2026-03-29 01:30:00`, `2026-03-29`) is wall-clock time in `zone`. In
+/// a gap of the clock, it moves forward by the gap; in a fold, it is the earlier of the two times.
 pub fn parse(text: &str, zone: &TimeZone) -> Result<i64, TimeError> {
     let bytes = text.as_bytes();
     if let Some(micros) = parse_utc(bytes) {
@@ -63,7 +64,7 @@ pub fn parse(text: &str, zone: &TimeZone) -> Result<i64, TimeError> {
     in_range(zoned.as_microsecond())
 }
 
-/// The commonest form by far, `YYYY-MM-DDTHH:MM:SS[.ffffff]Z`, without a general parser's cost.
+/// Fast path for the most common form, `YYYY-MM-DDTHH:MM:SS[.ffffff]Z`.
 fn parse_utc(text: &[u8]) -> Option<i64> {
     let (head, rest) = text.split_at_checked(19)?;
     let &[y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2, b'T', h1, h2, b':', mi1, mi2, b':', s1, s2] = head else {
@@ -108,7 +109,7 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
-/// Year, month and day of so many days since 1970-01-01 (Howard Hinnant's public algorithm).
+/// Year, month and day for a number of days since 1970-01-01 (Howard Hinnant's public algorithm).
 fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
@@ -119,7 +120,7 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year + era * 400 + i64::from(month <= 2), month, day)
 }
 
-/// A day as the star schema keys it: yyyymmdd.
+/// The key of a day in the star schema: yyyymmdd.
 pub fn date_key(date: Date) -> i32 {
     i32::from(date.year()) * 10_000 + i32::from(date.month()) * 100 + i32::from(date.day())
 }
@@ -130,7 +131,7 @@ pub fn date_of(key: i32) -> Option<Date> {
     Date::new(i16::try_from(key / 10_000).ok()?, part(key / 100 % 100)?, part(key % 100)?).ok()
 }
 
-/// `2026-01-31`, and nothing else.
+/// Only the form `2026-01-31`.
 pub fn parse_day(text: &str) -> Option<Date> {
     (text.len() == 10).then(|| text.parse::<Date>().ok()).flatten()
 }
@@ -140,12 +141,12 @@ pub fn format(micros: i64) -> String {
     Timestamp::from_microsecond(micros).map(|timestamp| timestamp.to_string()).unwrap_or_default()
 }
 
-/// The µs UTC of an RFC 3339 text, whatever its year.
+/// The µs UTC of an RFC 3339 text, in any year.
 pub fn instant(text: &str) -> Option<i64> {
     text.parse::<Timestamp>().ok().map(Timestamp::as_microsecond)
 }
 
-/// Tells the time: given, not taken, so that tests advance it themselves.
+/// The current time. It is passed in, so that tests can advance it.
 pub trait Clock: Send + Sync + std::fmt::Debug {
     /// µs since 1970, UTC.
     fn now(&self) -> i64;
@@ -156,7 +157,7 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place where the machine's clock is read")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the machine's clock")]
     fn now(&self) -> i64 {
         Timestamp::now().as_microsecond()
     }
@@ -167,21 +168,21 @@ impl Clock for SystemClock {
 pub struct Local {
     /// yyyymmdd.
     pub date_key: i32,
-    /// Minutes since the shop's midnight as the wall clock shows them, 0..1440.
+    /// Wall-clock minutes since the shop's midnight, 0..1440.
     pub minute: i32,
 }
 
-/// Turns timestamps into the shop's days. Remembers the offsets of the UTC days it was asked for: most have one alone, and asking
-/// the zone costs more than all else that is done to a record's time.
+/// Converts timestamps to the shop's days. It caches the offsets of UTC days: most days have a
+/// single offset, and a lookup in the zone costs more than all other work on a record's time.
 #[derive(Debug, Clone)]
 pub struct Calendar {
     zone: TimeZone,
     days: Vec<UtcDay>,
-    /// The shop's days by their number since 1970, with their keys.
+    /// The shop's days since 1970 and their keys.
     dates: Vec<(i64, i32)>,
 }
 
-/// A UTC day, and the offset that holds all through it; none where the clocks change.
+/// A UTC day and its offset; none if the clocks change on that day.
 #[derive(Debug, Clone, Copy)]
 struct UtcDay {
     day: i64,
@@ -189,7 +190,8 @@ struct UtcDay {
 }
 
 impl Calendar {
-    /// Days remembered: more than a year, so that a year's export is asked for day by day once.
+    /// The number of cached days: more than a year, so that each day of a year's export is looked
+    /// up once.
     const DAYS: usize = 512;
 
     pub fn new(zone: TimeZone) -> Self {
@@ -246,7 +248,7 @@ impl Calendar {
         (!changes).then(|| self.offset_at(start))
     }
 
-    /// The instant at which a day of the shop begins.
+    /// The instant at which the shop's day begins.
     pub fn start_of(&self, date: Date) -> i64 {
         date.to_zoned(self.zone.clone()).map_or(0, |zoned| zoned.timestamp().as_microsecond())
     }

@@ -1,6 +1,7 @@
-//! The Data API: statements are submitted under a token, run by themselves, and are asked after.
+//! The Data API: a statement is submitted with a token, runs asynchronously, and is polled.
 //!
-//! A token makes the same request the same statement, however often it is sent: a lost reply is settled by sending it again.
+//! With the same token, the same request is the same statement, however often it is sent. So after
+//! a lost reply the request is sent again.
 
 mod judge;
 
@@ -24,7 +25,7 @@ use self::judge::{Failure, judged};
 use crate::error::ExportError;
 use crate::target::{Place, Target};
 
-/// What AWS knows the caller by.
+/// The caller's AWS identity.
 #[derive(Clone)]
 pub struct Credentials {
     pub access_key_id: String,
@@ -38,10 +39,10 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Gives those that are valid now.
+/// Returns the currently valid credentials.
 pub(crate) type Source = dyn Fn() -> Result<Credentials, Box<dyn Error + Send + Sync>> + Send + Sync;
 
-/// Asks for credentials when a request is signed: temporary ones end.
+/// Requests credentials each time a request is signed, because temporary ones expire.
 struct Provider(Arc<Source>);
 
 impl fmt::Debug for Provider {
@@ -65,43 +66,44 @@ impl ProvideCredentials for Provider {
     }
 }
 
-/// One request, with its body, takes at most this long.
+/// The longest duration of one request with its body.
 const REQUEST: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(5);
-/// The pauses between two questions after a statement, and between two attempts at a request.
+/// The pauses between two polls of a statement, and between two attempts of a request.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
-/// A statement that runs longer is given up: the files that it reads are kept for an hour.
+/// A statement that runs longer is given up: maintenance keeps the files that it reads for an hour.
 const STATEMENT: Duration = Duration::from_secs(3600);
-/// What the Data API takes in one batch.
+/// The largest batch of the Data API.
 pub(crate) const BATCH: usize = 40;
 
-/// What became of a batch.
+/// The outcome of a batch.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// The rows of each statement; below zero where it is not known.
+    /// The rows of each statement; negative if unknown.
     Finished(Vec<i64>),
-    /// Nothing of it was done, if the Data API is right. `is_old`: that was before this run began, and is only remembered.
+    /// Nothing of it was done, according to the Data API. `is_old`: it failed before this run
+    /// began, and the API only remembers it.
     Failed { why: String, is_old: bool },
-    /// Nobody knows.
+    /// The outcome is unknown.
     Lost(String),
 }
 
-/// A batch under way.
+/// A running batch.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     id: String,
     is_old: bool,
 }
 
-/// Cells of a row; none where there is no value.
+/// The cells of a row; `None` is NULL.
 pub(crate) type Row = Vec<Option<String>>;
 
 pub(crate) struct Api {
     runtime: Runtime,
     client: Client,
     target: Target,
-    /// When the first statement of this run was made, by the server's clock.
+    /// When the first statement of this run was created, by the server's clock.
     began: Cell<Option<DateTime>>,
 }
 
@@ -114,7 +116,7 @@ impl Api {
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(target.region.clone()))
             .credentials_provider(Provider(credentials))
-            // Attempts are counted here, where it is known what may be asked twice.
+            // Attempts are counted here, because this code knows which requests may be repeated.
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts);
         if let Some(endpoint) = &target.endpoint {
@@ -127,7 +129,7 @@ impl Api {
         ExportError::Unavailable { place: self.target.name(), why }
     }
 
-    /// Asks until it is answered, for as long as patience lasts.
+    /// Retries until there is an answer or the patience ends.
     fn patiently<T>(&self, ask: impl Fn() -> Result<T, Failure>) -> Result<T, ExportError> {
         let (until, mut pause) = (Instant::now() + self.target.patience, FIRST_PAUSE);
         loop {
@@ -167,7 +169,7 @@ impl Api {
         Ok(Ticket { id, is_old })
     }
 
-    /// Waits until it has ended, one way or the other.
+    /// Waits until the batch has ended.
     pub(crate) fn wait(&self, ticket: &Ticket) -> Result<Outcome, ExportError> {
         let (until, mut pause) = (Instant::now() + STATEMENT, FIRST_PAUSE);
         loop {
@@ -200,7 +202,7 @@ impl Api {
         }
     }
 
-    /// The rows of a question.
+    /// The rows of a query.
     pub(crate) fn query(&self, name: &str, sql: &str, token: &str) -> Result<Vec<Row>, ExportError> {
         let ticket = self.submit(name, &[sql.to_owned()], token)?;
         match self.wait(&ticket)? {

@@ -1,15 +1,16 @@
 use std::error::Error;
 
-/// Why the lake, or the bucket that it is in, did not do what an export needs.
+/// Why the lake, or its bucket, failed during an export.
 pub type LakeError = Box<dyn Error + Send + Sync>;
 
-/// Why an export did not come to its end. Redshift then holds what it held before, or the whole load: never a part.
+/// Why an export did not finish. Redshift then has its old contents or the whole load, never a
+/// part.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The operator must change something first.
     #[error("{what}")]
     Refused { what: String, fix: String },
-    /// Whether it was answered or not: it may be tried again.
+    /// The request may have been carried out, and may be retried.
     #[error("could not reach {place}: {why}")]
     Unavailable { place: String, why: String },
     #[error("{name} failed in Redshift: {why}")]

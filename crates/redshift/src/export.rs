@@ -1,4 +1,4 @@
-//! One export: from what Redshift holds to what the lake accounts for.
+//! One export: from Redshift's positions to those that the lake accounts for.
 
 mod clean;
 mod prepare;
@@ -18,32 +18,33 @@ use crate::schema;
 use crate::statements::{self, Names};
 use crate::target::Target;
 
-/// How often an export is begun anew that another overtook.
+/// How often an export restarts after another exporter was faster.
 const TURNS: usize = 3;
-/// How often a batch is run anew that failed for a reason that may pass.
+/// How often a batch is repeated after a temporary failure.
 const ATTEMPTS: usize = 3;
-/// Failed runs of a batch that the Data API still remembers, each of which takes a request to pass by.
+/// The maximum number of failed runs of a batch that the Data API still remembers. Skipping each
+/// one takes a request.
 const REMEMBERED: usize = 200;
 
-/// What an export did.
+/// The result of an export.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// How many loads Redshift has had.
+    /// The number of loads so far.
     pub generation: i64,
-    /// Whether this was one of them; else it held everything already.
+    /// Whether this export loaded anything; otherwise Redshift was up to date.
     pub is_changed: bool,
-    /// Rows that were added, by table. None: Redshift did not say.
+    /// Added rows by table. `None`: Redshift did not say.
     pub rows: Vec<(Table, Option<u64>)>,
-    /// What Redshift holds.
+    /// The positions in Redshift.
     pub positions: Positions,
 }
 
-/// Loads what is new.
+/// Loads new rows.
 pub struct Exporter<'l> {
     lake: &'l dyn Lake,
     target: Target,
     api: Api,
-    /// Of this run: questions are asked anew.
+    /// Unique per run, so that queries of each run are new statements.
     run: String,
 }
 
@@ -53,7 +54,7 @@ impl std::fmt::Debug for Exporter<'_> {
     }
 }
 
-/// What Redshift holds.
+/// The state of Redshift.
 #[derive(Debug, Clone)]
 struct State {
     generation: i64,
@@ -68,15 +69,15 @@ struct Batch {
     sqls: Vec<String>,
 }
 
-/// Where one turn has led.
+/// The result of one turn.
 enum Turn {
     Done(Report),
-    /// Another exporter was quicker.
+    /// Another exporter was faster.
     Overtaken,
 }
 
 impl<'l> Exporter<'l> {
-    /// `run` is another for each run. `credentials` gives those that are valid when it is asked.
+    /// `run` is unique per run. `credentials` returns the currently valid ones.
     pub fn new(
         lake: &'l dyn Lake,
         target: Target,
@@ -87,7 +88,7 @@ impl<'l> Exporter<'l> {
         Ok(Self { lake, target, api, run: run.to_owned() })
     }
 
-    /// Brings Redshift to what the lake accounts for. Repeated, it changes nothing.
+    /// Brings Redshift up to date with the lake. Repeating it changes nothing.
     pub fn export(&self) -> Result<Report, ExportError> {
         self.prepare()?;
         for turn in 0..TURNS {
@@ -131,7 +132,8 @@ impl<'l> Exporter<'l> {
         }))
     }
 
-    /// A lake that has less than Redshift, or another, would be mixed with what is there.
+    /// Refuses a lake that has less than Redshift, or another lake: its rows would be mixed with
+    /// the existing ones.
     fn belongs(&self, state: &State, lake: &Positions) -> Result<(), ExportError> {
         let refused = |what: String, fix: &str| Err(ExportError::Refused { what, fix: fix.to_owned() });
         if state.lake != self.target.lake {
@@ -151,7 +153,7 @@ impl<'l> Exporter<'l> {
         Ok(())
     }
 
-    /// What Redshift holds, of one moment.
+    /// The state of Redshift at one moment.
     fn state(&self, when: &str) -> Result<State, ExportError> {
         let token = self.token("state", &format!("{} {when}", self.run), 0);
         let rows = self.api.query("state", &statements::state(&self.target), &token)?;
@@ -175,7 +177,7 @@ impl<'l> Exporter<'l> {
         })
     }
 
-    /// Copies all files into staging tables, each table by a batch of its own, all at once.
+    /// Copies all files into staging tables, in parallel with one batch per table.
     fn stage(&self, plan: &Plan, names: &Names, folder: &str) -> Result<(), ExportError> {
         let role = &self.target.iam_role;
         let mut batches = Vec::new();
@@ -206,7 +208,7 @@ impl<'l> Exporter<'l> {
         Ok(())
     }
 
-    /// Waits for a batch that may be run twice: each run begins by making its table anew.
+    /// Waits for a batch that may run twice: each run begins by recreating its table.
     fn finish(&self, batch: &Batch, load: &str, first: Ticket) -> Result<Vec<i64>, ExportError> {
         let (mut ticket, mut failed) = (first, 0);
         for attempt in 1..=REMEMBERED {
@@ -231,8 +233,8 @@ impl<'l> Exporter<'l> {
         Err(ExportError::Statement { name: batch.name.clone(), why: format!("it has failed {REMEMBERED} times today") })
     }
 
-    /// Runs the one transaction that counts, and looks what became of it wherever that was not said. `None`: another load was
-    /// quicker.
+    /// Runs the transaction that applies the load. If the outcome is unknown, it reads the state.
+    /// `None`: another load was faster.
     fn apply(&self, plan: &Plan, sqls: &[String]) -> Result<Option<Vec<i64>>, ExportError> {
         const NAME: &str = "loading";
         let (mut attempt, mut failed) = (0, 0);
@@ -252,7 +254,7 @@ impl<'l> Exporter<'l> {
             let (may_pass, why) = match outcome? {
                 Outcome::Failed { why, is_old: false } => (passes(&why), why),
                 Outcome::Lost(why) => (true, why),
-                // A failure of an earlier run is passed by.
+                // Skips a failure of an earlier run.
                 Outcome::Failed { .. } | Outcome::Finished(_) => {
                     attempt += 1;
                     continue;
@@ -263,30 +265,31 @@ impl<'l> Exporter<'l> {
                 return Err(ExportError::Statement { name: NAME.to_owned(), why });
             }
             tracing::info!(why, "the load was not applied: trying again");
-            // It may run yet, unseen: whichever of the two comes second finds another generation, and fails.
+            // The first attempt may still be running unseen. The second of the two finds another
+            // generation and fails.
             attempt += 1;
         }
         Err(ExportError::Statement { name: NAME.to_owned(), why: format!("it has failed {REMEMBERED} times today") })
     }
 
-    /// Runs a batch that may be run twice.
+    /// Runs a batch that may run twice.
     fn run(&self, name: &str, sqls: Vec<String>, of: &str) -> Result<(), ExportError> {
         let batch = Batch { name: name.to_owned(), sqls };
         let ticket = self.api.submit(&batch.name, &batch.sqls, &self.token(name, of, 0))?;
         self.finish(&batch, of, ticket).map(|_| ())
     }
 
-    /// The token of a request: the same wherever the same is to be done.
+    /// The token of a request: the same for the same work.
     fn token(&self, name: &str, of: &str, attempt: usize) -> String {
         let words = format!("{}\n{:?}\n{}\n{name}\n{of}\n{attempt}", self.target.lake, self.target.place, self.target.schema);
         format!("kassa-{:032x}", xxh3_128(words.as_bytes()))
     }
 }
 
-/// Whether the same statement may go through the next time.
+/// Whether the same statement may succeed the next time.
 fn passes(why: &str) -> bool {
     let why = why.to_lowercase();
-    // The last two: what another exporter makes at the same moment.
+    // The last two are caused by another exporter that creates the same objects.
     const WORDS: [&str; 10] = [
         "serializ",
         "deadlock",
@@ -302,7 +305,7 @@ fn passes(why: &str) -> bool {
     WORDS.iter().any(|word| why.contains(word))
 }
 
-/// The statements of the one transaction, and which of them adds which table's rows.
+/// The statements of the transaction, and the index of the statement that adds each table's rows.
 fn apply(plan: &Plan, names: &Names) -> (Vec<String>, Vec<(Table, usize)>) {
     let mut batch = names.begin(plan.generation, &plan.id);
     let mut inserts = Vec::new();

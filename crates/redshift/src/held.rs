@@ -1,5 +1,5 @@
-//! What a load remembers beside the rows, in the bucket: which files it has read whole. It saves work and decides nothing: without
-//! it all files are staged anew, and the rows that are there are left out.
+//! The file list of a load, stored in the bucket: the files that were loaded completely. It only
+//! saves work: without it, all files are staged again and their known rows are skipped.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,18 +16,18 @@ pub(crate) struct Held {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct HeldTable {
-    /// How many rows the table had, if Redshift has had all of them.
+    /// The row count of the table, if Redshift has all of its rows.
     rows: Option<i64>,
-    /// Files of which Redshift has had every row.
+    /// Files whose rows are all in Redshift.
     files: BTreeSet<String>,
-    /// The others that there were: they may have rows beyond the positions of their load.
+    /// The other files: they may have rows beyond the positions of their load.
     pending: BTreeSet<String>,
-    /// And none beyond these: topic, partition, next offset.
+    /// No row is beyond these positions: topic, partition, next offset.
     until: Vec<(String, i64, i64)>,
 }
 
 impl HeldTable {
-    /// What is held of a table after the load of an extent.
+    /// The state of a table after the load of an extent.
     fn after(&self, table: &TableFiles, accounted: &Positions) -> Self {
         let until: Vec<_> =
             table.ahead_of(accounted).map(|(partition, next)| (partition.topic.to_string(), partition.number, next)).collect();
@@ -48,7 +48,7 @@ pub(crate) fn folder(root: &str, generation: i64, load: &str) -> String {
     format!("{root}/{generation}-{load}")
 }
 
-/// The generation that a load's folder is named after.
+/// The generation in the name of a load's folder.
 pub(crate) fn generation_of(folder: &str) -> Option<i64> {
     folder.split_once('-')?.0.parse().ok()
 }
@@ -56,7 +56,7 @@ pub(crate) fn generation_of(folder: &str) -> Option<i64> {
 pub(crate) const FILE: &str = "held.json";
 
 impl Held {
-    /// What the load remembers that led to a generation.
+    /// The file list of the load that led to a generation.
     pub(crate) fn read(lake: &dyn Lake, root: &str, generation: i64, load: &str) -> Result<Self, ExportError> {
         if generation == 0 {
             return Ok(Self::default());
@@ -72,7 +72,7 @@ impl Held {
         }))
     }
 
-    /// What is held after the load of an extent. A file that has rows beyond it is staged once more, and then no more.
+    /// The state after the load of an extent. A file with rows beyond it is staged once more.
     pub(crate) fn after(&self, extent: &Extent) -> Self {
         let none = HeldTable::default();
         let held = extent.tables.iter().map(|table| {
@@ -91,12 +91,13 @@ impl Held {
         self.tables.get(table.name()).is_some_and(|held| held.files.contains(path))
     }
 
-    /// Whether a table that is only ever added to has nothing new: compaction changes its files, and not how many rows they hold.
+    /// Whether an append-only table has no new rows: compaction changes its files, but not its row
+    /// count.
     pub(crate) fn has_rows(&self, table: &TableFiles) -> bool {
         self.tables.get(table.table.name()).is_some_and(|held| held.rows == Some(rows(table)))
     }
 
-    /// Whether a table that is replaced is what it was.
+    /// Whether a replaced table is unchanged.
     pub(crate) fn has_all_files(&self, table: &TableFiles) -> bool {
         self.tables.get(table.table.name()).is_some_and(|held| {
             held.files.len() == table.files.len() && table.files.iter().all(|file| held.files.contains(&file.path))

@@ -1,15 +1,17 @@
-//! The lake's star schema in Amazon Redshift: COPY from the lake's own Parquet files, through the Data API, each row once.
+//! The lake's star schema in Amazon Redshift: COPY from the lake's own Parquet files, through the
+//! Data API, each row once.
 //!
 //! ```text
 //!  lake at positions P ─┬─► manifests, positions.csv ──────────────────────────────► bucket
-//!                       └─► DROP, CREATE, COPY … MANIFEST, count   (a table a batch) ► stage_<table>_<generation>_<load>
+//!                       └─► DROP, CREATE, COPY … MANIFEST, count (one batch per table) ► stage_<table>_<generation>_<load>
 //!                                         all staged
-//!                           LOCK state; generation N ─► N+1, or fail; INSERT what is not held yet; positions = P
+//!                           LOCK state; generation N ─► N+1, or fail; INSERT new rows; positions = P
 //!                                         (one batch, one transaction)              ► dwh.*, dwh_kassa.positions
 //! ```
 //!
-//! Positions lie in Redshift, beside the rows, and move with them. A load is cut from known positions and applies only on top of
-//! exactly those: what was done twice, answered never or done by another exporter is settled by reading the generation back.
+//! The positions are in Redshift, beside the rows, and move with them. A load begins at known
+//! positions and applies only on top of exactly those. After a repeated, unanswered or concurrent
+//! load, the generation is read back.
 
 mod api;
 mod error;

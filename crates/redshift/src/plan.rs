@@ -1,4 +1,4 @@
-//! What one load brings: which files of which tables, from which positions to which.
+//! The contents of one load: the files of each table, and the positions from and to.
 
 use kassa_model::{Partition, Positions, Table};
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::held::Held;
 use crate::port::{Column, DataFile, Extent, Lake};
 use crate::schema;
 
-/// Files of one table that are to be staged.
+/// The files of one table to stage.
 #[derive(Debug)]
 pub(crate) struct Load {
     pub(crate) table: Table,
@@ -22,7 +22,7 @@ pub(crate) struct Plan {
     /// Each partition's position in Redshift, and the new one.
     pub(crate) positions: Vec<(Partition, i64, i64)>,
     pub(crate) loads: Vec<Load>,
-    /// The same plan has the same id, whoever makes it.
+    /// Equal plans have equal ids.
     pub(crate) id: String,
 }
 
@@ -52,7 +52,7 @@ impl Plan {
         plan
     }
 
-    /// All that tells it from another.
+    /// A text that identifies the plan.
     fn words(&self) -> String {
         let mut words = format!("{}\n", self.generation);
         for (partition, from, to) in &self.positions {
@@ -69,7 +69,7 @@ impl Plan {
         self.loads.is_empty() && self.positions.iter().all(|(_, from, to)| from == to)
     }
 
-    /// The positions as a file that COPY reads: topic, partition, from, to.
+    /// The positions as a CSV file for COPY: topic, partition, from, to.
     pub(crate) fn positions_csv(&self) -> String {
         let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
         let line = |(partition, from, to): &(Partition, i64, i64)| {
@@ -79,7 +79,7 @@ impl Plan {
     }
 }
 
-/// A manifest of COPY: each file must be there, and of just this size.
+/// A manifest for COPY: each file must exist and have exactly this size.
 pub(crate) fn manifest<'f>(lake: &dyn Lake, files: impl Iterator<Item = &'f DataFile>) -> Result<Vec<u8>, ExportError> {
     let entries: Vec<_> = files
         .map(|file| json!({"url": lake.url(&file.path), "mandatory": true, "meta": {"content_length": file.bytes}}))
@@ -87,11 +87,12 @@ pub(crate) fn manifest<'f>(lake: &dyn Lake, files: impl Iterator<Item = &'f Data
     Ok(serde_json::to_vec_pretty(&json!({ "entries": entries }))?)
 }
 
-/// Files that have the same columns, as one COPY reads them: it takes columns by their place.
+/// Files with the same columns, for one COPY, which matches columns by position.
 pub(crate) type Alike = (Vec<String>, Vec<DataFile>);
 
-/// Sorts a table's files by their columns. A file is rewritten in the load's folder if a text in it is longer than Redshift's longest, or if it
-/// has a column that the table no longer has: COPY of Parquet leaves no column out.
+/// Groups a table's files by their columns. A file is rewritten in the load's folder if it has a
+/// text that is too long for Redshift, or a column that the table no longer has: COPY of Parquet
+/// cannot skip a column.
 pub(crate) fn alike(lake: &dyn Lake, load: &Load, folder: &str) -> Result<Vec<Alike>, ExportError> {
     let mut groups: Vec<Alike> = Vec::new();
     for file in &load.files {
@@ -109,12 +110,12 @@ pub(crate) fn alike(lake: &dyn Lake, load: &Load, folder: &str) -> Result<Vec<Al
     Ok(groups)
 }
 
-/// What stands in a text's place that is too long for Redshift; the lake has it whole.
+/// Replaces a text that is too long for Redshift; the lake has the full text.
 fn too_long(bytes: u64) -> String {
     json!({ "kassa_too_long": bytes }).to_string()
 }
 
-/// The file that is copied in a file's place; none where Redshift takes it as it is.
+/// The file to copy instead of a file; `None` if Redshift accepts the original.
 fn shortened(
     lake: &dyn Lake,
     table: Table,

@@ -1,15 +1,15 @@
-//! What an export needs of the lake, and of the bucket that it is in.
+//! The lake and its bucket, as an export needs them.
 
 use kassa_model::{Partition, Positions, Table};
 
 use crate::error::LakeError;
 
-/// The lake as it is at one moment.
+/// The lake at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Extent {
-    /// What lies before is accounted for, and complete in every table.
+    /// Everything before these positions is accounted for and complete in every table.
     pub positions: Positions,
-    /// Those that exist.
+    /// The existing tables.
     pub tables: Vec<TableFiles>,
 }
 
@@ -18,12 +18,13 @@ pub struct Extent {
 pub struct TableFiles {
     pub table: Table,
     pub files: Vec<DataFile>,
-    /// How far its own rows go: where it is ahead of the extent, some of them are not accounted for yet.
+    /// The table's own positions. If they are ahead of the extent, some rows are not accounted for
+    /// yet.
     pub positions: Positions,
 }
 
 impl TableFiles {
-    /// The positions that are beyond those.
+    /// The positions that are beyond the accounted ones.
     pub(crate) fn ahead_of<'p>(&'p self, accounted: &'p Positions) -> impl Iterator<Item = (&'p Partition, i64)> {
         self.positions.iter().filter(|(partition, next)| *next > accounted.next(partition))
     }
@@ -31,7 +32,7 @@ impl TableFiles {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataFile {
-    /// In the lake. No two files ever have the same.
+    /// Relative to the lake. Paths are unique forever.
     pub path: String,
     pub bytes: u64,
     pub rows: i64,
@@ -41,13 +42,14 @@ pub struct DataFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     pub name: String,
-    /// Bytes of all its values in its largest row group: no value is longer.
+    /// The bytes of all values in the largest row group: no value is longer.
     pub most_bytes: u64,
 }
 
-/// The lake, read; and its bucket, in which an export keeps a folder of its own.
+/// Read access to the lake, and a folder in its bucket for the export.
 pub trait Lake {
-    /// The positions first, then the tables: so that each table has all that lies before them.
+    /// Reads the positions first, then the tables, so that each table has everything before the
+    /// positions.
     fn extent(&self) -> Result<Extent, LakeError>;
 
     /// A data file's columns, in the file's order.
@@ -56,8 +58,9 @@ pub trait Lake {
     /// The longest value of each of these text columns, in bytes.
     fn longest(&self, table: Table, file: &DataFile, columns: &[String]) -> Result<Vec<u64>, LakeError>;
 
-    /// Writes the file's rows, with all columns that its table has now, to `to`, but for values of these columns that are longer than `limit` bytes, which `instead` makes from their
-    /// length. The file that it made.
+    /// Writes the file's rows to `to`, with all current columns of its table. Values of these
+    /// columns that are longer than `limit` bytes are replaced by `instead` of their length.
+    /// Returns the new file.
     fn shortened(
         &self,
         table: Table,
@@ -68,12 +71,12 @@ pub trait Lake {
         to: &str,
     ) -> Result<DataFile, LakeError>;
 
-    /// The URL by which Redshift reads an object.
+    /// The URL of an object for Redshift.
     fn url(&self, path: &str) -> String;
 
     fn put(&self, path: &str, bytes: &[u8]) -> Result<(), LakeError>;
 
-    /// None where there is no such object.
+    /// `None` if the object does not exist.
     fn get(&self, path: &str) -> Result<Option<Vec<u8>>, LakeError>;
 
     /// The names directly under a folder.

@@ -1,27 +1,29 @@
-//! The star schema in Redshift's dialect, made from the model's Arrow schemas.
+//! The star schema in Redshift's dialect, generated from the model's Arrow schemas.
 //!
-//! Redshift enforces no key and has no index: rows are found by how they are distributed and sorted. Facts that are joined with each
-//! other lie together by the key they are joined by, small dimensions lie on every node, and facts are sorted by their time.
+//! Redshift enforces no key and has no index: distribution and sort order make queries fast. Facts
+//! that are joined are on the same node by their join key, small dimensions are on every node, and
+//! facts are sorted by time.
 
 use arrow_schema::{DataType, Field};
 use kassa_model::Table;
 
-/// How a table lies on the nodes.
+/// The distribution of a table over the nodes.
 enum Spread {
     Key(&'static str),
     /// A copy on every node.
     All,
-    /// As Redshift finds best.
+    /// Redshift decides.
     Auto,
 }
 
-/// The tables that are exported: all but the dead letters, whose bytes stay in the lake, and the vault, as personal data lies in as few places
-/// as can be.
+/// The exported tables: all except the dead letters, whose bytes stay in the lake, and the vault,
+/// because personal data should be in as few places as possible.
 pub fn tables() -> impl Iterator<Item = Table> {
     Table::ALL.into_iter().filter(|table| !matches!(table, Table::Rejected | Table::VaultCustomer))
 }
 
-/// The columns by which a row says of which record it came; none where a table follows from others and is replaced as a whole.
+/// The columns that identify a row's record; `None` for a derived table, which is replaced as a
+/// whole.
 pub(crate) fn origin(table: Table) -> Option<[&'static str; 3]> {
     match table {
         Table::Spans => Some(["topic", "partition", "from_offset"]),
@@ -42,7 +44,7 @@ fn spread(table: Table) -> Spread {
     }
 }
 
-/// The columns that most questions bound, in the order in which they do.
+/// The columns that most queries filter by, in order of importance.
 fn sorted_by(table: Table) -> &'static [&'static str] {
     match table {
         Table::FactSales => &["moved_at"],
@@ -62,15 +64,16 @@ fn sorted_by(table: Table) -> &'static [&'static str] {
     }
 }
 
-/// The most that a VARCHAR holds, in bytes.
+/// The largest VARCHAR, in bytes.
 pub(crate) const LONGEST: u32 = 65_535;
 
-/// Columns of JSON, which nothing bounds but the record's own size.
+/// JSON columns, which only the size of the record limits.
 pub(crate) fn is_unbounded(name: &str) -> bool {
     ["extra", "coupons", "attribution"].contains(&name)
 }
 
-/// Bytes of a text. The contracts bound ids to 128, words and names to 1 Ki, URLs and the like to 8 Ki; a path of categories joins five names.
+/// The bytes of a text column. The contracts limit ids to 128, words and names to 1 Ki, URLs and
+/// the like to 8 Ki; a category path joins five names.
 fn width(name: &str) -> u32 {
     match name {
         name if is_unbounded(name) => LONGEST,
@@ -80,7 +83,7 @@ fn width(name: &str) -> u32 {
     }
 }
 
-/// A column's type; none where Redshift has no like of it.
+/// A column's type; `None` if Redshift has no equivalent.
 fn type_of(field: &Field) -> Option<String> {
     Some(match field.data_type() {
         DataType::Int32 => "INTEGER".to_owned(),
@@ -104,7 +107,7 @@ pub(crate) fn column(field: &Field) -> String {
     format!("{} {}{rule}", quoted(field.name()), type_of(field).unwrap_or_default())
 }
 
-/// The columns of a target table, each on a line of its own.
+/// The columns of a target table, one per line.
 fn columns(table: Table) -> String {
     table.schema().fields().iter().map(|field| format!("  {}", column(field))).collect::<Vec<_>>().join(",\n")
 }
@@ -121,7 +124,8 @@ pub(crate) fn create(schema: &str, table: Table) -> String {
     format!("CREATE TABLE IF NOT EXISTS {}.{} (\n{}\n){spread}{sorted}", quoted(schema), quoted(table.name()), columns(table))
 }
 
-/// The columns of a staging table: as the files have them, all of them optional. COPY of Parquet takes no time with a zone.
+/// The columns of a staging table: those of the files, all optional. COPY of Parquet accepts no
+/// time with a zone.
 pub(crate) fn staged_columns(table: Table) -> String {
     let schema = table.schema();
     let columns = schema.fields().iter().map(|field| {
@@ -131,7 +135,7 @@ pub(crate) fn staged_columns(table: Table) -> String {
     columns.collect::<Vec<_>>().join(", ")
 }
 
-/// The tables in which an export keeps its own account.
+/// The tables with the export's own state.
 fn own_tables(own: &str) -> [String; 2] {
     let own = quoted(own);
     [
@@ -146,19 +150,21 @@ fn own_tables(own: &str) -> [String; 2] {
     ]
 }
 
-/// Facts with amounts in the shop's currency: the table, the column of the day whose rate counts, the amounts.
+/// Facts whose amounts are converted to the shop's currency: the table, the column of the day whose
+/// rate applies, the amounts.
 const REPORTING: [(Table, &str, &[&str]); 3] = [
     (Table::FactSales, "movement_date_key", &["gross_amount", "discount_amount", "tax_amount", "shipping_amount", "net_amount"]),
     (Table::FactOrder, "order_date_key", &["duty"]),
     (Table::FactPayment, "payment_date_key", &["amount"]),
 ];
 
-/// The names of the views that convert.
+/// The names of the converting views.
 pub(crate) fn view_names() -> impl Iterator<Item = String> {
     REPORTING.iter().map(|(table, ..)| format!("{}_reporting", table.name()))
 }
 
-/// The views that convert, by the names that they have in the lake's SQL. DECIMAL(18,6) times DECIMAL(18,9) is exact.
+/// The converting views, with the same names as in the lake's SQL. DECIMAL(18,6) times
+/// DECIMAL(18,9) is exact.
 pub(crate) fn views(schema: &str) -> Vec<String> {
     let schema = quoted(schema);
     let view = |(table, day, amounts): (Table, &str, &[&str])| {
@@ -179,14 +185,14 @@ pub(crate) fn views(schema: &str) -> Vec<String> {
     REPORTING.into_iter().flat_map(view).collect()
 }
 
-/// Schemas and tables, in the order in which they can be made.
+/// Schemas and tables, in order of creation.
 pub(crate) fn tables_made(schema: &str) -> Vec<String> {
     let own = format!("{schema}_kassa");
     let schemas = [schema, &own].map(|name| format!("CREATE SCHEMA IF NOT EXISTS {}", quoted(name)));
     schemas.into_iter().chain(own_tables(&own)).chain(tables().map(|table| create(schema, table))).collect()
 }
 
-/// All that an export needs to be there, in the order in which it can be made.
+/// All objects that an export needs, in order of creation.
 pub fn statements(schema: &str) -> Vec<String> {
     tables_made(schema).into_iter().chain(views(schema)).collect()
 }

@@ -1,4 +1,5 @@
-//! The statements of a load. None of them grows with the lake: files are named by manifests, positions by a file of their own.
+//! The statements of a load. None grows with the lake: manifests list the files, and a file
+//! contains the positions.
 
 use arrow_schema::DataType;
 use kassa_model::Table;
@@ -6,7 +7,7 @@ use kassa_model::Table;
 use crate::schema::{self, quoted};
 use crate::target::Target;
 
-/// The names of one load's staging tables, and of the tables it ends in.
+/// The names of a load's staging tables and target tables.
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
     schema: String,
@@ -15,7 +16,7 @@ pub(crate) struct Names {
     suffix: String,
 }
 
-/// What staging tables begin with.
+/// The prefix of staging tables.
 const STAGE: &str = "stage_";
 
 fn literal(text: &str) -> String {
@@ -39,7 +40,7 @@ impl Names {
         format!("{}.{}", quoted(&self.own), quoted(name))
     }
 
-    /// Files of the same columns, by a manifest: its URL, their columns.
+    /// COPY of files with the same columns: the manifest's URL, and the columns.
     pub(crate) fn stage(&self, table: Table, files: &[(String, Vec<String>)], rows: i64, role: &str) -> Vec<String> {
         let staging = self.staging(table.name());
         let mut statements = vec![
@@ -48,7 +49,7 @@ impl Names {
         ];
         statements.extend(files.iter().map(|(manifest, columns)| {
             let columns = columns.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
-            // COPY goes by place: files that lack a column say which they have.
+            // COPY matches by position: files that lack a column list their columns.
             let into = if columns == names(table) { staging.clone() } else { format!("{staging} ({columns})") };
             copy(&into, manifest, role, "PARQUET")
         }));
@@ -68,7 +69,8 @@ impl Names {
         ]
     }
 
-    /// Begins to apply a load on top of a generation. The last of these fails where another load has been there before.
+    /// Begins to apply a load on top of a generation. The last statement fails if another load was
+    /// applied before.
     pub(crate) fn begin(&self, generation: i64, load: &str) -> Vec<String> {
         let (state, next) = (self.own("state"), generation + 1);
         vec![
@@ -84,9 +86,9 @@ impl Names {
         ]
     }
 
-    /// Adds staged rows that lie before the new positions and of whose record the table holds nothing yet. Of records beyond the old
-    /// positions it holds nothing: only those before them, which come again in files that compaction wrote and now and then in a dead letter
-    /// that was replayed, are looked for.
+    /// Adds staged rows before the new positions whose record is not in the table yet. The table
+    /// has no record beyond the old positions. Only records before them are looked up: they come
+    /// again in compacted files, or occasionally from a replayed dead letter.
     pub(crate) fn add(&self, table: Table, [topic, partition, offset]: [&str; 3]) -> String {
         let same = |a: &str, b: &str| {
             let each = [topic, partition, offset].map(|name| format!("{a}.{name} = {b}.{name}", name = quoted(name)));
@@ -114,7 +116,7 @@ impl Names {
         )
     }
 
-    /// Puts all staged rows in the place of those that were there.
+    /// Replaces all rows of the table with the staged rows.
     pub(crate) fn replace(&self, table: Table) -> [String; 2] {
         let (staging, target) = (self.staging(table.name()), self.table(table));
         let insert = format!("INSERT INTO {target} ({})\nSELECT {}\nFROM {staging} s", names(table), values(table));
@@ -136,7 +138,7 @@ fn copy(into: &str, manifest: &str, role: &str, format: &str) -> String {
     format!("COPY {into} FROM {} IAM_ROLE {role} FORMAT AS {format} MANIFEST", literal(manifest))
 }
 
-/// Fails where a table holds not just so many rows.
+/// Fails if a table does not have exactly this number of rows.
 fn has_rows(table: &str, rows: i64) -> String {
     format!("SELECT 1 / CASE WHEN COUNT(*) = {rows} THEN 1 ELSE 0 END FROM {table}")
 }
@@ -145,7 +147,7 @@ fn names(table: Table) -> String {
     table.schema().fields().iter().map(|field| quoted(field.name())).collect::<Vec<_>>().join(", ")
 }
 
-/// The staged columns as the target has them: times are UTC, which staging does not say.
+/// The staged columns with the target's types: times are UTC, which staging does not state.
 fn values(table: Table) -> String {
     let schema = table.schema();
     let values = schema.fields().iter().map(|field| match field.data_type() {
@@ -155,7 +157,7 @@ fn values(table: Table) -> String {
     values.collect::<Vec<_>>().join(", ")
 }
 
-/// Generation, load, lake, and a row for each partition, of one moment.
+/// Generation, load, lake, and a row for each partition, at one moment.
 pub(crate) fn state(target: &Target) -> String {
     let own = quoted(&target.own_schema());
     format!(
@@ -164,7 +166,7 @@ pub(crate) fn state(target: &Target) -> String {
     )
 }
 
-/// Makes the one row of `state`, where there is none.
+/// Inserts the one row of `state` if it is missing.
 pub(crate) fn first_state(target: &Target) -> Vec<String> {
     let state = format!("{}.\"state\"", quoted(&target.own_schema()));
     vec![
@@ -177,7 +179,7 @@ pub(crate) fn first_state(target: &Target) -> Vec<String> {
     ]
 }
 
-/// Schema, table and column of all that is there.
+/// Schema, table and column of everything that exists.
 pub(crate) fn catalogue(target: &Target) -> String {
     format!(
         "SELECT table_schema, table_name, column_name FROM information_schema.columns WHERE table_schema IN ({}, {})",
@@ -186,14 +188,14 @@ pub(crate) fn catalogue(target: &Target) -> String {
     )
 }
 
-/// Adds columns that the model has got since a table was made.
+/// Adds a column that is new in the model to an existing table.
 pub(crate) fn add_column(target: &Target, table: Table, field: &arrow_schema::Field) -> String {
-    // What was there before has no value for it.
+    // Existing rows have no value for it.
     let optional = field.clone().with_nullable(true);
     format!("ALTER TABLE {}.{} ADD COLUMN {}", quoted(&target.schema), quoted(table.name()), schema::column(&optional))
 }
 
-/// The generation of a staging table, by its name: its load can apply to that one alone.
+/// The generation in a staging table's name: its load can apply only on top of that one.
 pub(crate) fn generation_of(staging: &str) -> Option<i64> {
     let (rest, _load) = staging.strip_prefix(STAGE)?.rsplit_once('_')?;
     rest.rsplit_once('_')?.1.parse().ok()

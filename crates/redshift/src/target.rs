@@ -1,24 +1,26 @@
 use std::time::Duration;
 
-/// The Redshift that is exported to, and how it is spoken to.
+/// The target Redshift and its connection settings.
 #[derive(Debug, Clone)]
 pub struct Target {
     pub place: Place,
     pub database: String,
-    /// Secrets Manager's secret with the database's user and password. None: temporary credentials of the caller's own identity.
+    /// The secret in Secrets Manager with the database's user and password. `None`: temporary
+    /// credentials of the caller's identity.
     pub secret_arn: Option<String>,
-    /// The schema of the star. Kassa's own tables are in `<schema>_kassa`.
+    /// The schema of the star schema. Kassa's own tables are in `<schema>_kassa`.
     pub schema: String,
-    /// The role by which COPY reads the bucket: its ARN, or `default` for the one that is attached as such.
+    /// The role with which COPY reads the bucket: its ARN, or `default` for Redshift's default
+    /// role.
     pub iam_role: String,
     pub region: String,
-    /// None: Amazon's of the region.
+    /// `None`: Amazon's in the region.
     pub endpoint: Option<String>,
-    /// The lake's own name; a schema belongs to one lake.
+    /// The lake's name; a schema belongs to one lake.
     pub lake: String,
-    /// The folder in the lake's bucket for manifests and what is remembered of loads.
+    /// The folder in the lake's bucket for manifests and file lists of loads.
     pub folder: String,
-    /// How long an API that does not answer is asked again.
+    /// How long to retry while the API does not answer.
     pub patience: Duration,
 }
 
@@ -35,7 +37,7 @@ impl Target {
         format!("{}_kassa", self.schema)
     }
 
-    /// As it is named in messages.
+    /// The name in messages.
     pub(crate) fn name(&self) -> String {
         let place = match &self.place {
             Place::Workgroup(name) => name,

@@ -1,4 +1,4 @@
-//! The dashboard, embedded in the program; and what is answered where there is nothing.
+//! The embedded dashboard, and the answer for unknown URLs.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
      <p>This program was built without its dashboard. Run <code>make dashboard</code> and build it again.\
      <p>The figures are at <a href=\"/api/v1/figures\">/api/v1/figures</a>.</html>";
 
-/// A file of the dashboard; its page for the addresses that the page itself reads; else 404.
+/// A file of the dashboard; the page itself for the URLs that the page handles; otherwise 404.
 pub(crate) async fn find(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path();
     let is_api =
@@ -38,18 +38,18 @@ pub(crate) async fn find(method: Method, uri: Uri, headers: HeaderMap) -> Respon
     }
 }
 
-/// An address that is there, but not for this method.
+/// The answer for an existing URL with a wrong method.
 pub(crate) async fn not_allowed(method: Method, uri: Uri) -> Refusal {
     no_such_address(StatusCode::METHOD_NOT_ALLOWED, &method, uri.path())
 }
 
 fn no_such_address(status: StatusCode, method: &Method, path: &str) -> Refusal {
-    Refusal::new(status, Code::NoSuchAddress, format!("{method} {path}"), "GET /api/v1/openapi.json describes all")
+    Refusal::new(status, Code::NoSuchAddress, format!("{method} {path}"), "GET /api/v1/openapi.json lists all of them")
 }
 
 fn answer(name: &str, file: &EmbeddedFile, headers: &HeaderMap) -> Response {
     let etag = format!("\"{}\"", hex(&file.metadata.sha256_hash()));
-    // A name under assets/ holds the hash of its contents: what it stands for never changes.
+    // A name in assets/ contains the hash of its contents, so its contents never change.
     let caching = if name.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let about = [(header::ETAG, etag.clone()), (header::CACHE_CONTROL, caching.to_owned())];
     if headers.get(header::IF_NONE_MATCH).and_then(|held| held.to_str().ok()).is_some_and(|held| held.contains(&etag)) {

@@ -1,4 +1,5 @@
-//! A body, read as it comes: never more of it in memory than its limit, and never more of all bodies than the server's budget.
+//! Reads a body as it arrives, with at most its limit in memory, and at most the server's budget
+//! for all bodies.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,17 +15,18 @@ use tokio::time::timeout;
 use crate::Limits;
 use crate::refusal::Refusal;
 
-/// The unit of the budget, bytes.
+/// The unit of the budget, in bytes.
 pub(crate) const UNIT: usize = 1024;
-/// For the next piece of a body to arrive.
+/// The time limit for the next part of a body.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(30);
-/// For other bodies to make room.
+/// The time limit for other bodies to free memory.
 const ROOM_TIMEOUT: Duration = Duration::from_secs(5);
-/// A client that is still sending reads no answer: this much and this long is thrown away first, so that it sees why.
+/// A client that is still sending does not read the answer. Up to this much is read and dropped
+/// first, so that the client sees the error.
 const DISCARD_MAX: u64 = 2 << 30;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A body in memory, and the part of the budget that it holds.
+/// A body in memory, and its share of the budget.
 #[derive(Debug)]
 pub(crate) struct Whole {
     pub(crate) bytes: Bytes,
@@ -42,7 +44,7 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body, limits: &Limits, budge
     }
 }
 
-/// Reads a refused body to its end, within bounds.
+/// Reads a refused body to its end, within limits.
 pub(crate) async fn discard_all(headers: &HeaderMap, body: Body) {
     discard(headers, &mut body.into_data_stream()).await;
 }
@@ -66,7 +68,7 @@ async fn take(
             return Err(too_large(max));
         }
         bytes.extend_from_slice(&piece);
-        // A body of unknown length doubles its buffer as it grows: what counts is what it holds.
+        // The buffer of a body without a length doubles as it grows; only its contents count.
         let held = room.num_permits() * UNIT;
         if bytes.capacity() > held {
             room.merge(make_room(budget, bytes.capacity().min(max) - held.min(max)).await?);
@@ -76,12 +78,12 @@ async fn take(
 }
 
 async fn next(pieces: &mut BodyDataStream) -> Result<Option<Bytes>, Refusal> {
-    let hint = "nothing of it was kept: send it again";
+    let hint = "nothing of it was stored: send it again";
     match timeout(PIECE_TIMEOUT, pieces.next()).await {
-        Ok(piece) => piece
-            .transpose()
-            .map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, Code::EmptyBody, "the body broke off before its end", hint)),
-        Err(_) => Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, Code::EmptyBody, "the body stopped before its end", hint)),
+        Ok(piece) => {
+            piece.transpose().map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, Code::EmptyBody, "the body ended early", hint))
+        }
+        Err(_) => Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, Code::EmptyBody, "the body stopped arriving", hint)),
     }
 }
 
@@ -90,7 +92,7 @@ async fn make_room(budget: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemapho
     match timeout(ROOM_TIMEOUT, Arc::clone(budget).acquire_many_owned(units)).await {
         Ok(Ok(room)) => Ok(room),
         _ => {
-            let detail = "the bodies of other requests fill the memory set aside for them";
+            let detail = "the bodies of other requests fill the memory reserved for them";
             let refusal =
                 Refusal::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyAtOnce, detail, "retry after the stated seconds");
             Err(refusal.retry_after(Duration::from_secs(1)))
@@ -99,12 +101,12 @@ async fn make_room(budget: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemapho
 }
 
 fn too_large(max: usize) -> Refusal {
-    let hint = "send fewer records a request, or raise collector.max_body";
+    let hint = "send fewer records per request, or raise collector.max_body";
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, format!("the body is larger than {max} bytes"), hint)
 }
 
 async fn discard(headers: &HeaderMap, pieces: &mut BodyDataStream) {
-    // A client that asks first has not begun to send.
+    // A client that sends `Expect` has not sent the body yet.
     if headers.contains_key(header::EXPECT) {
         return;
     }

@@ -1,4 +1,4 @@
-//! `POST /v1/{stream}`: the collector's door.
+//! `POST /v1/{stream}`: the collector's endpoint.
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ pub(crate) async fn post(
     let whole = body::read(&parts.headers, body, &limits, &server.bodies).await?;
     let by_line = is_ndjson(&parts.headers);
     let (done, durable) = oneshot::channel();
-    // To split, to wait for the log's turn and to check each record is work for a thread that may block.
+    // Splitting, waiting for the log and checking each record are blocking work.
     let taking = tokio::task::spawn_blocking(move || take(collector.as_ref(), &stream, whole, by_line, &limits, done));
     let receipt = taking.await.map_err(|cause| Refusal::broken(&cause))??;
     durable.await.map_err(|cause| Refusal::broken(&cause))??;
@@ -61,7 +61,7 @@ fn stream_of(server: &Server, stream: Result<Path<String>, PathRejection>) -> Re
     let stream = segment(stream)?;
     let unknown = |hint: String| Refusal::new(StatusCode::NOT_FOUND, Code::UnknownStream, format!("`{stream}`"), hint);
     let Some(collector) = &server.app.collector else {
-        return Err(unknown("records do not come by HTTP here: `source.url` is not the collector's log".to_owned()));
+        return Err(unknown("there is no collector: `source.url` is not the collector's log".to_owned()));
     };
     let streams = collector.streams();
     if streams.contains(&stream) {
@@ -70,7 +70,7 @@ fn stream_of(server: &Server, stream: Result<Path<String>, PathRejection>) -> Re
     let names = || streams.iter().map(String::as_str);
     Err(unknown(match nearest(&stream, names()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("there are: {}", names().collect::<Vec<_>>().join(", ")),
+        None => format!("the streams are: {}", names().collect::<Vec<_>>().join(", ")),
     }))
 }
 
@@ -82,7 +82,7 @@ fn is_ndjson(headers: &HeaderMap) -> bool {
         .any(|ndjson| kind.eq_ignore_ascii_case(ndjson))
 }
 
-/// Hands the records to the log, and checks them while it writes.
+/// Hands the records to the log, and checks them while the log writes.
 fn take(
     collector: &dyn Collector,
     stream: &str,
@@ -95,7 +95,7 @@ fn take(
     let records: Vec<Bytes> = split(&bytes, by_line, limits)?.into_iter().map(|range| bytes.slice(range)).collect();
     let written = Box::new(move |result| {
         drop(room);
-        // A client that has gone hears nothing; what it sent is kept all the same.
+        // If the client has disconnected, its records are stored nevertheless.
         done.send(result).ok();
     });
     collector.append(stream, records.clone(), written)?;
@@ -108,7 +108,7 @@ fn take(
 }
 
 fn too_large(detail: String, key: &str) -> Refusal {
-    let hint = format!("send fewer records a request, or raise collector.{key}");
+    let hint = format!("send fewer records per request, or raise collector.{key}");
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, detail, hint)
 }
 
@@ -118,7 +118,7 @@ impl From<SplitError> for Refusal {
             SplitError::Empty => {
                 Refusal::new(StatusCode::BAD_REQUEST, Code::EmptyBody, "", "send a JSON object, an array of objects, or NDJSON")
             }
-            SplitError::TooMany => too_large("it has more records than one request may have".to_owned(), "max_records"),
+            SplitError::TooMany => too_large("it has more records than one request may contain".to_owned(), "max_records"),
             SplitError::RecordTooLarge { index, bytes } => too_large(format!("record {index} has {bytes} bytes"), "max_record"),
         }
     }
@@ -131,12 +131,12 @@ impl From<CollectError> for Refusal {
                 Refusal::new(StatusCode::NOT_FOUND, Code::UnknownStream, "", "it has just been removed")
             }
             CollectError::Full { retry_after } => {
-                let hint = "retry after the stated seconds; /readyz says which sink holds things up";
+                let hint = "retry after the stated seconds; /readyz says which sink is behind";
                 Refusal::new(StatusCode::TOO_MANY_REQUESTS, Code::LogFull, "", hint).retry_after(retry_after)
             }
-            CollectError::TooLarge => too_large("the log does not take so much at once".to_owned(), "max_body"),
+            CollectError::TooLarge => too_large("the log does not accept so much at once".to_owned(), "max_body"),
             CollectError::Failed(cause) => {
-                let hint = "nothing is certain of this request: send it again when /readyz is well; records with ids are not counted twice";
+                let hint = "it is unknown whether this request was stored: send it again when /readyz is ready; records with ids are not counted twice";
                 Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::StorageFailed, cause, hint)
             }
         }

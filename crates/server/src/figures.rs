@@ -1,4 +1,5 @@
-//! `GET /api/v1/figures` and `GET /api/v1/figures/{name}`: from the live figures, so the same as the dashboard's.
+//! `GET /api/v1/figures` and `GET /api/v1/figures/{name}`: answers from the live figures, the same
+//! as the dashboard's.
 
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ pub(crate) async fn one(
     let name = segment(name)?;
     let [by, from, to, basis] = parameters(&uri, ["by", "from", "to", "basis"])?;
     let query = Query::parse(&name, by.as_deref(), from.as_deref(), to.as_deref(), basis.as_deref())?;
-    // An answer may take its time: it must not hold up the streams and producers that share this thread.
+    // An answer may take long and must not block the streams and producers on this thread.
     let asked = tokio::task::spawn_blocking(move || {
         let (answer, positions) = server.app.live.answer(&query)?;
         Ok::<_, QueryError>(render(&answer, &positions, server.app.clock.now()))

@@ -1,5 +1,6 @@
-//! What stands before every request: kassa is for this machine's own names and pages. A page of another site that has its name
-//! point here (DNS rebinding) is told by the Host that its browser sends, one that posts here by its Origin.
+//! Checks every request: kassa accepts only requests to names of this machine and from its own
+//! pages. If another site points its name here (DNS rebinding), the browser's Host shows it; if its
+//! page posts here, the Origin shows it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -40,18 +41,18 @@ pub(crate) async fn stand(request: Request, next: Next) -> Response {
 
 fn admit(request: &Request) -> Result<(), Refusal> {
     let host = host(request).ok_or_else(|| {
-        let hint = "ask for http://localhost, http://127.0.0.1 or http://[::1], each with the port";
+        let hint = "use http://localhost, http://127.0.0.1 or http://[::1], with the port";
         Refusal::new(StatusCode::MISDIRECTED_REQUEST, Code::ForeignSite, "the Host is not a name of this machine", hint)
     })?;
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if reads || is_own(request.headers(), &host) {
         return Ok(());
     }
-    let hint = "send it from a program, or from a page of kassa's own";
+    let hint = "send it from a program, or from one of kassa's own pages";
     Err(Refusal::new(StatusCode::FORBIDDEN, Code::ForeignSite, "the Origin is another site", hint))
 }
 
-/// The host that the request is for, if it is a loopback name.
+/// The host of the request, if it is a loopback name.
 fn host(request: &Request) -> Option<Authority> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let stated = match (hosts.next(), hosts.next()) {
@@ -73,7 +74,8 @@ fn is_loopback(authority: &Authority) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Whether the request comes from a program, which states no Origin, or from a page of this very host and port.
+/// Whether the request comes from a program, which sends no Origin, or from a page of the same host
+/// and port.
 fn is_own(headers: &HeaderMap, host: &Authority) -> bool {
     let mut origins = headers.get_all(header::ORIGIN).iter();
     match (origins.next(), origins.next()) {

@@ -1,4 +1,4 @@
-//! `/livez` touches nothing, `/readyz` says what holds things up, `/metrics` is Prometheus text.
+//! `/livez` checks nothing, `/readyz` says what is not ready, `/metrics` is Prometheus text.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub(crate) async fn metrics(State(server): State<Arc<Server>>) -> Result<impl In
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "Prometheus knows doubles only")]
+#[expect(clippy::cast_precision_loss, reason = "Prometheus has only doubles")]
 fn own(server: &Server) -> [Metric; 2] {
     let metric = |name, help, kind, value| Metric { name, help, kind, samples: vec![Sample { labels: Vec::new(), value }] };
     [

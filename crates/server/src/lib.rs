@@ -7,7 +7,7 @@
 //!                              └──► push (once for all) ──► ≤ 1,000 viewers of /api/v1/live
 //! ```
 //!
-//! What lies behind the ports ([`Collector`], [`Status`], [`Orders`]) is the binary's affair.
+//! The binary implements the ports ([`Collector`], [`Status`], [`Orders`]).
 
 mod assets;
 mod body;
@@ -45,22 +45,22 @@ pub use status::{
     SinkStatus, SpanStatus, Verdict,
 };
 
-/// What the server shows and takes.
+/// The server's data and settings.
 #[derive(Debug)]
 pub struct App {
     pub shop: Shop,
     pub live: Arc<Live>,
-    /// None where records do not come by HTTP: `POST /v1/{stream}` then knows no stream.
+    /// `None` if records do not come by HTTP: then `POST /v1/{stream}` has no streams.
     pub collector: Option<Arc<dyn Collector>>,
     pub status: Arc<dyn Status>,
     pub orders: Arc<dyn Orders>,
     pub clock: Arc<dyn Clock>,
     pub limits: Limits,
-    /// The least time between two pushes of the live stream.
+    /// The shortest time between two updates of the live stream.
     pub push_interval: Duration,
 }
 
-/// What one `POST` may hold; more is answered 413.
+/// The limits of one `POST`; larger requests get a 413.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     pub max_body_bytes: usize,
@@ -68,12 +68,12 @@ pub struct Limits {
     pub max_records: usize,
 }
 
-/// The app, with what the requests share.
+/// The app, and the state that its requests share.
 #[derive(Debug)]
 pub(crate) struct Server {
     app: App,
     push: push::Push,
-    /// KiB of bodies that may be in memory at once: two of the largest.
+    /// The KiB of bodies that may be in memory at once: two bodies of the largest size.
     bodies: Arc<Semaphore>,
 }
 
@@ -84,8 +84,9 @@ impl Server {
     }
 }
 
-/// Serves until `shutdown` is ready; then ends the live streams, lets requests under way finish for a few seconds, and returns.
-/// `listener` is bound already, so that the caller can name a port that is in use.
+/// Serves until `shutdown` is ready. Then it ends the live streams, gives running requests a few
+/// seconds, and returns. `listener` is already bound, so that the caller can report a port that is
+/// in use.
 pub async fn serve(listener: std::net::TcpListener, app: App, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let server = Server::new(app);
     let pushing = tokio::spawn(push::run(Arc::clone(&server)));

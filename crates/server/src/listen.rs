@@ -1,4 +1,4 @@
-//! Connections: so many at once, each with a bounded buffer and a limit on how long a head may take.
+//! Connections: a limited number, each with a bounded buffer and a time limit for the head.
 
 use std::io;
 use std::pin::pin;
@@ -15,13 +15,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// Viewers, and as many besides. Further ones wait in the system's queue.
+/// All viewers, and the same number of other connections. More of them wait in the system's queue.
 const CONNECTIONS_MAX: usize = 2 * crate::push::VIEWERS_MAX;
-/// What is buffered for a client that does not read.
+/// The buffer for a client that does not read.
 const BUFFER_MAX: usize = 64 * 1024;
-/// For a request's head to arrive, counted from the answer before it.
+/// The time limit for a request's head, counted from the previous answer.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
-/// For requests under way to finish at the end.
+/// The time for running requests to finish at the end.
 const GRACE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn serve(listener: std::net::TcpListener, router: Router, shutdown: impl Future<Output = ()>) -> io::Result<()> {
@@ -46,7 +46,7 @@ pub(crate) async fn serve(listener: std::net::TcpListener, router: Router, shutd
         let connection = graceful.watch(connection);
         connections.spawn(async move {
             if let Err(cause) = connection.await {
-                tracing::debug!(%cause, "connection broke off");
+                tracing::debug!(%cause, "connection ended");
             }
             drop(permit);
         });
@@ -54,18 +54,19 @@ pub(crate) async fn serve(listener: std::net::TcpListener, router: Router, shutd
     }
     drop(listener);
     if timeout(GRACE, graceful.shutdown()).await.is_err() {
-        tracing::warn!("requests were still under way at the end");
+        tracing::warn!("requests were still running at the end");
     }
     Ok(())
 }
 
-/// The next connection. Failures of one connection are not ours; without descriptors it is tried again, for others will close.
+/// Accepts the next connection. It ignores failures of a single connection. Without file
+/// descriptors it retries, because other connections will close.
 async fn accept(listener: &TcpListener, open: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
     let permit = Arc::clone(open).acquire_owned().await.map_err(io::Error::other)?;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // Small events are to arrive now, not with the next.
+                // Sends small events immediately, not together with the next one.
                 stream.set_nodelay(true).inspect_err(|cause| tracing::debug!(%cause, "no TCP_NODELAY")).ok();
                 return Ok((stream, permit));
             }

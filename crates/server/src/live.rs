@@ -1,4 +1,4 @@
-//! The live sink: the figures in memory, at the positions that they have seen.
+//! The live sink: the figures in memory, at their positions.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,12 +9,12 @@ use kassa_model::{Positions, Table};
 use kassa_pipeline::{Batch, Gap, Sink, SinkError};
 use tokio::sync::watch;
 
-/// Why batches could not be folded in. What is held is then not to be trusted: it is rebuilt from the lake.
+/// Why batches could not be folded. The figures are then invalid and must be rebuilt from the lake.
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
     #[error(transparent)]
     Gap(#[from] Gap),
-    #[error("could not fold in rows: {0}")]
+    #[error("could not fold rows: {0}")]
     Rows(#[from] ApplyError),
 }
 
@@ -23,23 +23,23 @@ struct Held {
     positions: Positions,
 }
 
-/// Figures that move with the batches, and word that they have moved.
+/// Figures that follow the batches, and a notification of each change.
 pub struct Live {
     held: Mutex<Held>,
-    /// Counts the changes.
+    /// The number of changes.
     changes: watch::Sender<u64>,
 }
 
-/// Today's figures, as of one moment between two batches.
+/// Today's figures at one moment between two batches.
 pub(crate) struct Shown {
     pub(crate) figures: kassa_analytics::Live,
     pub(crate) event_time: Option<i64>,
-    /// How many changes went before.
+    /// The number of earlier changes.
     pub(crate) change: u64,
 }
 
 impl Live {
-    /// `figures` hold exactly the rows before `positions`.
+    /// `figures` must contain exactly the rows before `positions`.
     pub fn new(figures: Figures, positions: Positions) -> Self {
         Self { held: Mutex::new(Held { figures, positions }), changes: watch::Sender::new(0) }
     }
@@ -54,19 +54,20 @@ impl Live {
         self.held().positions.clone()
     }
 
-    /// The figures as they are now, and their positions.
+    /// The current figures and their positions.
     pub fn snapshot(&self) -> (Figures, Positions) {
         let held = self.held();
         (held.figures.clone(), held.positions.clone())
     }
 
-    /// Takes other figures, which hold exactly the rows before `positions`.
+    /// Replaces the figures with others that contain exactly the rows before `positions`.
     pub fn replace(&self, figures: Figures, positions: Positions) {
         *self.held() = Held { figures, positions };
         self.changes.send_modify(|count| *count += 1);
     }
 
-    /// Folds in the rows beyond the positions and moves those on. What lies before them was folded in already.
+    /// Folds the rows beyond the positions and advances the positions. Earlier rows were folded
+    /// already.
     pub fn apply(&self, batches: &[Arc<Batch>]) -> Result<(), LiveError> {
         let mut held = self.held();
         for batch in batches {
@@ -77,8 +78,8 @@ impl Live {
         Ok(())
     }
 
-    /// Folds in rows that others have written, which lie between two positions; `false`, and nothing is done, if what is held has moved
-    /// away from the first meanwhile.
+    /// Folds rows between two positions that other workers have written. Returns `false` and does
+    /// nothing if the own positions differ from the first ones.
     pub fn follow(&self, rows: &[(Table, RecordBatch)], (from, to): (&Positions, &Positions)) -> Result<bool, LiveError> {
         let mut held = self.held();
         if to.iter().any(|(partition, _)| held.positions.next(partition) != from.next(partition)) {
@@ -95,7 +96,7 @@ impl Live {
 
     pub(crate) fn show(&self, basis: Basis) -> Shown {
         let held = self.held();
-        // Read under the lock: a change that is counted later is then never taken for one that is shown.
+        // Read under the lock, so that a later change is never taken for one that is shown.
         let change = *self.changes.borrow();
         Shown { figures: held.figures.live(basis), event_time: held.figures.event_time(), change }
     }
@@ -126,7 +127,7 @@ impl fmt::Debug for Live {
     }
 }
 
-/// [`Live`] as a sink. It keeps nothing on disk: at start it is rebuilt from the lake.
+/// [`Live`] as a sink. It stores nothing on disk: at start it is rebuilt from the lake.
 #[derive(Debug, Clone)]
 pub struct LiveSink(pub Arc<Live>);
 

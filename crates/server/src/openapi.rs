@@ -1,4 +1,4 @@
-//! `GET /api/v1/openapi.json`: the description of the API, written by hand.
+//! `GET /api/v1/openapi.json`: the hand-written description of the API.
 
 use axum::http::header;
 use axum::response::IntoResponse;

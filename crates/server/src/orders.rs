@@ -16,13 +16,18 @@ use crate::ports::OrdersQuery;
 use crate::refusal::Refusal;
 
 const LIMIT: usize = 100;
-/// A list for people to read; for more there is `kassa sql`.
+/// The limit of a list for people; `kassa sql` has no limit.
 const LIMIT_MAX: usize = 1000;
 
 pub(crate) async fn list(State(server): State<Arc<Server>>, uri: Uri) -> Result<Json<Value>, Refusal> {
     let query = query(&uri)?;
     server.app.orders.orders(query).await.map(Json).map_err(|cause| {
-        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::StorageFailed, cause, "`kassa prove` says whether the lake is whole")
+        Refusal::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::StorageFailed,
+            cause,
+            "`kassa prove` checks whether the lake is intact",
+        )
     })
 }
 
@@ -41,10 +46,10 @@ fn query(uri: &Uri) -> Result<OrdersQuery, Refusal> {
     Ok(OrdersQuery { from, to, basis, category, product, country, limit })
 }
 
-/// The first and the last day: of a range, or of the one day that is short for it.
+/// The first and the last day: of a range, or of the single `day`.
 fn days(day: Option<String>, from: Option<String>, to: Option<String>) -> Result<(Option<i32>, Option<i32>), Refusal> {
     if day.is_some() && (from.is_some() || to.is_some()) {
-        return Err(Refusal::bad_parameter("`day` is given beside `from` or `to`", "give `day`, or `from` and `to`"));
+        return Err(Refusal::bad_parameter("`day` is given together with `from` or `to`", "give `day`, or `from` and `to`"));
     }
     let read =
         |field, text: Option<String>| text.map(|text| parse_day(&text).ok_or(QueryError::NotADay { field, text })).transpose();
@@ -67,7 +72,7 @@ mod tests {
     use crate::testing::house;
 
     #[tokio::test]
-    async fn the_lake_is_asked_for_what_the_address_says() {
+    async fn the_parameters_reach_the_lake() {
         let house = house();
         let row = |days: [Option<i32>; 2], basis: &str, country, limit| json!([{"from": days[0], "to": days[1], "basis": basis, "country": country, "limit": limit}]);
         let rows = async |query: &str| house.get(&format!("/api/v1/orders{query}")).await.json()["rows"].clone();
@@ -83,7 +88,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_be_read_is_refused() {
+    async fn invalid_parameters_are_refused() {
         let house = house();
         for (query, want) in [
             ("day=yesterday", (400, "K015")),

@@ -1,4 +1,5 @@
-//! The parameters of an address: only those that it has, each once. One that is passed over would answer another question.
+//! The parameters of a URL: only valid ones, each once. If one were ignored, the answer would be to
+//! a different question.
 
 use axum::extract::Query;
 use axum::extract::rejection::PathRejection;
@@ -6,7 +7,7 @@ use axum::http::Uri;
 
 use crate::refusal::Refusal;
 
-/// The values of `names`, in their order.
+/// The values of `names`, in the same order.
 pub(crate) fn parameters<const N: usize>(uri: &Uri, names: [&str; N]) -> Result<[Option<String>; N], Refusal> {
     let given = Query::<Vec<(String, String)>>::try_from_uri(uri)
         .map_err(|_| Refusal::bad_parameter("the query is not name=value&…", "percent-encode what is not a letter or digit"))?;
@@ -14,7 +15,7 @@ pub(crate) fn parameters<const N: usize>(uri: &Uri, names: [&str; N]) -> Result<
     for (name, value) in given.0 {
         let Some(at) = names.iter().position(|known| *known == name) else {
             let hint = nearest(&name, names).map_or_else(|| valid(&names), |near| format!("did you mean `{near}`?"));
-            return Err(Refusal::bad_parameter(format!("nothing here is called `{name}`"), hint));
+            return Err(Refusal::bad_parameter(format!("there is no parameter `{name}`"), hint));
         };
         if values[at].replace(value).is_some() {
             return Err(Refusal::bad_parameter(format!("`{name}` is given twice"), "give it once"));
@@ -33,7 +34,7 @@ pub(crate) fn segment(path: Result<axum::extract::Path<String>, PathRejection>) 
         .map_err(|_| Refusal::bad_parameter("the address is not UTF-8", "percent-encode the name as UTF-8"))
 }
 
-/// The candidate that is a few letters away, if one is.
+/// The candidate that differs in a few letters, if any.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distances = candidates.into_iter().map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate));
     distances.filter(|(distance, candidate)| *distance <= (candidate.len() / 3).clamp(1, 3)).min().map(|(_, candidate)| candidate)

@@ -1,4 +1,4 @@
-//! What the server needs of the rest of kassa.
+//! The ports that the rest of kassa implements for the server.
 
 use std::fmt::Debug;
 use std::pin::Pin;
@@ -12,58 +12,61 @@ use crate::status::{PipelineStatus, Pulse};
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Called once, when the records are on disk or will never be.
+/// Called once, when the records are on disk or have failed for good.
 pub type Done = Box<dyn FnOnce(Result<(), CollectError>) + Send>;
 
-/// Why records were not kept. None of the request's were.
+/// Why records were not stored. None of the request's records were.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CollectError {
     #[error("no such stream")]
     UnknownStream,
     #[error("the log is full")]
     Full { retry_after: Duration },
-    #[error("more than the log takes at once")]
+    #[error("more than the log accepts at once")]
     TooLarge,
     #[error("could not write the log: {0}")]
     Failed(String),
 }
 
-/// Keeps records for good. Called on a thread that may block.
+/// Stores records durably. Called on a thread that may block.
 pub trait Collector: Debug + Send + Sync {
     /// The names of the streams, as in `POST /v1/{stream}`.
     fn streams(&self) -> Vec<String>;
 
-    /// Takes the records over, all or none. `done` is called once they are durable; not at all if this returns an error.
+    /// Accepts all records or none. `done` is called once they are durable; it is not called if
+    /// this returns an error.
     fn append(&self, stream: &str, records: Vec<Bytes>, done: Done) -> Result<(), CollectError>;
 
-    /// What is wrong with a record by itself, by the pipeline's own decoding and validation. None if nothing is.
+    /// What is wrong with a record on its own, according to the pipeline's decoding and validation.
+    /// `None` if nothing is.
     fn check(&self, stream: &str, record: &[u8]) -> Option<DeadLetter>;
 }
 
-/// How the pipeline is doing.
+/// The state of the pipeline.
 pub trait Status: Debug + Send + Sync {
-    /// Asked at most once a second, and for each `GET /api/v1/pipeline`.
+    /// Called at most once a second, and for each `GET /api/v1/pipeline`.
     fn pipeline(&self) -> PipelineStatus;
 
-    /// The part of it that each push of live figures carries; worth an implementation of its own if the whole is dear.
+    /// The part that each update of live figures contains. Override this if computing the whole
+    /// state is expensive.
     fn pulse(&self) -> Pulse {
         Pulse::of(&self.pipeline())
     }
 
-    /// In words, what holds things up.
+    /// What is not ready, in words.
     fn ready(&self) -> Result<(), String>;
 
     fn metrics(&self) -> Vec<Metric>;
 }
 
-/// Of a metric as Prometheus knows it.
+/// The Prometheus type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Counter,
     Gauge,
 }
 
-/// A metric; names are `kassa_<what>_<unit>[_total]`, labels from bounded sets.
+/// A metric. Names are `kassa_<what>_<unit>[_total]`; labels come from bounded sets.
 #[derive(Debug, Clone)]
 pub struct Metric {
     pub name: &'static str,
@@ -78,14 +81,14 @@ pub struct Sample {
     pub value: f64,
 }
 
-/// Which orders: those with a line of these days, category, product and country, where given.
+/// Selects orders with a line of these days, category, product and country, as far as given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrdersQuery {
     /// The first and the last day, yyyymmdd, on `basis`.
     pub from: Option<i32>,
     pub to: Option<i32>,
     pub basis: Basis,
-    /// Top level.
+    /// The top-level category.
     pub category: Option<String>,
     pub product: Option<String>,
     /// ISO 3166-1 alpha-2.

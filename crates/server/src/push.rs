@@ -1,4 +1,5 @@
-//! The one task that computes what the viewers see: once for all of them, and only while there are any.
+//! The one task that computes the viewers' events: once for all of them, and only while there are
+//! viewers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,17 +16,18 @@ use crate::status::{PipelineStatus, Pulse, moment, moment_or_null};
 
 pub(crate) const VIEWERS_MAX: usize = 1000;
 
-/// How often the pipeline's state is pushed, and the figures with it though they stand still: sinks fall behind in silence.
+/// How often the pipeline's state is sent, together with unchanged figures: a sink can fall behind
+/// without any change.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// The last frame of each event; none while nobody looks, so that nobody is shown an old one.
+/// The last frame of each event; `None` while there are no viewers, so that nobody gets an old one.
 #[derive(Debug)]
 pub(crate) struct Push {
     live: [watch::Sender<Option<Bytes>>; 2],
     pipeline: watch::Sender<Option<Bytes>>,
     closing: watch::Sender<bool>,
     seats: Arc<Semaphore>,
-    /// A viewer came or went.
+    /// Notified when a viewer connects or disconnects.
     stirred: Notify,
     pushes: AtomicU64,
 }
@@ -60,7 +62,7 @@ impl Push {
         VIEWERS_MAX - self.seats.available_permits()
     }
 
-    /// Frames made so far.
+    /// The number of frames so far.
     pub(crate) fn pushes(&self) -> u64 {
         self.pushes.load(Ordering::Relaxed)
     }
@@ -71,7 +73,7 @@ impl Push {
     }
 }
 
-/// A viewer's place among the [`VIEWERS_MAX`]; free again when dropped.
+/// A viewer's slot among the [`VIEWERS_MAX`]; freed when dropped.
 pub(crate) struct Seat {
     server: Arc<Server>,
     permit: Option<OwnedSemaphorePermit>,
@@ -125,7 +127,7 @@ fn frame(event: &str, data: &impl Serialize) -> Option<Bytes> {
     Some(Bytes::from(format!("event: {event}\ndata: {json}\n\n")))
 }
 
-/// Pushes until it is aborted.
+/// Sends updates until it is aborted.
 pub(crate) async fn run(server: Arc<Server>) {
     let mut changes = server.app.live.changes();
     let mut beat = interval(BEAT);
@@ -142,7 +144,7 @@ pub(crate) async fn run(server: Arc<Server>) {
             beat.reset();
         }
         let turn = Turn { server: Arc::clone(&server), shown, beating };
-        // Figures are arithmetic over much memory: not on a thread that serves requests.
+        // Computing figures is heavy work, so it does not run on a thread that serves requests.
         match tokio::task::spawn_blocking(move || turn.push()).await {
             Ok(pushed) => shown = pushed,
             Err(cause) => tracing::error!(%cause, "could not push figures"),
@@ -151,7 +153,7 @@ pub(crate) async fn run(server: Arc<Server>) {
     }
 }
 
-/// One push: `shown` is the change that each basis showed last.
+/// One update. `shown` is the last change that each basis has shown.
 struct Turn {
     server: Arc<Server>,
     shown: [Option<u64>; 2],

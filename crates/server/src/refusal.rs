@@ -1,4 +1,4 @@
-//! A refusal: what, its code and what to do, in the one form of all errors.
+//! A refusal: what, its code and the fix, in the common form of all errors.
 
 use std::time::Duration;
 
@@ -31,10 +31,10 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, Code::BadParameter, detail, hint)
     }
 
-    /// A thread of ours ended without an answer.
+    /// A thread of the server ended without an answer.
     pub(crate) fn broken(cause: &dyn std::fmt::Display) -> Self {
-        tracing::error!(%cause, "request broke off");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Defect, "the request broke off", "the program's log says where")
+        tracing::error!(%cause, "request aborted");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Defect, "the request aborted", "the program's log says where")
     }
 }
 
@@ -45,7 +45,7 @@ impl IntoResponse for Refusal {
         let body = json!({"error": {"code": self.code.code(), "message": message, "hint": self.hint}});
         let mut response = (self.status, Json(body)).into_response();
         if let Some(wait) = self.retry_after {
-            // Rounded up: to come back a moment too early is to be refused again.
+            // Rounded up, because a retry that is a moment too early is refused again.
             let seconds = wait.as_millis().div_ceil(1000).max(1);
             let value = HeaderValue::from_str(&seconds.to_string()).unwrap_or(HeaderValue::from_static("1"));
             response.headers_mut().insert(header::RETRY_AFTER, value);

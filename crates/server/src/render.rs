@@ -1,4 +1,4 @@
-//! An answer in JSON: the one form that the HTTP API and the command line give it.
+//! An answer as JSON, in the form that the HTTP API and the command line share.
 
 use kassa_analytics::Answer;
 use kassa_model::Positions;
@@ -23,13 +23,13 @@ struct Place<'a> {
     next: String,
 }
 
-/// The answer, with the positions that it was computed at and the time (µs UTC) that it was given at.
+/// Renders the answer with its positions and the time (µs UTC) at which it was given.
 pub fn render(answer: &Answer, positions: &Positions, as_of: i64) -> Value {
     let places = positions.iter().map(|(partition, next)| Place {
         topic: &partition.topic,
         partition: partition.number.to_string(),
         next: next.to_string(),
     });
-    // Texts, numbers and keys that are texts: there is nothing in it that JSON cannot say.
+    // The value contains only texts, numbers and text keys, which JSON can always represent.
     serde_json::to_value(Rendered { answer, as_of, positions: places.collect() }).unwrap_or_default()
 }

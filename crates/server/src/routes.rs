@@ -1,4 +1,4 @@
-//! Every address, on one screen.
+//! All URLs of the server.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use axum::{Router, middleware};
 
 use crate::{Server, assets, collect, figures, guard, health, openapi, orders, viewer};
 
-/// Path, method and who answers. All but `/` are described in openapi.json.
+/// Path, method and handler. openapi.json describes all except `/`.
 pub(crate) fn table() -> Vec<(&'static str, &'static str, MethodRouter<Arc<Server>>)> {
     vec![
         ("/api/v1/figures", "get", get(figures::all)),
@@ -23,7 +23,7 @@ pub(crate) fn table() -> Vec<(&'static str, &'static str, MethodRouter<Arc<Serve
     ]
 }
 
-/// The dashboard is at every other address.
+/// The dashboard handles every other URL.
 pub(crate) fn router(server: Arc<Server>) -> Router {
     let routes = table().into_iter().fold(Router::new(), |router, (path, _, answers)| router.route(path, answers));
     routes

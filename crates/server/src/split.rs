@@ -1,5 +1,6 @@
-//! A body into records, as ranges of its bytes: they stay as they came. Whether a record is JSON is the pipeline's to say, so a
-//! bad record among good ones is one dead letter; a body whose shape cannot be told is one record as a whole.
+//! Splits a body into records, as ranges of its bytes, so that the bytes stay unchanged. The
+//! pipeline decides whether a record is JSON. So a bad record among good ones is one dead letter. A
+//! body of unknown form is one record.
 
 use std::ops::Range;
 
@@ -7,7 +8,7 @@ use serde::de::IgnoredAny;
 
 use crate::Limits;
 
-/// Why a body is refused as a whole.
+/// Why a whole body is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SplitError {
     Empty,
@@ -15,7 +16,7 @@ pub(crate) enum SplitError {
     RecordTooLarge { index: usize, bytes: usize },
 }
 
-/// The records of a body. `by_line` where the sender says that it is NDJSON.
+/// The records of a body. `by_line`: the sender declares NDJSON.
 pub(crate) fn split(body: &[u8], by_line: bool, limits: &Limits) -> Result<Vec<Range<usize>>, SplitError> {
     let whole = trim(body, 0..body.len());
     if whole.is_empty() {
@@ -25,7 +26,7 @@ pub(crate) fn split(body: &[u8], by_line: bool, limits: &Limits) -> Result<Vec<R
     if by_line {
         records.lines(body)?;
     } else if body[whole.start] == b'[' && records.elements(body, whole.clone())? {
-        // `[]` has none.
+        // `[]` contains none.
     } else if !is_json(&body[whole.clone()]) && is_by_line(body, whole.start) {
         records.lines(body)?;
     } else {
@@ -62,8 +63,9 @@ fn lines(body: &[u8]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// Whether a body that is no JSON value is NDJSON with bad lines, and not one value that is cut off or wrong: its first line is a
-/// value, or another one that is not indented is an object. Not so a cut-off array, which often has its elements on lines.
+/// Whether a body that is not a JSON value is NDJSON with bad lines, instead of one truncated or
+/// invalid value. It is if its first line is a value, or another line that is not indented is an
+/// object. A truncated array, which often has one element per line, is not.
 fn is_by_line(body: &[u8], start: usize) -> bool {
     let mut first = true;
     for line in lines(body) {
@@ -104,7 +106,7 @@ impl Taken<'_> {
         Ok(())
     }
 
-    /// Every line that is not white space, but for its end.
+    /// Every line that is not white space, without its line end.
     fn lines(&mut self, body: &[u8]) -> Result<(), SplitError> {
         for line in lines(body) {
             let end = if body[line.clone()].ends_with(b"\r") { line.end - 1 } else { line.end };
@@ -115,7 +117,8 @@ impl Taken<'_> {
         Ok(())
     }
 
-    /// The elements of an array, cut where its commas are; false, with nothing taken, if its brackets do not match.
+    /// The elements of an array, split at its commas; `false`, without any element, if its brackets
+    /// do not match.
     fn elements(&mut self, body: &[u8], whole: Range<usize>) -> Result<bool, SplitError> {
         let Some(cuts) = commas(&body[whole.clone()], self.limits.max_records) else {
             return Ok(false);
@@ -133,8 +136,8 @@ impl Taken<'_> {
     }
 }
 
-/// Where an array's elements end: its own commas, and its closing bracket, which must be the last byte. More than one beyond
-/// `max` are not looked for.
+/// The ends of an array's elements: its own commas, and its closing bracket, which must be the last
+/// byte. The search stops after `max` + 1 of them.
 fn commas(array: &[u8], max: usize) -> Option<Vec<usize>> {
     let (mut ends, mut depth, mut quoted, mut escaped) = (Vec::new(), 0_usize, false, false);
     for (at, byte) in array.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! How the pipeline is doing, in the JSON of `GET /api/v1/pipeline`. Offsets and partitions are texts there, times RFC 3339;
-//! what is not known is null.
+//! The state of the pipeline, as JSON for `GET /api/v1/pipeline`. Offsets and partitions are texts,
+//! times RFC 3339; unknown values are null.
 
 use kassa_model::{Counts, time};
 use serde::{Serialize, Serializer};
@@ -37,13 +37,13 @@ pub struct SinkStatus {
     /// µs UTC.
     #[serde(serialize_with = "moment_or_null")]
     pub committed_at: Option<i64>,
-    /// How long the last commit took.
+    /// The duration of the last commit.
     pub commit_us: Option<i64>,
-    /// And the slowest of the last hundred.
+    /// The slowest of the last hundred.
     pub commit_us_max: Option<i64>,
 }
 
-/// A partition: where its log begins and ends, and the next offset of each sink.
+/// A partition: the start and end of its log, and the next offset of each sink.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PartitionStatus {
     pub topic: String,
@@ -101,7 +101,7 @@ pub struct SpanStatus {
     pub committed_at: i64,
 }
 
-/// A dead letter to look at; `value` is the first 2,000 bytes, as text.
+/// An example dead letter; `value` is the first 2,000 bytes as text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Example {
     pub topic: String,
@@ -130,7 +130,7 @@ pub struct DeadLetterStatus {
     pub by_reason: Vec<ReasonStatus>,
 }
 
-/// What a proof found wrong.
+/// A finding of a proof.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub kind: String,
@@ -152,7 +152,7 @@ pub struct Proof {
     pub findings: Vec<Finding>,
 }
 
-/// All of it, but for `as_of`, which the server adds.
+/// The whole state except `as_of`, which the server adds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct PipelineStatus {
     pub sinks: Vec<SinkStatus>,
@@ -160,14 +160,14 @@ pub struct PipelineStatus {
     pub records: RecordCounts,
     pub rate_per_s: Option<i64>,
     pub memory_bytes: Option<i64>,
-    /// The latest.
+    /// The latest spans.
     pub spans: Vec<SpanStatus>,
     pub dead_letters: DeadLetterStatus,
-    /// None before the first.
+    /// `None` before the first proof.
     pub proof: Option<Proof>,
 }
 
-/// When things were last proved, and whether they held.
+/// The time and result of the last proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Verdict {
     /// µs UTC.
@@ -176,7 +176,7 @@ pub struct Verdict {
     pub ok: bool,
 }
 
-/// What each push of live figures says of the pipeline.
+/// The part of the pipeline's state in each update of live figures.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Pulse {
     pub sinks: Vec<SinkStatus>,

@@ -1,4 +1,4 @@
-//! A made-up rest of kassa, for the tests of the server.
+//! Fake implementations of the ports, for the tests of the server.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -31,14 +31,14 @@ impl Clock for FixedClock {
     }
 }
 
-/// What the log does with records.
+/// The behaviour of the log.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum Disk {
     #[default]
     Works,
     Refuses(CollectError),
     Fails(CollectError),
-    /// Says nothing until told to.
+    /// Gives no answer until released.
     Waits,
 }
 
@@ -92,7 +92,7 @@ impl Collector for FakeLog {
 #[derive(Debug, Default)]
 pub(crate) struct FakeStatus {
     pub(crate) held_up: Mutex<Option<String>>,
-    /// How often the whole was asked for.
+    /// The number of calls for the whole state.
     pub(crate) asked: AtomicI64,
 }
 
@@ -136,7 +136,7 @@ impl Status for FakeStatus {
     }
 }
 
-/// Answers with what it was asked.
+/// Answers with its own parameters.
 #[derive(Debug)]
 pub(crate) struct FakeOrders;
 
@@ -150,7 +150,7 @@ impl Orders for FakeOrders {
     }
 }
 
-/// A server, and what it was made of.
+/// A server and the fakes behind it.
 pub(crate) struct House {
     pub(crate) server: Arc<Server>,
     pub(crate) router: Router,
@@ -183,7 +183,7 @@ pub(crate) fn topic() -> Partition {
     Partition::new("lines", 0)
 }
 
-/// A batch of lines sold for so much each, at offsets from `from` on.
+/// A batch of lines sold for these amounts, with offsets from `from`.
 pub(crate) fn batch(from: i64, amounts: &[&str]) -> Arc<Batch> {
     let lines: Vec<String> = (from..)
         .zip(amounts)
@@ -198,7 +198,8 @@ pub(crate) fn batch(from: i64, amounts: &[&str]) -> Arc<Batch> {
     let records = Records {
         partition: topic(),
         offsets: (from..next).collect(),
-        // A later moment of that day: what happens after it is taken in is in the future, and counts for nothing.
+        // A later moment of that day: events after their ingest time are in the future and are not
+        // counted.
         ingested_at: vec![1_767_614_400_000_000; count],
         timestamps: vec![None; count],
         keys: None,
@@ -227,7 +228,7 @@ impl Reply {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The status and the error's code.
+    /// The status and the code of the error.
     pub(crate) fn refusal(&self) -> (u16, String) {
         (self.status.as_u16(), self.json()["error"]["code"].as_str().unwrap_or_default().to_owned())
     }

@@ -1,5 +1,5 @@
-//! `GET /api/v1/live`: a viewer of the live stream. It is handed frames that were made once for all; one that is slow skips
-//! those that have been replaced meanwhile, so that it costs no memory.
+//! `GET /api/v1/live`: a viewer of the live stream. It gets frames that are created once for all
+//! viewers. A slow viewer skips frames that were replaced meanwhile, so it costs no memory.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::parameters::parameters;
 use crate::push::Seat;
 use crate::refusal::Refusal;
 
-/// Silence after which a comment shows that the connection lives.
+/// After this silence, a comment shows that the connection is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Viewer {
@@ -33,17 +33,17 @@ impl Viewer {
     fn new(server: &Arc<Server>, basis: Basis) -> Result<Self, Refusal> {
         let seat = Seat::take(server).ok_or_else(|| {
             let detail = format!("{} viewers are connected", crate::push::VIEWERS_MAX);
-            let hint = "close a page of the dashboard, or ask GET /api/v1/figures/{name}";
+            let hint = "close a page of the dashboard, or use GET /api/v1/figures/{name}";
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::TooManyAtOnce, detail, hint).retry_after(KEEP_ALIVE)
         })?;
         let (mut live, mut pipeline) = server.push.subscribe(basis);
-        // What the others saw last is shown at once.
+        // A new viewer immediately gets the current frame.
         live.mark_changed();
         pipeline.mark_changed();
         Ok(Self { live, pipeline, closing: server.push.closing(), _seat: seat })
     }
 
-    /// The next frame; none when the server shuts down.
+    /// The next frame; `None` when the server shuts down.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if *self.closing.borrow() {

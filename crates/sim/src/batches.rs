@@ -1,4 +1,4 @@
-//! Batches of order lines, one unit each, so that what a sink holds can be counted.
+//! Batches of order lines with one unit each, so that a sink's contents can be counted.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use serde_json::json;
 /// The topic of all batches.
 pub const TOPIC: &str = "lines";
 
-/// 2026-01-05 12:00 UTC, when all records are taken in.
+/// 2026-01-05 12:00 UTC, the ingest time of all records.
 const INGESTED_AT: i64 = 1_767_614_400_000_000;
 
 pub fn shop() -> Shop {
@@ -23,7 +23,7 @@ pub fn partition(number: i64) -> Partition {
     Partition::new(TOPIC, number)
 }
 
-/// A line sold at each offset.
+/// A sold line at each offset.
 pub fn sold(number: i64, offsets: Range<i64>) -> Arc<Batch> {
     batch(number, offsets, |number, offset| {
         json!({"event_id": format!("e{number}-{offset}"), "occurred_at": "2026-01-05T10:00:00Z", "order_id": format!("o{number}-{offset}"),
@@ -32,7 +32,7 @@ pub fn sold(number: i64, offsets: Range<i64>) -> Arc<Batch> {
     })
 }
 
-/// A record that cannot be read at each offset.
+/// A malformed record at each offset.
 pub fn bad(number: i64, offsets: Range<i64>) -> Arc<Batch> {
     batch(number, offsets, |_, _| "{".to_owned())
 }

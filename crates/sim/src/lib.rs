@@ -1,4 +1,5 @@
-//! What every adapter of a port must do, as suites: a new sink or store is held to them before it is anything else. For tests alone.
+//! Contract suites for the adapters of each port. A new sink or store must pass its suite. For
+//! tests only.
 
 #![allow(clippy::unwrap_used, reason = "a suite fails by panicking, as a test does")]
 
@@ -6,12 +7,12 @@ pub mod batches;
 pub mod sink;
 pub mod store;
 
-/// Splitmix64: a schedule is known by its seed.
+/// Splitmix64: a seed determines the schedule.
 #[derive(Debug)]
 pub struct Rng(pub u64);
 
 impl Rng {
-    /// 0 to `limit` - 1.
+    /// A number from 0 to `limit` - 1.
     pub fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;

@@ -1,23 +1,23 @@
-//! The contract of a sink: rows and positions move together, once, and never over a hole.
+//! The contract of a sink: rows and positions move together, once, and never over a gap.
 
 use kassa_pipeline::{Sink, SinkError};
 
 use crate::Rng;
 use crate::batches::{bad, partition, sold};
 
-/// A store that sinks are opened over, one after the other.
+/// A store over which sinks are opened, one after another.
 pub trait Kept {
-    /// A sink over what is kept, as a new process would open it.
+    /// Opens a sink over the stored data, as a new process would.
     fn open(&self) -> Box<dyn Sink>;
 
-    /// How many accepted records are kept.
+    /// The number of stored accepted records.
     fn accepted(&self) -> usize;
 
-    /// Whether dead letters are kept as records too.
+    /// Whether the sink also stores dead letters as records.
     fn keeps_letters(&self) -> bool;
 }
 
-/// Holds a sink to the whole contract. `fresh` gives an empty store each time.
+/// Checks a sink against the whole contract. `fresh` gives an empty store each time.
 pub fn holds<K: Kept>(fresh: impl Fn() -> K) {
     begins_with_nothing(&fresh());
     keeps_each_record_once(&fresh());
@@ -29,7 +29,7 @@ pub fn holds<K: Kept>(fresh: impl Fn() -> K) {
     (0..8).for_each(|seed| ends_equal_however_it_is_cut(&fresh(), seed));
 }
 
-/// The position once parts without rows have moved on too.
+/// The position, after commits of positions without rows.
 fn next(sink: &mut dyn Sink, number: i64) -> i64 {
     sink.settle().unwrap();
     sink.positions().next(&partition(number))
@@ -48,10 +48,10 @@ fn keeps_each_record_once(kept: &impl Kept) {
     assert_eq!((next(&mut *sink, 0), kept.accepted()), (5, 5));
     sink.commit(&[sold(0, 0..5)]).unwrap();
     sink.commit(&[sold(0, 0..5), sold(0, 5..7)]).unwrap();
-    assert_eq!((next(&mut *sink, 0), kept.accepted()), (7, 7), "a repeated batch was kept again");
+    assert_eq!((next(&mut *sink, 0), kept.accepted()), (7, 7), "a repeated batch was stored again");
     drop(sink);
     let mut sink = kept.open();
-    assert_eq!(next(&mut *sink, 0), 7, "positions did not outlive the process");
+    assert_eq!(next(&mut *sink, 0), 7, "positions did not survive the process");
     sink.commit(&[sold(0, 5..7), sold(0, 7..8)]).unwrap();
     assert_eq!((next(&mut *sink, 0), kept.accepted()), (8, 8));
 }
@@ -79,7 +79,7 @@ fn refuses_a_hole_within_a_commit(kept: &impl Kept) {
     let refused = kept.open().commit(&[sold(0, 0..3), sold(0, 4..6)]);
     assert!(matches!(refused, Err(SinkError::Corrupt(_))), "{refused:?}");
     let mut sink = kept.open();
-    assert_eq!(usize::try_from(next(&mut *sink, 0)).unwrap(), kept.accepted(), "rows and positions parted");
+    assert_eq!(usize::try_from(next(&mut *sink, 0)).unwrap(), kept.accepted(), "rows and positions differ");
 }
 
 fn keeps_partitions_apart(kept: &impl Kept) {
@@ -100,8 +100,8 @@ fn moves_on_over_dead_letters(kept: &impl Kept) {
     assert_eq!(next(&mut *kept.open(), 0), 5);
 }
 
-/// However records are cut into batches and commits, repeated, and interrupted, the end is the same.
-fn ends_equal_however_it_is_cut(kept: &impl Kept, seed: u64) {
+/// The result does not depend on batch sizes, commits, repeats or interruptions.
+fn ends_equal_for_any_batches_and_commits(kept: &impl Kept, seed: u64) {
     const END: i64 = 60;
     let mut rng = Rng(seed);
     let mut below = |limit: i64| i64::try_from(rng.below(usize::try_from(limit).unwrap())).unwrap();

@@ -1,10 +1,10 @@
-//! The contract of a store: whole objects, put once.
+//! The contract of a store: whole objects, written once.
 
 use std::thread;
 
 use kassa_lake::Store;
 
-/// Holds an empty store to the whole contract.
+/// Checks an empty store against the whole contract.
 pub fn holds(store: &dyn Store) {
     lists_nothing_where_nothing_is(store);
     gives_back_what_was_put(store);
@@ -25,7 +25,7 @@ fn gives_back_what_was_put(store: &dyn Store) {
     store.put("a/b/empty", b"").unwrap();
     assert_eq!(store.get("a/b/whole").unwrap(), bytes);
     assert_eq!(store.get("a/b/empty").unwrap(), b"");
-    assert_eq!(store.list("a/b").unwrap(), ["empty", "whole"], "names come in order, and nothing else with them");
+    assert_eq!(store.list("a/b").unwrap(), ["empty", "whole"], "names are sorted, and nothing else is listed");
     store.sync_folder("a/b").unwrap();
 }
 
@@ -33,7 +33,7 @@ fn never_puts_over_another(store: &dyn Store) {
     assert!(store.put_new("log/1", b"first").unwrap());
     assert!(!store.put_new("log/1", b"second").unwrap());
     assert_eq!(store.get("log/1").unwrap(), b"first");
-    assert_eq!(store.list("log").unwrap(), ["1"], "a refused object left something behind");
+    assert_eq!(store.list("log").unwrap(), ["1"], "a refused object left a file");
 }
 
 fn lets_one_of_many_win(store: &dyn Store) {

@@ -1,4 +1,5 @@
-//! How many records a second the synthetic shop makes on one core: `cargo run -p kassa-source --release --example shop_speed [RECORDS]`.
+//! The number of records per second that the synthetic shop generates on one core: `cargo run -p
+//! kassa-source --release --example shop_speed [RECORDS]`.
 
 use std::error::Error;
 use std::io::Write;
@@ -23,13 +24,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (truth, mut out) = (shop.truth(), std::io::stdout().lock());
     writeln!(
         out,
-        "{:.0} records/s, {:.0} MB/s, {} bytes a record",
+        "{:.0} records/s, {:.0} MB/s, {} bytes per record",
         records as f64 / seconds,
         bytes as f64 / seconds / 1e6,
         bytes / records
     )?;
     let [sessions, orders, delayed, agenda] = shop.held();
-    writeln!(out, "held: {sessions} sessions, {orders} orders, {delayed} delayed copies, {agenda} things to come")?;
+    writeln!(out, "in memory: {sessions} sessions, {orders} orders, {delayed} delayed copies, {agenda} pending actions")?;
     for (stream, _) in STREAMS {
         let produced = truth.streams.get(stream).map_or(0, |counts| counts.produced);
         writeln!(out, "{stream:12} {produced:9} {:.2} %", produced as f64 * 100.0 / records as f64)?;

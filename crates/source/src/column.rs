@@ -1,10 +1,10 @@
 use arrow_array::BinaryArray;
 use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 
-/// Values are addressed with 32 bits within a run of records.
+/// Values within a run of records are addressed with 32 bits.
 pub(crate) const RUN_BYTES_MAX: usize = 1 << 30;
 
-/// Values one after another, as Arrow lays them out: each is copied here once.
+/// Values one after another, in Arrow's layout; each value is copied once.
 #[derive(Debug)]
 pub(crate) struct Column {
     bytes: Vec<u8>,

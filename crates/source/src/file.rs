@@ -1,8 +1,11 @@
-//! Files as sources: CSV, NDJSON and Parquet, each plain or packed with gzip or zstd (told by their first bytes, not by name).
+//! Files as sources: CSV, NDJSON and Parquet, each plain or compressed with gzip or zstd (detected
+//! by their first bytes, not by name).
 //!
-//! A file is a partition whose number comes from its unpacked contents, and a record's offset is its number in the file: the same
-//! file, renamed, repacked or read in another order, is the same records at the same positions. So it is read twice: once to hash
-//! it, which also proves that it unpacks to its end, and once for its records. Memory is bounded in both.
+//! A file is a partition whose number comes from its decompressed contents, and a record's offset
+//! is its number in the file. So the same file, renamed, recompressed or read in another order,
+//! gives the same records at the same positions. For this, it is read twice: once to hash it, which
+//! also proves that it can be decompressed to its end, and once for its records. Memory is bounded
+//! in both passes.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,12 +29,12 @@ use csv::CsvRows;
 use lines::LineRows;
 use parquet::ParquetRows;
 
-/// No record is longer: one that is stops the file, with an error.
+/// The longest record. A longer one stops the file with an error.
 const RECORD_BYTES_MAX: usize = 64 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// RFC 4180 with any line end; the first record is the header.
+    /// RFC 4180 with any line ends; the first record is the header.
     Csv {
         delimiter: u8,
     },
@@ -39,7 +42,8 @@ pub enum Format {
     Parquet,
 }
 
-/// The encoding of a text file's fields. The records' values are the bytes as they are in the file, whatever it is.
+/// The encoding of a text file's fields. The records' values are the file's original bytes in any
+/// encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Encoding {
     #[default]
@@ -48,7 +52,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// As it stands in configurations and in the records' headers.
+    /// The name in configurations and in the records' headers.
     pub fn name(self) -> &'static str {
         match self {
             Self::Utf8 => "utf-8",
@@ -61,7 +65,7 @@ impl Encoding {
 pub struct FileOptions {
     pub format: Format,
     pub encoding: Encoding,
-    /// Beyond this a quote that was opened in a CSV file is taken for one that never closes.
+    /// If a quote is not closed within this length, it is treated as one that never closes.
     pub max_record_bytes: usize,
 }
 
@@ -71,7 +75,7 @@ impl FileOptions {
     }
 }
 
-/// One file, read from its first record to its last.
+/// One file, read from the first to the last record.
 #[derive(Debug)]
 pub struct FileSource {
     path: PathBuf,
@@ -119,7 +123,8 @@ impl Rows {
 }
 
 impl FileSource {
-    /// Reads the whole file once, to know which partition it is; `ingested_at` (µs UTC) becomes that of all its records.
+    /// Reads the whole file once, to identify the partition; `ingested_at` (µs UTC) is the ingest
+    /// time of all its records.
     pub fn open(path: &Path, options: FileOptions, topic: Arc<str>, ingested_at: i64) -> Result<Self, FileError> {
         let contents = Contents::open(path, options.format)?;
         let rows = Rows::begin(&contents, &options)?;
@@ -136,22 +141,23 @@ impl FileSource {
         &self.partition
     }
 
-    /// The unpacked size.
+    /// The decompressed size.
     pub fn len_bytes(&self) -> u64 {
         self.contents.len_bytes()
     }
 
-    /// How much of [`FileSource::len_bytes`] was read.
+    /// The number of bytes of [`FileSource::len_bytes`] that were read.
     pub fn read_bytes(&self) -> u64 {
         self.rows.read_bytes()
     }
 
-    /// The offset of the record that comes next.
+    /// The offset of the next record.
     pub fn next_offset(&self) -> i64 {
         self.next
     }
 
-    /// The next records, or `None` at the end. A run ends with the record that reaches `max_bytes` of values.
+    /// The next records, or `None` at the end. A run ends with the record that reaches `max_bytes`
+    /// of values.
     pub fn next(&mut self, max_records: usize, max_bytes: usize) -> Result<Option<Records>, FileError> {
         let mut values = Column::new();
         while values.len() < max_records && values.bytes() < max_bytes.min(RUN_BYTES_MAX) {
@@ -176,8 +182,8 @@ impl FileSource {
         }))
     }
 
-    /// Goes to the record with this offset, forward or back. The offset after the last record is the end; one beyond it is an
-    /// error: these are not the contents that the position is from.
+    /// Goes to the record with this offset, forward or back. The offset after the last record is
+    /// the end. A higher offset is an error: the position belongs to other contents.
     pub fn skip_to(&mut self, offset: i64) -> Result<(), FileError> {
         if offset < self.next {
             self.rows = Rows::begin(&self.contents, &self.options)?;
@@ -196,7 +202,8 @@ impl FileSource {
     }
 }
 
-/// What the records of a file share, as the archive keeps it: a JSON array of [name, value] pairs.
+/// The headers that all records of a file share, as in the archive: a JSON array of [name, value]
+/// pairs.
 fn headers(path: &Path, options: &FileOptions, rows: &Rows) -> Arc<str> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut pairs = vec![("file", name.into_owned())];

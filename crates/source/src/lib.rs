@@ -1,4 +1,4 @@
-//! Where records come from: files, the collector's log, the synthetic shop.
+//! The sources of records: files, the collector's log, the synthetic shop.
 
 mod column;
 pub mod file;

@@ -1,13 +1,16 @@
-//! The collector's durable log: what is answered 202 is here, fsynced, until every sink has it.
+//! The collector's durable log: records answered with 202 are here, fsynced, until every sink has
+//! them.
 //!
 //! ```text
 //!  append ──► queue (≤ queue_bytes) ──► writer thread ──► segments ──► readers, up to the durable end
-//!                                         │ takes all that waits, writes it, one fdatasync a touched segment,
+//!                                         │ takes all waiting records, writes them, one fdatasync per touched segment,
 //!                                         └ publishes the durable end, raises the signal, answers
 //! ```
 //!
-//! - An offset is answered, and shown to readers, only once its bytes are synced. After a failed write or sync the log stops.
-//! - Opening cuts a torn tail; damage that is followed by whole frames, or lies in an earlier segment, is an error that cuts nothing.
+//! - An offset is answered and visible to readers only when its bytes are synced. After a failed
+//! write or sync, the log stops.
+//! - Opening cuts a torn tail. Damage that is followed by whole frames, or is in an earlier
+//! segment, is an error and nothing is cut.
 //! - A segment is deleted only when every sink has committed all of it.
 
 use std::collections::BTreeMap;
@@ -45,20 +48,21 @@ use error::IoContext;
 use queue::{Queue, Request};
 use shared::{PartitionLog, SegmentInfo, Shared};
 
-/// The log's bounds. Sizes in bytes.
+/// The log's limits. Sizes in bytes.
 #[derive(Debug, Clone)]
 pub struct LogOptions {
-    /// A segment is closed when the next record would make it larger.
+    /// A segment is closed if the next record would exceed this size.
     pub segment_bytes: u64,
-    /// A partition keeps about so much of what every sink has committed; `None`: not limited by size.
+    /// A partition keeps about this much data that every sink has committed; `None`: no limit by
+    /// size.
     pub retention_bytes: Option<u64>,
-    /// Committed segments older than this are deleted; `None`: not limited by age.
+    /// Committed segments older than this are deleted; `None`: no limit by age.
     pub retention_age: Option<Duration>,
-    /// The largest key and value together.
+    /// The largest sum of key and value.
     pub max_record_bytes: usize,
-    /// How much may wait for the sinks before appends are refused.
+    /// The data that may wait for the sinks before appends are refused.
     pub capacity_bytes: u64,
-    /// How much may wait for the disk before appends are refused.
+    /// The data that may wait for the disk before appends are refused.
     pub queue_bytes: u64,
 }
 
@@ -91,17 +95,17 @@ impl LogRecord {
     }
 }
 
-/// The offsets that an append was given, half open. Its records are on disk.
+/// The offsets of an append, half open. Its records are on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     pub partition: Partition,
     pub from: i64,
     pub to: i64,
-    /// µs UTC; never less than that of the record before.
+    /// µs UTC; never less than that of the previous record.
     pub ingested_at: i64,
 }
 
-/// The log, open for writing: by one process at a time.
+/// The log, open for writing by one process at a time.
 #[derive(Debug)]
 pub struct Log {
     shared: Arc<Shared>,
@@ -110,7 +114,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens `<data_dir>/log`, verifies each partition's last segment, cuts its torn tail, and starts the writer.
+    /// Opens `<data_dir>/log`, verifies each partition's last segment, cuts its torn tail, and
+    /// starts the writer.
     pub fn open(data_dir: &Path, options: LogOptions, clock: Arc<dyn Clock>) -> Result<Self, LogError> {
         if options.max_record_bytes > frame::RECORD_BYTES_MAX {
             return Err(LogError::BadLimit { bytes: options.max_record_bytes, limit: frame::RECORD_BYTES_MAX });
@@ -136,8 +141,9 @@ impl Log {
         Ok(Self { shared, writer: Some(writer), _lock: lock })
     }
 
-    /// Says that the sinks hold a partition up to `committed`, before the first append to it: a log that was deleted goes on
-    /// there and does not give the offsets out again. One whose end alone was lost is an error.
+    /// States that the sinks have committed a partition up to `committed`; call it before the first
+    /// append. A deleted log continues there and does not reuse the offsets. If only the log's end
+    /// was lost, this is an error.
     pub fn continue_from(&self, partition: &Partition, committed: i64) -> Result<(), LogError> {
         let log = self.shared.partition(partition)?;
         let segments = held(&log.segments);
@@ -148,14 +154,15 @@ impl Log {
         if !segments.is_empty() {
             return Err(LogError::Lost { partition: partition.clone(), asked: committed, end });
         }
-        tracing::info!(topic = %partition.topic, partition = partition.number, offset = committed, "the log begins anew");
+        tracing::info!(topic = %partition.topic, partition = partition.number, offset = committed, "the log starts over");
         log.start.store(committed, Ordering::Release);
         log.durable.store(committed, Ordering::Release);
         Ok(())
     }
 
-    /// Hands records to the writer and returns at once; `done` is called from the writer's thread when they are on disk, or can
-    /// never be. All records of a call get offsets in a row. An error here means that nothing was taken in.
+    /// Hands records to the writer and returns immediately. `done` is called on the writer's thread
+    /// when they are on disk, or have failed for good. All records of a call get consecutive
+    /// offsets. After an error here, nothing was stored.
     pub fn append(
         &self,
         partition: &Partition,
@@ -179,7 +186,7 @@ impl Log {
         answer.recv().unwrap_or_else(|_| Err(writer::ended("the writer ended")))
     }
 
-    /// Reads a partition from an offset on.
+    /// Reads a partition from an offset.
     pub fn reader(&self, partition: &Partition, from: i64) -> Result<LogReader, LogError> {
         LogReader::of_partition(self.shared.partition(partition)?, from)
     }
@@ -188,7 +195,7 @@ impl Log {
         held(&self.shared.partitions).keys().cloned().collect()
     }
 
-    /// The first offset that is still held, by partition.
+    /// The first stored offset, by partition.
     pub fn starts(&self) -> Positions {
         self.shared.positions(PartitionLog::start)
     }
@@ -198,7 +205,7 @@ impl Log {
         self.shared.positions(PartitionLog::durable)
     }
 
-    /// Raised whenever records became durable.
+    /// Raised when records become durable.
     pub fn signal(&self) -> &Signal {
         &self.shared.signal
     }
@@ -208,18 +215,18 @@ impl Log {
         self.shared.queue.stopped()
     }
 
-    /// Bytes that wait for the sinks, as of the last [`Log::retain`] and what came since.
+    /// The bytes that wait for the sinks, as of the last [`Log::retain`], plus newer ones.
     pub fn backlog_bytes(&self) -> u64 {
         self.shared.queue.backlog_bytes()
     }
 }
 
 impl Drop for Log {
-    /// Writes and answers what was taken in.
+    /// Writes and answers the accepted records.
     fn drop(&mut self) {
         self.shared.queue.close();
         if self.writer.take().is_some_and(|writer| writer.join().is_err()) {
-            tracing::error!("the log's writer had panicked");
+            tracing::error!("the log's writer panicked");
         }
     }
 }
@@ -230,7 +237,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 fn lock(dir: &Path) -> Result<File, LogError> {
     let path = dir.join(".lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).during("open", &path)?;
-    // A process that is being started has copies of its parent's files for a moment, locks among them.
+    // While a child process starts, it has copies of its parent's file descriptors for a moment,
+    // including locks.
     for _ in 0..LOCK_TRIES {
         match file.try_lock() {
             Ok(()) => return Ok(file),
@@ -241,7 +249,7 @@ fn lock(dir: &Path) -> Result<File, LogError> {
     Err(LogError::InUse { dir: dir.to_owned() })
 }
 
-/// The state behind these locks is never left half changed, so a panic elsewhere does not spoil it.
+/// A panic elsewhere cannot leave the state behind these locks inconsistent.
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,5 @@
-//! The synthetic shop: an endless, seeded sequence of a shop's records in the contracts' own form, with faults at stated rates and the
-//! exact truth of what they add up to.
+//! The synthetic shop: an endless, seeded sequence of a shop's records in the contracts' form, with
+//! faults at configured rates and exact expected results.
 //!
 //! It is pure: no clock, no IO. The same options give the same bytes on every machine.
 //!
@@ -8,9 +8,10 @@
 //!     by the simulated clock              └── world.rs: day, rates, catalogue, people                         └─► Ledger ─► Truth
 //! ```
 //!
-//! Bounded: 65,536 sessions, 131,072 open orders and 65,536 delayed copies at once, beyond which visitors are turned away, orders
-//! end when they are placed, and nothing is late. What grows is 28 bytes a customer and a few hundred a day; the visitors
-//! of the last five days are known by number.
+//! Bounded: at most 65,536 sessions, 131,072 open orders and 65,536 delayed copies. Beyond that,
+//! visitors are refused, orders end when they are placed, and nothing is late. Growing state: 28
+//! bytes per customer and a few hundred bytes per day; visitors of the last five days are stored by
+//! number.
 
 mod agenda;
 pub mod avro;
@@ -19,6 +20,7 @@ pub mod files;
 mod fulfil;
 mod json;
 mod ledger;
+mod money;
 mod order;
 mod outbox;
 mod payment;
@@ -27,7 +29,9 @@ mod rng;
 mod season;
 mod session;
 mod spoil;
+mod tender;
 mod truth;
+mod visit;
 mod words;
 mod world;
 
@@ -43,7 +47,8 @@ use outbox::Outbox;
 use people::People;
 use rng::{Rng, seed_of};
 use season::{Promotion, busyness};
-use session::{Next, Session};
+use session::Next;
+use visit::Session;
 use words::MONIES;
 use world::{Tag, Today, World};
 
@@ -52,12 +57,12 @@ pub use truth::{DayFigures, Figures, Funnel, Sales, StreamCounts, Truth, Visits}
 
 const SESSIONS_MAX: usize = 65_536;
 const ORDERS_MAX: usize = 131_072;
-/// Records that a thousand sessions lead to in the end, without faults: measured.
+/// The number of records of a thousand sessions in the end, without faults (measured).
 const RECORDS_A_THOUSAND_SESSIONS: u64 = 8_200;
-/// Of a hundred products, so many change their price on a day.
+/// The percentage of products whose price changes per day.
 const REPRICED_PERCENT: u64 = 2;
 
-/// The streams of the shop, by their contracts.
+/// The streams of the shop with their contracts.
 pub const STREAMS: [(&str, Contract); 9] = [
     ("events", Contract::Event),
     ("orders", Contract::Order),
@@ -70,20 +75,22 @@ pub const STREAMS: [(&str, Contract); 9] = [
     ("fx_rates", Contract::FxRate),
 ];
 
-/// The name of the stream of a contract: `order_lines`.
+/// The name of a contract's stream: `order_lines`.
 pub fn stream_of(contract: Contract) -> &'static str {
     STREAMS[contract as usize].0
 }
 
-/// What decides a shop.
+/// The parameters of a shop.
 #[derive(Debug, Clone)]
 pub struct Options {
     pub seed: u64,
-    /// Where the simulated clock starts, µs UTC. Far enough in the past that the records made do not run ahead of the real one.
+    /// The start of the simulated clock, µs UTC. It should be far enough in the past that the
+    /// records do not get ahead of the real time.
     pub start: i64,
-    /// Simulated volume: records on a day of mean business, faults included.
+    /// Simulated volume: records on an average day, including faults.
     pub records_per_day: u64,
-    /// Its zone gives the days, hours and weeks; its currency is that of the rates and of the truth.
+    /// Its zone determines days, hours and weeks; its currency is that of the rates and of the
+    /// expected results.
     pub shop: kassa_model::Shop,
     pub faults: Faults,
 }
@@ -93,18 +100,18 @@ pub struct Options {
 #[error("the synthetic shop has no prices in {0}: it trades in GBP, EUR, USD, SEK, JPY and INR")]
 pub struct UnknownPrices(pub kassa_model::Currency);
 
-/// A record that was added to the caller's buffer.
+/// A record that was appended to the caller's buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Emitted {
     pub stream: &'static str,
     pub contract: Contract,
-    /// When it happened, µs UTC; of a late record long before those around it.
+    /// When it happened, µs UTC; for a late record, long before its neighbours.
     pub event_time: i64,
-    /// What kassa has to decide about it.
+    /// The fate that kassa must give it.
     pub fate: Fate,
 }
 
-/// A shop at work.
+/// A running shop.
 #[derive(Debug)]
 pub struct Shop {
     seed: u64,
@@ -115,7 +122,7 @@ pub struct Shop {
     sessions: Places<Session>,
     orders: Places<Order>,
     visits: u64,
-    /// What each currency is worth in 10^-9 pounds.
+    /// The value of each currency in 10^-9 pounds.
     values: [i64; MONIES.len()],
     ledger: Ledger,
 }
@@ -157,7 +164,7 @@ impl Shop {
         Ok(shop)
     }
 
-    /// The first day: rates, the whole catalogue, and the first visitor on the way.
+    /// The first day: rates, the whole catalogue, and the first visitor.
     fn open(&mut self, start: i64) {
         self.begin_day(start);
         for product in 0..self.world.catalogue.len() {
@@ -166,7 +173,8 @@ impl Shop {
         self.agenda.add(start, Event::Arrival);
     }
 
-    /// Adds the next record's bytes to `out`, without a line break, and tells what it is. The sequence has no end.
+    /// Appends the next record's bytes to `out`, without a line break, and returns its description.
+    /// The sequence has no end.
     pub fn next(&mut self, out: &mut Vec<u8>) -> Emitted {
         loop {
             if let Some(parcel) = self.world.outbox.take(self.agenda.next_at(), out) {
@@ -178,24 +186,24 @@ impl Shop {
         }
     }
 
-    /// The exact figures of all records made so far.
+    /// The exact figures of all records so far.
     pub fn truth(&self) -> Truth {
         Truth::of(&self.ledger)
     }
 
-    /// Whether nothing is half told: an order's event, header and lines come one after the other, and a figure that counts one
-    /// of them equals a figure that counts another only between such runs.
+    /// Whether no order is incomplete. An order's event, header and lines are emitted one after
+    /// another. Figures that count different ones of them are equal only between orders.
     pub fn at_rest(&self) -> bool {
         self.world.outbox.is_empty()
     }
 
-    /// What is held at the moment: sessions, open orders, delayed copies, things to come.
+    /// The current state: sessions, open orders, delayed copies, pending actions.
     pub fn held(&self) -> [usize; 4] {
         [self.sessions.len(), self.orders.len(), self.world.outbox.delayed(), self.agenda.len()]
     }
 
     fn happen(&mut self) {
-        // The agenda always holds the next day and the next visitor.
+        // The agenda always contains the next day and the next visitor.
         let Some((at, event)) = self.agenda.pop() else { return };
         // Times are written in milliseconds.
         let now = at - at.rem_euclid(1_000);
@@ -225,7 +233,7 @@ impl Shop {
         self.agenda.add(tomorrow, Event::Day);
     }
 
-    /// Somebody comes in, and the next is on the way.
+    /// A visitor arrives, and the next one is scheduled.
     fn welcome(&mut self, at: i64, now: i64) {
         let minute = self.calendar.local(at).minute;
         let mean = i128::from(DAY) * 1_000_000
@@ -270,7 +278,7 @@ impl Shop {
     }
 }
 
-/// Days from 1970-01-01 to the first of a year.
+/// Days from 1970-01-01 to the first day of a year.
 fn days_before(year: i64) -> i64 {
     let leaps = |year: i64| year / 4 - year / 100 + year / 400;
     (year - 1970) * 365 + leaps(year - 1) - leaps(1969)

@@ -1,17 +1,17 @@
-//! A stand-in for Amazon Redshift and its Data API, as no Redshift can be had to test with: the API's protocol over HTTP, the
-//! statements on a real PostgreSQL.
+//! A stand-in for Amazon Redshift and its Data API, because we have no Redshift to test with: the
+//! API's protocol over HTTP, with the statements on a real PostgreSQL.
 //!
 //! ```text
 //!  AWS JSON 1.1 ─► signed? target? limits? ─► token known? ── the same request ─► the statement that it is
 //!                                                  │ no       another request ─► ValidationException
 //!                                                  ▼
 //!                           SUBMITTED ─► STARTED ─► one transaction in PostgreSQL ─► FINISHED | FAILED | ABORTED
-//!                                                   COPY is carried out here: manifest, sizes, columns by place
+//!                                                   COPY runs here: manifest, sizes, columns by position
 //! ```
 //!
-//! It shows what a client does with the API's answers, tokens and failures, and that its statements mean what they should. It does not
-//! show Redshift: neither how it locks and isolates, nor its speed, nor which Parquet encodings and SQL it takes beyond what PostgreSQL
-//! has too.
+//! It tests how a client handles the API's answers, tokens and failures, and that its statements
+//! have the intended effect. It does not emulate Redshift's locking, isolation, speed, Parquet
+//! encodings, or SQL beyond what PostgreSQL has.
 
 mod copy;
 mod protocol;
@@ -32,10 +32,10 @@ use crate::schedule::Schedule;
 
 pub use run::Status;
 
-/// What goes wrong with a request.
+/// A fault in the handling of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It is carried out, and the connection cut before the answer.
+    /// The request is carried out, and the connection is cut before the answer.
     LoseReply,
     /// HTTP 400 with ThrottlingException; nothing is done.
     Throttle,
@@ -43,19 +43,19 @@ pub enum Fault {
     TooMany,
     /// AccessDeniedException.
     Deny,
-    /// The n-th of the batch's statements, from 1, fails; all of it is rolled back.
+    /// The n-th statement of the batch, from 1, fails; everything is rolled back.
     FailAt(usize),
-    /// It is committed, and said to have failed.
+    /// The batch is committed but reported as failed.
     SayFailed,
-    /// It starts so late.
+    /// The statement starts after this delay.
     Slow(Duration),
-    /// It starts when it is released.
+    /// The statement starts when it is released.
     Hold,
-    /// It is done, and its id is not known afterwards.
+    /// The statement is done, but its id is unknown afterwards.
     Expire,
 }
 
-/// When a fault is due, and how often it has been.
+/// When a fault is due, and how often it has fired.
 #[derive(Debug)]
 pub struct Rule {
     action: &'static str,
@@ -65,7 +65,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// How often it has fired. A test whose fault never did has proven nothing.
+    /// How often it has fired. A test whose fault never fired proves nothing.
     pub fn fired(&self) -> u64 {
         self.schedule.fired()
     }
@@ -75,7 +75,7 @@ impl Rule {
     }
 }
 
-/// A statement or batch that was taken.
+/// A statement or batch that was accepted.
 #[derive(Debug, Clone)]
 pub struct Taken {
     pub id: String,
@@ -87,9 +87,9 @@ pub struct Taken {
 
 #[derive(Debug)]
 struct Shared {
-    /// libpq's words for the PostgreSQL database.
+    /// The connection string of the PostgreSQL database.
     postgres: String,
-    /// A folder of folders, one a bucket, as the S3 server has them.
+    /// A folder with one folder per bucket, as the S3 server stores them.
     buckets: PathBuf,
     rules: Mutex<Vec<Arc<Rule>>>,
     statements: Mutex<HashMap<String, run::Statement>>,
@@ -98,7 +98,7 @@ struct Shared {
     stopped: AtomicBool,
 }
 
-/// A running stand-in; it stops taking connections when dropped.
+/// A running stand-in. It stops accepting connections when dropped.
 #[derive(Debug)]
 pub struct DataApi {
     address: SocketAddr,
@@ -110,7 +110,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl DataApi {
-    /// Over a database of a PostgreSQL server, `postgres://…`, and the folder in which the S3 server's buckets are.
+    /// Uses a database of a PostgreSQL server, `postgres://…`, and the folder of the S3 server's
+    /// buckets.
     pub fn start(postgres: &str, buckets: &Path) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let shared = Arc::new(Shared {
@@ -126,7 +127,7 @@ impl DataApi {
         thread::Builder::new().name("data api".to_owned()).spawn(move || {
             for client in listener.incoming().map_while(Result::ok).take_while(|_| !shared.stopped.load(Ordering::SeqCst)) {
                 let shared = Arc::clone(&shared);
-                // A connection that breaks is what this is for.
+                // A broken connection is an expected outcome here.
                 thread::spawn(move || serve(client, &shared).unwrap_or_default());
             }
         })?;
@@ -137,24 +138,25 @@ impl DataApi {
         format!("http://{}", self.address)
     }
 
-    /// Has a fault happen to requests of an action whose body contains `part`: from the `nth` on (from 1), so many `times`.
+    /// Adds a fault for requests of an action whose body contains `part`: from the `nth` (from 1),
+    /// `times` times.
     pub fn on(&self, action: &'static str, part: &str, (nth, times): (u64, u64), fault: Fault) -> Arc<Rule> {
         let rule = Arc::new(Rule { action, part: part.to_owned(), schedule: Schedule::new(nth, times), fault });
         locked(&self.shared.rules).push(Arc::clone(&rule));
         rule
     }
 
-    /// Behaves from now on.
+    /// Removes all faults.
     pub fn clear(&self) {
         locked(&self.shared.rules).clear();
     }
 
-    /// Lets start what was held.
+    /// Starts held statements.
     pub fn release(&self) {
         self.shared.released.store(true, Ordering::SeqCst);
     }
 
-    /// All that was taken, in that order.
+    /// All accepted statements, in order.
     pub fn taken(&self) -> Vec<Taken> {
         let statements = locked(&self.shared.statements);
         let mut taken: Vec<Taken> = statements.values().map(run::Statement::taken).collect();
@@ -162,7 +164,7 @@ impl DataApi {
         taken
     }
 
-    /// Forgets which request had which token, as it does after eight hours.
+    /// Drops all tokens, as the API does after eight hours.
     pub fn forget_tokens(&self) {
         locked(&self.shared.statements).values_mut().for_each(run::Statement::forget_token);
     }
@@ -171,7 +173,7 @@ impl DataApi {
 impl Drop for DataApi {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::SeqCst);
-        // The listener waits for one more connection to see it.
+        // The listener only notices the stop with the next connection.
         TcpStream::connect(self.address).map(|_| ()).unwrap_or_default();
     }
 }

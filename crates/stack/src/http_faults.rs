@@ -1,12 +1,12 @@
-//! An HTTP proxy that misbehaves on the n-th request of a kind, and counts that it did.
+//! An HTTP proxy that injects a fault into the n-th matching request and counts it.
 //!
 //! ```text
-//!  client ──request──► rules: method, part of the path, from the n-th on, so many times
-//!                        ├─ none fires ──► server ──► the answer as it came
-//!                        ├─ Answer       ──► a status and an S3 error code; the server never hears of it
-//!                        ├─ DropRequest  ──► the connection is cut; the server never hears of it
-//!                        ├─ DropReply    ──► the server does what it is told; the connection is cut
-//!                        └─ Truncate     ──► the answer's head, and so many bytes of its body
+//!  client ──request──► rules: method, part of the path, from the n-th, how many times
+//!                        ├─ none fires ──► server ──► the unchanged answer
+//!                        ├─ Answer       ──► a status and an S3 error code; the server does not get the request
+//!                        ├─ DropRequest  ──► the connection is cut; the server does not get the request
+//!                        ├─ DropReply    ──► the server carries out the request; the connection is cut
+//!                        └─ Truncate     ──► the answer's head, and only the first bytes of its body
 //! ```
 
 use std::io::{self, BufRead, BufReader, Write};
@@ -17,18 +17,18 @@ use std::thread;
 
 use crate::schedule::Schedule;
 
-/// What is done instead of forwarding.
+/// The action instead of forwarding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// This status, with an S3 error of this code.
+    /// Answers with this status and an S3 error with this code.
     Answer(u16, &'static str),
     DropRequest,
     DropReply,
-    /// The body ends after so many bytes, though its head promises more.
+    /// The body ends after this many bytes, although its head promises more.
     Truncate(usize),
 }
 
-/// When a fault is due, and how often it has been.
+/// When a fault is due, and how often it has fired.
 #[derive(Debug)]
 pub struct Rule {
     method: &'static str,
@@ -38,7 +38,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// How often it has fired. A test whose fault never did has proven nothing.
+    /// How often it has fired. A test whose fault never fired proves nothing.
     pub fn fired(&self) -> u64 {
         self.schedule.fired()
     }
@@ -48,7 +48,7 @@ impl Rule {
     }
 }
 
-/// A running proxy; it stops taking connections when dropped.
+/// A running proxy. It stops accepting connections when dropped.
 #[derive(Debug)]
 pub struct HttpFaults {
     address: SocketAddr,
@@ -57,7 +57,7 @@ pub struct HttpFaults {
 }
 
 impl HttpFaults {
-    /// In front of a server.
+    /// Starts in front of a server.
     pub fn start(server: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let (rules, stopped): (Arc<Mutex<Vec<Arc<Rule>>>>, _) = (Arc::default(), Arc::new(AtomicBool::new(false)));
@@ -65,7 +65,7 @@ impl HttpFaults {
         thread::Builder::new().name("http faults".to_owned()).spawn(move || {
             for client in listener.incoming().map_while(Result::ok).take_while(|_| !stopped.load(Ordering::SeqCst)) {
                 let rules = Arc::clone(&rules);
-                // A connection that breaks is what this is for.
+                // A broken connection is an expected outcome here.
                 thread::spawn(move || serve(client, server, &rules).unwrap_or_default());
             }
         })?;
@@ -76,14 +76,15 @@ impl HttpFaults {
         format!("http://{}", self.address)
     }
 
-    /// Has a fault happen to requests of a method whose path and query contain `part`: from the `nth` on (from 1), so many `times`.
+    /// Adds a fault for requests of a method whose path and query contain `part`: from the `nth`
+    /// (from 1), `times` times.
     pub fn on(&self, method: &'static str, part: &str, (nth, times): (u64, u64), fault: Fault) -> Arc<Rule> {
         let rule = Arc::new(Rule { method, part: part.to_owned(), schedule: Schedule::new(nth, times), fault });
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&rule));
         rule
     }
 
-    /// Behaves from now on.
+    /// Removes all faults.
     pub fn clear(&self) {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -92,7 +93,7 @@ impl HttpFaults {
 impl Drop for HttpFaults {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::SeqCst);
-        // The listener waits for one more connection to see it.
+        // The listener only notices the stop with the next connection.
         TcpStream::connect(self.address).map(|_| ()).unwrap_or_default();
     }
 }
@@ -100,7 +101,7 @@ impl Drop for HttpFaults {
 /// The head of a request or an answer.
 #[derive(Debug, Default)]
 pub(crate) struct Head {
-    /// As it came.
+    /// The original bytes.
     bytes: Vec<u8>,
     method: String,
     target: String,
@@ -110,7 +111,7 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// The value of a header, by its name in lower case.
+    /// The value of a header, by its lower-case name.
     pub(crate) fn header(&self, name: &str) -> Option<String> {
         let text = String::from_utf8_lossy(&self.bytes);
         let mut headers = text.lines().filter_map(|line| line.split_once(':'));
@@ -138,7 +139,7 @@ fn serve(client: TcpStream, server: SocketAddr, rules: &Mutex<Vec<Arc<Rule>>>) -
         upstream.write_all(&body)?;
         let mut response = loop {
             let Some(response) = head(&mut answers)? else { return client.shutdown(Shutdown::Both) };
-            // `100 Continue` is followed by the answer itself.
+            // The answer follows `100 Continue`.
             if response.target != "100" {
                 break response;
             }
@@ -168,7 +169,7 @@ fn answer(status: u16, code: &str, is_head: bool) -> String {
     if is_head { head } else { head + &body }
 }
 
-/// The next head; none at the connection's end.
+/// Reads the next head; `None` at the end of the connection.
 pub(crate) fn head(from: &mut impl BufRead) -> io::Result<Option<Head>> {
     let mut head = Head::default();
     loop {
@@ -194,7 +195,7 @@ pub(crate) fn head(from: &mut impl BufRead) -> io::Result<Option<Head>> {
     }
 }
 
-/// The body that belongs to a head, as it came.
+/// Reads the body that belongs to a head, unchanged.
 pub(crate) fn body(from: &mut impl BufRead, head: &Head) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     if head.is_bodiless {

@@ -13,20 +13,21 @@ use crate::{Certificates, StackError};
 const KAFKA: &str = "Kafka";
 const SERVES_WITHIN: Duration = Duration::from_secs(120);
 
-/// What the broker shall have beside its PLAINTEXT listener.
+/// Options of the broker in addition to its PLAINTEXT listener.
 #[derive(Debug, Clone, Default)]
 pub struct KafkaOptions {
-    /// Listeners for TLS, mutual TLS, and SASL (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512) over TLS and over plaintext.
+    /// Listeners for TLS, mutual TLS, and SASL (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512) over TLS and
+    /// over plaintext.
     pub security: bool,
     /// Users and passwords, for all mechanisms.
     pub users: Vec<(String, String)>,
-    /// Where there are some, only they may do anything without an ACL; they and clients without a name.
+    /// If any: only these users and anonymous clients may do anything without an ACL.
     pub superusers: Vec<String>,
-    /// Further properties of the broker.
+    /// More properties of the broker.
     pub properties: Vec<(String, String)>,
 }
 
-/// A broker, and where it listens. Ports stay the same over [`Kafka::kill`] and [`Kafka::restart`].
+/// A broker and its addresses. Ports stay the same after [`Kafka::kill`] and [`Kafka::restart`].
 #[derive(Debug)]
 pub struct Kafka {
     process: Option<Process>,
@@ -62,7 +63,7 @@ impl Kafka {
         Ok(kafka)
     }
 
-    /// Starts the broker again, on the same ports and the same data.
+    /// Starts the broker again, on the same ports and data.
     pub fn restart(&mut self) -> Result<(), StackError> {
         self.kill();
         let log = self.folder.join("broker.log");
@@ -78,14 +79,16 @@ impl Kafka {
         Ok(())
     }
 
-    /// Makes a topic with Kafka's own tool, for those who have no client at hand. One that is there stays as it is.
+    /// Creates a topic with Kafka's own tool, for callers without a client. An existing topic stays
+    /// unchanged.
     pub fn create_topic(&self, name: &str, partitions: u32) -> Result<(), StackError> {
         let count = partitions.to_string();
         let what = ["--create", "--if-not-exists", "--topic", name, "--partitions", &count];
         self.tool("Kafka's topic tool", "org.apache.kafka.tools.TopicCommand", &what)
     }
 
-    /// Lets a user do something, in the words of Kafka's own tool: `["--operation", "Read", "--topic", "orders"]`.
+    /// Grants a user a right, with the arguments of Kafka's own tool: `["--operation", "Read",
+    /// "--topic", "orders"]`.
     pub fn allow(&self, user: &str, what: &[&str]) -> Result<(), StackError> {
         let principal = format!("User:{user}");
         let add = ["--add", "--force", "--allow-principal", &principal];
@@ -99,7 +102,7 @@ impl Kafka {
         run(name, command)
     }
 
-    /// SIGKILL: nothing is flushed, nobody is told.
+    /// SIGKILL: nothing is flushed, no client is notified.
     pub fn kill(&mut self) {
         self.process = None;
     }
@@ -109,7 +112,7 @@ impl Kafka {
         self.process.as_ref().map(Process::id)
     }
 
-    /// Where the broker keeps its logs: to be copied or changed while it is down.
+    /// The folder of the broker's logs, to copy or change while it is down.
     pub fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
@@ -118,12 +121,12 @@ impl Kafka {
         format!("127.0.0.1:{}", self.ports.plaintext)
     }
 
-    /// TLS; the client shows no certificate.
+    /// TLS without a client certificate.
     pub fn tls(&self) -> String {
         format!("localhost:{}", self.ports.tls)
     }
 
-    /// TLS; the client must show [`Kafka::client_certificate`].
+    /// TLS with [`Kafka::client_certificate`].
     pub fn mutual_tls(&self) -> String {
         format!("localhost:{}", self.ports.mutual_tls)
     }
@@ -151,7 +154,7 @@ impl Kafka {
     }
 }
 
-/// The class path of the jars that `scripts/tools` fetched.
+/// The class path of the jars that `scripts/tools` downloaded.
 fn classes() -> Result<String, StackError> {
     let jars = cache_folder("kafka").join("libs");
     if !jars.join("kafka_2.13-4.1.1.jar").is_file() {
@@ -174,7 +177,7 @@ fn format_storage(options: &KafkaOptions, folder: &ServerFolder) -> Result<(), S
     run("Kafka's storage tool", command)
 }
 
-/// Runs one of Kafka's tools to its end.
+/// Runs one of Kafka's tools to completion.
 fn run(what: &'static str, mut command: Command) -> Result<(), StackError> {
     let output = command.output().map_err(|source| StackError::Spawn { what, source })?;
     if output.status.success() {

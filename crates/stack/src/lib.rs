@@ -1,5 +1,6 @@
-//! The real servers that tests and `make stack` start: Kafka, a schema registry, PostgreSQL, S3. Each is a process of its own, on free
-//! ports of the loopback address, in a folder of its own, and stops when it is dropped, or when the process that started it ends.
+//! The real servers for tests and `make stack`: Kafka, a schema registry, PostgreSQL, S3. Each is a
+//! separate process on free loopback ports in its own folder. It stops when it is dropped or when
+//! the process that started it ends.
 
 pub mod data_api;
 mod error;

@@ -1,7 +1,7 @@
-//! PostgreSQL from the system's package, as a child process on a free port over a temporary folder.
+//! PostgreSQL from the system's package, as a child process on a free port with a temporary folder.
 //!
-//! A cluster is a copy of a template that `initdb` makes once on a machine. PostgreSQL refuses to run as root; where we are, it runs as
-//! the package's own user.
+//! A cluster is a copy of a template, which `initdb` creates once per machine. PostgreSQL refuses
+//! to run as root; for root, it runs as the package's user.
 
 mod program;
 mod tls;
@@ -30,7 +30,7 @@ pub enum PostgresError {
     Failed { program: String, detail: String },
     #[error("{what}")]
     Io { what: String, source: std::io::Error },
-    #[error("could not make certificates: {0}")]
+    #[error("could not create certificates")]
     Certificates(#[from] rcgen::Error),
 }
 
@@ -39,25 +39,25 @@ pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Post
     move |source| PostgresError::Io { what, source }
 }
 
-/// How a server is to differ from the plain one, which trusts everybody on loopback.
+/// Differences from the plain server, which trusts all connections on loopback.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Serves TLS with certificates of its own authority.
+    /// Serve TLS with certificates of its own authority.
     pub tls: bool,
     /// Lines of `postgresql.conf`.
     pub settings: Vec<String>,
-    /// Lines of `pg_hba.conf`, before those that trust loopback.
+    /// Lines of `pg_hba.conf`, before the lines that trust loopback.
     pub access: Vec<String>,
 }
 
-/// How long a server may take to answer, or to go.
+/// The longest time for a server to answer or to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Up to PostgreSQL 14 the connections of a server that was killed keep its memory for a moment.
+/// Up to PostgreSQL 14, the connections of a killed server keep its memory for a moment.
 const STILL_IN_USE: &str = "pre-existing shared memory block";
-/// Ports that another program may snatch between our choice and the server's start.
+/// Another program may take a port between our choice and the server's start, so several are tried.
 const TRIES: usize = 5;
 
-/// A server. Stopped and deleted with the value.
+/// A server. It is stopped and deleted when dropped.
 #[derive(Debug)]
 pub struct Postgres {
     programs: Programs,
@@ -126,7 +126,7 @@ impl Postgres {
         fs::write(self.data().join("pg_hba.conf"), access).map_err(io("pg_hba.conf"))
     }
 
-    /// Runs the server on a free port, and waits until it answers.
+    /// Starts the server on a free port, and waits until it answers.
     fn run(&mut self) -> Result<(), PostgresError> {
         let mut last = None;
         for _ in 0..TRIES {
@@ -139,7 +139,7 @@ impl Postgres {
         Err(last.unwrap_or(PostgresError::NotInstalled))
     }
 
-    /// Runs the server again, on the port it had.
+    /// Starts the server again, on the same port.
     pub fn resume(&mut self) -> Result<(), PostgresError> {
         self.spawn()?;
         let (since, port) = (Instant::now(), self.port.to_string());
@@ -163,7 +163,7 @@ impl Postgres {
         Ok(())
     }
 
-    /// What the server has said since it was run last.
+    /// The server's log since its last start.
     pub fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
@@ -172,12 +172,12 @@ impl Postgres {
         self.port
     }
 
-    /// The server's process, of which those of its connections are children.
+    /// The server's process, the parent of its connections' processes.
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
     }
 
-    /// The certificates, if it serves TLS.
+    /// The certificates, if the server uses TLS.
     pub fn certificates(&self) -> Option<&Certificates> {
         self.certificates.as_ref()
     }
@@ -186,7 +186,7 @@ impl Postgres {
         format!("postgres://{user}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Runs statements as the superuser; what `psql` prints of their rows.
+    /// Runs statements as the superuser; returns the output of `psql`.
     pub fn sql(&self, database: &str, sql: &str) -> Result<String, PostgresError> {
         self.sql_as("postgres", database, sql)
     }
@@ -198,9 +198,9 @@ impl Postgres {
         self.programs.run("psql", &[&to[..], &["-XqAt", "-v", "ON_ERROR_STOP=1", "-c", sql]].concat())
     }
 
-    /// Runs a script, such as a dump, of any length.
+    /// Runs a script of any length, such as a dump.
     pub fn load(&self, database: &str, script: &str) -> Result<(), PostgresError> {
-        // The programs may run as another user, who can read what lies in this folder.
+        // The programs may run as another user, who can read files in this folder.
         let file = self.dir.path().join("script.sql");
         fs::write(&file, script).map_err(io("the script"))?;
         self.programs.own(&file)?;
@@ -209,12 +209,12 @@ impl Postgres {
         self.programs.run("psql", &[&to[..], &["-Xq", "-v", "ON_ERROR_STOP=1", "-f", &path]].concat()).map(drop)
     }
 
-    /// Ends it as a power cut would: nothing is said to anybody, and what was not written is lost.
+    /// Ends the server like a power cut: no client is notified, and unwritten data is lost.
     pub fn kill(&mut self) -> Result<(), PostgresError> {
         self.end(Signal::KILL)
     }
 
-    /// Ends it as an administrator does: connections are cut, all is written.
+    /// Ends the server like an administrator: connections are cut, all data is written.
     pub fn stop(&mut self) -> Result<(), PostgresError> {
         self.end(Signal::INT)
     }
@@ -222,7 +222,7 @@ impl Postgres {
     fn end(&mut self, signal: Signal) -> Result<(), PostgresError> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
         if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-            // One that has gone by itself needs no signal.
+            // A server that has ended by itself needs no signal.
             kill_process(pid, signal)
                 .or_else(|error| if error == rustix::io::Errno::SRCH { Ok(()) } else { Err(error) })
                 .map_err(|error| PostgresError::Io { what: "could not signal the server".to_owned(), source: error.into() })?;

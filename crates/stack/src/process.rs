@@ -12,14 +12,15 @@ use std::time::{Duration, Instant};
 
 use crate::StackError;
 
-/// Where `scripts/tools` keeps what it fetched for a server.
+/// The folder of the downloaded server in the cache of `scripts/tools`.
 pub fn cache_folder(name: &str) -> PathBuf {
     let cache = std::env::var_os("KASSA_CACHE").filter(|path| !path.is_empty()).map(PathBuf::from);
     let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/kassa");
     cache.unwrap_or_else(home).join(name)
 }
 
-/// Ports of the loopback address that nobody listens on. They are free when this returns; somebody may take one before it is used.
+/// Free ports of the loopback address. They are free when this returns; another process may take
+/// one before it is used.
 pub fn free_ports<const N: usize>() -> Result<[u16; N], StackError> {
     let mut listeners = Vec::with_capacity(N);
     for _ in 0..N {
@@ -32,7 +33,8 @@ pub fn free_ports<const N: usize>() -> Result<[u16; N], StackError> {
     Ok(ports)
 }
 
-/// A folder below the system's temporary one that goes with its owner. What a process left behind that was killed, the next removes.
+/// A folder in the system's temporary folder that is removed with its owner. The next process
+/// removes the folders of a killed one.
 #[derive(Debug)]
 pub struct ServerFolder(PathBuf);
 
@@ -67,7 +69,8 @@ impl Drop for ServerFolder {
     }
 }
 
-/// Folders whose process is gone: a static is not dropped, nor is anything of a process that was killed.
+/// Removes folders whose process has ended: statics are not dropped, and a killed process drops
+/// nothing.
 fn remove_orphans(temp: &Path) {
     let Ok(entries) = fs::read_dir(temp) else { return };
     for entry in entries.flatten() {
@@ -79,7 +82,8 @@ fn remove_orphans(temp: &Path) {
     }
 }
 
-/// A server's process: killed when dropped, and by the system when this process ends without dropping it.
+/// A server's process. It is killed when dropped; the system kills it if this process ends without
+/// dropping it.
 #[derive(Debug)]
 pub(crate) struct Process {
     what: &'static str,
@@ -107,7 +111,8 @@ impl Process {
         self.child.id()
     }
 
-    /// Waits until the server serves. `limit` is generous: machines that run tests are busy.
+    /// Waits until the server is ready. `limit` is generous, because machines that run tests are
+    /// busy.
     pub(crate) fn wait_until(&mut self, limit: Duration, serves: impl Fn() -> bool) -> Result<(), StackError> {
         let started = Instant::now();
         while !serves() {
@@ -122,7 +127,7 @@ impl Process {
         Ok(())
     }
 
-    /// SIGKILL, and waits until it is gone.
+    /// Sends SIGKILL and waits until the process has ended.
     pub(crate) fn kill(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
@@ -143,7 +148,8 @@ fn tail(log: &Path) -> String {
 
 type Request = (Command, mpsc::Sender<io::Result<Child>>);
 
-/// The system sends the death signal when the *thread* ends that started the child, and a test's thread ends with its test.
+/// The system sends the death signal when the *thread* that started the child ends, and a test's
+/// thread ends with its test.
 fn spawn_from_lasting_thread(command: Command) -> io::Result<Child> {
     static SPAWNER: OnceLock<mpsc::Sender<Request>> = OnceLock::new();
     let spawner = SPAWNER.get_or_init(|| {
@@ -156,7 +162,7 @@ fn spawn_from_lasting_thread(command: Command) -> io::Result<Child> {
         send
     });
     let (send, receive) = mpsc::channel();
-    let gone = || io::Error::other("the thread that starts servers is gone");
+    let gone = || io::Error::other("the thread that starts servers has ended");
     spawner.send((command, send)).map_err(|_| gone())?;
     receive.recv().map_err(|_| gone())?
 }

@@ -1,4 +1,4 @@
-//! Proxies that break connections on purpose, each with a counter that proves that they did.
+//! Proxies that break connections on purpose. Each has a counter that proves that it did.
 
 mod http;
 mod tcp;

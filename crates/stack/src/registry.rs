@@ -8,7 +8,7 @@ use crate::process::{Process, ServerFolder, cache_folder, free_ports};
 const REGISTRY: &str = "the schema registry";
 const SERVES_WITHIN: Duration = Duration::from_secs(120);
 
-/// A registry that keeps its schemas in a file, so that they outlive [`Registry::restart`].
+/// A registry that stores its schemas in a file, so that they survive [`Registry::restart`].
 #[derive(Debug)]
 pub struct Registry {
     process: Option<Process>,
@@ -24,7 +24,7 @@ impl Registry {
         Ok(registry)
     }
 
-    /// Starts it again, on the same port and the same schemas.
+    /// Starts it again, on the same port and with the same schemas.
     pub fn restart(&mut self) -> Result<(), StackError> {
         self.kill();
         let jar = cache_folder("registry").join("apicurio-registry-app-3.0.9-runner.jar");
@@ -48,7 +48,7 @@ impl Registry {
         self.process = None;
     }
 
-    /// What clients call the registry's URL.
+    /// The registry's URL for clients.
     pub fn url(&self) -> String {
         format!("http://{}/apis/ccompat/v7", self.address())
     }

@@ -1,6 +1,6 @@
-//! An S3 server of this machine: versitygw over a folder. Its conditional PUT holds in a race.
+//! An S3 server on this machine: versitygw over a folder. Its conditional PUT is safe in a race.
 //!
-//! `scripts/tools test` builds the program into a cache. A bucket is a folder of the server's.
+//! `scripts/tools test` builds the program into a cache. A bucket is a folder of the server.
 
 use std::fs;
 use std::io;
@@ -12,16 +12,16 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// The keys that the server knows.
+/// The keys that the server accepts.
 pub const ACCESS_KEY_ID: &str = "kassa-test";
 pub const SECRET_ACCESS_KEY: &str = "kassa-test-secret";
 
-/// It listens within so long, or not at all.
+/// The longest time until the server listens.
 const READY: Duration = Duration::from_secs(20);
-/// Ports that are tried: another process may take one between its choice and its use.
+/// The number of ports to try: another process may take one between its choice and its use.
 const PORTS: usize = 5;
 
-/// Why there is no server.
+/// Why the server is not running.
 #[derive(Debug, thiserror::Error)]
 pub enum S3Error {
     #[error("there is no S3 server at {}: run `scripts/tools test`, which builds it", .0.display())]
@@ -32,24 +32,24 @@ pub enum S3Error {
     Io(#[from] io::Error),
 }
 
-/// A running server; killed when dropped.
+/// A running server, killed when dropped.
 #[derive(Debug)]
 pub struct S3Server {
     child: Child,
     address: SocketAddr,
     folder: PathBuf,
-    /// Its folder, where it is this server's own.
+    /// Its folder, if it belongs to this server.
     _own: Option<TempDir>,
 }
 
-/// The folder of downloaded and built servers: `KASSA_CACHE`, else `~/.cache/kassa`.
+/// The folder of downloaded and built servers: `KASSA_CACHE`, or else `~/.cache/kassa`.
 fn cache() -> PathBuf {
     let home = || std::env::var_os("HOME").map_or_else(|| PathBuf::from("."), PathBuf::from).join(".cache/kassa");
     std::env::var_os("KASSA_CACHE").map_or_else(home, PathBuf::from)
 }
 
 impl S3Server {
-    /// On a free port, over a folder that goes with it.
+    /// Starts on a free port with a temporary folder.
     pub fn start() -> Result<Self, S3Error> {
         let own = TempDir::new()?;
         let mut server = Self::start_in(own.path(), None)?;
@@ -57,7 +57,7 @@ impl S3Server {
         Ok(server)
     }
 
-    /// Over a folder that stays, on this port or a free one.
+    /// Starts with a permanent folder, on this port or a free one.
     pub fn start_in(folder: &Path, port: Option<u16>) -> Result<Self, S3Error> {
         let program = cache().join("versitygw/versitygw");
         if !program.is_file() {
@@ -100,7 +100,7 @@ impl S3Server {
         format!("http://{}", self.address)
     }
 
-    /// Where a bucket's objects lie on this machine.
+    /// The folder of a bucket's objects on this machine.
     pub fn folder_of(&self, bucket: &str) -> PathBuf {
         self.folder.join("buckets").join(bucket)
     }
@@ -109,13 +109,13 @@ impl S3Server {
         fs::create_dir_all(self.folder_of(bucket))
     }
 
-    /// Kills it, as a power cut would.
+    /// Kills the server, like a power cut.
     pub fn kill(&mut self) -> io::Result<()> {
         self.child.kill()?;
         self.child.wait().map(|_| ())
     }
 
-    /// Starts it again, where it was.
+    /// Starts it again on the same port and folder.
     pub fn restart(&mut self) -> Result<(), S3Error> {
         self.kill()?;
         self.child = spawn(&cache().join("versitygw/versitygw"), &self.folder, self.address)?;
@@ -136,7 +136,7 @@ fn spawn(program: &Path, folder: &Path, address: SocketAddr) -> io::Result<Child
 
 impl Drop for S3Server {
     fn drop(&mut self) {
-        // It may be dead already; then there is nothing left to be done.
+        // The process may have ended already; then there is nothing to do.
         self.kill().unwrap_or_default();
     }
 }
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_answers_and_is_gone_when_dropped() {
+    fn a_server_answers_and_ends_when_dropped() {
         let mut server = S3Server::start().unwrap();
         server.create_bucket("shop-lake").unwrap();
         let asked = ureq::get(format!("{}/shop-lake", server.endpoint())).call();

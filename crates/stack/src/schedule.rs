@@ -1,8 +1,8 @@
-//! Of the requests that a fault is for, those that it meets.
+//! Selects which of the matching requests get a fault.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// From the `nth` request on, counted from 1, so many `times`; and how often it was so.
+/// From the `nth` request (from 1), `times` times; and how often that was so.
 #[derive(Debug)]
 pub(crate) struct Schedule {
     nth: u64,
@@ -16,7 +16,7 @@ impl Schedule {
         Self { nth, times, seen: AtomicU64::new(0), fired: AtomicU64::new(0) }
     }
 
-    /// Counts a request; whether it is met.
+    /// Counts a request. Returns whether it gets the fault.
     pub(crate) fn is_due(&self) -> bool {
         let seen = self.seen.fetch_add(1, Ordering::SeqCst) + 1;
         let due = seen >= self.nth && seen - self.nth < self.times;

@@ -1,4 +1,4 @@
-//! Certificates for one server and one client, from an authority of their own, made anew each time.
+//! Certificates for one server and one client from their own authority, new each time.
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 

@@ -2,7 +2,7 @@ use super::*;
 use crate::keys;
 use crate::origin::Origin;
 
-/// The value's text form by Debug, or the code and the first line of help.
+/// The value by Debug, or the code and the first line of help.
 #[track_caller]
 fn check(path: &str, text: &str, want: &str) {
     let given = Given { raw: Raw::Text(text.to_owned()), origin: Origin::Env("X".to_owned()), text_at: None };
@@ -50,7 +50,11 @@ fn only_this_machine_listens() {
         check("server.listen", text, &format!("Address({want})"));
     }
     for text in ["0.0.0.0:80", "[::]:80", "192.168.1.5:80", "[::ffff:10.0.0.1]:80"] {
-        check("server.listen", text, "C012: whoever reaches kassa reads and writes everything: it has no users and tokens yet");
+        check(
+            "server.listen",
+            text,
+            "C012: anybody who can reach kassa can read and write everything: it has no users or tokens yet",
+        );
     }
     check("server.listen", ":8080", "C011: did you mean `127.0.0.1:8080`?");
     check("server.listen", "8080", "C011: did you mean `127.0.0.1:8080`?");
@@ -60,10 +64,10 @@ fn only_this_machine_listens() {
 }
 
 #[test]
-fn urls_open_what_this_build_has() {
+fn only_supported_urls_are_accepted() {
     check("source.url", "log:a/b", "Source(Log(\"a/b\"))");
     check("source.url", "kafka://one:9092,two:9093", "Source(Kafka(\"one:9092,two:9093\"))");
-    let help = "C010: write `kafka://HOST:PORT`, several with commas: `kafka://one:9092,two:9092`; user and password have keys of their own";
+    let help = "C010: write `kafka://HOST:PORT`, separate several with commas: `kafka://one:9092,two:9092`; user and password have their own keys";
     for text in ["kafka://one", "kafka:one:9092", "kafka://me:pw@one:9092", "kafka://", "kafka://one:9092,,two:1"] {
         check("source.url", text, help);
     }
@@ -75,13 +79,13 @@ fn urls_open_what_this_build_has() {
     check(
         "warehouse.url",
         "postgres://kassa:pw@db/shop",
-        "C010: the password is given apart, as `password = \"env:NAME\"` in [warehouse]",
+        "C010: give the password separately: `password = \"env:NAME\"` in [warehouse]",
     );
     check("warehouse.url", "postgres://kassa@db", "C010: write `postgres://USER@HOST/DATABASE`: all three are needed");
     let help = "C010: write `postgres://USER@HOST/DATABASE`, for example `postgres://kassa@localhost/kassa`";
     check("warehouse.url", "mysql://kassa@db/shop", help);
     check("registry.url", "http://localhost:8080/apis/ccompat/v7/", "Text(\"http://localhost:8080/apis/ccompat/v7\")");
-    let help = "C010: write `http://HOST:PORT` or `https://HOST:PORT/PATH`; user and password have keys of their own";
+    let help = "C010: write `http://HOST:PORT` or `https://HOST:PORT/PATH`; user and password have their own keys";
     for text in ["localhost:8081", "https://me:pw@host", "http://host?x=1"] {
         check("registry.url", text, help);
     }
@@ -91,50 +95,50 @@ fn urls_open_what_this_build_has() {
     check("lake.url", "s3://shop-lake", "Lake(Bucket { bucket: \"shop-lake\", prefix: \"\" })");
     check("lake.url", "s3a://shop-lake/x", "C010: did you mean `s3://shop-lake/x`?");
     for text in ["s3:", "s3:bucket", "s3://", "s3://Shop", "s3:///a", "s3://key:secret@shop-lake"] {
-        let help = "C010: write `s3://BUCKET/PREFIX`; a bucket's name has 3 to 63 of a–z, 0–9, `-` and `.`; a server goes to `lake.s3.endpoint`";
+        let help = "C010: write `s3://BUCKET/PREFIX`; a bucket's name has 3 to 63 of a–z, 0–9, `-` and `.`; a server's URL belongs in `lake.s3.endpoint`";
         check("lake.url", text, help);
     }
     for text in ["s3://shop-lake/a//b", "s3://shop-lake/../x", "s3://shop-lake/a b"] {
-        let help = "C010: a prefix is made of A–Z, a–z, 0–9, `.`, `_`, `-` and `=`, in parts with `/` between them";
+        let help = "C010: a prefix consists of A–Z, a–z, 0–9, `.`, `_`, `-` and `=`, in parts with `/` between them";
         check("lake.url", text, help);
     }
     check("lake.s3.endpoint", "https://s3.example.com:9000/", "Text(\"https://s3.example.com:9000\")");
-    check("lake.s3.endpoint", "https://me:pw@host", "C010: keys go to `access_key_id` and `secret_access_key`, by reference");
-    let help = "C010: write the scheme, the host and the port, as `https://s3.example.com:9000`; the bucket stands in `lake.url`";
+    check("lake.s3.endpoint", "https://me:pw@host", "C010: put keys in `access_key_id` and `secret_access_key`, by reference");
+    let help = "C010: write scheme, host and port, for example `https://s3.example.com:9000`; the bucket belongs in `lake.url`";
     for text in ["", "s3.example.com", "https://", "https://host/bucket", "ftp://host"] {
         check("lake.s3.endpoint", text, help);
     }
     check("lake.url", "file://host/lake", "C010: a local folder has no host: write `file:FOLDER` or `file:///ABSOLUTE/FOLDER`");
     check("lake.url", "file:", "C010: write `file:FOLDER`");
     check("lake.url", "lake", "C010: did you mean `file:lake`?");
-    check("source.url", "file:x.csv", "C010: files are read by `kassa replay --stream NAME FILE…`; leave `log:log` here");
+    check("source.url", "file:x.csv", "C010: read files with `kassa replay --stream NAME FILE…`; keep `log:log` here");
 }
 
 #[test]
-fn names_are_met_half_way() {
+fn a_wrong_name_gets_the_nearest_valid_name() {
     check("shop.time_zone", "Asia/Kolkata", "Text(\"Asia/Kolkata\")");
     check("shop.time_zone", "new york", "C008: did you mean `America/New_York`?");
     check("shop.time_zone", "Europe/Lodnon", "C008: did you mean `Europe/London`?");
     check("shop.currency", "eur", "C009: did you mean `EUR`?");
-    check("shop.currency", "£", "C009: an active ISO 4217 code, as `GBP`, `EUR` or `INR`");
+    check("shop.currency", "£", "C009: write an active ISO 4217 code such as `GBP`, `EUR` or `INR`");
     check("shop.country", "DE", "Text(\"DE\")");
     check("shop.country", "Germany", "C006: did you mean `DE`?");
-    check("shop.country", "XX", "C006: an ISO 3166-1 code of two letters, as `GB`, `DE` or `US`, or `none`");
+    check("shop.country", "XX", "C006: write a two-letter ISO 3166-1 code such as `GB`, `DE` or `US`, or `none`");
     check("shop.country", "none", "Text(\"none\")");
     check("streams.x.contract", "orderline", "C006: did you mean `order_line`?");
     check("streams.x.contract", "orders", "C006: did you mean `order`?");
-    check("streams.x.format", "ndjson", "C006: write `json`: a file of that format has one JSON object a line");
+    check("streams.x.format", "ndjson", "C006: write `json`: such a file has one JSON object per line");
     check("streams.x.format", "xml", "C006: valid here: `json`, `csv`, `avro`, `debezium-json` and `parquet`");
     check("streams.x.encoding", "latin1", "C006: write `windows-1252`, which contains it");
 }
 
 #[test]
-fn a_topic_can_be_a_folder_and_a_delimiter_one_byte() {
+fn a_topic_must_be_a_folder_name_and_a_delimiter_one_byte() {
     check("streams.x.topic", "shop.Orders-v1_2", "Text(\"shop.Orders-v1_2\")");
     check("streams.x.topic", "orders-*, a", "Text(\"orders-*, a\")");
     for text in ["", ".", "..", ".a", "a/b", "é", "a b", "a,,b"] {
-        let legal = "C013: a topic is made of A–Z, a–z, 0–9, `.`, `_` and `-`, no `.` first, and has at most 200 characters; `*` stands for \
-                     any of them, and commas part several";
+        let legal = "C013: a topic consists of A–Z, a–z, 0–9, `.`, `_` and `-`, no `.` first, and has at most 200 characters; `*` stands for \
+                     any of them, and commas separate several topics";
         check("streams.x.topic", text, legal);
     }
     check("streams.x.delimiter", "\\t", "Byte(9)");
@@ -146,7 +150,7 @@ fn a_topic_can_be_a_folder_and_a_delimiter_one_byte() {
 }
 
 #[test]
-fn every_default_is_right_by_itself() {
+fn every_default_is_valid() {
     for key in keys::KEYS {
         let Some(default) = key.default else { continue };
         let given = Given { raw: Raw::Text(default.to_owned()), origin: Origin::Default, text_at: None };
@@ -155,7 +159,7 @@ fn every_default_is_right_by_itself() {
 }
 
 #[test]
-fn choices_are_the_models_contracts() {
+fn choices_equal_the_contracts_of_the_model() {
     let names: Vec<&str> = kassa_model::Contract::ALL.iter().map(|contract| contract.name()).collect();
     assert_eq!(keys::CONTRACTS, Kind::OneOf(Vec::leak(names)));
 }

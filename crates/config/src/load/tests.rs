@@ -1,7 +1,9 @@
+use std::ffi::OsString;
 use std::fs;
 
 use super::*;
 use crate::config::{Config, Encoding, Format, LakePlace, Source};
+use crate::options::Override;
 use crate::{DEFAULT_TOML, keys};
 
 struct Case {
@@ -47,7 +49,7 @@ impl Case {
     }
 }
 
-/// Each line of `want` is a line of the mistakes, without its indent.
+/// Compares the mistakes line by line, without indents.
 #[track_caller]
 fn check(case: &Case, want: &str) {
     let trim = |text: &str| text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
@@ -56,7 +58,7 @@ fn check(case: &Case, want: &str) {
 }
 
 #[test]
-fn an_empty_file_is_the_defaults() {
+fn an_empty_file_gives_the_defaults() {
     let case = given("");
     let (config, origins) = case.right();
     let data = case.dir.path().join("data");
@@ -83,7 +85,7 @@ fn an_empty_file_is_the_defaults() {
 }
 
 #[test]
-fn default_toml_as_a_file_changes_nothing() {
+fn default_toml_as_the_file_changes_nothing() {
     let show = |origins: &Origins| origins.iter().map(|(path, entry)| format!("{path} = {}", entry.value)).collect::<Vec<_>>();
     let case = given(DEFAULT_TOML);
     let with_file = show(&case.right().1);
@@ -96,7 +98,7 @@ fn default_toml_as_a_file_changes_nothing() {
 }
 
 #[test]
-fn flags_beat_the_environment_beats_the_file_beats_the_default() {
+fn flags_override_environment_overrides_file_overrides_default() {
     let file = "[server]\nlisten = \"127.0.0.1:1\"\n[shop]\nname = \"File\"\ncurrency = \"EUR\"\n[lake]\ncommit_rows = 5\n";
     let case = given(file)
         .env("KASSA__SERVER__LISTEN", "127.0.0.1:2")
@@ -116,7 +118,7 @@ fn flags_beat_the_environment_beats_the_file_beats_the_default() {
 }
 
 #[test]
-fn a_path_starts_where_it_was_written() {
+fn a_relative_path_starts_at_the_folder_of_its_origin() {
     let case = given("");
     let shop = case.dir.path().join("shop");
     fs::create_dir(&shop).unwrap();
@@ -136,7 +138,7 @@ fn a_path_starts_where_it_was_written() {
 }
 
 #[test]
-fn streams_and_lookups_are_read_whole() {
+fn streams_and_lookups_are_read_with_all_keys() {
     let case = given(
         "[streams.sales]\ntopic = \"online-retail\"\nformat = \"csv\"\nencoding = \"windows-1252\"\ndelimiter = \"\\\\t\"\n\
          contract = \"order_line\"\nmap = \"\"\"\nSELECT a\nFROM input\"\"\"\n\
@@ -159,7 +161,7 @@ fn streams_and_lookups_are_read_whole() {
 }
 
 #[test]
-fn a_stream_reads_several_topics_and_those_of_a_pattern() {
+fn a_stream_reads_several_topics_and_matches_of_a_pattern() {
     let text = "[source]\nurl = \"kafka://localhost:9092\"\nproperties = \"client.rack=a, session.timeout.ms = 6000\"\n\
                 [streams.orders]\ntopic = \"orders-eu, orders-us,legacy.*.orders\"\n[streams.events]\ntopic = \"*-events\"\n";
     let config = given(text).right().0;
@@ -179,22 +181,22 @@ fn a_stream_reads_several_topics_and_those_of_a_pattern() {
 }
 
 #[test]
-fn topics_that_cannot_be_are_named() {
+fn invalid_topics_are_reported() {
     check_short("[streams.orders]\ntopic = \"orders, or ders\"\n", &["C013 2:9: `streams.orders.topic` cannot be \"or ders\""]);
     check_short(
         "[streams.orders]\ntopic = \"orders-*\"\n",
         &[
-            "C019 2:9: `streams.orders.topic` is a pattern, \"orders-*\", and the collector's log has the topics that streams name",
+            "C019 2:9: `streams.orders.topic` is a pattern, \"orders-*\", but the collector's log has only the topics that streams name",
         ],
     );
     check_short(
         "[source]\nurl = \"kafka://localhost:9092\"\nproperties = \"client.rack\"\n",
-        &["C005 3:14: `source.properties` takes pairs, and \"client.rack\" is none"],
+        &["C005 3:14: `source.properties` takes pairs, but \"client.rack\" is not one"],
     );
 }
 
 #[test]
-fn formats_of_a_topic_are_told_apart_and_csv_states_its_columns() {
+fn every_format_is_read_and_csv_has_columns() {
     let (config, _) = given(
         "[streams.orders]\nformat = \"avro\"\n[streams.payments]\nformat = \"debezium-json\"\n\
          [streams.order_lines]\nformat = \"csv\"\ndelimiter = \";\"\ncolumns = \"order_id; line_id;quantity\"\n",
@@ -204,14 +206,14 @@ fn formats_of_a_topic_are_told_apart_and_csv_states_its_columns() {
     assert_eq!([lines.format, orders.format, payments.format], [Format::Csv, Format::Avro, Format::Debezium]);
     assert_eq!((lines.columns.join("|").as_str(), orders.columns.len()), ("order_id|line_id|quantity", 0));
     for (columns, fault) in
-        [("a,,b", "a column has no name"), ("a,b,a", "`a` is there twice"), ("a,\\\"b\\\"", "names stand without quotes here")]
+        [("a,,b", "a column has no name"), ("a,b,a", "`a` occurs twice"), ("a,\\\"b\\\"", "names have no quotes here")]
     {
         check(
             &given(format!("[streams.orders]\nformat = \"csv\"\ncolumns = \"{columns}\"\n")),
             &format!(
-                "error[C013]: `streams.orders.columns` is no header: {fault}
+                "error[C013]: `streams.orders.columns` is not a header: {fault}
          --> kassa.toml:3:11
-         = write the names as a header line would have them, parted by the stream's `delimiter`
+         = write the names like a header line, separated by the stream's `delimiter`
          = see docs/errors/C013.md
          1 mistake in the configuration"
             ),
@@ -220,13 +222,13 @@ fn formats_of_a_topic_are_told_apart_and_csv_states_its_columns() {
 }
 
 #[test]
-fn a_mapping_in_one_line_begins_behind_its_quote() {
+fn a_mapping_in_one_line_begins_after_its_quote() {
     let (config, _) = given("[streams.orders]\nmap = 'SELECT a FROM input'\n").right();
     assert_eq!(config.streams[0].mapping.as_ref().unwrap().origin_at(1, 8).to_string(), "kassa.toml:2:15");
 }
 
 #[test]
-fn windows_line_ends_are_line_ends() {
+fn windows_line_ends_are_accepted() {
     let text = "[streams.orders]\r\nmap = \"\"\"\r\nSELECT a FROM input\"\"\"\r\n[server]\r\nlisten = '127.0.0.1:7'\r\n";
     let (config, origins) = given(text).right();
     assert_eq!(config.streams[0].mapping.as_ref().unwrap().origin.to_string(), "kassa.toml:3:1");
@@ -242,7 +244,7 @@ fn windows_line_ends_are_line_ends() {
 }
 
 #[test]
-fn a_file_that_is_not_utf_8_says_where() {
+fn a_file_that_is_not_utf_8_is_reported_with_its_position() {
     let mut latin: Vec<u8> = b"[shop]\nname = \"Caf".to_vec();
     latin.extend([0xE9, b'"', b'\n']);
     check(
@@ -256,19 +258,19 @@ fn a_file_that_is_not_utf_8_says_where() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_a_mistake_only_when_it_was_named() {
+fn a_missing_file_is_a_mistake_only_if_it_was_named() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = LoadOptions { working_dir: dir.path().into(), ..Default::default() };
     assert_eq!(Config::load(&options).unwrap().0.data_dir, dir.path().join("data"));
     options.path = Some("gone.toml".into());
     options.env = vec![("KASSA__SHOP__NAEM".into(), "x".into()), ("KASSA__STREAMS__SALES__FORMAT".into(), "csv".into())];
     let mistakes = Config::load(&options).map(|_| ()).unwrap_err();
-    let told: Vec<String> = mistakes.0.iter().map(|mistake| format!("{} {}", mistake.code, mistake.origin)).collect();
-    assert_eq!(told, ["C004 environment variable KASSA__SHOP__NAEM", "C001 gone.toml:1:1"]);
+    let reported: Vec<String> = mistakes.0.iter().map(|mistake| format!("{} {}", mistake.code, mistake.origin)).collect();
+    assert_eq!(reported, ["C004 environment variable KASSA__SHOP__NAEM", "C001 gone.toml:1:1"]);
 }
 
 #[test]
-fn every_mistake_is_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let case = given(
         "dta_dir = \"x\"
 listen = \"127.0.0.1:9\"
@@ -332,21 +334,21 @@ commit_rows = \"7\"
          = did you mean `listen`?
          = see docs/errors/C003.md
 
-         error[C012]: `server.listen` is not an address of this machine alone: \"0.0.0.0:8080\"
+         error[C012]: `server.listen` is not a loopback address of this machine: \"0.0.0.0:8080\"
          --> kassa.toml:9:10
-         = whoever reaches kassa reads and writes everything: it has no users and tokens yet
-         = write `127.0.0.1:8080`; from afar, tunnel: `ssh -L 8080:127.0.0.1:8080 HOST`
+         = anybody who can reach kassa can read and write everything: it has no users or tokens yet
+         = write `127.0.0.1:8080`; from another machine, use a tunnel: `ssh -L 8080:127.0.0.1:8080 HOST`
          = see docs/errors/C012.md
 
          error[C014]: the stream `sales` has no contract
          --> kassa.toml:10:10
-         = a contract says what its records are: `event`, `order`, `order_line`, `payment`, `refund`, `customer`, `product`, `inventory` and `fx_rate`
+         = a contract is the type of its records: `event`, `order`, `order_line`, `payment`, `refund`, `customer`, `product`, `inventory` and `fx_rate`
          = write for example `contract = \"order_line\"` in [streams.sales]
          = see docs/errors/C014.md
 
          error[C019]: `streams.sales.delimiter` has no effect: the stream's format is not csv
          --> kassa.toml:12:13
-         = leave it out, or write `format = \"csv\"`
+         = remove it, or write `format = \"csv\"`
          = see docs/errors/C019.md
 
          error[C007]: `streams.sales.dedupe_window` is not a duration: \"7\"
@@ -354,7 +356,7 @@ commit_rows = \"7\"
          = a duration is numbers with ms, s, m, h or d, for example `7d`
          = see docs/errors/C007.md
 
-         error[C010]: `lake.url` is no lake of this build: \"s3a://bucket/x\"
+         error[C010]: `lake.url` is not a supported lake: \"s3a://bucket/x\"
          --> kassa.toml:15:7
          = did you mean `s3://bucket/x`?
          = see docs/errors/C010.md
@@ -368,20 +370,20 @@ commit_rows = \"7\"
     );
 }
 
-/// The codes and places of a file's mistakes, and what stands first.
+/// Compares codes, positions and messages of a file's mistakes.
 #[track_caller]
 fn check_short(file: &str, want: &[&str]) {
     let case = given(file).file("empty.sql", "").file("in.csv", "a\n");
     let mistakes = case.load().map(|_| ()).unwrap_err();
     let dir = case.dir.path().to_string_lossy().into_owned();
-    let told: Vec<String> =
+    let reported: Vec<String> =
         mistakes.0.iter().map(|mistake| format!("{} {}: {}", mistake.code, mistake.origin, mistake.what)).collect();
-    let told: Vec<String> = told.iter().map(|line| line.replace(&dir, "DIR").replace("kassa.toml:", "")).collect();
-    assert_eq!(told, want, "{mistakes}");
+    let reported: Vec<String> = reported.iter().map(|line| line.replace(&dir, "DIR").replace("kassa.toml:", "")).collect();
+    assert_eq!(reported, want, "{mistakes}");
 }
 
 #[test]
-fn mistakes_that_see_two_keys_lie_with_the_one_that_was_given() {
+fn a_mistake_about_two_keys_is_at_the_given_key() {
     check_short(
         "[streams.a]\ntopic = \"x\"\ncontract = \"order\"\n[streams.b]\ntopic = \"x\"\ncontract = \"order\"\n",
         &["C018 5:9: the streams `a` and `b` read the same topic: \"x\""],
@@ -395,12 +397,12 @@ fn mistakes_that_see_two_keys_lie_with_the_one_that_was_given() {
     check_short(
         "[collector]\nmax_body = \"64KiB\"\n",
         &[
-            "C020 2:12: `collector.max_record` and `collector.max_body` contradict each other: a record may be larger than the body that holds it",
+            "C020 2:12: `collector.max_record` and `collector.max_body` contradict each other: a record may be larger than the body that contains it",
         ],
     );
     check_short(
         "[lake]\nurl = \"file:log/lake\"\n",
-        &["C021 2:7: the lake (DIR/data/log/lake) and the log (DIR/data/log) lie in one another"],
+        &["C021 2:7: the lake (DIR/data/log/lake) and the log (DIR/data/log) contain each other"],
     );
     check_short("[lake]\nurl = \"file:.\"\n", &["C021 2:7: `lake.url` is the data folder itself or above it: DIR/data"]);
     check_short(
@@ -410,7 +412,7 @@ fn mistakes_that_see_two_keys_lie_with_the_one_that_was_given() {
 }
 
 #[test]
-fn files_that_the_configuration_names_are_looked_at() {
+fn files_in_the_configuration_are_checked() {
     check_short("data_dir = \"kassa.toml\"\n", &["C023 1:12: `data_dir` is not a folder: DIR/kassa.toml"]);
     check_short(
         "[streams.orders]\nmap_file = \"empty.sql\"\n",
@@ -427,7 +429,7 @@ fn files_that_the_configuration_names_are_looked_at() {
 }
 
 #[test]
-fn the_wrong_form_is_told_where_it_lies() {
+fn a_wrong_form_is_reported_with_its_position() {
     check_short(
         "streams = 3\n[server.listen]\nx = 1\n",
         &["C005 1:11: `streams` is a section, not a value", "C005 2:1: `server.listen` cannot be a section"],
@@ -443,7 +445,7 @@ fn the_wrong_form_is_told_where_it_lies() {
     check_short(
         "[shop]\nname = 3\ncurrency = true\ntime_zone = \"\"\n",
         &[
-            "C005 2:8: `shop.name` takes text, not a number",
+            "C005 2:8: `shop.name` must be text, not a number",
             "C005 3:12: `shop.currency` cannot be a boolean",
             "C008 4:13: `shop.time_zone` is not a time zone: \"\"",
         ],
@@ -451,7 +453,7 @@ fn the_wrong_form_is_told_where_it_lies() {
 }
 
 #[test]
-fn behind_a_syntax_error_nothing_is_guessed() {
+fn nothing_is_guessed_after_a_syntax_error() {
     check_short(
         "[server]\nlisten = 127.0.0.1:8080\n[shop]\nnmae = 1\n",
         &["C002 2:15: not TOML: invalid float, expected nothing"],
@@ -464,12 +466,12 @@ fn behind_a_syntax_error_nothing_is_guessed() {
 }
 
 #[test]
-fn the_environment_changes_streams_and_makes_none() {
+fn the_environment_changes_streams_but_adds_none() {
     let case =
         given("[streams.orders]\n").env("KASSA__STREAMS__ORDER__FORMAT", "csv").env("KASSA__STREAMS__ORDERS__FORMT", "csv");
-    let told = case.wrong();
-    assert!(told.contains("unknown variable KASSA__STREAMS__ORDER__FORMAT"), "{told}");
-    assert_eq!(told.matches("did you mean `KASSA__STREAMS__ORDERS__FORMAT`?").count(), 2, "{told}");
+    let reported = case.wrong();
+    assert!(reported.contains("unknown variable KASSA__STREAMS__ORDER__FORMAT"), "{reported}");
+    assert_eq!(reported.matches("did you mean `KASSA__STREAMS__ORDERS__FORMAT`?").count(), 2, "{reported}");
 }
 
 #[test]
@@ -480,7 +482,7 @@ fn mistakes_are_json_too() {
         serde_json::json!([
             {"code": "C004", "message": "unknown variable KASSA__X", "file": null, "line": null, "column": null,
              "variable": "KASSA__X", "flag": null, "page": "docs/errors/C004.md",
-             "help": ["a variable is KASSA__SECTION__KEY, as in KASSA__SERVER__LISTEN; `kassa config show` lists all keys"]},
+             "help": ["a variable is KASSA__SECTION__KEY, for example KASSA__SERVER__LISTEN; `kassa config show` lists all keys"]},
             {"code": "C003", "message": "unknown key `lsten` in [server]", "file": "kassa.toml", "line": 2, "column": 1,
              "variable": null, "flag": null, "help": ["did you mean `listen`?"], "page": "docs/errors/C003.md"},
         ])
@@ -507,24 +509,24 @@ fn a_bucket_has_a_server_and_keys_by_reference() {
 }
 
 #[test]
-fn a_secret_that_is_written_out_is_refused_and_not_repeated() {
+fn a_literal_secret_is_refused_and_not_repeated() {
     for value in ["\"wJalrXUtnFEMI\"", "12345678", "\"env:\"", "{ a = \"wJalrXUtnFEMI\" }", "[\"wJalrXUtnFEMI\"]"] {
         let case =
             given(format!("{BUCKET}access_key_id = \"env:S3_ID\"\nsecret_access_key = {value}\n")).env("S3_ID", "AKIAEXAMPLE");
-        let told = case.wrong();
-        assert!(told.contains("error[C025]: `lake.s3.secret_access_key` is not a reference to a secret"), "{told}");
-        assert!(!told.contains("wJalr") && !told.contains("12345678"), "{told}");
+        let reported = case.wrong();
+        assert!(reported.contains("error[C025]: `lake.s3.secret_access_key` is not a reference to a secret"), "{reported}");
+        assert!(!reported.contains("wJalr") && !reported.contains("12345678"), "{reported}");
     }
 }
 
 #[test]
-fn mistakes_of_a_bucket_lie_with_what_was_given() {
+fn mistakes_in_bucket_settings_are_at_the_given_key() {
     check_short(
         &format!("{BUCKET}access_key_id = \"env:NOT_SET\"\n"),
         &[
             "C022 6:17: `lake.s3.access_key_id` is given without `lake.s3.secret_access_key`",
-            "C025 6:17: `lake.s3.access_key_id` refers to a secret that is not there: the environment variable NOT_SET is missing, empty \
-             or no text",
+            "C025 6:17: `lake.s3.access_key_id` refers to a missing secret: the environment variable NOT_SET is missing, empty \
+             or not text",
         ],
     );
     check_short(
@@ -534,7 +536,7 @@ fn mistakes_of_a_bucket_lie_with_what_was_given() {
     for endpoint in ["http://127.0.0.1:9000", "https://[::1]:9000", "https://10.0.0.7"] {
         check_short(
             &format!("[lake]\nurl = \"s3://shop-lake\"\n[lake.s3]\nendpoint = \"{endpoint}\"\n"),
-            &["C020 4:12: `lake.s3.endpoint` is an address, and no bucket's name can stand before it"],
+            &["C020 4:12: `lake.s3.endpoint` is an IP address, which cannot have the bucket's name before it"],
         );
     }
     given("[lake]\nurl = \"s3://shop-lake\"\n[lake.s3]\nendpoint = \"http://localhost:9000\"\n").right();
@@ -552,7 +554,7 @@ fn mistakes_of_a_bucket_lie_with_what_was_given() {
 const EXPORTED: &str = "[lake]\nurl = \"s3://shop-lake/a\"\n[redshift]\n";
 
 #[test]
-fn redshift_is_a_workgroup_or_a_cluster_and_its_defaults() {
+fn redshift_is_a_workgroup_or_a_cluster_with_defaults() {
     assert_eq!(given("").right().0.redshift, None);
     let role = "iam_role = \"arn:aws:iam::123456789012:role/copy\"\n";
     let config = given(format!("{EXPORTED}workgroup = \"shop\"\n{role}")).right().0;
@@ -567,13 +569,13 @@ fn redshift_is_a_workgroup_or_a_cluster_and_its_defaults() {
 }
 
 #[test]
-fn mistakes_of_redshift_lie_with_what_was_given() {
+fn mistakes_in_redshift_settings_are_at_the_given_key() {
     check_short(
         "[redshift]\nworkgroup = \"shop\"\ndb_user = \"me\"\nschema = \"Dwh\"\nfolder = \"DWH/x\"\nendpoint = \"http://redshift.example.com\"\n",
         &[
-            "C020 2:13: Redshift copies from S3, and the lake is a local folder",
+            "C020 2:13: Redshift copies from S3, but the lake is a local folder",
             "C022 2:13: Redshift needs `redshift.iam_role`",
-            "C019 3:11: `redshift.db_user` has no effect: a workgroup's user follows from the caller's identity",
+            "C019 3:11: `redshift.db_user` has no effect: the user of a workgroup comes from the caller's identity",
             "C013 4:10: `redshift.schema` cannot be \"Dwh\"",
             "C013 5:10: `redshift.folder` cannot be \"DWH/x\"",
             "C010 6:12: `redshift.endpoint` is neither `https://` nor on this machine",
@@ -581,12 +583,12 @@ fn mistakes_of_redshift_lie_with_what_was_given() {
     );
     check_short(
         "[redshift]\ndatabase = \"shop\"\n",
-        &[
-            "C019 2:12: `redshift.database` has no effect: neither `redshift.workgroup` nor `redshift.cluster` says where Redshift is",
-        ],
+        &["C019 2:12: `redshift.database` has no effect: neither `redshift.workgroup` nor `redshift.cluster` is given"],
     );
     check_short(
         &format!("{EXPORTED}workgroup = \"a\"\ncluster = \"b\"\n"),
-        &["C020 5:11: `redshift.cluster` and `redshift.workgroup` contradict each other: there is a workgroup and a cluster"],
+        &[
+            "C020 5:11: `redshift.cluster` and `redshift.workgroup` contradict each other: both a workgroup and a cluster are given",
+        ],
     );
 }

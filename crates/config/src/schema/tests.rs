@@ -21,7 +21,7 @@ fn every_key_is_in_the_schema() {
 }
 
 #[test]
-fn the_schema_says_what_is_a_number_and_what_must_be_there() {
+fn the_schema_has_number_types_and_required_keys() {
     let schema = schema();
     let rows = &schema["properties"]["lake"]["properties"]["commit_rows"];
     assert_eq!((rows["type"].as_str(), rows["default"].as_u64()), (Some("integer"), Some(200_000)));

@@ -10,13 +10,13 @@ fn urls_name_brokers_and_nothing_else() {
     {
         assert!(matches!(brokers(url), Err(KafkaError::Invalid { .. })), "{url}");
     }
-    let told = brokers("kafka://bob:hunter2@a").unwrap_err().to_string();
-    assert!(told.contains("keys of their own") && !told.contains("hunter2"), "{told}");
+    let error = brokers("kafka://bob:hunter2@a").unwrap_err().to_string();
+    assert!(error.contains("their own keys") && !error.contains("hunter2"), "{error}");
 }
 
 #[test]
-fn what_promises_stand_on_cannot_be_overridden() {
-    assert!(OURS.is_sorted(), "they are searched by halving");
+fn properties_that_guarantees_depend_on_cannot_be_overridden() {
+    assert!(OURS.is_sorted(), "binary search needs the order");
     for name in OURS {
         let properties = BTreeMap::from([((*name).to_owned(), "x".to_owned())]);
         let connection = Connection { brokers: "a:1".into(), properties, ..Connection::default() };

@@ -14,9 +14,9 @@ use ureq::{Agent, Body, http::Response};
 use super::{Referred, RegistryError, Schema};
 use crate::Secret;
 
-/// A schema with all it refers to may be so long.
+/// The size limit of a schema with everything that it refers to.
 const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// References of a schema, all together: what goes round in circles stops here.
+/// The limit of references of a schema, in total; it also stops circular references.
 const REFERENCES_MAX: usize = 256;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,16 +32,17 @@ pub enum Auth {
 
 #[derive(Debug, Clone)]
 pub struct RegistryOptions {
-    /// Below it are `/subjects` and `/schemas`.
+    /// The parent of `/subjects` and `/schemas`.
     pub url: String,
     pub auth: Auth,
-    /// A PEM file with the authority of the registry's certificate; the system's authorities where it is not given.
+    /// A PEM file with the authority of the registry's certificate; default: the system's
+    /// authorities.
     pub ca: Option<PathBuf>,
-    /// Of each request, from the connection to the last byte.
+    /// The time limit of each request, from the connection to the last byte.
     pub timeout: Duration,
-    /// How often a request is tried in all before the caller hears.
+    /// The number of tries of a request before the error is returned.
     pub tries: u32,
-    /// The pause after the first failed try; it doubles with each.
+    /// The pause after the first failed try; it doubles after each try.
     pub pause: Duration,
 }
 
@@ -72,7 +73,7 @@ struct Answer {
     references: Option<Vec<Reference>>,
 }
 
-/// A reference as the registry states it.
+/// A reference, as in the registry's answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Reference {
     name: String,
@@ -93,7 +94,7 @@ struct Registered {
 }
 
 impl RegistryClient {
-    /// Connects to nothing yet.
+    /// Does not connect yet.
     pub fn new(mut options: RegistryOptions) -> Result<Self, RegistryError> {
         let invalid = |why: &str| RegistryError::Invalid { what: "the schema registry's URL".into(), why: why.into() };
         let url = url::Url::parse(&options.url).map_err(|error| invalid(&error.to_string()))?;
@@ -101,7 +102,7 @@ impl RegistryClient {
             return Err(invalid("it must be http:// or https://, a host and a path"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(invalid("it names a user: user and password have keys of their own, so that no URL holds a secret"));
+            return Err(invalid("it contains a user: user and password have their own keys, so that no URL contains a secret"));
         }
         options.url.truncate(options.url.trim_end_matches('/').len());
         let authorization = match &options.auth {
@@ -120,7 +121,7 @@ impl RegistryClient {
         Ok(Self { agent: config.build().new_agent(), options, authorization })
     }
 
-    /// `None`: the registry knows no schema of this id.
+    /// `None`: the registry has no schema with this id.
     pub fn schema(&self, id: u32) -> Result<Option<Schema>, RegistryError> {
         let Some(answer) = self.get::<Answer>(&format!("/schemas/ids/{id}"))? else { return Ok(None) };
         let mut references = Vec::new();
@@ -130,19 +131,19 @@ impl RegistryClient {
         Ok(Some(Schema { id, kind: answer.kind.unwrap_or_else(|| "AVRO".into()), text: answer.schema, references }))
     }
 
-    /// The names under which schemas are registered.
+    /// The names of registered schemas.
     pub fn subjects(&self) -> Result<Vec<String>, RegistryError> {
         let path = "/subjects";
-        self.get::<Vec<String>>(path)?.ok_or_else(|| self.not_a_registry(&format!("it knows no {path}")))
+        self.get::<Vec<String>>(path)?.ok_or_else(|| self.not_a_registry(&format!("it has no {path}")))
     }
 
-    /// Adds what a schema refers to, after what that refers to itself.
+    /// Adds a reference, after the references of that schema.
     fn resolve(&self, reference: &Reference, above: &mut Vec<String>, found: &mut Vec<Referred>) -> Result<(), RegistryError> {
         if found.iter().any(|referred| referred.name == reference.name) {
             return Ok(());
         }
         if above.contains(&reference.name) || found.len() + above.len() >= REFERENCES_MAX {
-            let why = format!("the references of {} go in a circle, or are more than {REFERENCES_MAX}", reference.name);
+            let why = format!("the references of {} are circular, or more than {REFERENCES_MAX}", reference.name);
             return Err(RegistryError::Invalid { what: "a schema".into(), why });
         }
         let (subject, version) = (percent_encoded(&reference.subject), reference.version);
@@ -160,7 +161,8 @@ impl RegistryClient {
         Ok(())
     }
 
-    /// Registers a schema of a kind (AVRO, JSON) under a subject; its id, which is the same each time. `references`: name, subject, version.
+    /// Registers a schema of a kind (AVRO, JSON) with a subject. Returns its id, which is the same
+    /// each time. `references`: name, subject, version.
     pub fn register(
         &self,
         subject: &str,
@@ -191,7 +193,8 @@ impl RegistryClient {
         let (status, answer) = self.tried(path, None)?;
         match status {
             200 => self.parsed(&answer).map(Some),
-            // A wrong URL answers 404 too, and must not make dead letters of good records: a registry says so in its own words.
+            // A wrong URL also gives 404 and must not turn good records into dead letters. A
+            // registry's own 404 has an error code.
             404 if serde_json::from_str::<Problem>(&answer).is_ok_and(|problem| problem.error_code / 100 == 404) => Ok(None),
             _ => Err(self.not_a_registry(&format!("status {status} for {path}"))),
         }
@@ -205,7 +208,7 @@ impl RegistryClient {
         RegistryError::NotARegistry { url: self.options.url.clone(), why: why.into() }
     }
 
-    /// The answer's status and text; tried again while the registry is not to be had.
+    /// The answer's status and text. Retries while the registry is unavailable.
     fn tried(&self, path: &str, body: Option<&str>) -> Result<(u16, String), RegistryError> {
         let mut pause = self.options.pause;
         for _ in 1..self.options.tries {
@@ -294,7 +297,7 @@ fn authorities(file: &Path) -> Result<Vec<Certificate<'static>>, RegistryError> 
     if found.is_empty() { Err(invalid("it has no certificate".into())) } else { Ok(found) }
 }
 
-/// A subject as part of a path: it may have slashes and the like.
+/// A subject as part of a path: it may contain slashes and similar characters.
 fn percent_encoded(subject: &str) -> String {
     url::form_urlencoded::byte_serialize(subject.as_bytes()).collect::<String>().replace('+', "%20")
 }

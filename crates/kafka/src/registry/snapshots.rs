@@ -5,15 +5,15 @@ use std::path::PathBuf;
 
 use super::Schema;
 
-/// Where schemas are kept, so that the archive can be read without the registry.
+/// Stores schemas, so that the archive can be read without the registry.
 pub trait Snapshots: Debug + Send + Sync {
     fn load(&self, id: u32) -> io::Result<Option<Schema>>;
 
-    /// Durable when it returns.
+    /// The schema is durable when this returns.
     fn store(&self, schema: &Schema) -> io::Result<()>;
 }
 
-/// A folder with a JSON file a schema, `<id>.json`.
+/// A folder with one JSON file per schema, `<id>.json`.
 #[derive(Debug)]
 pub struct FolderSnapshots(PathBuf);
 

@@ -10,11 +10,11 @@ use super::{KafkaSource, Profile, SourceOptions, Subscription};
 use crate::client::Context;
 use crate::{Cluster, KafkaError};
 
-/// Statistics, from which lag is told, come so often.
+/// The interval of the statistics for lag.
 const STATISTICS_MS: &str = "1000";
 
 impl KafkaSource {
-    /// Joins the group. The topics that are named must exist; what is wrong with the connection is said here.
+    /// Joins the group. The named topics must exist. Connection errors are reported here.
     pub fn connect(options: &SourceOptions, clock: Arc<dyn Clock>) -> Result<Self, KafkaError> {
         let cluster = Cluster::new(&options.connection, &options.group, options.patience)?;
         let names = options.topics.iter().map(Subscription::text).collect::<Vec<_>>();
@@ -40,7 +40,7 @@ impl KafkaSource {
             cluster,
             clock,
             options: options.clone(),
-            held: HashMap::new(),
+            assignments: HashMap::new(),
             filled: Vec::new(),
             turns: VecDeque::new(),
             errors: VecDeque::new(),
@@ -59,7 +59,7 @@ fn config(options: &SourceOptions) -> Result<ClientConfig, KafkaError> {
     config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false").set("auto.offset.reset", "error");
     config.set("isolation.level", "read_committed").set("allow.auto.create.topics", "false");
     config.set("statistics.interval.ms", STATISTICS_MS);
-    // The bound on what is fetched ahead holds for all partitions together.
+    // The prefetch limit applies to all partitions together.
     let (kilobytes, records, wait) = match options.profile {
         Profile::Live => ("16384", "20000", "10"),
         Profile::CatchUp => ("32768", "50000", "100"),
@@ -68,12 +68,14 @@ fn config(options: &SourceOptions) -> Result<ClientConfig, KafkaError> {
     let tunable = [
         ("queued.min.messages", records),
         ("fetch.wait.max.ms", wait),
-        // Compressed: what they unpack to, 300 bytes of the client's own for each record, comes on top of the bound.
+        // Compressed bytes: the unpacked records, and 300 bytes of the client per record, come on
+        // top of the limit.
         ("fetch.max.bytes", "4194304"),
-        // The default stalls a reader that catches up for a second each time that the queue was full.
+        // With the default, a reader that catches up stalls for a second each time the queue was
+        // full.
         ("fetch.queue.backoff.ms", "5"),
         ("session.timeout.ms", "10000"),
-        // New partitions, and topics that come to match a pattern, are seen so soon.
+        // How often to look for new partitions and for new topics that match a pattern.
         ("topic.metadata.refresh.interval.ms", "30000"),
     ];
     for (name, value) in tunable {

@@ -1,5 +1,6 @@
-//! Headers as the archive keeps them: a JSON array of [name, value], in their order, repeated ones repeated. A value is a string where it
-//! is UTF-8, `{"hex": "00ff"}` where it is not, and null where there is none, so that every byte can be had back.
+//! Headers in the archive: a JSON array of [name, value], in order, with repeated ones. A value is
+//! a string if it is UTF-8, `{"hex": "00ff"}` if not, and null if there is none, so that every byte
+//! can be recovered.
 
 use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,7 +8,8 @@ use std::sync::Arc;
 
 use rdkafka::message::{BorrowedHeaders, Headers};
 
-/// Kafka's protocol says that a header's name is UTF-8 and no broker checks it; the client library panics at one that is not.
+/// Kafka's protocol requires UTF-8 for a header's name, but no broker checks it, and the client
+/// library panics on other names.
 const UNREADABLE: &str = r#"[[null,{"unreadable":"a header's name is not UTF-8"}]]"#;
 
 pub(super) fn text(headers: &BorrowedHeaders) -> Option<Arc<str>> {
@@ -44,7 +46,7 @@ mod tests {
     use super::render;
 
     #[test]
-    fn every_byte_of_a_header_can_be_had_back() {
+    fn every_byte_of_a_header_can_be_recovered() {
         let headers: [(&str, Option<&[u8]>); 5] =
             [("a", Some(b"1")), ("a", Some(b"\"2\"\n")), ("", None), ("b\u{1}", Some(&[0, 0xff])), ("empty", Some(b""))];
         let text = render(headers.into_iter());

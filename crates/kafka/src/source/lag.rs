@@ -1,45 +1,45 @@
 use kassa_model::Partition;
 use rdkafka::consumer::Consumer;
 
-use super::{Held, KafkaSource};
+use super::{Assignment, KafkaSource};
 use crate::KafkaError;
 
-/// How far a partition is read. What is unknown is `None`, never 0.
+/// The reading progress of a partition. Unknown values are `None`, never 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lag {
     pub partition: Partition,
-    /// The next offset to be given out.
+    /// The next offset to hand out.
     pub next: i64,
     pub log_start: Option<i64>,
-    /// What was last noted in the group for this partition ([`KafkaSource::hint_committed`]).
+    /// The group's last offset for this partition ([`KafkaSource::hint_committed`]).
     pub committed: Option<i64>,
-    /// Up to here transactions are settled: what can be read.
+    /// The last stable offset: everything before it can be read.
     pub stable_end: Option<i64>,
     pub end: Option<i64>,
-    /// Offsets that could be read and were not yet; those of markers and aborted records count until the client has passed over them.
+    /// Readable offsets that were not read yet. Offsets of markers and aborted records count until
+    /// the client has skipped them.
     pub behind: Option<i64>,
-    /// All that can be read was read, and what comes next waits for a transaction that is still open.
+    /// Everything readable was read, and the next records wait for an open transaction.
     pub blocked_by_transaction: bool,
     pub paused: bool,
 }
 
 impl KafkaSource {
-    /// Of the partitions being read, as of the last statistics (one second old at most).
+    /// The partitions being read, as of the last statistics (at most one second old).
     pub fn lag(&self) -> Vec<Lag> {
         let (seen, numbers) = self.consumer.context().statistics();
-        // Nothing was left in the client's queue since these statistics came.
+        // The client's queue was empty after these statistics arrived.
         let drained = self.idle_at == seen && !self.turns_wait();
         let known = |offset: i64| (offset >= 0).then_some(offset);
-        let reading = self
-            .held
-            .iter()
-            .filter_map(|(place, held)| if let Held::Reading(reading) = held { Some((place, reading)) } else { None });
+        let reading = self.assignments.iter().filter_map(|(topic_partition, assignment)| {
+            if let Assignment::Reading(reading) = assignment { Some((topic_partition, reading)) } else { None }
+        });
         reading
-            .map(|(place, reading)| {
-                let numbers = numbers.get(place);
+            .map(|(topic_partition, reading)| {
+                let numbers = numbers.get(topic_partition);
                 let stable_end = numbers.and_then(|of| known(of.ls_offset));
                 let end = numbers.and_then(|of| known(of.hi_offset));
-                // The client has passed over markers at the end that no record came of.
+                // The client has skipped markers at the end, which produce no records.
                 let passed = numbers.map_or(0, |of| if reading.paused { 0 } else { of.next_offset });
                 let passed_all = drained && stable_end.is_some_and(|end| passed >= end);
                 let reached = reading.next.max(reading.proven_empty);
@@ -63,21 +63,24 @@ impl KafkaSource {
         !self.turns.is_empty()
     }
 
-    /// Whether all that could be read when this was asked has been given out: exact, as it looks at what is left. It asks the cluster, so it
-    /// is for the end of a run, not for every poll.
+    /// Whether everything that was readable at the time of the call has been handed out. This is
+    /// exact, because it checks what is left. It queries the cluster, so use it at the end of a
+    /// run, not for every poll.
     pub fn caught_up(&mut self) -> Result<bool, KafkaError> {
-        if self.turns_wait() || self.held.values().any(|held| matches!(held, Held::Waiting | Held::Revoked)) {
+        if self.turns_wait()
+            || self.assignments.values().any(|assignment| matches!(assignment, Assignment::Waiting | Assignment::Revoked))
+        {
             return Ok(false);
         }
-        let Self { held, cluster, .. } = self;
-        for (place, held) in held {
-            let Held::Reading(reading) = held else { continue };
-            let end = cluster.bounds(&place.0, place.1)?.stable_end;
+        let Self { assignments, cluster, .. } = self;
+        for (topic_partition, assignment) in assignments {
+            let Assignment::Reading(reading) = assignment else { continue };
+            let end = cluster.bounds(&topic_partition.0, topic_partition.1)?.stable_end;
             let reached = reading.next.max(reading.proven_empty);
             if reached >= end {
                 continue;
             }
-            if !cluster.is_empty(&place.0, place.1, reached, end)? {
+            if !cluster.is_empty(&topic_partition.0, topic_partition.1, reached, end)? {
                 return Ok(false);
             }
             reading.proven_empty = end;

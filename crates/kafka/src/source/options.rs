@@ -6,12 +6,12 @@ use crate::Connection;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subscription {
     Topic(String),
-    /// A regular expression over topic names, beginning with `^`. Topics that come to match later are read too.
+    /// A regular expression for topic names that begins with `^`. New matching topics are read too.
     Pattern(String),
 }
 
 impl Subscription {
-    /// What begins with `^` is a pattern, as in Kafka's own tools.
+    /// A text that begins with `^` is a pattern, as in Kafka's own tools.
     pub fn parse(text: &str) -> Self {
         if text.starts_with('^') { Self::Pattern(text.into()) } else { Self::Topic(text.into()) }
     }
@@ -23,13 +23,13 @@ impl Subscription {
     }
 }
 
-/// What fetching is tuned for.
+/// The tuning of fetches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Profile {
-    /// Little is kept ahead: 16 MiB.
+    /// A small prefetch: 16 MiB.
     #[default]
     Live,
-    /// Much is kept ahead, so that the network never waits: 32 MiB.
+    /// A large prefetch, so that the network never waits: 32 MiB.
     CatchUp,
 }
 
@@ -38,14 +38,15 @@ pub struct SourceOptions {
     pub connection: Connection,
     pub topics: Vec<Subscription>,
     pub group: String,
-    /// A name that outlives restarts: a member that comes back within the session's time keeps its partitions.
+    /// A permanent name: a member that comes back within the session timeout keeps its partitions.
     pub instance: Option<String>,
     pub profile: Profile,
-    /// The records of one poll, over all partitions.
+    /// The maximum number of records per poll, over all partitions.
     pub records_max: usize,
-    /// The bytes of their values and keys; the record that reaches it is the last.
+    /// The maximum bytes of their values and keys; the record that reaches the limit is the last
+    /// one.
     pub bytes_max: usize,
-    /// How long questions to the cluster (topics at the start, ends of partitions) are repeated.
+    /// How long queries of the cluster (topics at start, ends of partitions) are retried.
     pub patience: Duration,
 }
 

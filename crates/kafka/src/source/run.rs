@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::headers;
 
-/// Records of one partition as they come, column by column: each value is copied once, out of the client's buffer.
+/// Consecutive records of one partition, by column. Each value is copied once, from the client's
+/// buffer.
 #[derive(Debug, Default)]
 pub(crate) struct Run {
     offsets: Vec<i64>,
@@ -15,7 +16,7 @@ pub(crate) struct Run {
     keys: BinaryBuilder,
     any_key: bool,
     headers: Vec<Option<Arc<str>>>,
-    /// Records and bytes of the last run: the next is likely of that size.
+    /// Records and bytes of the last run, as an estimate for the next.
     last: (usize, usize),
 }
 
@@ -28,7 +29,7 @@ impl Run {
         self.offsets.last().is_none_or(|last| *last < offset)
     }
 
-    /// The bytes that it takes.
+    /// Adds a record; returns its size in bytes.
     pub(crate) fn push(&mut self, message: &BorrowedMessage<'_>) -> usize {
         if self.offsets.is_empty() {
             self.offsets.reserve(self.last.0);
@@ -51,7 +52,7 @@ impl Run {
         value.map_or(0, <[u8]>::len) + key.map_or(0, <[u8]>::len)
     }
 
-    /// What has come, if anything. The run is empty again.
+    /// The records so far, if any. The run is empty afterwards.
     pub(crate) fn finish(&mut self, partition: &Partition, now: i64) -> Option<Records> {
         let next = self.offsets.last()? + 1;
         let offsets = std::mem::take(&mut self.offsets);
@@ -64,7 +65,8 @@ impl Run {
         let timestamps = std::mem::take(&mut self.timestamps);
         Some(Records {
             partition: partition.clone(),
-            // Kafka's own time, which is the same whenever the record is read: what is decided by it is decided once.
+            // Kafka's own time does not depend on when the record is read, so decisions based on it
+            // never change.
             ingested_at: timestamps.iter().map(|timestamp| timestamp.unwrap_or(now)).collect(),
             timestamps,
             keys: std::mem::take(&mut self.any_key).then_some(keys),

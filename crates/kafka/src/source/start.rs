@@ -1,4 +1,4 @@
-//! Where reading begins, and what it means that it cannot begin there.
+//! Where reading begins, and the reasons why it cannot begin there.
 
 use std::sync::Arc;
 
@@ -6,31 +6,31 @@ use kassa_model::Partition;
 use rdkafka::consumer::Consumer;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::{Cause, Gap, Held, KafkaSource, Reading, Reset, Start, Turn};
+use super::{Assignment, Cause, Gap, KafkaSource, Reading, Reset, Start, Turn};
 use crate::KafkaError;
-use crate::client::{Place, unassign};
+use crate::client::{TopicPartition, unassign};
 use crate::cluster::Standing;
 
 impl KafkaSource {
-    /// Begins to read assigned partitions (all of a turn's at once), or goes on with one that was reset. On an error of kind `Unavailable`
-    /// nothing has begun; to be tried again.
+    /// Begins to read assigned partitions (all of one turn together), or continues one that was
+    /// reset. After an error of kind `Unavailable`, nothing has begun: retry.
     pub fn begin(&mut self, starts: &[Start]) -> Result<(), KafkaError> {
         let mut begun = Vec::with_capacity(starts.len());
         for start in starts {
-            let place = self.place(&start.partition)?;
-            match self.held.get(&place) {
-                Some(Held::Waiting) => {}
-                // It was lost and came back before this was heard.
-                Some(Held::Reading(_)) => self.unassign(&place),
-                // It was revoked since: that is the next to be heard.
-                Some(Held::Revoked) | None => continue,
+            let topic_partition = self.topic_partition(&start.partition)?;
+            match self.assignments.get(&topic_partition) {
+                Some(Assignment::Waiting) => {}
+                // The partition was lost and came back before the notice was handled.
+                Some(Assignment::Reading(_)) => self.unassign(&topic_partition),
+                // It was revoked since: that turn comes next.
+                Some(Assignment::Revoked) | None => continue,
             }
-            let bounds = self.cluster.bounds(&place.0, place.1)?;
+            let bounds = self.cluster.bounds(&topic_partition.0, topic_partition.1)?;
             let recreated = self.recreated(start)?;
-            begun.push((start, place, bounds, recreated));
+            begun.push((start, topic_partition, bounds, recreated));
         }
         let mut list = TopicPartitionList::new();
-        for (start, place, bounds, recreated) in begun {
+        for (start, topic_partition, bounds, recreated) in begun {
             let next = match (recreated, bounds.standing(start.next)) {
                 (None, Standing::At(next)) => next,
                 (None, Standing::Behind { to }) => {
@@ -49,85 +49,89 @@ impl KafkaSource {
                     continue;
                 }
             };
-            self.checked(list.add_partition_offset(&place.0, place.1, Offset::Offset(next)))?;
-            self.held.insert(place, Held::Reading(Box::new(Reading::new(start.partition.clone(), next))));
+            self.checked(list.add_partition_offset(&topic_partition.0, topic_partition.1, Offset::Offset(next)))?;
+            self.assignments.insert(topic_partition, Assignment::Reading(Box::new(Reading::new(start.partition.clone(), next))));
         }
         self.call("taking over partitions", |consumer| consumer.incremental_assign(&list))
     }
 
-    /// Whether the topic is another than when the position was taken. Unknown ids say nothing.
+    /// Whether the topic was recreated after the position was stored. Unknown ids are ignored.
     fn recreated(&self, start: &Start) -> Result<Option<Cause>, KafkaError> {
         let Some(before) = &start.topic_id else { return Ok(None) };
         let now = self.cluster.topic(&start.partition.topic)?.id;
         Ok(now.filter(|now| now != before).map(|now| Cause::Recreated { before: before.clone(), now }))
     }
 
-    /// The topic was deleted and made anew while it was read.
+    /// The topic was recreated while it was read.
     pub(super) fn halt_recreated(&mut self, topic: &str, before: &str, now: &str) {
-        let places = self.held.keys().filter(|place| &*place.0 == topic).cloned().collect::<Vec<_>>();
-        for place in places {
-            self.halt(&place, Cause::Recreated { before: before.into(), now: now.into() });
+        let topic_partitions =
+            self.assignments.keys().filter(|topic_partition| &*topic_partition.0 == topic).cloned().collect::<Vec<_>>();
+        for topic_partition in topic_partitions {
+            self.halt(&topic_partition, Cause::Recreated { before: before.into(), now: now.into() });
         }
     }
 
-    /// Stops reading a partition, which waits for `begin` again, and says why.
-    fn halt(&mut self, place: &Place, cause: Cause) {
-        let Some(Held::Reading(reading)) = self.held.get(place) else { return };
+    /// Stops reading a partition until the next `begin`, and reports why.
+    fn halt(&mut self, topic_partition: &TopicPartition, cause: Cause) {
+        let Some(Assignment::Reading(reading)) = self.assignments.get(topic_partition) else { return };
         let (partition, held) = (reading.partition.clone(), reading.next);
-        let bounds = self.cluster.bounds(&place.0, place.1).ok();
-        self.held.insert(place.clone(), Held::Waiting);
-        self.unassign(place);
+        let bounds = self.cluster.bounds(&topic_partition.0, topic_partition.1).ok();
+        self.assignments.insert(topic_partition.clone(), Assignment::Waiting);
+        self.unassign(topic_partition);
         self.turns.push_back(Turn::Reset(Reset { partition, held, bounds, cause }));
     }
 
-    fn unassign(&mut self, place: &Place) {
-        if let Err(error) = self.call("stopping a partition", |consumer| unassign(consumer, std::slice::from_ref(place))) {
+    fn unassign(&mut self, topic_partition: &TopicPartition) {
+        if let Err(error) =
+            self.call("stopping a partition", |consumer| unassign(consumer, std::slice::from_ref(topic_partition)))
+        {
             self.errors.push_back(error);
         }
     }
 
-    /// Goes on at another offset.
-    fn reassign(&mut self, place: &Place, next: i64) {
-        self.unassign(place);
+    /// Continues at another offset.
+    fn reassign(&mut self, topic_partition: &TopicPartition, next: i64) {
+        self.unassign(topic_partition);
         let mut list = TopicPartitionList::new();
         let assigned = self
-            .checked(list.add_partition_offset(&place.0, place.1, Offset::Offset(next)).map(drop))
+            .checked(list.add_partition_offset(&topic_partition.0, topic_partition.1, Offset::Offset(next)).map(drop))
             .and_then(|()| self.call("going on with a partition", |consumer| consumer.incremental_assign(&list)));
         if let Err(error) = assigned {
             self.errors.push_back(error);
         }
-        if let Some(Held::Reading(reading)) = self.held.get_mut(place) {
+        if let Some(Assignment::Reading(reading)) = self.assignments.get_mut(topic_partition) {
             reading.next = next;
             reading.paused = false;
         }
     }
 
-    /// A record that was polled and not taken.
-    pub(super) fn read_again(&mut self, place: &Place, offset: i64) {
-        if let Some(Held::Reading(reading)) = self.held.get(place)
+    /// Requests a record again that was polled but not taken.
+    pub(super) fn read_again(&mut self, topic_partition: &TopicPartition, offset: i64) {
+        if let Some(Assignment::Reading(reading)) = self.assignments.get(topic_partition)
             && offset >= reading.next
         {
             let next = reading.next;
-            self.reassign(place, next);
+            self.reassign(topic_partition, next);
         }
     }
 
-    /// Some partition's position is out of range: the ends of all tell which, but for a log that was cut and has grown again.
+    /// A partition's position is out of range. The ends of all partitions show which one, except if
+    /// a log was truncated and has grown again.
     pub(super) fn find_out_of_range(&mut self, reason: &str) {
         let mut found = false;
-        for place in self.held.keys().cloned().collect::<Vec<_>>() {
-            let Some(Held::Reading(reading)) = self.held.get(&place) else { continue };
+        for topic_partition in self.assignments.keys().cloned().collect::<Vec<_>>() {
+            let Some(Assignment::Reading(reading)) = self.assignments.get(&topic_partition) else { continue };
             let (next, partition) = (reading.next, reading.partition.clone());
-            match self.cluster.bounds(&place.0, place.1).map(|bounds| bounds.standing(Some(next))) {
+            match self.cluster.bounds(&topic_partition.0, topic_partition.1).map(|bounds| bounds.standing(Some(next))) {
                 Ok(Standing::At(_)) => {}
                 Ok(Standing::Behind { to }) => {
                     found = true;
                     self.turns.push_back(gap(&partition, next, to));
-                    self.reassign(&place, to);
+                    self.reassign(&topic_partition, to);
                 }
                 Ok(Standing::Beyond) => {
                     found = true;
-                    self.halt(&place, Cause::Truncated);
+                    self.halt(&topic_partition, Cause::Truncated);
                 }
                 Err(error) => self.errors.push_back(error),
             }
@@ -137,7 +141,7 @@ impl KafkaSource {
         }
     }
 
-    /// Asks the statistics that came since which partition librdkafka has stopped.
+    /// Uses newer statistics to find the partition that librdkafka has stopped.
     pub(super) fn find_suspected(&mut self) {
         let (seen, numbers) = self.consumer.context().statistics();
         let Some((since, reason)) = self.suspected.take() else { return };
@@ -145,11 +149,11 @@ impl KafkaSource {
             self.suspected = Some((since, reason));
             return;
         }
-        let stopped = |place: &&Place| numbers.get(*place).is_some_and(|numbers| !numbers.fetching);
-        let stopped = self.held.keys().filter(stopped).cloned().collect::<Vec<_>>();
-        tracing::warn!(reason, partitions = stopped.len(), "the log was cut behind a position");
-        for place in stopped {
-            self.halt(&place, Cause::Truncated);
+        let stopped = |topic_partition: &&TopicPartition| numbers.get(*topic_partition).is_some_and(|numbers| !numbers.fetching);
+        let stopped = self.assignments.keys().filter(stopped).cloned().collect::<Vec<_>>();
+        tracing::warn!(reason, partitions = stopped.len(), "the log was truncated before a position");
+        for topic_partition in stopped {
+            self.halt(&topic_partition, Cause::Truncated);
         }
     }
 }

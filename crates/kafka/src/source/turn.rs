@@ -2,36 +2,40 @@ use kassa_model::{Partition, Records};
 
 use crate::Bounds;
 
-/// What a poll brought.
+/// The result of a poll.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "the large one is nearly all of them, and each stands for thousands of records")]
+#[expect(clippy::large_enum_variant, reason = "nearly all values are the large variant, and each contains thousands of records")]
 pub enum Turn {
-    /// Records of one partition, in order. `from` is the position that they follow: everything from there up to `records.next` that is
-    /// not among them does not exist (transactions' markers, aborted records, records compacted away).
+    /// Records of one partition, in order. `from` is the position before them: offsets from there
+    /// to `records.next` that are missing do not exist (transaction markers, aborted records,
+    /// compacted records).
     Records { records: Records, from: i64 },
-    /// To be answered by [`crate::KafkaSource::begin`], with the position that the sinks hold.
+    /// Answer with [`crate::KafkaSource::begin`] and the sinks' positions.
     Assigned(Vec<Partition>),
-    /// To be answered by [`crate::KafkaSource::release`], after the sinks have committed what was read. Nothing more comes of them.
+    /// Answer with [`crate::KafkaSource::release`] after the sinks have committed all records. No
+    /// more records follow.
     Revoked(Vec<Partition>),
-    /// Another member has them already; what is not committed will be read there.
+    /// Another member already has them and will read what is not committed.
     Lost(Vec<Partition>),
-    /// Records were lost before they could be read. Reading goes on behind them.
+    /// Records were lost before they could be read. Reading continues after them.
     Gap(Gap),
-    /// The partition is not the one that was read before. Reading has stopped: [`crate::KafkaSource::begin`] goes on with it, under its
-    /// [`next_incarnation`].
+    /// The partition is not the one that was read before. Reading has stopped.
+    /// [`crate::KafkaSource::begin`] continues it with its [`next_incarnation`].
     Reset(Reset),
-    /// Nothing for now.
+    /// Nothing to read now.
     Idle,
 }
 
-/// Where reading shall begin.
+/// Where reading begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Start {
     pub partition: Partition,
-    /// The position that the sinks hold. `None`: the topic was never read, and is read from the first record that it still has. A
-    /// partition that was added to a topic that the sinks know begins at 0, lest records that expired meanwhile be passed over.
+    /// The sinks' position. `None`: the topic was never read; reading begins at its first existing
+    /// record. A partition that was added to a known topic begins at 0, so that records that
+    /// expired meanwhile are reported.
     pub next: Option<i64>,
-    /// The id that the topic had when the position was taken ([`crate::KafkaSource::topic_id`]), where it was kept.
+    /// The topic's id when the position was stored ([`crate::KafkaSource::topic_id`]), if it was
+    /// stored.
     pub topic_id: Option<String>,
 }
 
@@ -41,14 +45,15 @@ impl Start {
     }
 }
 
-/// Why a position cannot be read on from.
+/// Why reading cannot continue at a position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
-    /// Retention, or somebody, deleted records at the start of the log.
+    /// Retention, or an operator, deleted records at the start of the log.
     Retention,
-    /// The log ends before the position: the broker has lost records that were read, or the topic was made anew.
+    /// The log ends before the position: the broker has lost records that were read, or the topic
+    /// was recreated.
     Truncated,
-    /// The topic was deleted and made anew.
+    /// The topic was deleted and recreated.
     Recreated { before: String, now: String },
 }
 
@@ -64,28 +69,29 @@ pub struct Gap {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reset {
     pub partition: Partition,
-    /// The position that cannot be gone on from: what was beyond it in the old log, if anything, is lost, and nobody knows how much.
+    /// The position at which reading cannot continue. Records beyond it in the old log are lost;
+    /// their number is unknown.
     pub held: i64,
-    /// Where the log begins and ends now, if that could be asked.
+    /// The current start and end of the log, if the query succeeded.
     pub bounds: Option<Bounds>,
     pub cause: Cause,
 }
 
-/// Kafka's partition numbers have 32 bits, ours 64: the upper ones count how often a partition has begun anew, so that each (topic,
-/// partition, offset) names one record for ever.
+/// Kafka's partition numbers have 32 bits, ours 64. The upper bits count how often a partition has
+/// started over, so that (topic, partition, offset) identifies one record forever.
 const INCARNATION_BITS: u32 = 32;
 
-/// How often the partition has begun anew.
+/// How often the partition has started over.
 pub fn incarnation(partition: &Partition) -> i64 {
     partition.number >> INCARNATION_BITS
 }
 
-/// The partition as Kafka numbers it; `None` if it is not one of Kafka's.
+/// Kafka's number of the partition; `None` if it is not a Kafka partition.
 pub fn kafka_partition(partition: &Partition) -> Option<i32> {
     i32::try_from(partition.number & 0xffff_ffff).ok().filter(|_| partition.number >= 0)
 }
 
-/// The same partition of Kafka's, as a new one of ours.
+/// The same Kafka partition as a new partition of ours.
 pub fn next_incarnation(partition: &Partition) -> Partition {
     Partition::new(partition.topic.clone(), partition.number + (1 << INCARNATION_BITS))
 }

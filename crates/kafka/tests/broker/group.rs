@@ -6,7 +6,7 @@ use kassa_model::Positions;
 
 use crate::support::{LONG, Reader, connect, fill, new_topic, options, producer, unique};
 
-/// Two members with one set of sinks between them.
+/// Two members with shared sinks.
 fn share(from: &Reader, to: &mut Reader) {
     for (partition, next) in from.positions.iter() {
         to.positions.advance(partition, next);
@@ -14,7 +14,7 @@ fn share(from: &Reader, to: &mut Reader) {
 }
 
 #[test]
-fn members_that_come_and_go_lose_and_double_nothing() {
+fn members_that_join_and_leave_lose_and_double_nothing() {
     let (topic, group, producer) = (new_topic("members", 8), unique("group"), producer());
     let mut sent = 0;
     let mut feed = || {
@@ -41,7 +41,7 @@ fn members_that_come_and_go_lose_and_double_nothing() {
         }
         assert_eq!(first.source.reading().count(), 4, "the first keeps half");
         for number in second.numbers() {
-            assert!(seen.insert(number), "{number} came to two members");
+            assert!(seen.insert(number), "{number} was read by two members");
         }
         drop(second);
     }
@@ -52,7 +52,7 @@ fn members_that_come_and_go_lose_and_double_nothing() {
         assert!(started.elapsed() < LONG, "{} of {sent}", all(&first, &seen));
     }
     for number in first.numbers() {
-        assert!(seen.insert(number), "{number} came to two members");
+        assert!(seen.insert(number), "{number} was read by two members");
     }
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), (0..sent).collect::<Vec<_>>());
     first.until("having all again", |first| first.source.reading().count() == 8);
@@ -68,7 +68,7 @@ fn impatient(group: &str, topic: &str) -> kassa_kafka::SourceOptions {
 }
 
 #[test]
-fn member_that_does_not_poll_loses_its_partitions_and_is_told() {
+fn a_member_that_does_not_poll_loses_its_partitions_and_is_notified() {
     let (topic, group, producer) = (new_topic("zombie", 2), unique("group"), producer());
     fill(&producer, &topic, 2, 0..10);
     let mut zombie = Reader::new(connect(&impatient(&group, &topic)), Positions::default());
@@ -77,12 +77,12 @@ fn member_that_does_not_poll_loses_its_partitions_and_is_told() {
     fill(&producer, &topic, 2, 10..20);
     let mut other = Reader::new(connect(&impatient(&group, &topic)), zombie.positions.clone());
     other.read(10);
-    zombie.until("being told", |zombie| zombie.lost == 2);
-    assert_eq!(zombie.values.len(), 10, "nothing came that was not its own any more");
+    zombie.until("the notice", |zombie| zombie.lost == 2);
+    assert_eq!(zombie.values.len(), 10, "no record of a lost partition was read");
 }
 
 #[test]
-fn paused_member_that_polls_stays() {
+fn a_paused_member_that_polls_stays() {
     let (topic, group) = (new_topic("stays", 2), unique("group"));
     fill(&producer(), &topic, 2, 0..10);
     let mut reader = Reader::new(connect(&impatient(&group, &topic)), Positions::default());
@@ -94,7 +94,7 @@ fn paused_member_that_polls_stays() {
 }
 
 #[test]
-fn second_member_of_the_same_name_fences_the_first() {
+fn a_second_member_with_the_same_name_fences_the_first() {
     let (topic, group) = (new_topic("fenced", 1), unique("group"));
     fill(&producer(), &topic, 1, 0..10);
     let mut options = impatient(&group, &topic);
@@ -104,16 +104,16 @@ fn second_member_of_the_same_name_fences_the_first() {
     let mut second = Reader::new(connect(&options), Positions::default());
     second.read(10);
     let started = Instant::now();
-    let told = loop {
+    let error = loop {
         assert!(started.elapsed() < LONG);
         if let Err(error) = first.turn() {
             break error;
         }
     };
-    assert_eq!(told.kind(), kassa_kafka::ErrorKind::Fenced, "{told:?}");
+    assert_eq!(error.kind(), kassa_kafka::ErrorKind::Fenced, "{error:?}");
 }
 
-/// Polls until a turn of this kind, which it does not answer.
+/// Polls until a turn of this kind, without answering it.
 fn poll_until(source: &mut kassa_kafka::KafkaSource, wanted: impl Fn(&Turn) -> bool, other: &mut Reader) {
     let started = Instant::now();
     while !wanted(&source.poll(Duration::from_millis(50)).unwrap()) {
@@ -123,7 +123,7 @@ fn poll_until(source: &mut kassa_kafka::KafkaSource, wanted: impl Fn(&Turn) -> b
 }
 
 #[test]
-fn member_that_ends_in_the_middle_of_a_change_ends_at_once() {
+fn a_member_that_stops_during_a_rebalance_stops_immediately() {
     let (topic, group) = (new_topic("ends", 4), unique("group"));
     fill(&producer(), &topic, 4, 0..40);
     let mut idle = Reader::of(&topic);
@@ -132,11 +132,11 @@ fn member_that_ends_in_the_middle_of_a_change_ends_at_once() {
         drop(source);
         assert!(started.elapsed() < Duration::from_secs(5), "{what}: {:?}", started.elapsed());
     };
-    // Assigned, and never begun.
+    // Assigned, but reading never begins.
     let mut source = connect(&options(&group, &topic));
     poll_until(&mut source, |turn| matches!(turn, Turn::Assigned(_)), &mut idle);
     timed(source, "assigned");
-    // Revoked, and never released.
+    // Revoked, but never released.
     let mut source = connect(&options(&group, &topic));
     let mut starts = Vec::new();
     while starts.is_empty() {
@@ -149,6 +149,6 @@ fn member_that_ends_in_the_middle_of_a_change_ends_at_once() {
     poll_until(&mut source, |turn| matches!(turn, Turn::Revoked(_)), &mut second);
     timed(source, "revoked");
     second.until("having all", |second| second.source.reading().count() == 4);
-    // At once.
+    // Stops immediately.
     timed(connect(&options(&group, &topic)), "connected");
 }

@@ -1,4 +1,4 @@
-//! Against a real broker and a real schema registry, which the tests start themselves.
+//! Tests against a real broker and a real schema registry, which the tests start.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 

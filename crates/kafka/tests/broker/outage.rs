@@ -11,7 +11,7 @@ use kassa_stack::{Kafka, KafkaOptions};
 use crate::support::{LONG, Reader, connect};
 
 #[test]
-fn broker_killed_while_reading_and_writing_costs_nothing() {
+fn killing_the_broker_while_reading_and_writing_loses_nothing() {
     let mut kafka = Kafka::start(&KafkaOptions::default()).unwrap();
     let connection = Connection { brokers: kafka.plaintext(), ..Connection::default() };
     Admin::connect(&connection).unwrap().create_topic("orders", 2, 1, &[]).unwrap();
@@ -35,19 +35,19 @@ fn broker_killed_while_reading_and_writing_costs_nothing() {
         send(5_000);
         kafka.kill();
         send(5_000);
-        // Nobody is there: what was fetched before may come, then it is said that the broker is away.
+        // The broker is down: prefetched records may arrive, then the outage is reported.
         let (away, started) = (reader.unavailable, Instant::now());
         while reader.unavailable == away && started.elapsed() < LONG {
             reader.turn().unwrap();
         }
-        assert!(reader.unavailable > away, "the outage is said");
+        assert!(reader.unavailable > away, "the outage is reported");
         thread::sleep(Duration::from_millis(200));
         kafka.restart().unwrap();
         send(5_000);
         producer.flush(LONG).unwrap();
     }
     reader.read(35_000);
-    assert_eq!(reader.numbers(), (0..35_000).collect::<Vec<_>>(), "each once, though the producer sent many again");
+    assert_eq!(reader.numbers(), (0..35_000).collect::<Vec<_>>(), "each once, although the producer resent many");
     assert_eq!((producer.delivered(), producer.in_flight(), reader.gaps.len(), reader.resets.len()), (35_000, 0, 0, 0));
 }
 
@@ -57,7 +57,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn broker_that_comes_back_without_its_last_records_is_noticed() {
+fn a_broker_that_comes_back_without_its_last_records_is_detected() {
     let mut kafka = Kafka::start(&KafkaOptions::default()).unwrap();
     let connection = Connection { brokers: kafka.plaintext(), ..Connection::default() };
     Admin::connect(&connection).unwrap().create_topic("orders", 1, 1, &[]).unwrap();
@@ -83,7 +83,8 @@ fn broker_that_comes_back_without_its_last_records_is_noticed() {
     let reset = &reader.resets[0];
     let bounds = Some(Bounds { start: 0, stable_end: 10 });
     assert_eq!((&reset.partition, reset.held, reset.bounds, &reset.cause), (&partition, 20, bounds, &Cause::Truncated));
-    // What is written now has the offsets of records that were read before, and is not taken for them.
+    // New records have the offsets of records that were read before, and must not be taken for
+    // them.
     reader.source.begin(&[Start::at(next_incarnation(&partition), Some(10))]).unwrap();
     send(b"3");
     reader.read(30);

@@ -14,7 +14,7 @@ fn reader_at(topic: &str, next: i64) -> Reader {
 }
 
 #[test]
-fn first_start_takes_what_there_is() {
+fn the_first_start_reads_all_existing_records() {
     let topic = new_topic("first", 1);
     fill(&producer(), &topic, 1, 0..10);
     admin().delete_records(&topic, 0, 4).unwrap();
@@ -25,7 +25,7 @@ fn first_start_takes_what_there_is() {
 }
 
 #[test]
-fn sinks_positions_rule_and_the_groups_never() {
+fn the_sinks_positions_decide_and_the_groups_offsets_never() {
     let topic = new_topic("rule", 1);
     fill(&producer(), &topic, 1, 0..10);
     let mut reader = reader_at(&topic, 3);
@@ -48,7 +48,7 @@ fn records_that_expired_unread_are_a_gap() {
     reader.read(10);
     let partition = Partition::new(topic.as_str(), 0);
     assert_eq!(reader.gaps, [Gap { partition: partition.clone(), from: 5, to: 10, cause: Cause::Retention }]);
-    // The same while it reads: what was fetched ahead is thrown away by the pause.
+    // The same while reading: the pause drops the prefetched records.
     reader.source.pause(std::slice::from_ref(&partition)).unwrap();
     fill(&producer, &topic, 1, 20..40);
     reader.stays(Duration::from_millis(300));
@@ -60,7 +60,7 @@ fn records_that_expired_unread_are_a_gap() {
 }
 
 #[test]
-fn partition_that_is_added_is_read_from_its_first_record() {
+fn a_new_partition_is_read_from_its_first_record() {
     let (topic, producer) = (new_topic("added", 1), producer());
     fill(&producer, &topic, 1, 0..10);
     let mut options = options(&unique("group"), &topic);
@@ -75,7 +75,7 @@ fn partition_that_is_added_is_read_from_its_first_record() {
 }
 
 #[test]
-fn log_that_ends_before_the_position_is_a_reset_and_goes_on_as_a_new_incarnation() {
+fn a_log_that_ends_before_the_position_is_a_reset_and_continues_as_a_new_incarnation() {
     let (topic, producer) = (new_topic("shorter", 1), producer());
     fill(&producer, &topic, 1, 0..10);
     let mut reader = reader_at(&topic, 25);
@@ -91,7 +91,7 @@ fn log_that_ends_before_the_position_is_a_reset_and_goes_on_as_a_new_incarnation
 }
 
 #[test]
-fn topic_made_anew_while_it_is_read_is_told_though_it_is_longer_than_before() {
+fn a_topic_that_is_recreated_while_it_is_read_is_reported_even_if_longer() {
     let (topic, first) = (new_topic("anew", 1), producer());
     fill(&first, &topic, 1, 0..10);
     let mut options = options(&unique("group"), &topic);
@@ -104,11 +104,11 @@ fn topic_made_anew_while_it_is_read_is_told_though_it_is_longer_than_before() {
     fill(&producer(), &topic, 1, 100..150);
     let started = std::time::Instant::now();
     while reader.resets.is_empty() {
-        // For a moment the topic is gone, which is said too.
+        // For a moment the topic does not exist, which is reported too.
         reader.turn().ok();
         assert!(started.elapsed() < crate::support::LONG, "{:?}", reader.positions);
     }
-    assert!(reader.values.len() == 10, "nothing of the new topic passes for the old one");
+    assert!(reader.values.len() == 10, "no record of the new topic counts as one of the old");
     let reset = reader.resets[0].clone();
     assert!(matches!(&reset.cause, Cause::Recreated { before, now } if before != now), "{reset:?}");
     assert_eq!(reset.held, 10);
@@ -117,7 +117,7 @@ fn topic_made_anew_while_it_is_read_is_told_though_it_is_longer_than_before() {
 }
 
 #[test]
-fn topic_made_anew_between_two_runs_is_known_by_its_id() {
+fn a_topic_that_is_recreated_between_two_runs_is_detected_by_its_id() {
     let (topic, first) = (new_topic("between", 1), producer());
     fill(&first, &topic, 1, 0..10);
     let mut reader = Reader::of(&topic);

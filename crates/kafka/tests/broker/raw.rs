@@ -1,4 +1,4 @@
-//! Writes what no client library would: a produce request byte by byte.
+//! Writes a produce request that no client library would write, byte by byte.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -38,7 +38,7 @@ fn batch(value: &[u8], headers: &[(&[u8], &[u8])]) -> Vec<u8> {
         counted(&mut record, name);
         counted(&mut record, value);
     }
-    // A record of 1970 would expire within the second.
+    // A record with a time in 1970 would expire immediately.
     let now = (SystemClock.now() / 1000).to_be_bytes();
     let mut checked = Vec::new();
     checked.extend_from_slice(&0_i16.to_be_bytes());
@@ -56,7 +56,7 @@ fn batch(value: &[u8], headers: &[(&[u8], &[u8])]) -> Vec<u8> {
     batch
 }
 
-/// To partition 0; the broker has it when this returns.
+/// Produces to partition 0; the broker has the record when this returns.
 pub(crate) fn produce(topic: &str, value: &[u8], headers: &[(&[u8], &[u8])]) {
     let batch = batch(value, headers);
     let mut request = Vec::new();
@@ -74,5 +74,5 @@ pub(crate) fn produce(topic: &str, value: &[u8], headers: &[(&[u8], &[u8])]) {
     let mut answer = vec![0; u32::from_be_bytes(length) as usize];
     stream.read_exact(&mut answer).unwrap();
     let at = 4 + 4 + 2 + topic.len() + 4 + 4;
-    assert_eq!(answer[at..at + 2], [0, 0], "the broker took it: {answer:?}");
+    assert_eq!(answer[at..at + 2], [0, 0], "the broker accepted it: {answer:?}");
 }

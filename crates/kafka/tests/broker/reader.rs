@@ -13,7 +13,7 @@ fn open() -> Reader {
     Reader::open(&plaintext(), &unique("reader"), Arc::new(SystemClock), LONG).unwrap()
 }
 
-/// What comes of a range of a topic's partition 0.
+/// The records of a range of a topic's partition 0.
 fn read(reader: &mut Reader, topic: &str, range: std::ops::Range<i64>) -> Vec<(i64, String)> {
     let mut found = Vec::new();
     let take = &mut |records: kassa_model::Records| {
@@ -25,7 +25,7 @@ fn read(reader: &mut Reader, topic: &str, range: std::ops::Range<i64>) -> Vec<(i
 }
 
 #[test]
-fn a_range_is_read_and_no_more_as_often_as_one_likes() {
+fn exactly_the_range_is_read_any_number_of_times() {
     let (topic, producer) = (new_topic("reader", 1), producer());
     fill(&producer, &topic, 1, 0..20_000);
     let mut reader = open();
@@ -33,10 +33,10 @@ fn a_range_is_read_and_no_more_as_often_as_one_likes() {
     let wanted: Vec<(i64, String)> = (0..20_000).map(|at| (at, at.to_string())).collect();
     assert_eq!(all, wanted);
     assert_eq!(read(&mut reader, &topic, 19_000..19_010), wanted[19_000..19_010]);
-    assert_eq!(read(&mut reader, &topic, 19_990..30_000), wanted[19_990..], "as far as there is any");
+    assert_eq!(read(&mut reader, &topic, 19_990..30_000), wanted[19_990..], "up to the last record");
     assert_eq!(read(&mut reader, &topic, 5..5), []);
     admin().delete_records(&topic, 0, 100).unwrap();
-    assert_eq!(read(&mut reader, &topic, 50..110), wanted[100..110], "what retention took is passed over");
+    assert_eq!(read(&mut reader, &topic, 50..110), wanted[100..110], "records deleted by retention are skipped");
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn aborted_records_are_none() {
     }
     let numbers = || read(&mut open(), &topic, 0..33).into_iter().map(|(_, value)| value.parse().unwrap()).collect::<Vec<i32>>();
     let wanted: Vec<i32> = (0..10).chain(20..30).collect();
-    // The broker settles a transaction a little after it has said that it is committed.
+    // The broker completes a transaction a little after it has reported the commit.
     let deadline = std::time::Instant::now() + LONG;
     while numbers() != wanted {
         assert!(std::time::Instant::now() < deadline);
@@ -60,7 +60,7 @@ fn aborted_records_are_none() {
 }
 
 #[test]
-fn a_broker_that_is_away_is_said_in_time() {
+fn an_unreachable_broker_is_reported_in_time() {
     let connection = kassa_kafka::Connection { brokers: "127.0.0.1:1".to_owned(), ..plaintext() };
     let mut reader = Reader::open(&connection, "reader", Arc::new(SystemClock), Duration::from_secs(1)).unwrap();
     let refused = reader.read(&Partition::new("nowhere", 0), 0..10, &mut |_| ()).unwrap_err();

@@ -6,7 +6,7 @@ use kassa_model::Records;
 
 use crate::support::{LONG, Reader, connect, fill, new_topic, options, producer, unique};
 
-/// The first records that a topic gives.
+/// The first records of a topic.
 fn first(topic: &str) -> Records {
     let mut source = connect(&options(&unique("group"), topic));
     loop {
@@ -23,7 +23,7 @@ fn first(topic: &str) -> Records {
 }
 
 #[test]
-fn keys_headers_tombstones_and_times_are_kept_as_they_came() {
+fn keys_headers_tombstones_and_times_are_kept_unchanged() {
     let (topic, producer) = (new_topic("records", 1), producer());
     let headers: [(&str, Option<&[u8]>); 4] =
         [("trace", Some(b"1")), ("trace", Some(b"2")), ("none", None), ("raw", Some(&[0xff, 0]))];
@@ -49,14 +49,14 @@ fn keys_headers_tombstones_and_times_are_kept_as_they_came() {
     assert_eq!(records.timestamps[0], Some(1_234_000), "in µs");
     assert!(records.timestamps[1].is_some_and(|at| at > 1_234_000));
     let times: Vec<i64> = records.timestamps.iter().flatten().copied().collect();
-    assert_eq!(records.ingested_at, times, "whenever it is read, a record was taken in when Kafka says so");
+    assert_eq!(records.ingested_at, times, "a record's ingest time is Kafka's, whenever it is read");
     let text = records.headers.get(0).unwrap();
     assert_eq!(&**text, r#"[["trace","1"],["trace","2"],["none",null],["raw",{"hex":"ff00"}]]"#);
     assert_eq!((records.headers.get(1), records.headers.get(2)), (None, None));
 }
 
 #[test]
-fn polls_stay_within_their_bounds() {
+fn polls_respect_their_limits() {
     let (topic, producer) = (new_topic("bounds", 1), producer());
     fill(&producer, &topic, 1, 0..1_000);
     let mut bounded = options(&unique("group"), &topic);
@@ -72,7 +72,7 @@ fn polls_stay_within_their_bounds() {
 }
 
 #[test]
-fn several_topics_and_patterns_are_read_also_those_that_come_later() {
+fn several_topics_and_patterns_are_read_including_new_topics() {
     let family = unique("shop.family");
     let admin = crate::support::admin();
     let (producer, create) = (producer(), |topic: &str| admin.create_topic(topic, 1, 1, &[]).unwrap());
@@ -93,7 +93,7 @@ fn several_topics_and_patterns_are_read_also_those_that_come_later() {
 }
 
 #[test]
-fn paused_partitions_give_nothing_and_go_on_where_they_were() {
+fn paused_partitions_give_nothing_and_continue_where_they_were() {
     let (topic, producer) = (new_topic("paused", 2), producer());
     fill(&producer, &topic, 2, 0..100);
     let mut reader = Reader::of(&topic);
@@ -109,16 +109,16 @@ fn paused_partitions_give_nothing_and_go_on_where_they_were() {
 }
 
 #[test]
-fn first_failed_delivery_is_told() {
+fn the_first_failed_delivery_is_reported() {
     let producer = producer();
     let refused = Outgoing { topic: "no-such-topic", value: Some(b"x"), ..Outgoing::default() };
     let sent = producer.send(&refused).and_then(|()| producer.flush(LONG)).unwrap_err();
     assert!(matches!(&sent, kassa_kafka::KafkaError::UnknownTopic { .. }), "{sent:?}");
-    assert!(producer.send(&refused).is_err(), "and again, until somebody looks into it");
+    assert!(producer.send(&refused).is_err(), "and again on the next call");
 }
 
 #[test]
-fn header_whose_name_is_not_text_costs_the_headers_alone() {
+fn a_header_name_that_is_not_utf_8_loses_only_the_headers() {
     let topic = new_topic("raw", 1);
     crate::raw::produce(&topic, b"value", &[(b"ok", b"1"), (b"\xff\xfe", b"2")]);
     fill(&producer(), &topic, 1, 7..8);

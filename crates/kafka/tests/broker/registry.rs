@@ -30,7 +30,7 @@ const LINE: &str = r#"{"type":"record","name":"Line","namespace":"shop","fields"
 const ORDER: &str = r#"{"type":"record","name":"Order","namespace":"shop","fields":[{"name":"line","type":"shop.Line"},{"name":"total","type":"shop.Money"}]}"#;
 
 #[test]
-fn schemas_come_with_all_that_they_refer_to_and_outlive_the_registry() {
+fn schemas_include_their_references_and_outlive_the_registry() {
     let mut registry = registry();
     let client = client(registry.url());
     let (money, line, order) = (unique("money"), unique("line"), unique("order with / in it"));
@@ -47,23 +47,23 @@ fn schemas_come_with_all_that_they_refer_to_and_outlive_the_registry() {
     let schema = schemas.schema(id).unwrap().unwrap();
     assert_eq!((schema.id, &*schema.kind, schema.text.contains("Order")), (id, "AVRO", true));
     let names = schema.references.iter().map(|referred| (&*referred.name, referred.text.contains("units"))).collect::<Vec<_>>();
-    assert_eq!(names, [("shop.Money", true), ("shop.Line", false)], "each after what it refers to itself");
+    assert_eq!(names, [("shop.Money", true), ("shop.Line", false)], "each after its own references");
     assert_eq!(schemas.schema(4_000_000).unwrap(), None);
 
     registry.kill();
-    assert_eq!(schemas.schema(id).unwrap().unwrap(), schema, "what is remembered needs no registry");
+    assert_eq!(schemas.schema(id).unwrap().unwrap(), schema, "a cached schema needs no registry");
     let alone = Schemas::new(None, snapshots());
-    assert_eq!(alone.schema(id).unwrap().unwrap(), schema, "nor does what was snapshotted");
+    assert_eq!(alone.schema(id).unwrap().unwrap(), schema, "nor does a snapshot");
     assert_eq!(alone.schema(first).unwrap(), None);
     let down = Schemas::new(Some(self::client(registry.url())), snapshots());
     assert_eq!(down.schema(id).unwrap().unwrap(), schema);
-    assert!(down.schema(first).unwrap_err().is_transient(), "not there is not unknown");
+    assert!(down.schema(first).unwrap_err().is_transient(), "an unreachable registry does not make an id unknown");
     registry.restart().unwrap();
     assert!(down.schema(first).unwrap().is_some());
 }
 
 #[test]
-fn what_is_wrong_with_a_registry_is_told_apart() {
+fn each_failure_of_a_registry_has_its_own_error() {
     let (url, target) = {
         let registry = registry();
         (registry.url(), registry.address().parse::<SocketAddr>().unwrap())
@@ -86,11 +86,11 @@ fn what_is_wrong_with_a_registry_is_told_apart() {
     ] {
         let (before, always) = (proxy.fired(), fault.clone());
         proxy.set_rule(move |_| Some(always.clone()));
-        let told = client.schema(id).unwrap_err();
-        assert_eq!(told.is_transient(), transient, "{fault:?}: {told:?}");
-        assert_eq!(proxy.fired() - before, if transient { 3 } else { 1 }, "{fault:?} is tried three times if it may pass");
+        let error = client.schema(id).unwrap_err();
+        assert_eq!(error.is_transient(), transient, "{fault:?}: {error:?}");
+        assert_eq!(proxy.fired() - before, if transient { 3 } else { 1 }, "{fault:?} is tried three times if it is temporary");
         if let HttpFault::Status { code: 302, .. } = fault {
-            assert!(matches!(&told, RegistryError::Redirected { to, .. } if to.contains("elsewhere")), "{told:?}");
+            assert!(matches!(&error, RegistryError::Redirected { to, .. } if to.contains("elsewhere")), "{error:?}");
         }
     }
     proxy.set_rule(|_| Some(HttpFault::status(404, r#"{"error_code":40403,"message":"Schema not found"}"#)));
@@ -100,11 +100,11 @@ fn what_is_wrong_with_a_registry_is_told_apart() {
         left -= 1;
         (left >= 0).then(|| HttpFault::status(500, "for a moment"))
     });
-    assert!(client.schema(id).unwrap().is_some(), "what passes is waited for");
+    assert!(client.schema(id).unwrap().is_some(), "temporary failures are retried");
 }
 
 #[test]
-fn unknown_id_is_asked_for_once() {
+fn an_unknown_id_is_requested_once() {
     let target = registry().address().parse::<SocketAddr>().unwrap();
     let proxy = HttpProxy::to(target).unwrap();
     let schemas = Schemas::new(Some(client(format!("http://{}/apis/ccompat/v7", proxy.address()))), None);
@@ -130,11 +130,11 @@ fn credentials_are_sent_and_never_printed() {
         client.schema(3_999_998).unwrap();
         assert!(!format!("{client:?}").contains("hunter2") && !format!("{client:?}").contains("c2hvc"));
     }
-    let told = RegistryClient::new(RegistryOptions::new("https://shop:hunter2@registry")).unwrap_err();
-    assert!(!told.to_string().contains("hunter2"), "{told}");
+    let error = RegistryClient::new(RegistryOptions::new("https://shop:hunter2@registry")).unwrap_err();
+    assert!(!error.to_string().contains("hunter2"), "{error}");
 }
 
-/// Answers every request over TLS with the same schema.
+/// A TLS server that answers every request with the same schema.
 fn tls_registry(certificate: &str, key: &str) -> SocketAddr {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
@@ -157,7 +157,7 @@ fn tls_registry(certificate: &str, key: &str) -> SocketAddr {
 }
 
 #[test]
-fn registry_over_tls_is_trusted_by_its_authority_and_its_name() {
+fn a_registry_over_tls_is_trusted_by_its_authority_and_name() {
     let certificates = Certificates::generate().unwrap();
     let right = tls_registry(&certificates.server, &certificates.server_key).port();
     let nameless = tls_registry(&certificates.client, &certificates.client_key).port();
@@ -172,8 +172,8 @@ fn registry_over_tls_is_trusted_by_its_authority_and_its_name() {
     assert_eq!(schema("localhost", right, Some(&ca)).unwrap().unwrap().text, "\"string\"");
     assert_eq!(schema("127.0.0.1", right, Some(&ca)).unwrap().unwrap().kind, "AVRO");
     for (port, ca) in [(right, None), (nameless, Some(ca.as_path()))] {
-        let told = schema("localhost", port, ca).unwrap_err();
-        assert!(matches!(&told, RegistryError::NotARegistry { why, .. } if why.contains("certificate")), "{told:?}");
+        let error = schema("localhost", port, ca).unwrap_err();
+        assert!(matches!(&error, RegistryError::NotARegistry { why, .. } if why.contains("certificate")), "{error:?}");
     }
     let missing = RegistryOptions { ca: Some("no-such.pem".into()), ..RegistryOptions::new("https://localhost") };
     assert!(matches!(RegistryClient::new(missing), Err(RegistryError::Invalid { .. })));

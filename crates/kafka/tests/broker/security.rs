@@ -26,12 +26,12 @@ fn alice(mechanism: Mechanism) -> Sasl {
     sasl(mechanism, "alice", "alice-secret")
 }
 
-fn error(connection: &Connection, topic: &str) -> KafkaError {
+fn connect_error(connection: &Connection, topic: &str) -> KafkaError {
     let mut options = SourceOptions::new(connection.clone(), unique("group"), vec![Subscription::parse(topic)]);
     options.patience = Duration::from_secs(8);
-    let told = KafkaSource::connect(&options, Arc::new(SystemClock)).unwrap_err();
-    assert!(!format!("{told} {told:?} {:?}", told.hint()).contains("secret"), "{told:?}");
-    told
+    let error = KafkaSource::connect(&options, Arc::new(SystemClock)).unwrap_err();
+    assert!(!format!("{error} {error:?} {:?}", error.hint()).contains("secret"), "{error:?}");
+    error
 }
 
 #[test]
@@ -60,15 +60,15 @@ fn every_listener_is_written_and_read() {
 }
 
 #[test]
-fn wrong_password_is_said_at_once_by_every_mechanism() {
+fn a_wrong_password_is_reported_immediately_by_every_mechanism() {
     let topic = new_topic("passwords", 1);
     for mechanism in Mechanism::ALL {
         let started = Instant::now();
         let wrong = listener(broker().sasl_tls(), Security::SaslTls(sasl(mechanism, "alice", "wrong-secret"), trusting()));
-        let told = error(&wrong, &topic);
-        assert!(matches!(told, KafkaError::Credentials { .. }), "{told:?}");
-        assert!(told.to_string().contains("User:alice") && told.to_string().contains(mechanism.name()), "{told}");
-        assert_eq!(told.kind(), ErrorKind::Invalid);
+        let error = connect_error(&wrong, &topic);
+        assert!(matches!(error, KafkaError::Credentials { .. }), "{error:?}");
+        assert!(error.to_string().contains("User:alice") && error.to_string().contains(mechanism.name()), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
         let of_producer = Producer::connect(&ProducerOptions::new(wrong)).unwrap_err();
         assert!(matches!(of_producer, KafkaError::Credentials { .. }), "{of_producer:?}");
@@ -76,46 +76,46 @@ fn wrong_password_is_said_at_once_by_every_mechanism() {
 }
 
 #[test]
-fn tls_that_cannot_be_trusted_is_refused_and_says_why() {
+fn untrusted_tls_is_refused_with_the_reason() {
     let topic = new_topic("tls", 1);
-    let told = error(&listener(broker().tls(), Security::Tls(Tls::default())), &topic);
-    assert!(matches!(&told, KafkaError::Tls { trusted, .. } if trusted == "the system's authorities"), "{told:?}");
-    assert!(told.hint().unwrap().contains("name the right authority"), "{told:?}");
+    let error = connect_error(&listener(broker().tls(), Security::Tls(Tls::default())), &topic);
+    assert!(matches!(&error, KafkaError::Tls { trusted, .. } if trusted == "the system's authorities"), "{error:?}");
+    assert!(error.hint().unwrap().contains("give the right authority"), "{error:?}");
 
-    let told = error(&listener(broker().mutual_tls(), Security::Tls(trusting())), &topic);
-    assert!(matches!(&told, KafkaError::Tls { .. }), "{told:?}");
-    assert!(told.hint().unwrap().contains("client certificate"), "{told:?} {:?}", told.hint());
+    let error = connect_error(&listener(broker().mutual_tls(), Security::Tls(trusting())), &topic);
+    assert!(matches!(&error, KafkaError::Tls { .. }), "{error:?}");
+    assert!(error.hint().unwrap().contains("client certificate"), "{error:?} {:?}", error.hint());
 
     let other_host = broker().tls().replace("localhost", "127.0.0.2");
-    assert_ne!(error(&listener(other_host, Security::Tls(trusting())), &topic).kind(), ErrorKind::Fenced);
+    assert_ne!(connect_error(&listener(other_host, Security::Tls(trusting())), &topic).kind(), ErrorKind::Fenced);
 
-    let told = error(&listener(broker().tls(), Security::Plaintext), &topic);
-    assert!(matches!(&told, KafkaError::Unavailable { .. }), "{told:?}");
-    assert!(told.hint().unwrap().contains("right listener"), "{told:?}");
+    let error = connect_error(&listener(broker().tls(), Security::Plaintext), &topic);
+    assert!(matches!(&error, KafkaError::Unavailable { .. }), "{error:?}");
+    assert!(error.hint().unwrap().contains("right listener"), "{error:?}");
 }
 
 #[test]
-fn who_may_not_read_or_write_is_told_so() {
+fn a_missing_right_to_read_or_write_is_reported() {
     let topic = new_topic("denied", 1);
     let mallory =
         listener(broker().sasl_plaintext(), Security::SaslPlaintext(sasl(Mechanism::ScramSha256, "mallory", "mallory-secret")));
-    let told = error(&mallory, &topic);
-    assert!(matches!(&told, KafkaError::Denied { who, .. } if who.contains("mallory")), "{told:?}");
+    let error = connect_error(&mallory, &topic);
+    assert!(matches!(&error, KafkaError::Denied { who, .. } if who.contains("mallory")), "{error:?}");
     let producer = Producer::connect(&ProducerOptions::new(mallory)).unwrap();
     let outcomes = producer.produce_and_wait(&[Outgoing { topic: &topic, value: Some(b"x"), ..Outgoing::default() }]);
     assert!(matches!(&outcomes[..], [Err(KafkaError::Denied { .. })]), "{outcomes:?}");
 }
 
 #[test]
-fn what_is_not_there_is_told_apart() {
-    let told = error(&plaintext(), "no-such-topic");
-    assert!(matches!(&told, KafkaError::UnknownTopic { topic, .. } if topic == "no-such-topic"), "{told:?}");
+fn missing_topics_and_brokers_have_different_errors() {
+    let error = connect_error(&plaintext(), "no-such-topic");
+    assert!(matches!(&error, KafkaError::UnknownTopic { topic, .. } if topic == "no-such-topic"), "{error:?}");
     let nobody = Connection { brokers: "127.0.0.1:1".into(), ..Connection::default() };
-    let told = error(&nobody, "x");
-    assert!(matches!(&told, KafkaError::Unavailable { .. }), "{told:?}");
-    assert_eq!(told.kind(), ErrorKind::Unavailable);
+    let error = connect_error(&nobody, "x");
+    assert!(matches!(&error, KafkaError::Unavailable { .. }), "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
     let bad = Connection { properties: [("fetch.max.bites".to_owned(), "1".to_owned())].into(), ..plaintext() };
-    assert!(matches!(error(&bad, "x"), KafkaError::Invalid { .. }));
+    assert!(matches!(connect_error(&bad, "x"), KafkaError::Invalid { .. }));
     assert!(matches!(Admin::connect(&nobody), Err(KafkaError::Unavailable { .. })));
 }
 

@@ -4,7 +4,7 @@ use kassa_kafka::{Outgoing, Producer, ProducerOptions, Profile, Start, Turn};
 
 use crate::support::{LONG, connect, new_topic, options, plaintext, unique};
 
-/// Seconds of this process on the processor: user and system time of all threads.
+/// This process's CPU seconds: user and system time of all threads.
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields = stat.rsplit_once(')').unwrap().1.split_whitespace().collect::<Vec<_>>();
@@ -12,7 +12,7 @@ fn cpu_seconds() -> f64 {
     (ticks(11) + ticks(12)) / 100.0
 }
 
-/// Reports; the bound is far below what an idle machine reaches.
+/// Prints the rate; the limit is far below what an idle machine reaches.
 fn produce(topic: &str, records: u32) {
     let producer = Producer::connect(&ProducerOptions::new(plaintext())).unwrap();
     let (started, cpu) = (Instant::now(), cpu_seconds());
@@ -41,7 +41,7 @@ fn rates() {
     let mut options = options(&unique("group"), &topic);
     options.profile = Profile::CatchUp;
     for _ in 0..3 {
-        // From here on the peak is counted anew.
+        // Resets the peak.
         std::fs::write("/proc/self/clear_refs", "5").unwrap();
         options.group = unique("group");
         let mut source = connect(&options);

@@ -14,7 +14,7 @@ use kassa_stack::{Kafka, KafkaOptions};
 /// Longer than anything takes on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(90);
 
-/// One broker for all tests that do not harm it.
+/// One broker for all tests that do not break it.
 pub(crate) fn broker() -> &'static Kafka {
     static BROKER: OnceLock<Kafka> = OnceLock::new();
     BROKER.get_or_init(|| {
@@ -49,7 +49,8 @@ pub(crate) fn producer() -> Producer {
     Producer::connect(&ProducerOptions::new(plaintext())).unwrap()
 }
 
-/// Values `from..to` as text, keyed by themselves, to the partition of their remainder.
+/// Writes values `from..to` as text, each with itself as the key, to the partition of its
+/// remainder.
 pub(crate) fn fill(producer: &Producer, topic: &str, partitions: i32, range: std::ops::Range<i32>) {
     for number in range {
         let text = number.to_string();
@@ -67,7 +68,7 @@ pub(crate) fn connect(options: &SourceOptions) -> KafkaSource {
     KafkaSource::connect(options, Arc::new(SystemClock)).unwrap()
 }
 
-/// A source with sinks that commit at once: positions and everything that was read.
+/// A source with sinks that commit immediately: their positions and all records.
 pub(crate) struct Reader {
     pub(crate) source: KafkaSource,
     pub(crate) positions: Positions,
@@ -101,7 +102,7 @@ impl Reader {
         Self::new(connect(&options(&unique("group"), topic)), Positions::default())
     }
 
-    /// Goes through one turn, and does what it asks for.
+    /// Handles one turn.
     pub(crate) fn turn(&mut self) -> Result<(), KafkaError> {
         match self.source.poll(Duration::from_millis(100)) {
             Ok(turn) => self.answer(turn),
@@ -125,7 +126,7 @@ impl Reader {
                     use arrow_array::Array;
                     let value = records.values.is_valid(index).then(|| records.value(index).to_vec());
                     let twice = self.values.insert((records.partition.clone(), *offset), value);
-                    assert!(twice.is_none(), "offset {offset} of {:?} came twice", records.partition);
+                    assert!(twice.is_none(), "offset {offset} of {:?} was read twice", records.partition);
                 }
                 self.positions.set(records.partition, records.next);
             }
@@ -154,12 +155,17 @@ impl Reader {
         Ok(())
     }
 
-    /// Turns until `done`.
+    /// Handles turns until `done`.
     pub(crate) fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
         let started = Instant::now();
         while !done(self) {
             self.turn().unwrap();
-            assert!(started.elapsed() < LONG, "not within {LONG:?}: {what}; {} values, {:?}", self.values.len(), self.positions);
+            assert!(
+                started.elapsed() < LONG,
+                "timed out after {LONG:?} waiting for {what}; {} values, {:?}",
+                self.values.len(),
+                self.positions
+            );
         }
     }
 
@@ -168,16 +174,16 @@ impl Reader {
         assert_eq!(self.values.len(), values);
     }
 
-    /// Turns for so long: nothing more may come.
+    /// Handles turns for this time and checks that no more values arrive.
     pub(crate) fn stays(&mut self, time: Duration) {
         let (started, values) = (Instant::now(), self.values.len());
         while started.elapsed() < time {
             self.turn().unwrap();
         }
-        assert_eq!(self.values.len(), values, "more came");
+        assert_eq!(self.values.len(), values, "more values arrived");
     }
 
-    /// The values as numbers, in order.
+    /// The values as sorted numbers.
     pub(crate) fn numbers(&self) -> Vec<i32> {
         let mut numbers = self
             .values

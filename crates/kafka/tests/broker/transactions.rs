@@ -23,7 +23,7 @@ pub(crate) fn begin_with(producer: &BaseProducer, topic: &str, range: std::ops::
 }
 
 #[test]
-fn aborted_records_and_markers_are_no_losses() {
+fn aborted_records_and_markers_are_not_losses() {
     let (topic, transactions) = (new_topic("aborted", 1), transactional());
     begin_with(&transactions, &topic, 0..10);
     transactions.commit_transaction(LONG).unwrap();
@@ -38,7 +38,7 @@ fn aborted_records_and_markers_are_no_losses() {
     assert_eq!((reader.numbers(), reader.gaps.len(), reader.resets.len()), ((0..20).collect::<Vec<_>>(), 0, 0));
     // 0..10, marker, 11..21 aborted, marker, 22..32, marker, 33..38 aborted, marker.
     assert_eq!(reader.positions.get(&Partition::new(topic.as_str(), 0)), Some(32));
-    assert!(reader.source.caught_up().unwrap(), "what is left is nothing to read");
+    assert!(reader.source.caught_up().unwrap(), "nothing readable is left");
     reader.until("lag 0", |reader| reader.source.lag().first().is_some_and(|lag| lag.behind == Some(0) && lag.end == Some(39)));
     assert!(!reader.source.lag()[0].blocked_by_transaction);
     fill(&producer(), &topic, 1, 20..21);
@@ -48,7 +48,7 @@ fn aborted_records_and_markers_are_no_losses() {
 }
 
 #[test]
-fn open_transaction_is_said_to_hold_things_up() {
+fn an_open_transaction_is_reported_as_blocking() {
     let (topic, hanging) = (new_topic("hanging", 1), transactional());
     fill(&producer(), &topic, 1, 0..5);
     begin_with(&hanging, &topic, 5..10);
@@ -67,7 +67,7 @@ fn open_transaction_is_said_to_hold_things_up() {
 }
 
 #[test]
-fn lag_that_is_not_known_is_not_nought() {
+fn unknown_lag_is_not_zero() {
     let topic = new_topic("unknown", 1);
     let mut reader = Reader::of(&topic);
     reader.until("the assignment", |reader| reader.assigned == 1);

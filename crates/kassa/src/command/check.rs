@@ -1,4 +1,5 @@
-//! `kassa check`: the configuration, every mapping in it and their reference tables, all mistakes at once.
+//! `kassa check`: checks the configuration, all mappings and their reference tables; reports all
+//! mistakes at once.
 
 use crate::cli::{Check, Format};
 use crate::failure::Exit;

@@ -1,4 +1,4 @@
-//! `kassa config`: the configuration in force, and its schema.
+//! `kassa config`: the effective configuration, and its schema.
 
 use crate::cli::{ConfigShow, Place};
 use crate::{output, settings};

@@ -1,4 +1,5 @@
-//! `kassa dead-letters`: what was set aside, why, and what becomes of it when the pipeline is mended.
+//! `kassa dead-letters`: lists dead letters with their reasons, and replays them through the
+//! current pipeline.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use crate::failure::Failure;
 use crate::wiring::{self, Durable, Lake, Lock};
 use crate::{output, settings, warehouse};
 
-/// Bytes of letters that are held at once.
+/// The maximum bytes of dead letters in memory.
 const REPLAY_BYTES: usize = 64 << 20;
 
 fn wanted(letter: &Letter, chosen: &Chosen) -> bool {
@@ -28,7 +29,8 @@ fn wanted(letter: &Letter, chosen: &Chosen) -> bool {
     is(&chosen.reason, &letter.reason) && is(&chosen.stream, &letter.stream)
 }
 
-/// A reason or a stream that there is not would choose no letter, and look as if there were none.
+/// Refuses an unknown reason or stream, which would match nothing and look as if there were no dead
+/// letters.
 fn known(config: &Config, chosen: &Chosen) -> anyhow::Result<()> {
     let reasons: Vec<&str> = Reason::ALL.iter().map(|reason| reason.code()).collect();
     if let Some(reason) = chosen.reason.as_deref().filter(|reason| !reasons.contains(reason)) {
@@ -93,7 +95,7 @@ pub fn show(args: &DeadLettersShow) -> anyhow::Result<()> {
     })?;
     let Some(letter) = found else {
         let failure = Failure::new(Code::BadParameter, format!("there is no dead letter {}", args.id));
-        return Err(failure.hint("`kassa dead-letters list` shows topic, partition and offset of each").into());
+        return Err(failure.hint("`kassa dead-letters list` shows the topic, partition and offset of each").into());
     };
     let text = std::str::from_utf8(&letter.value).ok();
     let hex = || hex(&letter.value);
@@ -129,20 +131,20 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What a replay would do, or did, to one letter.
+/// The result of a replay for one dead letter.
 struct Outcome {
     id: String,
     was: String,
     now: String,
 }
 
-/// What a replay would do, or did.
+/// The results of a replay.
 struct Replayed {
     outcomes: Vec<Outcome>,
     accepted: usize,
     /// Rows by table.
     added: BTreeMap<&'static str, usize>,
-    /// Of the replayed rows, at the rates that the lake holds and those that are replayed.
+    /// The net sales of the replayed rows, at the rates in the lake and in the replayed rows.
     net_sales: Query,
     figures: Figures,
 }
@@ -169,15 +171,16 @@ pub fn replay(args: &DeadLettersReplay) -> anyhow::Result<()> {
     let _lock = Lock::take(&config.data_dir)?;
     let lake = Lake::of(&config)?;
     let mut stage = lake.stage(&config, Durable::ALL, &wiring::index_dir(&config))?.stage;
-    // What is looked at here was refused, and is judged anew.
+    // These records were refused; they get a new decision.
     stage.decided = Decided::default();
-    // Into the warehouse first: what the lake has marked as replayed is not looked at again.
+    // The warehouse comes first: dead letters that the lake has marked as replayed are not read
+    // again.
     let mut warehouse = match &lake.warehouse {
         Some(target) if !args.dry_run => Some(warehouse::sink(target, &lake.clock)?),
         _ => None,
     };
     let mut done = Replayed::new(&config, &lake)?;
-    // Those that have been looked at and are there still: they come first again.
+    // The number of processed dead letters that still exist; they come first in the next read.
     let mut behind = 0;
     loop {
         let letters = some(&lake, &args.chosen, behind)?;
@@ -207,7 +210,7 @@ fn place(letter: &Letter) -> (Partition, i64) {
     (Partition::new(Arc::clone(topic), *number), *offset)
 }
 
-/// The next letters that are wanted, as many as fit into one go, but for the first `behind`.
+/// The next matching dead letters, as many as fit in one pass, except the first `behind`.
 fn some(lake: &Lake, chosen: &Chosen, mut behind: usize) -> anyhow::Result<Vec<Letter>> {
     let (mut some, mut bytes) = (Vec::new(), 0);
     letters::each(lake.store.as_ref(), &mut |letter| {
@@ -226,7 +229,7 @@ fn some(lake: &Lake, chosen: &Chosen, mut behind: usize) -> anyhow::Result<Vec<L
 
 type Rows = HashMap<Table, Vec<RecordBatch>>;
 
-/// Sends letters through the stage: the rows that they make, and the letters that are accepted.
+/// Sends dead letters through the stage; returns their rows and the accepted ones.
 fn judge<'l>(stage: &mut Stage, letters: &'l [Letter], done: &mut Replayed) -> anyhow::Result<(Rows, Vec<&'l Letter>)> {
     let known: HashMap<&letters::Position, &Letter> = letters.iter().map(|letter| (&letter.position, letter)).collect();
     let (mut rows, mut good) = (Rows::new(), Vec::new());
@@ -260,7 +263,7 @@ fn judge<'l>(stage: &mut Stage, letters: &'l [Letter], done: &mut Replayed) -> a
     Ok((rows, good))
 }
 
-/// Why records of a batch are dead letters still: offset → reason and field.
+/// The records of a batch that are still dead letters: offset → reason and field.
 fn still(batch: &Batch) -> HashMap<i64, String> {
     let Some((_, rows)) = batch.tables().iter().find(|(table, _)| *table == Table::Rejected) else { return HashMap::new() };
     let Ok(rows) = kassa_lake::read::plain(rows) else { return HashMap::new() };

@@ -1,4 +1,4 @@
-//! `kassa demo`: the synthetic shop through the whole of kassa.
+//! `kassa demo`: runs the synthetic shop through the whole pipeline.
 
 mod verdict;
 
@@ -24,13 +24,14 @@ use crate::server::Service;
 use crate::settings;
 use crate::wiring::Lock;
 
-/// Simulated days before the shop goes at its rate, so that there is a last week to compare with.
+/// Simulated days of history before the live rate, so that there is a previous week to compare
+/// with.
 const HISTORY_DAYS: u64 = 8;
-/// A simulated day passes in a minute.
+/// A simulated day takes a minute.
 const SECONDS_A_DAY: u64 = 60;
-/// The first words of a configuration that the demo may replace.
+/// The first words of a configuration that the demo may overwrite.
 const MARK: &str = "# Made by `kassa demo`.";
-/// Records handed to the log at once.
+/// Records per call of the log.
 const CHUNK: u64 = 2_000;
 
 pub fn demo(args: &Demo) -> anyhow::Result<()> {
@@ -67,13 +68,13 @@ pub fn demo(args: &Demo) -> anyhow::Result<()> {
     if same { Ok(()) } else { Err(Exit(1).into()) }
 }
 
-/// The folder with a configuration that every other command accepts.
+/// Creates the folder, with a configuration for all other commands.
 fn prepare(args: &Demo) -> anyhow::Result<Config> {
     let file = args.dir.join("kassa.toml");
     clear(&args.dir, &file)?;
     fs::create_dir_all(&args.dir).with_context(|| format!("could not create {}", args.dir.display()))?;
     let text = format!(
-        "{MARK} Other commands take it: kassa figures net_sales -c {}\n\n[shop]\nname = \"Harbour & Pine\"\ntime_zone = \"Europe/London\"\ncurrency = \"GBP\"\n\n[server]\nlisten = \"{}\"\n",
+        "{MARK} Other commands can use it: kassa figures net_sales -c {}\n\n[shop]\nname = \"Harbour & Pine\"\ntime_zone = \"Europe/London\"\ncurrency = \"GBP\"\n\n[server]\nlisten = \"{}\"\n",
         file.display(),
         args.listen,
     );
@@ -81,13 +82,14 @@ fn prepare(args: &Demo) -> anyhow::Result<Config> {
     settings::config(&Place { config: Some(file), data_dir: None })
 }
 
-/// Removes what an earlier demo left: the shop begins anew, with the same ids, and would be taken for duplicates. Nothing of anybody else's.
+/// Removes the data of an earlier demo, because the shop starts over with the same ids, which would
+/// be duplicates. It deletes nothing else.
 fn clear(dir: &Path, file: &Path) -> anyhow::Result<()> {
     let data = dir.join("data");
     let is_ours = fs::read_to_string(file).map_or(!data.exists(), |text| text.starts_with(MARK));
     if !is_ours {
-        let failure = Failure::new(Code::BadParameter, format!("{} holds what no demo has made", dir.display()));
-        return Err(failure.hint("the demo clears its folder: give it one of its own with --dir").into());
+        let failure = Failure::new(Code::BadParameter, format!("{} contains files that are not from a demo", dir.display()));
+        return Err(failure.hint("the demo clears its folder: give it its own folder with --dir").into());
     }
     if data.exists() {
         drop(Lock::take(&data)?);
@@ -96,7 +98,7 @@ fn clear(dir: &Path, file: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How many records, and how fast.
+/// The number of records, and the rate.
 #[derive(Debug, Clone, Copy)]
 struct Plan {
     history: u64,
@@ -105,16 +107,16 @@ struct Plan {
 }
 
 fn greet(args: &Demo, service: &Service, config: &Config, plan: &Plan) {
-    eprintln!("kassa demo: a synthetic shop, a simulated day a minute, {} records a second", args.rate);
+    eprintln!("kassa demo: a synthetic shop, one simulated day per minute, {} records per second", args.rate);
     eprintln!("  dashboard  {}/", service.url());
     eprintln!("  collector  {}/v1/orders", service.url());
     eprintln!("  data       {}", config.data_dir.display());
-    eprintln!("  history    {} records first, as fast as they go", plan.history);
+    eprintln!("  history    {} records first, as fast as possible", plan.history);
     eprintln!("next: kassa figures net_sales --by day -c {}", args.dir.join("kassa.toml").display());
 }
 
-/// Writes the shop's records to the collector's log, the history at once and the rest at the rate. Answers the truth of what
-/// was written.
+/// Writes the shop's records to the collector's log: the history immediately, and the rest at the
+/// rate. Returns the expected results.
 fn feed(mut shop: Shop, plan: &Plan, log: &Log, stop: &AtomicBool) -> anyhow::Result<Truth> {
     let end = plan.records.unwrap_or(u64::MAX);
     let mut made = 0;
@@ -131,7 +133,8 @@ fn feed(mut shop: Shop, plan: &Plan, log: &Log, stop: &AtomicBool) -> anyhow::Re
         let due = Duration::from_micros((made - paced_from).saturating_mul(1_000_000) / plan.rate);
         thread::sleep(due.saturating_sub(started.elapsed()));
     }
-    // An order's event, header and lines are told one after the other: stop between two such runs.
+    // An order's event, header and lines are emitted one after another, so stop only between
+    // orders.
     Ok(shop.truth())
 }
 
@@ -143,7 +146,7 @@ fn append(shop: &mut Shop, count: u64, log: &Log) -> anyhow::Result<()> {
         let emitted = shop.next(&mut record);
         streams[emitted.contract as usize].push(LogRecord::new(Bytes::copy_from_slice(&record)));
     }
-    // Reference data first: so few members begin as placeholders.
+    // Reference data first, so that few members begin as placeholders.
     let mut order = Contract::ALL;
     order.sort_by_key(|contract| !contract.is_reference());
     for contract in order {

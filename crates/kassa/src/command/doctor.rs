@@ -1,4 +1,4 @@
-//! `kassa doctor`: asks everything that is configured.
+//! `kassa doctor`: checks everything in the configuration.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub fn doctor(args: &Doctor) -> anyhow::Result<()> {
     if !mistakes.0.is_empty() {
         let wrong = mistakes.0.iter().map(|mistake| {
             let check = Check::wrong("settings", mistake.code.code(), &mistake.origin.to_string(), mistake.what.clone());
-            check.why(format!("see {}", mistake.code.page())).mend(mistake.help.join("; "))
+            check.why(format!("see {}", mistake.code.page())).fix(mistake.help.join("; "))
         });
         show(&Report::new(wrong.collect()), args.format)?;
         return Err(Exit(78).into());
@@ -35,7 +35,8 @@ fn show(report: &Report, format: Shown) -> anyhow::Result<()> {
     output::print(&table(report, colour))
 }
 
-/// A line a check; below what is not well, where it is, why it matters and how to mend it. Last the count.
+/// One line per check. Below each problem: where it is, why it matters and the fix. At the end, the
+/// count.
 fn table(report: &Report, colour: bool) -> String {
     let width = |of: fn(&Check) -> &str| report.checks.iter().map(|check| of(check).chars().count()).max().unwrap_or(0);
     let (systems, checks) = (width(|check| check.system), width(|check| &check.check));
@@ -46,8 +47,8 @@ fn table(report: &Report, colour: bool) -> String {
             format!("{verdict}  {:systems$}  {:checks$}  {}", check.system, check.check, check.found).trim_end().to_owned(),
         );
         if check.verdict > Verdict::Ok {
-            let told = [("where", Some(&check.place)), ("why", check.why.as_ref()), ("mend", check.mend.as_ref())];
-            lines.extend(told.into_iter().filter_map(|(word, text)| Some(format!("           {word:5}  {}", text?))));
+            let details = [("where", Some(&check.place)), ("why", check.why.as_ref()), ("fix", check.fix.as_ref())];
+            lines.extend(details.into_iter().filter_map(|(word, text)| Some(format!("           {word:5}  {}", text?))));
         }
     }
     let [ok, warnings, wrong] = [Verdict::Ok, Verdict::Warning, Verdict::Wrong].map(|verdict| report.count(verdict));

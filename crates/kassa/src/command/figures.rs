@@ -1,4 +1,4 @@
-//! `kassa figures`: one figure by what the lake or the warehouse holds, or the catalogue.
+//! `kassa figures`: one figure from the lake or the warehouse, or the catalogue.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::{output, settings, warehouse};
 
 pub fn figures(args: &cli::Figures) -> anyhow::Result<()> {
     let Some(name) = &args.name else { return catalogue(args.format) };
-    let (from, held) = asked(&args.from)?;
+    let (from, source) = parse_from(&args.from)?;
     let query = Query::parse(name, args.by.as_deref(), from, args.to.as_deref(), args.basis.as_deref()).map_err(|error| {
         Failure::new(Code::UnknownFigure, error.to_string()).hint("`kassa figures` lists all figures and groupings")
     })?;
@@ -28,16 +28,16 @@ pub fn figures(args: &cli::Figures) -> anyhow::Result<()> {
     let at = args.at.as_deref().map(positions_of).transpose()?;
     let empty = Figures::asked(&config.shop, &query);
     let store = Measured::new(Arc::clone(&lake.store));
-    let (figures, positions) = match held {
-        Held::Lake => {
+    let (figures, positions) = match source {
+        Source::Lake => {
             let rebuilt = lake.rebuilt()?;
             let answered = of_lake(&store, empty, at)?;
             lake.refuse_rebuilt(rebuilt)?;
             answered
         }
-        Held::Warehouse => of_warehouse(&config, empty, at)?,
+        Source::Warehouse => of_warehouse(&config, empty, at)?,
     };
-    if args.verbose && held == Held::Lake {
+    if args.verbose && source == Source::Lake {
         output::bytes_read(lake.store.as_ref(), store.read())?;
     }
     let answer = figures.answer(&query).map_err(|error| Failure::new(Code::UnknownFigure, error.to_string()))?;
@@ -66,64 +66,64 @@ pub fn figures(args: &cli::Figures) -> anyhow::Result<()> {
     );
     for left_out in &answer.unconverted {
         eprintln!(
-            "note: {} rows in {} are left out of money: no rate to {} is known for their day",
+            "note: {} rows in {} are excluded from money: there is no rate to {} for their day",
             left_out.rows, left_out.currency, answer.currency
         );
     }
     Ok(())
 }
 
-/// Whose rows are asked.
+/// Where the rows are.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Held {
+enum Source {
     Lake,
     Warehouse,
 }
 
-/// The first day and the store, of what `--from` was given.
-fn asked(from: &[String]) -> anyhow::Result<(Option<&str>, Held)> {
-    let (mut day, mut held) = (None, Held::Lake);
+/// The first day and the source, from the values of `--from`.
+fn parse_from(from: &[String]) -> anyhow::Result<(Option<&str>, Source)> {
+    let (mut day, mut source) = (None, Source::Lake);
     for given in from {
         match given.as_str() {
-            "lake" => held = Held::Lake,
-            "warehouse" => held = Held::Warehouse,
+            "lake" => source = Source::Lake,
+            "warehouse" => source = Source::Warehouse,
             other if day.is_none() => day = Some(other),
             other => {
                 let failure = Failure::new(Code::BadParameter, format!("--from was given twice: {other}"));
-                return Err(failure.hint("give one day, and beside it `lake` or `warehouse`").into());
+                return Err(failure.hint("give one day, and in addition `lake` or `warehouse`").into());
             }
         }
     }
-    Ok((day, held))
+    Ok((day, source))
 }
 
-/// The positions in an answer of `--format json`, or those alone.
+/// The positions in an answer of `--format json`, or a file with only the positions.
 fn positions_of(path: &Path) -> anyhow::Result<Positions> {
     let wrong = |what: String| {
         let failure = Failure::new(Code::BadParameter, format!("{}: {what}", path.display()));
-        failure.hint("--at takes the `positions` of an answer of `kassa figures --format json`")
+        failure.hint("--at needs the `positions` of an answer of `kassa figures --format json`")
     };
     let text = fs::read(path).map_err(|error| wrong(error.to_string()))?;
     let answer: Value = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
-    let places = answer.get("positions").unwrap_or(&answer).as_array().ok_or_else(|| wrong("no positions".to_owned()))?;
+    let positions = answer.get("positions").unwrap_or(&answer).as_array().ok_or_else(|| wrong("no positions".to_owned()))?;
     let place = |place: &Value| {
         let number = |word: &str| place.get(word)?.as_str()?.parse().ok();
         Some((Partition::new(place.get("topic")?.as_str()?, number("partition")?), number("next")?))
     };
-    places
+    positions
         .iter()
         .map(place)
         .collect::<Option<Positions>>()
-        .ok_or_else(|| wrong("a place without topic, partition or next".to_owned()).into())
+        .ok_or_else(|| wrong("a position without topic, partition or next".to_owned()).into())
 }
 
-/// The wanted positions, or all that is there. What is not there yet is nobody's to answer for.
+/// The requested positions, or all existing ones. Tables that do not exist yet have no rows.
 fn cut(there: Positions, wanted: Option<Positions>) -> anyhow::Result<Positions> {
     let Some(wanted) = wanted else { return Ok(there) };
     if let Some((partition, next)) = wanted.iter().find(|(partition, next)| there.next(partition) < *next) {
-        let held = there.next(partition);
-        let what = format!("{}/{} is committed up to {held}, not yet up to {next}", partition.topic, partition.number);
-        return Err(Failure::new(Code::BadParameter, what).hint("ask again when it has caught up").into());
+        let committed = there.next(partition);
+        let what = format!("{}/{} is committed up to {committed}, not yet up to {next}", partition.topic, partition.number);
+        return Err(Failure::new(Code::BadParameter, what).hint("try again when it has caught up").into());
     }
     Ok(wanted)
 }
@@ -137,7 +137,7 @@ fn of_warehouse(config: &Config, empty: Figures, wanted: Option<Positions>) -> a
     let mut reader = Reader::open(&warehouse::required(config)?)?;
     let mut snapshot = reader.snapshot()?;
     if let Some(day) = snapshot.dropped()?.until() {
-        eprintln!("note: retention has dropped facts before {day} from the warehouse: earlier days are in the lake alone");
+        eprintln!("note: retention has dropped facts before {day} from the warehouse: earlier days are only in the lake");
     }
     if wanted.is_none() {
         let figures = kassa_warehouse::figures::of(&mut snapshot, empty)?;

@@ -1,4 +1,4 @@
-//! `kassa job`: what is run now and then.
+//! `kassa job`: jobs that run occasionally.
 
 use kassa_model::nearest::nearest;
 use kassa_model::{Code, time};
@@ -18,9 +18,9 @@ pub fn run(args: &JobRun) -> anyhow::Result<()> {
     let job = job(&args.name)?;
     if let Some(date) = &args.date {
         time::parse_day(date).ok_or_else(|| {
-            Failure::new(Code::BadParameter, format!("`--date` is no day: {date}")).hint("write it as 2026-03-28")
+            Failure::new(Code::BadParameter, format!("`--date` is not a day: {date}")).hint("write it as 2026-03-28")
         })?;
-        eprintln!("note: `{}` takes the lake as it is now, for whatever --date", job.name);
+        eprintln!("note: `{}` works on the current lake and ignores --date", job.name);
     }
     let config = settings::config(&args.place)?;
     let done = (job.run)(&config)?;

@@ -1,4 +1,5 @@
-//! `kassa migrate`: the warehouse's schema, apart from the pipeline, so that the user who ingests needs not own it.
+//! `kassa migrate`: migrates the warehouse's schema separately from the pipeline, so that the
+//! ingesting user need not own it.
 
 use anyhow::Context;
 use kassa_pipeline::SinkError;

@@ -9,10 +9,10 @@ use anyhow::Context;
 use kassa_model::{Code, Contract};
 use kassa_source::shop::{Shop, stream_of};
 
-use super::simulate::Pace;
+use super::pace::Pace;
 use crate::failure::Failure;
 
-/// Bytes of a request, about.
+/// The approximate size of a request.
 const BODY: usize = 256 * 1024;
 
 /// A connection to a collector.
@@ -26,13 +26,13 @@ impl Client {
         let host = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
         let stream = TcpStream::connect(&host).map_err(|error| {
             let failure = Failure::new(Code::BadParameter, format!("could not connect to {host}: {error}"));
-            failure.hint("--to takes the address of a `kassa run` that is at work, such as http://127.0.0.1:8080")
+            failure.hint("--to needs the address of a running `kassa run`, such as http://127.0.0.1:8080")
         })?;
         stream.set_nodelay(true)?;
         Ok(Self { host, stream: BufReader::new(stream) })
     }
 
-    /// Status and body of the answer.
+    /// The status and body of the answer.
     pub fn send(&mut self, method: &str, path: &str, body: &[u8]) -> anyhow::Result<(u16, Vec<u8>)> {
         let head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n", self.host, body.len());
         let stream = self.stream.get_mut();
@@ -55,7 +55,7 @@ impl Client {
         Ok((status, answer))
     }
 
-    /// Posts records, waiting while the collector's log is full.
+    /// Posts records, and waits while the collector's log is full.
     pub fn post(&mut self, stream: &str, body: &[u8]) -> anyhow::Result<()> {
         loop {
             let (status, answer) = self.send("POST", &format!("/v1/{stream}"), body)?;
@@ -65,14 +65,14 @@ impl Client {
                 _ => {
                     let words = String::from_utf8_lossy(&answer);
                     let failure = Failure::new(Code::BadParameter, format!("the collector answered {status}: {words}"));
-                    return Err(failure.hint("it must have the nine contracts' own streams").into());
+                    return Err(failure.hint("it must have the default streams of the nine contracts").into());
                 }
             }
         }
     }
 }
 
-/// Sends the shop's next records, each stream's in its order.
+/// Sends the shop's next records, in the order of each stream.
 pub fn to_collector(shop: &mut Shop, url: &str, records: u64, pace: &mut Pace) -> anyhow::Result<()> {
     let mut client = Client::connect(url)?;
     let mut bodies: [Vec<u8>; Contract::ALL.len()] = Default::default();
@@ -85,7 +85,7 @@ pub fn to_collector(shop: &mut Shop, url: &str, records: u64, pace: &mut Pace) -
         body.push(b'\n');
         let wait = pace.next();
         if body.len() >= BODY || wait.is_some() {
-            // Reference data goes first: so few members begin as placeholders.
+            // Reference data first, so that few members begin as placeholders.
             flush(&mut client, &mut bodies)?;
         }
         wait.into_iter().for_each(thread::sleep);

@@ -1,4 +1,5 @@
-//! The synthetic shop into Kafka, in JSON or in Avro: keyed, acknowledged by all replicas, each record once.
+//! Sends the synthetic shop to Kafka, in JSON or Avro: keyed, acknowledged by all replicas, each
+//! record once.
 
 use std::thread;
 use std::time::Duration;
@@ -10,14 +11,14 @@ use kassa_model::{Code, Contract};
 use kassa_source::shop::avro::Avro;
 use kassa_source::shop::{STREAMS, Shop, stream_of};
 
-use super::simulate::Pace;
+use super::pace::Pace;
 use crate::cli::{Simulate, Written};
 use crate::failure::Failure;
 
-/// How long the last records may take to be acknowledged.
+/// The time limit for the acknowledgement of the last records.
 const FLUSH: Duration = Duration::from_secs(120);
 
-/// Sends the shop's next records to the topics named like the contracts' own streams.
+/// Sends the shop's next records to topics with the names of the default streams.
 pub fn to_kafka(shop: &mut Shop, args: &Simulate, pace: &mut Pace) -> anyhow::Result<()> {
     let brokers = args.to.trim_start_matches("kafka://").trim_end_matches('/').to_owned();
     let producer = Producer::connect(&ProducerOptions::new(Connection { brokers, ..Connection::default() })).map_err(refused)?;
@@ -39,7 +40,7 @@ pub fn to_kafka(shop: &mut Shop, args: &Simulate, pace: &mut Pace) -> anyhow::Re
     producer.flush(FLUSH).map_err(refused).context("not all records were delivered")
 }
 
-/// Which records are written in Avro, and to which topics.
+/// The topics, and the records that are written in Avro.
 struct Forms {
     written: Written,
     avro: Option<Avro>,
@@ -60,7 +61,7 @@ impl Forms {
         Ok(Self { written: args.format, avro: avro.transpose().map_err(unregistered)?, topics })
     }
 
-    /// What shares a key shares a form, and with that its topic and partition.
+    /// Records with the same key have the same format, and thus the same topic and partition.
     fn avro_for(&mut self, key: &[u8]) -> Option<&mut Avro> {
         let is_avro = self.written == Written::Avro || half(key);
         self.avro.as_mut().filter(|_| is_avro)
@@ -71,13 +72,13 @@ impl Forms {
     }
 }
 
-/// Whether a key is of the half that is in Avro.
+/// Whether a key belongs to the half that is in Avro.
 fn half(key: &[u8]) -> bool {
     key.iter().fold(false, |odd, byte| odd != (byte % 2 == 1))
 }
 
-/// What the records of one thing share, so that they share a partition: their order stays, and duplicates are seen. A record that
-/// does not say it has no key.
+/// The key that related records share, so that they share a partition: they stay in order, and
+/// duplicates are detected. A record without this field has no key.
 fn key_of(contract: Contract, record: &[u8]) -> Option<&[u8]> {
     let field: &[u8] = match contract {
         Contract::Order | Contract::OrderLine | Contract::Payment | Contract::Refund => b"\"order_id\":\"",
@@ -94,13 +95,13 @@ fn key_of(contract: Contract, record: &[u8]) -> Option<&[u8]> {
 fn refused(error: KafkaError) -> anyhow::Error {
     let hint = error.hint();
     let failure = Failure::new(Code::BadParameter, error.to_string());
-    failure.hint(hint.unwrap_or_else(|| "--to takes kafka://HOST:PORT; the topics must exist".to_owned())).into()
+    failure.hint(hint.unwrap_or_else(|| "--to needs kafka://HOST:PORT; the topics must exist".to_owned())).into()
 }
 
 fn unregistered(error: RegistryError) -> anyhow::Error {
     let hint = error.hint();
     let failure = Failure::new(Code::BadParameter, error.to_string());
     failure
-        .hint(hint.unwrap_or_else(|| "--registry takes the URL of a schema registry, such as http://localhost:8081".to_owned()))
+        .hint(hint.unwrap_or_else(|| "--registry needs the URL of a schema registry, such as http://localhost:8081".to_owned()))
         .into()
 }

@@ -1,4 +1,5 @@
-//! `kassa prove`: recounts everything, or what was ingested from a day on, from its own contents.
+//! `kassa prove`: recounts everything, or only what was ingested from a day on, from the stored
+//! records.
 
 use kassa_lake::prove::{Finding, Proof, Since};
 use kassa_model::Code;
@@ -36,7 +37,7 @@ pub fn prove(args: &Prove) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Shows what is wrong, and fails.
+/// Prints the findings and fails.
 fn contradicted(proof: &Proof, format: Format) -> anyhow::Result<()> {
     let rows: Vec<Vec<String>> = proof.findings.iter().map(cells).collect();
     output::table(&HEADER, &rows, format)?;

@@ -1,5 +1,6 @@
-//! `kassa replay`: files into a stream, or the archive into a sink, through the same pipeline as everything else. Idempotent: a file
-//! is known by its contents, and a sink takes what it has not got.
+//! `kassa replay`: files into a stream, or the archive into a sink, through the same pipeline as
+//! everything else. It is idempotent: a file is identified by its contents, and a sink drops what
+//! it already has.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,10 +22,11 @@ use crate::topology::{BATCH_BYTES, BATCH_RECORDS, Cadence, Topology};
 use crate::wiring::{self, Durable, Lake, Lock};
 use crate::{output, settings, warehouse};
 
-/// A replay has nobody waiting for its rows, so its commits are large.
+/// Nobody waits for a replay's rows, so its commits are large.
 pub const COMMIT_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What a replay did. Counts are of records that this run read; those of files replayed before are in `known_files`.
+/// The results of a replay. Counts are of records that this run read; files replayed before count
+/// in `known_files`.
 #[derive(Debug, Default, Serialize)]
 struct Report {
     files: usize,
@@ -81,10 +83,11 @@ fn topology(config: &Config, lake: &Lake, fed: Durable, index: &Path) -> anyhow:
     Topology::start(lake.stage(config, fed, index)?.stage, sinks, &[], &lake.clock)
 }
 
-/// Sinks that lack what the archive has, one that was added later, are given it. A run with other sinks may be at work.
+/// Fills sinks that lack records of the archive, such as a sink that was added later. A run with
+/// other sinks may continue meanwhile.
 fn archive(args: &Replay, config: &Config) -> anyhow::Result<()> {
     let fed = of_archive(config, &args.sinks)?;
-    // A run has a lock and an index of its own.
+    // A run has its own lock and index.
     let dir = if fed.lake { config.data_dir.clone() } else { config.data_dir.join("state/replay") };
     let _lock = Lock::take(&dir)?;
     let index = if fed.lake { wiring::index_dir(config) } else { dir.join("dedupe") };
@@ -105,10 +108,10 @@ fn archive(args: &Replay, config: &Config) -> anyhow::Result<()> {
     show(&report, args)
 }
 
-/// Feeds sinks from the archive until they have what it has. `took` is called for every batch.
+/// Feeds sinks from the archive until they have its records. Calls `took` for every batch.
 pub fn fill(config: &Config, lake: &Lake, (fed, index): (Durable, &Path), took: &mut dyn FnMut(&Batch)) -> anyhow::Result<()> {
     let mut topology = topology(config, lake, fed, index)?;
-    // What came while the rest was read is read too, until it is no more than comes all the time.
+    // Also reads records that arrived meanwhile, until only the running stream's rate is left.
     loop {
         let reached = topology.reached().by_all;
         let count = refill(lake, fed, Wanted::All(&reached), &mut |next| {
@@ -129,8 +132,8 @@ pub fn fill(config: &Config, lake: &Lake, (fed, index): (Durable, &Path), took: 
 fn of_archive(config: &Config, names: &[String]) -> anyhow::Result<Durable> {
     let chosen = run::sinks(names)?;
     if chosen.live || chosen.durable.archive {
-        let failure = Failure::new(Code::BadParameter, "the archive fills the lake and the warehouse alone");
-        return Err(failure.hint("live figures follow from the lake; what else is read is archived by `kassa run`").into());
+        let failure = Failure::new(Code::BadParameter, "the archive fills only the lake and the warehouse");
+        return Err(failure.hint("live figures are rebuilt from the lake; `kassa run` fills the archive").into());
     }
     if chosen.durable.warehouse {
         warehouse::required(config)?;
@@ -151,7 +154,7 @@ fn options(stream: &Stream) -> anyhow::Result<FileOptions> {
         Written::Json | Written::Debezium => file::Format::Ndjson,
         Written::Parquet => file::Format::Parquet,
         Written::Avro => anyhow::bail!(
-            "the stream `{}` is Avro in a schema registry's framing, which no file has: give the stream of the files another format",
+            "the stream `{}` is Avro in a schema registry's framing, which files do not have: give the stream of the files another format",
             stream.name
         ),
     };
@@ -198,7 +201,7 @@ fn show(report: &Report, args: &Replay) -> anyhow::Result<()> {
     output::table(&["files", "known before", "records", "accepted", "duplicates", "dead letters"], &[row], args.format)?;
     eprintln!("{:.1} s, {rate} records/s", report.seconds);
     if report.dead_letters > 0 {
-        eprintln!("hint: `kassa dead-letters list` says why {} records were set aside", report.dead_letters);
+        eprintln!("hint: `kassa dead-letters list` shows why {} records are dead letters", report.dead_letters);
     }
     Ok(())
 }

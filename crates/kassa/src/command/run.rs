@@ -1,4 +1,4 @@
-//! `kassa run`: the pipeline, until it is told to stop.
+//! `kassa run`: runs the pipeline until it is stopped.
 
 use kassa_config::{Config, Override};
 use kassa_model::Code;
@@ -29,20 +29,20 @@ pub fn run(args: &Run) -> anyhow::Result<()> {
     eprintln!("  data       {}", config.data_dir.display());
     eprintln!("next: curl -d '{{…}}' {url}/v1/{}; stop with Ctrl-C", an_open_stream(&config));
     service.work_until(|| false)?;
-    eprintln!("stopping: committing what was read");
+    eprintln!("stopping: committing all records that were read");
     service.finish()
 }
 
-/// A stream to try, of those that there are.
+/// An existing stream, for an example.
 fn an_open_stream(config: &Config) -> &str {
     let names = || config.streams.iter().map(|stream| stream.name.as_str());
     names().find(|name| *name == "orders").or_else(|| names().next()).unwrap_or("orders")
 }
 
-/// The names of the sinks that a run may have.
+/// The names of the sinks of a run.
 const SINKS: [&str; 4] = ["archive", "lake", "warehouse", "live"];
 
-/// The sinks of these names; all of them where none is named.
+/// The sinks with these names; all of them if there are none.
 pub fn sinks(names: &[String]) -> anyhow::Result<Chosen> {
     if names.is_empty() {
         return Ok(Chosen::ALL);

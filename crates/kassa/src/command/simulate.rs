@@ -1,21 +1,22 @@
-//! `kassa simulate`: the synthetic shop alone, to files, a collector or Kafka.
+//! `kassa simulate`: only the synthetic shop, to files, a collector or Kafka.
 
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use kassa_model::{Code, Currency, Shop as ShopModel, time};
 use kassa_source::shop::files::Folder;
 use kassa_source::shop::{Faults, Options, Shop};
 
+use super::pace::Pace;
 use crate::cli::{Simulate, Written};
 use crate::failure::Failure;
 use crate::output;
 
-/// Monday, 6 January 2025, midnight in London: fixed, so that a seed says everything.
+/// Monday, 6 January 2025, midnight in London: fixed, so that a seed determines everything.
 pub const START: i64 = 1_736_121_600 * time::SECOND;
 
-/// The shop that the demo and the simulation run.
+/// The shop of the demo and the simulation.
 pub fn shop_model() -> anyhow::Result<ShopModel> {
     let currency = Currency::parse("GBP");
     let shop = currency.and_then(|currency| ShopModel::new("Harbour & Pine", "Europe/London", currency));
@@ -26,36 +27,14 @@ pub fn shop(seed: u64, records_per_day: u64) -> anyhow::Result<Shop> {
     Ok(Shop::new(Options { seed, start: START, records_per_day, shop: shop_model()?, faults: Faults::default() })?)
 }
 
-/// Holds a sequence of records to a rate.
-#[derive(Debug)]
-pub struct Pace {
-    rate: Option<u64>,
-    started: Instant,
-    made: u64,
-}
-
-impl Pace {
-    pub fn new(rate: Option<u64>) -> Self {
-        Self { rate, started: Instant::now(), made: 0 }
-    }
-
-    /// Counts a record; how long to wait before the next, where there is anything to wait for: about twenty times a second.
-    pub fn next(&mut self) -> Option<Duration> {
-        self.made += 1;
-        let rate = self.rate.filter(|rate| self.made.is_multiple_of((rate / 20).max(1)))?;
-        let due = Duration::from_micros(self.made.saturating_mul(1_000_000) / rate);
-        Some(due.saturating_sub(self.started.elapsed())).filter(|wait| !wait.is_zero())
-    }
-}
-
 pub fn simulate(args: &Simulate) -> anyhow::Result<()> {
     let mut shop = shop(args.seed, args.per_day)?;
     let started = Instant::now();
     let mut pace = Pace::new(args.rate);
     let is_kafka = args.to.starts_with("kafka://");
     if args.format != Written::Json && !is_kafka {
-        let failure = Failure::new(Code::BadParameter, format!("{} takes JSON only", args.to));
-        return Err(failure.hint("Avro goes to Kafka: --to kafka://HOST:PORT").into());
+        let failure = Failure::new(Code::BadParameter, format!("{} accepts only JSON", args.to));
+        return Err(failure.hint("send Avro to Kafka: --to kafka://HOST:PORT").into());
     }
     if args.to.starts_with("http://") {
         super::post::to_collector(&mut shop, &args.to, args.records, &mut pace)?;

@@ -1,4 +1,4 @@
-//! `kassa sql`: a read-only query over the lake's star schema, views and figures.
+//! `kassa sql`: a read-only query of the lake's star schema, views and figures.
 
 use std::sync::Arc;
 

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::top::{Listener, plain, watch};
 use crate::{output, settings};
 
-/// Both events of the live stream come within a second of each other, from a kassa that is at work.
+/// A running kassa sends both events of the live stream within a second.
 const FIRST: Duration = Duration::from_secs(10);
 
 pub fn top(args: &Top) -> anyhow::Result<()> {
@@ -21,20 +21,18 @@ pub fn top(args: &Top) -> anyhow::Result<()> {
     };
     if !url.starts_with("http://") {
         let failure = Failure::new(Code::BadParameter, format!("`{url}` is not an http:// address"));
-        return Err(failure
-            .hint("--url takes the address of a `kassa run` that is at work, such as http://127.0.0.1:8080")
-            .into());
+        return Err(failure.hint("--url needs the address of a running `kassa run`, such as http://127.0.0.1:8080").into());
     }
     let listener = Listener::start(&url)?;
     if !args.once && args.format == Shown::Table && std::io::stdout().is_terminal() {
         return watch(&listener);
     }
-    let heard = listener.whole(FIRST).map_err(|why| {
-        let failure = Failure::new(Code::BadParameter, format!("nothing was heard from {url}: {why}"));
-        failure.hint("start `kassa run`, or give the address that it said as --url")
+    let latest = listener.whole(FIRST).map_err(|why| {
+        let failure = Failure::new(Code::BadParameter, format!("no data from {url}: {why}"));
+        failure.hint("start `kassa run`, or give the address that it printed as --url")
     })?;
     match args.format {
-        Shown::Json => output::json(&json!({"url": url, "live": heard.live_json, "pipeline": heard.pipeline_json})),
-        Shown::Table => output::print(&plain(&heard)),
+        Shown::Json => output::json(&json!({"url": url, "live": latest.live_json, "pipeline": latest.pipeline_json})),
+        Shown::Table => output::print(&plain(&latest)),
     }
 }

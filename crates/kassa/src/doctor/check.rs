@@ -1,15 +1,15 @@
-//! One check: what was asked, where, what was found, why it matters, and how to mend it.
+//! One check: what, where, the result, why it matters, and the fix.
 
 use serde::Serialize;
 
-/// How a check ended.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     Ok,
-    /// It works, and something is to be known.
+    /// It works, with a remark.
     Warning,
-    /// It does not work until somebody mends it.
+    /// It does not work until somebody fixes it.
     Wrong,
 }
 
@@ -32,12 +32,13 @@ pub struct Check {
     pub place: String,
     pub found: String,
     pub why: Option<String>,
-    pub mend: Option<String>,
+    #[serde(rename = "mend")]
+    pub fix: Option<String>,
 }
 
 impl Check {
     fn new(verdict: Verdict, (system, check): (&'static str, &str), place: &str, found: String) -> Self {
-        Self { verdict, system, check: check.to_owned(), place: place.to_owned(), found, why: None, mend: None }
+        Self { verdict, system, check: check.to_owned(), place: place.to_owned(), found, why: None, fix: None }
     }
 
     pub fn ok(system: &'static str, check: &str, place: &str, found: impl Into<String>) -> Self {
@@ -58,8 +59,8 @@ impl Check {
     }
 
     #[must_use]
-    pub fn mend(self, mend: impl Into<String>) -> Self {
-        Self { mend: Some(mend.into()), ..self }
+    pub fn fix(self, fix: impl Into<String>) -> Self {
+        Self { fix: Some(fix.into()), ..self }
     }
 }
 

@@ -1,24 +1,17 @@
-//! Kafka: whether its brokers answer, who we are to them, and what of it may be read.
+//! Kafka: whether its brokers answer and accept the credentials, and which topics may be read.
 
 use std::time::Duration;
 
 use kassa_config::{Config, Source};
-use kassa_kafka::{Admin, Cluster, Connection, KafkaError};
+use kassa_kafka::{Admin, Cluster, Connection};
 
 use super::Check;
-use super::topics::{self, SeenTopic};
+use super::seen::{SYSTEM, Seen, refused};
+use super::topics;
 use crate::wiring;
 
-pub const SYSTEM: &str = "kafka";
-/// How long a question is asked again before it is given up.
+/// How long a query is retried.
 const PATIENCE: Duration = Duration::from_secs(4);
-
-/// A cluster that answers, and its topics as far as they could be looked at.
-pub struct Seen {
-    pub cluster: Cluster,
-    pub brokers: String,
-    pub topics: Vec<SeenTopic>,
-}
 
 pub fn examine(config: &Config) -> (Vec<Check>, Option<Seen>) {
     let Source::Kafka(kafka) = &config.source else { return (Vec::new(), None) };
@@ -48,36 +41,21 @@ pub fn examine(config: &Config) -> (Vec<Check>, Option<Seen>) {
     (checks, Some(seen))
 }
 
-/// What is not allowed, or not there, as the client names it with its fix.
-pub fn refused(what: &str, place: &str, error: &KafkaError) -> Check {
-    let mend = match error {
-        KafkaError::Unavailable { .. } => {
-            "see whether the brokers run; then host, port and listener in `source.url`, and a firewall".to_owned()
-        }
-        KafkaError::Tls { .. } => {
-            let hint = error.hint().unwrap_or_default();
-            format!("{hint} (`source.ca`, `source.certificate`, `source.key`)")
-        }
-        KafkaError::Credentials { .. } => {
-            let hint = error.hint().unwrap_or_default();
-            format!("{hint} (`source.user`, `source.password`, `source.mechanism`)")
-        }
-        _ => error.hint().unwrap_or_else(|| "mend [source]".to_owned()),
-    };
-    Check::wrong(SYSTEM, what, place, error.to_string()).why("nothing is read from Kafka").mend(mend)
-}
-
-/// Joining would take partitions from those at work: what is asked is whether the group may be seen. By a client of its own, as one is told
-/// only once what its group's coordinator refuses.
+/// Joining would take partitions from running workers, so this only checks whether the group is
+/// visible. It uses a separate client, because a client reports a refusal of the group's
+/// coordinator only once.
 fn group(connection: &Connection, seen: &Seen, group: &str) -> Option<Check> {
     let (topic, number) = seen.topics.iter().find_map(|topic| Some((&topic.name, topic.bounds.first()?.0)))?;
     let what = format!("group {group}");
     let asked = Cluster::new(connection, group, PATIENCE).and_then(|cluster| cluster.may_see_group(topic, number));
     Some(match asked {
-        Ok(()) => {
-            Check::ok(SYSTEM, &what, &seen.brokers, "may be seen (DESCRIBE); the right to join (READ) shows at the start alone")
-        }
+        Ok(()) => Check::ok(
+            SYSTEM,
+            &what,
+            &seen.brokers,
+            "visible (DESCRIBE); only a start shows whether the right to join (READ) is missing",
+        ),
         Err(error) => refused(&what, &seen.brokers, &error)
-            .mend(format!("grant READ on the group: kafka-acls --add --allow-principal User:… --operation Read --group {group}")),
+            .fix(format!("grant READ on the group: kafka-acls --add --allow-principal User:… --operation Read --group {group}")),
     })
 }

@@ -1,4 +1,5 @@
-//! The lake's store: a folder that can be written, or a bucket whose keys may do what a writer needs; and how far its sinks are.
+//! The lake's store: a writable folder, or a bucket with the rights that a writer needs; and the
+//! positions of its sinks.
 
 use std::io;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::feed::TopicIds;
 use crate::wiring;
 
 const SYSTEM: &str = "lake";
-/// How long a server that does not answer is asked again.
+/// How long a server without an answer is retried.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 type Objects = Arc<dyn kassa_lake::Store>;
@@ -31,30 +32,30 @@ pub fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Store {
     if let Ok(Some(_)) = kassa_lake::rebuild::interrupted(objects.as_ref()) {
         let check = Check::wrong(SYSTEM, "tables", &place, "a rebuild of the star has not ended".to_owned());
         let check = check.why("some tables are exchanged and others are not: nothing reads or writes them");
-        checks.push(check.mend("if it is not running any more, `kassa rebuild --apply` completes it"));
+        checks.push(check.fix("if it is not running any more, `kassa rebuild --apply` completes it"));
         return Store { checks, ..Store::default() };
     }
     let sinks = match sinks(config, &objects, clock) {
         Ok(sinks) => sinks,
         Err(error) => {
             let check = Check::wrong(SYSTEM, "tables", &place, format!("cannot be read: {error}"));
-            let mend = match error {
+            let fix = match error {
                 kassa_lake::LogError::Newer(_) => kassa_model::Newer::FIX,
-                _ => "`kassa prove` says what is whole and what is not",
+                _ => "`kassa prove` shows what is intact and what is not",
             };
-            checks.push(check.why("a start goes on from what they say").mend(mend));
+            checks.push(check.why("a start continues at their positions").fix(fix));
             return Store { checks, ..Store::default() };
         }
     };
     let begun = sinks.first().map_or(0, |(_, positions)| positions.len());
-    checks.push(Check::ok(SYSTEM, "tables", &place, format!("can be read; {begun} partitions in the archive")));
+    checks.push(Check::ok(SYSTEM, "tables", &place, format!("readable; {begun} partitions in the archive")));
     let ids = TopicIds::new(objects);
     let topics = config.streams.iter().map(|stream| &stream.topic);
     let topic_ids = topics.filter_map(|topic| Some((topic.clone(), ids.known(topic).ok().flatten()?))).collect();
     Store { checks, sinks, topic_ids }
 }
 
-/// How far archive and star are. Opening them writes nothing.
+/// The positions of archive and star schema. Opening them writes nothing.
 fn sinks(
     config: &Config,
     objects: &Objects,
@@ -80,11 +81,11 @@ fn bucket(config: &Config, s3: &kassa_config::S3, clock: &Arc<dyn Clock>) -> (Ve
         Err(error) => return (vec![refused(&place, server, &error)], None),
     };
     let rights = if examined.may_delete {
-        "the keys may list, put, get and delete; conditional PUT is kept"
+        "the keys may list, put, get and delete; conditional PUT works"
     } else {
-        "the keys may list, put and get, and conditional PUT is kept; they may not delete: what maintenance replaces stays, as does `_kassa/doctor`"
+        "the keys may list, put and get, and conditional PUT works; they may not delete: replaced files stay, as does `_kassa/doctor`"
     };
-    // The object was put between these two moments; its time is in whole seconds.
+    // The object was written between these two moments; its time is in whole seconds.
     let after = clock.now();
     let ours = examined.server_time.clamp(before - 1_000_000, after);
     let checks = vec![Check::ok(SYSTEM, "bucket", &place, rights), clock::check(SYSTEM, &place, ours, examined.server_time)];
@@ -92,9 +93,9 @@ fn bucket(config: &Config, s3: &kassa_config::S3, clock: &Arc<dyn Clock>) -> (Ve
 }
 
 fn refused(place: &str, server: &str, error: &io::Error) -> Check {
-    let check = Check::wrong(SYSTEM, "bucket", place, error.to_string()).why("archive and star are written there");
+    let check = Check::wrong(SYSTEM, "bucket", place, error.to_string()).why("archive and star schema are written there");
     match Refused::of(error) {
-        Some(refused) => check.mend(refused.fix.clone()),
-        None => check.mend(format!("see whether {server} runs, and whether `lake.s3.endpoint` has its host and port")),
+        Some(refused) => check.fix(refused.fix.clone()),
+        None => check.fix(format!("check that {server} runs, and that `lake.s3.endpoint` has its host and port")),
     }
 }

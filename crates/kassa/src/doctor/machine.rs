@@ -1,4 +1,4 @@
-//! This machine: the data folder, what is left of its disk, the address to listen on.
+//! This machine: the data folder, free disk space, the listen address.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use super::Check;
 use crate::proof::is_at_work;
 
 const SYSTEM: &str = "machine";
-/// Less is soon nothing.
+/// Less free space than this is a problem soon.
 const LITTLE: u64 = 2 << 30;
 
 pub fn checks(config: &Config) -> Vec<Check> {
@@ -26,57 +26,58 @@ pub fn checks(config: &Config) -> Vec<Check> {
     checks
 }
 
-/// The folder itself, or what there is above it where it is to be made.
+/// The folder itself, or its nearest existing parent.
 fn nearest(folder: &Path) -> PathBuf {
     folder.ancestors().find(|above| above.exists()).map_or_else(|| PathBuf::from("/"), Path::to_owned)
 }
 
-/// Whether files can be made there: tried by one that has no name and is gone when it is closed.
+/// Whether files can be created there: tries it with an anonymous file, which disappears when it is
+/// closed.
 pub fn folder(system: &'static str, what: &str, folder: &Path) -> Check {
     let (place, there) = (folder.display().to_string(), nearest(folder));
     match tempfile::tempfile_in(&there) {
-        Ok(_) if there == folder => Check::ok(system, what, &place, "can be written"),
-        Ok(_) => Check::ok(system, what, &place, format!("is made at the first start, below {}", there.display())),
-        Err(error) => Check::wrong(system, what, &place, format!("cannot be written: {error}"))
-            .why("all that kassa keeps lies below it")
-            .mend(format!("give the user that runs kassa the right to write to {}, or name another folder", there.display())),
+        Ok(_) if there == folder => Check::ok(system, what, &place, "writable"),
+        Ok(_) => Check::ok(system, what, &place, format!("will be created at the first start, below {}", there.display())),
+        Err(error) => Check::wrong(system, what, &place, format!("not writable: {error}"))
+            .why("kassa keeps all its data below it")
+            .fix(format!("give the user that runs kassa the right to write to {}, or name another folder", there.display())),
     }
 }
 
 fn lock(data_dir: &Path, at_work: bool) -> Check {
-    let found = if at_work { "a kassa is at work there" } else { "no kassa is at work there" };
+    let found = if at_work { "a kassa is running there" } else { "no kassa is running there" };
     Check::ok(SYSTEM, "lock", &data_dir.display().to_string(), found)
 }
 
 fn listen(address: SocketAddr, at_work: bool) -> Check {
     let place = address.to_string();
     match TcpListener::bind(address) {
-        Ok(_) => Check::ok(SYSTEM, "listen", &place, "is free"),
-        Err(_) if at_work => Check::ok(SYSTEM, "listen", &place, "is in use, by the kassa at work as it seems"),
+        Ok(_) => Check::ok(SYSTEM, "listen", &place, "free"),
+        Err(_) if at_work => Check::ok(SYSTEM, "listen", &place, "in use, probably by the running kassa"),
         Err(error) => Check::wrong(SYSTEM, "listen", &place, format!("cannot be listened on: {error}"))
-            .why("no other kassa works in this data folder: another program has the address, or may it alone")
-            .mend("end that program, or give another `server.listen` (or --listen)"),
+            .why("no other kassa runs in this data folder: another program uses the address, or this user may not use it")
+            .fix("stop that program, or give another `server.listen` (or --listen)"),
     }
 }
 
 fn disk(folder: &Path, log: Option<u64>) -> Option<Check> {
     let there = rustix::fs::statvfs(nearest(folder)).ok()?;
-    // A file system that states no size has none to run out of.
+    // A file system without a size cannot be full.
     let (total, free) = (there.f_blocks * there.f_frsize, there.f_bavail * there.f_frsize);
     (total > 0).then(|| space(&folder.display().to_string(), free, log))
 }
 
 pub fn space(place: &str, free: u64, log: Option<u64>) -> Check {
     let shown = bytes(free);
-    let check = Check::warning(SYSTEM, "disk", place, format!("{shown} are free"));
+    let check = Check::warning(SYSTEM, "disk", place, format!("{shown} free"));
     match log {
         _ if free < LITTLE => check
-            .why("a disk that is full stops the pipeline; nothing that was answered is lost")
-            .mend(format!("make room, or move the folder: {} is little", bytes(LITTLE))),
-        Some(log) if free < log => {
-            check.why(format!("the collector's log may grow to `log.capacity`, {}", bytes(log))).mend("lower it, or make room")
-        }
-        _ => Check::ok(SYSTEM, "disk", place, format!("{shown} are free")),
+            .why("a full disk stops the pipeline; no acknowledged record is lost")
+            .fix(format!("free some space, or move the folder: less than {} is too little", bytes(LITTLE))),
+        Some(log) if free < log => check
+            .why(format!("the collector's log may grow to `log.capacity`, {}", bytes(log)))
+            .fix("lower it, or free some space"),
+        _ => Check::ok(SYSTEM, "disk", place, format!("{shown} free")),
     }
 }
 

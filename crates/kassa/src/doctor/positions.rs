@@ -1,4 +1,5 @@
-//! What the sinks have, beside what Kafka has: whether all that comes next is still there, and will be when its turn comes.
+//! Compares the sinks' positions with Kafka's logs: whether all unread records still exist, and
+//! will exist long enough.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,14 +8,13 @@ use kassa_kafka::{Bounds, Standing, kafka_partition};
 use kassa_model::{Partition, Positions};
 
 use super::Check;
-use super::kafka::Seen;
-use super::topics::SeenTopic;
+use super::seen::{Seen, SeenTopic};
 
 const SYSTEM: &str = "positions";
 
 type Sink = (&'static str, Positions);
 
-/// `ids`: those that the topics had when they were read. `now`: µs UTC.
+/// `ids`: the topics' ids at the time of reading. `now`: µs UTC.
 pub fn checks(seen: &Seen, sinks: &[Sink], ids: &HashMap<String, String>, now: i64) -> Vec<Check> {
     let of = |topic: &SeenTopic| {
         let before = ids.get(&topic.name);
@@ -27,13 +27,14 @@ pub fn checks(seen: &Seen, sinks: &[Sink], ids: &HashMap<String, String>, now: i
 }
 
 fn recreated(seen: &Seen, topic: &SeenTopic, before: &str, now: &str) -> Check {
-    let found = format!("was deleted and made anew: its id is {now}, and was {before} when it was read");
+    let found = format!("was deleted and recreated: its id is {now}, and was {before} when it was read");
     Check::warning(SYSTEM, &format!("topic {}", topic.name), &seen.brokers, found)
-        .why("its partitions are read from offset 0, as new ones; what the old topic had and no sink read is lost")
-        .mend("nothing, if it was meant; see docs/reference/kafka.md")
+        .why("its partitions are read from offset 0, as new ones; records of the old topic that no sink has read are lost")
+        .fix("nothing, if this was intended; see docs/reference/kafka.md")
 }
 
-/// A sink's next offset in a partition, under the latest of its incarnations; 0 if it has none and another sink has read the topic.
+/// A sink's next offset in a partition, in its latest incarnation; 0 if it has none and another
+/// sink has read the topic.
 fn next(positions: &Positions, sinks: &[Sink], topic: &str, number: i32) -> Option<i64> {
     let is_it = |partition: &Partition| *partition.topic == *topic && kafka_partition(partition) == Some(number);
     let held = positions.iter().filter(|(partition, _)| is_it(partition)).max_by_key(|(partition, _)| partition.number);
@@ -41,15 +42,15 @@ fn next(positions: &Positions, sinks: &[Sink], topic: &str, number: i32) -> Opti
     held.map(|(_, next)| next).or_else(|| is_known().then_some(0))
 }
 
-/// What of a topic a sink has yet to read.
+/// The unread part of a topic, for a sink.
 #[derive(Default)]
 struct Unread {
     offsets: i64,
-    /// Gone before they were read: partition, from, to.
+    /// Deleted before they were read: partition, from, to.
     gone: Vec<(i32, i64, i64)>,
     /// The log ends before the position: partition, position, end.
     beyond: Vec<(i32, i64, i64)>,
-    /// Partitions whose next record will go before long.
+    /// Partitions whose next record will soon be deleted.
     at_risk: Vec<i32>,
 }
 
@@ -76,13 +77,13 @@ fn unread(seen: &Seen, topic: &SeenTopic, (_, positions): &Sink, sinks: &[Sink],
     unread
 }
 
-/// Whether the next record is older than three quarters of what the topic keeps.
+/// Whether the next record is older than three quarters of the topic's retention.
 fn is_at_risk(seen: &Seen, topic: &SeenTopic, (number, bounds, at): (i32, Bounds, i64), now: i64) -> bool {
     let retention = topic.settings.and_then(|settings| settings.retention);
     let Some(retention) = retention.filter(|_| at < bounds.stable_end) else { return false };
     match seen.cluster.time_from(&topic.name, number, at) {
         Ok(Some(written)) => u128::try_from(now / 1_000 - written).is_ok_and(|age| age > retention.as_millis() * 3 / 4),
-        // What could not be asked is not known: the topic's own check has said why.
+        // Without an answer, this is unknown; the topic's own check has reported it.
         Ok(None) | Err(_) => false,
     }
 }
@@ -94,16 +95,16 @@ fn check(seen: &Seen, topic: &SeenTopic, sink: &Sink, sinks: &[Sink], now: i64) 
         spans.iter().map(|(number, from, to)| format!("{name}/{number}: {from} {between} {to}")).collect::<Vec<_>>().join("; ")
     };
     if !unread.beyond.is_empty() {
-        let found = format!("the log ends before what was read ({})", listed(&unread.beyond, "read, the log ends at"));
+        let found = format!("the log ends before the position ({})", listed(&unread.beyond, "read, the log ends at"));
         return Check::wrong(SYSTEM, &what, &seen.brokers, found)
-            .why("the broker has lost records that it had given out, or it is another cluster than the one that was read")
-            .mend("see that `source.url` names the same cluster; if it does, the next start reads the partition from 0 as a new one");
+            .why("the broker has lost records that were already read, or this is another cluster")
+            .fix("check that `source.url` names the same cluster; if it does, the next start reads the partition from 0 as a new one");
     }
     if !unread.gone.is_empty() {
-        let found = format!("records are gone that were not read ({})", listed(&unread.gone, "to"));
+        let found = format!("records were deleted before they were read ({})", listed(&unread.gone, "to"));
         return Check::wrong(SYSTEM, &what, &seen.brokers, found)
-            .why("the topic's retention deleted them: the next start records them as a gap, which `kassa prove` tells")
-            .mend(format!(
+            .why("the topic's retention deleted them: the next start records them as a gap, which `kassa prove` reports")
+            .fix(format!(
                 "lengthen retention.ms of {name}; if another sink has them: `kassa replay --from archive --sinks {}`",
                 sink.0
             ));
@@ -111,14 +112,14 @@ fn check(seen: &Seen, topic: &SeenTopic, sink: &Sink, sinks: &[Sink], now: i64) 
     if !unread.at_risk.is_empty() {
         let kept = topic.settings.and_then(|settings| settings.retention).unwrap_or(Duration::ZERO);
         let found = format!(
-            "{} offsets unread, the next of partitions {:?} older than three quarters of the {} that the topic keeps",
+            "{} offsets unread; the next ones of partitions {:?} are older than three quarters of the topic's retention of {}",
             unread.offsets,
             unread.at_risk,
             humantime::format_duration(kept)
         );
         return Check::warning(SYSTEM, &what, &seen.brokers, found)
-            .why("what is not read by then is deleted, and is a gap for ever")
-            .mend(format!("start kassa, or lengthen retention.ms of {name} until it has caught up"));
+            .why("records that are not read in time are deleted and become a permanent gap")
+            .fix(format!("start kassa, or lengthen retention.ms of {name} until it has caught up"));
     }
-    Check::ok(SYSTEM, &what, &seen.brokers, format!("{} offsets unread, all still there", unread.offsets))
+    Check::ok(SYSTEM, &what, &seen.brokers, format!("{} offsets unread, all still exist", unread.offsets))
 }

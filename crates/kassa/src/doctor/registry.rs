@@ -1,4 +1,4 @@
-//! The schema registry: whether it answers as one, and knows the subjects of the Avro streams.
+//! The schema registry: whether it answers as one, and has the subjects of the Avro streams.
 
 use kassa_config::{Config, Format};
 use kassa_kafka::registry::RegistryError;
@@ -14,7 +14,7 @@ pub fn checks(config: &Config) -> Vec<Check> {
     let subjects = match asked.map(|client| client.subjects()) {
         Ok(Ok(subjects)) => subjects,
         Ok(Err(error)) => return vec![refused(&registry.url, &error)],
-        Err(why) => return vec![Check::wrong(SYSTEM, "URL", &registry.url, why).mend("mend [registry]")],
+        Err(why) => return vec![Check::wrong(SYSTEM, "URL", &registry.url, why).fix("correct [registry]")],
     };
     let mut checks = vec![Check::ok(SYSTEM, "connection", &registry.url, format!("{} subjects", subjects.len()))];
     let avro = config.streams.iter().filter(|stream| stream.format == Format::Avro);
@@ -25,21 +25,21 @@ pub fn checks(config: &Config) -> Vec<Check> {
 fn refused(url: &str, error: &RegistryError) -> Check {
     let check = Check::wrong(SYSTEM, "connection", url, error.to_string());
     let check = match error {
-        RegistryError::Unavailable { .. } => check.mend("see whether it runs, and whether `registry.url` has its host and port"),
+        RegistryError::Unavailable { .. } => check.fix("check that it runs, and that `registry.url` has its host and port"),
         RegistryError::Credentials { .. } => {
-            check.mend("mend `registry.user` and `registry.password`, or `registry.token`, and what the registry allows them")
+            check.fix("correct `registry.user` and `registry.password`, or `registry.token`, and their rights in the registry")
         }
-        error => check.mend(error.hint().unwrap_or_else(|| "mend `registry.url`".to_owned())),
+        error => check.fix(error.hint().unwrap_or_else(|| "correct `registry.url`".to_owned())),
     };
-    check.why("Avro records wait for their schema: nothing is a dead letter meanwhile, and nothing goes on")
+    check.why("Avro records wait for their schema: meanwhile nothing becomes a dead letter, and nothing is processed")
 }
 
-/// Producers name the subject of a topic's values after it, unless they are told otherwise.
+/// By default, producers name the subject of a topic's values after the topic.
 fn subject(url: &str, topic: &str, subjects: &[String]) -> Option<Check> {
     let wanted = format!("{topic}-value");
     (!subjects.contains(&wanted)).then(|| {
         Check::warning(SYSTEM, &format!("subject {wanted}"), url, "is not registered")
-            .why("the stream is Avro: nobody has produced to its topic yet, or under another subject's name")
-            .mend("nothing, if its producers name subjects otherwise: schemas are found by the id in each record")
+            .why("the stream is Avro, but nobody has produced to its topic yet, or only with another subject")
+            .fix("nothing, if its producers use other subjects: kassa finds schemas by the id in each record")
     })
 }

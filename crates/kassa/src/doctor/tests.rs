@@ -10,7 +10,7 @@ use super::*;
 const MINUTE: i64 = 60_000_000;
 
 #[test]
-fn clocks_that_differ_are_told_by_how_much_and_in_which_direction() {
+fn a_clock_difference_is_reported_with_its_size_and_direction() {
     let check = |theirs: i64| clock::check("lake", "there", 0, theirs);
     assert_eq!(check(4_000_000).verdict, Verdict::Ok);
     assert_eq!((check(-3 * MINUTE).verdict, check(20 * MINUTE).verdict), (Verdict::Warning, Verdict::Wrong));
@@ -26,24 +26,24 @@ fn a_version_that_is_too_old_is_wrong() {
 }
 
 #[test]
-fn a_disk_with_little_room_is_told_and_one_that_the_log_may_fill() {
+fn a_disk_with_little_space_is_reported_and_one_that_the_log_may_fill() {
     let verdict = |free_gib: u64, log: Option<u64>| machine::space("/srv", free_gib << 30, log.map(|gib| gib << 30)).verdict;
     assert_eq!((verdict(1, None), verdict(3, None)), (Verdict::Warning, Verdict::Ok));
     assert_eq!((verdict(30, Some(64)), verdict(65, Some(64))), (Verdict::Warning, Verdict::Ok));
 }
 
 #[test]
-fn a_folder_is_tried_and_nothing_is_left_in_it() {
+fn a_folder_is_tested_and_no_file_is_left_in_it() {
     let dir = tempfile::TempDir::new().unwrap();
     let check = |path: &Path| machine::folder("machine", "data_dir", path);
     assert_eq!(check(dir.path()).verdict, Verdict::Ok);
-    assert!(check(&dir.path().join("not/there")).found.starts_with("is made at the first start, below "));
+    assert!(check(&dir.path().join("not/there")).found.starts_with("will be created at the first start, below "));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
-    // Nobody can make a file there.
+    // Nobody can create a file there.
     assert_eq!(check(Path::new("/proc/kassa")).verdict, Verdict::Wrong);
 }
 
-/// This machine's clock, so many µs off.
+/// This machine's clock with an offset in µs.
 #[derive(Debug)]
 struct Off(i64);
 

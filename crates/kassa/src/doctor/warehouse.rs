@@ -1,4 +1,4 @@
-//! PostgreSQL: whether it answers and is what kassa needs, and what the login may do.
+//! PostgreSQL: whether it answers and meets kassa's requirements, and the rights of the login.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Store {
         Ok(None) => return Store::default(),
         Err(error) => {
             let check = Check::wrong(SYSTEM, "URL", "warehouse.url", format!("{error:#}"));
-            return Store { checks: vec![check.mend("see docs/how-to/postgresql.md")], ..Store::default() };
+            return Store { checks: vec![check.fix("see docs/how-to/postgresql.md")], ..Store::default() };
         }
     };
     let place = format!("{} at {}", target.user, target.place());
@@ -41,43 +41,43 @@ pub fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Store {
     if positions.as_ref().is_ok_and(|positions| !positions.is_empty()) {
         checks.push(days_ahead(&mut examiner, &place, clock.now()));
     }
-    // Without the right to read them the check of the rights has said so.
+    // Without the right to read them, the check of the rights has reported it.
     let sinks = positions.into_iter().map(|positions| (SYSTEM, positions)).collect();
     Store { checks, sinks, ..Store::default() }
 }
 
-/// A connection that there is not: what was said, without the advice at its end, and how to mend it here.
+/// A failed connection: the error without its own advice, and the fix for this configuration.
 fn refused(place: &str, target: &Target, error: &WarehouseError) -> Check {
     let said = error.to_string();
     let database = &target.database;
     let (host, port) = (&target.host, target.port);
-    let mend = match error {
+    let fix = match error {
         WarehouseError::Unavailable(_) => {
-            format!("see whether PostgreSQL runs and listens at {host}:{port}; then a firewall, and `warehouse.url`")
+            format!("check that PostgreSQL runs and listens at {host}:{port}; then the firewall, and `warehouse.url`")
         }
         _ if said.contains("[3D000]") => {
             format!("create it: createdb -h {host} -p {port} {database}; or name another in `warehouse.url`")
         }
         _ if said.contains("[28") || said.contains("password") => {
             format!(
-                "mend `warehouse.password`, or the role's: ALTER ROLE {} PASSWORD '…'; and see pg_hba.conf on the server",
+                "correct `warehouse.password`, or the role's: ALTER ROLE {} PASSWORD '…'; and check pg_hba.conf on the server",
                 target.user
             )
         }
         _ if said.contains("ertificate") || said.contains("TLS") => format!(
-            "give the authority that signed the server's certificate as `?sslrootcert=FILE` in `warehouse.url`, and the host by the name that \
-             the certificate has (now {host})"
+            "give the authority that signed the server's certificate as `?sslrootcert=FILE` in `warehouse.url`, and use the host name in \
+             the certificate (now {host})"
         ),
         _ => "see docs/how-to/postgresql.md".to_owned(),
     };
-    // What PostgreSQL said ends with its SQLSTATE.
+    // PostgreSQL's message ends with its SQLSTATE.
     let found = said.split_once("]. ").map_or_else(|| said.clone(), |(said, _)| format!("{said}]"));
-    Check::wrong(SYSTEM, "connection", place, found).why("facts and current state are written there").mend(mend)
+    Check::wrong(SYSTEM, "connection", place, found).why("facts and current state are written there").fix(fix)
 }
 
-/// A question that was refused.
+/// A query that was refused.
 fn unanswered(what: &str, place: &str, error: &WarehouseError) -> Check {
-    Check::wrong(SYSTEM, what, place, error.to_string()).mend("grant the login the role kassa_ingest (docs/how-to/postgresql.md)")
+    Check::wrong(SYSTEM, what, place, error.to_string()).fix("grant the login the role kassa_ingest (docs/how-to/postgresql.md)")
 }
 
 fn server(examiner: &mut Examiner, place: &str, clock: &dyn Clock) -> Vec<Check> {
@@ -89,11 +89,11 @@ fn server(examiner: &mut Examiner, place: &str, clock: &dyn Clock) -> Vec<Check>
     let ours = server.time.clamp(before, clock.now());
     let mut checks = vec![version(server.version, place), clock::check(SYSTEM, place, ours, server.time)];
     if server.is_read_only {
-        let check = Check::wrong(SYSTEM, "server", place, "may not be written to: it is a standby, or read-only");
+        let check = Check::wrong(SYSTEM, "server", place, "not writable: it is a standby, or read-only");
         checks.push(
             check
                 .why("facts are written there")
-                .mend("name the primary in `warehouse.url`, or set default_transaction_read_only = off"),
+                .fix("name the primary in `warehouse.url`, or set default_transaction_read_only = off"),
         );
     }
     checks
@@ -105,11 +105,11 @@ pub fn version(version: i32, place: &str) -> Check {
         return Check::ok(SYSTEM, "version", place, shown);
     }
     Check::wrong(SYSTEM, "version", place, format!("{shown} is too old"))
-        .why("partitions are attached without stopping readers, and unique indices hold over them, from 13 on")
-        .mend("take PostgreSQL 13 or later")
+        .why("only 13 and later attach partitions without blocking readers, and support the unique indexes")
+        .fix("use PostgreSQL 13 or later")
 }
 
-/// And whether there is one to ask about.
+/// Checks the schema. Also returns whether it exists.
 fn schema(examiner: &mut Examiner, place: &str) -> (Check, bool) {
     let what = "schema";
     let schema = examiner.schema().and_then(|schema| Ok((schema, examiner.may_migrate()?)));
@@ -118,31 +118,31 @@ fn schema(examiner: &mut Examiner, place: &str) -> (Check, bool) {
         Err(error) => return (unanswered(what, place, &error), true),
     };
     let admin = "start kassa once with a login of the role kassa_migrate, or the database's owner (docs/how-to/postgresql.md)";
-    let wrong = |found: String, why: &str, mend: &str| Check::wrong(SYSTEM, what, place, found).why(why).mend(mend);
+    let wrong = |found: String, why: &str, fix: &str| Check::wrong(SYSTEM, what, place, found).why(why).fix(fix);
     let check = match &schema {
-        Schema::Current => Check::ok(SYSTEM, what, place, "is this kassa's"),
-        Schema::None if may_migrate => Check::ok(SYSTEM, what, place, "is made at the first start"),
+        Schema::Current => Check::ok(SYSTEM, what, place, "up to date"),
+        Schema::None if may_migrate => Check::ok(SYSTEM, what, place, "will be created at the first start"),
         Schema::None => {
-            wrong("there is none, and this login may not make one".to_owned(), "the tables are made by the first start", admin)
+            wrong("there is none, and this login may not create one".to_owned(), "the first start creates the tables", admin)
         }
         Schema::Behind(names) if may_migrate => {
             Check::warning(SYSTEM, what, place, format!("the next start migrates it: {}", names.join(", ")))
                 .why("an index over years of facts takes a while")
-                .mend("nothing; or start kassa when nobody waits for it")
+                .fix("nothing; or start kassa at a quiet time")
         }
         Schema::Behind(names) => wrong(
-            format!("is behind by {}, and this login may not migrate it", names.join(", ")),
-            "this kassa writes to tables or columns that are not there",
+            format!("behind by {}, and this login may not migrate it", names.join(", ")),
+            "this kassa writes to tables or columns that do not exist",
             admin,
         ),
         Schema::Newer(names) => wrong(
             format!("a newer kassa has migrated it: {}", names.join(", ")),
-            "what this one would write may not be what the newer one reads",
+            "this kassa may write rows that the newer one cannot read",
             "run the kassa that migrated it, or a later one",
         ),
         Schema::Changed(names) => wrong(
-            format!("was migrated by other statements than this kassa has: {}", names.join(", ")),
-            "a migration that was changed after it was applied is not touched",
+            format!("was migrated with other statements than this kassa's: {}", names.join(", ")),
+            "kassa does not continue after a migration that was changed after it was applied",
             "run the kassa that migrated it, or restore the database",
         ),
     };
@@ -151,14 +151,14 @@ fn schema(examiner: &mut Examiner, place: &str) -> (Check, bool) {
 
 fn rights(examiner: &mut Examiner, place: &str, user: &str) -> Check {
     match examiner.lacking() {
-        Ok(lacking) if lacking.is_empty() => Check::ok(SYSTEM, "rights", place, "the login may feed it"),
+        Ok(lacking) if lacking.is_empty() => Check::ok(SYSTEM, "rights", place, "sufficient for feeding"),
         Ok(lacking) => {
             let more = lacking.len().saturating_sub(3);
             let named = lacking.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
             let found = format!("the login lacks {named}{}", if more > 0 { format!(" and {more} more") } else { String::new() });
             Check::wrong(SYSTEM, "rights", place, found)
-                .why("a commit is one transaction: without one of them nothing is written")
-                .mend(format!("GRANT kassa_ingest TO {user}; if it has the role: run crates/warehouse/schema/grants.sql again"))
+                .why("a commit is one transaction: without one of these rights nothing is written")
+                .fix(format!("GRANT kassa_ingest TO {user}; if it has the role: run crates/warehouse/schema/grants.sql again"))
         }
         Err(error) => unanswered("rights", place, &error),
     }
@@ -166,10 +166,10 @@ fn rights(examiner: &mut Examiner, place: &str, user: &str) -> Check {
 
 fn days_ahead(examiner: &mut Examiner, place: &str, now: i64) -> Check {
     match examiner.is_prepared(now) {
-        Ok(true) => Check::ok(SYSTEM, "partitions", place, "are made ahead"),
+        Ok(true) => Check::ok(SYSTEM, "partitions", place, "created in advance"),
         Ok(false) => Check::warning(SYSTEM, "partitions", place, "there are none for tomorrow")
-            .why("a kassa at work makes them a week ahead: none has fed this warehouse lately")
-            .mend("start kassa; it makes what is missing"),
+            .why("a running kassa creates them a week in advance: none has fed this warehouse lately")
+            .fix("start kassa; it creates the missing ones"),
         Err(error) => unanswered("partitions", place, &error),
     }
 }

@@ -13,7 +13,7 @@ use super::shelf::Shelf;
 use crate::failure::Failure;
 use crate::wiring::Lake;
 
-/// How long a Data API that does not answer is asked again.
+/// How long a Data API without an answer is retried.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn export(config: &Config) -> anyhow::Result<Done> {
@@ -76,7 +76,7 @@ fn done(report: &Report) -> Done {
         let rows: u64 = report.rows.iter().filter_map(|(_, rows)| *rows).sum();
         format!("load {}: {rows} rows in {} tables", report.generation, report.rows.len())
     } else {
-        format!("Redshift has everything already, since load {}", report.generation)
+        format!("Redshift is up to date since load {}", report.generation)
     };
     let detail = json!({"load": report.generation.to_string(), "rows": tables, "positions": positions});
     Done { is_changed: report.is_changed, words, detail }

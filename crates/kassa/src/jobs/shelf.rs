@@ -1,4 +1,4 @@
-//! The lake as an export reads it.
+//! The lake as the input of an export.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ use crate::wiring::Lake;
 
 pub struct Shelf<'l> {
     store: &'l dyn Store,
-    /// What the URLs of its objects begin with.
+    /// The prefix of the URLs of its objects.
     url: String,
     zstd_level: i32,
 }
@@ -35,7 +35,7 @@ impl<'l> Shelf<'l> {
 
     fn snapshot(&self, table: Table) -> Result<Snapshot, LogError> {
         let snapshot = Snapshot::load(self.store, &folder_of(table))?;
-        // What is exported once does not come again: a column that is left out now would be missing for good.
+        // Rows are exported only once, so a column that is missing now would stay missing.
         snapshot.metadata.as_ref().map_or(Ok(()), |held| delta::schema::refuse_newer(&folder_of(table), held))?;
         Ok(snapshot)
     }
@@ -59,14 +59,15 @@ fn positions(snapshot: &Snapshot) -> Positions {
 fn files_of(table: Table, snapshot: &Snapshot) -> Result<Vec<DataFile>, LogError> {
     let folder = folder_of(table);
     let file = |add: &Add| {
-        let rows =
-            add.rows().ok_or_else(|| LogError::Corrupt(format!("{folder}/{}: the log does not say how many rows", add.path)));
+        let rows = add
+            .rows()
+            .ok_or_else(|| LogError::Corrupt(format!("{folder}/{}: the log does not state the number of rows", add.path)));
         Ok(DataFile { path: format!("{folder}/{}", add.path), bytes: u64::try_from(add.size).unwrap_or(0), rows: rows? })
     };
     snapshot.files.values().map(file).collect()
 }
 
-/// A file as the log has it: of it, only the path is asked for.
+/// A file as an entry of the log; only its path is used.
 fn add_of(table: Table, file: &DataFile) -> Add {
     let folder = format!("{}/", folder_of(table));
     Add {
@@ -82,7 +83,8 @@ fn add_of(table: Table, file: &DataFile) -> Add {
 
 impl kassa_redshift::Lake for Shelf<'_> {
     fn extent(&self) -> Result<Extent, LakeError> {
-        // Spans are written last: what they account for is in the tables that are read after them.
+        // Spans are written last, so tables that are read after them contain everything that the
+        // spans account for.
         let spans = self.snapshot(Table::Spans)?;
         let accounted = positions(&spans);
         let mut tables = Vec::new();
@@ -91,7 +93,7 @@ impl kassa_redshift::Lake for Shelf<'_> {
             if snapshot.version.is_none() {
                 continue;
             }
-            // What follows from others says of which positions it is true; it has no rows of its own that could be ahead.
+            // A derived table states its positions itself; it has no rows that could be ahead.
             let positions = if table.has_lineage() { positions(&snapshot) } else { Positions::default() };
             tables.push(TableFiles { table, files: files_of(table, &snapshot)?, positions });
         }
@@ -166,7 +168,7 @@ impl kassa_redshift::Lake for Shelf<'_> {
     }
 }
 
-/// The same rows, but for texts of these columns that are too long.
+/// The same rows, except texts of these columns that are too long.
 fn shorten(
     rows: &RecordBatch,
     columns: &[String],

@@ -1,4 +1,4 @@
-//! What a running pipeline does by itself, for where none runs all the time.
+//! The maintenance of a running pipeline, for installations where none runs all the time.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use serde_json::json;
 use super::Done;
 use crate::wiring::{Lake, Lock, maintenance};
 
-/// Steps of maintenance on one table in one run: more than any lake needs.
+/// The limit of maintenance steps per table and run: more than any lake needs.
 const STEPS: usize = 10_000;
 
 pub fn derive(config: &Config) -> anyhow::Result<Done> {
@@ -25,14 +25,14 @@ pub fn derive(config: &Config) -> anyhow::Result<Done> {
         kassa_warehouse::derived::refresh(target, &config.shop)
             .context("could not bring the warehouse's derived tables up to date")?;
     }
-    let words = if is_changed { "the derived tables are up to date" } else { "nothing was to be derived" };
+    let words = if is_changed { "the derived tables are up to date" } else { "there was nothing to derive" };
     Ok(Done { is_changed, words: words.to_owned(), detail: json!({}) })
 }
 
 pub fn compact(config: &Config) -> anyhow::Result<Done> {
     let _lock = Lock::take(&config.data_dir)?;
     let lake = Lake::of(config)?;
-    // Nothing else is to be done meanwhile, so that each merge is waited for.
+    // Nothing else runs meanwhile, so each merge is done inline.
     let of_lake = Options { inline_bytes: i64::MAX, ..maintenance(config) };
     let of_archive = Options { zstd_level: config.archive.zstd_level, ..of_lake.clone() };
     let mut all = Kept::default();
@@ -57,7 +57,7 @@ pub fn compact(config: &Config) -> anyhow::Result<Done> {
     Ok(Done { is_changed, words, detail: json!({"merged": all.merged, "deleted": all.deleted}) })
 }
 
-/// Maintains a table until nothing is due.
+/// Maintains a table until nothing is left to do.
 fn keep(lake: &Lake, spec: TableSpec, options: &Options) -> Result<Kept, LogError> {
     let mut table = DeltaTable::open(Arc::clone(&lake.store), spec, Arc::clone(&lake.clock))?;
     let (mut maintainer, mut all) = (Maintainer::new(options.clone()), Kept::default());
@@ -67,7 +67,7 @@ fn keep(lake: &Lake, spec: TableSpec, options: &Options) -> Result<Kept, LogErro
             Ok(done) => {
                 all = Kept { merged: all.merged + done.merged, checkpoint: done.checkpoint, deleted: all.deleted + done.deleted };
             }
-            // Another process maintains it: its work is as good as ours.
+            // Another process maintains it; that is as good.
             Err(LogError::Fenced(_)) => break,
             Err(error) => return Err(error),
         }

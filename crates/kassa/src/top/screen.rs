@@ -1,4 +1,4 @@
-//! The terminal: taken over, drawn, and given back as it was, whatever happens.
+//! The terminal: taken over, drawn, and always restored.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,13 +7,14 @@ use std::time::Duration;
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 
-use super::heard::Listener;
+use super::latest::Listener;
 use super::view::View;
 
-/// It is drawn anew this often: what comes is shown within that, and ages go on.
+/// The redraw interval: new data is shown within this time, and ages advance.
 const FRAME: Duration = Duration::from_millis(250);
 
-/// Shows what is heard until `q`, Ctrl-C or a polite request to end. A panic gives the terminal back before it is told.
+/// Shows the events until `q`, Ctrl-C or SIGTERM. A panic restores the terminal before it is
+/// reported.
 pub fn watch(listener: &Listener) -> anyhow::Result<()> {
     let ended = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&ended);
@@ -31,8 +32,8 @@ pub fn watch(listener: &Listener) -> anyhow::Result<()> {
 
 fn draw(terminal: &mut DefaultTerminal, listener: &Listener, ended: &AtomicBool) -> anyhow::Result<()> {
     while !ended.load(Ordering::Acquire) {
-        let heard = listener.latest();
-        terminal.draw(|frame| frame.render_widget(View::of(&heard), frame.area()))?;
+        let latest = listener.latest();
+        terminal.draw(|frame| frame.render_widget(View::of(&latest), frame.area()))?;
         if event::poll(FRAME)? && is_end(&event::read()?) {
             break;
         }

@@ -1,4 +1,4 @@
-//! What the API tells, as far as it is shown. What is not known is `None`.
+//! The API's answers, as far as they are shown. Unknown values are `None`.
 
 use serde::Deserialize;
 

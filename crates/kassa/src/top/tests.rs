@@ -2,7 +2,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use serde_json::{Value, json};
 
-use super::heard::Heard;
+use super::latest::Latest;
 use super::view::{View, plain};
 
 fn pipeline() -> Value {
@@ -29,23 +29,23 @@ fn live() -> Value {
         {"figure": "conversion", "unit": "ratio", "value": null, "yesterday": null, "last_week": null}]})
 }
 
-fn heard() -> Heard {
-    let mut heard = Heard { url: "http://127.0.0.1:8080".to_owned(), ..Heard::default() };
-    heard.take("live", &live().to_string()).unwrap();
-    heard.take("pipeline", &pipeline().to_string()).unwrap();
-    heard.take("of a newer kassa", "not even JSON").unwrap();
-    heard
+fn latest() -> Latest {
+    let mut latest = Latest { url: "http://127.0.0.1:8080".to_owned(), ..Latest::default() };
+    latest.take("live", &live().to_string()).unwrap();
+    latest.take("pipeline", &pipeline().to_string()).unwrap();
+    latest.take("from a newer kassa", "not even JSON").unwrap();
+    latest
 }
 
-fn drawn(heard: &Heard, (width, height): (u16, u16)) -> Vec<String> {
+fn drawn(latest: &Latest, (width, height): (u16, u16)) -> Vec<String> {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| frame.render_widget(View::of(heard), frame.area())).unwrap();
+    terminal.draw(|frame| frame.render_widget(View::of(latest), frame.area())).unwrap();
     let buffer = terminal.backend().buffer();
     let line = |row| (0..width).map(|column| buffer[(column, row)].symbol()).collect::<String>().trim_end().to_owned();
     (0..height).map(line).collect()
 }
 
-/// The line of this name, its cells.
+/// The cells of the line with this name.
 #[track_caller]
 fn row<'l>(lines: &'l [String], name: &str) -> Vec<&'l str> {
     let line = lines.iter().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name} in {lines:#?}"));
@@ -53,8 +53,8 @@ fn row<'l>(lines: &'l [String], name: &str) -> Vec<&'l str> {
 }
 
 #[test]
-fn what_is_heard_is_shown_and_what_is_not_known_is_a_dash() {
-    let lines = drawn(&heard(), (110, 40));
+fn events_are_shown_and_unknown_values_are_a_dash() {
+    let lines = drawn(&latest(), (110, 40));
     assert_eq!(lines[0], "kassa top   http://127.0.0.1:8080   Harbour & Pine   2026-01-12T09:30:01Z");
     assert_eq!(lines[1], "– records/s   1,243,567 read = 1,243,500 accepted + 60 duplicates + 7 dead letters");
     assert_eq!(lines[2], "memory 150 MiB   2 findings 2026-01-12T09:00:00Z: see kassa prove");
@@ -68,27 +68,27 @@ fn what_is_heard_is_shown_and_what_is_not_known_is_a_dash() {
     assert_eq!(row(&lines, "events/0"), ["events/0", "0", "9000", "0", "200", "–", "0"]);
     assert_eq!(row(&lines, "orders/1"), ["orders/1", "–", "1234567", "1,234,567", "1,234,567", "1,234,567", "1,234,567"]);
     let at = |name: &str| lines.iter().position(|line| line.starts_with(name));
-    assert!(at("orders/1") < at("events/0"), "what is furthest behind comes first");
-    assert_eq!(lines.last().map(String::as_str), Some("q leaves"));
+    assert!(at("orders/1") < at("events/0"), "the partition that is furthest behind is first");
+    assert_eq!(lines.last().map(String::as_str), Some("q quits"));
 }
 
 #[test]
-fn a_terminal_of_any_size_is_drawn_and_a_snapshot_has_it_all() {
+fn a_terminal_of_any_size_is_drawn_and_a_snapshot_is_complete() {
     for size in [(1, 1), (20, 5), (80, 24), (300, 100)] {
-        assert_eq!(drawn(&heard(), size).len(), usize::from(size.1));
+        assert_eq!(drawn(&latest(), size).len(), usize::from(size.1));
     }
-    let text = plain(&heard());
-    assert!(text.contains("orders/1") && text.contains("events/0") && !text.contains("q leaves"), "{text}");
+    let text = plain(&latest());
+    assert!(text.contains("orders/1") && text.contains("events/0") && !text.contains("q quits"), "{text}");
     assert_eq!(text.lines().next(), Some("kassa top   http://127.0.0.1:8080   Harbour & Pine   2026-01-12T09:30:01Z"));
 }
 
 #[test]
-fn what_is_not_heard_any_more_is_said_to_be_old() {
-    let mut heard = heard();
-    heard.trouble = Some("connection refused".to_owned());
-    let lines = drawn(&heard, (110, 40));
-    assert_eq!(lines[1], "not heard now: connection refused; what stands here is of before");
-    heard.take("live", &live().to_string()).unwrap();
-    assert!(drawn(&heard, (110, 40))[1].starts_with("– records/s"));
-    assert_eq!(drawn(&Heard::default(), (60, 4))[1], "waiting for the first figures");
+fn old_data_is_marked_as_old() {
+    let mut latest = latest();
+    latest.trouble = Some("connection refused".to_owned());
+    let lines = drawn(&latest, (110, 40));
+    assert_eq!(lines[1], "no connection: connection refused; the data is old");
+    latest.take("live", &live().to_string()).unwrap();
+    assert!(drawn(&latest, (110, 40))[1].starts_with("– records/s"));
+    assert_eq!(drawn(&Latest::default(), (60, 4))[1], "waiting for the first figures");
 }

@@ -1,4 +1,5 @@
-//! How it looks: one picture, for the terminal and for a plain snapshot. A dash is not known, and not 0.
+//! The layout: one picture for the terminal and for a plain snapshot. A dash is an unknown value,
+//! not 0.
 
 use std::time::Duration;
 
@@ -8,59 +9,59 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Paragraph, Row, Table, Widget};
 
-use super::heard::Heard;
+use super::latest::Latest;
 use super::shapes::{Live, Partition, Pipeline, Sink, Tile};
 
 const UNKNOWN: &str = "–";
-/// Silence after which what is shown is said to be old: the pipeline is pushed once a second.
+/// After this silence, the data is marked as old: the pipeline's state arrives once a second.
 const OLD: Duration = Duration::from_secs(5);
 /// The width of a plain snapshot.
 const PLAIN: u16 = 110;
 
-/// A table as it is shown, its first column for names, the others for numbers.
-struct Part {
+/// A table: names in its first column, numbers in the others.
+struct Section {
     header: Vec<String>,
     rows: Vec<Vec<String>>,
-    /// How a row is to stand out.
+    /// The style of each row.
     styles: Vec<Style>,
     widths: Vec<u16>,
 }
 
 pub struct View<'h> {
-    heard: &'h Heard,
+    latest: &'h Latest,
 }
 
 impl<'h> View<'h> {
-    pub fn of(heard: &'h Heard) -> Self {
-        Self { heard }
+    pub fn of(latest: &'h Latest) -> Self {
+        Self { latest }
     }
 
-    fn parts(&self) -> Vec<Part> {
+    fn parts(&self) -> Vec<Section> {
         let mut parts = Vec::new();
-        parts.extend(self.heard.live.as_ref().map(today));
-        if let Some(pipeline) = &self.heard.pipeline {
+        parts.extend(self.latest.live.as_ref().map(today));
+        if let Some(pipeline) = &self.latest.pipeline {
             parts.extend([sinks(pipeline), letters(pipeline), partitions(pipeline)]);
         }
         parts
     }
 }
 
-/// The picture as text, for those who have no terminal.
-pub fn plain(heard: &Heard) -> String {
-    let view = View::of(heard);
+/// The picture as text, for output without a terminal.
+pub fn plain(latest: &Latest) -> String {
+    let view = View::of(latest);
     let rows: usize = view.parts().iter().map(|part| part.rows.len() + 2).sum();
-    let height = u16::try_from(rows + head(heard).len() + 1).unwrap_or(u16::MAX / PLAIN);
+    let height = u16::try_from(rows + head(latest).len() + 1).unwrap_or(u16::MAX / PLAIN);
     let mut buffer = Buffer::empty(Rect::new(0, 0, PLAIN, height));
     view.render(buffer.area, &mut buffer);
     let line = |row: u16| -> String { (0..PLAIN).map(|column| buffer[(column, row)].symbol()).collect() };
-    // The last line says how to leave, which nobody needs here.
+    // The last line says how to quit, which a snapshot does not need.
     let lines: Vec<String> = (0..height - 1).map(|row| line(row).trim_end().to_owned()).collect();
     lines.join("\n").trim_end().to_owned()
 }
 
 impl Widget for View<'_> {
     fn render(self, area: Rect, buffer: &mut Buffer) {
-        let (head, parts) = (head(self.heard), self.parts());
+        let (head, parts) = (head(self.latest), self.parts());
         let lines = u16::try_from(head.len()).unwrap_or(1);
         let mut heights = vec![Constraint::Length(lines)];
         // What does not fit is cut off at the end of the last part, which is the longest.
@@ -72,12 +73,12 @@ impl Widget for View<'_> {
             part.table().render(*area, buffer);
         }
         if let Some(foot) = areas.last() {
-            Paragraph::new("q leaves").style(Style::new().add_modifier(Modifier::DIM)).render(*foot, buffer);
+            Paragraph::new("q quits").style(Style::new().add_modifier(Modifier::DIM)).render(*foot, buffer);
         }
     }
 }
 
-impl Part {
+impl Section {
     fn table(&self) -> Table<'_> {
         let cell = |(at, text): (usize, &str)| {
             let line = Line::from(text.to_owned());
@@ -94,22 +95,22 @@ impl Part {
     }
 }
 
-fn head(heard: &Heard) -> Vec<Line<'static>> {
-    let shop = heard.live.as_ref().map_or_else(String::new, |live| format!("   {}", live.shop.name));
-    let as_of = heard.pipeline.as_ref().map_or_else(String::new, |pipeline| format!("   {}", whole_second(&pipeline.as_of)));
+fn head(latest: &Latest) -> Vec<Line<'static>> {
+    let shop = latest.live.as_ref().map_or_else(String::new, |live| format!("   {}", live.shop.name));
+    let as_of = latest.pipeline.as_ref().map_or_else(String::new, |pipeline| format!("   {}", whole_second(&pipeline.as_of)));
     let mut lines = vec![Line::from(vec![
         Span::from("kassa top").style(Modifier::BOLD),
-        Span::from(format!("   {}{shop}{as_of}", heard.url)),
+        Span::from(format!("   {}{shop}{as_of}", latest.url)),
     ])];
-    let silent = heard.at.map(|at| at.elapsed()).filter(|silence| *silence > OLD);
-    let trouble = match (&heard.trouble, silent) {
-        (Some(why), _) => Some(format!("not heard now: {why}; what stands here is of before")),
-        (None, Some(silence)) => Some(format!("silent for {} s; what stands here is of before", silence.as_secs())),
-        (None, None) if heard.pipeline.is_none() => Some("waiting for the first figures".to_owned()),
+    let silent = latest.at.map(|at| at.elapsed()).filter(|silence| *silence > OLD);
+    let trouble = match (&latest.trouble, silent) {
+        (Some(why), _) => Some(format!("no connection: {why}; the data is old")),
+        (None, Some(silence)) => Some(format!("silent for {} s; the data is old", silence.as_secs())),
+        (None, None) if latest.pipeline.is_none() => Some("waiting for the first figures".to_owned()),
         (None, None) => None,
     };
     lines.extend(trouble.map(|words| Line::from(words).style(Style::new().fg(Color::Red))));
-    if let Some(pipeline) = &heard.pipeline {
+    if let Some(pipeline) = &latest.pipeline {
         lines.extend(summary(pipeline));
     }
     lines
@@ -138,7 +139,7 @@ fn header<const N: usize>(names: [&str; N]) -> Vec<String> {
     names.map(str::to_owned).to_vec()
 }
 
-fn today(live: &Live) -> Part {
+fn today(live: &Live) -> Section {
     let money = |tile: &Tile, value: &Option<String>| match (value, tile.unit.as_str()) {
         (None, _) => UNKNOWN.to_owned(),
         (Some(value), "money") => format!("{value} {}", live.shop.currency),
@@ -147,7 +148,7 @@ fn today(live: &Live) -> Part {
     let row = |tile: &Tile| vec![tile.figure.clone(), money(tile, &tile.value), money(tile, &tile.yesterday)];
     let rows: Vec<_> = live.tiles.iter().map(row).collect();
     let day = live.shop.today.as_deref().unwrap_or(UNKNOWN);
-    Part {
+    Section {
         header: header([&format!("TODAY {day}"), "NOW", "YESTERDAY"]),
         styles: vec![Style::new(); rows.len()],
         rows,
@@ -155,7 +156,7 @@ fn today(live: &Live) -> Part {
     }
 }
 
-fn sinks(pipeline: &Pipeline) -> Part {
+fn sinks(pipeline: &Pipeline) -> Section {
     let row = |sink: &Sink| {
         vec![
             sink.name.clone(),
@@ -172,7 +173,7 @@ fn sinks(pipeline: &Pipeline) -> Part {
         "behind" => Style::new().fg(Color::Yellow),
         _ => Style::new(),
     };
-    Part {
+    Section {
         header: header(["SINK", "STATE", "BEHIND", "BY", "LAST COMMIT", "TOOK", "SLOWEST"]),
         rows: pipeline.sinks.iter().map(row).collect(),
         styles: pipeline.sinks.iter().map(style).collect(),
@@ -180,14 +181,14 @@ fn sinks(pipeline: &Pipeline) -> Part {
     }
 }
 
-fn letters(pipeline: &Pipeline) -> Part {
+fn letters(pipeline: &Pipeline) -> Section {
     let letters = &pipeline.dead_letters;
     let mut rows = vec![
-        vec!["in all".to_owned(), String::new(), count(letters.total)],
+        vec!["total".to_owned(), String::new(), count(letters.total)],
         vec!["today".to_owned(), String::new(), count(letters.today)],
     ];
     rows.extend(letters.by_reason.iter().map(|of| vec![of.reason.clone(), of.stream.clone(), count(Some(of.count))]));
-    Part {
+    Section {
         header: header(["DEAD LETTERS", "STREAM", "COUNT"]),
         styles: vec![Style::new(); rows.len()],
         rows,
@@ -195,8 +196,8 @@ fn letters(pipeline: &Pipeline) -> Part {
     }
 }
 
-/// How far each sink is behind in each partition; those that are furthest behind first.
-fn partitions(pipeline: &Pipeline) -> Part {
+/// How far each sink is behind in each partition, the furthest behind first.
+fn partitions(pipeline: &Pipeline) -> Section {
     let mut partitions: Vec<&Partition> = pipeline.partitions.iter().collect();
     let most = |partition: &Partition| sinks_of(partition).into_iter().filter_map(|at| behind(partition, at)).max();
     partitions.sort_by_key(|partition| std::cmp::Reverse(most(partition)));
@@ -209,20 +210,20 @@ fn partitions(pipeline: &Pipeline) -> Part {
     };
     let rows: Vec<_> = partitions.iter().map(row).collect();
     let header = header(["PARTITION", "START", "END", "ARCHIVE LAG", "LAKE LAG", "WAREH. LAG", "LIVE LAG"]);
-    Part { header, styles: vec![Style::new(); rows.len()], rows, widths: vec![26, 12, 12, 11, 11, 11, 11] }
+    Section { header, styles: vec![Style::new(); rows.len()], rows, widths: vec![26, 12, 12, 11, 11, 11, 11] }
 }
 
 fn sinks_of(partition: &Partition) -> [&Option<String>; 4] {
     [&partition.archive, &partition.lake, &partition.warehouse, &partition.live]
 }
 
-/// Offsets up to the end; `None` where one of both is not known.
+/// The offsets up to the end; `None` if one of both is unknown.
 fn behind(partition: &Partition, at: &Option<String>) -> Option<i64> {
     let number = |text: &Option<String>| text.as_ref()?.parse::<i64>().ok();
     Some((number(&partition.log_end)? - number(at)?).max(0))
 }
 
-/// With a comma between thousands.
+/// With commas between thousands.
 fn count(number: Option<i64>) -> String {
     let Some(number) = number else { return UNKNOWN.to_owned() };
     let digits = number.unsigned_abs().to_string();

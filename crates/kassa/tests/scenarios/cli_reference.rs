@@ -1,4 +1,4 @@
-//! docs/reference/cli.md is what `--help` says. `UPDATE_DOCS=1` writes it anew.
+//! docs/reference/cli.md equals `--help`. `UPDATE_DOCS=1` rewrites it.
 
 use std::process::Command;
 
@@ -7,12 +7,12 @@ use crate::harness::{KASSA, root};
 const INTRODUCTION: &str = "\
 # Command line
 
-What `kassa --help` and `kassa COMMAND --help` print. Every command that takes a configuration takes `-c FILE` (by default `kassa.toml` in the
-working folder, where there is one) and `--data-dir DIR`. What a command is asked for goes to stdout, as a table, or with `--format json` or `csv`
-for programs; words go to stderr. `NO_COLOR` is kept, and `KASSA_LOG=info` or `debug` says more.
+The output of `kassa --help` and `kassa COMMAND --help`. Every command that uses a configuration has `-c FILE` (default: `kassa.toml` in the
+working folder, if it exists) and `--data-dir DIR`. Results go to stdout, as a table, or with `--format json` or `csv`
+for programs; messages go to stderr. kassa respects `NO_COLOR`. `KASSA_LOG=info` or `debug` logs more.
 
-Exit codes: 0 it worked; 1 it failed, or `prove` found something; 2 the command line is wrong; 78 the configuration is. An error has a code with a
-[page](../errors/README.md). The [configuration](configuration.md) and the [HTTP API](http-api.md) have references of their own.
+Exit codes: 0 success; 1 failure, or `prove` found something; 2 wrong command line; 78 wrong configuration. An error has a code with a
+[page](../errors/README.md). See also the references of the [configuration](configuration.md) and the [HTTP API](http-api.md).
 ";
 
 fn help(command: &[String]) -> String {
@@ -39,7 +39,7 @@ fn describe(command: &[String], page: &mut String) {
 }
 
 #[test]
-fn the_reference_of_the_command_line_is_its_help() {
+fn the_command_line_reference_equals_the_help() {
     let mut page = INTRODUCTION.to_owned();
     describe(&[], &mut page);
     assert!(page.matches("\n## ").count() > 14, "the commands were not found");
@@ -48,5 +48,5 @@ fn the_reference_of_the_command_line_is_its_help() {
         std::fs::write(&file, &page).expect("written");
     }
     let held = std::fs::read_to_string(&file).unwrap_or_default();
-    assert_eq!(held, page, "UPDATE_DOCS=1 cargo test --test scenarios cli_reference writes it anew");
+    assert_eq!(held, page, "UPDATE_DOCS=1 cargo test --test scenarios cli_reference rewrites it");
 }

@@ -75,7 +75,7 @@ fn a_demo_clears_nothing_but_what_a_demo_has_left_and_nothing_under_one_that_run
     server.stop();
     let config = std::fs::read_to_string(&shop.config).expect("read");
     let (status, words) = demo(shop.dir.path());
-    assert!(status == Some(2) && words.contains("holds what no demo has made"), "{words}");
+    assert!(status == Some(2) && words.contains("contains files that are not from a demo"), "{words}");
     assert_eq!(std::fs::read_to_string(&shop.config).expect("read"), config);
     assert_eq!(shop.ok(&["figures", "orders"]).lines().count(), 3, "the lake is there still");
     shop.ok(&["prove"]);

@@ -1,4 +1,4 @@
-//! `kassa doctor`: each thing that can be wrong with a server, made wrong on a real one, is told, with its fix.
+//! `kassa doctor`: every possible problem, created on a real server, is reported with its fix.
 
 mod kafka;
 mod machine;
@@ -10,17 +10,17 @@ use serde_json::Value;
 
 use crate::harness::Shop;
 
-/// What the doctor said, and how it ended.
-struct Told {
+/// The doctor's report and exit code.
+struct Diagnosis {
     checks: Vec<Value>,
     code: Option<i32>,
 }
 
-fn told(shop: &Shop) -> Told {
-    told_with(shop, &[])
+fn diagnose(shop: &Shop) -> Diagnosis {
+    diagnose_with(shop, &[])
 }
 
-fn told_with(shop: &Shop, env: &[(&str, &str)]) -> Told {
+fn diagnose_with(shop: &Shop, env: &[(&str, &str)]) -> Diagnosis {
     let output = shop.command(&["doctor", "--format", "json"]).envs(env.iter().copied()).output().expect("started");
     let words = String::from_utf8_lossy(&output.stderr);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {words}"));
@@ -31,21 +31,22 @@ fn told_with(shop: &Shop, env: &[(&str, &str)]) -> Told {
     for check in &checks {
         assert!(check["verdict"] == "ok" || check["why"].is_string() || check["mend"].is_string(), "no help: {check:#}");
     }
-    Told { checks, code: output.status.code() }
+    Diagnosis { checks, code: output.status.code() }
 }
 
-impl Told {
-    /// There is a check of this system with this verdict that says `found`, and how to mend it.
+impl Diagnosis {
+    /// Checks that there is a check of this system with this verdict, finding and fix.
     #[track_caller]
-    fn says(&self, (verdict, system): (&str, &str), found: &str, mend: &str) -> &Self {
+    fn reports(&self, (verdict, system): (&str, &str), found: &str, mend: &str) -> &Self {
         let has = |check: &&Value, key: &str, text: &str| check[key].as_str().unwrap_or_default().contains(text);
         let of = self.checks.iter().filter(|check| check["system"] == system).collect::<Vec<_>>();
-        let said = of.iter().any(|check| check["verdict"] == verdict && has(check, "found", found) && has(check, "mend", mend));
-        assert!(said, "no {verdict} of {system} says {found:?} and {mend:?}: {of:#?}");
+        let reported =
+            of.iter().any(|check| check["verdict"] == verdict && has(check, "found", found) && has(check, "mend", mend));
+        assert!(reported, "no {verdict} of {system} says {found:?} and {mend:?}: {of:#?}");
         self
     }
 
-    /// All checks of this system are well.
+    /// Checks that all checks of this system are ok.
     #[track_caller]
     fn is_well(&self, system: &str) -> &Self {
         let bad: Vec<_> = self.checks.iter().filter(|check| check["system"] == system && check["verdict"] != "ok").collect();

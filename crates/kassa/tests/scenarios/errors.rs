@@ -1,4 +1,4 @@
-//! The pages of errors that happen while kassa runs show what it says. `UPDATE_DOCS=1` writes their examples anew.
+//! The pages of runtime errors show kassa's output. `UPDATE_DOCS=1` rewrites their examples.
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -15,21 +15,21 @@ fn page(code: &str) -> PathBuf {
     root().join("docs/errors").join(format!("{code}.md"))
 }
 
-/// Holds the page's example to what was said.
+/// Compares the page's example with the output.
 #[track_caller]
-fn held(code: &str, said: &str) {
+fn check_example(code: &str, output: &str) {
     let text = fs::read_to_string(page(code)).expect("a page");
     let (before, rest) = text.split_once("```text\n").expect("an example");
     let (_, after) = rest.split_once("```").expect("its end");
-    let true_page = format!("{before}```text\n{}\n```{after}", said.trim_end());
+    let true_page = format!("{before}```text\n{}\n```{after}", output.trim_end());
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(page(code), &true_page).expect("written");
     } else {
-        assert_eq!(text, true_page, "{code}: UPDATE_DOCS=1 writes it anew");
+        assert_eq!(text, true_page, "{code}: UPDATE_DOCS=1 rewrites it");
     }
 }
 
-/// Without what differs from machine to machine: the folder, the names of files in the lake, the port.
+/// Replaces what differs between machines: the folder, file names in the lake, the port.
 fn plain(shop: &Shop, text: &str) -> String {
     let mut text = text.replace(&*shop.dir.path().to_string_lossy(), "/srv/shop");
     if let Some((before, rest)) = text.clone().split_once("/part-")
@@ -40,7 +40,7 @@ fn plain(shop: &Shop, text: &str) -> String {
     text
 }
 
-/// A command that fails so, and the example that its page has of it.
+/// Runs a failing command and compares its output with the page's example.
 #[track_caller]
 fn fails(shop: &Shop, code: &str, args: &[&str]) -> Output {
     let output = shop.run(args);
@@ -49,7 +49,7 @@ fn fails(shop: &Shop, code: &str, args: &[&str]) -> Output {
     let quoted: Vec<String> =
         args.iter().map(|arg| if arg.contains(' ') { format!("\"{arg}\"") } else { (*arg).to_owned() }).collect();
     let said = words.lines().skip_while(|line| !line.starts_with("error[")).collect::<Vec<_>>().join("\n");
-    held(code, &format!("$ kassa {}\n{}", quoted.join(" "), plain(shop, &said)));
+    check_example(code, &format!("$ kassa {}\n{}", quoted.join(" "), plain(shop, &said)));
     output
 }
 
@@ -61,7 +61,7 @@ fn replayed() -> Shop {
 }
 
 #[test]
-fn what_stops_a_command_is_said_as_its_page_shows() {
+fn errors_that_stop_a_command_equal_their_pages() {
     let shop = replayed();
     fails(&shop, "K007", &["figures", "net_sale", "--by", "day"]);
     fails(&shop, "K008", &["sql", "DELETE FROM fact_sales"]);
@@ -79,14 +79,14 @@ fn what_stops_a_command_is_said_as_its_page_shows() {
     let address = taken.local_addr().expect("an address").to_string();
     let output = shop.run(&["run", "--listen", &address]);
     let words = String::from_utf8(output.stderr).expect("UTF-8").replace(&address, "127.0.0.1:8080");
-    held("K009", &format!("$ kassa run\n{words}"));
+    check_example("K009", &format!("$ kassa run\n{words}"));
     let lock = File::options().write(true).open(shop.data().join("kassa.lock")).expect("a lock");
     lock.lock().expect("locked");
     fails(&shop, "K001", &["run"]);
 }
 
 #[test]
-fn what_is_damaged_is_said_as_its_page_shows() {
+fn errors_of_damaged_data_equal_their_pages() {
     let shop = replayed();
     let table = shop.data().join("lake/DWH/fact_sales");
     let names = fs::read_dir(&table).expect("a table").map(|entry| entry.expect("an entry").path());
@@ -118,7 +118,7 @@ fn what_is_damaged_is_said_as_its_page_shows() {
 }
 
 #[test]
-fn what_a_request_is_refused_for_is_said_as_its_page_shows() {
+fn refusals_of_requests_equal_their_pages() {
     let shop = Shop::new(CONFIG);
     let server = shop.serve();
     let large = format!(r#"{{"event_id":"{}"}}"#, "x".repeat(1 << 20));
@@ -139,7 +139,7 @@ fn what_a_request_is_refused_for_is_said_as_its_page_shows() {
         let error = &answer["error"];
         assert_eq!(error["code"], code);
         let said = format!(r#"{{"error": {{"code": "{code}", "message": {}, "hint": {}}}}}"#, error["message"], error["hint"]);
-        held(code, &format!("HTTP/1.1 {status} {reason}\n\n{said}"));
+        check_example(code, &format!("HTTP/1.1 {status} {reason}\n\n{said}"));
     }
     server.stop();
 }

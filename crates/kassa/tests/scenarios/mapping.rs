@@ -52,7 +52,7 @@ fn a_lookup_that_names_what_there_is_not_is_found_by_check_with_its_place() {
     refused(
         &shop,
         &[
-            "error[C017]: the mapping of stream `lines`: `line_nr` is no field of the contract order_line",
+            "error[C017]: the mapping of stream `lines`: `line_nr` is not a field of the contract order_line",
             "kassa.toml:10:18",
             "= did you mean `line_id`?",
             "there is no lookup `order`",

@@ -1,4 +1,4 @@
-//! Keys of the configuration that only the files of a lake show.
+//! Configuration keys whose effect is visible only in the files of a lake.
 
 use std::path::Path;
 use std::process::Command;
@@ -40,14 +40,14 @@ fn replayed(lines: &Path, settings: &[(&str, &str)]) -> [(u64, usize); 2] {
 }
 
 #[test]
-fn what_is_said_of_compression_and_commits_is_done() {
+fn settings_of_compression_and_commits_take_effect() {
     let dir = tempfile::tempdir().expect("a folder");
     let made = Command::new(KASSA).args(["simulate", "--records", "300000", "--to"]).arg(dir.path()).output().expect("started");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let lines = dir.path().join("order_lines.ndjson");
     let [archive, ledger] = replayed(&lines, &[]);
     let is_smaller = |one: u64, other: u64| one * 100 < other * 97;
-    // When a record came is in the files too: sizes differ by some bytes from run to run.
+    // The files contain ingest times, so their sizes differ by some bytes between runs.
     let is_same = |one: u64, other: u64| one.abs_diff(other) * 100 < other;
     let of_archive = replayed(&lines, &[("KASSA__ARCHIVE__ZSTD_LEVEL", "12")]);
     assert!(

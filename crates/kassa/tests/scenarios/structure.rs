@@ -68,7 +68,7 @@ fn pure_crates_stay_pure_and_adapters_do_not_import_each_other() {
         let forbidden = only(&[&adapters[..], &["kassa-config", "kassa-stack"]].concat());
         assert!(of_kassa(adapter).is_disjoint(&forbidden), "{adapter} imports another adapter");
     }
-    // What the pipeline remembers comes from the lake; other holders of rows are behind a port.
+    // The pipeline's state is rebuilt from the lake; other stores of rows are behind a port.
     assert_eq!(of_kassa("kassa-engine"), only(&["kassa-analytics", "kassa-lake", "kassa-model", "kassa-pipeline"]));
     // The query engine reads the lake's tables; the lake builds without the engine.
     assert_eq!(of_kassa("kassa-query"), only(&["kassa-analytics", "kassa-lake", "kassa-model"]));

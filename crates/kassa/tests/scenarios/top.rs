@@ -1,4 +1,4 @@
-//! `kassa top` beside a running kassa: a snapshot, and a session on a real terminal.
+//! `kassa top` with a running kassa: a snapshot, and a session on a real terminal.
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
@@ -25,7 +25,7 @@ fn top(server: &Server, args: &[&str]) -> (String, Option<i32>) {
 }
 
 #[test]
-fn a_snapshot_says_what_the_api_says() {
+fn a_snapshot_equals_the_api() {
     let (shop, server) = at_work();
     let (text, code) = top(&server, &["--once", "--format", "json"]);
     let told: Value = serde_json::from_str(&text).expect("JSON");
@@ -38,7 +38,7 @@ fn a_snapshot_says_what_the_api_says() {
         let took = sink["commit_us"].as_i64().expect("it has committed");
         assert!(took > 0 && sink["commit_us_max"].as_i64().expect("it has committed") >= took, "{sink}");
     }
-    // Without a terminal it is one snapshot, asked for or not.
+    // Without a terminal it prints one snapshot, with or without the flag.
     let (text, code) = top(&server, &[]);
     assert_eq!(code, Some(0));
     let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name} in\n{text}"));
@@ -51,7 +51,7 @@ fn a_snapshot_says_what_the_api_says() {
     assert!(metrics.contains("kassa_dead_letters{reason=\"missing_field\",stream=\"orders\"} 1\n"), "{metrics}");
     assert!(metrics.contains("kassa_sink_commit_seconds{sink=\"lake\"} 0."), "{metrics}");
     server.stop();
-    // Nobody is there any more: said by the configuration's own address.
+    // The server has stopped; the address comes from the configuration.
     let output = shop.run(&["top", "--once"]);
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(
@@ -61,11 +61,11 @@ fn a_snapshot_says_what_the_api_says() {
     assert_eq!(output.status.code(), Some(2));
 }
 
-/// Runs it on a terminal of its own and presses these keys when it is drawn. All that was written.
+/// Runs it on its own terminal and presses these keys when it is drawn. Returns the whole output.
 fn session(server: &Server, keys: &[u8]) -> String {
     let inner =
         format!("stty rows 40 cols 110; stty -g; {KASSA} top --url http://{}; echo \"left with $?\"; stty -g", server.address);
-    // One that does not end is a failure, and no reason to wait for ever.
+    // A program that does not end is a failure; do not wait for ever.
     let mut script = Command::new("timeout")
         .args(["60", "script", "-qefc", &inner, "/dev/null"])
         .env("TERM", "xterm")
@@ -89,7 +89,7 @@ fn session(server: &Server, keys: &[u8]) -> String {
 }
 
 #[test]
-fn the_terminal_is_given_back_as_it_was() {
+fn the_terminal_is_restored() {
     let (_shop, server) = at_work();
     for keys in [&b"q"[..], b"\x03"] {
         let seen = session(&server, keys);

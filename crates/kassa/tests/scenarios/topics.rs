@@ -1,4 +1,4 @@
-//! A stream of several topics, and of those that match a pattern: the ones that come later too.
+//! A stream with several topics, and with a topic pattern, including new topics.
 
 use kassa_kafka::{Admin, Connection, Outgoing, Producer, ProducerOptions};
 use kassa_stack::{Kafka, KafkaOptions};
@@ -11,7 +11,7 @@ fn event(id: &str) -> String {
 }
 
 #[test]
-fn topics_of_a_stream_are_read_together_and_one_that_comes_later_with_them() {
+fn all_topics_of_a_stream_are_read_including_a_new_one() {
     let kafka = Kafka::start(&KafkaOptions::default()).expect("Kafka");
     let connection = Connection { brokers: kafka.plaintext(), ..Connection::default() };
     let admin = Admin::connect(&connection).expect("an administrator");
@@ -38,7 +38,7 @@ fn topics_of_a_stream_are_read_together_and_one_that_comes_later_with_them() {
     produce("visits-two", "visits-two");
     read(4);
     server.stop();
-    // What the pattern has stood for is known without Kafka.
+    // The topics of the pattern are known without Kafka.
     shop.ok(&["prove"]);
     drop(kafka);
     shop.ok(&["prove", "--without-kafka"]);

@@ -1,4 +1,5 @@
-//! The commands of the pages for readers work as they stand, in a folder that has nothing but the program.
+//! The commands of the tutorial and how-to pages work as written, in a folder with nothing but the
+//! program.
 
 use std::process::Command;
 
@@ -9,7 +10,7 @@ fn blocks(page: &str) -> Vec<String> {
     page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().expect("a closed block").to_owned()).collect()
 }
 
-/// Runs a page's commands in a folder of its own; all that they said, and how many commands they were.
+/// Runs a page's commands in a separate folder; returns their output and the number of commands.
 fn follow(page: &str) -> (String, usize) {
     let page = std::fs::read_to_string(root().join(page)).expect("the page");
     let dir = tempfile::tempdir().expect("a folder");
@@ -27,7 +28,7 @@ fn follow(page: &str) -> (String, usize) {
 }
 
 #[test]
-fn a_reader_gets_from_a_csv_to_figures_and_proof_by_the_tutorials_own_commands() {
+fn the_tutorials_commands_lead_from_a_csv_to_figures_and_proof() {
     let (all, commands) = follow("docs/tutorials/from-csv-to-proof.md");
     assert!(commands < 11, "{commands} commands");
     for expected in ["2026-03-28  16.25", "2026-03-29  22.5", "2026-03-30  -7.25", "not_csv"] {
@@ -36,9 +37,9 @@ fn a_reader_gets_from_a_csv_to_figures_and_proof_by_the_tutorials_own_commands()
 }
 
 #[test]
-fn a_reader_maps_tables_that_refer_to_each_other_by_the_pages_own_commands() {
+fn the_how_tos_commands_map_tables_that_refer_to_each_other() {
     let (all, _) = follow("docs/how-to/map-your-tables.md");
-    // 2 × 4.50 + 7.25 less a tenth; then order 1003's line of 4.50 is mended.
+    // 2 × 4.50 + 7.25 less a tenth; then order 1003's line of 4.50 is added.
     for expected in ["15.525", "20.025", "18.00", "proven: 4 records read"] {
         assert!(all.contains(expected), "{expected} is not in:\n{all}");
     }

@@ -153,7 +153,7 @@ fn a_member_whose_place_was_taken_joins_anew_once_and_then_says_why_not() {
         std::thread::sleep(Duration::from_millis(100));
     };
     let words = worker.words();
-    assert!(!status.success() && words.contains("give each its own"), "{status}: {words}");
+    assert!(!status.success() && words.contains("give each process its own"), "{status}: {words}");
     between.shop.ok(&["run", "--until-caught-up"]);
     between.equals(&truth);
 }

@@ -14,7 +14,7 @@ fn lookups() -> Lookups {
     lookups
 }
 
-/// Of a product, which needs an id and a time.
+/// A mapping of a product, which needs an id and a time.
 fn product(columns: &str) -> String {
     format!("SELECT id AS product_id, at AS occurred_at, {columns} FROM input")
 }
@@ -23,7 +23,7 @@ fn compile(sql: &str) -> Result<Mapping, Vec<MappingError>> {
     Mapping::compile(sql, Contract::Product, &lookups())
 }
 
-/// `line:column message` of each mistake, and its hint behind `=`.
+/// `line:column message` of each mistake, and its hint after `=`.
 #[track_caller]
 fn refused(sql: &str, want: &[&str]) {
     let said = match compile(sql) {
@@ -49,13 +49,13 @@ fn kind(columns: &str) -> DataType {
 }
 
 #[test]
-fn the_inputs_are_the_columns_that_the_sql_names_once_each_as_they_are_written() {
+fn inputs_are_the_columns_in_the_sql_once_each_with_their_case() {
     let mapping = compiles("input.Price AS price, \"Unit of sale\" AS sku, concat(_file, _topic, id, sale.vendor.name) AS name");
     assert_eq!(mapping.inputs(), ["id", "at", "Price", "Unit of sale", "sale.vendor.name"]);
 }
 
 #[test]
-fn columns_are_texts_until_they_are_cast_and_then_exact() {
+fn columns_are_texts_and_casts_are_exact() {
     assert_eq!(kind("price"), DataType::Utf8);
     assert_eq!(kind("CAST(price AS DECIMAL(18, 6)) AS price"), DataType::Decimal128(18, 6));
     assert!(matches!(kind("CAST(cents AS DECIMAL(18, 2)) * 0.01 AS price"), DataType::Decimal128(..)));
@@ -66,7 +66,7 @@ fn columns_are_texts_until_they_are_cast_and_then_exact() {
 }
 
 #[test]
-fn what_people_write_of_texts_and_times_compiles() {
+fn common_expressions_on_texts_and_times_compile() {
     compiles("CASE WHEN id LIKE 'C%' THEN 'old' ELSE 'new' END AS status");
     compiles("regexp_replace(sku, '\\.0$', '') AS sku, trim(name) || ' ' || brand AS name");
     compiles("coalesce(price, list_price) AS price, nullif(sku, '-') AS sku");
@@ -77,13 +77,13 @@ fn what_people_write_of_texts_and_times_compiles() {
 }
 
 #[test]
-fn letters_case_comments_and_a_semicolon_at_the_end_are_the_writer_s_own() {
+fn keyword_case_comments_and_a_final_semicolon_are_accepted() {
     let sql = "select id as product_id, -- the id\n  at AS occurred_at /* a day */\nfrom input;\n";
     assert_eq!(compile(sql).unwrap().inputs(), ["id", "at"]);
 }
 
 #[test]
-fn a_syntax_error_has_its_place() {
+fn a_syntax_error_has_its_position() {
     refused("SELECT id AS product_id,\n  at AS FROM input", &["2:14 not SQL: Expected: end of statement, found: input"]);
     refused("SELEC id", &["1:1 not SQL: Expected: an SQL statement, found: SELEC"]);
 }
@@ -95,7 +95,7 @@ fn a_mapping_is_one_select_of_columns_from_input() {
     refused("DELETE FROM input", &[one]);
     refused("SELECT id AS product_id FROM input; SELECT 1", &[one]);
     refused("SELECT id FROM input UNION ALL SELECT id FROM input", &[one]);
-    let plain = format!("{one} = no DISTINCT, GROUP BY, ORDER BY, LIMIT or the like: each record becomes one row");
+    let plain = format!("{one} = no DISTINCT, GROUP BY, ORDER BY, LIMIT or similar: each record becomes one row");
     for tail in ["ORDER BY id", "LIMIT 5", "GROUP BY id", "GROUP BY id HAVING count(*) > 1"] {
         refused(&format!("{} {tail}", product("sku")), &[&plain]);
     }
@@ -103,24 +103,24 @@ fn a_mapping_is_one_select_of_columns_from_input() {
 }
 
 #[test]
-fn a_mapping_reads_the_input_alone_and_all_of_it() {
-    let alone = "a mapping reads FROM input alone = lookup('table', key, 'column') reads reference tables";
+fn a_mapping_reads_only_the_input_and_all_of_it() {
+    let only_input = "a mapping reads only FROM input = lookup('table', key, 'column') reads reference tables";
     refused("SELECT id AS product_id FROM orders", &[&format!("1:30 {alone}")]);
     refused("SELECT id AS product_id FROM input JOIN orders ON true", &[&format!("1:30 {alone}")]);
     refused("SELECT 1 AS product_id", &[&format!("1:1 {alone}")]);
     refused("WITH x AS (SELECT 1) SELECT id AS product_id FROM input", &[&format!("1:51 {alone}")]);
     refused(&product("(SELECT max(id) FROM input) AS sku"), &[&format!("1:46 {alone}")]);
-    let why = "every record must be accounted for: give unwanted rows a movement of their own, or filter at the source";
+    let why = "every record must be accounted for: give unwanted rows their own movement, or filter at the source";
     refused(&format!("{}\nWHERE id <> ''", product("sku")), &[&format!("2:7 a mapping has no WHERE = {why}")]);
 }
 
 #[test]
-fn every_column_is_named_like_a_field() {
+fn every_column_has_the_name_of_a_field() {
     let fields = Contract::Product.columns().join(", ");
-    refused(&product("Price AS prise"), &["1:45 `prise` is no field of the contract product = did you mean `price`?"]);
-    refused(&product("Colour"), &[&format!("1:45 `Colour` is no field of the contract product = fields: {fields}")]);
-    refused(&product("trim(Name)"), &["1:50 `TRIM(Name)` is given no name = write `… AS field`, with a field of the contract"]);
-    let all = "1:8 a mapping has no `*` = name the columns: what a mapping does not name is kept in `extra`";
+    refused(&product("Price AS prise"), &["1:45 `prise` is not a field of the contract product = did you mean `price`?"]);
+    refused(&product("Colour"), &[&format!("1:45 `Colour` is not a field of the contract product = fields: {fields}")]);
+    refused(&product("trim(Name)"), &["1:50 `TRIM(Name)` has no name = write `… AS field`, with a field of the contract"]);
+    let all = "1:8 a mapping has no `*` = name the columns: unnamed columns are kept in `extra`";
     refused("SELECT * FROM input", &[all]);
     refused(&product("a AS sku, b AS sku"), &["1:55 `sku` is selected twice"]);
 }
@@ -131,12 +131,12 @@ fn every_required_field_is_selected() {
 }
 
 #[test]
-fn all_mistakes_are_said_at_once_each_at_its_place() {
+fn all_mistakes_are_reported_at_once_with_positions() {
     let sql = "SELECT\n  a AS sku,\n  b AS nam,\n  lookup('order', c, 'd') AS brand,\n  uper(d) AS status\nFROM input";
     refused(
         sql,
         &[
-            "3:3 `nam` is no field of the contract product = did you mean `name`?",
+            "3:3 `nam` is not a field of the contract product = did you mean `name`?",
             "4:10 there is no lookup `order` = did you mean `orders`?",
             "5:3 Invalid function 'uper'. Did you mean 'upper'?",
             "1:1 the contract product also needs: occurred_at, product_id",
@@ -145,12 +145,11 @@ fn all_mistakes_are_said_at_once_each_at_its_place() {
 }
 
 #[test]
-fn a_lookup_names_a_table_and_a_column_that_there_are() {
+fn a_lookup_names_an_existing_table_and_column() {
     let form = "1:45 a lookup is lookup('table', key, 'column')";
     refused(&product("lookup('orders', id) AS sku"), &[form]);
     refused(&product("lookup() AS sku"), &[form]);
-    let literal =
-        format!("{form} = table and column stand in single quotes, so that they can be checked before the first record");
+    let literal = format!("{form} = put table and column in single quotes, so that they can be checked before the first record");
     refused(&product("lookup(kind, id, 'order_date') AS sku"), &[&literal]);
     refused(&product("lookup('orders', id, \"order_date\") AS sku"), &[&literal]);
     refused(
@@ -167,7 +166,7 @@ fn a_lookup_names_a_table_and_a_column_that_there_are() {
 }
 
 #[test]
-fn a_column_has_a_type_that_its_field_can_hold() {
+fn a_column_has_a_type_that_fits_its_field() {
     let cast =
         |at: u8, field: &str, kind: &str, to: &str| format!("1:{at} `{field}` cannot be of the type {kind} = CAST it to {to}");
     refused(&product("CAST(day AS DATE) AS sku"), &[&cast(50, "sku", "Date32", "VARCHAR")]);
@@ -180,8 +179,8 @@ fn a_column_has_a_type_that_its_field_can_hold() {
 }
 
 #[test]
-fn no_float_comes_near_an_amount() {
-    let float = |at: u8| format!("1:{at} `price` would go through a float = CAST to DECIMAL(18, 6) before computing");
+fn an_amount_must_not_pass_through_a_float() {
+    let float = |at: u8| format!("1:{at} `price` would pass through a float = CAST to DECIMAL(18, 6) before computing");
     refused(&product("CAST(a AS DOUBLE) AS price"), &[&float(50)]);
     refused(&product("CAST(CAST(a AS DOUBLE) * 2 AS DECIMAL(18, 6)) AS price"), &[&float(55)]);
     refused(&product("sqrt(CAST(a AS DECIMAL(18, 6))) AS price"), &[&float(45)]);
@@ -189,17 +188,17 @@ fn no_float_comes_near_an_amount() {
 }
 
 #[test]
-fn a_record_is_mapped_by_what_it_holds_alone_and_alike_each_time() {
-    let more = "1:45 `sku` sees more than its own record = no aggregates, windows or UNNEST: each record becomes one row";
+fn a_mapping_depends_only_on_its_record_and_is_deterministic() {
+    let more = "1:45 `sku` reads more than its own record = no aggregates, windows or UNNEST: each record becomes one row";
     refused(&product("max(a) AS sku"), &[more]);
     refused(&product("CAST(row_number() OVER () AS VARCHAR) AS sku"), &[&more.replace("1:45", "1:50")]);
-    let again = "a record must be mapped alike whenever it is read again; `_ingested_at` is when it came";
-    refused(&product("now() AS sent_at"), &[&format!("1:45 `now` gives something else each time = {again}")]);
-    refused(&product("uuid() AS sku"), &[&format!("1:45 `uuid` gives something else each time = {again}")]);
+    let again = "a record must map to the same row whenever it is read again; `_ingested_at` is its ingest time";
+    refused(&product("now() AS sent_at"), &[&format!("1:45 `now` gives a different value each time = {again}")]);
+    refused(&product("uuid() AS sku"), &[&format!("1:45 `uuid` gives a different value each time = {again}")]);
 }
 
 #[test]
-fn a_text_is_not_rounded_to_the_places_of_a_decimal_beside_it() {
+fn a_text_is_not_rounded_to_the_places_of_a_compared_decimal() {
     for (condition, shown) in [
         ("a > 9.5", "a > 9.5"),
         ("CAST(b AS DECIMAL(9, 2)) = a", "b = a"),
@@ -216,7 +215,7 @@ fn a_text_is_not_rounded_to_the_places_of_a_decimal_beside_it() {
 }
 
 #[test]
-fn texts_are_cast_before_they_are_computed_with() {
+fn texts_need_a_cast_before_arithmetic() {
     refused(
         &product("price * 2 AS price"),
         &[
@@ -226,6 +225,6 @@ fn texts_are_cast_before_they_are_computed_with() {
 }
 
 #[test]
-fn a_column_that_can_never_be_computed_is_refused() {
+fn a_column_that_always_fails_is_refused() {
     refused(&product("CAST('two' AS BIGINT) AS price"), &["1:50 Cast error: Cannot cast string 'two' to value of Int64 type"]);
 }

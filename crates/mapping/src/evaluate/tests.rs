@@ -8,7 +8,7 @@ use kassa_model::Contract;
 use super::*;
 use crate::{Encoding, Lookups, TableFile};
 
-/// The cell's text, `-` for none.
+/// The cell's text, `-` for NULL.
 fn cell(column: &ArrayRef, row: usize) -> String {
     if column.is_null(row) { "-".to_owned() } else { array_value_to_string(column, row).unwrap() }
 }
@@ -18,7 +18,7 @@ fn compile(columns: &str, lookups: &Lookups) -> Mapping {
     Mapping::compile(&sql, Contract::Product, lookups).unwrap_or_else(|errors| panic!("{columns}: {errors:?}"))
 }
 
-/// Records with these texts in the mapping's first input, and NULL in the others.
+/// Records with these texts in the mapping's first input and NULL in the others.
 fn input(mapping: &Mapping, texts: &[Option<&str>]) -> RecordBatch {
     let rows = texts.len();
     let mut columns: Vec<ArrayRef> = Vec::new();
@@ -33,7 +33,7 @@ fn input(mapping: &Mapping, texts: &[Option<&str>]) -> RecordBatch {
     RecordBatch::try_new(Arc::clone(&mapping.schema), columns).unwrap()
 }
 
-/// The third column, row by row, and what failed.
+/// The third column by row, and the failures.
 fn map(mapping: &Mapping, texts: &[Option<&str>]) -> (Vec<String>, Vec<(usize, String, String)>) {
     let mapped = mapping.map(&input(mapping, texts)).unwrap();
     let column = mapped.columns.column(2);
@@ -56,7 +56,7 @@ fn orders(text: &str) -> Lookups {
 }
 
 #[test]
-fn a_value_that_cannot_be_cast_fails_its_own_record_only() {
+fn a_failed_cast_fails_only_its_own_record() {
     let mapping = compile("CAST(n AS DECIMAL(18, 2)) AS price", &Lookups::default());
     let texts: Vec<String> = (0..1000).map(|n| if n % 333 == 7 { "two".to_owned() } else { n.to_string() }).collect();
     let (cells, failed) = map(&mapping, &texts.iter().map(|text| Some(text.as_str())).collect::<Vec<_>>());
@@ -69,7 +69,7 @@ fn a_value_that_cannot_be_cast_fails_its_own_record_only() {
 }
 
 #[test]
-fn of_a_record_that_fails_twice_the_first_field_is_named_and_all_may_fail() {
+fn a_record_that_fails_twice_names_the_first_field_and_all_records_may_fail() {
     let mapping = compile("CAST(n AS DECIMAL(18, 2)) AS price, CAST(n AS BIGINT) AS cost", &Lookups::default());
     let (_, failed) = map(&mapping, &[Some("x"), Some("1.5"), Some("y")]);
     let failed: Vec<(usize, &str)> = failed.iter().map(|(row, field, _)| (*row, field.as_str())).collect();
@@ -77,7 +77,7 @@ fn of_a_record_that_fails_twice_the_first_field_is_named_and_all_may_fail() {
 }
 
 #[test]
-fn a_division_by_zero_is_the_record_s_own() {
+fn a_division_by_zero_fails_only_its_own_record() {
     let mapping = compile("100.00 / CAST(n AS DECIMAL(9, 2)) AS price", &Lookups::default());
     let (_, failed) = map(&mapping, &[Some("4"), Some("0"), None]);
     assert_eq!(failed.iter().map(|(row, ..)| *row).collect::<Vec<_>>(), [1]);
@@ -92,7 +92,7 @@ fn an_empty_batch_maps_to_an_empty_one() {
 }
 
 #[test]
-fn a_text_beside_a_whole_number_is_read_as_one() {
+fn a_text_compared_with_a_whole_number_is_parsed_as_one() {
     let mapping = compile("CASE WHEN n > 9 THEN 'many' ELSE 'few' END AS status", &Lookups::default());
     let (cells, failed) = map(&mapping, &[Some("10"), Some("9"), Some("nine"), None]);
     assert_eq!(cells, ["many", "few", "-", "few"]);
@@ -100,7 +100,7 @@ fn a_text_beside_a_whole_number_is_read_as_one() {
 }
 
 #[test]
-fn cents_and_the_ends_of_old_floats_become_exact_amounts() {
+fn cents_and_old_floats_become_exact_amounts() {
     assert_eq!(computed("CAST(n AS DECIMAL(18, 2)) * 0.01 AS price", &[Some("1999"), None]), ["19.9900", "-"]);
     let rounded =
         computed("round(CAST(n AS DECIMAL(18, 9)), 2) AS price", &[Some("9.80000019"), Some("0.0500000007"), Some("2.5")]);
@@ -109,13 +109,13 @@ fn cents_and_the_ends_of_old_floats_become_exact_amounts() {
 }
 
 #[test]
-fn times_in_a_form_of_one_s_own_become_wall_clock_times() {
+fn times_in_a_custom_format_become_wall_clock_times() {
     let cells = computed("CAST(to_timestamp(n, '%m/%d/%Y %H:%M') AS VARCHAR) AS sent_at", &[Some("12/1/2010 8:26")]);
     assert_eq!(cells, ["2010-12-01T08:26:00"]);
 }
 
 #[test]
-fn what_stands_for_an_absent_value_is_taken_for_it() {
+fn coalesce_gives_the_default_for_an_absent_value() {
     let texts = [Some("5"), Some("-"), None];
     assert_eq!(computed("coalesce(n, 'none') AS sku", &texts), ["5", "-", "none"]);
     assert_eq!(computed("nvl(nullif(n, '-'), 'none') AS sku", &texts), ["5", "none", "none"]);
@@ -124,7 +124,7 @@ fn what_stands_for_an_absent_value_is_taken_for_it() {
 }
 
 #[test]
-fn dotted_names_are_paths_into_json_and_the_pseudo_columns_are_there() {
+fn dotted_names_are_json_paths_and_pseudo_columns_exist() {
     assert_eq!(computed("customer.address.city AS brand", &[Some("Ulm"), None]), ["Ulm", "-"]);
     assert_eq!(
         computed("concat(n, '-', _file, '-', CAST(_row AS VARCHAR)) AS sku", &[Some("a"), Some("b")]),
@@ -133,7 +133,7 @@ fn dotted_names_are_paths_into_json_and_the_pseudo_columns_are_there() {
 }
 
 #[test]
-fn a_lookup_finds_a_cell_and_nothing_where_there_is_none() {
+fn a_lookup_returns_the_cell_or_null() {
     let lookups = orders("id,day,note\n1,2026-01-31,\n2,2026-02-01,\"two, with\na break\"\n,2026-02-02,nobody\n");
     let found = |columns: &str, texts: &[Option<&str>]| {
         let (cells, failed) = map(&compile(columns, &lookups), texts);
@@ -149,7 +149,7 @@ fn a_lookup_finds_a_cell_and_nothing_where_there_is_none() {
 }
 
 #[test]
-fn the_columns_are_named_and_ordered_like_the_select() {
+fn the_columns_have_the_names_and_order_of_the_select() {
     let mapping = compile("n AS sku, CAST(n AS BIGINT) AS price", &Lookups::default());
     let mapped = mapping.map(&input(&mapping, &[Some("5")])).unwrap().columns;
     let names: Vec<String> = mapped.schema().fields().iter().map(|field| field.name().clone()).collect();

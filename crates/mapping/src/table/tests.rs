@@ -2,7 +2,7 @@ use std::io::Write;
 
 use super::*;
 
-/// A table of this file, keyed by `id`.
+/// A table of this file with the key `id`.
 fn load(bytes: &[u8], encoding: Encoding, delimiter: u8) -> Result<Table, TableError> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
@@ -19,7 +19,7 @@ fn refused(text: &str, want: &str) {
 }
 
 #[test]
-fn a_row_is_found_by_its_key_whatever_the_file_s_line_ends_and_quotes() {
+fn a_row_is_found_by_its_key_with_any_line_ends_and_quotes() {
     for text in
         ["id,name\n1,Ann\n2,\"Lee, Bo\"\n", "id,name\r\n1,Ann\r\n\r\n2,\"Lee, Bo\"", "\u{feff} id , name\n1,Ann\n2,\"Lee, Bo\"\n"]
     {
@@ -30,7 +30,7 @@ fn a_row_is_found_by_its_key_whatever_the_file_s_line_ends_and_quotes() {
 }
 
 #[test]
-fn a_key_a_column_or_a_cell_that_is_not_there_is_none() {
+fn a_missing_key_column_or_cell_is_none() {
     let table = utf8("id,name\n1,\n,nobody\n").unwrap();
     for (key, column) in [("1", "name"), ("", "name"), ("7", "name"), ("1", "size")] {
         assert_eq!(table.cell(key, column), None, "{key} {column}");
@@ -39,7 +39,7 @@ fn a_key_a_column_or_a_cell_that_is_not_there_is_none() {
 }
 
 #[test]
-fn a_file_may_be_compressed_or_in_another_encoding_or_delimited_otherwise() {
+fn a_file_may_be_compressed_or_have_another_encoding_or_delimiter() {
     let text = "id;name\n1;Müller\n";
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(text.as_bytes()).unwrap();
@@ -50,7 +50,7 @@ fn a_file_may_be_compressed_or_in_another_encoding_or_delimited_otherwise() {
     let latin = b"id;name\n1;M\xFCller\n";
     assert_eq!(load(latin, Encoding::Windows1252, b';').unwrap().cell("1", "name"), Some("Müller"));
     let refused = load(latin, Encoding::Utf8, b';').unwrap_err().to_string();
-    assert_eq!(refused, "row 1 is not UTF-8: state the lookup's encoding");
+    assert_eq!(refused, "row 1 is not UTF-8: set the lookup's encoding");
 }
 
 #[test]
@@ -60,12 +60,12 @@ fn a_file_that_would_give_wrong_answers_is_refused() {
     refused("ids,name\n1,Ann\n", "its header has no column `id` (did you mean `ids`?)");
     refused("id;name\n1;Ann\n", "its header has no column `id` (valid here: `id;name`)");
     refused("id,name,name\n1,Ann,Bo\n", "its header has the column `name` twice");
-    refused("id,name\n1,Ann\n2,Bo,Lee\n", "row 2 has 3 fields, where the header has 2");
-    refused("id,name\n1,Ann\n2,Bo\n1,Cy\n", "row 3 has a key that an earlier row has: `1`");
+    refused("id,name\n1,Ann\n2,Bo,Lee\n", "row 2 has 3 fields, but the header has 2");
+    refused("id,name\n1,Ann\n2,Bo\n1,Cy\n", "row 3 has the same key as an earlier row: `1`");
 }
 
 #[test]
-fn a_file_that_is_not_there_says_so() {
+fn a_missing_file_is_an_error() {
     let missing =
         Table::load(TableFile { path: Path::new("/nowhere.csv"), key: "id", encoding: Encoding::Utf8, delimiter: b',' });
     assert_eq!(missing.unwrap_err().to_string(), "it cannot be read: No such file or directory (os error 2)");

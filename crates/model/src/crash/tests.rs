@@ -2,7 +2,7 @@ use std::process::{Command, Output};
 
 use super::{VARIABLE, parse, point};
 
-/// Run in a process of its own by the tests below; harmless by itself.
+/// The tests below run this in a separate process; it is harmless by itself.
 #[test]
 fn passes_three_points() {
     for _ in 0..3 {
@@ -17,7 +17,7 @@ fn child(plan: &str) -> Output {
 }
 
 #[test]
-fn dies_at_the_hit_that_was_asked_for_and_says_so() {
+fn exits_at_the_planned_hit_and_reports_it() {
     let output = child("test.point:3");
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success(), "{words}");

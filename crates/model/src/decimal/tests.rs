@@ -21,7 +21,7 @@ fn digits_are_read_exactly() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_and_never_rounded() {
+fn a_number_that_does_not_fit_is_refused_and_never_rounded() {
     for (text, error) in [
         ("", DecimalError::NotFinite),
         ("NaN", DecimalError::NotFinite),
@@ -59,7 +59,7 @@ fn products_round_half_even() {
 }
 
 #[test]
-fn what_is_written_reads_back() {
+fn formatted_decimals_parse_to_the_same_value() {
     for units in [0, 1, -1, 999_999, 1_000_000, -12_345_600, 999_999_999_999_999_999] {
         assert_eq!(Amount::parse(&Decimal::<6>(units).to_string()), Ok(Decimal(units)));
     }
@@ -68,7 +68,7 @@ fn what_is_written_reads_back() {
 
 proptest::proptest! {
     #[test]
-    fn short_numbers_are_read_as_long_ones_are(text in "[0-9.]{0,12}|[0-9]{1,6}\\.[0-9]{0,7}") {
+    fn the_fast_path_equals_the_general_parser(text in "[0-9.]{0,12}|[0-9]{1,6}\\.[0-9]{0,7}") {
         let slowly = Digits::scan(text.as_bytes(), 6).and_then(|digits| digits.to_units(6));
         if let Some(units) = short(text.as_bytes(), 6) {
             proptest::prop_assert_eq!(Ok(i128::from(units)), slowly);
@@ -76,8 +76,8 @@ proptest::proptest! {
     }
 
     #[test]
-    fn small_numbers_are_rounded_as_large_ones_are(value in -1_000_000_000_i64..1_000_000_000, by in 1_i64..5_000) {
-        // As many times larger as keeps the remainder, and beyond what the quicker way takes.
+    fn small_and_large_numbers_round_the_same_way(value in -1_000_000_000_i64..1_000_000_000, by in 1_i64..5_000) {
+        // The same factor on both sides keeps the remainder and exceeds the range of the fast path.
         let by_far = i128::from(by) << 80;
         proptest::prop_assert_eq!(round_half_even(i128::from(value), i128::from(by)), round_half_even(i128::from(value) << 80, by_far));
     }

@@ -5,7 +5,7 @@ fn london() -> TimeZone {
 }
 
 #[test]
-fn texts_and_epochs_are_one_instant() {
+fn texts_and_epochs_give_the_same_instant() {
     let expected = 1_774_747_800 * SECOND;
     for text in [
         "2026-03-29T01:30:00Z",
@@ -23,7 +23,7 @@ fn texts_and_epochs_are_one_instant() {
 }
 
 #[test]
-fn what_is_no_time_is_refused() {
+fn an_invalid_time_is_refused() {
     for text in [
         "",
         "yesterday",
@@ -42,7 +42,7 @@ fn what_is_no_time_is_refused() {
 }
 
 #[test]
-fn a_wall_clock_gap_moves_forward_and_a_fold_takes_the_first() {
+fn a_gap_moves_forward_and_a_fold_takes_the_first() {
     assert_eq!(parse("2026-03-29 01:30:00", &london()), parse("2026-03-29T01:30:00Z", &london()));
     assert_eq!(parse("2026-10-25 01:30:00", &london()), parse("2026-10-25T00:30:00Z", &london()));
 }

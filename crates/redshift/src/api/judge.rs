@@ -1,16 +1,16 @@
-//! What an answer that is none means: whether to ask again, or what the operator must mend.
+//! Classifies failed requests: retry, or the operator must fix something.
 
 use std::error::Error;
 
 use aws_sdk_redshiftdata::config::http::HttpResponse;
 use aws_sdk_redshiftdata::error::{ProvideErrorMetadata, SdkError};
 
-/// Why a request came to nothing.
+/// Why a request failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// It may have been done, and may be asked again.
+    /// It may have been carried out, and may be retried.
     Passing(String),
-    /// The statement is not known, or not any more.
+    /// The statement is unknown, or expired.
     Gone(String),
     Refused {
         what: String,
@@ -41,7 +41,7 @@ where
         SdkError::ServiceError(service) => service,
         _ => {
             let why = chain(error);
-            // Nothing was sent: there was nothing to sign it with.
+            // Nothing was sent, because there were no credentials to sign it.
             let is_unsigned = why.to_lowercase().contains("credentials") || matches!(error, SdkError::ConstructionFailure(_));
             let fix = "the keys are those of [lake.s3], or of the environment where it has none";
             return if is_unsigned { refused(why, fix) } else { Failure::Passing(why) };

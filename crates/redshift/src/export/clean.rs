@@ -1,5 +1,5 @@
-//! Removes what loads have left behind that can never be applied any more: those of generations before the one that Redshift holds.
-//! Nothing depends on it.
+//! Removes the leftovers of loads that can never be applied: those of generations before the
+//! current one. Nothing depends on it.
 
 use super::Exporter;
 use crate::api::BATCH;
@@ -37,7 +37,7 @@ impl Exporter<'_> {
         Ok(())
     }
 
-    /// Of the load that led to this generation, what it remembers stays.
+    /// Keeps the file list of the load that led to this generation.
     fn delete_objects(&self, generation: i64) -> Result<(), ExportError> {
         let root = &self.target.folder;
         for name in self.lake.list(root)? {

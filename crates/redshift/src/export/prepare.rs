@@ -1,4 +1,4 @@
-//! Makes what is missing: schemas, tables, columns that the model has got since, and views.
+//! Creates what is missing: schemas, tables, columns that are new in the model, and views.
 
 use std::collections::HashSet;
 
@@ -33,7 +33,8 @@ impl Exporter<'_> {
         for table in here {
             let schema = table.schema();
             for field in schema.fields().iter().filter(|field| !columns.contains(&(table.name(), field.name().as_str()))) {
-                // ALTER TABLE … ADD COLUMN knows no IF NOT EXISTS: a second exporter fails, and finds it there when it is run again.
+                // ALTER TABLE … ADD COLUMN has no IF NOT EXISTS: a second exporter fails, and finds
+                // the column when it runs again.
                 let name = format!("adding {}.{}", table.name(), field.name());
                 self.run(&name, vec![statements::add_column(&self.target, table, field)], &self.run)?;
                 is_altered = true;

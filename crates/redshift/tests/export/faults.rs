@@ -1,4 +1,4 @@
-//! What can go wrong between an export and Redshift, each with its proof that it happened.
+//! Faults between an export and Redshift, each with a proof that it fired.
 
 use std::thread;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use kassa_stack::data_api::{Fault, Status};
 use crate::World;
 
 const BATCH: &str = "BatchExecuteStatement";
-/// In the one transaction that counts, and in no other.
+/// Matches only the transaction that applies a load.
 const LOADING: &str = "kassa: loading";
 const STAGING: &str = "kassa: staging dim_channel";
 
-/// A world that holds ten records and has ten more to load.
+/// A world with ten loaded records and ten more to load.
 fn begun() -> World {
     let world = World::new();
     world.lake.append("orders", 0, 0..10);
@@ -73,7 +73,7 @@ fn what_fails_midway_leaves_nothing_and_the_next_run_does_it() {
         assert!(matches!(&error, ExportError::Statement { why, .. } if why.contains("a fault for a test")), "{error}");
         assert_eq!((rule.fired(), world.sql("SELECT count(*) FROM dwh.dim_channel")), (1, before));
         assert_eq!(world.sql("SELECT generation FROM dwh_kassa.state"), (nth_load + 1).to_string());
-        // The Data API remembers the failure under its token for hours: the next run passes it by.
+        // The Data API remembers the failure by its token for hours: the next run skips it.
         world.export(&format!("next {nth_load}"));
         world.is_equal();
         let from = 100 + 10 * i64::try_from(nth_load).unwrap();
@@ -123,7 +123,7 @@ fn what_the_api_refuses_is_said_with_its_fix() {
     assert!(matches!(error, ExportError::Unavailable { .. }), "{error}");
 }
 
-/// The same lake, the same load: its two exporters have the same tokens, and their statements run once.
+/// For the same lake and load, both exporters have the same tokens, so the statements run once.
 #[test]
 fn two_exporters_of_the_same_load_do_it_once() {
     let world = begun();
@@ -134,11 +134,13 @@ fn two_exporters_of_the_same_load_do_it_once() {
     world.is_equal();
 }
 
-/// The tokens forgotten, as after eight hours, each runs its own: the second finds another generation.
+/// After the tokens have expired, as after eight hours, each exporter runs its own statements: the
+/// second finds another generation.
 #[test]
 fn a_load_that_another_overtook_is_fenced_and_begun_anew() {
     let world = begun();
-    // The first is held back where it has staged all and applies it; meanwhile another does so, and more.
+    // The first exporter is held when it applies its load; meanwhile another one applies it, and
+    // more.
     let slow = world.api.on(BATCH, LOADING, (1, 1), Fault::Hold);
     let late = thread::scope(|scope| {
         let target = world.target();

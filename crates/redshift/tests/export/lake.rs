@@ -1,4 +1,4 @@
-//! A lake of a few tables, as files in the folder of a bucket.
+//! A small lake, as files in the folder of a bucket.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +20,7 @@ use tempfile::TempDir;
 const INGESTED: i64 = 1_774_692_900_000_000;
 const PREFIX: &str = "shop-lake/kassa";
 
-/// A record of which rows were written.
+/// A record with written rows.
 type Written = (Table, String, i64, i64);
 
 #[derive(Default)]
@@ -28,7 +28,7 @@ struct Inner {
     files: BTreeMap<Table, Vec<DataFile>>,
     /// Rows, by table and record.
     written: Vec<Written>,
-    /// Of spans, and of tables.
+    /// The positions of spans and tables.
     accounted: Positions,
     reached: Positions,
     next_file: u64,
@@ -58,7 +58,7 @@ impl SmallLake {
         self.dir.path().join(PREFIX).join(path)
     }
 
-    /// A row of each table for each record, and their span.
+    /// Appends a row to each table for each record, and their span.
     pub(crate) fn append(&self, topic: &str, partition: i64, offsets: Range<i64>) {
         self.append_unaccounted(topic, partition, offsets.clone());
         self.account(topic, partition, offsets);
@@ -70,7 +70,7 @@ impl SmallLake {
         self.inner().reached.advance(&Partition::new(topic, partition), end);
     }
 
-    /// Rows that move no position.
+    /// Appends rows that do not move a position.
     pub(crate) fn append_late(&self, topic: &str, partition: i64, offsets: Range<i64>) {
         for table in [Table::DimChannel, Table::FactFxRate] {
             self.write(table, &rows(table, topic, partition, offsets.clone(), &[]));
@@ -86,7 +86,7 @@ impl SmallLake {
         self.inner().accounted.advance(&Partition::new(topic, partition), end);
     }
 
-    /// A row with an `extra` of so many bytes, one each.
+    /// Appends rows whose `extra` has these numbers of bytes.
     pub(crate) fn append_inventory(&self, topic: &str, extras: &[usize]) {
         let offsets = 0..i64::try_from(extras.len()).unwrap();
         self.write(Table::FactInventory, &rows(Table::FactInventory, topic, 0, offsets.clone(), extras));
@@ -102,19 +102,19 @@ impl SmallLake {
         self.inner().accounted.set(Partition::new(topic, partition), to);
     }
 
-    /// The next files have all columns but this.
+    /// The next files have all columns except this one.
     pub(crate) fn without(&self, column: &'static str) -> &Self {
         self.inner().without = Some(column);
         self
     }
 
-    /// The next files have this column first, which no table has.
+    /// The next files have this column first, which is in no table.
     pub(crate) fn with(&self, column: Option<&'static str>) -> &Self {
         self.inner().with = column;
         self
     }
 
-    /// One file a table, with the rows of all.
+    /// Merges each table to one file with all rows.
     pub(crate) fn compact(&self) {
         let files = std::mem::take(&mut self.inner().files);
         for (table, files) in files {
@@ -153,7 +153,7 @@ impl SmallLake {
         DataFile { path: path.to_owned(), bytes: bytes.len() as u64, rows: i64::try_from(rows).unwrap() }
     }
 
-    /// What Redshift should hold: `topic|partition|offset|index`.
+    /// The expected rows in Redshift: `topic|partition|offset|index`.
     pub(crate) fn rows(&self, table: Table) -> Vec<String> {
         let inner = self.inner();
         let before = |topic: &str, partition: i64| inner.accounted.next(&Partition::new(topic, partition));
@@ -178,7 +178,7 @@ fn leave_out(rows: &RecordBatch, column: Option<&str>) -> RecordBatch {
     rows.project(&kept).unwrap()
 }
 
-/// A row for each offset; what a column does not say, any value does.
+/// A row for each offset, with arbitrary values in the other columns.
 fn rows(table: Table, topic: &str, partition: i64, offsets: Range<i64>, extras: &[usize]) -> Vec<RecordBatch> {
     let schema = star::stored(&table.schema());
     let offsets: Vec<i64> = offsets.collect();

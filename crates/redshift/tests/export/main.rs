@@ -1,4 +1,5 @@
-//! The export against a stand-in for Redshift: a small lake of one dimension, one fact and spans, in the folder of a bucket.
+//! The export against a stand-in for Redshift: a small lake of one dimension, one fact and spans,
+//! in the folder of a bucket.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -14,7 +15,7 @@ use kassa_stack::data_api::{DataApi, Status};
 use kassa_stack::postgres::Postgres;
 use lake::SmallLake;
 
-/// Redshift, as far as PostgreSQL is one, and a lake.
+/// Redshift, as far as PostgreSQL can replace it, and a lake.
 pub(crate) struct World {
     pub(crate) api: DataApi,
     pub(crate) postgres: Postgres,
@@ -57,7 +58,7 @@ impl World {
         self.postgres.sql("postgres", sql).unwrap().trim().to_owned()
     }
 
-    /// Redshift's rows are the lake's that lie before its positions, each once.
+    /// Checks that Redshift has each of the lake's rows before its positions once.
     #[track_caller]
     pub(crate) fn is_equal(&self) {
         for table in [Table::DimChannel, Table::FactFxRate] {
@@ -103,7 +104,7 @@ fn compaction_doubles_nothing_and_rows_beyond_the_positions_wait() {
     world.lake.compact();
     assert!(!world.export("b").is_changed, "a compaction is nothing new");
     world.lake.append("orders", 0, 10..20);
-    // What no span accounts for yet.
+    // Rows that no span accounts for yet.
     world.lake.append_unaccounted("orders", 0, 20..25);
     world.lake.compact();
     assert!(world.export("c").is_changed);
@@ -115,7 +116,7 @@ fn compaction_doubles_nothing_and_rows_beyond_the_positions_wait() {
     assert_eq!(world.sql("SELECT count(*) FROM dwh.dim_channel"), "25");
 }
 
-/// A pipeline at work is always a little ahead of what its spans account for.
+/// A running pipeline is always a little ahead of its spans.
 #[test]
 fn a_file_that_is_ahead_of_the_spans_is_staged_twice_and_no_more() {
     let world = World::new();

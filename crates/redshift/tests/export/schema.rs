@@ -1,4 +1,4 @@
-//! What an export creates, as it is written down for those who look after the database.
+//! Compares what an export creates with the documented schema.
 
 use std::path::Path;
 

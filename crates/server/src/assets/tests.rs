@@ -4,13 +4,13 @@ use axum::http::Request;
 use super::*;
 use crate::testing::{HOST, house};
 
-/// What the page is where a dashboard was built, and where none was.
+/// The contents of the page, with or without a built dashboard.
 fn page() -> String {
     Dist::get(INDEX).map_or(NOT_BUILT.to_owned(), |index| String::from_utf8(index.data.into_owned()).unwrap())
 }
 
 #[tokio::test]
-async fn the_page_is_at_the_root_and_at_the_addresses_it_reads_itself() {
+async fn the_page_is_at_the_root_and_at_the_urls_that_it_handles() {
     let house = house();
     for path in ["/", "/sales", "/data?basis=order"] {
         let reply = house.get(path).await;
@@ -31,7 +31,7 @@ async fn nothing_is_no_page() {
 }
 
 #[tokio::test]
-async fn files_are_served_once_and_then_known() {
+async fn files_are_served_once_and_then_cached() {
     let house = house();
     for name in Dist::iter() {
         let path = format!("/{name}");

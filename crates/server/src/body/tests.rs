@@ -32,7 +32,7 @@ async fn status(headers: &HeaderMap, body: Body, budget: &Arc<Semaphore>) -> Sta
 }
 
 #[tokio::test]
-async fn a_body_holds_its_room_as_long_as_it_lives() {
+async fn a_body_keeps_its_share_of_the_budget_until_it_is_dropped() {
     let budget = budget(8192);
     for (headers, kib) in [(stated(3000), 3), (HeaderMap::new(), 4)] {
         let whole = read(&headers, pieces(1000, 3, &Arc::default()), &LIMITS, &budget).await.unwrap();
@@ -44,7 +44,7 @@ async fn a_body_holds_its_room_as_long_as_it_lives() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_over_the_limit_is_refused_and_thrown_away() {
+async fn a_body_over_the_limit_is_refused_and_dropped() {
     let (budget, read) = (budget(8192), Arc::default());
     assert_eq!(status(&HeaderMap::new(), pieces(1 << 16, 1 << 14, &read), &budget).await, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(read.load(Ordering::Relaxed), 1 << 30);
@@ -54,7 +54,7 @@ async fn a_body_over_the_limit_is_refused_and_thrown_away() {
 }
 
 #[tokio::test]
-async fn a_client_that_asks_first_is_refused_before_it_sends() {
+async fn a_client_that_expects_100_is_refused_before_it_sends() {
     let read = Arc::default();
     let mut headers = stated(1 << 30);
     headers.insert(header::EXPECT, HeaderValue::from_static("100-continue"));
@@ -63,7 +63,7 @@ async fn a_client_that_asks_first_is_refused_before_it_sends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bodies_that_do_not_fit_beside_others_wait_and_are_put_off() {
+async fn bodies_that_do_not_fit_wait_and_are_then_refused() {
     let budget = budget(8192);
     let others = make_room(&budget, 6000).await.unwrap();
     assert_eq!(status(&stated(4000), pieces(1000, 4, &Arc::default()), &budget).await, StatusCode::TOO_MANY_REQUESTS);
@@ -73,7 +73,7 @@ async fn bodies_that_do_not_fit_beside_others_wait_and_are_put_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_stops_or_breaks_off_is_not_taken_for_whole() {
+async fn an_incomplete_body_is_refused() {
     let broken = stream::iter([Ok(Bytes::from_static(b"{}")), Err(std::io::Error::other("reset"))]);
     assert_eq!(status(&HeaderMap::new(), Body::from_stream(broken), &budget(8192)).await, StatusCode::BAD_REQUEST);
     let stopped = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{}"))]).chain(stream::pending());

@@ -8,7 +8,7 @@ use super::*;
 use crate::testing::{Disk, HOST, house};
 
 #[tokio::test]
-async fn records_are_kept_as_they_came_and_bad_ones_are_named() {
+async fn records_are_stored_unchanged_and_bad_ones_are_reported() {
     let house = house();
     let reply = house.post("/v1/orders", r#"[{"price": 1.50}, {"prise":1}, 7, {"price":"é"}, {"price":NaN}]"#).await;
     assert_eq!(reply.status, StatusCode::ACCEPTED);
@@ -22,7 +22,7 @@ async fn records_are_kept_as_they_came_and_bad_ones_are_named() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_cut_off_is_one_dead_letter() {
+async fn a_truncated_body_is_one_dead_letter() {
     let house = house();
     let body = "[{\"price\":1},{\"price\":2}\n";
     let reply = house.post("/v1/events", body).await;
@@ -32,7 +32,7 @@ async fn a_body_that_is_cut_off_is_one_dead_letter() {
 }
 
 #[tokio::test]
-async fn the_sender_may_say_ndjson() {
+async fn the_sender_may_declare_ndjson() {
     let house = house();
     let request = Request::post("/v1/orders").header("host", HOST).header("content-type", "application/x-ndjson; charset=utf-8");
     let reply = house.ask(request.body(Body::from("bad\n{\"price\":1}\n")).unwrap()).await;
@@ -40,15 +40,15 @@ async fn the_sender_may_say_ndjson() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_taken_is_refused_with_a_code() {
+async fn an_invalid_request_is_refused_with_a_code() {
     let house = house();
     for (path, body, want, hint) in [
         ("/v1/order", "{}".to_owned(), (404, "K011"), "did you mean `orders`?"),
-        ("/v1/zebra", "{}".to_owned(), (404, "K011"), "there are: orders, events"),
+        ("/v1/zebra", "{}".to_owned(), (404, "K011"), "the streams are: orders, events"),
         ("/v1/orders", " \n".to_owned(), (400, "K012"), "send a JSON object, an array of objects, or NDJSON"),
-        ("/v1/orders", "x".repeat(8193), (413, "K013"), "send fewer records a request, or raise collector.max_body"),
-        ("/v1/orders", "x".repeat(1025), (413, "K013"), "send fewer records a request, or raise collector.max_record"),
-        ("/v1/orders", "1\n".repeat(101), (413, "K013"), "send fewer records a request, or raise collector.max_records"),
+        ("/v1/orders", "x".repeat(8193), (413, "K013"), "send fewer records per request, or raise collector.max_body"),
+        ("/v1/orders", "x".repeat(1025), (413, "K013"), "send fewer records per request, or raise collector.max_record"),
+        ("/v1/orders", "1\n".repeat(101), (413, "K013"), "send fewer records per request, or raise collector.max_records"),
     ] {
         let reply = house.post(path, body).await;
         assert_eq!(reply.refusal(), (want.0, want.1.to_owned()), "{}", reply.text);
@@ -58,7 +58,7 @@ async fn what_cannot_be_taken_is_refused_with_a_code() {
 }
 
 #[tokio::test]
-async fn the_logs_failures_reach_the_sender() {
+async fn failures_of_the_log_reach_the_sender() {
     let house = house();
     let full = CollectError::Full { retry_after: Duration::from_millis(1001) };
     let failed = CollectError::Failed("no space left on device".to_owned());
@@ -99,7 +99,7 @@ async fn there_is_no_202_before_the_records_are_on_disk() {
 }
 
 #[tokio::test]
-async fn a_log_that_never_answers_is_no_success() {
+async fn a_log_that_never_answers_is_an_error() {
     let house = house();
     *house.log.disk.lock().unwrap() = Disk::Waits;
     let posting = house.post("/v1/orders", r#"{"price":1}"#);

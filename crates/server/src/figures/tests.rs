@@ -4,7 +4,7 @@ use crate::openapi::check_required;
 use crate::testing::{batch, house};
 
 #[tokio::test]
-async fn an_answer_names_what_it_was_computed_of() {
+async fn an_answer_states_its_inputs() {
     let house = house();
     house.server.app.live.apply(&[batch(0, &["1.50", "2"])]).unwrap();
     house.clock.0.store(1_767_000_000_000_000, std::sync::atomic::Ordering::Relaxed);
@@ -28,7 +28,7 @@ async fn the_catalogue_has_every_figure() {
 }
 
 #[tokio::test]
-async fn a_question_without_an_answer_names_the_nearest_word() {
+async fn an_invalid_query_gets_the_nearest_valid_name() {
     let house = house();
     for (question, code, words) in [
         ("net_sale", "K007", "did you mean `net_sales`?"),

@@ -22,7 +22,7 @@ fn metrics_are_prometheus_text() {
 }
 
 #[tokio::test]
-async fn readiness_says_in_words_what_holds_things_up() {
+async fn readiness_says_what_is_not_ready() {
     let house = house();
     assert_eq!(house.get("/readyz").await.status, StatusCode::OK);
     *house.status.held_up.lock().unwrap() = Some("lake is behind by 5 records: the disk is full".to_owned());
@@ -35,7 +35,7 @@ async fn readiness_says_in_words_what_holds_things_up() {
 }
 
 #[tokio::test]
-async fn the_pipelines_offsets_are_texts_and_what_is_not_known_is_null() {
+async fn the_pipelines_offsets_are_texts_and_unknown_values_are_null() {
     let reply = house().get("/api/v1/pipeline").await.json();
     let partition = json!({"topic": "orders", "partition": "0", "log_start": "0", "log_end": "9007199254740993", "archive": null, "lake": "7", "warehouse": null, "live": null});
     assert_eq!(reply["partitions"], json!([partition]));

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::testing::house;
 
-/// A server on a port of its own, how to stop it, and its end.
+/// A server on its own port, the sender that stops it, and its result.
 fn start() -> (SocketAddr, oneshot::Sender<()>, JoinHandle<io::Result<()>>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -59,7 +59,7 @@ async fn shutdown_ends_streams_and_idle_connections() {
 }
 
 #[tokio::test]
-async fn a_sender_of_far_too_much_reads_why_it_is_refused() {
+async fn a_sender_of_a_far_too_large_body_reads_the_refusal() {
     const PIECE: usize = 1 << 20;
     const PIECES: usize = 64;
     let (address, _stop, _served) = start();

@@ -5,7 +5,7 @@ fn live() -> Live {
     Live::new(Figures::new(&shop()), Positions::default())
 }
 
-/// Net sales, and the position that they are of.
+/// Net sales and their position.
 fn net(live: &Live) -> (Option<String>, i64) {
     let query = Query::parse("net_sales", None, None, None, None).unwrap();
     let (answer, positions) = live.answer(&query).unwrap();
@@ -13,7 +13,7 @@ fn net(live: &Live) -> (Option<String>, i64) {
 }
 
 #[test]
-fn batches_are_folded_in_once_each() {
+fn each_batch_is_folded_once() {
     let live = live();
     live.apply(&[batch(0, &["1", "2"]), batch(2, &["4"])]).unwrap();
     assert_eq!(net(&live), (Some("7.00".to_owned()), 3));
@@ -22,7 +22,7 @@ fn batches_are_folded_in_once_each() {
 }
 
 #[test]
-fn of_a_batch_that_overlaps_only_the_rest_counts() {
+fn only_the_new_rows_of_an_overlapping_batch_count() {
     let live = live();
     live.apply(&[batch(0, &["1", "2"])]).unwrap();
     live.apply(&[batch(0, &["1", "2", "8"])]).unwrap();
@@ -43,7 +43,7 @@ fn a_batch_beyond_the_position_is_a_gap() {
 }
 
 #[test]
-fn each_commit_is_told_once() {
+fn each_commit_notifies_once() {
     let live = live();
     let changes = live.changes();
     assert_eq!(live.show(Basis::Movement).change, 0);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::*;
 use crate::routes;
 
-/// Whether an answer has the keys that its schema requires, and no others.
+/// Checks that an answer has the keys that its schema requires, and no others.
 #[track_caller]
 pub(crate) fn check_required(schema: &str, answer: &Value) {
     let document: Value = serde_json::from_str(DOCUMENT).unwrap();

@@ -16,7 +16,7 @@ async fn join(house: &House, basis: &str) -> Body {
     response.into_body()
 }
 
-/// The next event of a name.
+/// The next event with a name.
 async fn next(body: &mut Body, name: &str) -> Value {
     loop {
         let frame = body.frame().await.expect("the stream goes on").unwrap().into_data().unwrap();
@@ -63,7 +63,7 @@ async fn figures_are_computed_once_for_all_viewers_of_a_basis() {
     for viewer in &mut viewers {
         assert_eq!(net(&next(viewer, "live").await), "2.00");
     }
-    // The figures, and the pipeline's state that follows them.
+    // The figures, and the state of the pipeline after them.
     assert!(house.server.push.pushes() <= 2);
     let mut late = join(&house, "order").await;
     assert_eq!(next(&mut late, "live").await["basis"], "order");
@@ -71,7 +71,7 @@ async fn figures_are_computed_once_for_all_viewers_of_a_basis() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_computed_while_nobody_looks() {
+async fn nothing_is_computed_without_viewers() {
     let house = start();
     house.server.app.live.apply(&[batch(0, &["2"])]).unwrap();
     sleep(Duration::from_secs(60)).await;
@@ -121,7 +121,7 @@ async fn pushes_keep_their_distance() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sinks_are_vouched_for_though_figures_stand_still() {
+async fn the_state_of_sinks_is_sent_without_changes_of_figures() {
     let house = start();
     let mut viewer = join(&house, "movement").await;
     next(&mut viewer, "live").await;
@@ -131,7 +131,7 @@ async fn sinks_are_vouched_for_though_figures_stand_still() {
 }
 
 #[tokio::test]
-async fn viewers_beyond_the_bound_are_refused_until_one_leaves() {
+async fn viewers_beyond_the_limit_are_refused_until_one_leaves() {
     let house = house();
     let mut viewers = Vec::new();
     for _ in 0..VIEWERS_MAX {

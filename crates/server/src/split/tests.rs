@@ -16,20 +16,20 @@ fn an_object_is_a_record() {
 }
 
 #[test]
-fn elements_of_an_array_stay_as_they_came() {
+fn elements_of_an_array_stay_unchanged() {
     check(r#"[{"a":1.50},{"b":"],\"[{"} ]"#, &[r#"{"a":1.50}"#, r#"{"b":"],\"[{"}"#]);
     check("[ 1 ,\n [2,3] , null ]", &["1", "[2,3]", "null"]);
     check(r#"[{"c":"é"}]"#, &[r#"{"c":"é"}"#]);
 }
 
 #[test]
-fn a_bad_element_leaves_its_neighbours_alone() {
+fn a_bad_element_does_not_affect_its_neighbours() {
     check(r#"[{"a":1},{"a":NaN},{'a':1},{"a":3}]"#, &[r#"{"a":1}"#, r#"{"a":NaN}"#, "{'a':1}", r#"{"a":3}"#]);
     check(r#"[{"a":1],{"a":2}}]"#, &[r#"[{"a":1],{"a":2}}]"#]);
 }
 
 #[test]
-fn lines_are_records_bad_ones_too() {
+fn every_line_is_a_record_even_a_bad_one() {
     check("{\"a\":1}\n{\"a\":2}\n", &["{\"a\":1}", "{\"a\":2}"]);
     check("{\"a\":1}\r\n\r\n  \n{\"a\":2}", &["{\"a\":1}", "{\"a\":2}"]);
     check("{\"a\":1}\nbad\n{\"a\":2", &["{\"a\":1}", "bad", "{\"a\":2"]);
@@ -38,7 +38,7 @@ fn lines_are_records_bad_ones_too() {
 }
 
 #[test]
-fn a_body_of_no_shape_is_one_record_to_the_byte() {
+fn a_body_of_unknown_form_is_one_unchanged_record() {
     for body in [
         "[{\"a\":1},{\"a\":2}",
         "[\n{\"a\":1},\n{\"a\":2}\n",
@@ -59,7 +59,7 @@ fn a_body_of_no_shape_is_one_record_to_the_byte() {
 }
 
 #[test]
-fn what_the_sender_calls_ndjson_is_cut_at_line_ends_alone() {
+fn declared_ndjson_is_split_only_at_line_ends() {
     let body = b"{\"a\":\n[1,\n2]}\n";
     assert_eq!(split(body, true, &LIMITS), Ok(vec![0..5, 6..9, 10..13]));
 }

@@ -1,4 +1,5 @@
-//! A real S3 server as the store: the suites of stores and sinks, races for one object, and what is too large for one request.
+//! A real S3 server as the store: the suites of stores and sinks, races for one object, and objects
+//! that are too large for one request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -55,7 +56,7 @@ fn a_bucket_is_a_store() {
 }
 
 #[test]
-fn sinks_are_sinks_in_a_bucket_too() {
+fn sinks_fulfil_their_contract_in_a_bucket() {
     let server = server();
     let fresh = AtomicUsize::new(0);
     let kept = || {
@@ -91,20 +92,20 @@ fn of_eight_writers_of_one_object_exactly_one_wins_two_hundred_times() {
     }
 }
 
-/// Twenty-one MiB and a bit, no two blocks of which are alike.
+/// Just over 21 MiB in which no two blocks are equal.
 fn large() -> Vec<u8> {
     (0..5_600_001_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
 }
 
 #[test]
-fn a_large_object_goes_in_parts_and_is_read_in_parts() {
+fn a_large_object_is_written_and_read_in_parts() {
     let server = server();
     let scratch = TempDir::new().unwrap();
     let store = S3::open(&S3Options { scratch: scratch.path().join("tmp"), ..options(&server.endpoint(), "x") }).unwrap();
     let bytes = large();
     let put = store.put_with("DWH/t/large", &mut |sink| bytes.chunks(100_001).try_for_each(|part| sink.write_all(part))).unwrap();
     assert_eq!(put, bytes.len() as u64);
-    assert!(store.get("DWH/t/large").unwrap() == bytes, "what came back is not what was put");
+    assert!(store.get("DWH/t/large").unwrap() == bytes, "the object read differs from the object written");
     assert_eq!(store.about("DWH/t/large").unwrap().bytes, put);
     let object = store.open("DWH/t/large").unwrap();
     assert_eq!(object.len(), put);
@@ -112,20 +113,20 @@ fn a_large_object_goes_in_parts_and_is_read_in_parts() {
         let part = object.get_bytes(start as u64, 8).unwrap();
         assert_eq!(part, bytes[start..start + 8], "at {start}");
     }
-    assert!(object.get_bytes(put - 4, 8).is_err(), "behind the end");
+    assert!(object.get_bytes(put - 4, 8).is_err(), "beyond the end");
     assert_eq!(store.open("DWH/t/large").unwrap().len(), put);
     store.put("DWH/t/empty", b"").unwrap();
     assert_eq!(store.open("DWH/t/empty").unwrap().len(), 0);
-    // A writer that fails leaves nothing that could be taken for an object.
+    // A writer that fails must leave no object.
     store.put_with("DWH/t/failed", &mut |sink| sink.write_all(&bytes).and(Err(std::io::Error::other("no more")))).unwrap_err();
     assert_eq!(store.list("DWH/t").unwrap(), ["empty", "large"]);
 }
 
 #[test]
-fn a_folder_of_more_than_a_page_is_listed_whole() {
+fn a_folder_of_more_than_one_page_is_listed_completely() {
     let server = server();
     let store = bucket(&server.endpoint(), "x");
-    // The server's own files: putting eleven hundred objects one by one says no more.
+    // Writes the server's files directly: eleven hundred PUTs would test nothing more.
     let folder = server.folder_of(BUCKET).join("x/many");
     std::fs::create_dir_all(&folder).unwrap();
     let names: Vec<String> = (0..2_345).map(|number| format!("{number:020}.json")).collect();
@@ -137,17 +138,17 @@ fn a_folder_of_more_than_a_page_is_listed_whole() {
     assert!(store.get_all(&["many/none".to_owned()]).is_err());
 }
 
-/// What is refused, and that it names what is to be mended.
+/// Checks that the request is refused and that the error names the fix.
 #[track_caller]
 fn refused(options: &S3Options, words: [&str; 2]) {
     let error = S3::open(options).unwrap().may_write().unwrap_err();
-    let refused = Refused::of(&error).unwrap_or_else(|| panic!("{error} was taken for something that passes"));
+    let refused = Refused::of(&error).unwrap_or_else(|| panic!("{error} was treated as temporary"));
     assert!(refused.what.contains(words[0]) && refused.fix.contains(words[1]), "{refused:?}");
     assert!(!format!("{refused:?}").contains(SECRET_ACCESS_KEY));
 }
 
 #[test]
-fn what_the_operator_must_mend_is_said_and_not_retried() {
+fn errors_for_the_operator_are_reported_and_not_retried() {
     let server = server();
     let right = options(&server.endpoint(), "x");
     let wrong = |id: &str, key: &str| {
@@ -169,7 +170,8 @@ fn what_the_operator_must_mend_is_said_and_not_retried() {
     refused(&wrong("nobody", SECRET_ACCESS_KEY), ["does not know the access key id", "lake.s3.access_key_id"]);
 }
 
-/// Commits of a thousand order lines each, to archive and lake: how long the slowest and the middle one took, and the rate.
+/// Commits of a thousand order lines each to archive and lake: the median and the slowest duration,
+/// and the rate.
 fn commits(store: Arc<dyn Store>) -> String {
     const COMMITS: i64 = 60;
     const LINES: i64 = 1_000;
@@ -195,7 +197,7 @@ fn commits(store: Arc<dyn Store>) -> String {
 
 #[test]
 #[ignore = "a measurement, for `make soak`"]
-fn a_commit_to_a_bucket_beside_one_to_a_folder() {
+fn a_commit_to_a_bucket_compared_with_a_folder() {
     let server = server();
     for round in 0..2 {
         println!("folder: {}", commits(Arc::clone(&Kept::in_folder().store)));

@@ -1,4 +1,5 @@
-//! What a network and a busy server do to a bucket: each fault is counted, so that none is passed for want of firing.
+//! Faults of the network and of a busy server on a bucket. Each fault is counted, so that a test
+//! cannot pass without it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,7 @@ fn behind(server: &S3Server) -> (HttpFaults, S3) {
 }
 
 #[test]
-fn a_conditional_put_says_the_truth_whatever_becomes_of_its_answer() {
+fn a_conditional_put_gives_the_right_result_with_any_fault_in_its_answer() {
     let server = server();
     let (proxy, store) = behind(&server);
     let faults = [
@@ -41,19 +42,19 @@ fn a_conditional_put_says_the_truth_whatever_becomes_of_its_answer() {
             proxy.clear();
             let path = format!("log/{nth}-{times}");
             let rule = proxy.on("PUT", &path, (1, times), fault);
-            assert!(store.put_new(&path, b"ours").unwrap(), "{fault:?}: it is ours");
+            assert!(store.put_new(&path, b"ours").unwrap(), "{fault:?}: the object is ours");
             assert_eq!(store.get(&path).unwrap(), b"ours", "{fault:?}");
             assert!(rule.fired() >= 1, "{fault:?} never fired");
             proxy.clear();
             let rule = proxy.on("PUT", &path, (1, 1), fault);
-            assert!(!store.put_new(&path, b"theirs").unwrap(), "{fault:?}: it is another's");
+            assert!(!store.put_new(&path, b"theirs").unwrap(), "{fault:?}: the object is another writer's");
             assert_eq!((store.get(&path).unwrap().as_slice(), rule.fired()), (b"ours".as_slice(), 1), "{fault:?}");
         }
     }
 }
 
 #[test]
-fn what_is_cut_short_is_fetched_again() {
+fn a_truncated_answer_is_fetched_again() {
     let server = server();
     let (proxy, store) = behind(&server);
     let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
@@ -61,17 +62,17 @@ fn what_is_cut_short_is_fetched_again() {
     for keep in [0, 1, 299_999] {
         proxy.clear();
         let rule = proxy.on("GET", "DWH/t/x", (1, 1), Fault::Truncate(keep));
-        assert!(store.get("DWH/t/x").unwrap() == bytes, "{keep} bytes were taken for the whole");
+        assert!(store.get("DWH/t/x").unwrap() == bytes, "{keep} bytes were accepted as the whole object");
         assert_eq!(rule.fired(), 1);
         proxy.clear();
         let rule = proxy.on("GET", "DWH/t/x", (1, 1), Fault::Truncate(keep));
         let all = store.get_all(&["DWH/t/x".to_owned()]).unwrap();
-        assert!(all == [bytes.clone()] && rule.fired() == 1, "{keep} bytes were taken for the whole");
+        assert!(all == [bytes.clone()] && rule.fired() == 1, "{keep} bytes were accepted as the whole object");
     }
     proxy.clear();
     let rule = proxy.on("GET", "list-type=2", (1, 2), Fault::Answer(503, "SlowDown"));
     assert_eq!((store.list("DWH/t").unwrap(), rule.fired()), (vec!["x".to_owned()], 2));
-    // A large object's parts and its completion.
+    // The parts of a large object, and its completion.
     let large: Vec<u8> = (0..=255).cycle().take(17 << 20).collect();
     for fault in [Fault::Answer(503, "SlowDown"), Fault::DropReply] {
         proxy.clear();
@@ -84,7 +85,7 @@ fn what_is_cut_short_is_fetched_again() {
 }
 
 #[test]
-fn a_right_that_is_missing_stops_and_a_server_that_is_busy_for_good_is_left_for_later() {
+fn a_missing_right_stops_and_a_server_that_stays_busy_is_retried_later() {
     let server = server();
     let (proxy, _) = behind(&server);
     let impatient = S3::open(&S3Options { patience: Duration::from_millis(500), ..options(&proxy.endpoint(), "f") }).unwrap();
@@ -98,9 +99,9 @@ fn a_right_that_is_missing_stops_and_a_server_that_is_busy_for_good_is_left_for_
             "s3:GetObject" => impatient.get("log/1").unwrap_err(),
             _ => impatient.list("log").unwrap_err(),
         };
-        let refused = Refused::of(&error).unwrap_or_else(|| panic!("{error} was taken for something that passes"));
+        let refused = Refused::of(&error).unwrap_or_else(|| panic!("{error} was treated as temporary"));
         assert!(refused.what.contains(right) && refused.fix.contains("arn:aws:s3:::shop-lake"), "{refused:?}");
-        assert_eq!(rule.fired(), 1, "what is refused is not asked for again");
+        assert_eq!(rule.fired(), 1, "a refused request is not retried");
         assert!(matches!(SinkError::from(LogError::from(error)), SinkError::Invalid(_)));
     }
     proxy.clear();
@@ -108,12 +109,12 @@ fn a_right_that_is_missing_stops_and_a_server_that_is_busy_for_good_is_left_for_
     let error = impatient.put_new("log/1", b"x").unwrap_err();
     assert!(rule.fired() > 2 && error.to_string().contains("SlowDown"), "{error}");
     assert!(matches!(SinkError::from(LogError::from(error)), SinkError::Unavailable(_)));
-    assert!(impatient.get("log/1").is_err(), "nothing was put");
+    assert!(impatient.get("log/1").is_err(), "nothing was written");
 }
 
-/// A server that takes everything for a condition that holds.
+/// A server that reports every condition as met.
 #[test]
-fn a_server_that_overwrites_in_spite_of_the_condition_is_refused() {
+fn a_server_that_overwrites_despite_the_condition_is_refused() {
     let server = server();
     let (proxy, store) = behind(&server);
     let rule = proxy.on("PUT", "conditional-put", (1, 99), Fault::Answer(200, "none"));
@@ -135,7 +136,7 @@ pub(crate) fn row(offset: i64) -> NewFile {
 }
 
 #[test]
-fn a_commit_whose_answer_never_came_is_ended_and_not_made_again() {
+fn a_commit_without_an_answer_is_completed_and_not_repeated() {
     let server = server();
     let (proxy, _) = behind(&server);
     let impatient = S3::open(&S3Options { patience: Duration::from_millis(300), ..options(&proxy.endpoint(), "f") }).unwrap();
@@ -151,19 +152,19 @@ fn a_commit_whose_answer_never_came_is_ended_and_not_made_again() {
         let error = table.append(vec![row(version)], &[(partition.clone(), version + 1)]).unwrap_err();
         assert!(matches!(error, LogError::Io(_)), "{error}");
         assert!(puts.fired() > 0 && gets.fired() > 0);
-        assert_eq!(table.positions().next(&partition), version, "nothing is claimed that is not known");
+        assert_eq!(table.positions().next(&partition), version, "unknown commits are not counted");
         proxy.clear();
         assert!(table.settle().unwrap());
         assert!(!table.settle().unwrap());
         assert_eq!(table.positions().next(&partition), version + 1);
     }
     let held = self::table(&impatient);
-    assert_eq!((held.snapshot().version, held.snapshot().files.len()), (Some(2), 3), "each row is there once");
+    assert_eq!((held.snapshot().version, held.snapshot().files.len()), (Some(2), 3), "each row exists once");
     assert_eq!(impatient.list(&format!("{}/_delta_log", read::folder_of(Table::Spans))).unwrap().len(), 3);
 }
 
 #[test]
-fn an_outage_in_the_midst_of_a_sinks_commit_leaves_each_row_once() {
+fn an_outage_during_a_commit_leaves_each_row_once() {
     let server = server();
     let (proxy, _) = behind(&server);
     let impatient: Arc<dyn Store> =
@@ -189,7 +190,7 @@ fn an_outage_in_the_midst_of_a_sinks_commit_leaves_each_row_once() {
         }
         at += 5;
     }
-    assert!(failed >= 6, "only {failed} of 12 commits met the outage");
+    assert!(failed >= 6, "only {failed} of 12 commits were hit by the outage");
     let kept = crate::Kept { store: impatient, _folder: None };
     proxy.clear();
     assert_eq!(kept.rows(&read::folder_of(Table::FactSales)), 60);

@@ -1,4 +1,4 @@
-//! Every adapter through the suite of its port.
+//! Runs every adapter through the suite of its port.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -21,7 +21,7 @@ use kassa_sim::batches::{TOPIC, shop};
 use kassa_sim::sink;
 use tempfile::TempDir;
 
-/// A store, and what it lies in.
+/// A store and its location.
 struct Kept {
     store: Arc<dyn Store>,
     _folder: Option<TempDir>,

@@ -1,5 +1,6 @@
-//! Whole pipelines in one process, over stores that fail: whatever is refused, lost, killed, displaced or forgotten, in the end each record
-//! is in each sink once. A run is known by its seed; `KASSA_SEED=N` runs that one alone.
+//! Whole pipelines in one process over stores that fail. After any refusals, losses, kills,
+//! displaced processes and lost state, each record must be in each sink once. A seed determines a
+//! run; `KASSA_SEED=N` repeats that run.
 
 mod book;
 mod faulty;
@@ -34,13 +35,15 @@ struct World {
     book: Shared,
     logs: Vec<Log>,
     workers: Vec<Worker>,
-    /// Of processes that were started.
+    /// The number of processes started.
     started: u64,
     rate: usize,
     is_maintained: bool,
-    /// Folders of state that no process uses now: a process begins with one of them, or as on another machine.
+    /// State folders that no process uses now. A process starts with one of them, or with none, as
+    /// on another machine.
     states: Vec<PathBuf>,
-    /// Whether several processes may be at work: then duplicates stay within their partition, as producers with keys have it.
+    /// Whether several processes may run. Then duplicates stay within their partition, as with
+    /// keyed producers.
     is_shared: bool,
     fired: Fired,
 }
@@ -81,12 +84,12 @@ impl World {
         self.logs.iter().map(|log| log.partition.clone()).collect()
     }
 
-    /// Starts a process, again and again until the store lets it.
+    /// Starts a process, and retries until the store allows it.
     fn start(&mut self, owned: Vec<Partition>, rate: usize) -> Worker {
         loop {
             self.started += 1;
             let state = self.state();
-            assert!(self.started < 10_000, "no process ever starts");
+            assert!(self.started < 10_000, "no process can start");
             let start = Start {
                 seed: self.seed ^ (self.started << 32),
                 rate,
@@ -103,7 +106,7 @@ impl World {
         }
     }
 
-    /// A folder of state: that of a process that has ended, as it left it or damaged, or a new one.
+    /// A state folder: that of an ended process, unchanged or damaged, or a new one.
     fn state(&mut self) -> PathBuf {
         if self.states.is_empty() || self.rng.below(8) == 0 {
             return self.dir.path().join(format!("state-{}", self.started));
@@ -128,7 +131,8 @@ impl World {
         }
     }
 
-    /// All processes go, as they are, and others come. `is_orderly`: what was read is committed first.
+    /// All processes end in their current state, and others start. `is_orderly`: records that were
+    /// read are committed first.
     fn rebalance(&mut self, is_orderly: bool) {
         for mut worker in std::mem::take(&mut self.workers) {
             if is_orderly {
@@ -144,15 +148,16 @@ impl World {
         }
     }
 
-    /// A process that is taken for dead goes on, while another has its partitions.
+    /// A process that was presumed dead continues while another has its partitions.
     fn outlive(&mut self) {
         let successor = self.start(self.all(), self.rate);
         self.workers.push(successor);
         self.fire("zombie");
     }
 
-    /// Retention takes what nobody has read. Only where the sinks are equally far: one that is behind would read it from the archive; and
-    /// what a commit that was cut off had brought to the lake alone, only the proof can tell of.
+    /// Retention deletes records that nobody has read. Only if the sinks are at the same positions:
+    /// a sink that is behind would read them from the archive, and only the proof could detect rows
+    /// that an interrupted commit wrote only to the lake.
     fn expire(&mut self) {
         let [worker] = &self.workers[..] else { return };
         let nth = self.rng.below(self.logs.len());
@@ -163,7 +168,7 @@ impl World {
         let is_held = decided <= at && locked(&self.book).held.positions.next(&log.partition) == at;
         if is_held && worker.is_level(&log.partition) && left > 0 && at >= log.start {
             log.expire(at, at + 1 + i64::try_from(self.rng.below(left)).unwrap());
-            // A warehouse that goes back behind it would have to be filled from the archive.
+            // A warehouse that goes back behind them would need the archive.
             locked(&self.book).replicate();
             self.fire("retention");
         }
@@ -187,18 +192,18 @@ impl World {
         }
     }
 
-    /// One turn of one process. Nothing is left to read: `false`.
+    /// One turn of one process. `false`: nothing is left to read.
     fn turn(&mut self) -> bool {
         let nth = self.rng.below(self.workers.len());
         let (has_read, state) = self.workers[nth].turn(&self.logs, &mut self.rng);
         if state == State::Going {
             return has_read;
         }
-        self.fire(if state == State::Crashed { "process begun anew after a crash" } else { "displaced and begun anew" });
+        self.fire(if state == State::Crashed { "process restarted after a crash" } else { "displaced and restarted" });
         let worker = self.workers.swap_remove(nth);
         let owned = worker.owned.clone();
         self.end(worker);
-        // Of a zombie and its successor only one is to come back.
+        // Only one of a zombie and its successor may come back.
         let is_owned = owned.iter().any(|ours| self.workers.iter().any(|other| other.owned.contains(ours)));
         if !is_owned {
             let worker = self.start(owned, self.rate);
@@ -266,7 +271,8 @@ impl World {
             progress: &prove::Silent,
         };
         let proof = prove::prove(all, &mut NoLog, &mut shop::stage()).unwrap();
-        // Two processes that see a member for the first time at once both write it; the views have one row a key.
+        // Two processes that see a member for the first time at once both write it; the views have
+        // one row per key.
         let is_allowed = |finding: &&Finding| self.is_shared && finding.kind == Kind::Double && finding.table.starts_with("dim_");
         let wrong: Vec<_> = proof.findings.iter().filter(|finding| !is_allowed(finding)).take(5).collect();
         assert!(wrong.is_empty() && (proof.ok || self.is_shared), "{wrong:?}");
@@ -284,7 +290,7 @@ impl World {
             Ok(())
         })
         .unwrap();
-        assert_eq!(gaps, self.logs.iter().map(Log::lost).sum::<i64>(), "what retention took is recorded, and no more");
+        assert_eq!(gaps, self.logs.iter().map(Log::lost).sum::<i64>(), "the recorded gaps are exactly what retention deleted");
     }
 }
 
@@ -292,20 +298,20 @@ fn scale(decimal: &str) -> u32 {
     decimal.split_once('.').map_or(0, |(_, fraction)| u32::try_from(fraction.len()).unwrap())
 }
 
-/// Each key once, with its amount.
+/// Checks that each key occurs once, with its amount.
 fn equal(sink: &str, rows: impl Iterator<Item = (String, i128)>, truth: &BTreeMap<String, i128>, logs: &[Log]) {
     let mut held: HashMap<String, i128> = HashMap::new();
     for (key, amount) in rows {
-        assert!(held.insert(key.clone(), amount).is_none(), "{sink} holds {key} twice");
+        assert!(held.insert(key.clone(), amount).is_none(), "{sink} contains {key} twice");
     }
     let missing = truth.keys().filter(|key| !held.contains_key(*key)).take(3);
     let missing = missing.map(|key| (key, shop::places(logs, key))).collect::<Vec<_>>();
     assert!(missing.is_empty(), "{sink} lacks {missing:?}");
     let wrong = held.iter().filter(|(key, amount)| truth.get(*key) != Some(amount)).take(3).collect::<Vec<_>>();
-    assert!(wrong.is_empty(), "{sink} holds {wrong:?}");
+    assert!(wrong.is_empty(), "{sink} contains {wrong:?}");
 }
 
-/// The source of these runs is no collector's log.
+/// These runs have no collector's log.
 struct NoLog;
 
 impl SourceLog for NoLog {
@@ -323,7 +329,7 @@ impl SourceLog for NoLog {
     }
 }
 
-/// Runs seeds on two threads; how often each fault fired in all, and in how many runs.
+/// Runs seeds on two threads. Returns how often each fault fired in total, and in how many runs.
 fn runs(seeds: std::ops::Range<u64>) -> BTreeMap<&'static str, (u64, u64)> {
     let (next, failed) = (AtomicU64::new(seeds.start), Mutex::new(Vec::new()));
     let sums: Mutex<BTreeMap<&'static str, (u64, u64)>> = Mutex::default();
@@ -353,11 +359,11 @@ fn runs(seeds: std::ops::Range<u64>) -> BTreeMap<&'static str, (u64, u64)> {
         scope.spawn(work);
     });
     let failed = failed.into_inner().unwrap();
-    assert!(failed.is_empty(), "of seeds {seeds:?} these failed: {failed:?}");
+    assert!(failed.is_empty(), "of the seeds {seeds:?}, these failed: {failed:?}");
     sums.into_inner().unwrap()
 }
 
-/// Every one of these must have fired, or the runs have proven nothing of it.
+/// Each of these must have fired, otherwise the runs prove nothing about it.
 const FAULTS: [&str; 18] = [
     "write refused",
     "read failed",
@@ -373,7 +379,7 @@ const FAULTS: [&str; 18] = [
     "checkpoint",
     "rebalance",
     "zombie",
-    "displaced and begun anew",
+    "displaced and restarted",
     "commit refused",
     "reply lost after COMMIT",
     "fail-over that lost commits",
@@ -395,12 +401,12 @@ fn hold(seeds: std::ops::Range<u64>) {
 }
 
 #[test]
-fn a_hundred_seeded_pipelines_keep_each_record_once() {
+fn a_hundred_seeded_pipelines_store_each_record_once() {
     hold(0..100);
 }
 
 #[test]
 #[ignore = "the long form: make soak"]
-fn two_thousand_seeded_pipelines_keep_each_record_once() {
+fn two_thousand_seeded_pipelines_store_each_record_once() {
     hold(100..2_100);
 }

@@ -1,4 +1,5 @@
-//! Several processes append to the same tables: each partition's owner commits what is its own, and one that slept is fenced.
+//! Several processes append to the same tables: the owner of each partition commits its rows, and a
+//! process that slept is fenced.
 
 use std::sync::Arc;
 use std::thread;
@@ -41,7 +42,7 @@ fn held(store: &Arc<dyn Store>) -> (i64, Vec<i64>) {
     (rows, (0..4).map(|number| table.positions().next(&partition(number))).collect())
 }
 
-/// Four writers, a partition each, all of them maintaining the table.
+/// Four writers with one partition each; all of them maintain the table.
 fn four_writers(fresh: &(dyn Fn() -> Arc<dyn Store> + Sync)) {
     const COMMITS: i64 = 25;
     thread::scope(|scope| {
@@ -61,7 +62,7 @@ fn four_writers(fresh: &(dyn Fn() -> Arc<dyn Store> + Sync)) {
     assert_eq!(held(&fresh()), (4 * COMMITS, vec![COMMITS; 4]));
 }
 
-/// One sleeps while another commits and trims the log far beyond where it was.
+/// One writer sleeps while another commits and trims the log far beyond its version.
 fn a_sleeper(store: &Arc<dyn Store>) {
     let mut awake = open(store);
     awake.append(vec![row(0)], &[(partition(0), 1)]).unwrap();
@@ -72,34 +73,34 @@ fn a_sleeper(store: &Arc<dyn Store>) {
         maintainer.maintain(&mut awake, SystemClock.now()).unwrap();
     }
     let log = format!("{}/_delta_log/{:020}.json", read::folder_of(Table::Spans), 1);
-    assert!(store.about(&log).is_err(), "the entry where they slept has been trimmed, or this proves nothing");
+    assert!(store.about(&log).is_err(), "the entry of the sleeper's version must be trimmed for this test");
     let fenced = zombie.append(vec![row(1)], &[(partition(0), 2)]).unwrap_err();
     assert!(matches!(fenced, LogError::Fenced(_)), "{fenced:?}");
-    assert!(store.about(&log).is_err(), "it left an entry where nobody reads");
-    // One that has taken the others' entries in meanwhile, as its maintenance does, is none the less.
+    assert!(store.about(&log).is_err(), "it left an entry that nobody reads");
+    // A writer that has read the others' entries meanwhile, as its maintenance does, is fenced too.
     tidy.refresh().unwrap();
     let fenced = tidy.append(vec![row(1)], &[(partition(0), 41)]).unwrap_err();
     assert!(matches!(fenced, LogError::Fenced(_)), "{fenced:?}");
-    // Another partition is still its own.
+    // It still owns the other partition.
     late.append(vec![row(0)], &[(partition(1), 1)]).unwrap();
     assert_eq!(held(store), (41, vec![40, 1, 0, 0]));
 }
 
 #[test]
-fn four_writers_keep_each_row_once_in_a_bucket() {
+fn four_writers_store_each_row_once_in_a_bucket() {
     let server = server();
     let endpoint = server.endpoint();
     four_writers(&|| Arc::new(bucket(&endpoint, "w")));
 }
 
 #[test]
-fn a_sleeper_is_fenced_in_a_folder_and_in_a_bucket() {
+fn a_writer_that_slept_is_fenced_in_a_folder_and_in_a_bucket() {
     a_sleeper(&Kept::in_folder().store);
     let server = server();
     a_sleeper(&(Arc::new(bucket(&server.endpoint(), "z")) as Arc<dyn Store>));
 }
 
-/// A clock that is set.
+/// A clock that a test sets.
 #[derive(Debug, Default)]
 struct Set(std::sync::atomic::AtomicI64);
 
@@ -109,7 +110,7 @@ impl Clock for Set {
     }
 }
 
-/// Ten commits of which all but the last few are merged.
+/// Ten commits; all but the last few are merged.
 fn ten_commits(store: &Arc<dyn Store>, clock: &Arc<Set>) -> (DeltaTable, Maintainer) {
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     let mut table = DeltaTable::open(Arc::clone(store), star::table_spec(Table::Spans), Arc::clone(&clock)).unwrap();
@@ -126,7 +127,7 @@ fn data_files(store: &Arc<dyn Store>) -> usize {
 }
 
 #[test]
-fn replaced_files_stay_an_hour_in_a_bucket_whoever_deletes_them_then() {
+fn replaced_files_stay_an_hour_in_a_bucket_for_every_deleter() {
     let server = server();
     let store: Arc<dyn Store> = Arc::new(bucket(&server.endpoint(), "h"));
     let begun = SystemClock.now();
@@ -134,8 +135,11 @@ fn replaced_files_stay_an_hour_in_a_bucket_whoever_deletes_them_then() {
     let (table, _) = ten_commits(&store, &clock);
     let live = table.snapshot().files.len();
     let all = data_files(&store);
-    assert!(live < 10 && all > live + 2, "{all} files, {live} of them the table's: nothing was replaced, or it has gone already");
-    // Others begin anew, and go on where the first has left it.
+    assert!(
+        live < 10 && all > live + 2,
+        "{all} files, {live} of them in the table: nothing was replaced, or it was deleted already"
+    );
+    // Other processes start and continue where the first one stopped.
     let anew = |after: i64| {
         let mut table = open(&store);
         Maintainer::new(Options::default()).maintain(&mut table, begun + after).unwrap().deleted
@@ -147,7 +151,7 @@ fn replaced_files_stay_an_hour_in_a_bucket_whoever_deletes_them_then() {
 }
 
 #[test]
-fn a_writer_that_may_not_delete_goes_on_and_leaves_it_to_another() {
+fn a_writer_without_the_right_to_delete_continues_and_another_deletes() {
     let server = server();
     let proxy = kassa_stack::http_faults::HttpFaults::start(server.address()).unwrap();
     let denied = kassa_stack::http_faults::Fault::Answer(403, "AccessDenied");
@@ -158,7 +162,7 @@ fn a_writer_that_may_not_delete_goes_on_and_leaves_it_to_another() {
         let done = maintainer.maintain(&mut table, SystemClock.now() + later).unwrap();
         assert_eq!((done.deleted, held(&store).0), (0, 10));
     }
-    assert_eq!(rules.iter().map(|rule| rule.fired()).sum::<u64>(), 1, "what is refused is not asked for again");
+    assert_eq!(rules.iter().map(|rule| rule.fired()).sum::<u64>(), 1, "a refused request is not retried");
     proxy.clear();
     let mut other = open(&store);
     let done = Maintainer::new(Options::default()).maintain(&mut other, SystemClock.now() + 7_200_000_000).unwrap();

@@ -1,4 +1,4 @@
-//! A file's unpacked contents: hashed once, and then read.
+//! A file's decompressed contents: hashed once, then read.
 
 use std::fmt;
 use std::fs::File;
@@ -13,9 +13,9 @@ use super::window::Window;
 use super::{FileError, Format};
 
 const READ_BYTES: usize = 256 << 10;
-/// Contents up to this size are unpacked once and held.
+/// Contents up to this size are decompressed once and kept in memory.
 const HELD_BYTES_MAX: usize = 8 << 20;
-/// Parquet is read at random places, so a packed one must be held whole.
+/// Parquet needs random access, so a compressed one must be kept in memory.
 const HELD_PARQUET_BYTES_MAX: usize = 64 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Packing {
     fn of(head: &[u8]) -> Self {
         match head {
             [0x1f, 0x8b, ..] => Self::Gzip,
-            // A zstd frame, or one of the frames to skip that some packers write first.
+            // A zstd frame, or one of the skippable frames that some programs write first.
             [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Self::Zstd,
             _ => Self::None,
         }
@@ -49,11 +49,11 @@ pub(super) struct Contents {
     packing: Packing,
     hash: u64,
     len_bytes: u64,
-    /// All of it, if it is small.
+    /// The whole contents, if they are small.
     held: Option<Bytes>,
 }
 
-/// What Parquet is read from.
+/// The random-access input for Parquet.
 pub(super) enum Random {
     Held(Bytes),
     File(File),
@@ -98,7 +98,7 @@ impl Contents {
         &self.path
     }
 
-    /// Reads the contents from the start, and compares them with those that were hashed.
+    /// Reads the contents from the start, and compares them with the hashed contents.
     pub(super) fn window(&self) -> Result<Window, FileError> {
         let reader: Box<dyn Read + Send> = match &self.held {
             Some(held) => Box::new(Cursor::new(held.clone())),
@@ -146,7 +146,7 @@ fn unpack(path: &Path, packing: Packing) -> Result<Box<dyn Read + Send>, FileErr
     })
 }
 
-/// Tells apart what people mix up, before a million dead letters do.
+/// Detects common mistakes before they cause a million dead letters.
 fn must_be(format: Format, head: &[u8], path: &Path) -> Result<(), FileError> {
     let found = match head {
         [b'P', b'A', b'R', b'1', ..] if format != Format::Parquet => "a Parquet file",

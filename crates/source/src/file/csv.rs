@@ -1,4 +1,5 @@
-//! Where a CSV file's records begin and end. Their fields are decoded later, so that a record's value is its bytes as they came.
+//! Finds the start and end of a CSV file's records. Fields are decoded later, so a record's value
+//! is its original bytes.
 
 use encoding_rs::WINDOWS_1252;
 use memchr::{memchr, memchr2, memchr3};
@@ -8,17 +9,18 @@ use super::{Encoding, FileError, FileOptions, RECORD_BYTES_MAX};
 
 const QUOTE: u8 = b'"';
 
-/// What the bytes so far leave a reader of fields in. A quote is one only where a field starts; elsewhere it is a character.
+/// The state of a field parser after the bytes so far. A quote is special only at the start of a
+/// field; elsewhere it is a character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     FieldStart,
     Field,
     Quoted,
-    /// After a quote within quotes: the end of them, or the first half of a doubled one.
+    /// After a quote inside quotes: the end of them, or the first half of a doubled quote.
     QuoteInQuotes,
 }
 
-/// A scan for the end of a record, which goes on when there are more bytes.
+/// A search for the end of a record, which continues when there are more bytes.
 #[derive(Debug)]
 struct Scan {
     delimiter: u8,
@@ -31,9 +33,9 @@ impl Scan {
         Self { delimiter, state: State::FieldStart, at: 0 }
     }
 
-    /// Where the record ends, if it does within `bytes`, which always are those from its start.
+    /// The end of the record, if it is within `bytes`, which always start at the record's start.
     fn end(&mut self, bytes: &[u8]) -> Option<usize> {
-        // Most lines have no quote at all.
+        // Most lines have no quote.
         match memchr2(b'\n', b'\r', bytes) {
             Some(end) if self.at == 0 && memchr(QUOTE, &bytes[..end]).is_none() => Some(end),
             _ => self.walk(bytes),
@@ -61,7 +63,7 @@ impl Scan {
     }
 }
 
-/// How far it is to the byte that is looked for, and which it is; or to the end.
+/// The distance to the next matching byte, and the byte; or the distance to the end.
 fn found(bytes: &[u8], from: usize, look: impl Fn(&[u8]) -> Option<usize>) -> (usize, Option<u8>) {
     let rest = &bytes[from..];
     look(rest).map_or((rest.len(), None), |at| (at, Some(rest[at])))
@@ -73,10 +75,11 @@ pub(super) struct CsvRows {
     delimiter: u8,
     max_record_bytes: usize,
     header: String,
-    /// The record that was given last: it is passed when the next is asked for.
+    /// The length of the last returned record; it is skipped when the next one is requested.
     given: usize,
     number: u64,
-    /// Up to here a quote was looked for in vain: each line is a record. So each byte is looked at twice at most.
+    /// No closing quote was found up to here, so each line is a record. This limits the scans of
+    /// each byte to two.
     by_line_until: u64,
 }
 
@@ -118,7 +121,7 @@ impl CsvRows {
         Ok(Some(&self.window.bytes()[..self.given]))
     }
 
-    /// Passes the last record's line end, and blank lines; `false` at the end of the file.
+    /// Skips the last record's line end, and blank lines; `false` at the end of the file.
     fn pass_line_ends(&mut self) -> Result<bool, FileError> {
         loop {
             let bytes = self.window.bytes();
@@ -133,7 +136,7 @@ impl CsvRows {
         }
     }
 
-    /// Where the record ends. `None`: it is longer than records may be, or a quote in it never closes.
+    /// The end of the record. `None`: it exceeds the limit, or a quote in it never closes.
     fn record_end(&mut self) -> Result<Option<usize>, FileError> {
         if self.window.position() < self.by_line_until {
             return Ok(None);
@@ -141,7 +144,7 @@ impl CsvRows {
         let mut scan = Scan::new(self.delimiter);
         loop {
             let bytes = self.window.bytes();
-            // With the line end after the longest record that may be.
+            // Including the line end after a record of the largest size.
             let looked_at = bytes.len().min(self.max_record_bytes + 1);
             if let Some(end) = scan.end(&bytes[..looked_at]) {
                 return Ok(Some(end));

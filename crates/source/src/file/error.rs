@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use kassa_model::code::Code;
 
-/// Why a file cannot be read as what it was said to be.
+/// Why a file cannot be read in its stated format.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
@@ -11,13 +11,13 @@ pub enum FileError {
     Io { file: PathBuf, source: io::Error },
     #[error("{} is corrupt: its {what} cannot be read: {detail}", .file.display())]
     Corrupt { file: PathBuf, what: &'static str, detail: String },
-    #[error("{} is {found}, which is not what its stream's format says", .file.display())]
+    #[error("{} is {found}, but its stream has another format", .file.display())]
     OtherFormat { file: PathBuf, found: &'static str },
     #[error("the header of {} is not {encoding}", .file.display())]
     HeaderEncoding { file: PathBuf, encoding: &'static str },
     #[error("{}: {what} {number} is longer than 64 MiB", .file.display())]
     TooLong { file: PathBuf, what: &'static str, number: u64 },
-    #[error("{} is a packed Parquet file of more than 64 MiB", .file.display())]
+    #[error("{} is a compressed Parquet file of more than 64 MiB", .file.display())]
     PackedParquet { file: PathBuf },
     #[error("{} has {records} records, but was read up to {asked} before", .file.display())]
     PastEnd { file: PathBuf, asked: i64, records: i64 },
@@ -28,26 +28,26 @@ pub enum FileError {
 }
 
 impl FileError {
-    /// The page that explains it.
+    /// The error page.
     pub fn code(&self) -> Code {
         Code::InputUnreadable
     }
 
-    /// What the person who sees the error can do about it.
+    /// How to fix it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Corrupt { .. } => Some("fetch the file again; nothing of it was taken in by this read"),
+            Self::Corrupt { .. } => Some("get the file again; this run has stored nothing of it"),
             Self::OtherFormat { .. } => Some("set the stream's `format`, or export the file as CSV, NDJSON or Parquet"),
             Self::HeaderEncoding { .. } => Some("set the stream's `encoding`, for example \"windows-1252\""),
-            Self::TooLong { .. } => Some("see whether the file is what it seems to be: a record a line"),
-            Self::PackedParquet { .. } => Some("unpack it: Parquet is compressed within"),
-            Self::PastEnd { .. } => Some("read it with the delimiter and max_record_bytes that it was first read with"),
-            Self::Changed { .. } => Some("wait until it is written, then replay it"),
+            Self::TooLong { .. } => Some("check the file: it must have one record per line"),
+            Self::PackedParquet { .. } => Some("decompress it: Parquet has its own compression"),
+            Self::PastEnd { .. } => Some("use the same delimiter and max_record_bytes as the first time"),
+            Self::Changed { .. } => Some("wait until it is complete, then replay it"),
             Self::Io { .. } | Self::Delimiter { .. } => None,
         }
     }
 
-    /// The unpackers' own errors are about the contents; those of the system are not.
+    /// Errors of the decompressors are about the contents; errors of the system are not.
     pub(super) fn reading(file: &Path, packing: Option<&'static str>, source: io::Error) -> Self {
         match packing {
             Some(what) if source.raw_os_error().is_none() => {

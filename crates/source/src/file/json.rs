@@ -1,4 +1,4 @@
-//! Arrow rows as JSON lines that lose nothing: decimals and instants as exact text, absent values left out.
+//! Arrow rows as JSON lines without loss: decimals and instants as exact text; NULLs are omitted.
 
 use std::sync::Arc;
 
@@ -9,8 +9,9 @@ use arrow_array::{Array, ArrayRef, BinaryArray, RecordBatch, StringArray};
 use arrow_cast::cast;
 use arrow_schema::{ArrowError, DataType, FieldRef};
 
-/// One line a row. Timestamps with a zone become RFC 3339 in UTC, those without keep their wall clock; bytes become text where
-/// they are text, else hex; NaN and the infinities become the texts "NaN", "inf" and "-inf", which no decimal field accepts.
+/// Writes one line per row. Timestamps with a zone become RFC 3339 in UTC; timestamps without one
+/// keep their wall-clock time. Bytes become text if they are text, otherwise hex. NaN and the
+/// infinities become the texts "NaN", "inf" and "-inf", which no decimal field accepts.
 pub(super) fn write_lines(batch: &RecordBatch, lines: &mut Vec<u8>) -> Result<(), ArrowError> {
     let builder = WriterBuilder::new().with_encoder_factory(Arc::new(Exact));
     let mut writer = builder.build::<_, LineDelimited>(lines);

@@ -3,11 +3,11 @@ use memchr::memchr;
 use super::window::Window;
 use super::{FileError, RECORD_BYTES_MAX};
 
-/// NDJSON: a record a line; lines of nothing but blanks are none.
+/// NDJSON: one record per line; blank lines are ignored.
 #[derive(Debug)]
 pub(super) struct LineRows {
     window: Window,
-    /// The record that was given last: it is passed when the next is asked for.
+    /// The length of the last returned record; it is skipped when the next one is requested.
     given: usize,
     line: u64,
 }
@@ -34,7 +34,7 @@ impl LineRows {
         }
     }
 
-    /// Where the next line ends, without and with its line end.
+    /// The end of the next line, without and with its line end.
     fn line_end(&mut self) -> Result<Option<(usize, usize)>, FileError> {
         let mut seen = 0;
         loop {

@@ -16,19 +16,19 @@ use parquet::file::reader::ChunkReader;
 use super::contents::{Contents, Random};
 use super::{FileError, json};
 
-/// Rows are decoded so many at a time; of a column no more than a page is held beside them.
+/// The number of rows decoded at a time; in addition, at most one page per column is in memory.
 const BATCH_ROWS: usize = 1_024;
 
 pub(super) struct ParquetRows {
     path: PathBuf,
     len_bytes: u64,
     rows: i64,
-    /// How many rows were given.
+    /// The number of returned rows.
     next: i64,
     input: Input,
     metadata: ArrowReaderMetadata,
     reader: ParquetRecordBatchReader,
-    /// The decoded rows that were not given yet, a line each, from `at` on.
+    /// The decoded rows that were not returned yet, one per line, starting at `at`.
     lines: Vec<u8>,
     at: usize,
 }
@@ -58,7 +58,7 @@ impl ParquetRows {
         Ok(Self { path, len_bytes, rows, next: 0, input, metadata, reader, lines: Vec::new(), at: 0 })
     }
 
-    /// By the share of rows: Parquet is not read from front to back.
+    /// Estimated from the share of rows: Parquet is not read sequentially.
     pub(super) fn read_bytes(&self) -> u64 {
         let share = u128::from(self.len_bytes) * u128::from(self.next.unsigned_abs());
         share
@@ -74,14 +74,14 @@ impl ParquetRows {
             }
         }
         let rest = &self.lines[self.at..];
-        // JSON escapes line ends, so that each row is one line.
+        // JSON escapes line ends, so each row is one line.
         let row = &rest[..memchr(b'\n', rest).unwrap_or(rest.len())];
         self.at = (self.at + row.len() + 1).min(self.lines.len());
         self.next += 1;
         Ok(Some(row))
     }
 
-    /// Goes to a row without decoding those before it; returns the row.
+    /// Goes to a row without decoding the rows before it; returns the row.
     pub(super) fn skip_to(&mut self, row: i64) -> Result<i64, FileError> {
         let Some(rows) = usize::try_from(row).ok().filter(|_| row <= self.rows) else {
             return Err(FileError::PastEnd { file: self.path.clone(), asked: row, records: self.rows });
@@ -102,7 +102,7 @@ impl ParquetRows {
         }
         let Some(batch) = caught(&self.path, || self.reader.next())? else {
             let missing = self.next < self.rows;
-            return if missing { Err(corrupt(&self.path, "rows", &"there are fewer than the footer says")) } else { Ok(false) };
+            return if missing { Err(corrupt(&self.path, "rows", &"there are fewer than the footer states")) } else { Ok(false) };
         };
         let batch = batch.map_err(|error| corrupt(&self.path, "rows", &error))?;
         json::write_lines(&batch, &mut self.lines).map_err(|error| corrupt(&self.path, "rows", &error))?;
@@ -139,9 +139,10 @@ fn reader(
     built.map_err(|error| corrupt(path, "row groups", &error))
 }
 
-/// The library checks most of what a damaged file says, but panics on some of it: that too is an error of the file.
+/// The library detects most damage in a file but panics on some; this converts a panic to an error
+/// of the file.
 fn caught<T>(path: &Path, read: impl FnOnce() -> T) -> Result<T, FileError> {
-    catch_unwind(AssertUnwindSafe(read)).map_err(|_| corrupt(path, "rows", &"the pages contradict themselves"))
+    catch_unwind(AssertUnwindSafe(read)).map_err(|_| corrupt(path, "rows", &"the pages are inconsistent"))
 }
 
 fn from<R: ChunkReader + 'static>(

@@ -23,7 +23,7 @@ fn zst(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 1).unwrap()
 }
 
-/// A file that exists as long as this does.
+/// A file that exists as long as this value.
 struct Written {
     _dir: TempDir,
     path: PathBuf,
@@ -36,7 +36,8 @@ fn write(name: &str, bytes: &[u8]) -> Written {
     Written { _dir: dir, path }
 }
 
-/// A new file in the place of the old: some file systems flush a file that is cut and written anew.
+/// Replaces the file with a new one: some file systems flush a file that is truncated and
+/// rewritten.
 fn replace(path: &Path, bytes: &[u8]) {
     fs::remove_file(path).unwrap();
     fs::write(path, bytes).unwrap();
@@ -70,7 +71,7 @@ fn values(name: &str, bytes: &[u8], format: Format) -> Vec<String> {
 }
 
 #[test]
-fn the_same_contents_are_the_same_records_at_the_same_positions_whatever_their_name_and_packing() {
+fn the_same_contents_give_the_same_records_at_the_same_positions_with_any_name_and_compression() {
     let text: String = (0..5_000).map(|row| format!("{row},\"a \"\"quoted\"\" name, {row}\",{}.50\n", row * 3)).collect();
     let text = format!("id,name,price\n{text}");
     let (head, tail) = text.split_at(1_000);
@@ -101,11 +102,11 @@ fn the_same_contents_are_the_same_records_at_the_same_positions_whatever_their_n
 }
 
 #[test]
-fn records_carry_the_ingest_time_and_what_is_needed_to_read_them_alone() {
+fn records_have_the_ingest_time_and_headers_to_decode_them_independently() {
     let file = write("ü.csv", b"\xef\xbb\xbfname;price\n\"Caf\xe9\";1\n");
     let options = FileOptions { encoding: Encoding::Windows1252, ..FileOptions::new(Format::Csv { delimiter: b';' }) };
     let records = open_with(&file.path, options).unwrap().next(10, 1_000).unwrap().unwrap();
-    assert_eq!(records.value(0), b"\"Caf\xe9\";1", "the bytes as they are in the file");
+    assert_eq!(records.value(0), b"\"Caf\xe9\";1", "the file's original bytes");
     assert_eq!((records.ingested_at.clone(), records.timestamps.clone(), records.key(0)), (vec![7], vec![None], None));
     let pairs: Vec<(String, String)> = serde_json::from_str(records.headers.get(0).unwrap()).unwrap();
     let pairs: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -118,7 +119,7 @@ fn records_carry_the_ingest_time_and_what_is_needed_to_read_them_alone() {
 }
 
 #[test]
-fn ndjson_is_a_record_a_line() {
+fn ndjson_has_one_record_per_line() {
     for (text, expected) in [
         ("", vec![]),
         ("\n\r\n  \n", vec![]),
@@ -135,7 +136,7 @@ fn ndjson_is_a_record_a_line() {
 }
 
 #[test]
-fn a_line_that_never_ends_is_an_error_that_names_it() {
+fn a_line_without_an_end_is_an_error_that_names_it() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("a.ndjson");
     let mut file = fs::File::create(&path).unwrap();
@@ -147,7 +148,7 @@ fn a_line_that_never_ends_is_an_error_that_names_it() {
 }
 
 #[test]
-fn a_packed_file_that_was_cut_or_damaged_is_an_error_before_any_record() {
+fn a_truncated_or_damaged_compressed_file_is_an_error_before_any_record() {
     let text: String = (0..400).map(|row| format!("{{\"row\":{row},\"hash\":{}}}\n", row * 7_919 % 1_009)).collect();
     for (packed, what) in [(gz(text.as_bytes()), "gzip stream"), (zst(text.as_bytes()), "zstd stream")] {
         let file = write("cut", b"");
@@ -170,7 +171,7 @@ fn a_packed_file_that_was_cut_or_damaged_is_an_error_before_any_record() {
         replace(&file.path, &damaged);
         match open_with(&file.path, FileOptions::new(Format::Ndjson)) {
             Err(FileError::Corrupt { .. }) => found += 1,
-            // Some bits of a gzip stream mean nothing.
+            // Some bits of a gzip stream have no effect.
             Ok(mut source) => assert_eq!(drain(&mut source, 100).len(), 400, "{place}"),
             Err(other) => panic!("{other}"),
         }
@@ -179,7 +180,7 @@ fn a_packed_file_that_was_cut_or_damaged_is_an_error_before_any_record() {
 }
 
 #[test]
-fn a_file_of_another_kind_is_told_apart() {
+fn a_file_of_another_format_is_detected() {
     for (bytes, format, found) in [
         (&b"PAR1...."[..], CSV, "a Parquet file"),
         (b"PK\x03\x04....", CSV, "a zip archive or a spreadsheet"),
@@ -198,7 +199,7 @@ fn a_file_of_another_kind_is_told_apart() {
 }
 
 #[test]
-fn a_file_that_changes_between_its_two_readings_is_not_taken_for_the_first() {
+fn a_file_that_changes_between_the_two_passes_is_an_error() {
     let line = format!("{{\"text\":\"{}\"}}\n", "x".repeat(1_000));
     let file = write("a.ndjson", line.repeat(9_000).as_bytes());
     let mut source = open(&file.path, Format::Ndjson);
@@ -218,7 +219,7 @@ fn a_position_beyond_the_end_is_refused() {
     }
 }
 
-/// A reader that gives few bytes at a time.
+/// A reader that returns few bytes at a time.
 struct Dribble<'a>(&'a [u8], usize);
 
 impl Read for Dribble<'_> {

@@ -8,7 +8,7 @@ use super::FileError;
 
 const READ_BYTES: usize = 256 << 10;
 
-/// The part of a file that is looked at: it grows as far as one record needs, and moves on.
+/// The part of a file in memory. It grows to the size of one record and then moves on.
 pub(super) struct Window {
     reader: Box<dyn Read + Send>,
     path: PathBuf,
@@ -18,7 +18,7 @@ pub(super) struct Window {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    /// Where in the contents the window starts.
+    /// The position of the window in the contents.
     position: u64,
     ended: bool,
 }
@@ -46,7 +46,7 @@ impl Window {
         self.position += bytes as u64;
     }
 
-    /// Looks further; `false` at the end of the file, which must then have been the file that was hashed.
+    /// Reads more; `false` at the end of the file. The contents must then equal the hashed ones.
     pub(super) fn grow(&mut self) -> Result<bool, FileError> {
         if self.ended {
             return Ok(false);
@@ -80,7 +80,7 @@ impl Window {
         }
     }
 
-    /// A byte order mark is the file's, not its first record's.
+    /// A byte order mark belongs to the file, not to its first record.
     pub(super) fn pass_mark(&mut self) -> Result<(), FileError> {
         const MARK: &[u8] = b"\xef\xbb\xbf";
         while self.bytes().len() < MARK.len() && self.grow()? {}

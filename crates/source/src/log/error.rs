@@ -6,7 +6,7 @@ use std::time::Duration;
 use kassa_model::code::Code;
 use kassa_model::{Newer, Partition};
 
-/// Why the log could not do what it was asked. Every waiting caller gets its own copy.
+/// Why an operation of the log failed. Every waiting caller gets a copy.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
@@ -14,21 +14,23 @@ pub enum LogError {
     Full { retry_after: Duration },
     #[error("record {index} has {bytes} bytes, over the limit of {limit}")]
     TooLarge { index: usize, bytes: usize, limit: usize },
-    #[error("{topic:?} cannot name a topic: 1 to 200 of A-Z a-z 0-9 . _ - and no leading dot")]
+    #[error("{topic:?} is not a valid topic name: 1 to 200 of A-Z a-z 0-9 . _ - and no leading dot")]
     BadTopic { topic: String },
-    #[error("max_record_bytes is {bytes}, over the {limit} that a frame can hold")]
+    #[error("max_record_bytes is {bytes}, over the {limit} of a frame")]
     BadLimit { bytes: usize, limit: usize },
-    /// After a failed write or fsync nothing is known about what the disk holds: only a restart, which reads it back, goes on.
+    /// After a failed write or fsync, the contents of the disk are unknown. Only a restart, which
+    /// reads them back, can continue.
     #[error("the log has stopped: {why}")]
     Stopped { code: Code, why: Arc<str> },
     #[error("{} is corrupt at byte {byte} (offset {offset}): {what}", .file.display())]
     Corrupt { file: PathBuf, byte: u64, offset: i64, what: &'static str },
     #[error("segment {} is missing", .file.display())]
     Missing { file: PathBuf },
-    /// The sinks hold records that the log no longer has, though it has others: its end was cut off.
+    /// The sinks have records that the log no longer has, although it has others: its end was cut
+    /// off.
     #[error("the log of {}/{} ends at offset {end}, but was read up to {asked} before", .partition.topic, .partition.number)]
     Lost { partition: Partition, asked: i64, end: i64 },
-    #[error("the log of {}/{} starts at offset {start}; {asked} is no longer there", .partition.topic, .partition.number)]
+    #[error("the log of {}/{} starts at offset {start}; offset {asked} no longer exists", .partition.topic, .partition.number)]
     Gone { partition: Partition, asked: i64, start: i64 },
     #[error("{} has log version {version}; this kassa supports log version {}", .file.display(), super::frame::VERSION)]
     Version { file: PathBuf, version: u32 },
@@ -39,7 +41,7 @@ pub enum LogError {
 }
 
 impl LogError {
-    /// The page that explains it.
+    /// The error page.
     pub fn code(&self) -> Code {
         match self {
             Self::Full { .. } => Code::LogFull,
@@ -55,14 +57,14 @@ impl LogError {
         }
     }
 
-    /// What the person who sees the error can do about it.
+    /// How to fix it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Corrupt { .. } | Self::Missing { .. } | Self::Lost { .. } => Some(
-                "keep the folder as evidence and restore the segment from a backup; records that the archive holds are safe there: `kassa prove` tells which",
+                "keep the folder as evidence and restore the segment from a backup; records in the archive are safe: `kassa prove` shows which ones",
             ),
             Self::Stopped { .. } => {
-                Some("see that the disk is sound and has room, then restart: the log reads back what it holds")
+                Some("check that the disk works and has free space, then restart: the log reads back its contents")
             }
             Self::Version { .. } => Some(Newer::FIX),
             Self::InUse { .. } => Some("stop the other kassa, or give this one another data_dir"),
@@ -71,7 +73,7 @@ impl LogError {
     }
 }
 
-/// Names the act and the file of an IO error.
+/// Adds the action and the file to an IO error.
 pub(super) trait IoContext<T> {
     fn during(self, action: &'static str, file: &Path) -> Result<T, LogError>;
 }

@@ -1,4 +1,4 @@
-//! Where segments lie: `<data_dir>/log/<topic>/<partition>/<first offset, 20 digits>.seg`.
+//! The files of segments: `<data_dir>/log/<topic>/<partition>/<first offset, 20 digits>.seg`.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -14,7 +14,7 @@ pub(super) fn log_dir(data_dir: &Path) -> PathBuf {
     data_dir.join("log")
 }
 
-/// The folder of a partition, if its topic can name a folder.
+/// The folder of a partition, if its topic is a valid folder name.
 pub(super) fn partition_dir(log_dir: &Path, partition: &Partition) -> Result<PathBuf, LogError> {
     let topic = partition.topic.as_ref();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
@@ -28,7 +28,7 @@ pub(super) fn segment_file(partition_dir: &Path, first: i64) -> PathBuf {
     partition_dir.join(format!("{first:0DIGITS$}.seg"))
 }
 
-/// The first offsets of a partition's segments, in order. A folder that is not there has none.
+/// The first offsets of a partition's segments, in order. A missing folder has none.
 pub(super) fn segments(partition_dir: &Path) -> Result<Vec<i64>, LogError> {
     let mut firsts: Vec<i64> = names(partition_dir)?.iter().filter_map(|name| first_offset(name.strip_suffix(".seg")?)).collect();
     firsts.sort_unstable();
@@ -62,7 +62,7 @@ fn names(dir: &Path) -> Result<Vec<String>, LogError> {
     }
 }
 
-/// Makes the partition's folder, durably: the names in the folders above it too.
+/// Creates the partition's folder durably, including the names in its parent folders.
 pub(super) fn create(log_dir: &Path, partition_dir: &Path) -> Result<(), LogError> {
     fs::create_dir_all(partition_dir).during("create", partition_dir)?;
     partition_dir.ancestors().skip(1).take_while(|dir| dir.starts_with(log_dir)).try_for_each(sync)?;

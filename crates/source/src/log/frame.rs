@@ -1,26 +1,26 @@
-//! The bytes of a segment: one header, then a frame a record. All numbers are little endian.
+//! The bytes of a segment: one header, then one frame per record. All numbers are little endian.
 //!
 //! ```text
-//! header  magic "kassalog" · version u32 · first offset i64 · first offset of the segment before i64 (-1: none)
-//!         · created at i64 (µs UTC) · crc32 u32 over what precedes
+//! header  magic "kassalog" · version u32 · first offset i64 · first offset of the previous segment i64 (-1: none)
+//!         · created at i64 (µs UTC) · crc32 u32 over all of these
 //! frame   body length u32 · crc32 u32 over the body · body
 //! body    record's number in the segment u32 · ingested at i64 (µs UTC) · key length u32 (2^32-1: no key) · key · value
 //! ```
 //!
-//! A frame's CRC starts from the header's, so that a frame of another segment, or one that a record's own bytes imitate, is not
-//! taken for a frame here.
+//! A frame's CRC starts from the header's CRC. So a frame of another segment, or a record whose
+//! bytes imitate a frame, is not accepted as a frame.
 
 const MAGIC: &[u8; 8] = b"kassalog";
-/// The newest version, and the only one so far. The header's size and checksum stay as they are in every version to come, so that a program can
-/// tell a newer segment from a damaged one.
+/// The newest version, and the only one so far. The header keeps its size and checksum in all later
+/// versions, so that a program can distinguish a newer segment from a damaged one.
 pub(super) const VERSION: u32 = 1;
 pub(super) const HEADER_BYTES: usize = 40;
 
 const PREFIX_BYTES: usize = 8;
 const BODY_BYTES_MIN: usize = 16;
-/// What a frame needs beside key and value.
+/// The bytes of a frame in addition to key and value.
 pub(super) const FRAME_BYTES_MIN: usize = PREFIX_BYTES + BODY_BYTES_MIN;
-/// The largest key and value together: a longer length is not one that kassa wrote.
+/// The largest sum of key and value: kassa never writes a longer one.
 pub(super) const RECORD_BYTES_MAX: usize = 64 << 20;
 const NO_KEY: u32 = u32::MAX;
 
@@ -50,7 +50,7 @@ impl Header {
         bytes
     }
 
-    /// The header, and its CRC, which the frames' CRCs start from.
+    /// The header and its CRC, from which the frames' CRCs start.
     pub(super) fn parse(bytes: &[u8; HEADER_BYTES]) -> Result<(Self, u32), HeaderFault> {
         let crc = u32_at(bytes, 36);
         if &bytes[..8] != MAGIC || crc != crc32fast::hash(&bytes[..36]) {
@@ -65,7 +65,7 @@ impl Header {
     }
 }
 
-/// One record as a segment holds it.
+/// One record in a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Frame<'a> {
     pub(super) ingested_at: i64,
@@ -74,7 +74,7 @@ pub(super) struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// Bytes in the segment.
+    /// The number of bytes in the segment.
     pub(super) fn len(&self) -> usize {
         FRAME_BYTES_MIN + self.key.map_or(0, <[u8]>::len) + self.value.len()
     }
@@ -98,21 +98,22 @@ impl Frame<'_> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Parsed<'a> {
     Frame(Frame<'a>),
-    /// The bytes end before the frame does.
+    /// The bytes end before the end of the frame.
     Short,
     Bad(&'static str),
 }
 
-/// How many bytes the frame at the start of `bytes` takes, as far as they tell; at least a prefix. `None`: no frame is that long.
+/// The size of the frame at the start of `bytes`, as far as known; at least a prefix. `None`:
+/// invalid length.
 pub(super) fn bytes_needed(bytes: &[u8]) -> Option<usize> {
     let Some((prefix, _)) = bytes.split_at_checked(PREFIX_BYTES) else { return Some(PREFIX_BYTES) };
     let body = usize::try_from(u32_at(prefix, 0)).ok()?;
     (BODY_BYTES_MIN..=BODY_BYTES_MIN + RECORD_BYTES_MAX).contains(&body).then_some(PREFIX_BYTES + body)
 }
 
-/// The frame at the start of `bytes`, which must be the one with this number.
+/// Parses the frame at the start of `bytes`, which must have this number.
 pub(super) fn parse(bytes: &[u8], seed: u32, index: u32) -> Parsed<'_> {
-    let Some(needed) = bytes_needed(bytes) else { return Parsed::Bad("no frame has this length") };
+    let Some(needed) = bytes_needed(bytes) else { return Parsed::Bad("the length is invalid") };
     let Some(frame) = bytes.get(..needed).filter(|_| needed > PREFIX_BYTES) else { return Parsed::Short };
     let body = &frame[PREFIX_BYTES..];
     if u32_at(frame, 4) != crc_of(seed, body) {
@@ -132,7 +133,7 @@ pub(super) fn parse(bytes: &[u8], seed: u32, index: u32) -> Parsed<'_> {
     Parsed::Frame(Frame { ingested_at: i64_at(body, 4), key, value })
 }
 
-/// The number that the frame at the start of `bytes` claims, checked in nothing.
+/// The number of the frame at the start of `bytes`, unchecked.
 pub(super) fn claimed_index(bytes: &[u8]) -> Option<u32> {
     bytes.get(PREFIX_BYTES..PREFIX_BYTES + 4).map(|bytes| u32_at(bytes, 0))
 }
@@ -143,7 +144,7 @@ fn crc_of(seed: u32, body: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// Lengths are checked against [`RECORD_BYTES_MAX`] before a record is taken in.
+/// Lengths are checked against [`RECORD_BYTES_MAX`] before a record is accepted.
 fn length(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(NO_KEY - 1)
 }

@@ -1,4 +1,4 @@
-//! What waits for the writer, bounded in bytes.
+//! The records that wait for the writer, limited in bytes.
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::frame::FRAME_BYTES_MIN;
 use super::{LogError, LogRecord, PartitionLog, Receipt, held};
 
-/// The disk takes what waits for it within a second; the sinks need longer.
+/// The disk empties the queue within a second; the sinks need longer.
 const RETRY_AFTER_DISK: Duration = Duration::from_secs(1);
 const RETRY_AFTER_SINKS: Duration = Duration::from_secs(5);
 
@@ -36,7 +36,7 @@ impl fmt::Debug for Request {
 #[derive(Debug, Default)]
 struct State {
     waiting: Vec<Request>,
-    /// Bytes of what waits and of what the writer is at.
+    /// The bytes of waiting requests and of those that are being written.
     queued_bytes: u64,
     backlog_bytes: u64,
     stopped: Option<LogError>,
@@ -56,7 +56,8 @@ impl Queue {
         Self { queue_bytes, capacity_bytes, state: Mutex::default(), arrived: Condvar::new() }
     }
 
-    /// A request larger than a bound alone is taken when nothing else is there, lest it be refused for ever.
+    /// A request that is larger than a limit is accepted if the queue is empty, otherwise it would
+    /// always be refused.
     pub(super) fn push(&self, request: Request) -> Result<(), LogError> {
         let mut state = held(&self.state);
         if let Some(stopped) = &state.stopped {
@@ -76,7 +77,7 @@ impl Queue {
         Ok(())
     }
 
-    /// All that waits, as soon as anything does; `None` once the queue is closed and empty.
+    /// Waits for requests and takes all of them; `None` when the queue is closed and empty.
     pub(super) fn take(&self) -> Option<Vec<Request>> {
         let state = self.arrived.wait_while(held(&self.state), |state| state.waiting.is_empty() && !state.closed);
         let mut state = state.unwrap_or_else(PoisonError::into_inner);
@@ -88,7 +89,7 @@ impl Queue {
         state.queued_bytes = state.queued_bytes.saturating_sub(bytes);
     }
 
-    /// Refuses all that comes from now on; gives back what waits.
+    /// Refuses all further requests; returns the waiting ones.
     pub(super) fn stop(&self, stopped: &LogError) -> Vec<Request> {
         let mut state = held(&self.state);
         state.stopped.get_or_insert_with(|| stopped.clone());
@@ -108,7 +109,7 @@ impl Queue {
         held(&self.state).backlog_bytes
     }
 
-    /// The unread bytes on disk; what is queued comes on top.
+    /// Sets the unread bytes on disk; queued bytes are added.
     pub(super) fn set_backlog(&self, on_disk_bytes: u64) {
         let mut state = held(&self.state);
         state.backlog_bytes = on_disk_bytes + state.queued_bytes;

@@ -9,16 +9,17 @@ use super::segment::{Next, Segment};
 use super::{LogError, PartitionLog, folder};
 use crate::column::{Column, RUN_BYTES_MAX};
 
-/// Where reading ends for now.
+/// The current end of reading.
 #[derive(Debug)]
 enum End {
-    /// Within the writer's process: at the last durable record.
+    /// In the writer's process: the last durable record.
     Durable(Arc<PartitionLog>),
-    /// In another one: at the last whole frame.
+    /// In another process: the last whole frame.
     LastWhole,
 }
 
-/// Reads a partition of the log forward. It holds at most one segment open, and a buffer of one frame or a quarter MiB.
+/// Reads a partition of the log forward. It has at most one segment open, and a buffer of one frame
+/// or a quarter MiB.
 #[derive(Debug)]
 pub struct LogReader {
     partition: Partition,
@@ -26,12 +27,14 @@ pub struct LogReader {
     end: End,
     next: i64,
     segment: Option<Segment>,
-    /// Records and bytes of the last run: the next is likely of that size, and memory that grows costs more than what is put in it.
+    /// Records and bytes of the last run, as an estimate for the next one, because growing a buffer
+    /// costs more than filling it.
     last: (usize, usize),
 }
 
 impl LogReader {
-    /// Reads the log of another process, or one that nobody writes; it takes no lock and changes nothing.
+    /// Reads the log of another process, or one without a writer. It takes no lock and changes
+    /// nothing.
     pub fn open(data_dir: &Path, partition: &Partition, from: i64) -> Result<Self, LogError> {
         let dir = folder::partition_dir(&folder::log_dir(data_dir), partition)?;
         Ok(Self { partition: partition.clone(), dir, end: End::LastWhole, next: from, segment: None, last: (0, 0) })
@@ -48,12 +51,13 @@ impl LogReader {
         Ok(Self { partition, dir: log.dir.clone(), end: End::Durable(log), next: from, segment: None, last: (0, 0) })
     }
 
-    /// The offset of the record that [`LogReader::read`] gives next.
+    /// The offset of the next record that [`LogReader::read`] returns.
     pub fn next_offset(&self) -> i64 {
         self.next
     }
 
-    /// The next records, or `None` if there are none for now. A run ends with the record that reaches `max_bytes` of values.
+    /// The next records, or `None` if there are none for now. A run ends with the record that
+    /// reaches `max_bytes` of values.
     pub fn read(&mut self, max_records: usize, max_bytes: usize) -> Result<Option<Records>, LogError> {
         let limit = match &self.end {
             End::Durable(log) => log.durable(),
@@ -87,7 +91,8 @@ impl LogReader {
         Ok(run.finish(&self.partition, self.next))
     }
 
-    /// The segment that holds the next record, at that record; `None` if nothing was written there yet.
+    /// The segment of the next record, positioned at that record; `None` if nothing was written
+    /// there yet.
     fn find(&self) -> Result<Option<Segment>, LogError> {
         let firsts = folder::segments(&self.dir)?;
         let Some(&first) = firsts.iter().rfind(|first| **first <= self.next) else {
@@ -113,7 +118,8 @@ impl LogReader {
         Ok(Some(segment))
     }
 
-    /// `None` while another process has not written the header yet; here it is durable before any record is.
+    /// `None` if another process has not written the header yet. In this process, it is durable
+    /// before any record is.
     fn open_segment(&self, first: i64) -> Result<Option<Segment>, LogError> {
         let file = folder::segment_file(&self.dir, first);
         match (Segment::open(&file)?, &self.end) {
@@ -122,7 +128,7 @@ impl LogReader {
         }
     }
 
-    /// At the end of a segment: goes on to the one after it, if there is one.
+    /// At the end of a segment: continues with the next one, if there is one.
     fn roll(&mut self) -> Result<bool, LogError> {
         let path = folder::segment_file(&self.dir, self.next);
         let Some(current) = &self.segment else { return Ok(false) };
@@ -136,7 +142,8 @@ impl LogReader {
         Ok(false)
     }
 
-    /// Nothing whole at the place of the next record: that is as it should be only where the log ends.
+    /// There is no whole frame at the next record's position: this is correct only at the end of
+    /// the log.
     fn must_be_tail(&self, why: &'static str) -> Result<(), LogError> {
         let Some(segment) = &self.segment else { return Ok(()) };
         let last = folder::segments(&self.dir)?.last().is_none_or(|last| *last <= segment.header.first);

@@ -1,4 +1,5 @@
-//! What opening does to a partition: checks that its segments follow one another, and that the last one's frames are whole.
+//! The checks when a partition is opened: its segments must follow one another, and the last one's
+//! frames must be whole.
 
 use std::fs::{self, OpenOptions};
 use std::path::Path;
@@ -36,7 +37,7 @@ fn info(segment: &Segment) -> Result<SegmentInfo, LogError> {
     Ok(SegmentInfo { first: segment.header.first, bytes, created_at: segment.header.created_at })
 }
 
-/// The segments in order, each of which names the one before it.
+/// The segments in order; each one names its predecessor.
 fn open_all(dir: &Path) -> Result<Vec<Segment>, LogError> {
     let firsts = folder::segments(dir)?;
     let mut segments: Vec<Segment> = Vec::with_capacity(firsts.len());
@@ -47,7 +48,8 @@ fn open_all(dir: &Path) -> Result<Vec<Segment>, LogError> {
                 follows(&segment, first, segments.last())?;
                 segments.push(segment);
             }
-            // A crash came between the creation of the segment and its first sync: nothing in it was acknowledged.
+            // A crash occurred between the creation of the segment and its first sync: nothing in
+            // it was acknowledged.
             None if place + 1 == firsts.len() => remove(dir, &path)?,
             None => return Err(LogError::Corrupt { file: path, byte: 0, offset: first, what: "the header is missing" }),
         }
@@ -55,10 +57,11 @@ fn open_all(dir: &Path) -> Result<Vec<Segment>, LogError> {
     Ok(segments)
 }
 
-/// Whether a segment is what its name says, and the one that comes after `before`. The first may follow a deleted one.
+/// Checks that a segment matches its name and follows `before`. The first one may follow a deleted
+/// segment.
 pub(super) fn follows(segment: &Segment, first: i64, before: Option<&Segment>) -> Result<(), LogError> {
     if segment.header.first != first {
-        return Err(segment.corrupt("the name is not that of the first offset within"));
+        return Err(segment.corrupt("the name differs from the first offset in the file"));
     }
     match (before, segment.header.previous) {
         (None, _) => Ok(()),
@@ -72,13 +75,13 @@ pub(super) fn follows(segment: &Segment, first: i64, before: Option<&Segment>) -
 }
 
 fn remove(dir: &Path, path: &Path) -> Result<(), LogError> {
-    tracing::warn!(file = %path.display(), "removing a segment that a crash left without a header");
+    tracing::warn!(file = %path.display(), "removing a segment without a header, left by a crash");
     fs::remove_file(path).during("remove", path)?;
     folder::sync(dir)
 }
 
-/// Goes to the end of the last segment, cuts what a crash left there half written, and makes the rest durable. Returns the ingest
-/// time of the last record.
+/// Goes to the end of the last segment, cuts a torn tail left by a crash, and makes the rest
+/// durable. Returns the ingest time of the last record.
 fn end_of(segment: &mut Segment) -> Result<i64, LogError> {
     let mut last_ingested_at = i64::MIN;
     let torn = loop {

@@ -6,7 +6,7 @@ use kassa_model::{Positions, crash};
 use super::error::IoContext;
 use super::{Log, LogError, LogOptions, PartitionLog, SegmentInfo, Shared, folder, held};
 
-/// What [`Log::retain`] has deleted.
+/// The result of [`Log::retain`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Retained {
     pub segments: u64,
@@ -14,8 +14,9 @@ pub struct Retained {
 }
 
 impl Log {
-    /// Takes the lowest position that every sink has committed, by partition: frees that much of the capacity, and deletes the
-    /// segments wholly below it that are over the retention's size or age, oldest first. The segment written to stays.
+    /// Takes the lowest position that every sink has committed, by partition. Frees that part of
+    /// the capacity, and deletes segments wholly below it that exceed the retention's size or age,
+    /// oldest first. The segment being written stays.
     pub fn retain(&self, committed: &Positions) -> Result<Retained, LogError> {
         let logs: Vec<_> = held(&self.shared.partitions).values().cloned().collect();
         if let Some(log) = logs.iter().find(|log| committed.next(&log.partition) > log.durable()) {
@@ -53,18 +54,18 @@ fn delete_oldest(
         segments.remove(0);
         retained.segments += 1;
         retained.bytes += oldest.bytes;
-        tracing::info!(file = %path.display(), "deleted a segment that every sink has");
+        tracing::info!(file = %path.display(), "deleted a segment that every sink has committed");
     }
     if retained.segments > before { folder::sync(&log.dir) } else { Ok(()) }
 }
 
-/// A segment is as old as its last record, and that is at least as old as the segment after it.
+/// A segment is as old as its last record, which is at least as old as the next segment.
 fn expired(options: &LogOptions, total_bytes: u64, age: i64) -> bool {
     options.retention_bytes.is_some_and(|bytes| total_bytes > bytes)
         || options.retention_age.is_some_and(|limit| i64::try_from(limit.as_micros()).is_ok_and(|limit| age >= limit))
 }
 
-/// Bytes on disk beyond the committed positions; of a segment read in part, in proportion.
+/// Bytes on disk beyond the committed positions; proportional for a partly read segment.
 pub(super) fn unread_bytes(shared: &Shared, committed: &Positions) -> u64 {
     let unread = |log: &PartitionLog| {
         let segments = held(&log.segments);

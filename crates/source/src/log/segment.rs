@@ -1,4 +1,4 @@
-//! One segment read from its start, frame by frame, in memory of one frame or a quarter MiB.
+//! Reads one segment from its start, frame by frame, with memory for one frame or a quarter MiB.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
@@ -10,13 +10,13 @@ use super::frame::{self, FRAME_BYTES_MIN, Frame, HEADER_BYTES, Header, HeaderFau
 
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// What lies at the place where the next frame should be.
+/// What is at the position of the next frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next<'a> {
     Frame(Frame<'a>),
     /// Nothing: the file ends here.
     End,
-    /// Bytes that are no frame.
+    /// Bytes that are not a frame.
     Bad(&'static str),
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Segment {
     seed: u32,
     /// The number of the next frame.
     index: u32,
-    /// Where in the file the next frame begins.
+    /// The file position of the next frame.
     byte: u64,
     buffer: Vec<u8>,
     start: usize,
@@ -36,7 +36,8 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// `None` if the header was not written yet: a crash or its writer is right there.
+    /// `None` if the header was not written yet: after a crash, or while its writer is about to
+    /// write it.
     pub(super) fn open(path: &Path) -> Result<Option<Self>, LogError> {
         let mut file = File::open(path).during("open", path)?;
         let mut bytes = [0; HEADER_BYTES];
@@ -50,10 +51,11 @@ impl Segment {
                 Ok(Some(Self { file, path: path.to_owned(), header, seed, index: 0, byte, buffer: Vec::new(), start: 0, end: 0 }))
             }
             Err(HeaderFault::Version(version)) => Err(LogError::Version { file: path.to_owned(), version }),
-            // Power was lost before the header reached the disk: its place is there, and nothing is in it.
+            // The power failed before the header reached the disk: the file has its length, but
+            // only zeros.
             Err(HeaderFault::NotOurs) if bytes == [0; HEADER_BYTES] && rest_is_zero(&mut file).during("read", path)? => Ok(None),
             Err(HeaderFault::NotOurs) => {
-                Err(LogError::Corrupt { file: path.to_owned(), byte: 0, offset: 0, what: "no segment begins so" })
+                Err(LogError::Corrupt { file: path.to_owned(), byte: 0, offset: 0, what: "the header is not that of a segment" })
             }
         }
     }
@@ -79,7 +81,8 @@ impl Segment {
         &self.path
     }
 
-    /// Looks at what comes next; [`Segment::pass`] goes on. At the end it may be called again: the file may have grown.
+    /// Looks at the next frame; [`Segment::pass`] moves on. It may be called again at the end,
+    /// because the file may have grown.
     pub(super) fn next(&mut self) -> Result<Next<'_>, LogError> {
         self.fill()?;
         let bytes = &self.buffer[self.start..self.end];
@@ -91,14 +94,14 @@ impl Segment {
         })
     }
 
-    /// Goes past the frame that [`Segment::next`] has shown, which took so many bytes.
+    /// Skips the frame that [`Segment::next`] returned, with this number of bytes.
     pub(super) fn pass(&mut self, bytes: usize) {
         self.start += bytes;
         self.byte += u64::try_from(bytes).unwrap_or_default();
         self.index += 1;
     }
 
-    /// Reads until the buffer holds the whole next frame, or the file ends.
+    /// Reads until the buffer contains the whole next frame, or the file ends.
     fn fill(&mut self) -> Result<(), LogError> {
         loop {
             let held = self.end - self.start;
@@ -125,7 +128,8 @@ impl Segment {
         }
     }
 
-    /// Whether any later record's frame is whole beyond the bad bytes at the current place: then they are no torn tail.
+    /// Whether there is a whole frame of a later record after the bad bytes at the current
+    /// position: then they are not a torn tail.
     pub(super) fn goes_on_beyond(&self) -> Result<bool, LogError> {
         let length = self.file.metadata().during("read", &self.path)?.len();
         let mut window = vec![0; BUFFER_BYTES];
@@ -146,7 +150,8 @@ impl Segment {
         Ok(false)
     }
 
-    /// Cheap checks first: nearly no place passes the length and the number, and only then the body is read for its checksum.
+    /// Cheap checks first: the length and the number are rarely valid, and only then is the body
+    /// read for its checksum.
     fn is_frame(&self, head: &[u8], byte: u64, length: u64) -> Result<bool, LogError> {
         let (Some(needed), Some(index)) = (frame::bytes_needed(head), frame::claimed_index(head)) else { return Ok(false) };
         let fits = u64::try_from(needed).is_ok_and(|needed| byte + needed <= length);

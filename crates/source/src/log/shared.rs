@@ -1,4 +1,4 @@
-//! What the log's threads share.
+//! The state that the log's threads share.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,12 +18,12 @@ pub(super) struct SegmentInfo {
     pub(super) created_at: i64,
 }
 
-/// What writer, readers and retention share of a partition.
+/// The state of a partition that writer, readers and retention share.
 #[derive(Debug)]
 pub(super) struct PartitionLog {
     pub(super) partition: Partition,
     pub(super) dir: PathBuf,
-    /// The first offset that is still held.
+    /// The first stored offset.
     pub(super) start: AtomicI64,
     /// The offset after the last durable record.
     pub(super) durable: AtomicI64,
@@ -52,7 +52,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// The partition's log, which begins empty if there was none.
+    /// The partition's log; it starts empty if there was none.
     pub(super) fn partition(&self, partition: &Partition) -> Result<Arc<PartitionLog>, LogError> {
         let mut partitions = held(&self.partitions);
         if let Some(known) = partitions.get(partition) {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::held;
 
-/// Tells readers that records became durable: by waiting, or by a call from the writer's thread.
+/// Notifies readers that records became durable: they can wait, or get a call on the writer's
+/// thread.
 #[derive(Default)]
 pub struct Signal {
     generation: Mutex<u64>,
@@ -13,19 +14,20 @@ pub struct Signal {
 }
 
 impl Signal {
-    /// A number that grows with every change. Take it before reading, and wait with it after having read all.
+    /// A number that grows with every change. Get it before reading, and wait with it after reading
+    /// everything.
     pub fn seen(&self) -> u64 {
         *held(&self.generation)
     }
 
-    /// Waits until there was a change since `seen`, or the time is up.
+    /// Waits until there is a change after `seen`, or the timeout ends.
     pub fn wait(&self, seen: u64, timeout: Duration) -> u64 {
         let generation = held(&self.generation);
         let waited = self.changed.wait_timeout_while(generation, timeout, |generation| *generation == seen);
         *waited.unwrap_or_else(std::sync::PoisonError::into_inner).0
     }
 
-    /// Calls `observer` after every change, from the writer's thread: it must return at once.
+    /// Calls `observer` after every change, on the writer's thread; it must return immediately.
     pub fn observe(&self, observer: impl Fn() + Send + Sync + 'static) {
         held(&self.observers).push(Box::new(observer));
     }

@@ -15,7 +15,7 @@ use super::{Log, LogError, LogOptions, LogReader, LogRecord, Receipt, Retained, 
 mod crash;
 mod recovery;
 
-/// Stands still until it is told to go on.
+/// Blocks until it is released.
 #[derive(Debug, Default)]
 struct Hand(AtomicI64);
 
@@ -37,7 +37,7 @@ fn open(dir: &Path, options: &LogOptions) -> Log {
     Log::open(dir, options.clone(), clock()).unwrap()
 }
 
-/// Few records a segment, and nothing deleted.
+/// Few records per segment, and nothing is deleted.
 fn small() -> LogOptions {
     LogOptions { segment_bytes: 400, retention_bytes: None, retention_age: None, ..LogOptions::default() }
 }
@@ -50,7 +50,7 @@ fn append(log: &Log, range: std::ops::Range<i64>) -> Receipt {
     log.append_and_wait(&orders(), values(range)).unwrap()
 }
 
-/// All that a reader gives, in runs of at most `run` records: offset and value.
+/// All records of a reader, in runs of at most `run` records: offset and value.
 fn drain(reader: &mut LogReader, run: usize) -> Result<Vec<(i64, Vec<u8>)>, LogError> {
     let mut all = Vec::new();
     while let Some(records) = reader.read(run, 1 << 20)? {
@@ -69,7 +69,7 @@ fn segments(dir: &Path) -> Vec<i64> {
 }
 
 #[test]
-fn what_was_appended_is_read_back_with_keys_and_ingest_times() {
+fn appended_records_are_read_back_with_keys_and_ingest_times() {
     let dir = TempDir::new().unwrap();
     let hand = clock();
     let log = Log::open(dir.path(), LogOptions::default(), hand.clone()).unwrap();
@@ -81,7 +81,7 @@ fn what_was_appended_is_read_back_with_keys_and_ingest_times() {
     assert_eq!(
         receipt,
         Receipt { partition: orders(), from: 3, to: 4, ingested_at: 1_000_000 },
-        "a clock set back is not followed"
+        "a clock that goes back is ignored"
     );
 
     let records = log.reader(&orders(), 0).unwrap().read(10, 1 << 20).unwrap().unwrap();
@@ -94,7 +94,7 @@ fn what_was_appended_is_read_back_with_keys_and_ingest_times() {
 }
 
 #[test]
-fn offsets_go_on_after_a_restart_and_across_segments() {
+fn offsets_continue_after_a_restart_and_across_segments() {
     let dir = TempDir::new().unwrap();
     for step in 0..5 {
         let log = open(dir.path(), &small());
@@ -111,7 +111,7 @@ fn offsets_go_on_after_a_restart_and_across_segments() {
 }
 
 #[test]
-fn a_run_ends_at_its_bound_of_bytes() {
+fn a_run_ends_at_its_limit_of_bytes() {
     let dir = TempDir::new().unwrap();
     let log = open(dir.path(), &small());
     append(&log, 0..10);
@@ -122,7 +122,7 @@ fn a_run_ends_at_its_bound_of_bytes() {
 }
 
 #[test]
-fn concurrent_appenders_get_distinct_offsets_in_a_row() {
+fn concurrent_appenders_get_distinct_consecutive_offsets() {
     let dir = TempDir::new().unwrap();
     let options = LogOptions { segment_bytes: 4_000, ..small() };
     let log = open(dir.path(), &options);
@@ -156,7 +156,7 @@ fn concurrent_appenders_get_distinct_offsets_in_a_row() {
 }
 
 #[test]
-fn a_waiting_reader_is_woken_by_what_becomes_durable() {
+fn a_waiting_reader_is_woken_when_records_become_durable() {
     let dir = TempDir::new().unwrap();
     let log = open(dir.path(), &small());
     let (observed, calls) = mpsc::channel();
@@ -200,7 +200,7 @@ fn appends_beyond_the_capacity_are_refused_until_the_sinks_have_committed() {
 }
 
 #[test]
-fn a_queue_that_the_disk_does_not_empty_refuses_more() {
+fn a_full_queue_refuses_more() {
     let dir = TempDir::new().unwrap();
     let log = open(dir.path(), &LogOptions { queue_bytes: 100, ..small() });
     let (open_gate, gate) = mpsc::channel::<()>();
@@ -218,11 +218,11 @@ fn a_queue_that_the_disk_does_not_empty_refuses_more() {
     assert!(matches!(log.append(&orders(), values(3..4), |_| ()), Err(LogError::Full { .. })));
     open_gate.send(()).unwrap();
     drop((log, sender));
-    assert_eq!(answers.iter().collect::<Vec<_>>(), [1, 2], "what was taken in is answered, also at the end");
+    assert_eq!(answers.iter().collect::<Vec<_>>(), [1, 2], "accepted records are answered, even at the end");
 }
 
 #[test]
-fn a_record_over_the_limit_and_a_topic_that_is_no_name_are_refused_whole() {
+fn a_record_over_the_limit_and_an_invalid_topic_refuse_the_whole_call() {
     let dir = TempDir::new().unwrap();
     let log = open(dir.path(), &LogOptions { max_record_bytes: 10, ..small() });
     let records = vec![LogRecord::new("fits"), LogRecord::new("does not fit")];
@@ -238,7 +238,7 @@ fn a_record_over_the_limit_and_a_topic_that_is_no_name_are_refused_whole() {
 }
 
 #[test]
-fn only_whole_segments_that_every_sink_has_are_deleted() {
+fn only_whole_segments_that_every_sink_has_committed_are_deleted() {
     let dir = TempDir::new().unwrap();
     let log = open(dir.path(), &LogOptions { retention_bytes: Some(0), ..small() });
     append(&log, 0..50);
@@ -249,7 +249,7 @@ fn only_whole_segments_that_every_sink_has_are_deleted() {
     assert_eq!(segments(dir.path()), firsts[2..]);
     assert_eq!(log.starts().get(&orders()), Some(firsts[2]));
     log.retain(&committed(50)).unwrap();
-    assert_eq!(segments(dir.path()), [*firsts.last().unwrap()], "the segment that is written to stays");
+    assert_eq!(segments(dir.path()), [*firsts.last().unwrap()], "the segment being written stays");
 
     assert!(matches!(log.reader(&orders(), 0), Err(LogError::Gone { start, .. }) if start == *firsts.last().unwrap()));
     let elsewhere = LogReader::open(dir.path(), &orders(), 0).unwrap().read(1, 1);

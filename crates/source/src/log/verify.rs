@@ -1,4 +1,4 @@
-//! Reads all of a log and says what it holds and what is wrong with it: for `kassa prove`.
+//! Reads a whole log and reports its contents and its problems, for `kassa prove`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,11 +9,11 @@ use super::folder;
 use super::recover::follows;
 use super::segment::{Next, Segment};
 
-/// A partition of the log, as its bytes say.
+/// A partition of the log, according to its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
     pub partition: Partition,
-    /// The first offset that is held.
+    /// The first stored offset.
     pub first: i64,
     /// The offset after the last whole record.
     pub next: i64,
@@ -22,17 +22,18 @@ pub struct Verified {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProblemKind {
-    /// The last segment ends in bytes that are no record: a crash leaves such, never acknowledged, and opening cuts them.
+    /// The last segment ends with bytes that are not a record. A crash leaves such bytes; they were
+    /// never acknowledged, and opening cuts them.
     TornTail,
-    /// Bytes that were whole once are not.
+    /// Bytes that were valid have changed.
     Corrupt,
-    /// Offsets are in no segment.
+    /// No segment contains these offsets.
     Missing,
-    /// Offsets are in two segments.
+    /// Two segments contain these offsets.
     Overlap,
 }
 
-/// Something wrong, and the half-open range of offsets that it concerns.
+/// A problem and its half-open range of offsets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     pub partition: Partition,
@@ -50,12 +51,13 @@ pub struct Verification {
     pub problems: Vec<Problem>,
 }
 
-/// Walks every segment of `<data_dir>/log`, also while it is written to. It changes nothing.
+/// Reads every segment of `<data_dir>/log`, even while it is written. It changes nothing.
 pub fn verify(data_dir: &Path) -> Result<Verification, LogError> {
     verify_from(data_dir, &Positions::default())
 }
 
-/// The same of the segments that hold records at or beyond these positions. Of earlier segments only the names are read.
+/// Like [`verify`], but reads only the segments with records at or beyond these positions. Of earlier
+/// segments it reads only the names.
 pub fn verify_from(data_dir: &Path, from: &Positions) -> Result<Verification, LogError> {
     let log_dir = folder::log_dir(data_dir);
     let mut found = Verification::default();
@@ -100,7 +102,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Reads one segment to its end, or to the first thing wrong; returns the offset after its last whole record.
+    /// Reads one segment to its end, or to the first problem; returns the offset after its last
+    /// whole record.
     fn segment(&mut self, first: i64, following: Option<i64>) -> Result<i64, LogError> {
         let path = folder::segment_file(&self.dir, first);
         let mut segment = match Segment::open(&path) {
@@ -110,7 +113,7 @@ impl Walk<'_> {
                 return Ok(first);
             }
             Ok(None) => return Ok(self.unreadable(first, following, "the header is missing".into())),
-            // Retention took it since the folder was listed.
+            // Retention deleted it after the folder was listed.
             Err(LogError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(following.unwrap_or(first));
             }
@@ -134,7 +137,7 @@ impl Walk<'_> {
         let torn = following.is_none() && !segment.goes_on_beyond()?;
         let kind = if torn { ProblemKind::TornTail } else { ProblemKind::Corrupt };
         self.problem(kind, first, byte, at..following.unwrap_or(at + i64::from(!torn)), why.into());
-        // What the damage hides is reported once, as such, and not again as missing.
+        // Records hidden by the damage are reported once, and not again as missing.
         Ok(following.unwrap_or(at))
     }
 

@@ -17,7 +17,7 @@ use super::queue::Request;
 use super::segment::Segment;
 use super::{LogError, PartitionLog, Receipt, SegmentInfo, Shared, folder, held};
 
-/// Encoded frames are handed to the file in pieces of about this size.
+/// Encoded frames are written in chunks of about this size.
 const WRITE_BYTES: usize = 1 << 20;
 
 pub(super) fn start(shared: Arc<Shared>) -> io::Result<JoinHandle<()>> {
@@ -25,7 +25,7 @@ pub(super) fn start(shared: Arc<Shared>) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name("kassa-log".into()).spawn(move || writer.run())
 }
 
-/// The segment that is written to.
+/// The segment being written.
 #[derive(Debug)]
 struct Tail {
     file: File,
@@ -33,7 +33,7 @@ struct Tail {
     seed: u32,
     first: i64,
     index: u32,
-    /// With what is pending.
+    /// Including pending frames.
     bytes: u64,
     pending: Vec<u8>,
     unsynced: bool,
@@ -64,7 +64,7 @@ struct Written {
 }
 
 impl Written {
-    /// Goes on at the end of what was recovered.
+    /// Continues at the end of the recovered log.
     fn resume(log: Arc<PartitionLog>) -> Result<Self, LogError> {
         let next = log.durable();
         let last = held(&log.segments).last().copied();
@@ -86,7 +86,8 @@ impl Written {
         if tail.pending.len() >= WRITE_BYTES { tail.flush() } else { Ok(()) }
     }
 
-    /// Closes the tail, durably, and only then begins the next segment: a segment's end is never torn if another follows it.
+    /// Closes the tail durably, and only then starts the next segment, so that a segment with a
+    /// successor is never torn.
     fn roll(&mut self, created_at: i64) -> Result<(), LogError> {
         if let Some(tail) = &mut self.tail {
             tail.flush()?;
@@ -130,7 +131,7 @@ fn reopen(log: &PartitionLog, last: SegmentInfo, next: i64) -> Result<Tail, LogE
     })
 }
 
-/// A new segment whose header and name are durable.
+/// Creates a segment with a durable header and name.
 fn create(log: &PartitionLog, header: Header) -> Result<Tail, LogError> {
     if header.previous.is_none() {
         let log_dir = log.dir.ancestors().nth(2).unwrap_or(&log.dir);
@@ -171,7 +172,7 @@ impl Writer {
         }
     }
 
-    /// Writes and syncs a group; nothing of it is published unless all of it is durable.
+    /// Writes and syncs a group. Nothing of it is published unless all of it is durable.
     fn commit(&mut self, group: &[Request]) -> Result<Vec<Receipt>, LogError> {
         crash::point("log.before_write");
         let receipts = group.iter().map(|request| self.write(request)).collect::<Result<Vec<_>, _>>()?;
@@ -204,13 +205,14 @@ impl Writer {
         Ok(Receipt { partition: partition.clone(), from, to: written.next, ingested_at })
     }
 
-    /// What the disk holds now is not known: a second fsync may succeed without the data. Nothing is acknowledged any more.
+    /// The contents of the disk are unknown now: a second fsync may succeed without the data. From
+    /// now on nothing is acknowledged.
     fn stop(&self, group: Vec<Request>, error: &LogError) {
         let why: Arc<str> = match error {
             LogError::Io { source, .. } => format!("{error}: {source}").into(),
             other => other.to_string().into(),
         };
-        tracing::error!(%why, "the log has stopped; restart kassa once the disk is sound");
+        tracing::error!(%why, "the log has stopped; restart kassa when the disk works");
         let stopped = LogError::Stopped { code: error.code(), why };
         answer(group.into_iter().chain(self.shared.queue.stop(&stopped)), &stopped);
     }
@@ -220,12 +222,12 @@ fn answer(requests: impl Iterator<Item = Request>, stopped: &LogError) {
     requests.for_each(|request| (request.done)(Err(stopped.clone())));
 }
 
-/// The writer is gone for a reason of its own.
+/// The writer has ended for its own reason.
 pub(super) fn ended(why: &str) -> LogError {
     LogError::Stopped { code: Code::StorageFailed, why: why.into() }
 }
 
-/// Should the writer's thread panic, its callers are told rather than left waiting.
+/// If the writer's thread panics, its callers get an error instead of waiting forever.
 #[derive(Debug)]
 struct StopOnPanic(Arc<Shared>);
 

@@ -1,20 +1,20 @@
-//! What is going to happen in the shop, by the simulated clock.
+//! The future actions in the shop, by the simulated clock.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Something that happens at a time.
+/// An action with a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Event {
-    /// A day of the shop begins: first of all that happens at its midnight.
+    /// A day of the shop begins: the first action at midnight.
     Day,
-    /// Somebody comes in.
+    /// A visitor arrives.
     Arrival,
     /// A price changes.
     Reprice,
-    /// The session in this place goes on.
+    /// The session at this index continues.
     Session(u32),
-    /// The order in this place goes on.
+    /// The order at this index continues.
     Order(u32),
 }
 
@@ -41,7 +41,7 @@ impl Agenda {
     }
 }
 
-/// Things in numbered places that are used again.
+/// A slab: values with indexes that are reused.
 #[derive(Debug)]
 pub(super) struct Places<T> {
     held: Vec<Option<T>>,

@@ -1,9 +1,10 @@
-//! The shop's records in Avro, in a schema registry's framing: the same sequence and the same truth in another form. A record is read back
-//! from the shop's own JSON, so that one place decides what happens; a malformed one is broken anew, in the ways in which Avro breaks.
+//! The shop's records in Avro, in a schema registry's framing: the same sequence and expected
+//! results in another form. A record is parsed from the shop's own JSON, so that the content is
+//! decided in one place. A malformed one is broken again, in ways specific to Avro.
 //!
 //! ```text
-//!  Shop::next ─► JSON ─► read.rs ─► slots, a field each ─┬─► frame `00 <id> <datum>`
-//!                                  (of the latest record) └─► spoil.rs, where the record is malformed
+//!  Shop::next ─► JSON ─► read.rs ─► slots, one per field ─┬─► frame `00 <id> <datum>`
+//!                                  (of the latest record)  └─► spoil.rs, if the record is malformed
 //! ```
 
 mod read;
@@ -23,21 +24,22 @@ use schema::{Field, Type};
 
 /// A record that the shop has not written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a record of {stream} is not as the shop writes it, at byte {at}")]
+#[error("a record of {stream} was not written by the shop, at byte {at}")]
 pub struct NotOfTheShop {
     pub stream: &'static str,
     pub at: usize,
 }
 
-/// The versions of a contract's schema: each can be read by the next, as a registry asks. A drifted record is of one of the later ones.
+/// The versions of a contract's schema. Each can be read by the next, as a registry requires. A
+/// drifted record has one of the later versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Version {
     First,
     /// Times are milliseconds.
     Millis,
-    /// Has optional fields that the contract does not know.
+    /// Has optional fields that the contract does not have.
     NewFields,
-    /// Whole numbers are long, and decimals of 28 digits, of which three more behind the point.
+    /// Whole numbers are long, and decimals have 28 digits with three more fractional digits.
     Widened,
 }
 
@@ -45,10 +47,11 @@ impl Version {
     const ALL: [Self; 4] = [Self::First, Self::Millis, Self::NewFields, Self::Widened];
 }
 
-/// Further digits of a widened decimal.
+/// Additional fractional digits of a widened decimal.
 const WIDER: u32 = 3;
 
-/// The latest record of a contract, a stretch of bytes for each field, with its union's branch where it is optional.
+/// The latest record of a contract: a range of bytes for each field, with the union's branch for an
+/// optional field.
 #[derive(Debug, Default)]
 struct Slots {
     bytes: Vec<u8>,
@@ -58,7 +61,7 @@ struct Slots {
 #[derive(Debug)]
 struct Form {
     contract: Contract,
-    /// Those of [`Version::NewFields`] stand last.
+    /// The fields of [`Version::NewFields`] are last.
     fields: Vec<Field>,
     by_name: HashMap<&'static [u8], usize>,
     ids: [u32; Version::ALL.len()],
@@ -69,14 +72,15 @@ struct Form {
 #[derive(Debug)]
 pub struct Avro {
     forms: Vec<Form>,
-    /// The schema of another application, whose id malformed records may bear.
+    /// The schema of another application; some malformed records have its id.
     foreign: u32,
     rng: Rng,
     broken: u64,
 }
 
 impl Avro {
-    /// `register` is told a stream's name and a schema in JSON, and answers the schema's id; of each contract the oldest schema first.
+    /// `register` gets a stream's name and a schema in JSON, and returns the schema's id; for each
+    /// contract, the oldest schema first.
     pub fn new<E>(seed: u64, mut register: impl FnMut(&str, &str) -> Result<u32, E>) -> Result<Self, E> {
         let mut forms = Vec::with_capacity(Contract::ALL.len());
         for contract in Contract::ALL {
@@ -92,7 +96,7 @@ impl Avro {
         Ok(Self { forms, foreign, rng: Rng::new(seed_of(seed, "avro")), broken: 0 })
     }
 
-    /// Adds to `out` the frame of a record that the shop has just made.
+    /// Appends the frame of the record that the shop has just emitted to `out`.
     pub fn encode(&mut self, emitted: &Emitted, json: &[u8], out: &mut Vec<u8>) -> Result<(), NotOfTheShop> {
         let form = &mut self.forms[emitted.contract as usize];
         if emitted.fate == Fate::DeadLetter {
@@ -107,11 +111,11 @@ impl Avro {
     }
 }
 
-/// How many bytes were left where a record is not as the shop writes it.
+/// The number of remaining bytes at the position of an unexpected byte.
 type Unread = usize;
 
 impl Form {
-    /// Reads a record's JSON into the slots.
+    /// Parses a record's JSON into the slots.
     fn read(&mut self, json: &[u8]) -> Result<Version, Unread> {
         let Slots { bytes, fields: slots } = &mut self.slots;
         bytes.clear();
@@ -138,7 +142,7 @@ impl Form {
         Ok(version)
     }
 
-    /// The frame of the record in the slots, with other bytes in place of some of them.
+    /// The frame of the record in the slots, with some of the bytes replaced.
     fn write(&self, version: Version, instead: &[(usize, &[u8])], out: &mut Vec<u8>) {
         write::header(self.ids[version as usize], out);
         for (at, field) in self.fields.iter().enumerate() {

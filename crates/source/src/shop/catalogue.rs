@@ -1,4 +1,5 @@
-//! What the shop sells: some five hundred products on thirty shelves, whose prices change from time to time.
+//! The shop's products: about five hundred on thirty shelves, whose prices change from time to
+//! time.
 
 use super::json::{Json, digits};
 use super::rng::{Rng, Weighted};
@@ -11,12 +12,12 @@ pub(super) struct Product {
     pub(super) shelf: usize,
     pub(super) name: String,
     pub(super) brand: &'static str,
-    /// Of the product's page, below `/p/`.
+    /// The product's page, below `/p/`.
     pub(super) slug: String,
-    /// Full price at home.
+    /// The full price in the home currency.
     pence: i64,
     cost: i64,
-    /// Percent off the full price, without any promotion.
+    /// The percentage off the full price, independent of promotions.
     markdown: i64,
 }
 
@@ -30,7 +31,7 @@ pub(super) struct Price {
 #[derive(Debug)]
 pub(super) struct Catalogue {
     products: Vec<Product>,
-    /// Zipf: the product of rank n is wanted 1/n times as often as the first.
+    /// Zipf: the product of rank n is chosen 1/n times as often as the first one.
     popularity: Weighted,
     by_rank: Vec<u16>,
 }
@@ -42,7 +43,8 @@ impl Catalogue {
         for at in (1..by_rank.len()).rev() {
             by_rank.swap(at, rng.index(at + 1));
         }
-        // What sells most is cheap: of three ranks a third apart the first has the cheapest of their products.
+        // Popular products are cheap: of three ranks a third apart, the first gets the cheapest of
+        // their products.
         let third = by_rank.len() / 3;
         for at in 0..third {
             let mut ranks = [by_rank[at], by_rank[at + third], by_rank[at + 2 * third]];
@@ -61,7 +63,7 @@ impl Catalogue {
         self.products.len() as u16
     }
 
-    /// A product by its popularity.
+    /// Chooses a product by popularity.
     pub(super) fn wanted(&self, rng: &mut Rng) -> u16 {
         self.by_rank[self.popularity.draw(rng)]
     }
@@ -70,7 +72,7 @@ impl Catalogue {
         (shelf * PRODUCTS_A_SHELF + rng.index(PRODUCTS_A_SHELF)) as u16
     }
 
-    /// A new price, or a markdown that begins or ends.
+    /// Changes a price, or starts or ends a markdown.
     pub(super) fn reprice(&mut self, product: u16, rng: &mut Rng) {
         let product = &mut self.products[usize::from(product)];
         match rng.below(3) {
@@ -106,7 +108,7 @@ impl Product {
         let name =
             if rng.permille(600) { format!("{style} {} {noun}", rng.one_of(&MATERIALS)) } else { format!("{style} {noun}") };
         let (cheapest, dearest) = SHELVES[shelf].pounds;
-        // Of three draws the lowest: most things are cheap, few are dear.
+        // The lowest of three draws: most products are cheap, few are expensive.
         let span = (dearest - cheapest) * 100;
         let above = (0..3).map(|_| rng.between(0, span)).min().unwrap_or(0);
         let pence = charming(cheapest * 100 + above);
@@ -141,7 +143,8 @@ fn charming(pence: i64) -> i64 {
     ((pence + 25) / 50 * 50).max(100) - 1
 }
 
-/// Pence in a currency at the shop's own price list, 10^-6 of it. `even` gives a price whose half is payable too.
+/// Pence in a currency by the shop's own price list, in 10^-6. `even`: half of the price must be
+/// payable too.
 pub(super) fn in_money(pence: i64, money: usize, even: bool) -> i64 {
     let money = &MONIES[money];
     let snap = money.snap * if even { 2 } else { 1 };

@@ -1,4 +1,4 @@
-//! Writes the shop's sequence to a folder, a file a stream, and its truth beside them.
+//! Writes the shop's sequence to a folder, one file per stream, with the expected results.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -22,7 +22,7 @@ impl WriteError {
     }
 }
 
-/// A stream's file that is being written.
+/// A stream's open file.
 #[derive(Debug)]
 struct Lines {
     path: PathBuf,
@@ -30,7 +30,8 @@ struct Lines {
     records: u64,
 }
 
-/// A folder of `<stream>.ndjson`, or of `<stream>-00001.ndjson`, `-00002` … where files are limited, and `truth.json`.
+/// A folder with `<stream>.ndjson`, or `<stream>-00001.ndjson`, `-00002` … if files are limited,
+/// and `truth.json`.
 #[derive(Debug)]
 pub struct Folder {
     dir: PathBuf,
@@ -40,13 +41,13 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Makes the folder if need be. Files of the same names are written anew.
+    /// Creates the folder if needed. Existing files with the same names are replaced.
     pub fn create(dir: &Path, records_per_file: Option<u64>) -> Result<Self, WriteError> {
         fs::create_dir_all(dir).map_err(WriteError::at(dir))?;
         Ok(Self { dir: dir.to_owned(), records_per_file, open: Default::default(), files: [0; STREAMS.len()] })
     }
 
-    /// Adds a record, which holds no line break, to its stream's file.
+    /// Appends a record, which contains no line break, to its stream's file.
     pub fn write(&mut self, contract: Contract, record: &[u8]) -> Result<(), WriteError> {
         let at = contract as usize;
         let limit = self.records_per_file.unwrap_or(u64::MAX);
@@ -96,7 +97,8 @@ impl Lines {
     }
 }
 
-/// Writes the next `records` of a shop to a folder, with their truth. `seen` is told of each.
+/// Writes the next `records` of a shop to a folder, with the expected results. Calls `seen` for
+/// each record.
 pub fn write(
     shop: &mut Shop,
     records: u64,

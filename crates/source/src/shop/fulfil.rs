@@ -1,4 +1,4 @@
-//! An order's life after it is placed.
+//! The life of an order after it is placed.
 //!
 //! ```text
 //!  placed ─► Capture ─► Fulfil ─► Return ─► Close
@@ -12,26 +12,15 @@ use kassa_model::time::HOUR;
 use super::catalogue::{in_money, product_id};
 use super::json::Json;
 use super::ledger::{Effect, Kind};
-use super::order::{LINE_IDS, Order, share};
+use super::money::share;
+use super::order::{LINE_IDS, Life, Order};
 use super::outbox::{Pace, Post};
 use super::payment::capture_delay;
 use super::rng::Rng;
 use super::words::MONIES;
 use super::world::{Tag, World};
 
-/// What an order awaits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Life {
-    Capture,
-    Cancel,
-    DropLine,
-    Fulfil,
-    Return,
-    Close,
-    Over,
-}
-
-/// A refund's line: what of which line comes back.
+/// A line of a refund: which line, and how much of it.
 struct Returned {
     line: usize,
     product: u16,
@@ -49,7 +38,7 @@ struct Refund {
 }
 
 impl Order {
-    /// How long until what it awaits first.
+    /// The time until the first step.
     pub(super) fn first_wait(&mut self, rng: &mut Rng) -> Option<i64> {
         if self.terms.is_test {
             return None;
@@ -60,7 +49,7 @@ impl Order {
         }
     }
 
-    /// What becomes of a paid order.
+    /// Decides the next step of a paid order.
     fn plan(&mut self, rng: &mut Rng) -> Option<i64> {
         self.next = rng.choose(&[(40, Life::Cancel), (25, Life::DropLine), (935, Life::Fulfil)]);
         Some(match self.next {
@@ -69,7 +58,8 @@ impl Order {
         })
     }
 
-    /// Does what was awaited, and tells how long until the next; `None` when nothing is awaited any more.
+    /// Performs the current step, and returns the time until the next; `None` when the order is
+    /// finished.
     pub(super) fn live(&mut self, world: &mut World, at: i64) -> Option<i64> {
         match self.next {
             Life::Capture if world.rng.permille(8) => {
@@ -124,7 +114,8 @@ impl Order {
         self.post(world, at);
     }
 
-    /// The last of several lines is out of stock. The first stays, for the shipping is on it.
+    /// The last of several lines is out of stock. The first line stays, because it has the
+    /// shipping.
     fn drop_line(&mut self, world: &mut World, at: i64) {
         let last = self.lines.len() - 1;
         if last > 0 {

@@ -1,8 +1,9 @@
-//! Writes a record's JSON by hand into a reused buffer: a tree of values a record would cost more than all the rest.
+//! Writes a record's JSON directly to a reused buffer: a tree of values per record would cost more
+//! than everything else.
 
 use kassa_model::time::DAY;
 
-/// How a producer's newer version writes the same facts. All are accepted.
+/// How a newer version of the producer writes the same facts. All forms are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Drift {
     None,
@@ -10,11 +11,12 @@ pub(super) enum Drift {
     TextNumbers,
     /// Times are epoch milliseconds.
     EpochMillis,
-    /// Fields that the contract does not know.
+    /// Fields that the contract does not have.
     NewFields,
 }
 
-/// One record's object while it is written. Texts are taken as they are: the words of the shop stand escaped in their lists.
+/// The object of the record being written. Texts are written unchanged: the word lists contain
+/// escaped texts.
 #[derive(Debug)]
 pub(super) struct Json<'a> {
     out: &'a mut Vec<u8>,
@@ -68,7 +70,7 @@ impl<'a> Json<'a> {
         self.out.push(b'"');
     }
 
-    /// An id of a prefix and 13 signs that tell nothing.
+    /// An id with a prefix and 13 opaque characters.
     pub(super) fn opaque_id(&mut self, key: &str, prefix: &str, id: u64) -> &mut Self {
         self.key(key);
         self.out.push(b'"');
@@ -78,7 +80,7 @@ impl<'a> Json<'a> {
         self
     }
 
-    /// An id of a prefix in parts, a number of at least six digits and a suffix.
+    /// An id with a prefix in parts, a number of at least six digits and a suffix.
     pub(super) fn id(&mut self, key: &str, prefix: &[&str], number: u64, suffix: &str) -> &mut Self {
         self.key(key);
         self.out.push(b'"');
@@ -196,14 +198,14 @@ impl<'a> Json<'a> {
         self
     }
 
-    /// An object below this one; `write` writes its fields.
+    /// A nested object; `write` writes its fields.
     pub(super) fn object(&mut self, key: &str, write: impl FnOnce(&mut Self)) -> &mut Self {
         self.key(key);
         self.nested(write);
         self
     }
 
-    /// An array of objects; `write` is called with each item's own object.
+    /// An array of objects; `write` is called for each item.
     pub(super) fn objects<T>(&mut self, key: &str, items: &[T], mut write: impl FnMut(&mut Self, &T)) -> &mut Self {
         self.key(key);
         self.out.push(b'[');
@@ -220,7 +222,7 @@ impl<'a> Json<'a> {
     fn nested(&mut self, write: impl FnOnce(&mut Self)) {
         let from = self.out.len();
         write(self);
-        // The first field has written its comma where the brace belongs.
+        // The first field has written a comma at the position of the brace.
         self.out[from] = b'{';
         self.out.push(b'}');
     }
@@ -229,7 +231,7 @@ impl<'a> Json<'a> {
 /// Crockford's base 32: no letter looks like a digit.
 const SIGNS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// 13 signs of five bits.
+/// 13 characters of five bits.
 fn opaque(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(&std::array::from_fn::<u8, 13, _>(|at| SIGNS[(value >> (60 - 5 * at)) as usize & 31]));
 }
@@ -247,7 +249,7 @@ pub(super) fn digits(out: &mut Vec<u8>, mut value: u64, places: usize) {
     out.extend_from_slice(&buffer[at..]);
 }
 
-/// Year, month and day of days since 1970-01-01 (Howard Hinnant's public algorithm).
+/// Year, month and day for days since 1970-01-01 (Howard Hinnant's public algorithm).
 fn civil(days: i64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);

@@ -1,10 +1,11 @@
-//! What the accepted records add up to, counted by the shop itself while it makes them: the pipeline is held against it.
+//! The expected results of the accepted records, counted by the shop while it emits them; the
+//! pipeline is compared with them.
 
 use std::collections::{BTreeMap, HashSet};
 
 use kassa_model::{Contract, Counts, Fate, Rate};
 
-/// How many of the latest days may still get late records: the latest come three days later.
+/// The number of latest days that may still get late records: the latest arrive three days later.
 const OPEN_DAYS: usize = 5;
 
 /// The kind of a movement of the sales ledger.
@@ -19,7 +20,8 @@ pub(super) enum Kind {
     Adjustment,
 }
 
-/// One movement in the reporting currency, 10^-15 so that nothing is rounded; units in 10^-3. Amounts carry the movement's sign.
+/// One movement in the reporting currency, 10^-15 so that nothing is rounded; units in 10^-3. Amounts
+/// have the movement's sign.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Movement {
     pub(super) kind: Kind,
@@ -33,7 +35,7 @@ pub(super) struct Movement {
     pub(super) units: i64,
 }
 
-/// What a behaviour event tells first about its session.
+/// The funnel step that a behaviour event adds to its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     None,
@@ -44,11 +46,11 @@ pub(super) enum Step {
     Paid,
 }
 
-/// What an accepted record changes.
+/// The effect of an accepted record.
 #[derive(Debug, Clone)]
 pub(super) enum Effect {
     None,
-    /// `person` is left out where the day has certainly counted them.
+    /// `person` is absent if the day has certainly counted them already.
     Event {
         day: i32,
         person: Option<u64>,
@@ -56,9 +58,9 @@ pub(super) enum Effect {
         session_day: i32,
     },
     Movement(Movement),
-    /// A refund makes several.
+    /// A refund has several.
     Movements(Box<[Movement]>),
-    /// Given back is positive too.
+    /// Refunded amounts are positive too.
     Payment {
         day: i32,
         captured: i128,
@@ -71,7 +73,7 @@ pub(super) fn reported(micros: i64, rate: Rate) -> i128 {
     i128::from(micros) * i128::from(rate.0)
 }
 
-/// Sums of movements of one day, on either basis.
+/// Sums of one day's movements, on either basis.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sums {
     pub(super) gross_sales: i128,
@@ -132,9 +134,9 @@ pub(super) struct Day {
     pub(super) orders: u64,
     pub(super) new_customers: u64,
     pub(super) returning_customers: u64,
-    /// Sessions that began on the day, and how far they came: opened, viewed, added, checkout, paid.
+    /// Sessions that began on the day, by the furthest step: opened, viewed, added, checkout, paid.
     pub(super) sessions: [u64; 5],
-    /// Captured and given back.
+    /// Captured and refunded.
     pub(super) payments: [i128; 2],
     active: Active,
 }
@@ -163,7 +165,8 @@ impl Day {
     }
 }
 
-/// All that has been counted so far. Bounded by the days, the customers, and the visitors of the last five days.
+/// All counts so far. The size depends on the days, the customers, and the visitors of the last
+/// five days.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     pub(super) streams: [Counts; Contract::ALL.len()],
@@ -173,7 +176,7 @@ pub(super) struct Ledger {
     buyers: Vec<Buyer>,
 }
 
-/// The days of a customer's first and latest orders, 0 before there is one, and how many there were.
+/// The days of a customer's first and latest orders (0: none), and the number of orders.
 #[derive(Debug, Clone, Copy, Default)]
 struct Buyer {
     first: i32,
@@ -226,7 +229,7 @@ impl Ledger {
         }
     }
 
-    /// Orders come in the order in which they were placed: their first lines are never late.
+    /// Orders arrive in the order in which they were placed: their first lines are never late.
     fn count_order(&mut self, order_day: i32, customer: Option<u32>) {
         let day = self.days.entry(order_day).or_default();
         day.orders += 1;
@@ -249,7 +252,7 @@ impl Ledger {
         buyer.latest = order_day;
     }
 
-    /// Days beyond the reach of late records keep the number of their visitors only.
+    /// Days without further late records keep only the number of their visitors.
     pub(super) fn close_old_days(&mut self) {
         for day in self.days.values_mut().rev().skip(OPEN_DAYS) {
             day.active = Active::Closed(day.active_customers());

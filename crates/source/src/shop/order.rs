@@ -1,23 +1,21 @@
-//! An order: its lines and prices, its header's revisions, and what is told when it is placed.
+//! An order: its lines and prices, the revisions of its header, and the records when it is placed.
 
 mod records;
 
-use kassa_model::decimal::round_half_even;
-
 use super::catalogue::in_money;
-use super::fulfil::Life;
 use super::json::Json;
 use super::ledger::Step;
-use super::payment::Tender;
+use super::money::share;
 use super::people::Home;
-use super::session::Session;
+use super::tender::Tender;
+use super::visit::Session;
 use super::words::MONIES;
 use super::world::{Tag, World, write_customer_id};
 
-/// Orders above so many pence at home prices ship for nothing.
+/// The price in pence from which shipping is free.
 const FREE_SHIPPING: i64 = 6_000;
 
-/// The ids of an order's lines; no cart holds more.
+/// The ids of an order's lines; no cart has more lines.
 pub(super) const LINE_IDS: [&str; 8] = ["1", "2", "3", "4", "5", "6", "7", "8"];
 
 /// A line of an order. Amounts in 10^-6 of the order's currency, quantities in 10^-3.
@@ -36,7 +34,7 @@ pub(super) struct Line {
 
 impl Line {
     fn gross(&self) -> i64 {
-        // Exact: prices of what is sold by halves are even.
+        // Exact: products sold by halves have even prices.
         self.unit * self.quantity / 1_000
     }
 
@@ -45,7 +43,19 @@ impl Line {
     }
 }
 
-/// The parts of an order that do not change.
+/// The next step of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    Capture,
+    Cancel,
+    DropLine,
+    Fulfil,
+    Return,
+    Close,
+    Over,
+}
+
+/// The fixed parts of an order.
 #[derive(Debug, Clone)]
 pub(super) struct Terms {
     pub(super) number: u64,
@@ -73,22 +83,11 @@ pub(super) struct Order {
     pub(super) cancel_reason: &'static str,
     pub(super) next: Life,
     ship_to: Home,
-    /// Where it differs.
+    /// The billing address, if it differs.
     bill_to: Option<Box<Home>>,
     coupon: Option<&'static str>,
     attribution: &'static str,
     revision: u64,
-}
-
-/// The smallest payable amount in a currency, in 10^-6.
-pub(super) fn minor(money: usize) -> i64 {
-    10_i64.pow(6 - MONIES[money].digits)
-}
-
-/// `part` of `whole` of an amount, in payable units.
-pub(super) fn share(amount: i64, part: i64, whole: i64, money: usize) -> i64 {
-    let minor = minor(money);
-    round_half_even(i128::from(amount) * i128::from(part), i128::from(whole) * i128::from(minor)) as i64 * minor
 }
 
 /// The cart's lines at today's prices.
@@ -129,12 +128,13 @@ pub(super) fn lines_of(session: &Session, world: &World) -> Vec<Line> {
     lines
 }
 
-/// What the lines cost in all.
+/// The total of the lines.
 pub(super) fn total(lines: &[Line]) -> i64 {
     lines.iter().map(|line| line.net() + line.tax + line.shipping).sum()
 }
 
-/// The terms of the order that a session is about to place; its number is reserved by the first try to pay.
+/// The terms of the order that a session is about to place. The first attempt to pay reserves its
+/// number.
 pub(super) fn terms_of(session: &mut Session, world: &mut World) -> Terms {
     let number = *session.order.get_or_insert_with(|| {
         world.orders += 1;
@@ -160,10 +160,10 @@ impl Terms {
     }
 }
 
-/// Turns the cart into an order and tells of it: event, header, lines, stock, payments.
+/// Turns the cart into an order and posts its records: event, header, lines, stock, payments.
 pub(super) fn place(session: &mut Session, world: &mut World, at: i64) -> Order {
     let terms = terms_of(session, world);
-    session.tell_cart(world, at, "order_completed", Step::Paid);
+    session.post_cart_event(world, at, "order_completed", Step::Paid);
     let lines = lines_of(session, world);
     let tenders = Tender::drawn(session.visitor.home.country, total(&lines), &mut world.rng);
     let at_once = tenders.iter().all(|tender| tender.method.at_once);

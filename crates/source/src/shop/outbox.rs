@@ -1,4 +1,5 @@
-//! Where records leave the shop, and where faults befall them: some come late, some twice, and some bring a broken companion.
+//! The exit of records, where faults are injected: some records are late, some are repeated, and
+//! some get a malformed companion.
 //!
 //! ```text
 //!  post ─► buffer ─┬─────────────────────────────► ready ─► take
@@ -17,22 +18,22 @@ use super::ledger::Effect;
 use super::rng::{Rng, mix, seed_of};
 use super::spoil;
 
-/// Copies held back for later at most; beyond it nothing is late or repeated.
+/// The limit of delayed copies. Beyond it, nothing is late or repeated.
 const DELAYED_MAX: usize = 65_536;
-/// At most so many faults wait for a record that may bear them.
+/// The limit of faults that wait for a suitable record.
 const OWED_MAX: u32 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
 
-/// How often a record is faulty, in parts per million of all records.
+/// The rates of faults, in parts per million of all records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Faults {
     /// Sent again, byte for byte, seconds to an hour later.
     pub duplicates_ppm: u32,
-    /// Events, order lines and payments that come a minute to three days after they happened.
+    /// Events, order lines and payments that arrive a minute to three days late.
     pub late_ppm: u32,
-    /// Come seconds after records that happened after them.
+    /// Arrive seconds after records that happened after them.
     pub out_of_order_ppm: u32,
-    /// Broken records of their own; of all streams but `fx_rates`, `products` and `customers`.
+    /// Separate malformed records; in all streams except `fx_rates`, `products` and `customers`.
     pub malformed_ppm: u32,
     /// Written by a newer version of the producer; accepted.
     pub drifted_ppm: u32,
@@ -48,10 +49,10 @@ impl Default for Faults {
     }
 }
 
-/// Which delays a record may suffer.
+/// The allowed delay of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Pace {
-    /// None: others are counted by its coming, or need it before them.
+    /// None: others are counted by it or need it first.
     Punctual,
     /// Seconds.
     Slips,
@@ -59,7 +60,7 @@ pub(super) enum Pace {
     Strays,
 }
 
-/// A record about to be written.
+/// A record to be written.
 #[derive(Debug)]
 pub(super) struct Post {
     pub(super) contract: Contract,
@@ -74,7 +75,7 @@ enum Bytes {
     Held(Box<[u8]>),
 }
 
-/// A record ready to leave.
+/// A record that is ready to leave.
 #[derive(Debug)]
 pub(super) struct Parcel {
     pub(super) contract: Contract,
@@ -111,7 +112,7 @@ impl Ord for Delayed {
     }
 }
 
-/// A kind of fault, and how many records it is behind its rate.
+/// A kind of fault, and the number of records by which it is behind its rate.
 #[derive(Debug)]
 struct Fault {
     ppm: u32,
@@ -119,7 +120,7 @@ struct Fault {
 }
 
 impl Fault {
-    /// Whether this record bears it. One that falls on a record that may not is borne by the next that may.
+    /// Whether this record gets the fault. If it may not, the next suitable record gets it.
     fn befalls(&mut self, may: bool, rng: &mut Rng) -> bool {
         self.owed = (self.owed + u32::from(rng.chance(self.ppm))).min(OWED_MAX);
         let befalls = may && self.owed > 0;
@@ -168,7 +169,8 @@ impl Outbox {
         mix(self.ids ^ self.id_seed)
     }
 
-    /// Writes a record whose id and `occurred_at` stand before what `write` adds, and lets chance decide how it leaves.
+    /// Writes a record: its id and `occurred_at` first, then the fields of `write`. Chance decides
+    /// about faults.
     pub(super) fn post(&mut self, post: Post, write: impl FnOnce(&mut Json<'_>)) {
         let from = self.buffer.len();
         let drift = match self.drifted.befalls(true, &mut self.rng) {
@@ -210,8 +212,8 @@ impl Outbox {
         }
     }
 
-    /// A minute to 68 hours, as often between one and two minutes as between one and two days; while many are held back, at
-    /// most about an hour.
+    /// A delay of a minute to 68 hours, log-uniform; while many copies are delayed, at most about
+    /// an hour.
     fn straying(&mut self) -> i64 {
         let doublings = if self.delayed.len() < DELAYED_MAX / 2 { 12 } else { 6 };
         let least = MINUTE << self.rng.below(doublings);
@@ -238,7 +240,8 @@ impl Outbox {
         self.delayed.push(Reverse(Delayed { due, number: self.delays, parcel }));
     }
 
-    /// The next record that leaves before anything new happens at `next`; its bytes are added to `out`.
+    /// The next record that leaves before the next action at `next`; its bytes are appended to
+    /// `out`.
     pub(super) fn take(&mut self, next: i64, out: &mut Vec<u8>) -> Option<Parcel> {
         if self.ready.is_empty() {
             self.buffer.clear();
@@ -251,7 +254,7 @@ impl Outbox {
         Some(parcel)
     }
 
-    /// Nothing waits to leave at this moment; delayed copies may.
+    /// Whether no record is ready to leave now; delayed copies may exist.
     pub(super) fn is_empty(&self) -> bool {
         self.ready.is_empty()
     }

@@ -1,70 +1,20 @@
-//! How orders are paid: tenders that are taken at once or authorized and captured, tries that fail, money given back.
+//! Payments of orders: tenders that are charged immediately, or authorized and captured; failed
+//! attempts; refunds.
 
 use kassa_model::Contract;
 use kassa_model::time::SECOND;
 
 use super::ledger::{Effect, reported};
+use super::money::share;
 use super::order::{self, Order, Terms};
 use super::outbox::{Pace, Post};
 use super::rng::Rng;
-use super::session::Session;
-use super::words::{Country, MONIES};
+use super::tender::{CARD, Method, Tender};
+use super::visit::Session;
+use super::words::MONIES;
 use super::world::World;
 
-/// A way to pay.
-#[derive(Debug)]
-pub(super) struct Method {
-    name: &'static str,
-    gateway: &'static str,
-    /// Taken at once, without an authorization before.
-    pub(super) at_once: bool,
-    instalments: u64,
-}
-
-const fn method(name: &'static str, gateway: &'static str, at_once: bool, instalments: u64) -> Method {
-    Method { name, gateway, at_once, instalments }
-}
-
-static CARD: Method = method("card", "stripe", false, 0);
-static WALLET: Method = method("apple_pay", "stripe", false, 0);
-static PAYPAL: Method = method("paypal", "paypal", true, 0);
-static LATER: Method = method("klarna", "klarna", false, 3);
-static IDEAL: Method = method("ideal", "mollie", true, 0);
-static SWISH: Method = method("swish", "swish", true, 0);
-static UPI: Method = method("upi", "razorpay", true, 0);
-static GIFT_CARD: Method = method("gift_card", "shop", true, 0);
-
-/// A part of an order's total and how it is paid. Amounts in 10^-6 of the order's currency.
-#[derive(Debug)]
-pub(super) struct Tender {
-    pub(super) method: &'static Method,
-    amount: i64,
-    /// What has been taken and not given back.
-    taken: i64,
-    /// The number of the payment that a later one refers to.
-    latest: u64,
-}
-
-impl Tender {
-    pub(super) fn drawn(country: &Country, total: i64, rng: &mut Rng) -> Vec<Self> {
-        let local = match country.code {
-            "NL" => &IDEAL,
-            "SE" => &SWISH,
-            "IN" => &UPI,
-            _ => &PAYPAL,
-        };
-        let method = rng.choose(&[(50, &CARD), (18, &WALLET), (20, local), (12, &LATER)]);
-        let tender = |method, amount| Self { method, amount, taken: 0, latest: 0 };
-        let minor = order::minor(country.money);
-        let by_card = total / minor / 3 * minor;
-        if by_card > 0 && rng.permille(170) {
-            return vec![tender(&GIFT_CARD, by_card), tender(method, total - by_card)];
-        }
-        vec![tender(method, total)]
-    }
-}
-
-/// A payment record about to be posted.
+/// A payment record to be posted.
 struct Payment<'a> {
     kind: &'static str,
     parent: Option<u64>,
@@ -74,7 +24,7 @@ struct Payment<'a> {
     sequence: u64,
 }
 
-/// Posts a payment and tells its number.
+/// Posts a payment and returns its number.
 fn post(terms: &Terms, world: &mut World, at: i64, payment: &Payment<'_>) -> u64 {
     world.payments += 1;
     let (number, tag, day) = (world.payments, world.tag, world.today.key);
@@ -104,7 +54,7 @@ fn post(terms: &Terms, world: &mut World, at: i64, payment: &Payment<'_>) -> u64
     number
 }
 
-/// A try to pay that the card's bank refuses.
+/// An attempt that the card's bank refuses.
 pub(super) fn fail(session: &mut Session, world: &mut World, at: i64) {
     let terms = order::terms_of(session, world);
     let amount = order::total(&order::lines_of(session, world));
@@ -113,7 +63,7 @@ pub(super) fn fail(session: &mut Session, world: &mut World, at: i64) {
 }
 
 impl Order {
-    /// Takes or authorizes every tender.
+    /// Charges or authorizes every tender.
     pub(super) fn pay(&mut self, world: &mut World, at: i64) {
         for (tender, sequence) in self.tenders.iter_mut().zip(1..) {
             let Tender { method, amount, .. } = *tender;
@@ -124,12 +74,12 @@ impl Order {
         }
     }
 
-    /// Captures what is authorized, now and then in two parts.
+    /// Captures the authorized amounts, sometimes in two parts.
     pub(super) fn capture(&mut self, world: &mut World, at: i64) {
         let money = self.terms.money;
         for tender in self.tenders.iter_mut().filter(|tender| tender.taken == 0 && tender.amount > 0) {
             let (authorization, method) = (tender.latest, tender.method);
-            let first = if world.rng.permille(500) { order::share(tender.amount, 2, 3, money) } else { tender.amount };
+            let first = if world.rng.permille(500) { share(tender.amount, 2, 3, money) } else { tender.amount };
             for (amount, sequence) in [first, tender.amount - first].into_iter().filter(|amount| *amount > 0).zip(3..) {
                 let payment = Payment { kind: "capture", parent: Some(authorization), succeeded: true, method, amount, sequence };
                 tender.latest = post(&self.terms, world, at, &payment);
@@ -138,7 +88,7 @@ impl Order {
         }
     }
 
-    /// Gives authorizations up.
+    /// Voids the authorizations.
     pub(super) fn void(&mut self, world: &mut World, at: i64) {
         for tender in self.tenders.iter().filter(|tender| tender.taken == 0) {
             let (parent, amount) = (Some(tender.latest), tender.amount);
@@ -151,7 +101,7 @@ impl Order {
         }
     }
 
-    /// Gives money back, as far as it has been taken. `kind` is `refund` or `chargeback`.
+    /// Refunds money, up to the charged amount. `kind` is `refund` or `chargeback`.
     pub(super) fn pay_back(&mut self, world: &mut World, at: i64, kind: &'static str, mut amount: i64) {
         for tender in &mut self.tenders {
             let part = amount.min(tender.taken);
@@ -169,7 +119,7 @@ impl Order {
     }
 }
 
-/// Banks capture some minutes after they have authorized.
+/// Banks capture some minutes after the authorization.
 pub(super) fn capture_delay(rng: &mut Rng) -> i64 {
     rng.between(90, 1_500) * SECOND
 }

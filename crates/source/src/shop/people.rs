@@ -1,15 +1,16 @@
-//! Who visits and who buys. A person is computed from a number, so a million of them need no memory but what has changed.
+//! Visitors and customers. A person is computed from a number, so a million of them need memory
+//! only for changes.
 
 use super::json::Json;
 use super::rng::{Rng, Weighted, mix, seed_of};
 use super::words::{COUNTRIES, Country, DEVICES};
 
-/// Numbers of anonymous ids at and above this belong to known customers' browsers.
+/// Anonymous ids from this number on belong to known customers' browsers.
 const CUSTOMERS_BROWSERS: u64 = 1 << 40;
-/// How many of the latest anonymous visitors may come back.
+/// The number of latest anonymous visitors who may come back.
 const REMEMBERED: u64 = 20_000;
 
-/// Where a person lives: all drawn from one number.
+/// A person's home, drawn from one number.
 #[derive(Debug, Clone)]
 pub(super) struct Home {
     pub(super) country: &'static Country,
@@ -19,11 +20,11 @@ pub(super) struct Home {
     postcode: u64,
 }
 
-/// A person who looks at the shop, known or not.
+/// A visitor, known or not.
 #[derive(Debug, Clone)]
 pub(super) struct Visitor {
     browser: u64,
-    /// The browser's id as it is written.
+    /// The browser's id in records.
     pub(super) anonymous_id: u64,
     pub(super) customer: Option<u32>,
     pub(super) home: Home,
@@ -32,7 +33,7 @@ pub(super) struct Visitor {
 }
 
 impl Visitor {
-    /// The number by which days count them: a known customer's, else the browser's.
+    /// The number by which days count the person: the customer's, or else the browser's.
     pub(super) fn person(&self) -> u64 {
         self.customer.map_or(self.browser | 1 << 63, u64::from)
     }
@@ -40,15 +41,15 @@ impl Visitor {
 
 #[derive(Debug, Clone, Copy)]
 struct Customer {
-    /// The browser that they came with first: home and device are drawn from it.
+    /// Their first browser: home and device are drawn from it.
     browser: u64,
-    /// A record of them has been produced.
-    told: bool,
-    /// Counts their moves.
+    /// Whether a record of the customer has been emitted.
+    is_recorded: bool,
+    /// The number of their moves.
     version: u8,
 }
 
-/// All customers, and how many anonymous visitors there have been.
+/// All customers, and the number of anonymous visitors so far.
 #[derive(Debug)]
 pub(super) struct People {
     seed: u64,
@@ -58,9 +59,9 @@ pub(super) struct People {
 }
 
 impl People {
-    /// `customers` is how many there are before the first day.
+    /// `customers` is the number of customers before the first day.
     pub(super) fn new(seed: u64, customers: u64) -> Self {
-        let customer = |number| Customer { browser: CUSTOMERS_BROWSERS | number, told: false, version: 0 };
+        let customer = |number| Customer { browser: CUSTOMERS_BROWSERS | number, is_recorded: false, version: 0 };
         let countries = Weighted::new(COUNTRIES.iter().map(|country| country.weight));
         Self { seed: seed_of(seed, "people"), customers: (0..customers).map(customer).collect(), strangers: 0, countries }
     }
@@ -69,12 +70,12 @@ impl People {
         Rng::new(self.seed ^ mix(number.wrapping_mul(4) + kind))
     }
 
-    /// The person behind a browser.
+    /// The person with this browser.
     fn stranger(&self, browser: u64) -> Visitor {
         let mut rng = self.rng_of(0, browser);
         let (device, channel) = rng.choose(&DEVICES);
         let country = &COUNTRIES[self.countries.draw(&mut rng)];
-        // Of two draws the lower, for the largest cities stand first.
+        // The lower of two draws, because the largest cities are first.
         let city = rng.index(country.cities.len()).min(rng.index(country.cities.len()));
         let home = Home { city, ..Home::somewhere(country, &mut rng) };
         Visitor { browser, anonymous_id: mix(self.seed.wrapping_add(browser)), customer: None, home, device, channel }
@@ -95,7 +96,7 @@ impl People {
         self.known(customer).home
     }
 
-    /// The next person to visit: a known customer, a stranger who comes back or a new one.
+    /// The next visitor: a known customer, a returning stranger or a new one.
     pub(super) fn visit(&mut self, rng: &mut Rng) -> Visitor {
         if rng.permille(300) && !self.customers.is_empty() {
             return self.known(self.loyal(rng));
@@ -107,7 +108,7 @@ impl People {
         self.stranger(self.strangers - 1)
     }
 
-    /// A customer; of two draws the lower, so that the earliest are the most loyal.
+    /// A customer: the lower of two draws, so that the earliest are the most loyal.
     fn loyal(&self, rng: &mut Rng) -> u32 {
         rng.index(self.customers.len()).min(rng.index(self.customers.len())) as u32
     }
@@ -115,16 +116,17 @@ impl People {
     /// A stranger opens an account.
     pub(super) fn register(&mut self, visitor: &mut Visitor) {
         visitor.customer = Some(self.customers.len() as u32);
-        self.customers.push(Customer { browser: visitor.browser, told: false, version: 0 });
+        self.customers.push(Customer { browser: visitor.browser, is_recorded: false, version: 0 });
     }
 
-    /// Whether a record of this customer is due: the first time they are met, and now and then when they have moved.
+    /// Whether a record of this customer is due: at their first visit, and sometimes when they have
+    /// moved.
     pub(super) fn has_news(&mut self, customer: u32, rng: &mut Rng) -> bool {
         let Some(held) = self.customers.get_mut(customer as usize) else { return false };
-        let moved = held.told && held.version < u8::MAX && rng.permille(25);
+        let moved = held.is_recorded && held.version < u8::MAX && rng.permille(25);
         held.version += u8::from(moved);
-        let news = moved || !held.told;
-        held.told = true;
+        let news = moved || !held.is_recorded;
+        held.is_recorded = true;
         news
     }
 
@@ -149,13 +151,13 @@ pub(super) fn customer_id(json: &mut Json<'_>, customer: u32) {
 }
 
 impl Home {
-    /// Anywhere in a country.
+    /// A random home in a country.
     pub(super) fn somewhere(country: &'static Country, rng: &mut Rng) -> Self {
         let (city, street) = (rng.index(country.cities.len()), rng.index(country.streets.len()));
         Self { country, city, street, house: rng.below(180) + 1, postcode: rng.next() }
     }
 
-    /// The whole address.
+    /// Writes the whole address.
     pub(super) fn write(&self, key: &str, json: &mut Json<'_>) {
         let mut house = [0; 4];
         let number = fill(b"###", self.house, &mut house).trim_start_matches('0');
@@ -165,7 +167,7 @@ impl Home {
         });
     }
 
-    /// The address without the street, as lines and refunds bear it.
+    /// Writes the address without the street, as in lines and refunds.
     pub(super) fn write_short(&self, key: &str, json: &mut Json<'_>) {
         json.object(key, |json| self.write_place(json));
     }
@@ -178,7 +180,7 @@ impl Home {
     }
 }
 
-/// Puts digits of `number` for `#` and letters for `@`, from the right.
+/// Replaces `#` with digits and `@` with letters of `number`, from the right.
 fn fill<'a>(pattern: &[u8], mut number: u64, buffer: &'a mut [u8]) -> &'a str {
     const LETTERS: &[u8; 16] = b"ABDEFGHJLNPQRSTU";
     let filled = &mut buffer[..pattern.len()];

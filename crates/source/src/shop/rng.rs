@@ -1,4 +1,5 @@
-//! Chance by whole numbers alone, so that a seed gives the same shop on every machine and in every version.
+//! Random numbers with integer arithmetic only, so that a seed gives the same shop on every machine
+//! and in every version.
 
 /// xoshiro256++ (Blackman, Vigna), seeded by splitmix64.
 #[derive(Debug, Clone)]
@@ -11,7 +12,7 @@ pub(super) fn mix(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-/// A seed of its own for a part of the shop, so that one part draws the same whatever another does.
+/// A separate seed for a part of the shop, so that its draws do not depend on other parts.
 pub(super) fn seed_of(seed: u64, part: &str) -> u64 {
     mix(seed ^ kassa_model::key::hash("shop", &[part]))
 }
@@ -64,7 +65,7 @@ impl Rng {
         choices[self.index(choices.len())]
     }
 
-    /// One of the choices by its weight.
+    /// One of the choices, by weight.
     pub(super) fn choose<T: Copy>(&mut self, choices: &[(u64, T)]) -> T {
         let mut left = self.below(choices.iter().map(|(weight, _)| weight).sum());
         for (weight, choice) in choices {
@@ -76,7 +77,8 @@ impl Rng {
         choices[choices.len() - 1].1
     }
 
-    /// Exponentially distributed about `mean`, by von Neumann's method, which needs comparisons and no logarithm.
+    /// Exponentially distributed with `mean`, by von Neumann's method, which needs comparisons and
+    /// no logarithm.
     pub(super) fn exponential(&mut self, mean: i64) -> i64 {
         let mut whole = 0_u64;
         loop {
@@ -123,8 +125,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sequence_of_a_seed_is_stable_for_ever() {
-        // As the published algorithms give it.
+    fn the_sequence_of_a_seed_never_changes() {
+        // The values of the published algorithms.
         let mut rng = Rng::new(7);
         let drawn: Vec<u64> = (0..4).map(|_| rng.next() >> 48).collect();
         assert_eq!(drawn, [3_628, 11_279, 47_027, 27_997]);
@@ -136,7 +138,7 @@ mod tests {
         let drawn: Vec<i64> = (0..100_000).map(|_| rng.exponential(1_000)).collect();
         let mean = drawn.iter().sum::<i64>() / 100_000;
         assert!((980..1_020).contains(&mean), "{mean}");
-        // A share of e^-1 lies beyond the mean.
+        // A share of e^-1 is beyond the mean.
         let beyond = drawn.iter().filter(|gap| **gap > 1_000).count();
         assert!((36_000..37_600).contains(&beyond), "{beyond}");
     }

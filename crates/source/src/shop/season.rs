@@ -1,8 +1,8 @@
-//! When people shop: the shop's hours, week and promotions.
+//! When people shop: the shop's hours, weekdays and promotions.
 
 use super::words::SHELVES;
 
-/// Visitors by hour of the shop's wall clock, in thousandths of the mean: working days, then weekends.
+/// Visitors by wall-clock hour, in thousandths of the mean: weekdays, then weekends.
 const HOURS: [[i64; 24]; 2] = [
     [
         260, 150, 100, 80, 90, 170, 400, 720, 960, 1060, 1130, 1230, 1450, 1340, 1150, 1090, 1120, 1260, 1480, 1780, 2060, 2110,
@@ -17,16 +17,16 @@ const HOURS: [[i64; 24]; 2] = [
 /// Visitors by weekday, Monday first, in thousandths of the mean.
 const WEEKDAYS: [i64; 7] = [960, 910, 920, 960, 1_000, 1_140, 1_110];
 
-/// A discount that everybody gets while it lasts, or that a code gives.
+/// A discount for everybody while it lasts, or with a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Promotion {
     pub(super) code: &'static str,
     pub(super) percent: i64,
-    /// Only for shelves of this top category.
+    /// Only for shelves in this top category.
     category: Option<&'static str>,
 }
 
-/// For those who open an account.
+/// For new accounts.
 pub(super) const WELCOME: Promotion = Promotion { code: "WELCOME10", percent: 10, category: None };
 
 const WEEKEND: Promotion = Promotion { code: "WEEKEND15", percent: 15, category: None };
@@ -44,7 +44,8 @@ impl Promotion {
         if applies { self.percent } else { 0 }
     }
 
-    /// What runs on a day: of four weeks one ends with a weekend for all, two begin with a category's four days.
+    /// The promotion of a day: of four weeks, one ends with a weekend for everything, and two begin
+    /// with four days of a category.
     pub(super) fn on(day: i64) -> Option<Self> {
         // 1970-01-01 was a Thursday.
         let (week, weekday) = ((day + 3).div_euclid(7), (day + 3).rem_euclid(7));
@@ -56,12 +57,12 @@ impl Promotion {
     }
 }
 
-/// How busy a minute of a day is, in millionths of the mean.
+/// The busyness of a minute of a day, in millionths of the mean.
 pub(super) fn busyness(day: i64, minute: i32) -> i64 {
     let weekday = (day + 3).rem_euclid(7) as usize;
     let hour = (minute / 60) as usize % 24;
     let hours = &HOURS[usize::from(weekday >= 5)];
-    // Between the hours in a straight line, so that the day's curve has no steps.
+    // Linear between the hours, so that the day's curve has no steps.
     let (here, next) = (hours[hour], hours[(hour + 1) % 24]);
     let now = here + (next - here) * i64::from(minute % 60) / 60;
     let promoted = if Promotion::on(day).is_some() { 1_120 } else { 960 };

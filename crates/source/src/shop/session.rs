@@ -1,4 +1,4 @@
-//! A visit: a walk through the shop, page by page, that ends at the door or at the till.
+//! A visit: a walk through the shop, page by page, that may end with an order.
 //!
 //! ```text
 //!  Landing ─► Search ─► List ─► Click ─► Product ─► Add ─► Cart ─► Checkout ─► Shipping ─► Payment ─► Order
@@ -6,87 +6,30 @@
 //!     └── leaves at any stage               └─ Related ┘
 //! ```
 
-mod tell;
+mod records;
 
 use kassa_model::time::SECOND;
 
 use super::ledger::Step;
 use super::payment;
-use super::people::Visitor;
 use super::rng::{mix, seed_of};
-use super::season::Promotion;
+use super::visit::{Item, Session, Stage};
 use super::words::{ARRIVALS, PAGES, SEARCHES};
 use super::world::World;
-use tell::url;
+use records::url;
 
-/// A visit of more pages ends.
+/// The maximum number of pages of a visit.
 const PAGES_MAX: u8 = 70;
-/// The longest look at a page; silence of 30 minutes would make two sessions of one.
+/// The longest look at a page; 30 minutes of silence would split the session.
 const LOOK_MAX: i64 = 240 * SECOND;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Landing,
-    Page,
-    Search,
-    List,
-    Filter,
-    Click,
-    Product,
-    Saved,
-    Add,
-    Cart,
-    Remove,
-    Checkout,
-    Shipping,
-    Code,
-    Answer,
-    Payment,
-    Failed,
-    Order,
-    Leave,
-}
-
-/// A product in a cart and how many of it, in 10^-3.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Item {
-    pub(super) product: u16,
-    pub(super) quantity: i64,
-}
-
-#[derive(Debug)]
-pub(super) struct Session {
-    pub(super) id: u64,
-    pub(super) visitor: Visitor,
-    pub(super) is_test: bool,
-    is_bot: bool,
-    pub(super) cart: Vec<Item>,
-    pub(super) code: Option<Promotion>,
-    /// Reserved by the first try to pay.
-    pub(super) order: Option<u64>,
-    pub(super) arrival: [&'static str; 4],
-    stage: Stage,
-    /// The day on which it began.
-    day: i32,
-    /// The day that has certainly counted this person.
-    counted: (i32, u64),
-    /// Means to buy, and how many things.
-    buyer: bool,
-    wants: usize,
-    pages: u8,
-    viewed: bool,
-    added: bool,
-    product: u16,
-    shelf: usize,
-}
 
 /// What follows a stage.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// Another stage, so many µs later.
+    /// Another stage after this many µs.
     After(i64),
     Left,
-    /// The cart becomes an order, now.
+    /// The cart becomes an order now.
     Buys,
 }
 
@@ -124,7 +67,7 @@ impl Session {
         }
     }
 
-    /// Does what its stage is, and goes on to the next.
+    /// Performs the current stage and moves on to the next.
     pub(super) fn step(&mut self, world: &mut World, at: i64) -> Next {
         if self.stage == Stage::Order {
             return Next::Buys;
@@ -146,13 +89,13 @@ impl Session {
             Stage::Landing => self.land(world, at),
             Stage::Page => {
                 let page = world.rng.one_of(&PAGES);
-                // Not one of the contract's types: taken as a custom one.
+                // Not one of the contract's types: accepted as a custom one.
                 let name = if world.rng.permille(100) { "chat_opened" } else { "page_viewed" };
-                self.tell(world, at, name, Step::None, |json, _| url(json, "/help/", page));
+                self.post_event(world, at, name, Step::None, |json, _| url(json, "/help/", page));
             }
             Stage::Search => {
                 let query = world.rng.one_of(&SEARCHES);
-                self.tell(world, at, "products_searched", Step::None, |json, _| {
+                self.post_event(world, at, "products_searched", Step::None, |json, _| {
                     json.text("search_query", query);
                     url(json, "/search", "");
                 });
@@ -166,7 +109,7 @@ impl Session {
                 self.tell_product(world, at, name, Step::None, None);
             }
             Stage::Add => self.add(world, at),
-            Stage::Cart => self.tell_cart(world, at, "cart_viewed", Step::None),
+            Stage::Cart => self.post_cart_event(world, at, "cart_viewed", Step::None),
             Stage::Remove => {
                 if let Some(item) = self.cart.pop() {
                     self.product = item.product;
@@ -175,23 +118,23 @@ impl Session {
             }
             Stage::Checkout => self.check_out(world, at),
             Stage::Shipping => {
-                self.tell_cart(world, at, "shipping_info_added", Step::None);
+                self.post_cart_event(world, at, "shipping_info_added", Step::None);
                 if self.visitor.channel == "app" {
-                    self.tell_cart(world, at, "checkout_step_completed", Step::None);
+                    self.post_cart_event(world, at, "checkout_step_completed", Step::None);
                 }
             }
-            Stage::Code => self.tell_cart(world, at, "coupon_entered", Step::None),
+            Stage::Code => self.post_cart_event(world, at, "coupon_entered", Step::None),
             Stage::Answer => {
                 let answer = if self.code.is_some() { "coupon_applied" } else { "coupon_denied" };
-                self.tell_cart(world, at, answer, Step::None);
+                self.post_cart_event(world, at, answer, Step::None);
                 if self.code.is_some() && world.rng.permille(50) {
                     self.code = None;
-                    self.tell_cart(world, at, "coupon_removed", Step::None);
+                    self.post_cart_event(world, at, "coupon_removed", Step::None);
                 }
             }
-            Stage::Payment => self.tell_cart(world, at, "payment_info_added", Step::None),
+            Stage::Payment => self.post_cart_event(world, at, "payment_info_added", Step::None),
             Stage::Failed => {
-                self.tell_cart(world, at, "payment_failed", Step::None);
+                self.post_cart_event(world, at, "payment_failed", Step::None);
                 payment::fail(self, world, at);
             }
             Stage::Order | Stage::Leave => {}

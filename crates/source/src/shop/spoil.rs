@@ -1,5 +1,5 @@
-//! Breaks a record in one of the ways in which producers do. What comes out is never valid by the model's rules, and never holds a
-//! line break, so that it stays one line of NDJSON.
+//! Breaks a record in one of the ways in which producers do. The result is never valid by the
+//! model's rules and never contains a line break, so that it stays one line of NDJSON.
 
 use kassa_model::Contract;
 
@@ -7,7 +7,7 @@ use super::json::Drift;
 use super::json::Json;
 use super::rng::Rng;
 
-/// A way of breaking a record; each is tried on records that it fits.
+/// A way to break a record; it is tried on records that fit.
 type Spoil = fn(Contract, &[u8], &mut Rng) -> Option<Vec<u8>>;
 
 const SPOILS: [Spoil; 18] = [
@@ -31,7 +31,7 @@ const SPOILS: [Spoil; 18] = [
     too_long_or_twice,
 ];
 
-/// A broken copy of a record, with an id of its own where the break leaves one to be read.
+/// A broken copy of a record, with its own id if it is still readable.
 pub(super) fn spoiled(contract: Contract, record: &[u8], id: u64, rng: &mut Rng) -> Vec<u8> {
     let mut own = Vec::with_capacity(record.len() + 16);
     Json::open(&mut own, id, Drift::None);
@@ -75,7 +75,7 @@ fn not_utf8(_: Contract, record: &[u8], rng: &mut Rng) -> Option<Vec<u8>> {
     insert(record, b"\"event_id\":\"", wrong)
 }
 
-/// The fields that each contract requires beside the envelope's.
+/// The fields that each contract requires in addition to the envelope's.
 fn required(contract: Contract) -> impl Iterator<Item = &'static str> {
     contract.fields().iter().filter(|field| field.required).map(|field| field.name)
 }
@@ -84,7 +84,7 @@ fn missing_field(contract: Contract, record: &[u8], rng: &mut Rng) -> Option<Vec
     let fields: Vec<&str> = required(contract).chain(["occurred_at"]).collect();
     let field = rng.one_of(&fields);
     let (wanted, given) = (format!(",\"{field}\":"), format!(",\"{field}_\":"));
-    // A field of a nested object may bear the same name, but the record's own comes first.
+    // A field of a nested object may have the same name, but the record's own field is first.
     replace(record, wanted.as_bytes(), given.as_bytes())
 }
 
@@ -137,7 +137,7 @@ fn control_character(_: Contract, record: &[u8], rng: &mut Rng) -> Option<Vec<u8
     insert(record, b"_id\":\"", wrong)
 }
 
-/// Of sales only: on other movements a negative quantity is right.
+/// Only for sales: other movements may have a negative quantity.
 fn negative_quantity(contract: Contract, record: &[u8], _: &mut Rng) -> Option<Vec<u8>> {
     let is_sale = contract == Contract::OrderLine && find(record, b"\"movement\":").is_none();
     is_sale.then(|| with_value(record, "quantity", "-2")).flatten()
@@ -179,7 +179,7 @@ fn with_field(record: &[u8], field: &str) -> Option<Vec<u8>> {
     Some([body, b",", field.as_bytes(), b"}"].concat())
 }
 
-/// With another value for the first field of this name, which is a text or a number.
+/// Replaces the value of the first field with this name, which is a text or a number.
 fn with_value(record: &[u8], field: &str, value: &str) -> Option<Vec<u8>> {
     let key = format!("\"{field}\":");
     let from = find(record, key.as_bytes())? + key.len();

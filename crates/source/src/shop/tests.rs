@@ -9,7 +9,7 @@ use super::*;
 mod recount;
 mod rules;
 
-/// A record as it was made.
+/// An emitted record.
 struct Made {
     emitted: Emitted,
     bytes: Vec<u8>,
@@ -56,14 +56,14 @@ fn a_seed_gives_the_same_bytes_on_every_machine() {
     };
     assert_eq!(hash(7), hash(7));
     assert_ne!(hash(7).0, hash(8).0);
-    // Demos and benchmarks of one version are compared with those of another: change the shop knowingly.
+    // Demos and benchmarks of different versions are compared: change the shop only on purpose.
     assert_eq!(hash(7).0, GOLDEN, "{:#x}", hash(7).0);
 }
 
 const GOLDEN: u64 = 0xb383_1743_b0c1_0c7d;
 
 #[test]
-fn streams_stand_in_the_order_of_their_contracts() {
+fn streams_have_the_order_of_their_contracts() {
     for (at, (name, contract)) in STREAMS.into_iter().enumerate() {
         assert_eq!((contract as usize, stream_of(contract)), (at, name));
         assert_eq!(Contract::ALL[at], contract);
@@ -71,7 +71,7 @@ fn streams_stand_in_the_order_of_their_contracts() {
 }
 
 #[test]
-fn each_record_deserves_the_fate_that_it_is_given() {
+fn each_record_has_the_stated_fate() {
     let mut shop =
         Shop::new(Options { faults: Faults { malformed_ppm: 60_000, ..Faults::default() }, ..options(1, 40_000) }).unwrap();
     let mut seen: HashSet<Vec<u8>> = HashSet::new();
@@ -115,7 +115,7 @@ fn ids_are_never_used_twice() {
 }
 
 #[test]
-fn truth_is_what_the_records_add_up_to_wherever_the_run_ends() {
+fn the_truth_equals_the_sum_of_the_records_at_any_end() {
     for (seed, zone, currency, start) in [
         (1, "Europe/London", "GBP", "2026-03-26T12:00:00Z"),
         (2, "Europe/London", "GBP", "2025-10-23T00:00:00Z"),
@@ -137,7 +137,7 @@ fn truth_is_what_the_records_add_up_to_wherever_the_run_ends() {
 }
 
 #[test]
-fn faults_come_at_their_rates() {
+fn faults_occur_at_their_rates() {
     let mut shop = Shop::new(options(5, 40_000)).unwrap();
     let made = make(&mut shop, 400_000);
     let near =
@@ -158,7 +158,7 @@ fn faults_come_at_their_rates() {
         let may_be_late = matches!(made.emitted.contract, Contract::Event | Contract::OrderLine | Contract::Payment);
         assert!(behind <= 21_000_000 || may_be_late, "{} is late", made.emitted.stream);
     }
-    // Some of the late ones have not come yet; some of the slipped ones slipped past nobody.
+    // Some late records have not arrived yet, and some delayed ones passed no other record.
     let share = |count: i32| f64::from(count) / 400_000.0;
     assert!((0.016..0.021).contains(&share(late)), "{}", share(late));
     assert!((0.007..0.011).contains(&share(slipped)), "{}", share(slipped));
@@ -176,7 +176,7 @@ fn a_shop_without_faults_is_in_order_of_time() {
 #[test]
 fn streams_keep_their_shares_and_days_their_volume() {
     let mut shop = Shop::new(options(6, 20_000)).unwrap();
-    // Two weeks in, orders are sent and returned as fast as they are placed.
+    // After two weeks, orders are shipped and returned as fast as they are placed.
     drop(making(&mut shop).nth(289_999));
     let made = make(&mut shop, 280_000);
     let days = (made[made.len() - 1].emitted.event_time - made[0].emitted.event_time) as f64 / DAY as f64;
@@ -234,13 +234,14 @@ fn popularity_follows_zipf() {
     let mut counts: Vec<u32> = sold.into_values().collect();
     counts.sort_unstable_by_key(|count| std::cmp::Reverse(*count));
     let all: u32 = counts.iter().sum();
-    // Half of what is sold is a tenth of the catalogue; the first sells about as much as the second and third together.
+    // Half of the sales are a tenth of the catalogue; the first product sells about as much as the
+    // second and third together.
     assert!(counts.len() > 450 && counts[..51].iter().sum::<u32>() * 2 > all, "{counts:?}");
     assert!(counts[0] * 10 > 7 * (counts[1] + counts[2]), "{:?}", &counts[..4]);
 }
 
 #[test]
-fn what_is_held_stays_bounded() {
+fn the_state_stays_bounded() {
     let mut shop = Shop::new(options(11, 100_000)).unwrap();
     let mut out = Vec::new();
     let mut held_max = [0; 4];
@@ -251,11 +252,11 @@ fn what_is_held_stays_bounded() {
             held_max = shop.held();
         }
     }
-    // Half way all waits have settled: what is held does not grow with what was made.
+    // Half way, all waits have settled: the state does not grow with the number of records.
     for (before, after) in held_max.iter().zip(shop.held()).skip(1) {
         assert!(after < before * 5 / 4, "{held_max:?} then {:?}", shop.held());
     }
-    // A rush of a billion records a day fills the places and no more.
+    // A rush of a billion records a day fills the limits and no more.
     let mut rush = Shop::new(options(12, 3_000_000_000)).unwrap();
     for _ in 0..1_200_000 {
         out.clear();
@@ -267,7 +268,7 @@ fn what_is_held_stays_bounded() {
 }
 
 #[test]
-fn rates_of_a_day_come_before_all_else_of_it() {
+fn rates_of_a_day_precede_all_other_records_of_it() {
     let mut shop = Shop::new(options(13, 10_000)).unwrap();
     let mut calendar = home("Europe/London", "GBP").calendar();
     let mut known = HashSet::new();
@@ -283,7 +284,7 @@ fn rates_of_a_day_come_before_all_else_of_it() {
 }
 
 #[test]
-fn all_that_happens_in_a_shop_happens() {
+fn every_kind_of_action_occurs() {
     let mut shop = Shop::new(options(15, 10_000)).unwrap();
     let text =
         make(&mut shop, 160_000).iter().fold(String::new(), |text, made| text + &String::from_utf8_lossy(&made.bytes) + "\n");
@@ -327,7 +328,7 @@ fn all_that_happens_in_a_shop_happens() {
 }
 
 #[test]
-fn a_folder_holds_the_sequence_and_its_truth() {
+fn a_folder_contains_the_sequence_and_its_truth() {
     let dir = tempfile::tempdir().unwrap();
     let mut shop = Shop::new(options(16, 10_000)).unwrap();
     let mut seen = 0;
@@ -341,7 +342,7 @@ fn a_folder_holds_the_sequence_and_its_truth() {
     let written: Value = serde_json::from_slice(&read("truth.json")).unwrap();
     assert_eq!(written, serde_json::to_value(&truth).unwrap());
 
-    // Unlimited, the files hold the same bytes.
+    // Without limits, the files contain the same bytes.
     let whole = tempfile::tempdir().unwrap();
     files::write(&mut Shop::new(options(16, 10_000)).unwrap(), 10_000, whole.path(), None, drop).unwrap();
     let parts = [read("events-00001.ndjson"), read("events-00002.ndjson"), read("events-00003.ndjson")].concat();

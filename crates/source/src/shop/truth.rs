@@ -1,9 +1,11 @@
 //! `truth.json`: the exact figures of a run of the shop.
 //!
-//! Definitions are those of the model; where it leaves a choice, here is the one taken. Money is in the reporting currency, each amount
-//! at the rate of the day it moved on; sums are exact and rounded once, half-even to 6 places. Days are the shop's. `discounts` are those of sales. An order counts from
-//! its first line; a session from its first event, on the day of that event; it is converted by its `order_completed`. A visitor
-//! is active on a day by a behaviour event of that day, by customer id, else by anonymous id. Bots are in no figure. Ratios are rounded
+//! The definitions are those of the model; these are the choices where it leaves one. Money is in
+//! the reporting currency; each amount is converted at the rate of its day. Sums are exact and
+//! rounded once, half-even to 6 places. Days are the shop's. `discounts` sums sales only. An order
+//! counts from its first line. A session counts from its first event, on the day of that event; it
+//! is converted by `order_completed`. A visitor is active on a day with a behaviour event on that
+//! day, by customer id, or else by anonymous id. Bots are in no figure. Ratios are rounded
 //! half-even to 6 places.
 
 use std::collections::BTreeMap;
@@ -15,7 +17,7 @@ use serde::Serialize;
 use super::ledger::{Day, Ledger, Sums};
 use super::stream_of;
 
-/// What a run of the shop has produced, exactly. Decimals are texts.
+/// The exact results of a run of the shop. Decimals are texts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Truth {
     pub produced: u64,
@@ -23,15 +25,15 @@ pub struct Truth {
     pub duplicates: u64,
     pub malformed: u64,
     pub figures: Figures,
-    /// By the shop's days, `2026-01-31`; sales on the day they moved.
+    /// By the shop's days, `2026-01-31`; sales on the day of the movement.
     pub by_day: BTreeMap<String, DayFigures>,
     /// Sales on the day of their order.
     pub by_order_day: BTreeMap<String, Sales>,
-    /// Streams that have produced something.
+    /// Streams with records.
     pub streams: BTreeMap<&'static str, StreamCounts>,
 }
 
-/// What became of the records of a stream.
+/// The fates of a stream's records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct StreamCounts {
     pub produced: u64,
@@ -60,7 +62,7 @@ pub struct Figures {
     #[serde(flatten)]
     pub sales: Sales,
     pub orders: u64,
-    /// Absent, like each ratio, while there is nothing to divide by.
+    /// Absent, like every ratio, while the denominator is zero.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aov: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,11 +74,11 @@ pub struct Figures {
     pub returning_customers: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeat_rate: Option<String>,
-    /// Captured less given back.
+    /// Captured minus refunded.
     pub payments: String,
-    /// By successful captures and sales.
+    /// Successful captures and sales.
     pub payments_captured: String,
-    /// By successful refunds and chargebacks, as a positive amount.
+    /// Successful refunds and chargebacks, as a positive amount.
     pub payments_refunded: String,
 }
 
@@ -87,11 +89,12 @@ pub struct Visits {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conversion: Option<String>,
     pub funnel: Funnel,
-    /// Sessions that put something into a cart and have not ordered yet.
+    /// Sessions that added something to a cart and have not ordered yet.
     pub abandoned_carts: u64,
 }
 
-/// Sessions by how far they came: `product_viewed`, `product_added`, `checkout_started`, `order_completed`.
+/// Sessions by the furthest step: `product_viewed`, `product_added`, `checkout_started`,
+/// `order_completed`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Funnel {
     pub viewed: u64,
@@ -112,7 +115,7 @@ pub struct DayFigures {
     pub visits: Visits,
     pub active_customers: u64,
     pub new_customers: u64,
-    /// Customers who ordered on this day and on one before.
+    /// Customers who ordered on this day and on an earlier one.
     pub returning_customers: u64,
     pub payments: String,
 }

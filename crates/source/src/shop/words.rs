@@ -1,4 +1,4 @@
-//! The words that the shop is made of. Texts stand here as JSON writes them: quotes escaped, no control characters.
+//! The words of the shop. Texts are in JSON's form: quotes escaped, no control characters.
 
 /// A currency that the shop sells in.
 #[derive(Debug)]
@@ -6,11 +6,12 @@ pub(super) struct Money {
     pub(super) code: &'static str,
     /// Digits after the point in its prices.
     pub(super) digits: u32,
-    /// Its price for what costs one pound at home, in thousandths: the shop's own price list, not the day's rate.
+    /// Its price for one pound in the home currency, in thousandths: the shop's own price list, not
+    /// the day's rate.
     pub(super) per_pound: i64,
     /// Prices are multiples of this many hundredths.
     pub(super) snap: i64,
-    /// Pounds for one of it, in 10^-9, about which its daily rate walks.
+    /// Its value in pounds, in 10^-9; the daily rate varies around it.
     pub(super) pounds: i64,
 }
 
@@ -31,14 +32,15 @@ pub(super) struct Country {
     pub(super) money: usize,
     /// Sales tax in thousandths of the net price.
     pub(super) tax: i64,
-    /// Shipping in pence at home prices.
+    /// Shipping in pence in the home currency.
     pub(super) shipping: i64,
-    /// Of a hundred visitors.
+    /// Per hundred visitors.
     pub(super) weight: u64,
     pub(super) first: &'static [&'static str],
     pub(super) last: &'static [&'static str],
     pub(super) streets: &'static [&'static str],
-    /// Name, region, and the postcode with `#` for a digit and `@` for a letter; the largest first.
+    /// Name, region, and the postcode with `#` for a digit and `@` for a letter; the largest city
+    /// first.
     pub(super) cities: &'static [(&'static str, &'static str, &'static str)],
 }
 
@@ -248,7 +250,7 @@ pub(super) struct Shelf {
     pub(super) path: &'static [&'static str],
     pub(super) slug: &'static str,
     pub(super) nouns: &'static [&'static str],
-    /// Cheapest and dearest, in pounds.
+    /// Lowest and highest price, in pounds.
     pub(super) pounds: (i64, i64),
     /// Sold by the metre, in halves.
     pub(super) by_metre: bool,
@@ -349,7 +351,7 @@ pub(super) const BRANDS: [&str; 12] = [
     "Garnet Row",
 ];
 
-/// Where visitors come from: referrer, utm source, medium, campaign, by weight.
+/// The origins of visitors: referrer, utm source, medium, campaign, by weight.
 pub(super) const ARRIVALS: [(u64, [&str; 4]); 8] = [
     (30, ["", "", "", ""]),
     (26, ["https://www.google.com/", "", "", ""]),
@@ -361,7 +363,7 @@ pub(super) const ARRIVALS: [(u64, [&str; 4]); 8] = [
     (4, ["https://www.bing.com/", "bing", "cpc", "generic"]),
 ];
 
-/// Device and the channel that its visitors shop by, by weight.
+/// Device and channel, by weight.
 pub(super) const DEVICES: [(u64, (&str, &str)); 4] =
     [(52, ("mobile", "web")), (30, ("desktop", "web")), (5, ("tablet", "web")), (13, ("mobile", "app"))];
 

@@ -1,4 +1,5 @@
-//! What sessions and orders share: the day with its rates and promotion, the catalogue, the people, and the way out.
+//! The state that sessions and orders share: the day with its rates and promotion, the catalogue,
+//! the people, and the outbox.
 
 use kassa_model::decimal::Decimal;
 use kassa_model::{Contract, Rate};
@@ -20,7 +21,7 @@ pub(super) struct Today {
     /// Days since 1970-01-01.
     pub(super) number: i64,
     pub(super) promotion: Option<Promotion>,
-    /// Of each of [`MONIES`] to the reporting currency.
+    /// From each of [`MONIES`] to the reporting currency.
     pub(super) rates: [Rate; MONIES.len()],
 }
 
@@ -39,7 +40,8 @@ pub(super) struct World {
     pub(super) refunds: u64,
 }
 
-/// Three letters or digits of the seed, in the ids of orders, payments and refunds: shops of different seeds share none.
+/// Three letters or digits of the seed in the ids of orders, payments and refunds, so that shops
+/// with different seeds share no ids.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tag([u8; 3]);
 
@@ -73,7 +75,8 @@ impl World {
         self.today.rates[money]
     }
 
-    /// The rates of today: every currency's value walks about its mean, by at most 0.8 % a day.
+    /// Posts today's rates: the value of every currency varies around its mean, by at most 0.8 % a
+    /// day.
     pub(super) fn post_rates(&mut self, at: i64, values: &mut [i64; MONIES.len()]) {
         for (value, money) in values.iter_mut().zip(&MONIES).skip(1) {
             let pull = (money.pounds - *value) / 20;
@@ -117,7 +120,7 @@ impl World {
     }
 }
 
-/// The ids that tie a record to a person.
+/// Writes the ids that connect a record to a person.
 pub(super) fn write_customer_id(json: &mut Json<'_>, customer: Option<u32>) {
     if let Some(customer) = customer {
         customer_id(json, customer);

@@ -1,7 +1,8 @@
-//! `make stack`: Kafka, a schema registry, PostgreSQL and an S3 server on this machine, without containers, for as long as it runs; a
-//! synthetic shop in Kafka, and a configuration of kassa's between them.
+//! `make stack`: runs Kafka, a schema registry, PostgreSQL and an S3 server on this machine,
+//! without containers, until it is stopped. It puts a synthetic shop into Kafka and writes a
+//! configuration of kassa for these servers.
 //!
-//! `stack [KASSA [FOLDER]]`: KASSA is the program that fills Kafka, and that the next commands are said for.
+//! `stack [KASSA [FOLDER]]`: KASSA is the program that fills Kafka; the printed commands use it.
 
 use std::error::Error;
 use std::fs;
@@ -20,12 +21,12 @@ const TOPICS: [&str; 9] =
 const PARTITIONS: u32 = 4;
 const BUCKET: &str = "kassa";
 const RECORDS: &str = "100000";
-/// The roles as an administrator makes them, and a login for each of those who come.
+/// The roles, created by an administrator, and a login for each user.
 const ROLES: &str = include_str!("../../../warehouse/schema/roles.sql");
 const LOGINS: &str = "CREATE ROLE kassa LOGIN IN ROLE kassa_migrate, kassa_ingest; CREATE ROLE analyst LOGIN IN ROLE kassa_read;
     ALTER ROLE analyst IN DATABASE kassa SET search_path = dwh, ods";
 
-/// Stopped when it is dropped.
+/// Stops when it is dropped.
 struct Servers {
     kafka: Kafka,
     registry: Registry,
@@ -34,7 +35,8 @@ struct Servers {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // From here on a signal is waited for, and ends nothing by itself: the servers are to be stopped, and their folders removed.
+    // From here on a signal only ends the wait, so that the servers are stopped and their folders
+    // removed.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let mut arguments = std::env::args().skip(1);
     let kassa = arguments.next().unwrap_or_else(|| "kassa".to_owned());
@@ -44,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     eprintln!("==> creating {} topics, a database with its roles, and a bucket", TOPICS.len());
     servers.prepare()?;
     let config = configure(&folder, &servers)?;
-    eprintln!("==> a synthetic shop's {RECORDS} records into Kafka");
+    eprintln!("==> sending {RECORDS} records of a synthetic shop to Kafka");
     fill(&kassa, &servers.kafka.plaintext())?;
     say(&kassa, &config, &servers);
     signals.forever().next();
@@ -54,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 impl Servers {
     fn start() -> Result<Self, Box<dyn Error>> {
-        // The two that take seconds start side by side.
+        // The two slow servers start in parallel.
         let (kafka, registry) = thread::scope(|scope| {
             let registry = scope.spawn(Registry::start);
             (Kafka::start(&KafkaOptions::default()), registry.join())
@@ -75,7 +77,8 @@ impl Servers {
     }
 }
 
-/// The folder's configuration; what an earlier stack left is of servers that are gone.
+/// Writes the folder's configuration. Files of an earlier stack belong to servers that no longer
+/// run.
 fn configure(folder: &Path, servers: &Servers) -> Result<PathBuf, Box<dyn Error>> {
     let data = folder.join("data");
     if data.is_dir() {
@@ -91,7 +94,7 @@ fn configure(folder: &Path, servers: &Servers) -> Result<PathBuf, Box<dyn Error>
 
 fn configuration(servers: &Servers) -> String {
     format!(
-        "# Made by `make stack`, for as long as it runs.\n\
+        "# Written by `make stack`; valid while it runs.\n\
          [shop]\nname = \"Stack\"\n\
          [source]\nurl = \"kafka://{}\"\n\
          [registry]\nurl = \"{}\"\n\
@@ -123,8 +126,8 @@ fn say(kassa: &str, config: &Path, servers: &Servers) {
     eprintln!("  S3           {}", servers.s3.endpoint());
     eprintln!("next, in another terminal:");
     eprintln!("  {kassa} run -c {config}");
-    eprintln!("and in a third, the figures out of PostgreSQL:");
+    eprintln!("and in a third, the figures from PostgreSQL:");
     eprintln!("  {kassa} figures net_sales --by day --from warehouse -c {config}");
     eprintln!("more: {kassa} simulate --seed 2 --to kafka://{brokers} · {kassa} top -c {config} · {kassa} doctor -c {config}");
-    eprintln!("all of it goes with Ctrl-C");
+    eprintln!("Ctrl-C stops and removes all of it");
 }

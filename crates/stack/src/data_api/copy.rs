@@ -1,5 +1,5 @@
-//! COPY by a manifest, of Parquet and CSV, with the rules that Redshift's has: files of just the stated size, columns by their place,
-//! types that agree, texts no longer than their column in bytes, all or nothing.
+//! COPY with a manifest, of Parquet and CSV, with Redshift's rules: files of exactly the stated
+//! size, columns by position, matching types, texts that fit their column in bytes, all or nothing.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -16,14 +16,14 @@ use serde_json::Value;
 pub(super) struct Copy {
     schema: String,
     table: String,
-    /// None are named: all, in the table's order.
+    /// Empty: all columns, in the table's order.
     columns: Vec<String>,
     manifest: String,
     is_csv: bool,
 }
 
-/// `COPY "schema"."table" ("column", …) FROM 's3://…' IAM_ROLE 'arn:…'|default FORMAT AS PARQUET|CSV MANIFEST`; none where it is
-/// another statement.
+/// `COPY "schema"."table" ("column", …) FROM 's3://…' IAM_ROLE 'arn:…'|default FORMAT AS
+/// PARQUET|CSV MANIFEST`; `None` for another statement.
 pub(super) fn parse(sql: &str) -> Option<Result<Copy, String>> {
     let rest = sql.strip_prefix("COPY ")?;
     Some(parts(rest).ok_or_else(|| format!("ERROR: syntax error in {sql}")))
@@ -55,14 +55,14 @@ fn words(error: &dyn std::fmt::Display) -> String {
     error.to_string()
 }
 
-/// A column that is copied into.
+/// A target column.
 struct Column {
     name: String,
     kind: String,
     most_bytes: Option<usize>,
 }
 
-/// The rows that were copied.
+/// Copies; returns the number of rows.
 pub(super) fn carry_out(copy: &Copy, buckets: &Path, transaction: &mut Transaction<'_>) -> Result<i64, String> {
     let columns = columns(copy, transaction)?;
     let names: Vec<String> = columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
@@ -107,7 +107,7 @@ fn columns(copy: &Copy, transaction: &mut Transaction<'_>) -> Result<Vec<Column>
     named.collect()
 }
 
-/// Where an object of the S3 server lies.
+/// The file of an object in the S3 server.
 fn object(buckets: &Path, url: &str) -> Result<PathBuf, String> {
     let path = url.strip_prefix("s3://").ok_or_else(|| format!("ERROR: not an S3 URL: {url}"))?;
     Ok(buckets.join(path))
@@ -116,7 +116,7 @@ fn object(buckets: &Path, url: &str) -> Result<PathBuf, String> {
 fn files(copy: &Copy, buckets: &Path) -> Result<Vec<PathBuf>, String> {
     let path = object(buckets, &copy.manifest)?;
     let bytes = fs::read(&path).map_err(|_| format!("ERROR: Problem reading manifest file - {}", copy.manifest))?;
-    let manifest: Value = serde_json::from_slice(&bytes).map_err(|error| format!("ERROR: the manifest is no JSON: {error}"))?;
+    let manifest: Value = serde_json::from_slice(&bytes).map_err(|error| format!("ERROR: the manifest is not JSON: {error}"))?;
     let entries = manifest["entries"].as_array().ok_or("ERROR: the manifest has no entries")?;
     entries.iter().map(|entry| file(copy, buckets, entry)).collect()
 }
@@ -124,7 +124,7 @@ fn files(copy: &Copy, buckets: &Path) -> Result<Vec<PathBuf>, String> {
 fn file(copy: &Copy, buckets: &Path, entry: &Value) -> Result<PathBuf, String> {
     let url = entry["url"].as_str().ok_or("ERROR: an entry of the manifest has no url")?;
     if entry["mandatory"] != true {
-        return Err(format!("ERROR: {url} is not mandatory: a file that is missing would not be missed"));
+        return Err(format!("ERROR: {url} is not mandatory: a missing file would go unnoticed"));
     }
     let path = object(buckets, url)?;
     let size = fs::metadata(&path).map_err(|_| format!("ERROR: The specified S3 key does not exist: {url}"))?.len();
@@ -133,7 +133,7 @@ fn file(copy: &Copy, buckets: &Path, entry: &Value) -> Result<PathBuf, String> {
         return Err(format!("ERROR: the manifest states no content_length of {url}, which Parquet needs"));
     }
     if stated.is_some_and(|stated| stated != size) {
-        return Err(format!("ERROR: {url} has {size} bytes, and the manifest says another size"));
+        return Err(format!("ERROR: {url} has {size} bytes, but the manifest states another size"));
     }
     Ok(path)
 }
@@ -165,7 +165,7 @@ fn parquet(path: &Path, columns: &[Column], to: &mut impl Write) -> Result<(), S
     Ok(())
 }
 
-/// The column's type that takes a Parquet type. A time with a zone is taken by none.
+/// The column type that accepts a Parquet type. No column type accepts a time with a zone.
 fn type_of(kind: &DataType) -> &'static str {
     match kind {
         DataType::Int32 => "integer",
@@ -210,7 +210,7 @@ fn write_rows(rows: &RecordBatch, columns: &[Column], to: &mut impl Write) -> Re
     Ok(())
 }
 
-/// As COPY's text format has it.
+/// Escapes for COPY's text format.
 fn escape(text: &str, into: &mut String) {
     for letter in text.chars() {
         match letter {

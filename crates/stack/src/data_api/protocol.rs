@@ -30,10 +30,10 @@ fn invalid(what: impl Into<String>) -> Refusal {
     Refusal::new("ValidationException", what)
 }
 
-/// Rows of a page: few, so that clients have to turn it.
+/// Rows per page: few, so that clients must request more pages.
 const PAGE: usize = 50;
 
-/// What is taken at most: statements of a batch, bytes of a statement, bytes of a token.
+/// Limits: statements of a batch, bytes of a statement, bytes of a token.
 const BATCH: usize = 40;
 const STATEMENT: usize = 100 * 1024;
 const TOKEN: usize = 64;
@@ -88,11 +88,11 @@ fn execute(shared: &Arc<Shared>, request: &Value, sqls: Vec<String>, is_batch: b
         return Err(invalid("ClientToken has 1 to 64 characters"));
     }
     let (id, created) = run::submit(shared, run::Request { token, sqls, is_batch, whole: request.to_string() }, fault)
-        .ok_or_else(|| invalid("this ClientToken was given with another request"))?;
+        .ok_or_else(|| invalid("this ClientToken was used with another request"))?;
     Ok(json!({"Id": id, "CreatedAt": created, "Database": request["Database"]}))
 }
 
-/// The statement of an id, which may name one of a batch's parts.
+/// Finds the statement of an id, which may be a statement within a batch.
 fn find<T>(shared: &Shared, request: &Value, take: impl FnOnce(&mut run::Statement, Option<usize>) -> T) -> Result<T, Refusal> {
     let id = request["Id"].as_str().unwrap_or_default();
     let (whole, part) = match id.split_once(':') {

@@ -1,4 +1,4 @@
-//! Statements: taken once a token, each run as one transaction on a thread of its own.
+//! Statements: accepted once per token, each run as one transaction on its own thread.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,10 +10,10 @@ use postgres::{Client, NoTls, SimpleQueryMessage, Transaction};
 
 use super::{Fault, Shared, Taken, copy, locked, sql};
 
-/// What is never released starts all the same, or its test would never end.
+/// A statement that is never released starts after this time, so that its test ends.
 const HELD: Duration = Duration::from_secs(300);
 
-/// How far a statement has come.
+/// The progress of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     Submitted,
@@ -42,10 +42,10 @@ pub(super) enum Cells {
     Text(String),
 }
 
-/// What one statement of a batch led to.
+/// The result of one statement of a batch.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
-    /// Rows returned or touched.
+    /// Rows returned or changed.
     pub(super) count: i64,
     pub(super) rows: Option<Vec<Vec<Cells>>>,
 }
@@ -55,7 +55,7 @@ pub(super) struct Request {
     pub(super) token: Option<String>,
     pub(super) sqls: Vec<String>,
     pub(super) is_batch: bool,
-    /// As it came: what a token stands for.
+    /// The original request, which a token identifies.
     pub(super) whole: String,
 }
 
@@ -89,13 +89,14 @@ impl Statement {
     }
 }
 
-/// By the server's own clock, as the API states it.
-#[expect(clippy::disallowed_methods, reason = "a server has a clock of its own")]
+/// The server's own time, as the API states it.
+#[expect(clippy::disallowed_methods, reason = "a server has its own clock")]
 pub(super) fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
-/// The statement of a request, and when it was made; none where its token stands for another.
+/// The statement of a request, and its creation time; `None` if its token belongs to another
+/// request.
 pub(super) fn submit(shared: &Arc<Shared>, request: Request, fault: Option<Fault>) -> Option<(String, f64)> {
     let mut statements = locked(&shared.statements);
     if let Some(token) = &request.token

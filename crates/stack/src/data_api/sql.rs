@@ -1,6 +1,6 @@
-//! Redshift's SQL as PostgreSQL takes it: the few words that it has not.
+//! Converts Redshift's SQL to PostgreSQL's: removes the few keywords that PostgreSQL lacks.
 
-/// The words that say how a table lies on Redshift's nodes end its definition.
+/// These keywords define the layout on Redshift's nodes. They end a table's definition.
 const LAYOUT: [&str; 4] = ["DISTSTYLE ", "DISTKEY ", "COMPOUND SORTKEY ", "SORTKEY "];
 
 pub(super) fn to_postgres(sql: &str) -> String {

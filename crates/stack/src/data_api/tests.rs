@@ -33,7 +33,7 @@ impl Server {
         self.ask("BatchExecuteStatement", &json!({"WorkgroupName": "w", "Database": "d", "Sqls": sqls, "ClientToken": token}))
     }
 
-    /// The status in which a statement ends, and its error.
+    /// The final status of a statement, and its error.
     fn end(&self, id: &Value) -> (String, String) {
         let begun = Instant::now();
         loop {
@@ -55,7 +55,7 @@ impl Server {
 }
 
 #[test]
-fn a_token_runs_its_statements_once_and_stands_for_no_others() {
+fn a_token_runs_its_statements_once_and_identifies_no_others() {
     let server = server();
     assert_eq!(server.ran(&["CREATE TABLE t (n bigint) DISTSTYLE ALL"], "make").0, "FINISHED");
     let first = server.batch(&["INSERT INTO t VALUES (1)"], "one").1["Id"].clone();
@@ -69,7 +69,7 @@ fn a_token_runs_its_statements_once_and_stands_for_no_others() {
 }
 
 #[test]
-fn a_batch_is_one_transaction_and_its_rows_come_page_by_page() {
+fn a_batch_is_one_transaction_and_its_rows_are_paged() {
     let server = server();
     let (status, error) = server.ran(&["CREATE TABLE t (n bigint)", "SELECT 1 / COUNT(*) FROM t"], "a");
     assert_eq!((status.as_str(), error.as_str()), ("FAILED", "ERROR: division by zero"));
@@ -89,7 +89,7 @@ fn a_batch_is_one_transaction_and_its_rows_come_page_by_page() {
 }
 
 #[test]
-fn what_is_not_signed_or_beyond_the_limits_is_refused() {
+fn an_unsigned_or_too_large_request_is_refused() {
     let server = server();
     let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
     let answer = agent.post(server.api.endpoint()).header("X-Amz-Target", "RedshiftData.ListStatements").send("{}").unwrap();
@@ -103,7 +103,7 @@ fn what_is_not_signed_or_beyond_the_limits_is_refused() {
 }
 
 #[test]
-fn a_cancelled_statement_is_aborted_and_faults_fire_as_often_as_they_should() {
+fn a_cancelled_statement_is_aborted_and_faults_fire_as_often_as_configured() {
     let server = server();
     let slow = server.api.on("BatchExecuteStatement", "CREATE", (1, 1), Fault::Hold);
     let id = server.batch(&["CREATE TABLE t (n bigint)"], "a").1["Id"].clone();
@@ -116,7 +116,7 @@ fn a_cancelled_statement_is_aborted_and_faults_fire_as_often_as_they_should() {
 }
 
 #[test]
-fn copy_takes_just_the_files_of_the_manifest() {
+fn copy_reads_exactly_the_files_of_the_manifest() {
     let server = server();
     let bucket = server.buckets.path().join("b");
     std::fs::create_dir_all(&bucket).unwrap();

@@ -24,7 +24,7 @@ fn counting() -> SocketAddr {
     address
 }
 
-/// The body of an answer, or what went wrong.
+/// The body of an answer, or the error.
 fn put(proxy: &HttpFaults) -> Result<String, String> {
     let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
     let mut response = agent.put(format!("{}/bucket/log/1.json", proxy.endpoint())).send("a body").map_err(|e| e.to_string())?;
@@ -33,7 +33,7 @@ fn put(proxy: &HttpFaults) -> Result<String, String> {
 }
 
 #[test]
-fn each_fault_fires_on_its_requests_alone_and_is_counted() {
+fn each_fault_fires_only_on_its_requests_and_is_counted() {
     let proxy = HttpFaults::start(counting()).unwrap();
     let elsewhere = proxy.on("PUT", "other", (1, 9), Fault::DropReply);
     let reads = proxy.on("GET", "log", (1, 9), Fault::DropReply);
@@ -43,12 +43,12 @@ fn each_fault_fires_on_its_requests_alone_and_is_counted() {
         let told = put(&proxy).unwrap();
         assert!(told.starts_with("503") && told.contains("<Code>SlowDown</Code>"), "{told}");
     }
-    assert_eq!(put(&proxy).unwrap(), "200 2", "the server has heard of a request that was answered for it");
+    assert_eq!(put(&proxy).unwrap(), "200 2", "the server got a request that the proxy answered");
     assert_eq!((busy.fired(), elsewhere.fired(), reads.fired()), (2, 0, 0));
 }
 
 #[test]
-fn a_dropped_reply_is_done_and_a_dropped_request_is_not() {
+fn a_request_with_a_dropped_reply_is_carried_out_and_a_dropped_request_is_not() {
     let proxy = HttpFaults::start(counting()).unwrap();
     let rule = proxy.on("PUT", "log", (1, 1), Fault::DropReply);
     assert!(put(&proxy).is_err());

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::{KafkaOptions, Ports};
 
-/// The broker's properties: one node that may lose everything, with little memory and few threads.
+/// The broker's properties: one node without durability, with little memory and few threads.
 pub(super) fn broker(options: &KafkaOptions, ports: &Ports, folder: &Path) -> String {
     let mut lines = Lines::default();
     lines.set("process.roles", "broker,controller");

@@ -1,4 +1,4 @@
-//! PostgreSQL's programs: where they are, and as whom they run.
+//! PostgreSQL's programs: their folder, and the user that runs them.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,7 +12,7 @@ use super::{PostgresError, io};
 #[derive(Debug, Clone)]
 pub(super) struct Programs {
     folder: PathBuf,
-    /// Whom they run as, if not as ourselves.
+    /// The user that runs them, if not the current one.
     user: Option<(u32, u32)>,
 }
 
@@ -23,7 +23,7 @@ impl Programs {
         Ok(Self { folder, user })
     }
 
-    /// Gives a file or folder to the user who runs them.
+    /// Gives a file or folder to the user that runs the programs.
     pub(super) fn own(&self, path: &Path) -> Result<(), PostgresError> {
         let Some((user, group)) = self.user else { return Ok(()) };
         chown(path, Some(user), Some(group)).map_err(io(path.display().to_string()))
@@ -39,7 +39,7 @@ impl Programs {
         command
     }
 
-    /// Runs a program to its end; what it wrote.
+    /// Runs a program to completion; returns its output.
     pub(super) fn run(&self, program: &str, arguments: &[&str]) -> Result<String, PostgresError> {
         finish(program, self.command(program).args(arguments))
     }
@@ -59,7 +59,8 @@ impl Programs {
         finish("cp", copy.arg("-a").arg(template).arg(to)).map(drop)
     }
 
-    /// A cluster that was never run: made once on a machine, as making one takes two seconds and copying it a fifth.
+    /// A cluster that was never started. It is created once per machine, because creating one takes
+    /// two seconds and copying it a fifth of that.
     fn template(&self) -> Result<PathBuf, PostgresError> {
         let version = self.run("initdb", &["--version"])?;
         let version: String = version.chars().filter(|c| c.is_ascii_digit() || *c == '.').take(12).collect();
@@ -73,7 +74,7 @@ impl Programs {
         let fresh = making.path().join("template");
         let data = fresh.to_string_lossy().into_owned();
         self.run("initdb", &["-D", &data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"])?;
-        // Another process may have been quicker: then its template serves.
+        // Another process may have created the template first; then use that one.
         match fs::rename(&fresh, &template) {
             Err(error) if !template.join("PG_VERSION").is_file() => Err(io("could not keep the template")(error)),
             _ => Ok(template),
@@ -90,7 +91,7 @@ fn finish(program: &str, command: &mut Command) -> Result<String, PostgresError>
     Err(PostgresError::Failed { program: program.to_owned(), detail })
 }
 
-/// Folders that may have the programs, the best first.
+/// Folders that may contain the programs, the best first.
 fn folders() -> impl Iterator<Item = PathBuf> {
     let said = std::env::var_os("KASSA_POSTGRES_BIN").map(PathBuf::from);
     let mut versions: Vec<(u32, PathBuf)> = fs::read_dir("/usr/lib/postgresql")

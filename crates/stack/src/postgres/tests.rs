@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn outlives_a_kill_with_what_was_committed() {
+fn committed_rows_survive_a_kill() {
     let mut server = Postgres::start().unwrap();
     server.sql("postgres", "CREATE TABLE t (n int); INSERT INTO t VALUES (7)").unwrap();
     server.kill().unwrap();
@@ -12,11 +12,11 @@ fn outlives_a_kill_with_what_was_committed() {
 }
 
 #[test]
-fn a_standby_that_was_down_lacks_what_was_committed_meanwhile() {
+fn a_standby_that_was_down_lacks_later_commits() {
     let mut primary = Postgres::start().unwrap();
     primary.sql("postgres", "CREATE TABLE t (n int); INSERT INTO t VALUES (1)").unwrap();
     let mut standby = primary.standby().unwrap();
-    assert!(standby.sql("postgres", "INSERT INTO t VALUES (9)").is_err(), "a standby took a row");
+    assert!(standby.sql("postgres", "INSERT INTO t VALUES (9)").is_err(), "a standby accepted a row");
     standby.stop().unwrap();
     primary.sql("postgres", "INSERT INTO t VALUES (2)").unwrap();
     primary.kill().unwrap();
@@ -26,7 +26,7 @@ fn a_standby_that_was_down_lacks_what_was_committed_meanwhile() {
 }
 
 #[test]
-fn leaves_neither_process_nor_folder_behind() {
+fn neither_process_nor_folder_is_left_behind() {
     let server = Postgres::start().unwrap();
     let (pid, folder) = (server.pid().unwrap(), server.dir.path().to_owned());
     assert!(Path::new(&format!("/proc/{pid}")).exists() && folder.exists());

@@ -1,4 +1,4 @@
-//! Certificates of an authority that exists for one server alone.
+//! Certificates of an authority that exists for one server only.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,18 +9,18 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use super::program::Programs;
 use super::{PostgresError, io};
 
-/// Where the certificates are, as PEM.
+/// The files of the certificates, as PEM.
 #[derive(Debug, Clone)]
 pub struct Certificates {
     pub authority: PathBuf,
-    /// An authority that has signed nothing here.
+    /// An authority that has signed none of these certificates.
     pub stranger: PathBuf,
-    /// Of a client whose name is `kassa`.
+    /// The certificate of a client whose name is `kassa`.
     pub client: PathBuf,
     pub client_key: PathBuf,
 }
 
-/// A server certificate for `localhost` alone: by its address, it is somebody else.
+/// Creates a server certificate for `localhost` only: it is not valid for the IP address.
 pub(super) fn make(programs: &Programs, dir: &Path) -> Result<Certificates, PostgresError> {
     let keep = |name: &str, text: String| -> Result<PathBuf, PostgresError> {
         let path = dir.join(name);

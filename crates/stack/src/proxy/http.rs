@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use super::tcp::lock;
 
-/// A request's head may be so long.
+/// The maximum length of a request's head.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
-/// A request, as a fault's predicate sees it. Header names are as they came.
+/// A request, as passed to a fault's predicate. Header names are unchanged.
 #[derive(Debug, Clone)]
 pub struct HttpRequest {
     pub method: String,
@@ -19,18 +19,19 @@ pub struct HttpRequest {
     pub headers: Vec<(String, String)>,
 }
 
-/// What happens to a request.
+/// A fault in the handling of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HttpFault {
-    /// Answered by the proxy; the server never hears of it. Headers are further lines, without their ends.
+    /// The proxy answers; the server does not get the request. Headers are additional lines,
+    /// without their line ends.
     Status { code: u16, headers: Vec<String>, body: String },
-    /// Forwarded after so long.
+    /// The request is forwarded after this delay.
     Slow(Duration),
-    /// The connection is closed; the server never hears of it.
+    /// The connection is closed; the server does not get the request.
     Refused,
-    /// The server carries it out, and the connection is closed before the client hears.
+    /// The server carries out the request, and the connection is closed before the answer.
     ReplyLost,
-    /// The answer ends after so many bytes of its body.
+    /// The answer ends after this many bytes of its body.
     Truncated(usize),
 }
 
@@ -54,7 +55,7 @@ struct Shared {
     stopping: AtomicBool,
 }
 
-/// Forwards HTTP/1.1 requests, each over a connection of its own, unless its rule has a fault for them.
+/// Forwards HTTP/1.1 requests, each over its own connection, unless its rule gives a fault.
 pub struct HttpProxy {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -94,7 +95,7 @@ impl HttpProxy {
         self.address
     }
 
-    /// From now on `rule` says what happens to each request; `None` forwards it.
+    /// Sets the rule for each request from now on; `None` forwards the request.
     pub fn set_rule(&self, rule: impl FnMut(&HttpRequest) -> Option<HttpFault> + Send + 'static) {
         *lock(&self.shared.rule) = Box::new(rule);
     }
@@ -103,7 +104,7 @@ impl HttpProxy {
         self.set_rule(|_| None);
     }
 
-    /// How many requests met a fault.
+    /// How many requests had a fault.
     pub fn fired(&self) -> usize {
         self.shared.fired.load(Ordering::SeqCst)
     }
@@ -150,7 +151,8 @@ impl Shared {
         client.shutdown(Shutdown::Both)
     }
 
-    /// The server's whole answer; the request goes there as it came, but for the end of the connection.
+    /// The server's whole answer. The request is forwarded unchanged, except that the connection is
+    /// closed afterwards.
     fn ask(&self, head: &str, body: &[u8]) -> io::Result<Vec<u8>> {
         let kept =
             head.split("\r\n").filter(|line| !line.is_empty() && !is_header(line, "connection") && !is_header(line, "expect"));
@@ -168,7 +170,7 @@ fn is_header(line: &str, name: &str) -> bool {
     line.split_once(':').is_some_and(|(header, _)| header.eq_ignore_ascii_case(name))
 }
 
-/// The head, without its empty line, and what came of the body with it.
+/// The head, without its empty line, and the part of the body that was read with it.
 pub(super) fn read_head(client: &mut TcpStream) -> io::Result<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 8 * 1024];
@@ -200,7 +202,7 @@ impl HttpRequest {
     }
 }
 
-/// The body as it came, in chunks or of a stated length.
+/// The unchanged body, chunked or with a stated length.
 pub(super) fn read_body(client: &mut TcpStream, request: &HttpRequest, mut body: Vec<u8>) -> io::Result<Vec<u8>> {
     if request.header("expect").is_some() {
         client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;

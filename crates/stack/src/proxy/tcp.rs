@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Bytes of each direction that a predicate sees, so that a pattern is found that comes in two reads.
+/// The number of bytes per direction that a predicate sees, so that it finds a pattern that spans
+/// two reads.
 const WINDOW: usize = 64 * 1024;
 
 type Predicate = Box<dyn FnMut(&[u8]) -> bool + Send>;
 
-/// A request that the server carries out and whose answer the client never hears.
+/// A request that the server carries out, but whose answer the client does not get.
 pub struct LostReply {
     when: Predicate,
     answered: Predicate,
@@ -19,20 +20,22 @@ pub struct LostReply {
 }
 
 impl LostReply {
-    /// `when` sees the last 64 KiB that the client sent on its connection, after each read, and says whether the request is among them.
-    /// They are forwarded; the connection is cut when the server has answered.
+    /// `when` gets the last 64 KiB that the client sent on its connection, after each read, and
+    /// returns whether they contain the request. They are forwarded; the connection is cut when the
+    /// server has answered.
     pub fn when(when: impl FnMut(&[u8]) -> bool + Send + 'static) -> Self {
         Self { when: Box::new(when), answered: Box::new(|reply| !reply.is_empty()), times: 1 }
     }
 
-    /// What of the server's bytes since the request says that it was carried out: any, unless this says otherwise.
+    /// Sets the pattern in the server's bytes after the request that shows that it was carried out.
+    /// Default: any bytes.
     #[must_use]
     pub fn answered(mut self, answered: impl FnMut(&[u8]) -> bool + Send + 'static) -> Self {
         self.answered = Box::new(answered);
         self
     }
 
-    /// On how many connections, one after the other.
+    /// Sets the number of connections, one after another.
     #[must_use]
     pub fn times(mut self, times: usize) -> Self {
         self.times = times;
@@ -52,16 +55,16 @@ struct Shared {
     fault: Mutex<Option<LostReply>>,
     fired: AtomicUsize,
     accepted: AtomicUsize,
-    /// Connections are closed as soon as they are made.
+    /// Connections are closed immediately.
     down: AtomicBool,
-    /// Nothing is forwarded in either direction, and nothing closed: a network that swallows everything.
+    /// Nothing is forwarded and nothing is closed, like a network that drops all packets.
     silent: AtomicBool,
     delay_us: AtomicU64,
     stopping: AtomicBool,
     open: Mutex<Vec<TcpStream>>,
 }
 
-/// Forwards TCP connections to a server, until it is told not to.
+/// Forwards TCP connections to a server until a fault is set.
 #[derive(Debug)]
 pub struct TcpProxy {
     address: SocketAddr,
@@ -82,7 +85,7 @@ impl TcpProxy {
         self.address
     }
 
-    /// New connections go to another server from now on.
+    /// Sends new connections to another server.
     pub fn retarget(&self, target: SocketAddr) {
         *lock(&self.shared.target) = Some(target);
     }
@@ -91,7 +94,7 @@ impl TcpProxy {
         *lock(&self.shared.fault) = Some(fault);
     }
 
-    /// How many replies were lost.
+    /// The number of lost replies.
     pub fn fired(&self) -> usize {
         self.shared.fired.load(Ordering::SeqCst)
     }
@@ -100,7 +103,7 @@ impl TcpProxy {
         self.shared.accepted.load(Ordering::SeqCst)
     }
 
-    /// Down: every connection is cut, and new ones are closed at once.
+    /// Down: all connections are cut, and new ones are closed immediately.
     pub fn set_down(&self, down: bool) {
         self.shared.down.store(down, Ordering::SeqCst);
         if down {
@@ -108,17 +111,18 @@ impl TcpProxy {
         }
     }
 
-    /// Silent: nothing passes, nothing is closed. What was held back passes when it ends.
+    /// Silent: nothing is forwarded, nothing is closed. Held bytes are forwarded when the silence
+    /// ends.
     pub fn set_silent(&self, silent: bool) {
         self.shared.silent.store(silent, Ordering::SeqCst);
     }
 
-    /// Each read is held for so long before it is passed on.
+    /// Delays each read by this duration before forwarding it.
     pub fn set_delay(&self, delay: Duration) {
         self.shared.delay_us.store(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
-    /// Cuts the connections that there are.
+    /// Cuts the existing connections.
     pub fn cut(&self) {
         for stream in lock(&self.shared.open).drain(..) {
             stream.shutdown(Shutdown::Both).ok();
@@ -155,18 +159,18 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
-/// What becomes of bytes that were read.
+/// What to do with bytes that were read.
 enum Verdict {
     Forward,
     Swallow,
     Cut,
 }
 
-/// What the two directions of a connection know of each other.
+/// The shared state of a connection's two directions.
 #[derive(Debug)]
 struct Connection {
     shared: Arc<Shared>,
-    /// The fault, once the request has passed.
+    /// The fault, after the request has passed.
     armed: Mutex<Option<LostReply>>,
 }
 
@@ -192,7 +196,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Passes bytes on until one side closes, or `judge` ends it. It may keep what it has seen.
+    /// Forwards bytes until one side closes or `judge` ends it. `judge` may keep the bytes.
     fn forward(&self, mut from: &TcpStream, mut to: &TcpStream, judge: impl Fn(&mut Vec<u8>, &[u8]) -> Verdict) {
         let mut buffer = vec![0; 16 * 1024];
         let mut seen = Vec::new();
@@ -210,7 +214,7 @@ impl Connection {
         to.shutdown(Shutdown::Both).ok();
     }
 
-    /// Waits as long as the network is slow or silent. `false`: the proxy is gone.
+    /// Waits while the network is slow or silent. `false`: the proxy has ended.
     fn hold(&self) -> bool {
         let delay = self.shared.delay_us.load(Ordering::SeqCst);
         if delay > 0 {
@@ -222,7 +226,7 @@ impl Connection {
         !self.shared.stopping.load(Ordering::SeqCst)
     }
 
-    /// Client to server: forwarded in any case, and looked at while there is a fault to arm.
+    /// Client to server: always forwards, and looks for the request while a fault can be armed.
     fn arm(&self, seen: &mut Vec<u8>, fresh: &[u8]) -> Verdict {
         let mut fault = lock(&self.shared.fault);
         match fault.as_mut() {
@@ -238,7 +242,8 @@ impl Connection {
         Verdict::Forward
     }
 
-    /// Server to client: once armed nothing is forwarded, and when the server has answered the connection ends.
+    /// Server to client: once armed, forwards nothing, and ends the connection when the server has
+    /// answered.
     fn lose(&self, seen: &mut Vec<u8>, fresh: &[u8]) -> Verdict {
         let mut armed = lock(&self.armed);
         let Some(fault) = armed.as_mut() else { return Verdict::Forward };

@@ -37,7 +37,7 @@ fn ask(stream: &TcpStream, line: &str) -> Option<String> {
 }
 
 #[test]
-fn lost_reply_was_carried_out_and_never_heard() {
+fn a_request_with_a_lost_reply_is_carried_out() {
     let (server, carried_out) = line_server();
     let proxy = TcpProxy::to(server).unwrap();
     let client = TcpStream::connect(proxy.address()).unwrap();
@@ -45,11 +45,11 @@ fn lost_reply_was_carried_out_and_never_heard() {
     proxy.lose_reply(
         LostReply::when(|sent| sent.windows(6).any(|bytes| bytes == b"COMMIT")).answered(|reply| reply.ends_with(b"\n")),
     );
-    assert_eq!(ask(&client, "INSERT").as_deref(), Some("done INSERT"), "what was sent before the fault was set does not arm it");
+    assert_eq!(ask(&client, "INSERT").as_deref(), Some("done INSERT"), "bytes from before the fault do not arm it");
     assert_eq!((ask(&client, "COMMIT 1"), proxy.fired()), (None, 1));
     assert_eq!(carried_out.load(Ordering::SeqCst), 3);
     let again = TcpStream::connect(proxy.address()).unwrap();
-    assert_eq!(ask(&again, "COMMIT 1").as_deref(), Some("done COMMIT 1"), "once is once");
+    assert_eq!(ask(&again, "COMMIT 1").as_deref(), Some("done COMMIT 1"), "the fault fires once");
     assert_eq!(proxy.fired(), 1);
 }
 
@@ -101,7 +101,7 @@ fn request(proxy: &HttpProxy, path: &str, body: &str) -> String {
 }
 
 #[test]
-fn http_faults_are_what_they_say() {
+fn each_http_fault_has_its_documented_effect() {
     let proxy = HttpProxy::to(echo_server()).unwrap();
     assert!(request(&proxy, "/a", "body").ends_with("\r\n\r\n/a body"));
     let faults = [

@@ -1,4 +1,4 @@
-//! Holds every figure of the truth against the lake's and the live one.
+//! Compares every expected figure with the lake's and the live one.
 
 use anyhow::Context;
 use kassa_analytics::{Answer, Query};
@@ -10,19 +10,19 @@ use crate::cli::Format;
 use crate::output;
 use crate::server::Service;
 
-/// What the truth tells beside figures: parts of `total_sales` and of `payments`.
+/// Expected values that are not figures: parts of `total_sales` and of `payments`.
 const PARTS: [&str; 4] = ["tax", "shipping", "payments_captured", "payments_refunded"];
 
-/// A value of the truth, and how kassa is asked for it.
+/// An expected value, and the query for it.
 struct Claim {
     name: String,
     query: Query,
-    /// The row of the answer, where it has several.
+    /// The row of the answer, if it has several.
     key: Option<String>,
     expected: String,
 }
 
-/// Says of every value of the truth whether lake and live figures have it. Whether all do.
+/// Prints for every expected value whether lake and live figures equal it. Returns whether all do.
 pub(super) fn verdict(service: &Service, config: &Config, truth: &Truth) -> anyhow::Result<bool> {
     let (lake, _) = kassa_lake::figures::figures(service.lake().store.as_ref(), &config.shop)?;
     let of = |claim: &Claim| -> anyhow::Result<[String; 2]> {
@@ -66,7 +66,7 @@ fn part<'t>(truth: &'t Value, name: &str) -> anyhow::Result<&'t Map<String, Valu
     truth[name].as_object().with_context(|| format!("the truth has no {name}"))
 }
 
-/// The claims that figures make, of one day on a basis where these are given.
+/// The expected values of the figures, for one day and basis if given.
 fn claims(prefix: &str, figures: &Map<String, Value>, [day, basis]: [Option<&str>; 2]) -> anyhow::Result<Vec<Claim>> {
     let mut all = Vec::new();
     for (figure, value) in figures.iter().filter(|(name, _)| !PARTS.contains(&name.as_str())) {
@@ -101,7 +101,7 @@ fn hold(rows: &mut Vec<Vec<String>>, name: &str, expected: &str, [lake, live]: [
     same
 }
 
-/// Equal as decimals, whatever zeros they end in.
+/// Whether two decimals are equal, ignoring trailing zeros.
 fn equal(one: &str, other: &str) -> bool {
     let plain = |text: &str| {
         let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text };

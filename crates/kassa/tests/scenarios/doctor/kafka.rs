@@ -1,4 +1,4 @@
-//! Kafka: brokers, users, topics, and how far the sinks are in them.
+//! Kafka: brokers, users, topics, and the sinks' positions.
 
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
@@ -7,7 +7,7 @@ use kassa_kafka::{Admin, Connection, Outgoing, Producer, ProducerOptions};
 use kassa_model::time::{Clock, SystemClock};
 use kassa_stack::{Kafka, KafkaOptions};
 
-use super::{told, told_with};
+use super::{diagnose, diagnose_with};
 use crate::harness::Shop;
 
 const USERS: [(&str, &str); 3] = [("alice", "alice-secret"), ("bob", "bob-secret"), ("mallory", "mallory-secret")];
@@ -22,7 +22,7 @@ fn shop(brokers: &str, source: &str, streams: &str) -> Shop {
     Shop::new(&format!("[source]\nurl = \"kafka://{brokers}\"\n{source}{streams}"))
 }
 
-/// Who asks, over SASL in the clear.
+/// SASL over plaintext as this user.
 fn as_user(user: &str) -> String {
     format!(
         "security = \"sasl-plaintext\"\nmechanism = \"SCRAM-SHA-512\"\nuser = \"{user}\"\npassword = \"env:KAFKA_PASSWORD\"\n"
@@ -31,7 +31,7 @@ fn as_user(user: &str) -> String {
 
 const ORDERS: &str = "[streams.orders]\n";
 
-/// An address of this machine that is not in the broker's certificate, in front of a listener.
+/// An address of this machine that is not in the broker's certificate, as a proxy for a listener.
 fn another_name(listener: &str) -> String {
     let target = listener.replace("localhost", "127.0.0.1");
     let front = TcpListener::bind("127.0.0.2:0").expect("a port");
@@ -53,8 +53,8 @@ fn another_name(listener: &str) -> String {
 }
 
 #[test]
-fn who_is_not_let_in_and_what_is_not_there_is_told() {
-    told(&shop("127.0.0.1:1", "", ORDERS)).says(("wrong", "kafka"), "could not reach Kafka at 127.0.0.1:1", "source.url");
+fn refused_users_and_missing_topics_are_reported() {
+    diagnose(&shop("127.0.0.1:1", "", ORDERS)).reports(("wrong", "kafka"), "could not reach Kafka at 127.0.0.1:1", "source.url");
     let kafka = broker();
     let admin = Admin::connect(&Connection { brokers: kafka.plaintext(), ..Connection::default() }).expect("an administrator");
     admin.create_topic("orders", 2, 1, &[("retention.ms", "86400000")]).expect("a topic");
@@ -63,45 +63,49 @@ fn who_is_not_let_in_and_what_is_not_there_is_told() {
     let tls = format!("security = \"tls\"\nca = \"{}\"\n", kafka.ca().display());
     thread::scope(|scope| {
         scope.spawn(|| {
-            told(&shop(&kafka.tls(), "security = \"tls\"\n", ORDERS)).says(("wrong", "kafka"), "no TLS with Kafka", "source.ca");
-            told(&shop(&another_name(&kafka.tls()), &tls, ORDERS)).says(
+            diagnose(&shop(&kafka.tls(), "security = \"tls\"\n", ORDERS)).reports(
                 ("wrong", "kafka"),
                 "no TLS with Kafka",
-                "the host as the certificate has it",
+                "source.ca",
             );
-            told(&shop(&kafka.tls(), &tls, ORDERS)).is_well("kafka").says(
+            diagnose(&shop(&another_name(&kafka.tls()), &tls, ORDERS)).reports(
+                ("wrong", "kafka"),
+                "no TLS with Kafka",
+                "the host name in the certificate",
+            );
+            diagnose(&shop(&kafka.tls(), &tls, ORDERS)).is_well("kafka").reports(
                 ("ok", "kafka"),
                 "2 partitions, 0 offsets, kept for 1day",
                 "",
             );
-            let plain = told(&shop(&kafka.tls(), "", ORDERS));
-            plain.says(("wrong", "kafka"), "could not reach Kafka", "listener in `source.url`");
+            let plain = diagnose(&shop(&kafka.tls(), "", ORDERS));
+            plain.reports(("wrong", "kafka"), "could not reach Kafka", "listener in `source.url`");
         });
         scope.spawn(|| {
             let asked = |user: &str, password: &str| {
-                told_with(&shop(&kafka.sasl_plaintext(), &as_user(user), ORDERS), &[("KAFKA_PASSWORD", password)])
+                diagnose_with(&shop(&kafka.sasl_plaintext(), &as_user(user), ORDERS), &[("KAFKA_PASSWORD", password)])
             };
-            asked("alice", "wrong-secret").says(("wrong", "kafka"), "refused User:alice", "source.password");
+            asked("alice", "wrong-secret").reports(("wrong", "kafka"), "refused User:alice", "source.password");
             asked("alice", "alice-secret").is_well("kafka");
-            asked("mallory", "mallory-secret").says(("wrong", "kafka"), "User:mallory", "kafka-acls --add");
+            asked("mallory", "mallory-secret").reports(("wrong", "kafka"), "User:mallory", "kafka-acls --add");
             let bob = asked("bob", "bob-secret");
-            bob.says(("wrong", "kafka"), "read as the group kassa", "--operation Read --group kassa");
-            bob.says(("ok", "kafka"), "2 partitions", "").says(
+            bob.reports(("wrong", "kafka"), "read as the group kassa", "--operation Read --group kassa");
+            bob.reports(("ok", "kafka"), "2 partitions", "").reports(
                 ("warning", "kafka"),
-                "its retention cannot be seen",
+                "its retention is not visible",
                 "DESCRIBE_CONFIGS",
             );
         });
     });
     let streams = "[streams.orders]\ntopic = \"order\"\n[streams.clicks]\ncontract = \"event\"\n[streams.payments]\n";
-    let report = told(&shop(&kafka.plaintext(), "", streams));
-    report.says(
+    let report = diagnose(&shop(&kafka.plaintext(), "", streams));
+    report.reports(
         ("wrong", "kafka"),
-        "there is no such topic",
+        "the topic does not exist",
         "did you mean `orders`? Then write `topic = \"orders\"` in [streams.orders]",
     );
-    report.says(("wrong", "kafka"), "there is no such topic", "--create --topic payments --partitions 4");
-    report.says(("warning", "kafka"), "is compacted", "cleanup.policy=delete").says(
+    report.reports(("wrong", "kafka"), "the topic does not exist", "--create --topic payments --partitions 4");
+    report.reports(("warning", "kafka"), "is compacted", "cleanup.policy=delete").reports(
         ("warning", "kafka"),
         "9000000 bytes",
         "streams.clicks.max_record",
@@ -113,7 +117,7 @@ fn order(number: i64) -> String {
 }
 
 #[test]
-fn what_the_sinks_have_not_read_and_kafka_has_not_kept_is_told() {
+fn records_deleted_before_the_sinks_read_them_are_reported() {
     let kafka = Kafka::start(&KafkaOptions::default()).expect("Kafka");
     let connection = Connection { brokers: kafka.plaintext(), ..Connection::default() };
     let admin = Admin::connect(&connection).expect("an administrator");
@@ -132,23 +136,27 @@ fn what_the_sinks_have_not_read_and_kafka_has_not_kept_is_told() {
     }
     let streams: String = topics.iter().map(|topic| format!("[streams.{topic}]\ncontract = \"order\"\n")).collect();
     let shop = shop(&kafka.plaintext(), "", &streams);
-    told(&shop).is_well("kafka").is_well("positions");
+    diagnose(&shop).is_well("kafka").is_well("positions");
     shop.ok(&["run", "--until-caught-up"]);
-    told(&shop).is_well("positions").says(("ok", "positions"), "0 offsets unread, all still there", "");
-    // Fifty minutes of sixty have gone by; what came was deleted; a topic is another.
+    diagnose(&shop).is_well("positions").reports(("ok", "positions"), "0 offsets unread, all still exist", "");
+    // Fifty of sixty minutes have passed; newer records were deleted; a topic was recreated.
     send("old", 3, 50 * 60);
     (3..6).for_each(|number| send("gone", number, 0));
     admin.delete_records("gone", 0, 4).expect("deleted");
     admin.delete_topic("anew").expect("deleted");
     admin.create_topic("anew", 1, 1, &[]).expect("a topic");
     send("well", 3, 0);
-    let report = told(&shop);
-    report.says(("ok", "positions"), "1 offsets unread, all still there", "");
-    report.says(("warning", "positions"), "older than three quarters of the 1h", "lengthen retention.ms of old");
-    report.says(("wrong", "positions"), "gone/0: 2 to 4", "lengthen retention.ms of gone");
-    report.says(("warning", "positions"), "was deleted and made anew", "if it was meant");
-    // Without the id that it had, a log that ends too early is told by its end.
+    let report = diagnose(&shop);
+    report.reports(("ok", "positions"), "1 offsets unread, all still exist", "");
+    report.reports(
+        ("warning", "positions"),
+        "older than three quarters of the topic's retention of 1h",
+        "lengthen retention.ms of old",
+    );
+    report.reports(("wrong", "positions"), "gone/0: 2 to 4", "lengthen retention.ms of gone");
+    report.reports(("warning", "positions"), "was deleted and recreated", "if this was intended");
+    // Without the topic's old id, a log that ends too early is detected by its end.
     let ids = shop.data().join("lake/_kassa/kafka/anew.id");
     std::fs::remove_file(ids).expect("removed");
-    told(&shop).says(("wrong", "positions"), "anew/0: 2 read, the log ends at 0", "names the same cluster");
+    diagnose(&shop).reports(("wrong", "positions"), "anew/0: 2 read, the log ends at 0", "names the same cluster");
 }

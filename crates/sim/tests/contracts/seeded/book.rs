@@ -1,5 +1,5 @@
-//! A warehouse in a few lines: rows and positions that move together, keys that must be unique, answers that are lost, and a fail-over to
-//! a standby that had less.
+//! A minimal warehouse: rows and positions that move together, unique keys, lost answers, and a
+//! fail-over to a standby with fewer rows.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,14 +12,14 @@ use kassa_sim::Rng;
 use super::faulty::Fired;
 use super::shop::identity;
 
-/// What the server holds.
+/// The contents of the server.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Held {
     pub(crate) positions: Positions,
-    /// The rows' keys, each with the record that brought it.
+    /// The keys of the rows, each with the record that added it.
     pub(crate) keys: BTreeMap<String, (Partition, i64)>,
     pub(crate) rows: Vec<(Table, RecordBatch)>,
-    /// The commits that were made.
+    /// The completed commits.
     made: Vec<u64>,
 }
 
@@ -27,7 +27,7 @@ pub(crate) struct Held {
 #[derive(Debug, Default)]
 pub(crate) struct Book {
     pub(crate) held: Held,
-    /// What its standby has.
+    /// The contents of the standby.
     standby: Held,
     next: u64,
     pub(crate) fired: Fired,
@@ -45,7 +45,8 @@ impl Book {
         self.standby = self.held.clone();
     }
 
-    /// The standby takes over: what it had not heard of is lost, though it was acknowledged.
+    /// The standby takes over. Commits that it has not received are lost, although they were
+    /// acknowledged.
     pub(crate) fn fail_over(&mut self) {
         let lost = self.held.made.len() - self.standby.made.len();
         if lost > 0 {
@@ -55,7 +56,7 @@ impl Book {
     }
 }
 
-/// A connection to it.
+/// A connection to the server.
 #[derive(Debug)]
 pub(crate) struct BookSink {
     book: Shared,
@@ -104,7 +105,7 @@ impl Sink for BookSink {
             for (table, rows) in slice.tables() {
                 for (key, place) in identity(table, &rows) {
                     if let Some(before) = held.keys.insert(key.clone(), place.clone()) {
-                        return Err(SinkError::Corrupt(format!("{key} of {place:?} is there already, of {before:?}")));
+                        return Err(SinkError::Corrupt(format!("{key} of {place:?} exists already, from {before:?}")));
                     }
                 }
                 held.rows.push((table, rows));

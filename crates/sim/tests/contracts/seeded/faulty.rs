@@ -1,4 +1,5 @@
-//! A store of which a seed says when it fails: before or after it has done what it was asked, once or from then on.
+//! A store that fails by seed: before or after it has carried out the request, once or from then
+//! on.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,30 +10,32 @@ use kassa_lake::store::{About, Object, Shared, WriteObject};
 use kassa_lake::{Folder, Store};
 use kassa_sim::Rng;
 
-/// How often each fault has fired, by its name.
+/// How often each fault has fired, by name.
 pub(crate) type Fired = BTreeMap<&'static str, u64>;
 
-/// One process's way to the store. It fails for good once it has crashed: what it had in memory is not to be used again.
+/// The store as one process sees it. After a crash it always fails, because the process's memory
+/// must not be used again.
 #[derive(Debug)]
 pub(crate) struct Faulty {
     folder: Arc<Folder>,
-    /// Whether other processes use it too, as a bucket.
+    /// Whether other processes use the store too, as with a bucket.
     is_shared: bool,
     seed: u64,
-    /// Faults in a thousand requests.
+    /// Faults per thousand requests.
     rate: usize,
     plan: Mutex<Plan>,
 }
 
 #[derive(Debug, Default)]
 struct Plan {
-    /// Requests so far of each table: those of one table follow each other, whatever threads there are.
+    /// The number of requests for each table. The requests of one table are ordered, with any
+    /// number of threads.
     requests: BTreeMap<String, u64>,
     has_crashed: bool,
     fired: Fired,
 }
 
-/// What becomes of a request.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Done,
@@ -43,7 +46,7 @@ enum Fate {
 }
 
 impl Fate {
-    /// Names of what fires, for a change and for a question.
+    /// The name of a fault, for a write and for a read.
     fn name(self, is_change: bool) -> &'static str {
         match (self, is_change) {
             (Fate::Done, _) => "none",

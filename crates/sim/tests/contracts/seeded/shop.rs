@@ -1,5 +1,5 @@
-//! What the seeded runs feed: two topics in partitions, with duplicates, offsets that are left out and records that cannot be read; and the
-//! truth about them.
+//! The input of the seeded runs: two partitioned topics with duplicates, skipped offsets and
+//! malformed records; and the expected results.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(crate) fn contracts() -> HashMap<Arc<str>, Contract> {
     TOPICS.iter().map(|(topic, contract)| (Arc::from(*topic), *contract)).collect()
 }
 
-/// A stage that knows nothing.
+/// A stage without any state.
 pub(crate) fn stage() -> Stage {
     stage_of(Index::new(&IndexOptions { memory_bytes: 1 << 20, dir: None, event_window_us: 1 }).unwrap())
 }
@@ -36,20 +36,20 @@ pub(crate) fn stage_of(index: Index) -> Stage {
     Stage::new(&batches::shop(), index, TOPICS.map(stream))
 }
 
-/// One partition as its source holds it.
+/// One partition in its source.
 #[derive(Debug)]
 pub(crate) struct Log {
     pub(crate) partition: Partition,
-    /// Offsets and values. Some offsets are left out, as those of Kafka's markers are.
+    /// Offsets and values. Some offsets are skipped, as with Kafka's markers.
     records: Vec<(i64, String)>,
-    /// Where it begins now: retention moves it on.
+    /// The current start of the log: retention moves it forward.
     pub(crate) start: i64,
     pub(crate) end: i64,
-    /// What retention took before anybody had read it.
+    /// Ranges that retention deleted before anybody had read them.
     lost: Vec<(i64, i64)>,
 }
 
-/// The key that a record's row has, and its amount in millionths; none of one that cannot be read.
+/// The key of a record's row, and its amount in millionths; `None` for a malformed record.
 fn meaning(value: &str) -> Option<(String, i128)> {
     let record: serde_json::Value = serde_json::from_str(value).ok()?;
     let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
@@ -77,7 +77,7 @@ fn value(topic: &str, id: usize, rng: &mut Rng) -> String {
     record.to_string()
 }
 
-/// The partitions of both topics. Where duplicates may cross them, they do.
+/// The partitions of both topics. If allowed, duplicates cross partitions.
 pub(crate) fn logs(rng: &mut Rng, may_cross: bool) -> Vec<Log> {
     let mut logs = Vec::new();
     for (topic, _) in TOPICS {
@@ -117,7 +117,8 @@ pub(crate) fn logs(rng: &mut Rng, may_cross: bool) -> Vec<Log> {
 }
 
 impl Log {
-    /// Up to so many records from a position on. The next position may lie beyond offsets that are left out.
+    /// Reads at most `most` records from a position. The next position may be beyond skipped
+    /// offsets.
     pub(crate) fn read(&self, from: i64, most: usize) -> Option<Records> {
         let first = self.records.partition_point(|(offset, _)| *offset < from);
         let records = &self.records[first..self.records.len().min(first + most)];
@@ -134,7 +135,7 @@ impl Log {
         })
     }
 
-    /// Retention takes what lies before `to`; nobody has read beyond `from`.
+    /// Retention deletes records before `to`; nobody has read beyond `from`.
     pub(crate) fn expire(&mut self, from: i64, to: i64) {
         self.lost.push((from, to));
         self.start = to;
@@ -145,14 +146,14 @@ impl Log {
     }
 }
 
-/// What the sinks must hold: keys and amounts by table.
+/// The expected contents of the sinks: keys and amounts by table.
 pub(crate) fn truth(logs: &[Log]) -> BTreeMap<String, i128> {
     let there = |log: &Log, offset: i64| log.lost.iter().all(|(from, to)| !(*from..*to).contains(&offset));
     let records = logs.iter().flat_map(|log| log.records.iter().filter(|(offset, _)| there(log, *offset)));
     records.filter_map(|(_, value)| meaning(value)).collect()
 }
 
-/// Where the records of a key are.
+/// The positions of the records with a key.
 pub(crate) fn places(logs: &[Log], key: &str) -> Vec<(Partition, i64)> {
     let of = |log: &Log| {
         let records = log.records.iter().filter(|(_, value)| meaning(value).is_some_and(|(of, _)| of == key));
@@ -161,7 +162,7 @@ pub(crate) fn places(logs: &[Log], key: &str) -> Vec<(Partition, i64)> {
     logs.iter().flat_map(of).collect()
 }
 
-/// The columns of a fact's key, and the one of its amount.
+/// The key columns of a fact, and its amount column.
 fn columns(table: Table) -> Option<(&'static [&'static str], &'static str)> {
     match table {
         Table::FactSales => Some((&["order_id", "line_id", "movement"], "net_amount")),
@@ -170,7 +171,7 @@ fn columns(table: Table) -> Option<(&'static [&'static str], &'static str)> {
     }
 }
 
-/// The keys of a fact's rows, each with its record.
+/// The keys of a fact's rows, with their records.
 pub(crate) fn identity(table: Table, rows: &RecordBatch) -> Vec<(String, (Partition, i64))> {
     let keys = amounts(table, rows).into_iter().map(|(key, _)| key);
     let Some(rows) = columns(table).map(|_| read::plain(rows).unwrap()) else { return Vec::new() };
@@ -180,7 +181,7 @@ pub(crate) fn identity(table: Table, rows: &RecordBatch) -> Vec<(String, (Partit
     keys.enumerate().map(|(row, key)| (key, place(row))).collect()
 }
 
-/// The keys of a fact's rows, each with its amount.
+/// The keys of a fact's rows, with their amounts.
 pub(crate) fn amounts(table: Table, rows: &RecordBatch) -> Vec<(String, i128)> {
     let Some((key, amount)) = columns(table) else { return Vec::new() };
     let rows = read::plain(rows).unwrap();

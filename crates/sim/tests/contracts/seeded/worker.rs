@@ -1,4 +1,4 @@
-//! One process: a stage rebuilt from what the stores hold, and sinks that each commit at a cadence of their own.
+//! One process: a stage rebuilt from the stores, and sinks that each commit at their own cadence.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,13 +21,13 @@ use super::book::{BookSink, Shared, locked};
 use super::faulty::Faulty;
 use super::shop::{Log, TOPICS, contracts, stage_of};
 
-/// What has become of a process.
+/// The state of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     Going,
-    /// It is dead: only what the stores hold is left.
+    /// It is dead: only the contents of the stores are left.
     Crashed,
-    /// A sink has lost its place: all is to be begun anew.
+    /// A sink's positions were moved by another process: everything must restart.
     Displaced,
 }
 
@@ -35,26 +35,26 @@ pub(crate) struct Worker {
     pub(crate) store: Arc<Faulty>,
     stage: Stage,
     sinks: Vec<Feeding>,
-    /// What it reads, and from where.
+    /// The partitions that it reads, and their positions.
     reached: Positions,
     pub(crate) owned: Vec<Partition>,
     pub(crate) live: Arc<Live>,
-    /// How far the stage's memory goes, and how far this process has read.
+    /// The positions of the stage's memory, and the positions that this process has read up to.
     known: Known,
     read: Positions,
     desk: Arc<Desk>,
     drafts: Drafts,
     /// A checkpoint that waits for the sinks.
     draft: Option<(StageCut, Draft)>,
-    /// What lake and warehouse have committed.
+    /// The committed positions of lake and warehouse.
     committed: Arc<Mutex<[Positions; 2]>>,
-    /// What became of checkpoints here.
+    /// Counts of this process's checkpoints.
     pub(crate) checkpoints: Checkpoints,
-    /// Its folder.
+    /// Its state folder.
     pub(crate) state: PathBuf,
 }
 
-/// How often a process began from a checkpoint, could not use one, and published one.
+/// How often a process started from a checkpoint, could not use one, and published one.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Checkpoints {
     pub(crate) loaded: u64,
@@ -66,22 +66,23 @@ pub(crate) struct Checkpoints {
 struct Feeding {
     sink: Box<dyn Sink>,
     gathered: Vec<Arc<Batch>>,
-    /// It commits once in so many turns.
+    /// The number of turns per commit.
     cadence: usize,
 }
 
-/// What a process is started with.
+/// The parameters of a process.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Start {
     pub(crate) seed: u64,
-    /// Faults in a thousand requests to the store; twice as many in a hundred of the warehouse's commits.
+    /// Faults per thousand requests to the store; twice as many per hundred commits of the
+    /// warehouse.
     pub(crate) rate: usize,
     pub(crate) is_maintained: bool,
-    /// Whether the store has other users, as a bucket has.
+    /// Whether the store has other users, as with a bucket.
     pub(crate) is_shared: bool,
 }
 
-/// A store that did not answer is no failure of ours; anything else is.
+/// A store that did not answer is an expected failure; every other error fails the test.
 fn passing(error: LogError) -> io::Error {
     match error {
         LogError::Io(error) => error,
@@ -89,7 +90,7 @@ fn passing(error: LogError) -> io::Error {
     }
 }
 
-/// Compacts, checkpoints and sweeps with every few commits.
+/// Compacts, checkpoints and sweeps every few commits.
 fn maintenance() -> Options {
     Options {
         small_files: 3,
@@ -103,8 +104,8 @@ fn maintenance() -> Options {
 }
 
 impl Worker {
-    /// As a process starts: sinks are opened, and memory and figures taken from the last checkpoint in `state`, or rebuilt from what the
-    /// sinks hold.
+    /// Starts a process: opens the sinks, and loads memory and figures from the last checkpoint in
+    /// `state`, or rebuilds them from the contents of the sinks.
     pub(crate) fn open(
         folder: &Arc<Folder>,
         book: &Shared,
@@ -151,7 +152,7 @@ impl Worker {
         Ok(Self { store, stage, sinks, reached, owned, live, known, read, desk, drafts, draft, committed, checkpoints, state })
     }
 
-    /// Takes a checkpoint, or tries again to publish the one that waits.
+    /// Takes a checkpoint, or tries again to publish the waiting one.
     fn checkpoint(&mut self) {
         let waiting = self.draft.take().map_or_else(|| self.cut(), |waiting| Some(Ok(waiting)));
         let outcome = waiting.map(|draft| draft.and_then(|(cut, draft)| Ok((self.drafts.publish(&cut, &draft)?, cut, draft))));
@@ -171,12 +172,12 @@ impl Worker {
         Some(self.drafts.write(&cut).map(|draft| (cut, draft)))
     }
 
-    /// How far it has read.
+    /// The next offset to read.
     pub(crate) fn reached(&self, partition: &Partition) -> i64 {
         self.reached.next(partition)
     }
 
-    /// Whether every sink holds all that was read.
+    /// Whether every sink has committed everything that was read.
     fn holds_all(&self) -> bool {
         let holds = |partition: &Partition| {
             let mut durable = self.sinks[..3].iter();
@@ -185,12 +186,13 @@ impl Worker {
         self.owned.iter().all(holds)
     }
 
-    /// Whether every sink is where reading is, and none beyond it.
+    /// Whether every sink is exactly at the reading position.
     pub(crate) fn is_level(&self, partition: &Partition) -> bool {
         self.sinks[..3].iter().all(|feeding| feeding.sink.positions().next(partition) == self.reached(partition))
     }
 
-    /// Reads some records of a partition and hands them to the sinks, of which some commit. `false`: there was nothing to read.
+    /// Reads some records of a partition and hands them to the sinks; some of the sinks commit.
+    /// `false`: there was nothing to read.
     pub(crate) fn turn(&mut self, logs: &[Log], rng: &mut Rng) -> (bool, State) {
         let partition = self.owned[rng.below(self.owned.len())].clone();
         let log = logs.iter().find(|log| log.partition == partition).unwrap();
@@ -226,7 +228,7 @@ impl Worker {
         true
     }
 
-    /// What is gathered stays so if the store did not answer.
+    /// Pending rows stay if the store did not answer.
     fn commit(&mut self, nth: usize, settles: bool) -> State {
         let feeding = &mut self.sinks[nth];
         let mut done = feeding.sink.commit(&feeding.gathered);
@@ -250,7 +252,7 @@ impl Worker {
         }
     }
 
-    /// Commits all that was read, as an orderly end does.
+    /// Commits everything that was read, as an orderly stop does.
     pub(crate) fn flush(&mut self) -> State {
         for _ in 0..200 {
             for nth in 0..self.sinks.len() {
@@ -263,18 +265,18 @@ impl Worker {
                 return State::Going;
             }
         }
-        panic!("what was read is not committed after two hundred tries");
+        panic!("records are still uncommitted after two hundred tries");
     }
 }
 
-/// What a process begins with.
+/// The state at the start of a process.
 struct Recalled {
     place: Arc<Place>,
     desk: Arc<Desk>,
     memory: Memory,
     figures: kassa_analytics::Figures,
     tally: Tally,
-    /// Of figures and tally.
+    /// The positions of figures and tally.
     at: Positions,
     checkpoints: Checkpoints,
 }

@@ -5,7 +5,7 @@ use super::super::csv::CsvRows;
 use super::super::window::Window;
 use super::*;
 
-/// The header and all records, with so few bytes a read and records of so many bytes.
+/// The header and all records, with this many bytes per read and this record limit.
 fn rows(text: &[u8], chunk: usize, max_record_bytes: usize) -> Vec<Vec<u8>> {
     let text: &'static [u8] = Box::leak(text.to_vec().into_boxed_slice());
     let window = Window::new(Box::new(Dribble(text, chunk)), Path::new("a.csv"), None, xxh3_64(text));
@@ -22,7 +22,7 @@ fn texts(rows: Vec<Vec<u8>>) -> Vec<String> {
     rows.into_iter().map(|row| String::from_utf8(row).unwrap()).collect()
 }
 
-/// The fields as csv-core reads them.
+/// The fields according to csv-core.
 fn fields(text: &[u8]) -> Vec<Vec<Vec<u8>>> {
     let mut reader = csv_core::Reader::new();
     let (mut input, mut all) = (text, Vec::new());
@@ -47,7 +47,7 @@ fn fields(text: &[u8]) -> Vec<Vec<Vec<u8>>> {
 }
 
 #[test]
-fn every_line_end_ends_a_record_and_blank_lines_are_none() {
+fn every_line_end_ends_a_record_and_blank_lines_are_ignored() {
     for text in ["h\na\nb\n", "h\r\na\r\nb\r\n", "h\ra\rb\r", "h\na\r\nb", "\n\r\nh\r\r\n\n\na\n\r\n\rb\n\n", "\u{feff}h\na\nb"] {
         for chunk in [1, 2, 100] {
             assert_eq!(texts(rows(text.as_bytes(), chunk, 1_000)), ["h", "a", "b"], "{text:?}");
@@ -57,7 +57,7 @@ fn every_line_end_ends_a_record_and_blank_lines_are_none() {
 }
 
 #[test]
-fn quotes_hold_line_ends_only_where_a_field_starts_with_them() {
+fn quotes_contain_line_ends_only_at_the_start_of_a_field() {
     let text = "h,\"i\nj\"\n\"a\r\n\"\"b\"\"\",c\n5\" pipe,x\n\"\",\"\"\"\n\",z\n\"a\"b\"\nlast,\"\n\"";
     let expected = ["h,\"i\nj\"", "\"a\r\n\"\"b\"\"\",c", "5\" pipe,x", "\"\",\"\"\"\n\",z", "\"a\"b\"", "last,\"\n\""];
     for chunk in [1, 3, 1_000] {
@@ -66,7 +66,7 @@ fn quotes_hold_line_ends_only_where_a_field_starts_with_them() {
 }
 
 #[test]
-fn a_quote_that_never_closes_costs_one_record() {
+fn a_quote_that_never_closes_loses_one_record() {
     let text = "h,i\n1,a\n2,\"b\n3,c\n\n4,d";
     for chunk in [1, 4, 1_000] {
         assert_eq!(texts(rows(text.as_bytes(), chunk, 1_000)), ["h,i", "1,a", "2,\"b", "3,c", "4,d"], "at the end of the file");
@@ -77,12 +77,12 @@ fn a_quote_that_never_closes_costs_one_record() {
         let all = texts(rows(text.as_bytes(), chunk, max_record_bytes));
         assert_eq!(all.len(), 202, "{max_record_bytes}");
         assert_eq!((all[2].as_str(), all[3].as_str()), ("2,\"b", "3,c"));
-        assert_eq!(all[200..], ["200,\"two\nlines\"", "201,e"], "quotes work again beyond where one was looked for");
+        assert_eq!(all[200..], ["200,\"two\nlines\"", "201,e"], "quotes work again after the searched part");
     }
 }
 
 #[test]
-fn a_record_over_the_limit_is_whole_if_it_is_one_line() {
+fn a_record_over_the_limit_is_complete_if_it_is_one_line() {
     let long = format!("1,{}", "x".repeat(300));
     let text = format!("h,i\n{long}\r\n2,b\n");
     for chunk in [1, 50, 1_000] {
@@ -92,19 +92,19 @@ fn a_record_over_the_limit_is_whole_if_it_is_one_line() {
     assert_eq!(
         texts(rows(format!("h,i\n{exact}\n2,b").as_bytes(), 7, 100)),
         ["h,i", &exact, "2,b"],
-        "100 bytes are not over 100"
+        "100 bytes do not exceed 100"
     );
 }
 
 #[test]
-fn a_file_full_of_open_quotes_takes_no_longer_than_its_size_warrants() {
+fn a_file_full_of_open_quotes_takes_linear_time() {
     let line = "\"a\",\",\n";
     let all = rows(format!("h\n{}", line.repeat(400_000)).as_bytes(), 1 << 20, 1 << 20);
     assert_eq!(all.len(), 400_001);
 }
 
 #[test]
-fn a_header_in_another_encoding_than_stated_is_an_error_that_says_what_to_do() {
+fn a_header_in_another_encoding_is_an_error_with_a_hint() {
     let file = write("a.csv", b"Caf\xe9,price\nx,1\n");
     let error = open_with(&file.path, FileOptions::new(CSV)).unwrap_err();
     assert!(matches!(error, FileError::HeaderEncoding { encoding: "utf-8", .. }));
@@ -133,6 +133,6 @@ proptest! {
         let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
         let kept: Vec<u8> = raw.concat().into_iter().filter(|byte| !is_end(byte)).collect();
         let all: Vec<u8> = text.bytes().filter(|byte| !is_end(byte)).collect();
-        prop_assert_eq!(kept, all, "no byte but line ends is lost");
+        prop_assert_eq!(kept, all, "only line ends are dropped");
     }
 }

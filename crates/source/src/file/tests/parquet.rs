@@ -25,7 +25,7 @@ fn numbers(rows: i64) -> Vec<u8> {
 }
 
 #[test]
-fn a_row_becomes_a_json_object_that_loses_nothing() {
+fn a_row_becomes_a_json_object_without_loss() {
     let at = vec![Some(1_291_192_000_123_456), None];
     let price = |values: Vec<Option<i128>>| Decimal128Array::from(values).with_precision_and_scale(38, 6).unwrap();
     let nested = ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), None]), None]);
@@ -64,7 +64,7 @@ fn a_row_becomes_a_json_object_that_loses_nothing() {
 }
 
 #[test]
-fn rows_are_read_on_from_any_offset_and_packed_alike() {
+fn rows_are_read_from_any_offset_compressed_or_not() {
     let bytes = numbers(3_000);
     let (plain, packed) = (write("a.parquet", &bytes), write("b.zst", &zst(&bytes)));
     let mut source = open(&plain.path, Format::Parquet);

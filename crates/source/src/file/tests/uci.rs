@@ -1,6 +1,6 @@
 use super::*;
 
-/// The data set's archive, from `KASSA_TEST_DATA` or `../shared/data` beside the repository.
+/// The data set's archive, from `KASSA_TEST_DATA` or `../shared/data` next to the repository.
 fn archive() -> Option<PathBuf> {
     let root = std::env::var_os("KASSA_TEST_DATA")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
@@ -8,7 +8,7 @@ fn archive() -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    let words = format!("LEFT OUT: {} is not there; set KASSA_TEST_DATA to the folder of the data sets", path.display());
+    let words = format!("SKIPPED: {} does not exist; set KASSA_TEST_DATA to the folder of the data sets", path.display());
     assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{words}");
     eprintln!("{words}");
     None
@@ -36,7 +36,7 @@ fn a_year_of_a_real_shop_is_read_to_the_last_line() {
     assert_eq!((records, partitions.len()), (541_909, 305));
     let headers = 305 * "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n".len();
     let on_disk: u64 = files.iter().map(|path| fs::metadata(path).unwrap().len()).sum();
-    assert_eq!(bytes + records, on_disk as usize - headers, "every byte but the line ends is in a record");
+    assert_eq!(bytes + records, on_disk as usize - headers, "every byte except line ends is in a record");
 }
 
 fn walk(dir: &Path) -> Vec<PathBuf> {

@@ -1,4 +1,4 @@
-//! The log killed at each of its durable boundaries, in a process of its own.
+//! Kills the log at each of its durable steps, in a separate process.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -9,9 +9,10 @@ use super::*;
 
 const DIR: &str = "KASSA_TEST_LOG_DIR";
 
-/// The child: writes each acknowledged record's number to a file, and deletes segments now and then.
+/// The child process: writes each acknowledged record's number to a file, and sometimes deletes
+/// segments.
 #[test]
-fn appends_in_a_process_of_its_own() {
+fn appends_in_a_separate_process() {
     let Some(dir) = std::env::var_os(DIR) else { return };
     let dir = Path::new(&dir);
     let mut acknowledged = OpenOptions::new().create(true).append(true).open(dir.join("acknowledged")).unwrap();
@@ -40,9 +41,10 @@ fn tear(dir: &Path) {
     OpenOptions::new().append(true).open(path).unwrap().write_all(&[40, 0, 0, 0, 1, 2, 3]).unwrap();
 }
 
-/// Killed, opened, killed again: each acknowledged record is there once, at its offset, and the log goes on.
+/// After repeated kills and restarts, each acknowledged record exists once, at its offset, and the
+/// log continues.
 #[test]
-fn a_crash_at_any_boundary_keeps_what_was_acknowledged() {
+fn a_crash_at_any_step_keeps_acknowledged_records() {
     let points =
         ["before_write", "after_write", "after_fsync", "segment_created", "before_retention_delete", "after_truncate_tail"];
     for point in points {

@@ -11,7 +11,7 @@ fn file(dir: &Path, first: i64) -> PathBuf {
     folder::segment_file(&dir.join("log/orders/0"), first)
 }
 
-/// A log of one segment with these records, closed; its bytes.
+/// A closed log of one segment with these records, and its bytes.
 fn one_segment(records: i64) -> (TempDir, PathBuf, Vec<u8>) {
     let dir = TempDir::new().unwrap();
     append(&open(dir.path(), &LogOptions::default()), 0..records);
@@ -20,7 +20,7 @@ fn one_segment(records: i64) -> (TempDir, PathBuf, Vec<u8>) {
     (dir, file, bytes)
 }
 
-/// Where each record's frame begins, and the end.
+/// The start of each record's frame, and the end.
 fn frame_starts(bytes: &[u8]) -> Vec<usize> {
     let mut starts = vec![HEADER_BYTES];
     while let Some(prefix) = bytes.get(*starts.last().unwrap()..).and_then(|rest| rest.first_chunk()) {
@@ -29,7 +29,8 @@ fn frame_starts(bytes: &[u8]) -> Vec<usize> {
     starts
 }
 
-/// A new file in the place of the old: some file systems flush a file that is cut and written anew.
+/// Replaces the file with a new one: some file systems flush a file that is truncated and
+/// rewritten.
 fn replace(path: &Path, bytes: &[u8]) {
     fs::remove_file(path).unwrap();
     fs::write(path, bytes).unwrap();
@@ -40,7 +41,7 @@ fn kinds(dir: &Path) -> Vec<ProblemKind> {
 }
 
 #[test]
-fn a_tail_torn_at_any_byte_of_the_last_frame_is_cut_and_written_over() {
+fn a_tail_torn_at_any_byte_of_the_last_frame_is_cut_and_overwritten() {
     let (dir, file, bytes) = one_segment(5);
     let starts = frame_starts(&bytes);
     let (last, end) = (starts[4], starts[5]);
@@ -60,7 +61,7 @@ fn a_tail_torn_at_any_byte_of_the_last_frame_is_cut_and_written_over() {
 }
 
 #[test]
-fn any_flipped_bit_of_the_last_frame_cuts_it_and_any_before_cuts_nothing() {
+fn a_flipped_bit_in_the_last_frame_cuts_it_and_an_earlier_one_cuts_nothing() {
     let (dir, file, bytes) = one_segment(5);
     let last = frame_starts(&bytes)[4];
     for place in 0..bytes.len() * 8 {
@@ -83,7 +84,7 @@ fn any_flipped_bit_of_the_last_frame_cuts_it_and_any_before_cuts_nothing() {
 }
 
 #[test]
-fn several_torn_frames_are_cut_but_for_the_whole_ones_before() {
+fn several_torn_frames_are_cut_and_whole_ones_before_them_stay() {
     let (dir, file, bytes) = one_segment(5);
     let starts = frame_starts(&bytes);
     let mut torn = bytes.clone();
@@ -94,7 +95,7 @@ fn several_torn_frames_are_cut_but_for_the_whole_ones_before() {
 }
 
 #[test]
-fn a_torn_record_that_holds_the_image_of_a_frame_is_still_a_torn_tail() {
+fn a_torn_record_that_contains_the_image_of_a_frame_is_still_a_torn_tail() {
     let (dir, file, bytes) = one_segment(3);
     let starts = frame_starts(&bytes);
     let elsewhere = one_segment(3).2;
@@ -104,7 +105,7 @@ fn a_torn_record_that_holds_the_image_of_a_frame_is_still_a_torn_tail() {
     fs::write(&file, &torn).unwrap();
     let other = clock();
     other.0.store(77, Ordering::Relaxed);
-    assert_eq!(kinds(dir.path()), [ProblemKind::Corrupt], "made at the same time, the segments are the same to the byte");
+    assert_eq!(kinds(dir.path()), [ProblemKind::Corrupt], "segments created at the same time have equal bytes");
 
     let dir = TempDir::new().unwrap();
     append(&Log::open(dir.path(), LogOptions::default(), other).unwrap(), 0..3);
@@ -116,7 +117,7 @@ fn a_torn_record_that_holds_the_image_of_a_frame_is_still_a_torn_tail() {
 }
 
 #[test]
-fn a_segment_without_its_header_is_what_a_crash_leaves_only_at_the_end() {
+fn a_segment_without_a_header_is_accepted_only_at_the_end() {
     let dir = TempDir::new().unwrap();
     append(&open(dir.path(), &small()), 0..30);
     let firsts = segments(dir.path());
@@ -135,7 +136,7 @@ fn a_segment_without_its_header_is_what_a_crash_leaves_only_at_the_end() {
 }
 
 #[test]
-fn a_missing_segment_is_named_when_the_log_opens_and_when_it_is_verified() {
+fn a_missing_segment_is_reported_by_open_and_verify() {
     let dir = TempDir::new().unwrap();
     append(&open(dir.path(), &small()), 0..50);
     let firsts = segments(dir.path());
@@ -173,7 +174,7 @@ fn damage_in_an_earlier_segment_stops_its_reader_and_is_found_by_verify() {
 }
 
 #[test]
-fn a_deleted_log_goes_on_where_the_sinks_are_and_a_shortened_one_is_refused() {
+fn a_deleted_log_continues_at_the_sinks_positions_and_a_shortened_one_is_refused() {
     let dir = TempDir::new().unwrap();
     let log = open(dir.path(), &small());
     log.continue_from(&orders(), 500).unwrap();
@@ -188,7 +189,7 @@ fn a_deleted_log_goes_on_where_the_sinks_are_and_a_shortened_one_is_refused() {
 }
 
 #[test]
-fn a_log_of_a_later_version_is_left_alone() {
+fn a_log_of_a_later_version_is_unchanged() {
     let (dir, file, mut bytes) = one_segment(1);
     bytes[8] = 2;
     let crc = crc32fast::hash(&bytes[..36]);
@@ -199,7 +200,7 @@ fn a_log_of_a_later_version_is_left_alone() {
 }
 
 #[test]
-fn after_a_failed_write_nothing_is_acknowledged_any_more() {
+fn nothing_is_acknowledged_after_a_failed_write() {
     let dir = TempDir::new().unwrap();
     let log = open(dir.path(), &small());
     append(&log, 0..2);
@@ -211,5 +212,5 @@ fn after_a_failed_write_nothing_is_acknowledged_any_more() {
     );
     assert!(matches!(log.append_and_wait(&Partition::new("other", 0), values(0..1)), Err(LogError::Stopped { .. })));
     assert!(log.stopped().is_some());
-    assert_eq!(log.ends().get(&orders()), Some(2), "what was not synced is not shown");
+    assert_eq!(log.ends().get(&orders()), Some(2), "unsynced records are not visible");
 }

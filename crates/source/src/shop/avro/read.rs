@@ -1,4 +1,4 @@
-//! Reads back the JSON that the shop writes: no spaces, no escapes but `\"` and `\\`.
+//! Parses the JSON that the shop writes: no spaces, and no escapes except `\"` and `\\`.
 
 use memchr::{memchr, memchr2};
 
@@ -6,7 +6,7 @@ use super::Unread;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Token<'a> {
-    /// Without its quotes, escaped as it was.
+    /// Without its quotes, still escaped.
     Text(&'a [u8]),
     Number(&'a [u8]),
     Truth(bool),
@@ -14,7 +14,7 @@ pub(super) enum Token<'a> {
     Array(&'a [u8]),
 }
 
-/// What an object or an array holds, one after the other.
+/// The contents of an object or an array, one after another.
 #[derive(Debug)]
 pub(super) struct Entries<'a> {
     rest: &'a [u8],
@@ -94,7 +94,7 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// Where the quote stands that ends a text.
+/// The position of the quote that ends a text.
 fn end_of_text(text: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {

@@ -1,4 +1,5 @@
-//! The schemas: a contract's fields as Avro's types. Decimals and times are logical types, and what is optional is a union with null.
+//! The schemas: a contract's fields as Avro types. Decimals and times are logical types, and an
+//! optional field is a union with null.
 
 use kassa_model::Contract;
 use kassa_model::contract::{self, ADDRESS, ENVELOPE, Kind, REFUND_LINE};
@@ -6,18 +7,18 @@ use serde_json::{Value, json};
 
 use super::{Version, WIDER};
 
-/// How a field is written.
+/// The encoding of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Type {
     Text,
-    /// Of so many fractional digits.
+    /// With this number of fractional digits.
     Decimal(u32),
     Whole,
     Truth,
     Moment,
     Day,
     Texts,
-    /// Nested records, whose fields the shop writes in this order.
+    /// Nested records; the shop writes their fields in this order.
     Record(&'static [Nested]),
     Records(&'static [Nested]),
 }
@@ -62,16 +63,16 @@ const LINE: &[Nested] = &[
 
 const EXPERIMENT: &[Nested] = &[nested("name", Type::Text, true), nested("arm", Type::Text, true)];
 
-/// What a newer producer adds.
+/// The fields that a newer producer adds.
 const NEW: [(&str, Type); 3] =
     [("loyalty_tier", Type::Text), ("app_build", Type::Whole), ("experiment", Type::Record(EXPERIMENT))];
 
-/// A schema that has nothing to do with the shop.
+/// A schema that is unrelated to the shop.
 pub(super) const FOREIGN: &str = r#"{"type":"record","name":"Heartbeat","namespace":"monitoring","fields":[{"name":"service","type":"string"},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"}}]}"#;
 
 /// The fields of a contract in the order of its schemas.
 pub(super) fn fields(contract: Contract) -> Vec<Field> {
-    // The shop tells the lines of an order as records of their own.
+    // The shop sends the lines of an order as separate records.
     let own = |field: &&contract::Field| field.kind != Kind::Lines || contract == Contract::Refund;
     let known = ENVELOPE.iter().chain(contract.fields()).filter(own).map(|field| Field {
         name: field.name,
@@ -99,7 +100,7 @@ fn type_of(kind: Kind) -> Type {
     }
 }
 
-/// A contract's schema of a version, in JSON.
+/// A contract's schema in a version, as JSON.
 pub(super) fn text(contract: Contract, version: Version) -> String {
     let mut named = Vec::new();
     let fields = fields(contract);
@@ -118,7 +119,7 @@ fn declared(name: &str, kind: Type, is_required: bool, version: Version, named: 
     }
 }
 
-/// A named type is declared where it stands first, and `named` from there on.
+/// A named type is declared at its first use and then referenced; `named` lists the declared ones.
 fn avro(kind: Type, version: Version, named: &mut Vec<&'static str>) -> Value {
     match kind {
         Type::Text => json!("string"),

@@ -1,4 +1,5 @@
-//! Breaks a record's frame in one of the ways in which producers do. Whatever reads it by the contract's rules must refuse it.
+//! Breaks a record's frame in one of the ways in which producers do. Every reader that follows the
+//! contract must refuse the result.
 
 use kassa_model::Contract;
 
@@ -7,16 +8,16 @@ use super::write::{ABSENT, PRESENT, bytes, decimal, header, long};
 use super::{Form, Version, WIDER};
 use crate::shop::rng::Rng;
 
-/// What a frame is broken with.
+/// The inputs for a broken frame.
 struct Break<'a> {
     form: &'a Form,
-    /// In place of the record's own id.
+    /// Replaces the record's own id.
     id: &'a [u8],
     foreign: u32,
     rng: &'a mut Rng,
 }
 
-/// A way of breaking a record; each is tried on records that it fits. `None` leaves nothing behind.
+/// A way to break a record; it is tried on records that fit. `None` writes nothing.
 type Spoil = fn(&mut Break<'_>, &mut Vec<u8>) -> Option<()>;
 
 const SPOILS: [Spoil; 21] = [
@@ -43,17 +44,17 @@ const SPOILS: [Spoil; 21] = [
     huge_block,
 ];
 
-/// No registry gives such an id.
+/// No registry assigns this id.
 const UNKNOWN_ID: u32 = 0x7FFF_FF01;
 
-/// The frame of a broken copy of the latest record, with an id of its own where the break leaves one to be read.
+/// The frame of a broken copy of the latest record, with its own id if it is still readable.
 pub(super) fn broken(form: &Form, number: u64, foreign: u32, rng: &mut Rng, out: &mut Vec<u8>) {
     let mut id = if form.is_required("event_id") { Vec::new() } else { PRESENT.to_vec() };
     bytes(format!("broken{number:07}").as_bytes(), &mut id);
     let first = rng.index(SPOILS.len());
     let mut with = Break { form, id: &id, foreign, rng };
     let mut ways = (first..first + SPOILS.len()).map(|at| SPOILS[at % SPOILS.len()]);
-    // Before the contract's first record there is nothing to break.
+    // Before the contract's first record, there is nothing to break.
     if form.slots.bytes.is_empty() || !ways.any(|spoil| spoil(&mut with, out).is_some()) {
         out.extend_from_slice(b"\x00\x00");
     }
@@ -64,14 +65,14 @@ impl Form {
         self.slot(name).is_some_and(|at| self.fields[at].is_required)
     }
 
-    /// A value as it stands in a field's slot.
+    /// A value as in a field's slot.
     fn value(&self, at: usize, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let mut value = if self.fields[at].is_required { Vec::new() } else { PRESENT.to_vec() };
         write(&mut value);
         value
     }
 
-    /// A decimal that the latest record has, and its scale.
+    /// A decimal of the latest record, and its scale.
     fn amount(&self) -> Option<(usize, u32)> {
         self.fields.iter().enumerate().find_map(|(at, field)| match field.kind {
             Type::Decimal(scale) => self.held(field.name).map(|_| (at, scale)),
@@ -85,7 +86,7 @@ impl Break<'_> {
         self.form.write(Version::First, &[(0, self.id)], out);
     }
 
-    /// With another value of a field.
+    /// The frame with another value of a field.
     fn with(&self, version: Version, at: usize, value: &[u8], out: &mut Vec<u8>) -> Option<()> {
         self.form.write(version, &[(at, value), (0, self.id)], out);
         Some(())
@@ -136,7 +137,7 @@ fn unknown_schema(with: &mut Break<'_>, out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// What another application's schema reads, if it reads anything, lacks what the contract requires.
+/// If another application's schema can read the bytes at all, the result lacks required fields.
 fn foreign_schema(with: &mut Break<'_>, out: &mut Vec<u8>) -> Option<()> {
     with.under(with.foreign, out);
     Some(())
@@ -159,7 +160,7 @@ fn too_long(with: &mut Break<'_>, out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// A text that is required and empty.
+/// A required text that is empty.
 fn missing_field(with: &mut Break<'_>, out: &mut Vec<u8>) -> Option<()> {
     let fields = &with.form.fields;
     let required: Vec<&str> =
@@ -180,7 +181,7 @@ fn endless_number(with: &mut Break<'_>, out: &mut Vec<u8>) -> Option<()> {
     with.with(Version::First, with.form.slot("occurred_at")?, &[0xFF; 11], out)
 }
 
-/// More digits than the schema says that there are.
+/// More digits than the schema's precision.
 fn precision_lie(with: &mut Break<'_>, out: &mut Vec<u8>) -> Option<()> {
     let (at, _) = with.form.amount()?;
     let units = with.rng.one_of(&[10_i128.pow(18), -10_i128.pow(19), i128::MAX, 1 << 64]);
@@ -210,7 +211,7 @@ fn unknown_country(with: &mut Break<'_>, out: &mut Vec<u8>) -> Option<()> {
     }
     let at = with.form.held("shipping_address")?;
     let address = with.form.value(at, |value| {
-        // Street, postcode, city and region are left out.
+        // Street, postcode, city and region are absent.
         (0..4).for_each(|_| value.extend_from_slice(ABSENT));
         value.extend_from_slice(PRESENT);
         bytes(code, value);
@@ -218,7 +219,7 @@ fn unknown_country(with: &mut Break<'_>, out: &mut Vec<u8>) -> Option<()> {
     with.with(Version::First, at, &address, out)
 }
 
-/// Of sales only: on other movements a negative quantity is right.
+/// Only for sales: other movements may have a negative quantity.
 fn negative_quantity(with: &mut Break<'_>, out: &mut Vec<u8>) -> Option<()> {
     let is_sale = with.form.contract == Contract::OrderLine && with.form.held("movement").is_none();
     let at = with.form.slot("quantity").filter(|_| is_sale)?;
@@ -237,7 +238,7 @@ fn huge_length(with: &mut Break<'_>, out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// An array of more items than there are bytes, or of a block that is longer than what is left.
+/// An array with more items than bytes, or with a block that is longer than the rest.
 fn huge_block(with: &mut Break<'_>, out: &mut Vec<u8>) -> Option<()> {
     let is_array = |kind: Type| matches!(kind, Type::Texts | Type::Records(_));
     let at = with.form.fields.iter().position(|field| is_array(field.kind))?;

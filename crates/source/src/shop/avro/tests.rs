@@ -12,7 +12,7 @@ use super::*;
 use crate::shop::tests::options;
 use crate::shop::{Faults, Options, STREAMS, Shop};
 
-/// Schemas by id, as a registry gives them out.
+/// Schemas by id, as assigned by a registry.
 #[derive(Debug, Clone, Default)]
 struct Registry {
     texts: Vec<(String, String)>,
@@ -37,7 +37,7 @@ fn faulty(seed: u64) -> Shop {
     Shop::new(Options { faults, ..options(seed, 40_000) }).unwrap()
 }
 
-/// A stream's records in one form, and what kassa has to decide of each.
+/// A stream's records in one form, and their expected fates.
 #[derive(Default)]
 struct Made {
     values: Vec<Vec<u8>>,
@@ -85,7 +85,7 @@ fn through(stage: &mut Stage, contract: Contract, values: &[Vec<u8>]) -> Batch {
     stage.run(records, 0).unwrap()
 }
 
-/// Rates first: what is in another currency finds them.
+/// Rates come first, so that amounts in other currencies find them.
 fn in_order(made: &BTreeMap<Contract, [Made; 2]>) -> Vec<Contract> {
     let mut contracts: Vec<Contract> = made.keys().copied().collect();
     contracts.sort_by_key(|contract| (*contract != Contract::FxRate, !contract.is_reference()));
@@ -93,7 +93,7 @@ fn in_order(made: &BTreeMap<Contract, [Made; 2]>) -> Vec<Contract> {
 }
 
 #[test]
-fn avro_makes_the_rows_that_json_makes_and_deserves_the_same_fates() {
+fn avro_gives_the_same_rows_and_fates_as_json() {
     let (registry, made) = both(1, 60_000);
     let (mut by_json, mut by_avro) = (stage(Format::Json, &registry), stage(Format::Avro, &registry));
     let mut reasons = BTreeSet::new();
@@ -121,7 +121,7 @@ fn avro_makes_the_rows_that_json_makes_and_deserves_the_same_fates() {
 }
 
 #[test]
-fn another_implementation_reads_what_was_accepted_and_all_versions_occur() {
+fn another_implementation_reads_accepted_records_and_all_versions_occur() {
     let (registry, made) = both(2, 30_000);
     let parsed: Vec<apache_avro::Schema> =
         registry.texts.iter().map(|(_, text)| apache_avro::Schema::parse_str(text).unwrap()).collect();
@@ -142,7 +142,7 @@ fn another_implementation_reads_what_was_accepted_and_all_versions_occur() {
 }
 
 #[test]
-fn a_seed_gives_the_same_frames_and_duplicates_repeat_theirs() {
+fn a_seed_gives_the_same_frames_and_duplicates_repeat_them() {
     let frames = |seed| both(seed, 20_000).1.into_values().flat_map(|[_, avro]| avro.values).collect::<Vec<_>>();
     assert_eq!(frames(3), frames(3));
     let (_, made) = both(3, 20_000);
@@ -156,7 +156,7 @@ fn a_seed_gives_the_same_frames_and_duplicates_repeat_theirs() {
 }
 
 #[test]
-fn what_the_shop_has_not_written_is_refused() {
+fn other_json_is_refused() {
     let mut registry = Registry::default();
     let mut avro = Avro::new(1, |stream, text| registry.register(stream, text)).unwrap();
     let emitted = Emitted { stream: "orders", contract: Contract::Order, event_time: 0, fate: Fate::Accepted };
@@ -175,7 +175,7 @@ fn what_the_shop_has_not_written_is_refused() {
 }
 
 #[test]
-fn numbers_are_as_short_as_avro_writes_them() {
+fn numbers_have_avros_shortest_form() {
     for (units, expected) in [
         (0, &[2, 0][..]),
         (127, &[2, 127]),

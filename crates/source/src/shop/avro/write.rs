@@ -1,4 +1,4 @@
-//! Values as Avro's bytes.
+//! Values in Avro's encoding.
 
 use kassa_model::time::SECOND;
 
@@ -8,7 +8,7 @@ use super::schema::{Nested, Type};
 
 /// A union's branch: null.
 pub(super) const ABSENT: &[u8] = &[0];
-/// The other.
+/// A union's branch: the value.
 pub(super) const PRESENT: &[u8] = &[2];
 
 /// `00` and the schema's id.
@@ -41,12 +41,12 @@ pub(super) fn decimal(units: i128, out: &mut Vec<u8>) {
 }
 
 impl Type {
-    /// `None`: the shop writes no such thing for this type.
+    /// `None`: the shop writes no such value for this type.
     pub(super) fn write(self, token: Token<'_>, out: &mut Vec<u8>) -> Option<()> {
         match (self, token) {
             (Type::Text, Token::Text(escaped)) => text(escaped, out),
             (Type::Decimal(scale), Token::Number(digits)) => decimal(units(digits, scale)?, out),
-            // Drifted: the schema is the wider one.
+            // A drifted record has the wider schema.
             (Type::Decimal(scale), Token::Text(digits)) => decimal(units(digits, scale + WIDER)?, out),
             (Type::Whole, Token::Number(digits)) => long(i64::try_from(units(digits, 0)?).ok()?, out),
             (Type::Truth, Token::Truth(truth)) => out.push(u8::from(truth)),
@@ -77,7 +77,7 @@ fn text(escaped: &[u8], out: &mut Vec<u8>) {
     bytes(&plain, out);
 }
 
-/// One block of items, where there are some.
+/// One block of items, if there are any.
 fn array(json: &[u8], out: &mut Vec<u8>, mut write: impl FnMut(Token<'_>, &mut Vec<u8>) -> Option<()>) -> Option<()> {
     let (mut items, mut count) = (Vec::new(), 0);
     let mut entries = Entries::of_array(json).ok()?;
@@ -93,7 +93,7 @@ fn array(json: &[u8], out: &mut Vec<u8>, mut write: impl FnMut(Token<'_>, &mut V
     Some(())
 }
 
-/// The shop writes nested fields in the order of their schema, and may leave some out.
+/// The shop writes nested fields in the order of their schema, and may omit some.
 fn record(fields: &[Nested], json: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut entries = Entries::of_object(json).ok()?;
     let mut next = entries.next().ok()?;

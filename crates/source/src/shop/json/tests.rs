@@ -9,7 +9,7 @@ fn written(drift: Drift, write: impl FnOnce(&mut Json<'_>)) -> String {
 }
 
 #[test]
-fn values_are_written_as_the_contracts_read_them() {
+fn values_are_written_in_the_contracts_form() {
     let text = written(Drift::None, |json| {
         json.amount("a", -12_500_000, 2).amount("y", 900_000_000, 0).quantity("q", 1_500).date("d", 20_260_131);
         json.object("o", |json| {
@@ -25,7 +25,7 @@ fn values_are_written_as_the_contracts_read_them() {
 }
 
 #[test]
-fn times_are_read_back_as_the_same_instant() {
+fn times_parse_to_the_same_instant() {
     for micros in [0, 951_782_399_999_000, 1_774_746_000_123_000, 4_102_444_800_000_000] {
         let text = written(Drift::None, |json| {
             json.time("t", micros);
@@ -37,7 +37,7 @@ fn times_are_read_back_as_the_same_instant() {
 }
 
 #[test]
-fn drifted_records_hold_the_same_facts() {
+fn drifted_records_contain_the_same_facts() {
     let write = |json: &mut Json<'_>| {
         json.amount("a", 990_000, 2).time("t", 1_774_746_000_123_000);
     };

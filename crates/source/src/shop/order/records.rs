@@ -1,4 +1,4 @@
-//! The records of an order: revisions of its header, lines sold, lines taken back.
+//! The records of an order: revisions of its header, sold lines, cancelled lines.
 
 use kassa_model::Contract;
 
@@ -11,7 +11,7 @@ use super::super::world::World;
 use super::{LINE_IDS, Line, Order, total};
 
 impl Order {
-    /// The next revision of the header.
+    /// Posts the next revision of the header.
     pub(in crate::shop) fn post(&mut self, world: &mut World, at: i64) {
         self.revision += 1;
         let (order, tag, home) = (&*self, world.tag, world.home);
@@ -65,7 +65,8 @@ impl Order {
         self.ship_to.write_short("shipping_address", json);
     }
 
-    /// A movement of this order today, in the reporting currency; of a test order it changes nothing.
+    /// A movement of this order today, in the reporting currency; for a test order it counts
+    /// nothing.
     pub(in crate::shop) fn movement(&self, world: &World, kind: Kind, amounts: [i64; 4], units: i64) -> Movement {
         let rate = world.rate(self.terms.money);
         let [gross, discount, tax, shipping] = amounts.map(|micros| reported(micros, rate));
@@ -81,7 +82,7 @@ impl Order {
         let line = &self.lines[at];
         let (opens, amounts) = (at == 0, [line.gross(), line.discount, line.tax, line.shipping]);
         let effect = self.effect(self.movement(world, Kind::Sale { opens }, amounts, line.quantity));
-        // The order counts from its first line.
+        // The first line counts the order.
         let pace = if opens { Pace::Punctual } else { Pace::Strays };
         let (tag, catalogue) = (world.tag, &world.catalogue);
         world.outbox.post(Post { contract: Contract::OrderLine, at: self.placed_at, pace, effect }, |json| {
@@ -110,7 +111,7 @@ impl Order {
         });
     }
 
-    /// Takes a line back before it is sent.
+    /// Cancels a line before it is shipped.
     pub(in crate::shop) fn cancel_line(&mut self, world: &mut World, now: i64, at: usize) {
         self.lines[at].cancelled = true;
         let line = &self.lines[at];
@@ -124,7 +125,8 @@ impl Order {
             json.time("placed_at", self.placed_at);
             product_id(json, line.product);
             json.text("name", name).array_of_texts("category", category).quantity("quantity", -line.quantity);
-            // A discounted line is taken back at what it came to; there is no price that its quantity would give that by.
+            // A discounted line is cancelled at its amount, because no unit price gives that amount
+            // for its quantity.
             match line.discount {
                 0 => self.terms.amount(json, "unit_price", line.unit),
                 _ => self.terms.amount(json, "amount", -line.net()),

@@ -1,4 +1,5 @@
-//! The truth counted a second time, from the records' bytes alone and with the model's own arithmetic.
+//! A second count of the expected results, from the records' bytes only and with the model's own
+//! arithmetic.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -81,7 +82,7 @@ impl Recount {
     pub(super) fn read(&mut self, emitted: &Emitted, bytes: &[u8]) {
         let counts = self.counts.entry(emitted.stream).or_default();
         counts[0] += 1;
-        // Whether a record is malformed is for `rules` to say; all else follows from the bytes.
+        // `rules` decides whether a record is malformed; everything else follows from the bytes.
         if emitted.fate == Fate::DeadLetter {
             counts[3] += 1;
             return;
@@ -109,7 +110,7 @@ impl Recount {
         time::parse(&text(&record[key]), &self.shop.zone).unwrap()
     }
 
-    /// The rate of the record's currency that was the latest known on its day.
+    /// The latest known rate of the record's currency on its day.
     fn rate(&mut self, record: &Value) -> Rate {
         let (currency, at) = (text(&record["currency"]), self.at(record, "occurred_at"));
         if currency == self.shop.currency.code() {
@@ -351,7 +352,7 @@ fn exact(amount: Amount, rate: Rate) -> i128 {
     i128::from(amount.0) * i128::from(rate.0)
 }
 
-/// 0 where there is none.
+/// 0 if absent.
 fn amount(value: &Value) -> Amount {
     if value.is_null() { Amount::ZERO } else { Amount::parse(&text(value)).unwrap() }
 }

@@ -1,4 +1,5 @@
-//! The rules of the contracts, written once more and plainly: what the shop calls malformed must break one, what it calls accepted none.
+//! A second, simple implementation of the contracts' rules: a malformed record must break one, an
+//! accepted record none.
 
 use std::fmt;
 
@@ -6,7 +7,7 @@ use kassa_model::contract::{Contract, ENVELOPE, Field, Kind, REFUND_LINE};
 use kassa_model::{Amount, Currency, Quantity, Rate, country, time};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// JSON that keeps doubled fields and the digits of its numbers.
+/// JSON that keeps repeated fields and the digits of numbers.
 enum Tree {
     Null,
     Boolean,
@@ -66,7 +67,8 @@ impl<'de> Visitor<'de> for Build {
 
 type Verdict = Result<(), &'static str>;
 
-/// What a record breaks, by the code of its reason; depth and range that serde_json refuses itself count as `not_json`.
+/// The rule that a record breaks, as the code of its reason. Depth and range errors of serde_json
+/// count as `not_json`.
 pub(super) fn judge(contract: Contract, bytes: &[u8]) -> Verdict {
     let text = std::str::from_utf8(bytes).map_err(|_| "not_utf8")?;
     let tree: Tree = serde_json::from_str(text).map_err(|error| match error.to_string() {

@@ -1,4 +1,4 @@
-//! What a running kassa pushes: the latest of each event, by a thread that connects again when it is cut off.
+//! The latest events of a running kassa, read by a thread that reconnects when the connection ends.
 
 use std::io::{BufRead, BufReader};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,15 +9,15 @@ use serde_json::Value;
 
 use super::shapes::{Live, Pipeline};
 
-/// The pause before it is tried again.
+/// The pause before a reconnect.
 const AGAIN: Duration = Duration::from_secs(1);
 const CONNECT: Duration = Duration::from_secs(5);
-/// An event's line may be so long: a pipeline of thousands of partitions has a few MiB.
+/// The longest line of an event: a pipeline with thousands of partitions has a few MiB.
 const LINE_BYTES_MAX: u64 = 16 << 20;
 
-/// The latest of each event. `trouble`: why nothing is heard now.
+/// The latest of each event. `trouble`: why there are no events now.
 #[derive(Debug, Clone, Default)]
-pub struct Heard {
+pub struct Latest {
     pub url: String,
     pub live: Option<Live>,
     pub pipeline: Option<Pipeline>,
@@ -27,49 +27,49 @@ pub struct Heard {
     pub trouble: Option<String>,
 }
 
-/// Listens for as long as the program runs.
+/// Listens until the program ends.
 #[derive(Debug)]
-pub struct Listener(Arc<Mutex<Heard>>);
+pub struct Listener(Arc<Mutex<Latest>>);
 
 impl Listener {
     pub fn start(url: &str) -> anyhow::Result<Self> {
-        let heard = Arc::new(Mutex::new(Heard { url: url.to_owned(), ..Heard::default() }));
-        let (kept, address) = (Arc::clone(&heard), format!("{url}/api/v1/live"));
+        let latest = Arc::new(Mutex::new(Latest { url: url.to_owned(), ..Latest::default() }));
+        let (kept, address) = (Arc::clone(&latest), format!("{url}/api/v1/live"));
         thread::Builder::new().name("listener".to_owned()).spawn(move || {
             loop {
-                let why = listen(&address, &kept).map_or_else(|error| format!("{error:#}"), |()| "it has ended".to_owned());
-                with(&kept, |heard| heard.trouble = Some(why));
+                let why = listen(&address, &kept).map_or_else(|error| format!("{error:#}"), |()| "the stream ended".to_owned());
+                with(&kept, |latest| latest.trouble = Some(why));
                 thread::sleep(AGAIN);
             }
         })?;
-        Ok(Self(heard))
+        Ok(Self(latest))
     }
 
-    pub fn latest(&self) -> Heard {
-        with(&self.0, |heard| heard.clone())
+    pub fn latest(&self) -> Latest {
+        with(&self.0, |latest| latest.clone())
     }
 
-    /// Waits until both events have come; else why they have not.
-    pub fn whole(&self, longest: Duration) -> Result<Heard, String> {
+    /// Waits until both events have arrived; otherwise returns the reason.
+    pub fn whole(&self, longest: Duration) -> Result<Latest, String> {
         let until = Instant::now() + longest;
         loop {
-            let heard = self.latest();
-            match heard {
-                Heard { live: Some(_), pipeline: Some(_), .. } => return Ok(heard),
-                Heard { trouble: Some(why), .. } => return Err(why),
-                _ if Instant::now() > until => return Err(format!("no figures came within {} s", longest.as_secs())),
+            let latest = self.latest();
+            match latest {
+                Latest { live: Some(_), pipeline: Some(_), .. } => return Ok(latest),
+                Latest { trouble: Some(why), .. } => return Err(why),
+                _ if Instant::now() > until => return Err(format!("no figures arrived within {} s", longest.as_secs())),
                 _ => thread::sleep(Duration::from_millis(20)),
             }
         }
     }
 }
 
-fn with<T>(heard: &Mutex<Heard>, take: impl FnOnce(&mut Heard) -> T) -> T {
-    take(&mut heard.lock().unwrap_or_else(PoisonError::into_inner))
+fn with<T>(latest: &Mutex<Latest>, take: impl FnOnce(&mut Latest) -> T) -> T {
+    take(&mut latest.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Takes events until the stream ends.
-fn listen(address: &str, heard: &Mutex<Heard>) -> anyhow::Result<()> {
+/// Reads events until the stream ends.
+fn listen(address: &str, latest: &Mutex<Latest>) -> anyhow::Result<()> {
     let agent =
         ureq::Agent::config_builder().timeout_connect(Some(CONNECT)).timeout_recv_response(Some(CONNECT)).build().new_agent();
     let answer = agent.get(address).call()?;
@@ -83,17 +83,17 @@ fn listen(address: &str, heard: &Mutex<Heard>) -> anyhow::Result<()> {
         if let Some(name) = line.strip_prefix("event: ") {
             name.trim_end().clone_into(&mut event);
         } else if let Some(data) = line.strip_prefix("data: ") {
-            with(heard, |heard| heard.take(&event, data))?;
+            with(latest, |latest| latest.take(&event, data))?;
         }
     }
 }
 
-impl Heard {
+impl Latest {
     pub fn take(&mut self, event: &str, data: &str) -> anyhow::Result<()> {
         match event {
             "live" => (self.live, self.live_json) = (Some(serde_json::from_str(data)?), serde_json::from_str(data)?),
             "pipeline" => (self.pipeline, self.pipeline_json) = (Some(serde_json::from_str(data)?), serde_json::from_str(data)?),
-            // A newer kassa may tell more.
+            // A newer kassa may send more events.
             _ => {}
         }
         (self.at, self.trouble) = (Some(Instant::now()), None);

@@ -1,4 +1,5 @@
-//! What a session tells on its way: its behaviour events, and the customer's record when they are new or have moved.
+//! The records of a session: behaviour events, and the customer's record if they are new or have
+//! moved.
 
 use kassa_model::Contract;
 
@@ -16,7 +17,7 @@ impl Session {
     pub(super) fn land(&mut self, world: &mut World, at: i64) {
         let (page, product) = (world.rng.choose(&[(50, Some("/")), (20, Some("/new")), (30, None)]), self.product);
         let [referrer, source, medium, campaign] = self.arrival;
-        self.tell(world, at, "page_viewed", Step::Opened, |json, catalogue| {
+        self.post_event(world, at, "page_viewed", Step::Opened, |json, catalogue| {
             match page {
                 Some(page) => url(json, page, ""),
                 None => url(json, "/p/", &catalogue.get(product).slug),
@@ -31,18 +32,18 @@ impl Session {
         });
         if let Some(promotion) = world.today.promotion {
             let name = if world.rng.permille(120) { "promotion_clicked" } else { "promotion_viewed" };
-            self.tell(world, at, name, Step::None, |json, _| {
+            self.post_event(world, at, name, Step::None, |json, _| {
                 json.text("list_id", promotion.code).integer("position", 1);
             });
         }
     }
 
     pub(super) fn look_at_shelf(&mut self, world: &mut World, at: i64, name: &str) {
-        // What they look for leads them to its shelf.
+        // Their search leads them to a shelf.
         self.product = world.catalogue.wanted(&mut world.rng);
         self.shelf = world.catalogue.get(self.product).shelf;
         let slug = SHELVES[self.shelf].slug;
-        self.tell(world, at, name, Step::None, |json, _| {
+        self.post_event(world, at, name, Step::None, |json, _| {
             json.text("list_id", slug);
             url(json, "/c/", slug);
         });
@@ -53,7 +54,7 @@ impl Session {
             self.product = world.catalogue.any_on(self.shelf, &mut world.rng);
         }
         let (product, slug, position) = (self.product, SHELVES[self.shelf].slug, world.rng.below(24) + 1);
-        self.tell(world, at, "product_clicked", Step::None, |json, _| {
+        self.post_event(world, at, "product_clicked", Step::None, |json, _| {
             product_id(json, product);
             json.text("list_id", slug).integer("position", position);
         });
@@ -74,21 +75,21 @@ impl Session {
             Some(item) => item.quantity += quantity,
             None => self.cart.push(Item { product: self.product, quantity }),
         }
-        // The next that the shop recommends.
+        // The shop's next recommendation.
         self.product = world.catalogue.wanted(&mut world.rng);
     }
 
-    /// Those who are not known yet open an account or go on as guests.
+    /// Unknown visitors open an account or continue as guests.
     pub(super) fn check_out(&mut self, world: &mut World, at: i64) {
         if self.visitor.customer.is_none() && !self.is_test && world.rng.permille(620) {
             world.people.register(&mut self.visitor);
             self.code = world.rng.permille(350).then_some(WELCOME);
             self.announce(world, at);
         }
-        self.tell_cart(world, at, "checkout_started", Step::Checkout);
+        self.post_cart_event(world, at, "checkout_started", Step::Checkout);
     }
 
-    /// A record of the customer, if they are new or have moved.
+    /// Posts a record of the customer, if they are new or have moved.
     pub(super) fn announce(&mut self, world: &mut World, at: i64) {
         if let Some(customer) = self.visitor.customer
             && world.people.has_news(customer, &mut world.rng)
@@ -101,7 +102,7 @@ impl Session {
     pub(super) fn tell_product(&mut self, world: &mut World, at: i64, name: &str, step: Step, quantity: Option<i64>) {
         let (product, cart) = (self.product, self.id);
         let money = self.visitor.home.country.money;
-        self.tell(world, at, name, step, |json, catalogue| {
+        self.post_event(world, at, name, step, |json, catalogue| {
             let held = catalogue.get(product);
             product_id(json, product);
             if let Some(quantity) = quantity {
@@ -114,11 +115,11 @@ impl Session {
         });
     }
 
-    /// An event about the cart as a whole; from the checkout on it names that too.
-    pub(in crate::shop) fn tell_cart(&mut self, world: &mut World, at: i64, name: &str, step: Step) {
+    /// Posts an event about the whole cart; from the checkout on, it names the checkout too.
+    pub(in crate::shop) fn post_cart_event(&mut self, world: &mut World, at: i64, name: &str, step: Step) {
         let (cart, stage) = (self.id, self.stage);
         let (order, tag) = (self.order.filter(|_| stage == Stage::Order), world.tag);
-        self.tell(world, at, name, step, |json, _| {
+        self.post_event(world, at, name, step, |json, _| {
             if stage == Stage::Cart {
                 json.opaque_id("cart_id", "k", cart);
                 url(json, "/cart", "");
@@ -135,7 +136,7 @@ impl Session {
     }
 
     /// Posts a behaviour event of this session; `write` adds the fields of its type.
-    pub(super) fn tell(
+    pub(super) fn post_event(
         &mut self,
         world: &mut World,
         at: i64,
@@ -143,7 +144,7 @@ impl Session {
         step: Step,
         write: impl FnOnce(&mut Json<'_>, &Catalogue),
     ) {
-        // The steps of the funnel come in time: the session is counted by them.
+        // The steps of the funnel are never late, because they count the session.
         let pace = if step == Step::None { Pace::Strays } else { Pace::Punctual };
         let effect = self.effect(world.today.key, step);
         let World { outbox, catalogue, .. } = world;
@@ -169,7 +170,7 @@ impl Session {
         }
         let now = (day, self.visitor.person());
         let person = (self.counted != now).then_some(now.1);
-        // Only a record that is certain to come at once settles that the day has counted them.
+        // Only a record that is certain to be on time proves that the day has counted the person.
         if step != Step::None {
             self.counted = now;
         }
@@ -177,7 +178,7 @@ impl Session {
     }
 }
 
-/// In 10^-3: pieces, mostly one; metres by the half.
+/// In 10^-3: pieces, mostly one; metres in halves.
 fn quantity_of(by_metre: bool, rng: &mut Rng) -> i64 {
     if by_metre { rng.between(1, 9) * 500 } else { rng.choose(&[(74, 1_000), (15, 2_000), (4, 3_000), (4, 4_000), (3, 6_000)]) }
 }
