@@ -1,6 +1,14 @@
 -- What each role may do. Run after every migration, where the roles are there; harmless to repeat.
 DO $$
 BEGIN
+  -- Compiling a query over many partitions takes minutes, running it milliseconds. Who may not set this is told by the docs.
+  IF NOT EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+                 WHERE d.datname = current_database() AND s.setrole = 0 AND EXISTS (SELECT FROM unnest(s.setconfig) held WHERE held LIKE 'jit=%')) THEN
+    BEGIN
+      EXECUTE format('ALTER DATABASE %I SET jit = off', current_database());
+    EXCEPTION WHEN insufficient_privilege THEN NULL;
+    END;
+  END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'kassa_ingest') THEN
     GRANT USAGE ON SCHEMA dwh, ods, kassa TO kassa_ingest;
     GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA dwh, ods, kassa TO kassa_ingest;

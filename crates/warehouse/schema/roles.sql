@@ -16,6 +16,8 @@ BEGIN
       EXECUTE format('CREATE ROLE %I NOLOGIN', role);
     END IF;
   END LOOP;
+  -- Compiling a query over many partitions takes minutes, running it milliseconds.
+  EXECUTE format('ALTER DATABASE %I SET jit = off', current_database());
   -- As PostgreSQL 15 has it by itself: not everybody makes tables.
   REVOKE CREATE ON SCHEMA public FROM PUBLIC;
   EXECUTE format('GRANT CREATE, CONNECT ON DATABASE %I TO kassa_migrate', current_database());

@@ -46,7 +46,7 @@ pub fn connect(target: &Target) -> Result<Client, WarehouseError> {
     let milliseconds = target.statement_timeout.as_millis();
     client.batch_execute(&format!(
         "SET statement_timeout = {milliseconds}; SET lock_timeout = {milliseconds}; SET idle_in_transaction_session_timeout = {milliseconds};
-         SET client_encoding = 'UTF8'; SET TimeZone = 'UTC'; SET search_path = pg_catalog"
+         SET client_encoding = 'UTF8'; SET TimeZone = 'UTC'; SET search_path = pg_catalog; SET jit = off"
     ))?;
     Ok(client)
 }
