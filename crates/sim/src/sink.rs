@@ -26,7 +26,7 @@ pub fn holds<K: Kept>(fresh: impl Fn() -> K) {
     refuses_a_hole_within_a_commit(&fresh());
     keeps_partitions_apart(&fresh());
     moves_on_over_dead_letters(&fresh());
-    (0..8).for_each(|seed| ends_equal_however_it_is_cut(&fresh(), seed));
+    (0..8).for_each(|seed| ends_equal_for_any_batches_and_commits(&fresh(), seed));
 }
 
 /// The position, after commits of positions without rows.

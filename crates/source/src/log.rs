@@ -8,9 +8,9 @@
 //! ```
 //!
 //! - An offset is answered and visible to readers only when its bytes are synced. After a failed
-//! write or sync, the log stops.
+//!   write or sync, the log stops.
 //! - Opening cuts a torn tail. Damage that is followed by whole frames, or is in an earlier
-//! segment, is an error and nothing is cut.
+//!   segment, is an error and nothing is cut.
 //! - A segment is deleted only when every sink has committed all of it.
 
 use std::collections::BTreeMap;

@@ -105,11 +105,11 @@ fn a_mapping_is_one_select_of_columns_from_input() {
 #[test]
 fn a_mapping_reads_only_the_input_and_all_of_it() {
     let only_input = "a mapping reads only FROM input = lookup('table', key, 'column') reads reference tables";
-    refused("SELECT id AS product_id FROM orders", &[&format!("1:30 {alone}")]);
-    refused("SELECT id AS product_id FROM input JOIN orders ON true", &[&format!("1:30 {alone}")]);
-    refused("SELECT 1 AS product_id", &[&format!("1:1 {alone}")]);
-    refused("WITH x AS (SELECT 1) SELECT id AS product_id FROM input", &[&format!("1:51 {alone}")]);
-    refused(&product("(SELECT max(id) FROM input) AS sku"), &[&format!("1:46 {alone}")]);
+    refused("SELECT id AS product_id FROM orders", &[&format!("1:30 {only_input}")]);
+    refused("SELECT id AS product_id FROM input JOIN orders ON true", &[&format!("1:30 {only_input}")]);
+    refused("SELECT 1 AS product_id", &[&format!("1:1 {only_input}")]);
+    refused("WITH x AS (SELECT 1) SELECT id AS product_id FROM input", &[&format!("1:51 {only_input}")]);
+    refused(&product("(SELECT max(id) FROM input) AS sku"), &[&format!("1:46 {only_input}")]);
     let why = "every record must be accounted for: give unwanted rows their own movement, or filter at the source";
     refused(&format!("{}\nWHERE id <> ''", product("sku")), &[&format!("2:7 a mapping has no WHERE = {why}")]);
 }
