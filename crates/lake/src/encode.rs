@@ -53,7 +53,8 @@ fn column(properties: WriterPropertiesBuilder, name: &str, kind: &DataType) -> W
             properties.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED)
         }
         // Sums and products are seldom the same, and looking each up costs more than packing it; prices and pieces repeat.
-        (name, DataType::Decimal128(..)) if !["unit_price", "list_price", "price", "quantity"].contains(&name) => {
+        // Of more than 18 digits they are bytes in Parquet, which cannot be packed so.
+        (name, DataType::Decimal128(0..=18, _)) if !["unit_price", "list_price", "price", "quantity"].contains(&name) => {
             properties.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED)
         }
         (_, DataType::Dictionary(..) | DataType::Int32 | DataType::Decimal128(..)) => {
