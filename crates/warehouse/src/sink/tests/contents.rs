@@ -71,7 +71,7 @@ fn the_tables_are_the_stars() {
     for table in Table::ALL {
         let said = warehouse.sql(&format!(
             "SELECT attname || ' ' || format_type(atttypid, atttypmod) || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END FROM pg_attribute
-             WHERE attrelid = '{}'::regclass AND attnum > 0 ORDER BY attnum",
+             WHERE attrelid = '{}'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
             match table {
                 Table::Rejected => "kassa.dead_letters".to_owned(),
                 Table::Spans => "kassa.spans".to_owned(),
