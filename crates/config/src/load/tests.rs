@@ -361,7 +361,7 @@ commit_rows = \"7\"
          = did you mean `s3://bucket/x`?
          = see docs/errors/C010.md
 
-         error[C005]: `lake.commit_rows` takes a number, not text
+         error[C005]: `lake.commit_rows` must be a number, not text
          --> kassa.toml:16:15
          = write it without quotes: `commit_rows = 7`
          = see docs/errors/C005.md
