@@ -72,7 +72,7 @@ fn a_reference_table_that_would_give_wrong_answers_is_found_by_check() {
     let twice = shop(&format!("{ORDERS}1,2026-03-29,18\n"), &[]);
     refused(
         &twice,
-        &["error[C024]: the lookup `orders` cannot be used: row 2 has a key that an earlier row has: `1`", "kassa.toml:3:8"],
+        &["error[C024]: the lookup `orders` cannot be used: row 2 has the same key as an earlier row: `1`", "kassa.toml:3:8"],
     );
     let key = shop(ORDERS, &[("key = \"order_id\"", "key = \"order_nr\"")]);
     refused(&key, &["its header has no column `order_nr` (did you mean `order_id`?)", "kassa.toml:4:7", "1 mistake in"]);
@@ -93,7 +93,7 @@ fn mistakes_of_the_configuration_hide_none_of_its_mappings() {
     for code in ["C008", "C016", "C003", "C006"] {
         assert_eq!(said.matches(&format!("error[{code}]")).count(), 1, "{code}:\n{said}");
     }
-    assert!(said.contains("the mapping of stream `whole`: `order_idd` is no field"), "{said}");
+    assert!(said.contains("the mapping of stream `whole`: `order_idd` is not a field"), "{said}");
     // Of a mapping whose contract or table is wrong nothing is guessed.
     assert!(!said.contains("stream `odd`") && !said.contains("stream `lines`"), "{said}");
     assert_eq!(output.status.code(), Some(78));

@@ -47,7 +47,7 @@ by_day = (
 by_polars = (
     sum(net * rate for net, rate in by_day.select("net_amount", "rate").iter_rows() if rate is not None),
     by_day["len"].sum(),
-    *frame.select(polars.col("list_price").count(), polars.col("list_price").sum()).row(0),
+    *frame.select(polars.col("list_price").count().alias("priced"), polars.col("list_price").sum()).row(0),
 )
 rates = table("dim_fx_rate").to_pyarrow_table().select(["currency", "date_key", "rate"]).to_pylist()
 rates = {(row["currency"], row["date_key"]): row["rate"] for row in rates}

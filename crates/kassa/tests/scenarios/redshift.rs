@@ -164,7 +164,7 @@ fn what_is_wrong_with_a_job_or_with_redshift_is_said_with_its_fix() {
     let unknown = shop.run(&["job", "run", "redshfit"]);
     assert!(said(&unknown).contains("did you mean `redshift`?") && unknown.status.code() == Some(2), "{}", said(&unknown));
     let day = shop.run(&["job", "run", "derive", "--date", "2026-02-30"]);
-    assert!(said(&day).contains("`--date` is no day: 2026-02-30"), "{}", said(&day));
+    assert!(said(&day).contains("`--date` is not a day: 2026-02-30"), "{}", said(&day));
     let denied = world.api.on("BatchExecuteStatement", "", (1, 1), Fault::Deny);
     let refused = shop.run(&["job", "run", "redshift"]);
     let words = said(&refused);
