@@ -55,7 +55,7 @@ fn a_snapshot_equals_the_api() {
     let output = shop.run(&["top", "--once"]);
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(
-        words.contains("error[K015]: nothing was heard from http://127.0.0.1:1: ") && words.contains("start `kassa run`"),
+        words.contains("error[K015]: no data from http://127.0.0.1:1: ") && words.contains("start `kassa run`"),
         "{words}"
     );
     assert_eq!(output.status.code(), Some(2));
