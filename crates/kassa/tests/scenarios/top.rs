@@ -54,10 +54,7 @@ fn a_snapshot_equals_the_api() {
     // The server has stopped; the address comes from the configuration.
     let output = shop.run(&["top", "--once"]);
     let words = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        words.contains("error[K015]: no data from http://127.0.0.1:1: ") && words.contains("start `kassa run`"),
-        "{words}"
-    );
+    assert!(words.contains("error[K015]: no data from http://127.0.0.1:1: ") && words.contains("start `kassa run`"), "{words}");
     assert_eq!(output.status.code(), Some(2));
 }
 
