@@ -28,7 +28,7 @@ fn appends_in_a_separate_process() {
 
 fn child(dir: &Path, point: &str) -> Output {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "log::tests::crash::appends_in_a_process_of_its_own", "--nocapture"])
+        .args(["--exact", "log::tests::crash::appends_in_a_separate_process", "--nocapture"])
         .env(DIR, dir)
         .env(kassa_model::crash::VARIABLE, point)
         .output()
