@@ -127,11 +127,13 @@ fn live_agrees(server: &Server, basis: &str, shown: &Shown) {
     );
     let left: Vec<&str> =
         categories.iter().filter(|(key, _)| !kinds.contains_key(*key)).map(|(_, value)| value.as_str()).collect();
-    assert_eq!(
-        other.map(|sum| ledger::units(&sum)),
-        (!left.is_empty()).then(|| left.into_iter().map(ledger::units).sum()),
-        "{basis} Other"
-    );
+    assert_eq!(other.is_some(), !left.is_empty(), "{basis} Other");
+    if let Some(other) = other {
+        // Each category is rounded by itself, their sum once.
+        let most = i128::try_from(left.len() + 1).expect("few");
+        let sum: i128 = left.into_iter().map(ledger::units).sum();
+        assert!((sum - ledger::units(&other)).abs() * 2 <= most, "{basis} Other: {other}, not {sum}");
+    }
     let top = shown.rows("net_sales", "product");
     assert!(!top.is_empty() && top.iter().all(|(key, value)| products.get(key) == Some(value)), "{basis} {top:?}");
     let (units, rates) = (all("units", "product"), to_date("return_rate", "product", ""));
