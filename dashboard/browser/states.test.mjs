@@ -46,7 +46,7 @@ test("no records yet: says which commands feed it, and no zeroes", () =>
     await page.getByText("No records yet").waitFor();
     await page.goto(`${page.url().split("#")[0]}#/data`);
     await page.getByText("Not proven yet").waitFor();
-    await page.getByText("None. Every record could be read.").waitFor();
+    await page.getByText("None. Every record was accepted or a duplicate.").waitFor();
   }));
 
 test("stale: the age is shown and the figures are grey", () =>
@@ -72,7 +72,7 @@ test("disconnected: a banner, the last figures with their time, and back again b
     mock.state = "down";
     mock.drop();
     await page.getByText("Connection lost").waitFor();
-    assert.match(await page.locator(".banner").innerText(), /as of 14:31:07.*Next try in \d+ s|as of 14:31:07.*Trying now/s);
+    assert.match(await page.locator(".banner").innerText(), /as of 14:31:07.*Next attempt in \d+ s|as of 14:31:07.*Connecting now/s);
     assert.equal(await page.locator('.tile [data-figure="net_sales"]').getAttribute("data-value"), before);
     assert.equal(await page.locator(".board.stale").count(), 1);
     await page.getByText("were current then").waitFor();
@@ -83,7 +83,7 @@ test("disconnected: a banner, the last figures with their time, and back again b
 
 test("away before the first figure: the banner says so, and no figure is made up", () =>
   scene("down", {}, async (page) => {
-    await page.getByText("No figures have come yet").waitFor();
+    await page.getByText("No figures have arrived yet").waitFor();
     assert.equal(await figures(page), 0);
     assert.doesNotMatch(await text(page), /\d/);
   }));
