@@ -1,7 +1,7 @@
 -- What each role may do. Run after every migration, where the roles are there; harmless to repeat.
 DO $$
 BEGIN
-  -- Compiling a query over many partitions takes minutes, running it milliseconds. Who may not set this is told by the docs.
+  -- Compiling a query over many partitions takes minutes, running it milliseconds. A login that may not set this is no error: docs/reference/warehouse.md has the command for the owner.
   IF NOT EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
                  WHERE d.datname = current_database() AND s.setrole = 0 AND EXISTS (SELECT FROM unnest(s.setconfig) held WHERE held LIKE 'jit=%')) THEN
     BEGIN

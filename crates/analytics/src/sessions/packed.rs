@@ -65,7 +65,7 @@ impl Packs {
         near.into_iter().filter_map(|day| self.days.remove(day)).flat_map(|pack| decode(&pack.sessions.0)).collect()
     }
 
-    /// Whether a session of these days may have its last event at or after `time`.
+    /// Whether a session of these days may have its last event after `time`.
     pub(super) fn go_on(&self, begun: &std::ops::Range<i64>, time: i64) -> bool {
         let days = Days { from: day_of(begun.start), to: day_of(begun.end) };
         self.days.range(days).any(|(_, pack)| pack.reach > time)

@@ -252,6 +252,18 @@ fn a_session_over_midnight_belongs_to_the_day_on_which_it_began() {
     assert_eq!(day(&lake), [(20260101, 2)]);
 }
 
+/// What each session is credited with, 10⁻² of the shop's currency as [`line`] has it.
+fn revenue(lake: &Lake) -> BTreeMap<i64, i128> {
+    let mut sums = BTreeMap::new();
+    scan(lake.store().as_ref(), Table::FactSession, &["session_key", "revenue_reporting"], &mut |rows| {
+        let (keys, sums_of) = (rows.column(0).as_primitive::<Int64Type>(), rows.column(1).as_primitive::<Decimal128Type>());
+        sums.extend(keys.values().iter().copied().zip(sums_of.values().iter().map(|units| units / 10_000_000_000_000)));
+        Ok(())
+    })
+    .unwrap();
+    sums
+}
+
 #[test]
 fn revenue_is_what_the_ledger_says_of_the_orders_that_a_session_reported_first() {
     let mut lake = Lake::new();
@@ -259,16 +271,6 @@ fn revenue_is_what_the_ledger_says_of_the_orders_that_a_session_reported_first()
     lake.events(vec![event(EVENING, "order_completed", 1, 7), event(EVENING + 5, "order_completed", 2, 7)]);
     lake.commit("lines", Table::FactSales, vec![line(7, 1_000), line(7, 250), line(8, 99)]);
     derived.refresh().unwrap();
-    let revenue = |lake: &Lake| {
-        let mut sums = BTreeMap::new();
-        scan(lake.store().as_ref(), Table::FactSession, &["session_key", "revenue_reporting"], &mut |rows| {
-            let (keys, sums_of) = (rows.column(0).as_primitive::<Int64Type>(), rows.column(1).as_primitive::<Decimal128Type>());
-            sums.extend(keys.values().iter().copied().zip(sums_of.values().iter().map(|units| units / 10_000_000_000_000)));
-            Ok(())
-        })
-        .unwrap();
-        sums
-    };
     assert_eq!(revenue(&lake), BTreeMap::from([(1, 1_250), (2, 0)]));
     // A return lowers it; an earlier claim takes it away.
     lake.commit("lines", Table::FactSales, vec![line(7, -250)]);
@@ -286,16 +288,6 @@ fn a_rate_that_comes_or_changes_later_reaches_the_revenue_of_the_sessions_that_i
     lake.events(vec![event(EVENING, "order_completed", 1, 7), event(EVENING + 5, "order_completed", 2, 8)]);
     lake.commit("lines", Table::FactSales, vec![line_in("EUR", 9, 7, 1_000), line_in("GBP", 9, 7, 50), line(8, 99)]);
     derived.refresh().unwrap();
-    let revenue = |lake: &Lake| {
-        let mut sums = BTreeMap::new();
-        scan(lake.store().as_ref(), Table::FactSession, &["session_key", "revenue_reporting"], &mut |rows| {
-            let (keys, sums_of) = (rows.column(0).as_primitive::<Int64Type>(), rows.column(1).as_primitive::<Decimal128Type>());
-            sums.extend(keys.values().iter().copied().zip(sums_of.values().iter().map(|units| units / 10_000_000_000_000)));
-            Ok(())
-        })
-        .unwrap();
-        sums
-    };
     let rates = |lake: &Lake| {
         let mut rates = BTreeMap::new();
         scan(lake.store().as_ref(), Table::DimFxRate, &["currency", "date_key", "rate"], &mut |rows| {
