@@ -1,6 +1,6 @@
 //! The shared types of kassa: records, positions, spans, exact money, the nine contracts, and the
 //! star schema as Arrow schemas. This crate does no IO and uses no random numbers; time comes from
-//! a [`Clock`].
+//! a [`Clock`](time::Clock).
 
 pub mod code;
 pub mod contract;
