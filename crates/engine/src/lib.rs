@@ -1,11 +1,32 @@
-//! What the pipeline remembers between two records, and the checkpoints that keep it.
+//! The pipeline as a library: what runs, and what it remembers between two records.
+//!
+//! [`topology`] draws it. [`Engine`] and [`Committer`] are state machines over ports: the [`Feed`], the sinks, the lake's store,
+//! and the [`Host`] with its clocks. [`threads`] runs them in a program; the seeded tests of `kassa-sim` run them in one thread and in
+//! virtual time.
 //!
 //! The memory (dedupe index, members of dimensions), the figures and the counts follow from what the sinks hold. A checkpoint saves a
 //! start the reading of all of it: only what lies beyond the checkpoint's positions is read.
 
 pub mod checkpoint;
+pub mod committer;
+pub mod deriver;
+pub mod engine;
+pub mod feed;
+pub mod follower;
+pub mod handoff;
 pub mod memory;
+pub mod refill;
 pub mod tally;
+pub mod threads;
+pub mod ticks;
+pub mod topology;
+pub mod tracker;
 
+pub use committer::{Cadence, Committer, SinkHandle};
+pub use engine::{Durable, Engine};
+pub use feed::Feed;
+pub use handoff::{HandOff, Host};
 pub use memory::{Held, Known, Memory, MemoryError};
 pub use tally::Tally;
+pub use ticks::Ticks;
+pub use topology::Topology;

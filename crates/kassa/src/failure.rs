@@ -4,6 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::{fmt, io};
 
+use kassa_engine::refill::Incomplete;
 use kassa_lake::Refused;
 use kassa_model::{Code, Newer};
 use kassa_pipeline::SinkError;
@@ -90,6 +91,9 @@ fn judged(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
     let of_store = |code| (code, if code == Code::LakeCorrupt { whole() } else { None });
     if let Some(failure) = cause.downcast_ref::<Failure>() {
         return Some((failure.code, failure.hint.clone()));
+    }
+    if cause.is::<Incomplete>() {
+        return Some((Code::LakeCorrupt, Some("`kassa prove` names what is missing".to_owned())));
     }
     if let Some(error) = cause.downcast_ref::<kassa_source::log::LogError>() {
         return Some((error.code(), error.hint().map(str::to_owned)));

@@ -3,22 +3,16 @@
 
 mod cli;
 mod command;
-mod deriver;
 mod doctor;
-mod engine;
 mod failure;
 mod feed;
-mod follower;
 mod jobs;
 mod output;
 mod proof;
-mod refill;
 mod schemas;
 mod server;
 mod settings;
 mod top;
-mod topology;
-mod tracker;
 mod warehouse;
 mod wiring;
 

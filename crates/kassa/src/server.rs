@@ -1,6 +1,7 @@
 //! The service: the engine, and the HTTP server beside it.
 
 mod adapters;
+mod passed;
 mod produced;
 mod proving;
 mod started;
@@ -12,12 +13,19 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use arrow_array::RecordBatch;
 use kassa_analytics::{Answer, Query};
 use kassa_config::{Config, Source};
 use kassa_engine::checkpoint::{Desk, Manifest, Parts, Place, Unusable, Writer};
+use kassa_engine::deriver::Deriver;
+use kassa_engine::engine::{Engine, Stopped, Watch};
+use kassa_engine::follower::{Followed, Follower};
 use kassa_engine::memory::is_ahead;
-use kassa_engine::{Memory, Tally, tally};
-use kassa_model::{Code, Counts, Positions};
+use kassa_engine::ticks::SystemTicks;
+use kassa_engine::tracker::Tracker;
+use kassa_engine::{Cadence, Host, Memory, SinkHandle, Tally, Ticks, tally, threads};
+use kassa_lake::LogError;
+use kassa_model::{Code, Counts, Positions, Table};
 use kassa_pipeline::{Sink, SinkError};
 use kassa_server::{App, Limits, Live, LiveSink};
 use kassa_source::log::Log;
@@ -25,13 +33,8 @@ use kassa_source::log::Log;
 use self::adapters::{Gate, OrdersOfLake, Overview};
 use self::proving::Proving;
 use self::started::Started;
-use crate::deriver::Deriver;
-use crate::engine::{Engine, Stopped, Watch};
 use crate::failure::Failure;
 use crate::feed::{self, Feed, KafkaFeed, KafkaMarks, LogFeed, LogMarks, Marks};
-use crate::follower::Follower;
-use crate::topology::SinkHandle;
-use crate::tracker::Tracker;
 use crate::wiring::{self, Durable, Lake, Lock};
 
 /// Everything that `kassa run` and `kassa demo` keep going.
@@ -59,6 +62,7 @@ pub struct Service {
     /// Where other workers may read what this one does not.
     follower: Option<Follower>,
     checkpoints: Option<Checkpoints>,
+    host: Host,
     _lock: Lock,
 }
 
@@ -73,6 +77,8 @@ struct Checkpoints {
 /// program's error.
 const ANEW_MAX: u32 = 10;
 const SOUND: Duration = Duration::from_secs(60);
+/// How often live figures take in new rows.
+const LIVE: Duration = Duration::from_millis(20);
 
 /// The sinks that a run has.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +96,15 @@ impl Chosen {
             return Ok(None);
         }
         let warehouse = lake.warehouse.clone().filter(|_| self.durable.warehouse).map(|target| (target, config.shop.clone()));
-        Deriver::start(lake.derived(config)?, warehouse, config.lake.commit_interval).map(Some)
+        let mut derived = lake.derived(config)?;
+        let refresh = move || -> anyhow::Result<bool> {
+            let changed = derived.refresh()?;
+            if let Some((target, shop)) = &warehouse {
+                kassa_warehouse::derived::refresh(target, shop)?;
+            }
+            Ok(changed)
+        };
+        Ok(Some(Deriver::start(Box::new(refresh), config.lake.commit_interval, ticks())?))
     }
 
     /// Kafka, if the configuration reads it.
@@ -135,6 +149,7 @@ impl Service {
         let deriver = chosen.deriver(config, &lake)?;
         let stop = Arc::new(AtomicBool::new(false));
         let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let host = threads::host(&lake.clock);
         let mut service = Self {
             config: config.clone(),
             chosen,
@@ -154,6 +169,7 @@ impl Service {
             proving: None,
             follower: None,
             checkpoints: None,
+            host,
             _lock: lock,
         };
         let desk = Arc::<Desk>::default();
@@ -165,8 +181,8 @@ impl Service {
         }
         if chosen.live && service.is_shared() {
             let (store, interval) = (Arc::clone(&service.lake.store), config.lake.commit_interval);
-            let (live, tracker) = (Arc::clone(&service.live), Arc::clone(&service.tracker));
-            service.follower = Some(Follower::start(store, live, tracker, interval)?);
+            let (live, tracker) = (Box::new(LiveFigures(Arc::clone(&service.live))), Arc::clone(&service.tracker));
+            service.follower = Some(Follower::start(store, live, tracker, interval, ticks())?);
         }
         if let Some(listener) = listener {
             service.serve(config, listener)?;
@@ -190,7 +206,7 @@ impl Service {
             calendar: self.config.shop.calendar(),
             commit_interval: self.config.lake.commit_interval,
         };
-        Ok(Checkpoints { place, desk, writer: Writer::start(parts)? })
+        Ok(Checkpoints { place, desk, writer: Writer::start(parts, ticks())? })
     }
 
     /// The memory of the last checkpoint, or none, completed by what the sinks hold.
@@ -234,7 +250,9 @@ impl Service {
         let observed = Arc::clone(&self.tracker);
         let observer = Box::new(move |batch: &kassa_pipeline::Batch| observed.observe(batch));
         let watch = Watch { fed: chosen.durable, shown: &self.handles, observer, desk };
-        let engine = Engine::start(config, &self.lake, feed, sinks, memory, watch)?;
+        let lake = (&self.lake.store, &self.lake.contracts);
+        let sinks = sinks.into_iter().map(|sink| cadence(config, sink)).collect();
+        let engine = Engine::start(&self.host, lake, feed, sinks, memory, watch)?;
         self.handles = engine.handles();
         self.engine = Some(engine);
         Ok(())
@@ -428,6 +446,33 @@ impl Service {
             }
         }
         self.deriver.map_or(Ok(()), Deriver::finish)
+    }
+}
+
+fn ticks() -> Arc<dyn Ticks> {
+    Arc::new(SystemTicks::default())
+}
+
+fn cadence(config: &Config, sink: Box<dyn Sink>) -> Cadence {
+    let interval = match (sink.name(), &config.warehouse) {
+        ("live", _) => LIVE,
+        ("warehouse", Some(warehouse)) => warehouse.commit_interval,
+        _ => config.lake.commit_interval,
+    };
+    Cadence { sink, interval, records: config.lake.commit_rows }
+}
+
+/// The live figures, to which the follower adds.
+#[derive(Debug)]
+struct LiveFigures(Arc<Live>);
+
+impl Followed for LiveFigures {
+    fn positions(&self) -> Positions {
+        self.0.positions()
+    }
+
+    fn follow(&self, rows: &[(Table, RecordBatch)], between: (&Positions, &Positions)) -> Result<bool, LogError> {
+        self.0.follow(rows, between).map_err(|error| LogError::Corrupt(error.to_string()))
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use kassa_config::{Config, Encoding, Format as Written, LakePlace, Mapping as Sql, Mistake, Mistakes};
+pub use kassa_engine::Durable;
 use kassa_engine::Memory;
 use kassa_engine::checkpoint::{Place, SavedStage};
 use kassa_kafka::{Connection, Mechanism, Sasl, Security, Tls};
@@ -43,18 +44,6 @@ pub struct Lake {
     pub warehouse: Option<Target>,
     pub contracts: HashMap<Arc<str>, Contract>,
     pub clock: Arc<dyn Clock>,
-}
-
-/// The durable sinks that a command feeds.
-#[derive(Debug, Clone, Copy)]
-pub struct Durable {
-    pub archive: bool,
-    pub lake: bool,
-    pub warehouse: bool,
-}
-
-impl Durable {
-    pub const ALL: Self = Self { archive: true, lake: true, warehouse: true };
 }
 
 /// The store of a configuration's lake, and the same as a bucket if it is one.

@@ -10,15 +10,15 @@ use kassa_lake::figures::follow;
 use kassa_lake::{LogError, Store};
 use kassa_model::time::Calendar;
 use kassa_model::{Positions, Table, crash};
-use kassa_pipeline::Piece;
 use kassa_pipeline::dedupe::{IndexError, KeysCut};
+use kassa_pipeline::{Piece, Stage};
 
 use super::Place;
 use super::desk::{Desk, StageCut};
 use super::manifest::{self, KeysNames, Manifest};
 use super::pieces::{Counted, Name, Pieces};
-use crate::Tally;
 use crate::memory::is_ahead;
+use crate::{Known, Tally};
 
 /// A set of so many pieces is made one piece.
 const PIECES_MAX: usize = 64;
@@ -170,6 +170,15 @@ impl Drafts {
             crash::point("checkpoint.after_manifest");
             Ok(pieces.keep(manifest.names())?)
         })
+    }
+
+    /// Writes and publishes a last checkpoint, of a stage whose records are all committed. `false`: a sink lacks something of it.
+    pub fn finish(&mut self, (stage, known, read): (&mut Stage, &Known, &Positions)) -> Result<bool, WriteError> {
+        self.desk().want();
+        self.desk().serve(stage, known, read);
+        let Some(cut) = self.desk().take() else { return Ok(false) };
+        let draft = self.write(&cut)?;
+        self.publish(&cut, &draft)
     }
 }
 

@@ -1,9 +1,10 @@
 //! The thread that writes checkpoints.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kassa_model::Positions;
 use kassa_pipeline::Stage;
@@ -11,6 +12,7 @@ use kassa_pipeline::Stage;
 use super::desk::StageCut;
 use super::draft::{Draft, Drafts, Parts, WriteError};
 use crate::Known;
+use crate::ticks::Ticks;
 
 /// Commits of the lake between two checkpoints, at least.
 const COMMITS: u32 = 5;
@@ -29,10 +31,10 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn start(parts: Parts) -> Result<Self, WriteError> {
+    pub fn start(parts: Parts, ticks: Arc<dyn Ticks>) -> Result<Self, WriteError> {
         let (ends, ended) = channel();
         let drafts = Drafts::new(parts);
-        let work = move || keep(drafts, &ended);
+        let work = move || keep(drafts, &ended, ticks.as_ref());
         Ok(Self { ends, thread: thread::Builder::new().name("checkpoint".to_owned()).spawn(work)? })
     }
 
@@ -40,31 +42,27 @@ impl Writer {
     pub fn finish(self, (stage, known, read): (&mut Stage, &Known, &Positions)) -> Result<(), WriteError> {
         drop(self.ends);
         let mut drafts = self.thread.join().map_err(|_| WriteError::Thread)?;
-        drafts.desk().want();
-        drafts.desk().serve(stage, known, read);
-        let Some(cut) = drafts.desk().take() else { return Ok(()) };
-        let draft = drafts.write(&cut)?;
-        drafts.publish(&cut, &draft).map(drop)
+        drafts.finish((stage, known, read)).map(drop)
     }
 }
 
-fn keep(mut drafts: Drafts, ended: &Receiver<()>) -> Drafts {
+fn keep(mut drafts: Drafts, ended: &Receiver<()>, ticks: &dyn Ticks) -> Drafts {
     let interval = drafts.commit_interval() * COMMITS;
     let mut wait = interval;
     while matches!(ended.recv_timeout(wait), Err(RecvTimeoutError::Timeout)) {
         let Some(cut) = cut(&drafts, ended) else { break };
-        let started = Instant::now();
+        let started = ticks.now();
         if drafts.is_saved(&cut) {
             continue;
         }
         let draft = drafts.write(&cut);
-        wait = interval.max(started.elapsed() * SHARE);
+        wait = interval.max((ticks.now() - started) * SHARE);
         let published = draft.and_then(|draft| publish(&mut drafts, &cut, &draft, ended));
         if !matches!(published, Ok(true)) {
             drafts.desk().rewrite();
         }
         match published {
-            Ok(published) => tracing::debug!(published, elapsed = ?started.elapsed(), "checkpoint"),
+            Ok(published) => tracing::debug!(published, elapsed = ?(ticks.now() - started), "checkpoint"),
             Err(error) => tracing::warn!(error = &error as &dyn Error, "could not write a checkpoint; trying again"),
         }
     }

@@ -15,6 +15,8 @@ use std::sync::Arc;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kassa_config::Config;
+use kassa_engine::refill::{Wanted, refill};
+use kassa_engine::{Cadence, Topology, threads};
 use kassa_lake::rebuild::{Exchange, interrupted};
 use kassa_lake::{Folder, figures};
 use kassa_model::{Code, Positions};
@@ -24,9 +26,7 @@ use self::diff::{Diff, Seen};
 use super::replay::COMMIT_INTERVAL;
 use crate::cli::Rebuild;
 use crate::failure::Failure;
-use crate::refill::{Wanted, refill};
 use crate::settings;
-use crate::topology::{Cadence, Topology};
 use crate::wiring::{self, Durable, Lake, Lock};
 
 const STAR: Durable = Durable { archive: false, lake: true, warehouse: false };
@@ -104,9 +104,9 @@ fn build(dir: &Path, config: &Config, lake: &Lake, (cut, records): (&Positions, 
     let cadence = |sink: Box<dyn Sink>| Cadence { sink, interval: COMMIT_INTERVAL, records: config.lake.commit_rows };
     let sinks = star.sinks(config, STAR)?.into_iter().map(cadence).collect();
     let stage = lake.bare_stage(config, Some(&dir.join("dedupe")))?;
-    let mut topology = Topology::start(stage, sinks, &[], &lake.clock)?;
+    let mut topology = Topology::start(stage, sinks, &[], &threads::host(&lake.clock))?;
     let progress = progress_bar(records);
-    refill(lake, STAR, Wanted::Before(cut), &mut |next| {
+    refill((lake.store.as_ref(), &lake.contracts), STAR.lake, Wanted::Before(cut), &mut |next| {
         if let Some(batch) = topology.take(next, &mut || Ok(()))? {
             progress.inc(u64::try_from(batch.records().len())?);
         }

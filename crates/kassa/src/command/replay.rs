@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kassa_config::{Config, Encoding, Format as Written, Stream};
+use kassa_engine::feed::{BATCH_BYTES, BATCH_RECORDS, Next};
+use kassa_engine::refill::{Wanted, refill};
+use kassa_engine::{Cadence, Topology, threads};
 use kassa_model::{Code, Counts};
 use kassa_pipeline::Batch;
 use kassa_source::file::{self, FileOptions, FileSource};
@@ -17,8 +20,6 @@ use serde::Serialize;
 use super::run;
 use crate::cli::{Format, Replay};
 use crate::failure::Failure;
-use crate::refill::{Wanted, refill};
-use crate::topology::{BATCH_BYTES, BATCH_RECORDS, Cadence, Topology};
 use crate::wiring::{self, Durable, Lake, Lock};
 use crate::{output, settings, warehouse};
 
@@ -80,7 +81,7 @@ impl Report {
 fn topology(config: &Config, lake: &Lake, fed: Durable, index: &Path) -> anyhow::Result<Topology> {
     let cadence = |sink| Cadence { sink, interval: COMMIT_INTERVAL, records: config.lake.commit_rows };
     let sinks = lake.sinks(config, fed)?.into_iter().map(cadence).collect();
-    Topology::start(lake.stage(config, fed, index)?.stage, sinks, &[], &lake.clock)
+    Topology::start(lake.stage(config, fed, index)?.stage, sinks, &[], &threads::host(&lake.clock))
 }
 
 /// Fills sinks that lack records of the archive, such as a sink that was added later. A run with
@@ -114,7 +115,7 @@ pub fn fill(config: &Config, lake: &Lake, (fed, index): (Durable, &Path), took: 
     // Also reads records that arrived meanwhile, until only the running stream's rate is left.
     loop {
         let reached = topology.reached().by_all;
-        let count = refill(lake, fed, Wanted::All(&reached), &mut |next| {
+        let count = refill((lake.store.as_ref(), &lake.contracts), fed.lake, Wanted::All(&reached), &mut |next| {
             if let Some(batch) = topology.take(next, &mut || Ok(()))? {
                 took(&batch);
             }
@@ -174,8 +175,9 @@ fn read_file(topology: &mut Topology, path: &Path, stream: &Stream, now: i64, pr
     let mut from = position;
     while let Some(records) = source.next(BATCH_RECORDS, BATCH_BYTES)? {
         let next = records.next;
-        let batch = topology.push(records, from, &mut || Ok(()))?;
-        counts = counts.plus(batch.span().counts);
+        if let Some(batch) = topology.take(Next::Records(records, from), &mut || Ok(()))? {
+            counts = counts.plus(batch.span().counts);
+        }
         from = next;
         let share = source.read_bytes().saturating_mul(length).checked_div(source.len_bytes()).unwrap_or(length);
         progress.set_position(before + share.min(length));

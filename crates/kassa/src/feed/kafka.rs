@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use kassa_config::{Config, Source};
+use kassa_engine::feed::{BATCH_BYTES, BATCH_RECORDS};
 use kassa_kafka::{
     Bounds, Cluster, ErrorKind, KafkaError, KafkaSource, SourceOptions, Start, Subscription, Turn, kafka_partition,
     next_incarnation,
@@ -23,7 +24,6 @@ pub use self::marks::KafkaMarks;
 pub use self::topics::{TopicIds, known_topics};
 use super::{Feed, Next, Reached};
 use crate::failure::Failure;
-use crate::topology::{BATCH_BYTES, BATCH_RECORDS};
 use crate::wiring::{self, Lake};
 
 /// How long a start waits to be given partitions before it goes on without: others of the group may have them all.

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use kassa_config::Config;
+use kassa_engine::feed::{BATCH_BYTES, BATCH_RECORDS};
 use kassa_model::{Partition, Positions};
 use kassa_source::log::{Log, LogOptions, LogReader};
 
 use super::{Feed, Mark, Marks, Next, Reached};
-use crate::topology::{BATCH_BYTES, BATCH_RECORDS};
 use crate::wiring::Lake;
 
 /// The partition of a topic in the collector's log.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kassa_config::{Config, Kafka};
+use kassa_engine::feed::{BATCH_BYTES, BATCH_RECORDS};
 use kassa_kafka::{Cluster, KafkaError, Reader, incarnation, kafka_partition};
 use kassa_lake::figures;
 use kassa_lake::prove::{Finding, Kind, LogState, SourceLog};
@@ -13,7 +14,6 @@ use kassa_model::{Partition, Positions, Records};
 use kassa_source::log::{self, LogReader, Problem, ProblemKind};
 
 use crate::feed::{TopicIds, refused};
-use crate::topology::{BATCH_BYTES, BATCH_RECORDS};
 use crate::wiring::{self, Lake};
 
 /// The collector's log below a data folder, read as its files are.

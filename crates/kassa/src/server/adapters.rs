@@ -8,6 +8,8 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use bytes::Bytes;
 use kassa_analytics::Basis;
 use kassa_config::{Config, Source};
+use kassa_engine::SinkHandle;
+use kassa_engine::tracker::Tracker;
 use kassa_lake::Store;
 use kassa_model::decimal::{format_units, round_half_even};
 use kassa_model::{DeadLetter, Positions, Reason, Shop};
@@ -18,11 +20,10 @@ use kassa_server::{PartitionStatus, PipelineStatus, SinkState, SinkStatus};
 use kassa_source::log::{Log, LogError, LogRecord};
 use serde_json::{Value, json};
 
+use super::passed;
 use super::produced::Produced;
 use super::proving::Last;
 use crate::feed::{self, Mark, Marks};
-use crate::topology::SinkHandle;
-use crate::tracker::Tracker;
 use crate::wiring::Lake;
 
 /// Where records go before they are answered.
@@ -182,8 +183,8 @@ impl Status for Overview {
             records: self.tracker.counts().into(),
             rate_per_s: Some(self.tracker.rate()),
             memory_bytes: memory_bytes(),
-            spans: self.tracker.spans(),
-            dead_letters: self.tracker.dead_letters(),
+            spans: passed::spans(&self.tracker),
+            dead_letters: passed::dead_letters(&self.tracker),
             proof: self.proof.get(),
         }
     }
@@ -214,7 +215,7 @@ impl Status for Overview {
             let sample = |sink: &SinkStatus| Some(Sample { labels: vec![("sink", sink.name.to_owned())], value: known(sink)? });
             sinks.iter().filter_map(sample).collect()
         };
-        let letters = self.tracker.dead_letters().by_reason.into_iter().map(|reason| Sample {
+        let letters = passed::dead_letters(&self.tracker).by_reason.into_iter().map(|reason| Sample {
             labels: vec![("reason", reason.reason), ("stream", reason.stream)],
             value: whole(reason.count),
         });

@@ -88,3 +88,30 @@ fn pure_crates_stay_pure_and_adapters_do_not_import_each_other() {
     let users: Vec<&str> = users.filter(|name| *name != "kassa-bench" && of_kassa(name).contains("kassa-stack")).collect();
     assert!(users.is_empty(), "{users:?} ship the test servers");
 }
+
+fn sources(folder: &Path, take: &mut dyn FnMut(&Path)) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            sources(&path, take);
+        } else {
+            take(&path);
+        }
+    }
+}
+
+/// Otherwise the seeded tests could not run the engine in virtual time.
+#[test]
+fn the_engine_reads_no_clock_and_never_sleeps_but_by_its_port() {
+    let (mut read, mut found) = (0, Vec::new());
+    sources(&root().join("crates/engine/src"), &mut |path| {
+        let text = std::fs::read_to_string(path).expect("a source file");
+        read += 1;
+        let calls = ["Instant::now", "SystemTime::now", "SystemClock", ".elapsed()", "thread::sleep"];
+        found.extend(calls.iter().filter(|call| text.contains(**call)).map(|call| (path.to_owned(), *call)));
+    });
+    let ticks = root().join("crates/engine/src/ticks.rs");
+    let elsewhere: Vec<_> = found.iter().filter(|(path, _)| *path != ticks).collect();
+    assert!(elsewhere.is_empty(), "{elsewhere:?}");
+    assert!(read > 20 && found.len() == 3, "{read} files were read, and the system's clock was found as {found:?}");
+}

@@ -3,42 +3,37 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow::array::RecordBatch;
-use kassa_engine::Tally;
-use kassa_engine::tally::{First, each_span};
+use arrow_array::RecordBatch;
 use kassa_lake::{LogError, letters};
 use kassa_model::time::{Calendar, Clock};
-use kassa_model::{Counts, Positions, Reason, Span, Table};
+use kassa_model::{Counts, Positions, Span, Table};
 use kassa_pipeline::Batch;
-use kassa_server::{DeadLetterStatus, Example, ReasonStatus, SpanStatus};
+
+use crate::tally::{Tally, each_span};
 
 /// Spans kept for the page.
 const SPANS: usize = 50;
 /// Seconds over which the rate is taken.
 const RATE_SECONDS: i64 = 5;
 
+/// A span, and when it passed through (µs UTC).
+#[derive(Debug, Clone)]
+pub struct Passed {
+    pub span: Span,
+    pub at: i64,
+}
+
 /// The newest spans, and the rate.
 #[derive(Debug, Default)]
 struct Recent {
-    spans: VecDeque<SpanStatus>,
+    spans: VecDeque<Passed>,
     /// Records read by second, µs UTC of its start.
     seconds: VecDeque<(i64, i64)>,
 }
 
 impl Recent {
     fn show(&mut self, span: &Span, now: i64) {
-        self.spans.push_front(SpanStatus {
-            topic: span.partition.topic.to_string(),
-            partition: span.partition.number,
-            from: span.from,
-            to: span.to,
-            read: span.counts.read,
-            accepted: span.counts.accepted,
-            duplicates: span.counts.duplicates,
-            dead_letters: span.counts.dead_letters,
-            gap: span.gap,
-            committed_at: now,
-        });
+        self.spans.push_front(Passed { span: span.clone(), at: now });
         self.spans.truncate(SPANS);
     }
 }
@@ -140,29 +135,18 @@ impl Tracker {
         recent.map(|(_, count)| count).sum::<i64>() / RATE_SECONDS
     }
 
-    pub fn spans(&self) -> Vec<SpanStatus> {
+    /// The newest spans, the last one first.
+    pub fn spans(&self) -> Vec<Passed> {
         held(&self.recent).spans.iter().cloned().collect()
     }
 
-    pub fn dead_letters(&self) -> DeadLetterStatus {
-        let today = held(&self.calendar).date_key(self.clock.now());
-        let tally = held(&self.tally);
-        let status = |((reason, stream), (count, first)): (&(String, String), &(i64, First))| ReasonStatus {
-            reason: reason.clone(),
-            meaning: Reason::ALL.iter().find(|known| known.code() == reason).map_or("", |known| known.meaning()).to_owned(),
-            stream: stream.clone(),
-            count: *count,
-            example: Some(Example {
-                topic: first.topic.clone(),
-                partition: first.partition,
-                offset: first.offset,
-                field: first.field.clone(),
-                detail: first.detail.clone(),
-                value: first.value.clone(),
-            }),
-        };
-        let mut by_reason: Vec<ReasonStatus> = tally.by_reason().map(status).collect();
-        by_reason.sort_by_key(|reason| -reason.count);
-        DeadLetterStatus { total: Some(tally.counts().dead_letters), today: Some(tally.on(today)), by_reason }
+    /// Everything that is counted.
+    pub fn tally(&self) -> Tally {
+        held(&self.tally).clone()
+    }
+
+    /// The shop's current day, yyyymmdd.
+    pub fn today(&self) -> i32 {
+        held(&self.calendar).date_key(self.clock.now())
     }
 }

@@ -1,43 +1,64 @@
 //! The running pipeline: takes records from its feed and pushes them through the topology.
 
+use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use kassa_config::Config;
-use kassa_engine::checkpoint::Desk;
-use kassa_engine::{Known, Memory};
 use kassa_lake::Store;
 use kassa_model::Positions;
-use kassa_pipeline::{Batch, Sink};
+use kassa_pipeline::Batch;
 
+use crate::checkpoint::Desk;
+use crate::committer::{Cadence, SinkHandle};
 use crate::feed::{Feed, Next};
+use crate::handoff::Host;
+use crate::memory::{Contracts, Known, Memory};
 use crate::refill::{Wanted, note_lost, refill};
-use crate::topology::{Cadence, SinkHandle, Topology};
-use crate::wiring::{Durable, Lake};
+use crate::ticks::Ticks;
+use crate::topology::{FULL, Topology};
 
-/// The feed is told this often what every sink has committed.
+/// How often the feed gets the positions that every sink has committed.
 const ACKNOWLEDGE: Duration = Duration::from_secs(10);
-/// An idle feed looks again after this long, should a signal be missed.
+/// How long an idle feed waits if it misses a signal.
 const IDLE: Duration = Duration::from_millis(200);
 
-/// Those who look on.
+/// Durable sinks.
+#[derive(Debug, Clone, Copy)]
+pub struct Durable {
+    pub archive: bool,
+    pub lake: bool,
+    pub warehouse: bool,
+}
+
+impl Durable {
+    pub const ALL: Self = Self { archive: true, lake: true, warehouse: true };
+}
+
+/// Observers of the pipeline.
 pub struct Watch<'w> {
     /// The durable sinks among those that are fed.
     pub fed: Durable,
     pub shown: &'w [SinkHandle],
-    /// Told of every batch, before the sinks have committed it.
+    /// Called with every batch, before the sinks have committed it.
     pub observer: Box<dyn FnMut(&Batch)>,
     /// Where the stage's memory is handed to the writer of checkpoints, if there is one.
     pub desk: Option<Arc<Desk>>,
 }
 
-/// The pipeline at work. One thread calls [`Engine::work`].
+impl fmt::Debug for Watch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").field("fed", &self.fed).finish_non_exhaustive()
+    }
+}
+
+/// The pipeline at work. One thread calls [`Engine::work`], or [`Engine::step`] again and again.
 pub struct Engine {
     topology: Topology,
     feed: Box<dyn Feed>,
     /// The lake's.
     store: Arc<dyn Store>,
-    acknowledge_at: Instant,
+    ticks: Arc<dyn Ticks>,
+    acknowledge_at: Duration,
     observer: Box<dyn FnMut(&Batch)>,
     desk: Option<Arc<Desk>>,
     /// How far the stage's memory goes.
@@ -46,7 +67,27 @@ pub struct Engine {
     read: Positions,
 }
 
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("topology", &self.topology).field("feed", &self.feed).finish_non_exhaustive()
+    }
+}
+
+/// What a step has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Every sink has taken the next batch.
+    Read,
+    /// A sink has no room for the next batch: the next step offers it again.
+    Full,
+    /// There was nothing to read.
+    Idle,
+    /// The partitions of this process change: the pipeline must restart.
+    Moved,
+}
+
 /// An engine that has stopped.
+#[derive(Debug)]
 pub struct Stopped {
     pub feed: Box<dyn Feed>,
     /// `None`: some of what was read is not committed, so the stage remembers what no sink has.
@@ -58,31 +99,23 @@ pub struct Stopped {
 impl Engine {
     /// `watch.shown` are handles that others hold on sinks of these names: they go on showing them.
     pub fn start(
-        config: &Config,
-        lake: &Lake,
+        host: &Host,
+        (store, contracts): (&Arc<dyn Store>, &Contracts),
         mut feed: Box<dyn Feed>,
-        sinks: Vec<Box<dyn Sink>>,
+        sinks: Vec<Cadence>,
         memory: Memory,
         watch: Watch<'_>,
     ) -> anyhow::Result<Self> {
-        let cadence = |sink: Box<dyn Sink>| {
-            let interval = match (sink.name(), &config.warehouse) {
-                ("live", _) => Duration::from_millis(20),
-                ("warehouse", Some(warehouse)) => warehouse.commit_interval,
-                _ => config.lake.commit_interval,
-            };
-            Cadence { sink, interval, records: config.lake.commit_rows }
-        };
-        let cadences = sinks.into_iter().map(cadence).collect();
         let Memory { stage, known } = memory;
-        let mut topology = Topology::start(stage, cadences, watch.shown, &lake.clock)?;
-        refilled(&mut topology, feed.as_mut(), lake, watch.fed)?;
+        let mut topology = Topology::start(stage, sinks, watch.shown, host)?;
+        refilled(&mut topology, feed.as_mut(), (store.as_ref(), contracts), watch.fed)?;
         feed.begin(&topology.reached())?;
         Ok(Self {
             topology,
             feed,
-            store: Arc::clone(&lake.store),
-            acknowledge_at: Instant::now() + ACKNOWLEDGE,
+            store: Arc::clone(store),
+            ticks: Arc::clone(&host.ticks),
+            acknowledge_at: host.ticks.now() + ACKNOWLEDGE,
             observer: watch.observer,
             desk: watch.desk,
             known,
@@ -94,38 +127,48 @@ impl Engine {
         self.topology.handles()
     }
 
-    /// Takes what the feed has next.
-    fn step(&mut self) -> anyhow::Result<Step> {
+    /// Takes what the feed has next, or offers the last batch again to a sink that had no room for it.
+    pub fn step(&mut self) -> anyhow::Result<Step> {
+        if self.topology.is_handing_over() {
+            return self.hand_over();
+        }
         if let Some(desk) = &self.desk {
             desk.serve(&mut self.topology.stage, &self.known, &self.read);
         }
         let next = self.feed.next()?;
-        if self.acknowledge_at <= Instant::now() {
-            self.acknowledge_at = Instant::now() + ACKNOWLEDGE;
+        if self.acknowledge_at <= self.ticks.now() {
+            self.acknowledge_at = self.ticks.now() + ACKNOWLEDGE;
             self.feed.committed(&self.topology.reached())?;
         }
         if let Next::Lost(batch) = &next {
             note_lost(self.store.as_ref(), batch)?;
         }
-        let feed = &mut self.feed;
-        let mut keep = || feed.keep();
         let is_moved = matches!(next, Next::Moved);
-        match self.topology.take(next, &mut keep)? {
+        match self.topology.shape(next)? {
             Some(batch) => {
                 self.note(&batch);
                 (self.observer)(&batch);
-                Ok(Step::Read)
+                self.hand_over()
             }
             None if is_moved => Ok(Step::Moved),
             None => self.topology.check().map(|()| Step::Idle),
         }
     }
 
-    /// Works until `ended` says so, or until the pipeline must be begun anew: then says `false`.
+    fn hand_over(&mut self) -> anyhow::Result<Step> {
+        if self.topology.hand_over()? {
+            return Ok(Step::Read);
+        }
+        self.feed.keep()?;
+        Ok(Step::Full)
+    }
+
+    /// Works until `ended` returns true. `false`: the pipeline must restart.
     pub fn work(&mut self, ended: &dyn Fn() -> bool) -> anyhow::Result<bool> {
         while !ended() {
             match self.step()? {
                 Step::Read => {}
+                Step::Full => self.ticks.wait(FULL),
                 Step::Idle => self.feed.wait(IDLE),
                 Step::Moved => return Ok(false),
             }
@@ -133,11 +176,12 @@ impl Engine {
         Ok(true)
     }
 
-    /// Reads to the end and returns when everything is committed; `false` if the pipeline must be begun anew first.
+    /// Reads to the end and returns when everything is committed. `false`: the pipeline must restart first.
     pub fn catch_up(&mut self) -> anyhow::Result<bool> {
         loop {
             match self.step()? {
                 Step::Read => {}
+                Step::Full => self.ticks.wait(FULL),
                 Step::Idle if self.feed.is_at_end()? => break,
                 Step::Idle => self.feed.wait(IDLE),
                 Step::Moved => return Ok(false),
@@ -157,14 +201,15 @@ impl Engine {
 
     /// Commits what was read, as far as the sinks can, and gives feed and memory back, for another engine or a last checkpoint.
     pub fn stop(self) -> Stopped {
+        let is_handed_over = !self.topology.is_handing_over();
         let (stage, outcome) = self.topology.finish();
-        let memory = outcome.is_ok().then_some(Memory { stage, known: self.known });
+        let memory = (is_handed_over && outcome.is_ok()).then_some(Memory { stage, known: self.known });
         Stopped { feed: self.feed, memory, read: self.read, outcome }
     }
 }
 
 /// Gives the sinks what the source has no more, where the archive still has it.
-fn refilled(topology: &mut Topology, feed: &mut dyn Feed, lake: &Lake, fed: Durable) -> anyhow::Result<()> {
+fn refilled(topology: &mut Topology, feed: &mut dyn Feed, lake: (&dyn Store, &Contracts), fed: Durable) -> anyhow::Result<()> {
     let reached = topology.reached();
     // The archive has nothing that a sink lacks: the source need not be asked where it begins.
     if fed.archive && reached.by_any.iter().all(|(partition, next)| reached.by_all.next(partition) == next) {
@@ -177,16 +222,10 @@ fn refilled(topology: &mut Topology, feed: &mut dyn Feed, lake: &Lake, fed: Dura
     if wanted.iter().next().is_none() {
         return Ok(());
     }
-    let count = refill(lake, fed, Wanted::Of(&wanted), &mut |next| topology.take(next, &mut || feed.keep()).map(drop))?;
+    let count = refill(lake, fed.lake, Wanted::Of(&wanted), &mut |next| topology.take(next, &mut || feed.keep()).map(drop))?;
     if count > 0 {
         tracing::info!(records = count, "sinks were given from the archive what the source has no more");
         topology.flush()?;
     }
     Ok(())
-}
-
-enum Step {
-    Read,
-    Idle,
-    Moved,
 }

@@ -1,17 +1,19 @@
 //! Where several workers share a topic, each follows what the others bring to the lake: so every dashboard shows the whole shop.
 
+use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use arrow::array::RecordBatch;
+use arrow_array::RecordBatch;
 use kassa_analytics::Figures;
 use kassa_lake::figures::follow;
 use kassa_lake::{LogError, Store};
 use kassa_model::{Positions, Table};
-use kassa_server::Live;
 
+use crate::ticks::Ticks;
 use crate::tracker::Tracker;
 
 /// Records of a partition that are folded in at once: what bounds the memory.
@@ -19,7 +21,16 @@ const STEP: i64 = 50_000;
 /// Following takes at most this share of the time.
 const SHARE: u32 = 4;
 
+/// The live figures.
+pub trait Followed: fmt::Debug + Send {
+    fn positions(&self) -> Positions;
+
+    /// Adds rows that lie between two positions. `false`, and nothing is done: the figures are not at the first of them.
+    fn follow(&self, rows: &[(Table, RecordBatch)], between: (&Positions, &Positions)) -> Result<bool, LogError>;
+}
+
 /// The thread that follows. It ends once this is dropped.
+#[derive(Debug)]
 pub struct Follower {
     _ends: Sender<()>,
     _thread: JoinHandle<()>,
@@ -27,13 +38,20 @@ pub struct Follower {
 
 impl Follower {
     /// Looks again after each `interval`.
-    pub fn start(store: Arc<dyn Store>, live: Arc<Live>, tracker: Arc<Tracker>, interval: Duration) -> anyhow::Result<Self> {
+    pub fn start(
+        store: Arc<dyn Store>,
+        live: Box<dyn Followed>,
+        tracker: Arc<Tracker>,
+        interval: Duration,
+        ticks: Arc<dyn Ticks>,
+    ) -> io::Result<Self> {
         let (ends, ended) = channel();
         let of_figures = Table::ALL.into_iter().map(|table| (table, Figures::columns(table)));
         let mut following = Following {
             store,
             live,
             tracker,
+            ticks,
             accounted: follow::Accounts::default(),
             figures: follow::Follower::new(of_figures.filter(|(_, columns)| !columns.is_empty())),
             accounts: follow::Follower::new([(Table::Spans, &[][..]), (Table::Rejected, &[][..])]),
@@ -45,8 +63,9 @@ impl Follower {
 
 struct Following {
     store: Arc<dyn Store>,
-    live: Arc<Live>,
+    live: Box<dyn Followed>,
     tracker: Arc<Tracker>,
+    ticks: Arc<dyn Ticks>,
     accounted: follow::Accounts,
     figures: follow::Follower,
     accounts: follow::Follower,
@@ -56,10 +75,10 @@ impl Following {
     fn keep(&mut self, interval: Duration, ended: &Receiver<()>) {
         let mut wait = interval;
         while matches!(ended.recv_timeout(wait), Err(RecvTimeoutError::Timeout)) {
-            let started = Instant::now();
+            let started = self.ticks.now();
             match self.follow() {
                 Ok(true) => wait = Duration::ZERO,
-                Ok(false) => wait = interval.max(started.elapsed() * SHARE),
+                Ok(false) => wait = interval.max((self.ticks.now() - started) * SHARE),
                 Err(error) => {
                     tracing::warn!(%error, "could not follow the lake; trying again");
                     wait = interval;
@@ -81,7 +100,7 @@ impl Following {
         let from = self.live.positions();
         let Some(to) = beyond(&cut, &from, STEP) else { return Ok(false) };
         let rows = gathered(&mut self.figures, self.store.as_ref(), (&from, &to))?;
-        let done = self.live.follow(&rows, (&from, &to)).map_err(|error| LogError::Corrupt(error.to_string()))?;
+        let done = self.live.follow(&rows, (&from, &to))?;
         if !done {
             self.figures.forget();
         }
@@ -89,10 +108,12 @@ impl Following {
     }
 }
 
-type Rows = Vec<(Table, RecordBatch)>;
-
 /// What others have written between two positions. It is forgotten where a partition has come to this process meanwhile.
-fn gathered(of: &mut follow::Follower, store: &dyn Store, between: (&Positions, &Positions)) -> Result<Rows, LogError> {
+fn gathered(
+    of: &mut follow::Follower,
+    store: &dyn Store,
+    between: (&Positions, &Positions),
+) -> Result<Vec<(Table, RecordBatch)>, LogError> {
     let mut rows = Vec::new();
     of.rows(store, between, &mut |table, found| {
         rows.push((table, found));

@@ -9,16 +9,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::Context;
-use kassa_engine::tally::each_span;
 use kassa_lake::archive::read::Archived;
 use kassa_lake::{Store, figures, recover};
-use kassa_model::{Code, Contract, Partition, Positions, Records, Span, Table};
+use kassa_model::{Contract, Partition, Positions, Records, Span, Table};
 use kassa_pipeline::Batch;
 
-use crate::failure::Failure;
-use crate::feed::Next;
-use crate::topology::{BATCH_BYTES, BATCH_RECORDS};
-use crate::wiring::{Durable, Lake};
+use crate::feed::{BATCH_BYTES, BATCH_RECORDS, Next};
+use crate::memory::Contracts;
+use crate::tally::each_span;
 
 /// Takes what is read: records and the position that they were read from, or a range that the source had lost.
 pub type Take<'t> = &'t mut dyn FnMut(Next) -> anyhow::Result<()>;
@@ -34,16 +32,32 @@ pub enum Wanted<'w> {
     Before(&'w Positions),
 }
 
+/// The archive has fewer records than the lake has accounted for.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the archive of {}/{} cannot stand in for its source: of offsets {} to {} the lake has accounted for {} records and {} lost ones, \
+     the archive has {held}",
+    span.partition.topic, span.partition.number, span.from, span.to, span.counts.read, span.gap
+)]
+pub struct Incomplete {
+    pub span: Span,
+    pub held: u64,
+}
+
 /// Hands on what is wanted of the archive, a partition after the other, reference data first; how many records. A lake that is fed
 /// takes what it has not accounted for yet, too; other sinks go no further than the lake has.
 ///
 /// Partitions of a topic come in the order in which they were begun: of two files with the same record, the first one counts again.
-pub fn refill(lake: &Lake, fed: Durable, wanted: Wanted<'_>, take: Take<'_>) -> anyhow::Result<i64> {
-    let store = lake.store.as_ref();
+pub fn refill(
+    (store, contracts): (&dyn Store, &Contracts),
+    feeds_lake: bool,
+    wanted: Wanted<'_>,
+    take: Take<'_>,
+) -> anyhow::Result<i64> {
     let accounted = figures::accounted(store).context("could not read the lake")?;
-    let mut topics: Vec<(&Arc<str>, Contract)> = lake.contracts.iter().map(|(topic, contract)| (topic, *contract)).collect();
+    let mut topics: Vec<(&Arc<str>, Contract)> = contracts.iter().map(|(topic, contract)| (topic, *contract)).collect();
     topics.sort_unstable_by_key(|(topic, contract)| (!contract.is_reference(), Arc::clone(topic)));
-    let spans = spans(lake)?;
+    let spans = spans(store)?;
     let mut records = 0;
     for (topic, _) in topics {
         if !wanted.has_topic(topic) {
@@ -53,7 +67,7 @@ pub fn refill(lake: &Lake, fed: Durable, wanted: Wanted<'_>, take: Take<'_>) -> 
         for (partition, archived_to) in in_order(&archived) {
             let end = match wanted {
                 Wanted::Before(cut) => archived_to.min(cut.next(partition)),
-                _ if fed.lake => archived_to,
+                _ if feeds_lake => archived_to,
                 _ => archived_to.min(accounted.next(partition)),
             };
             let range = wanted.start(partition).unwrap_or(end)..end;
@@ -95,9 +109,9 @@ fn in_order<'a>(archived: &'a Archived<'_>) -> Vec<(&'a Partition, i64)> {
 }
 
 /// What the lake accounts for, by partition, in the order of offsets.
-fn spans(lake: &Lake) -> anyhow::Result<HashMap<Partition, Vec<Span>>> {
+fn spans(store: &dyn Store) -> anyhow::Result<HashMap<Partition, Vec<Span>>> {
     let mut spans: HashMap<Partition, Vec<Span>> = HashMap::new();
-    recover::scan(lake.store.as_ref(), Table::Spans, &[], &mut |rows| {
+    recover::scan(store, Table::Spans, &[], &mut |rows| {
         each_span(&rows, &mut |span| spans.entry(span.partition.clone()).or_default().push(span.clone()))
     })
     .context("could not read the lake")?;
@@ -177,10 +191,10 @@ impl Part<'_> {
         for span in self.spans.iter().filter(|span| span.to > range.start && span.from < range.end && span.to <= range.end) {
             let held = self.archived.count(self.partition.number, span.from..span.to);
             if i64::try_from(held)? != span.counts.read {
-                return Err(self.incomplete(span, held));
+                return Err(Incomplete { span: span.clone(), held }.into());
             }
             if span.gap > 0 {
-                lost.push(self.hole(span).ok_or_else(|| self.incomplete(span, held))?);
+                lost.push(self.hole(span).ok_or_else(|| Incomplete { span: span.clone(), held })?);
             }
         }
         // Beyond the spans the notes are all that tells what was lost from offsets that no record has.
@@ -204,15 +218,5 @@ impl Part<'_> {
             at = next + 1;
         }
         None
-    }
-
-    fn incomplete(&self, span: &Span, held: u64) -> anyhow::Error {
-        let Partition { topic, number } = self.partition;
-        let what = format!(
-            "the archive of {topic}/{number} cannot stand in for its source: of offsets {} to {} the lake has accounted for {} records and \
-             {} lost ones, the archive has {held}",
-            span.from, span.to, span.counts.read, span.gap
-        );
-        Failure::new(Code::LakeCorrupt, what).hint("`kassa prove` names what is missing").into()
     }
 }
