@@ -53,22 +53,43 @@ pub struct KafkaFeed {
     /// Taken by the group, and not yet given back.
     revoked: Vec<Partition>,
     waiting: VecDeque<Turn>,
-    /// The facts that wait, until when, and for which ends of reference data.
-    held_back: Option<(Vec<Partition>, Instant, BTreeMap<Partition, i64>)>,
+    held_back: Option<HeldBack>,
     /// Begun where the log began, as no sink knew them: what comes first is accounted for from 0.
     fresh: HashSet<Partition>,
     /// How far this process has read.
     given: Positions,
-    full_since: Option<Instant>,
-    is_paused: bool,
+    flow: Flow,
     marks: Arc<KafkaMarks>,
     shown_at: Instant,
-    /// The configuration that this was made from, if it has patterns: topics that come to match are looked for.
-    patterns: Option<Config>,
-    looked_at: Instant,
+    patterns: Option<Patterns>,
     fenced_at: Option<Instant>,
     /// What went wrong while nothing was asked: some of it is told once.
     failed: Option<anyhow::Error>,
+}
+
+/// Facts wait until reference data has been read.
+struct HeldBack {
+    facts: Vec<Partition>,
+    /// They wait no longer than that.
+    until: Instant,
+    /// To where reference data must be read.
+    ends: BTreeMap<Partition, i64>,
+}
+
+/// Whether the sinks take what is read.
+#[derive(Debug, Clone, Copy)]
+enum Flow {
+    Free,
+    /// A sink's hand-off has been full since then.
+    Full(Instant),
+    /// It has been full for so long that fetching has stopped.
+    Paused,
+}
+
+/// A configuration with patterns: topics that come to match are looked for.
+struct Patterns {
+    config: Config,
+    looked_at: Instant,
 }
 
 impl fmt::Debug for KafkaFeed {
@@ -100,12 +121,10 @@ impl KafkaFeed {
             held_back: None,
             fresh: HashSet::new(),
             given: Positions::default(),
-            full_since: None,
-            is_paused: false,
+            flow: Flow::Free,
             marks: Arc::clone(marks),
             shown_at: Instant::now(),
-            patterns: (!config.patterns.is_empty()).then(|| config.clone()),
-            looked_at: Instant::now(),
+            patterns: (!config.patterns.is_empty()).then(|| Patterns { config: config.clone(), looked_at: Instant::now() }),
             fenced_at: None,
             failed: None,
             options,
@@ -156,8 +175,9 @@ impl KafkaFeed {
 
     /// Whether there are topics now that match a pattern and are not read. Where Kafka does not answer, they are looked for later.
     fn has_grown(&mut self) -> anyhow::Result<bool> {
-        let Some(config) = self.patterns.as_ref().filter(|_| self.looked_at.elapsed() >= LOOK) else { return Ok(false) };
-        self.looked_at = Instant::now();
+        let due = self.patterns.as_mut().filter(|patterns| patterns.looked_at.elapsed() >= LOOK);
+        let Some(Patterns { config, looked_at }) = due else { return Ok(false) };
+        *looked_at = Instant::now();
         match self.source.cluster().topics() {
             Ok(topics) => {
                 let names = topics.iter().map(|topic| topic.name.as_ref());
@@ -243,21 +263,21 @@ impl KafkaFeed {
         }
         if !ends.is_empty() && !facts.is_empty() {
             self.source.pause(&facts).map_err(refused)?;
-            self.held_back = Some((facts, Instant::now() + REFERENCES, ends));
+            self.held_back = Some(HeldBack { facts, until: Instant::now() + REFERENCES, ends });
         }
         Ok(())
     }
 
     /// Lets facts go on once reference data has been read.
     fn let_go(&mut self) -> anyhow::Result<()> {
-        let Some((_, deadline, ends)) = &mut self.held_back else { return Ok(()) };
+        let Some(HeldBack { until, ends, .. }) = &mut self.held_back else { return Ok(()) };
         let lag = self.source.lag();
         let drained = |partition: &Partition| lag.iter().any(|lag| lag.partition == *partition && lag.behind == Some(0));
         ends.retain(|partition, end| self.given.next(partition) < *end && !drained(partition));
-        if (ends.is_empty() || *deadline <= Instant::now())
-            && let Some((facts, ..)) = self.held_back.take()
+        if (ends.is_empty() || *until <= Instant::now())
+            && let Some(held_back) = self.held_back.take()
         {
-            self.source.resume(&facts).map_err(refused)?;
+            self.source.resume(&held_back.facts).map_err(refused)?;
         }
         Ok(())
     }
@@ -322,10 +342,10 @@ impl Feed for KafkaFeed {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        self.full_since = None;
-        if std::mem::take(&mut self.is_paused) {
+        if let Flow::Paused = std::mem::replace(&mut self.flow, Flow::Free) {
             let reading: Vec<Partition> = self.source.reading().cloned().collect();
-            let waits = |partition: &Partition| self.held_back.as_ref().is_some_and(|(facts, ..)| facts.contains(partition));
+            let waits =
+                |partition: &Partition| self.held_back.as_ref().is_some_and(|held_back| held_back.facts.contains(partition));
             let resumed: Vec<Partition> = reading.into_iter().filter(|partition| !waits(partition)).collect();
             self.source.resume(&resumed).map_err(refused)?;
         }
@@ -353,14 +373,18 @@ impl Feed for KafkaFeed {
     }
 
     fn keep(&mut self) -> anyhow::Result<()> {
-        let since = *self.full_since.get_or_insert_with(Instant::now);
-        if since.elapsed() < FULL {
-            return Ok(());
-        }
-        if !self.is_paused {
-            let reading: Vec<Partition> = self.source.reading().cloned().collect();
-            self.source.pause(&reading).map_err(refused)?;
-            self.is_paused = true;
+        match self.flow {
+            Flow::Free => {
+                self.flow = Flow::Full(Instant::now());
+                return Ok(());
+            }
+            Flow::Full(since) if since.elapsed() < FULL => return Ok(()),
+            Flow::Full(_) => {
+                let reading: Vec<Partition> = self.source.reading().cloned().collect();
+                self.source.pause(&reading).map_err(refused)?;
+                self.flow = Flow::Paused;
+            }
+            Flow::Paused => {}
         }
         if let Some(turn) = self.poll(Duration::ZERO)? {
             self.waiting.push_back(turn);
@@ -381,7 +405,7 @@ impl Feed for KafkaFeed {
 
     fn reset(&mut self) -> anyhow::Result<()> {
         self.source = connected(&self.options, &self.clock)?;
-        (self.assigned, self.revoked, self.held_back, self.is_paused) = (Vec::new(), Vec::new(), None, false);
+        (self.assigned, self.revoked, self.held_back, self.flow) = (Vec::new(), Vec::new(), None, Flow::Free);
         self.fresh.clear();
         self.waiting.clear();
         self.join()
