@@ -15,6 +15,7 @@ pub mod feed;
 pub mod follower;
 pub mod handoff;
 pub mod memory;
+pub mod recall;
 pub mod refill;
 pub mod tally;
 pub mod threads;

@@ -1,19 +1,19 @@
-//! What a service knows before its sinks are open: the figures and the counts, from the last checkpoint and what the lake holds beyond it.
+//! What a pipeline starts from: the last checkpoint, and what the sinks hold beyond it.
 
-use std::sync::Arc;
-
+use anyhow::Context;
 use kassa_analytics::Figures;
-use kassa_config::Config;
-use kassa_engine::checkpoint::{Manifest, Place, Unusable};
-use kassa_engine::memory::is_ahead;
-use kassa_engine::{Tally, tally};
-use kassa_lake::{LogError, figures, letters};
-use kassa_model::Positions;
+use kassa_lake::{LogError, Store, figures};
+use kassa_model::{Positions, Shop};
+use kassa_pipeline::Stage;
+use kassa_pipeline::dedupe::{Index, IndexOptions};
 
-use crate::wiring::{self, Durable, Lake};
+use crate::checkpoint::{Desk, Manifest, Place, SavedStage, Unusable};
+use crate::memory::{Memory, is_ahead};
+use crate::tally::{Tally, of_lake};
 
+/// What a pipeline knows before its sinks are open.
+#[derive(Debug)]
 pub struct Started {
-    pub place: Arc<Place>,
     /// Of the checkpoint that the stage's memory is to be taken from.
     pub manifest: Option<Manifest>,
     pub figures: Figures,
@@ -22,32 +22,68 @@ pub struct Started {
     pub at: Positions,
 }
 
+impl Started {
+    /// Figures and counts, from the last checkpoint and what the lake holds beyond it; without `place` from the lake alone. A
+    /// checkpoint that cannot be used is removed.
+    pub fn of(place: Option<&Place>, store: &dyn Store, shop: &Shop) -> Result<Self, LogError> {
+        let at = figures::accounted(store)?;
+        let saved = |place: &Place| {
+            let manifest = place.manifest()?;
+            let (figures, tally) = (place.figures(&manifest, shop)?, place.tally(&manifest)?);
+            if is_ahead(&figures.1, &at) || is_ahead(&tally.1, &at) {
+                Err(Unusable::Ahead)
+            } else {
+                Ok((manifest, figures, tally))
+            }
+        };
+        let (manifest, (figures, figures_at), (counted, counted_at)) = match place.map(saved) {
+            Some(Ok((manifest, figures, tally))) => (Some(manifest), figures, tally),
+            unusable => {
+                if let Some((place, Err(why))) = place.zip(unusable) {
+                    discard(place, &why)?;
+                }
+                (None, (Figures::new(shop), Positions::default()), Default::default())
+            }
+        };
+        let figures = figures::figures_between(store, figures, (&figures_at, &at))?;
+        let tally = of_lake(store, (counted, &counted_at), &at, &mut shop.calendar())?;
+        Ok(Self { manifest, figures, tally, at })
+    }
+}
+
 /// Says that a checkpoint cannot be used, and removes it.
-pub fn rebuilding(place: &Place, why: &Unusable) -> std::io::Result<()> {
+fn discard(place: &Place, why: &Unusable) -> std::io::Result<()> {
     tracing::info!(%why, "no usable checkpoint: reading all of the lake");
     place.discard()
 }
 
-pub fn started(config: &Config, lake: &Lake, fed: Durable) -> Result<Started, LogError> {
-    let store = lake.store.as_ref();
-    // Before anything else is read: a replay that comes later makes the next checkpoint unusable.
-    let place = Arc::new(wiring::checkpoints(config, letters::replays(store)?));
-    let at = figures::accounted(store)?;
-    let manifest = if fed.lake { place.manifest() } else { Err(Unusable::Missing) };
-    let saved = manifest.and_then(|manifest| {
-        let (figures, tally) = (place.figures(&manifest, &config.shop)?, place.tally(&manifest)?);
-        if is_ahead(&figures.1, &at) || is_ahead(&tally.1, &at) { Err(Unusable::Ahead) } else { Ok((manifest, figures, tally)) }
-    });
-    let (manifest, (figures, figures_at), (counted, counted_at)) = match saved {
-        Ok((manifest, figures, tally)) => (Some(manifest), figures, tally),
-        Err(why) => {
-            if fed.lake {
-                rebuilding(&place, &why)?;
+/// The memory of a stage: that of a checkpoint, or none, completed by `complete`, which returns `None` where the memory is ahead of a
+/// sink. `stage` makes a stage with an index.
+pub fn memory(
+    (place, desk): (&Place, &Desk),
+    manifest: Option<Manifest>,
+    options: &IndexOptions,
+    stage: &dyn Fn(Index) -> anyhow::Result<Stage>,
+    complete: &mut dyn FnMut(Memory) -> anyhow::Result<Option<Memory>>,
+) -> anyhow::Result<Memory> {
+    if let Some(manifest) = manifest {
+        desk.begin(Some(manifest.clone()));
+        let why = match place.stage(&manifest, options) {
+            Ok(SavedStage { index, members, known }) => {
+                let mut stage = stage(index)?;
+                stage.memory.members = members;
+                match complete(Memory { stage, known })? {
+                    Some(memory) => return Ok(memory),
+                    None => Unusable::Ahead,
+                }
             }
-            (None, (Figures::new(&config.shop), Positions::default()), Default::default())
-        }
-    };
-    let figures = figures::figures_between(store, figures, (&figures_at, &at))?;
-    let tally = tally::of_lake(store, (counted, &counted_at), &at, &mut config.shop.calendar())?;
-    Ok(Started { place, manifest, figures, tally, at })
+            Err(why) => why,
+        };
+        discard(place, &why)?;
+    }
+    desk.begin(None);
+    let index = Index::new(options).context("could not open the dedupe index")?;
+    let mut memory = Memory::none(stage(index)?);
+    memory.record();
+    complete(memory)?.context("a stage that remembers nothing is ahead of no sink")
 }

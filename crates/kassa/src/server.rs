@@ -4,7 +4,6 @@ mod adapters;
 mod passed;
 mod produced;
 mod proving;
-mod started;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -16,15 +15,16 @@ use anyhow::Context;
 use arrow_array::RecordBatch;
 use kassa_analytics::{Answer, Query};
 use kassa_config::{Config, Source};
-use kassa_engine::checkpoint::{Desk, Manifest, Parts, Place, Unusable, Writer};
+use kassa_engine::checkpoint::{Desk, Manifest, Parts, Place, Writer};
 use kassa_engine::deriver::Deriver;
 use kassa_engine::engine::{Engine, Stopped, Watch};
 use kassa_engine::follower::{Followed, Follower};
 use kassa_engine::memory::is_ahead;
+use kassa_engine::recall::{self, Started};
 use kassa_engine::ticks::SystemTicks;
 use kassa_engine::tracker::Tracker;
 use kassa_engine::{Cadence, Host, Memory, SinkHandle, Tally, Ticks, tally, threads};
-use kassa_lake::LogError;
+use kassa_lake::{LogError, letters};
 use kassa_model::{Code, Counts, Positions, Table};
 use kassa_pipeline::{Sink, SinkError};
 use kassa_server::{App, Limits, Live, LiveSink};
@@ -32,7 +32,6 @@ use kassa_source::log::Log;
 
 use self::adapters::{Gate, OrdersOfLake, Overview};
 use self::proving::Proving;
-use self::started::Started;
 use crate::failure::Failure;
 use crate::feed::{self, Feed, KafkaFeed, KafkaMarks, LogFeed, LogMarks, Marks};
 use crate::wiring::{self, Durable, Lake, Lock};
@@ -137,8 +136,11 @@ impl Service {
         let config = &feed::grown(config)?.unwrap_or_else(|| config.clone());
         let lake = Lake::of(config)?;
         let log = feed::open_log(config, &lake)?;
-        let Started { place, manifest, figures, tally, at } =
-            started::started(config, &lake, chosen.durable).context("could not read the lake")?;
+        // Before anything else is read: a replay that comes later makes the next checkpoint unusable.
+        let replays = letters::replays(lake.store.as_ref()).context("could not read the lake")?;
+        let place = Arc::new(wiring::checkpoints(config, replays));
+        let started = Started::of(chosen.durable.lake.then_some(place.as_ref()), lake.store.as_ref(), &config.shop);
+        let Started { manifest, figures, tally, at } = started.context("could not read the lake")?;
         let tracker = Tracker::new((tally.clone(), at.clone()), config.shop.calendar(), Arc::clone(&lake.clock));
         let (live, tracker) = (Arc::new(Live::new(figures, at.clone())), Arc::new(tracker));
         let kafka = Arc::<KafkaMarks>::default();
@@ -212,22 +214,9 @@ impl Service {
     /// The memory of the last checkpoint, or none, completed by what the sinks hold.
     fn recalled(&self, place: &Place, desk: &Desk, manifest: Option<Manifest>) -> anyhow::Result<Memory> {
         let (lake, config, fed) = (&self.lake, &self.config, self.chosen.durable);
-        let dir = wiring::index_dir(config);
-        if let Some(manifest) = manifest {
-            desk.begin(Some(manifest.clone()));
-            let why = match place.stage(&manifest, &wiring::index_options(config, Some(&dir))) {
-                Ok(saved) => match lake.complete(fed, lake.remembering(config, saved)?)? {
-                    Some(memory) => return Ok(memory),
-                    None => Unusable::Ahead,
-                },
-                Err(why) => why,
-            };
-            started::rebuilding(place, &why)?;
-        }
-        desk.begin(None);
-        let mut memory = Memory::none(lake.bare_stage(config, Some(&dir))?);
-        memory.record();
-        lake.complete(fed, memory)?.context("a stage that remembers nothing is ahead of no sink")
+        let options = wiring::index_options(config, Some(&wiring::index_dir(config)))?;
+        let stage = |index| lake.stage_of(config, index);
+        recall::memory((place, desk), manifest, &options, &stage, &mut |memory| lake.complete(fed, memory))
     }
 
     /// Opens the sinks. They come first: opening the warehouse migrates its schema, and the memory is completed by what the sinks hold.

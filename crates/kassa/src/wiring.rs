@@ -11,7 +11,7 @@ use anyhow::Context;
 use kassa_config::{Config, Encoding, Format as Written, LakePlace, Mapping as Sql, Mistake, Mistakes};
 pub use kassa_engine::Durable;
 use kassa_engine::Memory;
-use kassa_engine::checkpoint::{Place, SavedStage};
+use kassa_engine::checkpoint::Place;
 use kassa_kafka::{Connection, Mechanism, Sasl, Security, Tls};
 use kassa_lake::{ArchiveSink, Derived, Folder, S3, S3Keys, S3Options, StarSink, Store, format, maintain, rebuild};
 use kassa_mapping::{Lookups, Mapping, MappingError, TableError, TableFile};
@@ -159,23 +159,14 @@ impl Lake {
         completed.context("a stage that remembers nothing is ahead of no sink")
     }
 
-    /// A stage whose memory is that of a checkpoint.
-    pub fn remembering(&self, config: &Config, saved: SavedStage) -> anyhow::Result<Memory> {
-        let mut stage = self.stage_of(config, saved.index)?;
-        stage.memory.members = saved.members;
-        Ok(Memory { stage, known: saved.known })
-    }
-
     /// The stage without any memory. Its index seals to `dir`, or stays in memory.
     pub fn bare_stage(&self, config: &Config, dir: Option<&Path>) -> anyhow::Result<Stage> {
-        if let Some(dir) = dir {
-            std::fs::create_dir_all(dir).with_context(|| format!("could not create {}", dir.display()))?;
-        }
-        let index = Index::new(&index_options(config, dir)).context("could not open the dedupe index")?;
+        let index = Index::new(&index_options(config, dir)?).context("could not open the dedupe index")?;
         self.stage_of(config, index)
     }
 
-    fn stage_of(&self, config: &Config, index: Index) -> anyhow::Result<Stage> {
+    /// A stage with this index.
+    pub fn stage_of(&self, config: &Config, index: Index) -> anyhow::Result<Stage> {
         let streams = streams(config)?;
         Ok(Stage::new(&config.shop, index, streams).with_schemas(Box::new(Registry::of(config, &self.store)?)))
     }
@@ -193,13 +184,17 @@ pub fn checkpoints(config: &Config, replays: i64) -> Place {
     Place::new(config.data_dir.join("state/checkpoint"), xxh3_64(settings.as_bytes()), replays)
 }
 
-pub fn index_options(config: &Config, dir: Option<&Path>) -> IndexOptions {
+/// The options of an index that seals to `dir`, which is created, or stays in memory.
+pub fn index_options(config: &Config, dir: Option<&Path>) -> anyhow::Result<IndexOptions> {
+    if let Some(dir) = dir {
+        std::fs::create_dir_all(dir).with_context(|| format!("could not create {}", dir.display()))?;
+    }
     let window = config.streams.iter().map(|stream| stream.dedupe_window).max().unwrap_or_default();
-    IndexOptions {
+    Ok(IndexOptions {
         memory_bytes: INDEX_BYTES,
         dir: dir.map(Path::to_owned),
         event_window_us: i64::try_from(window.as_micros()).unwrap_or(i64::MAX),
-    }
+    })
 }
 
 /// How long a bucket's server may be away before the sinks hear of it.

@@ -47,6 +47,8 @@ pub(crate) struct Log {
     pub(crate) end: i64,
     /// Ranges that retention deleted before anybody had read them.
     lost: Vec<(i64, i64)>,
+    /// How often retention deleted records that every sink had.
+    pub(crate) dropped: u64,
 }
 
 /// The key of a record's row, and its amount in millionths; `None` for a malformed record.
@@ -88,6 +90,7 @@ pub(crate) fn logs(rng: &mut Rng, may_cross: bool) -> Vec<Log> {
             start: 0,
             end: 0,
             lost: Vec::new(),
+            dropped: 0,
         };
         let mut own: Vec<Log> = (0..partitions).map(log).collect();
         let mut sent: Vec<(usize, String)> = Vec::new();
@@ -139,6 +142,13 @@ impl Log {
     pub(crate) fn expire(&mut self, from: i64, to: i64) {
         self.lost.push((from, to));
         self.start = to;
+    }
+
+    /// Retention deletes records that every sink has.
+    pub(crate) fn drop_before(&mut self, next: i64) {
+        if next > self.start {
+            (self.start, self.dropped) = (next, self.dropped + 1);
+        }
     }
 
     pub(crate) fn lost(&self) -> i64 {

@@ -1,25 +1,32 @@
-//! One process: a stage rebuilt from the stores, and sinks that each commit at their own cadence.
+//! One process: the engine itself over stores that fail, in virtual time and without threads.
 
+use std::cell::RefCell;
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use kassa_engine::checkpoint::{Desk, Draft, Drafts, Parts, Place, StageCut, Unusable};
-use kassa_engine::memory::{Take, is_ahead};
-use kassa_engine::{Held, Known, Memory, MemoryError, Tally, tally};
+use kassa_engine::checkpoint::{Desk, Draft, Drafts, Parts, Place, StageCut, WriteError};
+use kassa_engine::engine::{Engine, Step, Stopped, Watch};
+use kassa_engine::memory::Take;
+use kassa_engine::recall::{self, Started};
+use kassa_engine::{Cadence, Durable, HandOff, Held, Host, Memory, MemoryError, SinkHandle, Ticks};
 use kassa_lake::maintain::Options;
-use kassa_lake::{ArchiveSink, Folder, LogError, StarSink, Store, figures, letters, read};
+use kassa_lake::{ArchiveSink, Folder, LogError, StarSink, Store, letters, read};
 use kassa_model::time::{Clock, SystemClock};
 use kassa_model::{Partition, Positions, Table};
-use kassa_pipeline::dedupe::{Index, IndexOptions};
-use kassa_pipeline::{Batch, Sink, SinkError, Stage};
+use kassa_pipeline::dedupe::IndexOptions;
+use kassa_pipeline::{Sink, SinkError};
 use kassa_server::{Live, LiveSink};
 use kassa_sim::{Rng, batches};
 
 use super::book::{BookSink, Shared, locked};
 use super::faulty::Faulty;
-use super::shop::{Log, TOPICS, contracts, stage_of};
+use super::inline::{Inline, Virtual};
+use super::shop::{TOPICS, contracts, stage_of};
+use super::source::{Logs, LogsFeed};
 
 /// The state of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,29 +34,30 @@ pub(crate) enum State {
     Going,
     /// It is dead: only the contents of the stores are left.
     Crashed,
+    /// A store did not answer where the engine does not try again.
+    Failed,
     /// A sink's positions were moved by another process: everything must restart.
     Displaced,
 }
 
 pub(crate) struct Worker {
     pub(crate) store: Arc<Faulty>,
-    stage: Stage,
-    sinks: Vec<Feeding>,
-    /// The partitions that it reads, and their positions.
-    reached: Positions,
+    /// `None` after a stop.
+    engine: Option<Engine>,
+    /// Archive, lake, warehouse, live.
+    sinks: Vec<Inline>,
+    /// The next offset to read of each partition.
+    at: Rc<RefCell<Positions>>,
     pub(crate) owned: Vec<Partition>,
     pub(crate) live: Arc<Live>,
-    /// The positions of the stage's memory, and the positions that this process has read up to.
-    known: Known,
-    read: Positions,
     desk: Arc<Desk>,
     drafts: Drafts,
     /// A checkpoint that waits for the sinks.
     draft: Option<(StageCut, Draft)>,
-    /// The committed positions of lake and warehouse.
-    committed: Arc<Mutex<[Positions; 2]>>,
     /// Counts of this process's checkpoints.
     pub(crate) checkpoints: Checkpoints,
+    /// How often a sink had no room for a batch.
+    pub(crate) full: u64,
     /// Its state folder.
     pub(crate) state: PathBuf,
 }
@@ -62,12 +70,13 @@ pub(crate) struct Checkpoints {
     pub(crate) published: u64,
 }
 
-#[derive(Debug)]
-struct Feeding {
-    sink: Box<dyn Sink>,
-    gathered: Vec<Arc<Batch>>,
-    /// The number of turns per commit.
-    cadence: usize,
+/// The stores and sources that all processes share, and their time.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) folder: Arc<Folder>,
+    pub(crate) book: Shared,
+    pub(crate) logs: Logs,
+    pub(crate) ticks: Arc<Virtual>,
 }
 
 /// The parameters of a process.
@@ -80,14 +89,6 @@ pub(crate) struct Start {
     pub(crate) is_maintained: bool,
     /// Whether the store has other users, as with a bucket.
     pub(crate) is_shared: bool,
-}
-
-/// A store that did not answer is an expected failure; every other error fails the test.
-fn passing(error: LogError) -> io::Error {
-    match error {
-        LogError::Io(error) => error,
-        error => panic!("{error}"),
-    }
 }
 
 /// Compacts, checkpoints and sweeps every few commits.
@@ -103,53 +104,107 @@ fn maintenance() -> Options {
     }
 }
 
+/// The state of a process after an error. An error that no fault explains fails the test.
+fn judged(error: &anyhow::Error) -> State {
+    let judge = |cause: &(dyn Error + 'static)| match (cause.downcast_ref(), cause.downcast_ref()) {
+        (Some(SinkError::Fenced(_) | SinkError::Rewound(_)), _) => Some(State::Displaced),
+        (Some(SinkError::Unavailable(_)), _) | (_, Some(LogError::Io(_))) => Some(State::Failed),
+        _ if cause.is::<io::Error>() => Some(State::Failed),
+        _ => None,
+    };
+    error.chain().find_map(judge).unwrap_or_else(|| panic!("{error:#}"))
+}
+
+/// Opens the durable sinks of a process.
+fn sinks(around: &Surroundings, store: &Arc<dyn Store>, start: Start) -> anyhow::Result<Vec<Box<dyn Sink>>> {
+    // The lake compares this clock with the times of files, so it is not virtual.
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let topics = TOPICS.map(|(topic, _)| Arc::from(topic));
+    let mut archive = ArchiveSink::open(Arc::clone(store), &topics, Arc::clone(&clock))?;
+    let mut lake = StarSink::open(store, contracts(), clock)?;
+    if start.is_maintained {
+        (archive, lake) = (archive.maintained(maintenance()), lake.maintained(maintenance()));
+    }
+    let warehouse = BookSink::open(&around.book, start.seed, start.rate * 20);
+    Ok(vec![Box::new(archive), Box::new(lake), Box::new(warehouse)])
+}
+
 impl Worker {
-    /// Starts a process: opens the sinks, and loads memory and figures from the last checkpoint in
-    /// `state`, or rebuilds them from the contents of the sinks.
-    pub(crate) fn open(
-        folder: &Arc<Folder>,
-        book: &Shared,
+    /// Starts a process: opens the sinks, loads memory and figures from the last checkpoint in
+    /// `state`, or rebuilds them from the contents of the sinks, and starts the engine. `None`: a
+    /// store did not answer.
+    pub(crate) fn open(around: &Surroundings, owned: Vec<Partition>, start: Start, state: &Path) -> Option<Self> {
+        let store = Arc::new(Faulty::new(&around.folder, start.is_shared, start.seed, start.rate));
+        match Self::try_open(around, &store, owned, start, state) {
+            Ok(worker) => Some(worker),
+            Err(_) if store.has_crashed() => None,
+            Err(error) => {
+                judged(&error);
+                None
+            }
+        }
+    }
+
+    fn try_open(
+        around: &Surroundings,
+        faulty: &Arc<Faulty>,
         owned: Vec<Partition>,
         start: Start,
         state: &Path,
-    ) -> io::Result<Self> {
-        let faulty = Arc::new(Faulty::new(folder, start.is_shared, start.seed, start.rate));
-        let store: Arc<dyn Store> = Arc::clone(&faulty) as Arc<dyn Store>;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let topics = TOPICS.map(|(topic, _)| Arc::from(topic));
-        let mut archive = ArchiveSink::open(Arc::clone(&store), &topics, Arc::clone(&clock)).map_err(passing)?;
-        let mut lake = StarSink::open(&store, contracts(), clock).map_err(passing)?;
-        if start.is_maintained {
-            (archive, lake) = (archive.maintained(maintenance()), lake.maintained(maintenance()));
-        }
-        let mut rng = Rng(start.seed ^ 0x5EED);
-        let warehouse = BookSink::open(book, start.seed, start.rate * 20);
-        let recalled = Recalled::of(store.as_ref(), book, state)?;
-        let live = Arc::new(Live::new(recalled.figures, recalled.at.clone()));
-        let sinks: Vec<Box<dyn Sink>> =
-            vec![Box::new(archive), Box::new(lake), Box::new(warehouse), Box::new(LiveSink(Arc::clone(&live)))];
-        let feeding = |sink| Feeding { sink, gathered: Vec::new(), cadence: 1 + rng.below(9) };
-        let sinks: Vec<Feeding> = sinks.into_iter().map(feeding).collect();
-        let lowest = |partition: &Partition| sinks.iter().map(|feeding| feeding.sink.positions().next(partition)).min().unwrap();
-        let reached = owned.iter().map(|partition| (partition.clone(), lowest(partition))).collect();
-        let committed: Arc<Mutex<[Positions; 2]>> = Arc::default();
-        let (figures, at, shown) = (Arc::clone(&live), Arc::clone(&live), Arc::clone(&committed));
+    ) -> anyhow::Result<Self> {
+        let store: Arc<dyn Store> = Arc::clone(faulty) as Arc<dyn Store>;
+        let (shop, contracts) = (batches::shop(), contracts());
+        let had_checkpoint = state.join("checkpoint/manifest").is_file();
+        let place = Arc::new(Place::new(state.join("checkpoint"), 0, letters::replays(store.as_ref())?));
+        let Started { manifest, figures, tally, at } = Started::of(Some(&place), store.as_ref(), &shop)?;
+        let live = Arc::new(Live::new(figures, at.clone()));
+        let mut opened = sinks(around, &store, start)?;
+        opened.push(Box::new(LiveSink(Arc::clone(&live))));
+        let desk = Arc::<Desk>::default();
+        let options = IndexOptions { memory_bytes: 8 << 10, dir: Some(state.join("dedupe")), event_window_us: 1 };
+        let mut held = BookHeld(&around.book);
+        let mut complete = |memory: Memory| -> anyhow::Result<Option<Memory>> {
+            Ok(memory.complete((store.as_ref(), &contracts), Some(&mut held))?)
+        };
+        let memory = recall::memory((&place, &desk), manifest, &options, &|index| Ok(stage_of(index)), &mut complete)?;
+        let is_loaded = state.join("checkpoint/manifest").is_file();
+
+        let feed = LogsFeed::new(&around.logs, owned.clone(), start.seed, !start.is_shared);
+        let (at_source, lanes) = (feed.at(), Rc::<RefCell<Vec<Inline>>>::default());
+        let cadences = cadences(opened, start.seed);
+        let fed = Durable::ALL;
+        let watch = Watch { fed, shown: &[], observer: Box::new(|_| {}), desk: Some(Arc::clone(&desk)) };
+        let host = host(around, faulty, &lanes);
+        let engine = Engine::start(&host, (&store, &contracts), Box::new(feed), cadences, memory, watch)?;
+        let star: Vec<SinkHandle> =
+            engine.handles().into_iter().filter(|handle| ["lake", "warehouse"].contains(&handle.name)).collect();
+        let (snapshot, figures_at) = (Arc::clone(&live), Arc::clone(&live));
         let parts = Parts {
-            place: recalled.place,
-            desk: Arc::clone(&recalled.desk),
+            place,
+            desk: Arc::clone(&desk),
             store,
-            figures: Box::new(move || figures.snapshot()),
-            figures_at: Box::new(move || at.positions()),
-            committed: Box::new(move || shown.lock().unwrap().to_vec()),
-            tally: (recalled.tally, recalled.at),
-            calendar: batches::shop().calendar(),
+            figures: Box::new(move || snapshot.snapshot()),
+            figures_at: Box::new(move || figures_at.positions()),
+            committed: Box::new(move || star.iter().map(|sink| sink.state().committed).collect()),
+            tally: (tally, at),
+            calendar: shop.calendar(),
             commit_interval: Duration::ZERO,
         };
-        let Memory { stage, known } = recalled.memory;
-        let (drafts, desk, checkpoints) = (Drafts::new(parts), recalled.desk, recalled.checkpoints);
-        let read = Positions::default();
-        let (store, draft, state) = (faulty, None, state.to_owned());
-        Ok(Self { store, stage, sinks, reached, owned, live, known, read, desk, drafts, draft, committed, checkpoints, state })
+        let (loaded, refused) = (had_checkpoint && is_loaded, had_checkpoint && !is_loaded);
+        Ok(Self {
+            store: Arc::clone(faulty),
+            engine: Some(engine),
+            sinks: lanes.take(),
+            at: at_source,
+            owned,
+            live,
+            desk,
+            drafts: Drafts::new(parts),
+            draft: None,
+            checkpoints: Checkpoints { loaded: u64::from(loaded), refused: u64::from(refused), published: 0 },
+            full: 0,
+            state: state.to_owned(),
+        })
     }
 
     /// Takes a checkpoint, or tries again to publish the waiting one.
@@ -165,175 +220,101 @@ impl Worker {
         }
     }
 
-    fn cut(&mut self) -> Option<Result<(StageCut, Draft), kassa_engine::checkpoint::WriteError>> {
-        self.desk.want();
-        self.desk.serve(&mut self.stage, &self.known, &self.read);
-        let cut = self.desk.take()?;
+    /// What the engine has handed over, as a draft. If that is nothing, it is asked to.
+    fn cut(&mut self) -> Option<Result<(StageCut, Draft), WriteError>> {
+        let Some(cut) = self.desk.take() else {
+            self.desk.want();
+            return None;
+        };
         Some(self.drafts.write(&cut).map(|draft| (cut, draft)))
     }
 
     /// The next offset to read.
     pub(crate) fn reached(&self, partition: &Partition) -> i64 {
-        self.reached.next(partition)
+        self.at.borrow().next(partition)
     }
 
-    /// Whether every sink has committed everything that was read.
-    fn holds_all(&self) -> bool {
-        let holds = |partition: &Partition| {
-            let mut durable = self.sinks[..3].iter();
-            durable.all(|feeding| feeding.sink.positions().next(partition) >= self.reached(partition))
-        };
-        self.owned.iter().all(holds)
-    }
-
-    /// Whether every sink is exactly at the reading position.
+    /// Whether every durable sink is exactly at the reading position, once it has committed what it
+    /// was given.
     pub(crate) fn is_level(&self, partition: &Partition) -> bool {
-        self.sinks[..3].iter().all(|feeding| feeding.sink.positions().next(partition) == self.reached(partition))
+        let durable = &self.sinks[..3];
+        durable.iter().for_each(Inline::drain);
+        durable.iter().all(|sink| sink.handle().state().positions.next(partition) == self.reached(partition))
     }
 
-    /// Reads some records of a partition and hands them to the sinks; some of the sinks commit.
-    /// `false`: there was nothing to read.
-    pub(crate) fn turn(&mut self, logs: &[Log], rng: &mut Rng) -> (bool, State) {
-        let partition = self.owned[rng.below(self.owned.len())].clone();
-        let log = logs.iter().find(|log| log.partition == partition).unwrap();
-        let has_read = self.read(log, 1 + rng.below(40));
-        if rng.below(8) == 0 {
+    /// A step of the engine, and of some of the sinks. `false`: there was nothing to read.
+    pub(crate) fn turn(&mut self, rng: &mut Rng) -> (bool, State) {
+        let step = self.engine.as_mut().map(Engine::step).unwrap();
+        let (has_read, state) = match step {
+            Ok(step) => {
+                self.full += u64::from(step == Step::Full);
+                (step != Step::Idle, State::Going)
+            }
+            Err(_) if self.store.has_crashed() => (true, State::Crashed),
+            Err(error) => (true, judged(&error)),
+        };
+        if state != State::Going {
+            return (has_read, state);
+        }
+        if rng.below(4) == 0 {
             self.checkpoint();
         }
-        for nth in 0..self.sinks.len() {
-            if rng.below(self.sinks[nth].cadence) == 0 {
-                let state = self.commit(nth, rng.below(10) == 0);
-                if state != State::Going {
-                    return (has_read, state);
-                }
+        for sink in &self.sinks {
+            if rng.below(2) == 0 {
+                sink.step();
             }
         }
-        (has_read, State::Going)
+        (has_read, if self.store.has_crashed() { State::Crashed } else { State::Going })
     }
 
-    fn read(&mut self, log: &Log, most: usize) -> bool {
-        let at = self.reached(&log.partition);
-        let batch = if at < log.start {
-            Batch::lost(log.partition.clone(), at..log.start)
-        } else {
-            let Some(records) = log.read(at, most) else { return false };
-            self.stage.run(records, at).unwrap()
-        };
-        self.reached.set(log.partition.clone(), batch.to());
-        self.known.index.advance(&log.partition, batch.to());
-        self.known.members.set(log.partition.clone(), batch.to());
-        self.read.set(log.partition.clone(), batch.to());
-        let batch = Arc::new(batch);
-        self.sinks.iter_mut().for_each(|feeding| feeding.gathered.push(Arc::clone(&batch)));
-        true
+    /// Reads to the end, and commits.
+    pub(crate) fn catch_up(&mut self) {
+        let is_done = self.engine.as_mut().map(Engine::catch_up).unwrap().unwrap();
+        assert!(is_done, "this source never moves partitions");
     }
 
-    /// Pending rows stay if the store did not answer.
-    fn commit(&mut self, nth: usize, settles: bool) -> State {
-        let feeding = &mut self.sinks[nth];
-        let mut done = feeding.sink.commit(&feeding.gathered);
-        if done.is_ok() {
-            feeding.gathered.clear();
-            let mut committed = self.committed.lock().unwrap();
-            // The lake and the warehouse.
-            if let Some(committed) = nth.checked_sub(1).and_then(|at| committed.get_mut(at)) {
-                *committed = self.reached.clone();
-            }
-            drop(committed);
-            if settles {
-                done = feeding.sink.settle();
+    /// Commits everything that was read and writes a last checkpoint, as an orderly stop does.
+    pub(crate) fn stop(&mut self) {
+        let Some(engine) = self.engine.take() else { return };
+        let Stopped { memory, read, outcome, .. } = engine.stop();
+        match outcome {
+            Ok(()) => {}
+            Err(_) if self.store.has_crashed() => return,
+            Err(error) => {
+                judged(&error);
+                return;
             }
         }
-        match done {
-            _ if self.store.has_crashed() => State::Crashed,
-            Ok(()) | Err(SinkError::Unavailable(_)) => State::Going,
-            Err(SinkError::Fenced(_) | SinkError::Rewound(_)) => State::Displaced,
-            Err(error) => panic!("the {}: {error}", feeding.sink.name()),
+        let Some(mut memory) = memory else { return };
+        if self.draft.take().is_some() {
+            self.desk.rewrite();
         }
-    }
-
-    /// Commits everything that was read, as an orderly stop does.
-    pub(crate) fn flush(&mut self) -> State {
-        for _ in 0..200 {
-            for nth in 0..self.sinks.len() {
-                let state = self.commit(nth, true);
-                if state != State::Going {
-                    return state;
-                }
-            }
-            if self.holds_all() {
-                return State::Going;
-            }
-        }
-        panic!("records are still uncommitted after two hundred tries");
+        // If a store does not answer, the checkpoint before stays.
+        let published = self.drafts.finish((&mut memory.stage, &memory.known, &read)).unwrap_or(false);
+        self.checkpoints.published += u64::from(published);
     }
 }
 
-/// The state at the start of a process.
-struct Recalled {
-    place: Arc<Place>,
-    desk: Arc<Desk>,
-    memory: Memory,
-    figures: kassa_analytics::Figures,
-    tally: Tally,
-    /// The positions of figures and tally.
-    at: Positions,
-    checkpoints: Checkpoints,
+/// Each sink with an interval and a size of commits of its own.
+fn cadences(sinks: Vec<Box<dyn Sink>>, seed: u64) -> Vec<Cadence> {
+    let mut rng = Rng(seed ^ 0x5EED);
+    let cadence = |sink: Box<dyn Sink>| {
+        let interval = Duration::from_millis([0, 20, 100, 200][rng.below(4)]);
+        Cadence { sink, interval, records: [20, 100, 10_000][rng.below(3)] }
+    };
+    sinks.into_iter().map(cadence).collect()
 }
 
-impl Recalled {
-    fn of(store: &dyn Store, book: &Shared, state: &Path) -> io::Result<Self> {
-        let place = Arc::new(Place::new(state.join("checkpoint"), 0, letters::replays(store).map_err(passing)?));
-        let (at, shop) = (figures::accounted(store).map_err(passing)?, batches::shop());
-        let options = IndexOptions { memory_bytes: 8 << 10, dir: Some(state.join("dedupe")), event_window_us: 1 };
-        let (desk, mut checkpoints) = (Arc::<Desk>::default(), Checkpoints::default());
-        let mut held = BookHeld(book);
-        let load = || {
-            let manifest = place.manifest()?;
-            let (figures, tally) = (place.figures(&manifest, &shop)?, place.tally(&manifest)?);
-            let saved = place.stage(&manifest, &options)?;
-            if is_ahead(&figures.1, &at) || is_ahead(&tally.1, &at) {
-                Err(Unusable::Ahead)
-            } else {
-                Ok((manifest, figures, tally, saved))
-            }
-        };
-        let mut begun = None;
-        match load() {
-            Ok((manifest, figures, tally, saved)) => {
-                let mut stage = stage_of(saved.index);
-                stage.memory.members = saved.members;
-                let memory = Memory { stage, known: saved.known }.complete((store, &contracts()), Some(&mut held));
-                begun = memory.map_err(unanswered)?.map(|memory| (memory, figures, tally));
-                (checkpoints.loaded, checkpoints.refused) = (u64::from(begun.is_some()), u64::from(begun.is_none()));
-                desk.begin(Some(manifest));
-            }
-            Err(Unusable::Missing) => {}
-            Err(Unusable::Ahead) => checkpoints.refused = 1,
-            Err(why) => panic!("{why}"),
-        }
-        let (memory, (figures, from), (tally, counted)) = match begun {
-            Some(begun) => begun,
-            None => {
-                place.discard()?;
-                desk.begin(None);
-                let mut memory = Memory::none(stage_of(Index::new(&options).unwrap()));
-                memory.record();
-                let memory = memory.complete((store, &contracts()), Some(&mut held)).map_err(unanswered)?;
-                (memory.unwrap(), (kassa_analytics::Figures::new(&shop), Positions::default()), Default::default())
-            }
-        };
-        let figures = figures::figures_between(store, figures, (&from, &at)).map_err(passing)?;
-        let tally = tally::of_lake(store, (tally, &counted), &at, &mut shop.calendar()).map_err(passing)?;
-        Ok(Self { place, desk, memory, figures, tally, at, checkpoints })
-    }
-}
-
-fn unanswered(error: MemoryError) -> io::Error {
-    match error {
-        MemoryError::Lake(error) => passing(error),
-        MemoryError::Warehouse(error) => panic!("{error}"),
-    }
+/// Runs committers inline, and collects them in `lanes`.
+fn host(around: &Surroundings, store: &Arc<Faulty>, lanes: &Rc<RefCell<Vec<Inline>>>) -> Host {
+    let ticks: Arc<dyn Ticks> = Arc::clone(&around.ticks) as Arc<dyn Ticks>;
+    let (store, given, lanes) = (Arc::clone(store), Arc::clone(&ticks), Rc::clone(lanes));
+    let start = move |committer| {
+        let lane = Inline::new(committer, Arc::clone(&store), Arc::clone(&given));
+        lanes.borrow_mut().push(lane.clone());
+        Ok(Box::new(lane) as Box<dyn HandOff>)
+    };
+    Host { clock: Arc::new(SystemClock), ticks, start: Box::new(start) }
 }
 
 struct BookHeld<'b>(&'b Shared);
