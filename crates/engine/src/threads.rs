@@ -135,3 +135,6 @@ fn work(mut committer: Committer, receiver: &Receiver<Message>, ticks: &dyn Tick
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ mod source;
 mod worker;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -46,6 +46,8 @@ struct World {
     /// State folders that no process uses now. A process starts with one of them, or with none, as
     /// on another machine.
     states: Vec<PathBuf>,
+    /// Those whose files the run has changed.
+    damaged: BTreeSet<PathBuf>,
     /// Whether several processes may run. Then duplicates stay within their partition, as with
     /// keyed producers.
     is_shared: bool,
@@ -77,6 +79,7 @@ impl World {
             dir,
             workers: Vec::new(),
             states: Vec::new(),
+            damaged: BTreeSet::new(),
             started: 0,
             rate: [0, 5, 20][rng.below(3)],
             is_maintained: rng.below(3) == 0,
@@ -105,6 +108,7 @@ impl World {
                 rate,
                 is_maintained: self.is_maintained,
                 is_shared: self.is_shared,
+                is_damaged: self.damaged.contains(&state),
             };
             match Worker::open(&self.around, owned.clone(), start, &state) {
                 Some(worker) => return worker,
@@ -125,15 +129,15 @@ impl World {
         let state = self.states.swap_remove(nth);
         match self.rng.below(10) {
             0 if std::fs::remove_file(state.join("checkpoint/manifest")).is_ok() => self.fire("checkpoint deleted"),
-            1 => self.damage(&state.join("checkpoint")),
+            1 => self.damage(&state),
             _ => {}
         }
         state
     }
 
-    /// Changes a byte of a file.
-    fn damage(&mut self, folder: &Path) {
-        let entries = std::fs::read_dir(folder).into_iter().flatten();
+    /// Changes a byte of a file of the checkpoint.
+    fn damage(&mut self, state: &Path) {
+        let entries = std::fs::read_dir(state.join("checkpoint")).into_iter().flatten();
         let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
         files.sort_unstable();
         if files.is_empty() {
@@ -147,15 +151,17 @@ impl World {
         let at = self.rng.below(bytes.len());
         bytes[at] ^= 1;
         std::fs::write(file, bytes).unwrap();
+        self.damaged.insert(state.to_owned());
         self.fire("checkpoint damaged");
     }
 
     fn end(&mut self, worker: Worker) {
-        let Checkpoints { loaded, refused, published } = worker.checkpoints;
+        let Checkpoints { loaded, refused, published, failed } = worker.checkpoints;
         let counts = [
             ("start from a checkpoint", loaded),
             ("checkpoint refused", refused),
             ("checkpoint", published),
+            ("checkpoint not written", failed),
             ("no room in a hand-off", worker.full),
         ];
         for (fault, times) in counts.into_iter().filter(|(_, times)| *times > 0) {
@@ -406,7 +412,7 @@ fn runs(seeds: std::ops::Range<u64>) -> BTreeMap<&'static str, (u64, u64)> {
 }
 
 /// Each of these must have fired, otherwise the runs prove nothing about it.
-const FAULTS: [&str; 21] = [
+const FAULTS: [&str; 22] = [
     "write refused",
     "read failed",
     "reply lost after a write",
@@ -419,6 +425,7 @@ const FAULTS: [&str; 21] = [
     "checkpoint refused",
     "checkpoint deleted",
     "checkpoint damaged",
+    "checkpoint not written",
     "checkpoint",
     "no room in a hand-off",
     "retention of committed records",

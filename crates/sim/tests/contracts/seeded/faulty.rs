@@ -69,6 +69,11 @@ impl Faulty {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The store without its faults.
+    pub(crate) fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
     pub(crate) fn has_crashed(&self) -> bool {
         self.plan().has_crashed
     }

@@ -8,13 +8,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kassa_engine::checkpoint::{Desk, Draft, Drafts, Parts, Place, StageCut, WriteError};
+use kassa_engine::checkpoint::{Desk, Draft, Drafts, Parts, Place, StageCut, Unusable, WriteError};
 use kassa_engine::engine::{Engine, Step, Stopped, Watch};
-use kassa_engine::memory::Take;
+use kassa_engine::memory::{Take, is_ahead};
 use kassa_engine::recall::{self, Started};
 use kassa_engine::{Cadence, Durable, HandOff, Held, Host, Memory, MemoryError, SinkHandle, Ticks};
 use kassa_lake::maintain::Options;
-use kassa_lake::{ArchiveSink, Folder, LogError, StarSink, Store, letters, read};
+use kassa_lake::{ArchiveSink, Folder, LogError, StarSink, Store, figures, letters, read};
 use kassa_model::time::{Clock, SystemClock};
 use kassa_model::{Partition, Positions, Table};
 use kassa_pipeline::dedupe::IndexOptions;
@@ -62,12 +62,13 @@ pub(crate) struct Worker {
     pub(crate) state: PathBuf,
 }
 
-/// How often a process started from a checkpoint, could not use one, and published one.
+/// How often a process started from a checkpoint, could not use one, published one, and failed to.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Checkpoints {
     pub(crate) loaded: u64,
     pub(crate) refused: u64,
     pub(crate) published: u64,
+    pub(crate) failed: u64,
 }
 
 /// The stores and sources that all processes share, and their time.
@@ -89,6 +90,8 @@ pub(crate) struct Start {
     pub(crate) is_maintained: bool,
     /// Whether the store has other users, as with a bucket.
     pub(crate) is_shared: bool,
+    /// Whether the run has changed files of the state folder.
+    pub(crate) is_damaged: bool,
 }
 
 /// Compacts, checkpoints and sweeps every few commits.
@@ -113,6 +116,17 @@ fn judged(error: &anyhow::Error) -> State {
         _ => None,
     };
     error.chain().find_map(judge).unwrap_or_else(|| panic!("{error:#}"))
+}
+
+/// Whatever has ended the process before: the files that a manifest names are whole.
+fn check_whole(place: &Place, options: &IndexOptions) {
+    let manifest = match place.manifest() {
+        Err(Unusable::Missing) => return,
+        manifest => manifest.unwrap(),
+    };
+    place.figures(&manifest, &batches::shop()).unwrap();
+    place.tally(&manifest).unwrap();
+    place.stage(&manifest, options).unwrap();
 }
 
 /// Opens the durable sinks of a process.
@@ -155,13 +169,16 @@ impl Worker {
         let store: Arc<dyn Store> = Arc::clone(faulty) as Arc<dyn Store>;
         let (shop, contracts) = (batches::shop(), contracts());
         let had_checkpoint = state.join("checkpoint/manifest").is_file();
+        let options = IndexOptions { memory_bytes: 8 << 10, dir: Some(state.join("dedupe")), event_window_us: 1 };
         let place = Arc::new(Place::new(state.join("checkpoint"), 0, letters::replays(store.as_ref())?));
-        let Started { manifest, figures, tally, at } = Started::of(Some(&place), store.as_ref(), &shop)?;
-        let live = Arc::new(Live::new(figures, at.clone()));
+        if !start.is_damaged {
+            check_whole(&place, &options);
+        }
+        let Started { manifest, figures: recalled, tally, at } = Started::of(Some(&place), store.as_ref(), &shop)?;
+        let live = Arc::new(Live::new(recalled, at.clone()));
         let mut opened = sinks(around, &store, start)?;
         opened.push(Box::new(LiveSink(Arc::clone(&live))));
         let desk = Arc::<Desk>::default();
-        let options = IndexOptions { memory_bytes: 8 << 10, dir: Some(state.join("dedupe")), event_window_us: 1 };
         let mut held = BookHeld(&around.book);
         let mut complete = |memory: Memory| -> anyhow::Result<Option<Memory>> {
             Ok(memory.complete((store.as_ref(), &contracts), Some(&mut held))?)
@@ -201,19 +218,34 @@ impl Worker {
             desk,
             drafts: Drafts::new(parts),
             draft: None,
-            checkpoints: Checkpoints { loaded: u64::from(loaded), refused: u64::from(refused), published: 0 },
+            checkpoints: Checkpoints { loaded: u64::from(loaded), refused: u64::from(refused), ..Checkpoints::default() },
             full: 0,
             state: state.to_owned(),
         })
     }
 
-    /// Takes a checkpoint, or tries again to publish the waiting one.
-    fn checkpoint(&mut self) {
+    /// Takes a checkpoint, or tries again to publish the waiting one. `fails`: its manifest cannot be
+    /// written.
+    fn checkpoint(&mut self, fails: bool) {
+        let obstacle = self.state.join("checkpoint/manifest.new");
+        let fails = fails && self.draft.is_some() && std::fs::create_dir(&obstacle).is_ok();
+        self.try_checkpoint();
+        if fails {
+            std::fs::remove_dir(&obstacle).unwrap();
+            self.checkpoints.failed += u64::from(self.draft.is_none());
+        }
+    }
+
+    fn try_checkpoint(&mut self) {
         let waiting = self.draft.take().map_or_else(|| self.cut(), |waiting| Some(Ok(waiting)));
         let outcome = waiting.map(|draft| draft.and_then(|(cut, draft)| Ok((self.drafts.publish(&cut, &draft)?, cut, draft))));
         match outcome {
             None => {}
-            Some(Ok((true, ..))) => self.checkpoints.published += 1,
+            Some(Ok((true, cut, _))) => {
+                let accounted = figures::accounted(self.store.folder()).unwrap();
+                assert!(!is_ahead(&cut.known.index, &accounted), "a checkpoint is ahead of the lake");
+                self.checkpoints.published += 1;
+            }
             Some(Ok((false, cut, draft))) => self.draft = Some((cut, draft)),
             // The store did not answer, or the process is dead.
             Some(Err(_)) => self.desk.rewrite(),
@@ -257,7 +289,7 @@ impl Worker {
             return (has_read, state);
         }
         if rng.below(4) == 0 {
-            self.checkpoint();
+            self.checkpoint(rng.below(4) == 0);
         }
         for sink in &self.sinks {
             if rng.below(2) == 0 {
