@@ -81,7 +81,7 @@ impl Following {
         let from = self.live.positions();
         let Some(to) = beyond(&cut, &from, STEP) else { return Ok(false) };
         let rows = gathered(&mut self.figures, self.store.as_ref(), (&from, &to))?;
-        let done = self.live.follow(&rows, (&from, &to)).map_err(|error| LogError::Corrupt(error.to_string()))?;
+        let done = self.live.follow(&rows, (&from, &to)).map_err(LogError::corrupt)?;
         if !done {
             self.figures.forget();
         }

@@ -259,7 +259,7 @@ impl Service {
                 if !self.has_lost_its_place(&error) || lost > ANEW_MAX {
                     return Err(error);
                 }
-                tracing::warn!(error = format!("{error:#}"), "beginning anew from what the sinks hold");
+                tracing::warn!(error = crate::failure::chain(&error), "beginning anew from what the sinks hold");
                 feed.reset()?;
             }
             let grown = feed::grown(&self.config)?;

@@ -227,7 +227,7 @@ impl Topology {
         self.sinks.iter_mut().for_each(SinkThread::close);
         for sink in &mut self.sinks {
             if let Some(thread) = sink.thread.take() {
-                let ended = thread.join().unwrap_or_else(|_| Err(SinkError::Corrupt("the sink's thread panicked".to_owned())));
+                let ended = thread.join().unwrap_or_else(|_| Err(SinkError::Corrupt("the sink's thread panicked".into())));
                 failure = failure
                     .and(ended.map_err(|error| anyhow::Error::new(error).context(format!("the {} stopped", sink.handle.name))));
             }
@@ -254,7 +254,7 @@ impl SinkThread {
     fn failure(&mut self) -> anyhow::Error {
         self.close();
         let ended = self.thread.take().and_then(|thread| thread.join().ok()).and_then(Result::err);
-        let why = ended.unwrap_or_else(|| SinkError::Corrupt("it had stopped before".to_owned()));
+        let why = ended.unwrap_or_else(|| SinkError::Corrupt("it had stopped before".into()));
         anyhow::Error::new(why).context(format!("the {} stopped", self.handle.name))
     }
 }

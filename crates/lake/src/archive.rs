@@ -98,13 +98,13 @@ impl ArchiveSink {
         for batch in batches {
             let Some(slice) = batch.after(&reached)? else { continue };
             for (day, range) in days_of(batch.records(), slice.records().start) {
-                days.entry(day).or_default().push(rows(batch, range).map_err(|error| SinkError::Corrupt(error.to_string()))?);
+                days.entry(day).or_default().push(rows(batch, range).map_err(LogError::corrupt)?);
             }
             reached.advance(slice.partition(), slice.to());
         }
         let mut files = Vec::with_capacity(days.len());
         for (day, rows) in days {
-            let bytes = encode::parquet(&rows, &self.properties).map_err(|error| SinkError::Corrupt(error.to_string()))?;
+            let bytes = encode::parquet(&rows, &self.properties).map_err(LogError::corrupt)?;
             let date = time::format(day * time::DAY)[..10].to_owned();
             let rows = rows.iter().map(RecordBatch::num_rows).sum();
             files.push(NewFile { bytes, rows, partition_values: BTreeMap::from([("ingest_date".to_owned(), Some(date))]) });

@@ -13,7 +13,6 @@ use kassa_model::{Partition, Positions, Table, star};
 use parquet::file::metadata::RowGroupMetaData;
 
 use crate::delta::{Add, LogError, Snapshot};
-use crate::figures::corrupt;
 use crate::lease::Lease;
 use crate::read::{self, Test, archive_folder, folder_of};
 use crate::store::Store;
@@ -69,7 +68,7 @@ pub fn beyond(
             if wanted.is_all() {
                 return take(rows);
             }
-            let rows = filter_record_batch(&rows, &are_wanted(&rows, table, wanted)?).map_err(corrupt)?;
+            let rows = filter_record_batch(&rows, &are_wanted(&rows, table, wanted)?).map_err(LogError::corrupt)?;
             if rows.num_rows() == 0 { Ok(()) } else { take(rows) }
         })?;
     }
@@ -92,7 +91,7 @@ pub(crate) fn beyond_in_file(
     let passes = move |rows: &RecordBatch| are_beyond(rows, [number, offset], &least);
     let test = Test { columns: vec![number, offset], passes: Box::new(passes) };
     read::passing(store, (&folder_of(table), add), &table.schema(), columns, (&is_wanted, test), &mut |rows| {
-        let rows = filter_record_batch(&rows, &are_wanted(&rows, table, wanted)?).map_err(corrupt)?;
+        let rows = filter_record_batch(&rows, &are_wanted(&rows, table, wanted)?).map_err(LogError::corrupt)?;
         if rows.num_rows() == 0 { Ok(()) } else { take(rows) }
     })
 }
@@ -162,9 +161,9 @@ pub(crate) fn each_row<T>(
 ) -> Result<BooleanArray, LogError> {
     let [topic, number, offset] = lineage(table).map(|name| rows.column_by_name(name));
     let (Some(topics), Some(numbers), Some(offsets)) = (topic, number, offset) else {
-        return Err(LogError::Corrupt(format!("{}: no lineage", table.name())));
+        return Err(LogError::Corrupt(format!("{}: no lineage", table.name()).into()));
     };
-    let topics = topics.as_string_opt::<i32>().ok_or_else(|| LogError::Corrupt("topics of another type".to_owned()))?;
+    let topics = topics.as_string_opt::<i32>().ok_or_else(|| LogError::Corrupt("topics of another type".into()))?;
     let (numbers, offsets) = (numbers.as_primitive::<Int64Type>(), offsets.as_primitive::<Int64Type>());
     let mut known: BTreeMap<(&str, i64), T> = BTreeMap::new();
     let mut judged = Vec::with_capacity(rows.num_rows());

@@ -5,11 +5,13 @@
 
 pub mod action;
 pub mod contents;
+mod error;
 pub mod protocol;
 pub mod schema;
 pub mod snapshot;
 pub mod table;
 
 pub use action::{Add, Remove};
+pub use error::LogError;
 pub use snapshot::Snapshot;
-pub use table::{DeltaTable, LogError};
+pub use table::DeltaTable;

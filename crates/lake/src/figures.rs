@@ -10,7 +10,7 @@ use kassa_analytics::{Figures, Wanted};
 use kassa_model::{Positions, Shop, Table};
 
 use self::part::Part;
-pub(crate) use self::part::{Lies, corrupt, each_before, each_of_file_before, positions};
+pub(crate) use self::part::{Lies, each_before, each_of_file_before, positions};
 use crate::beyond::beyond;
 use crate::delta::{LogError, Snapshot};
 use crate::lease::Lease;
@@ -72,7 +72,7 @@ pub fn figures_between(
         if columns.is_empty() {
             continue;
         }
-        let corrupt = |error: kassa_analytics::ApplyError| LogError::Corrupt(format!("{}: {error}", table.name()));
+        let corrupt = |error: kassa_analytics::ApplyError| LogError::corrupt_at(table.name(), error);
         let wanted = crate::beyond::Wanted { from, to: Some(to) };
         beyond(store, table, columns, wanted, &mut |rows| figures.apply(table, &rows).map_err(corrupt))?;
     }

@@ -21,7 +21,7 @@ fn stated(store: &dyn Store) -> Result<Option<u32>, LogError> {
         bytes => bytes?,
     };
     let number = std::str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse().ok());
-    number.map(Some).ok_or_else(|| LogError::Corrupt(format!("{FILE} does not hold a number")))
+    number.map(Some).ok_or_else(|| LogError::Corrupt(format!("{FILE} does not hold a number").into()))
 }
 
 /// Refuses a lake whose format is newer than this program's.

@@ -190,7 +190,7 @@ impl Upkeep {
                 return Ok(0);
             }
             let merged = merging.thread.join();
-            let merged = merged.unwrap_or_else(|_| Err(LogError::Encode("the merging thread panicked".to_owned())))?;
+            let merged = merged.unwrap_or_else(|_| Err(LogError::Encode("the merging thread panicked".into())))?;
             return self.exchange(table, merging.slice, merged, now);
         }
         let slice = compact::choose(table.snapshot().files.values(), options);

@@ -42,7 +42,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use kassa_model::{Contract, Partition, Positions, Records, Shop, Table};
+use kassa_model::{Cause, Contract, Partition, Positions, Records, Shop, Table};
 use kassa_pipeline::Stage;
 use serde::Serialize;
 
@@ -97,10 +97,10 @@ pub struct LogState {
 /// What the source still holds of what was read: the collector's log, or Kafka.
 pub trait SourceLog {
     /// Each partition's bounds, and what is wrong with its bytes at or beyond these positions.
-    fn states(&mut self, from: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), String>;
+    fn states(&mut self, from: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), Cause>;
 
     /// Hands over the records of a range of offsets that can be read; those behind it may come too.
-    fn read(&mut self, partition: &Partition, range: Range<i64>, take: &mut dyn FnMut(&Records)) -> Result<(), String>;
+    fn read(&mut self, partition: &Partition, range: Range<i64>, take: &mut dyn FnMut(&Records)) -> Result<(), Cause>;
 }
 
 /// What a proof is about.
@@ -223,7 +223,11 @@ impl<'p> Prover<'p> {
                 match added.transpose() {
                     Ok(added) => self.added.extend(added.map(|added| (table, added))),
                     Err(LogError::Corrupt(what)) => {
-                        self.findings.push(Site::Table(table).in_folder(Kind::LogDamaged, &read::folder_of(table), what));
+                        self.findings.push(Site::Table(table).in_folder(
+                            Kind::LogDamaged,
+                            &read::folder_of(table),
+                            what.to_string(),
+                        ));
                     }
                     Err(error) => return Err(error),
                 }
@@ -243,7 +247,7 @@ impl<'p> Prover<'p> {
         match Snapshot::load(self.store, folder) {
             Ok(snapshot) => Ok(snapshot.version.is_some().then_some(snapshot)),
             Err(LogError::Corrupt(what)) => {
-                self.findings.push(site.in_folder(Kind::LogDamaged, folder, what));
+                self.findings.push(site.in_folder(Kind::LogDamaged, folder, what.to_string()));
                 Ok(None)
             }
             Err(error) => Err(error),

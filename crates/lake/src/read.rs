@@ -103,15 +103,16 @@ fn each_batch(
     columns: &[&str],
     take: &mut dyn FnMut(RecordBatch) -> Result<(), LogError>,
 ) -> Result<(), LogError> {
-    let corrupt = |error: &dyn std::fmt::Display| LogError::Corrupt(format!("{folder}/{}: {error}", add.path));
+    let path = format!("{folder}/{}", add.path);
     let wanted = projected(schema, columns);
     let held: Vec<&str> = wanted.fields().iter().map(|field| field.name().as_str()).collect();
     let mask = ProjectionMask::columns(builder.parquet_schema(), held);
     let rows = batch_rows(builder.metadata());
-    let reader = builder.with_projection(mask).with_batch_size(rows).build().map_err(|error| corrupt(&error))?;
+    let reader =
+        builder.with_projection(mask).with_batch_size(rows).build().map_err(|error| LogError::corrupt_at(&path, error))?;
     for batch in reader {
         let batch = batch.map_err(|error| unreadable(folder, add, ParquetError::from(error)))?;
-        take(conform(&batch, &wanted).map_err(|error| corrupt(&error))?)?;
+        take(conform(&batch, &wanted).map_err(|error| LogError::corrupt_at(&path, error))?)?;
     }
     Ok(())
 }
@@ -129,13 +130,12 @@ pub(crate) fn int_bounds_of(group: &RowGroupMetaData, column: &str) -> Option<(i
 
 /// The least and the greatest value of an INT32 column of one data file; none where it has no value.
 pub(crate) fn int_bounds(store: &dyn Store, folder: &str, add: &Add, column: &str) -> Result<Option<(i32, i32)>, LogError> {
-    let corrupt = |error: &dyn std::fmt::Display| LogError::Corrupt(format!("{folder}/{}: {error}", add.path));
     let metadata = opened(store, folder, add)?;
     let mut bounds: Option<(i32, i32)> = None;
     for group in metadata.metadata().row_groups() {
         let chunk = group.columns().iter().find(|chunk| chunk.column_path().string() == column);
         let Some(Statistics::Int32(stated)) = chunk.and_then(|chunk| chunk.statistics()) else {
-            return Err(corrupt(&format!("no statistics of {column}")));
+            return Err(LogError::Corrupt(format!("{folder}/{}: no statistics of {column}", add.path).into()));
         };
         if let Some((least, most)) = stated.min_opt().zip(stated.max_opt()) {
             let (first, last) = bounds.unwrap_or((*least, *most));
@@ -168,7 +168,7 @@ fn opened_with(
 ) -> Result<ParquetRecordBatchReaderBuilder<Object>, LogError> {
     let path = format!("{folder}/{}", add.path);
     let object = store.open(&path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => LogError::Corrupt(format!("{path}: {error}")),
+        io::ErrorKind::NotFound => LogError::corrupt_at(&path, error),
         _ => LogError::from(error),
     })?;
     ParquetRecordBatchReaderBuilder::try_new_with_options(object, options).map_err(|error| unreadable(folder, add, error))
@@ -183,10 +183,10 @@ fn unreadable(folder: &str, add: &Add, error: ParquetError) -> LogError {
         }
         cause = held.source();
     }
-    LogError::Corrupt(format!("{folder}/{}: {error}", add.path))
+    LogError::corrupt_at(format!("{folder}/{}", add.path), error)
 }
 
-/// The same error once more: causes are lent, not given.
+/// A copy of the error, because a source is only borrowed from the error that holds it.
 fn same(error: &io::Error) -> io::Error {
     match Refused::of(error) {
         Some(refused) => io::Error::new(error.kind(), refused.clone()),
@@ -230,7 +230,7 @@ pub fn archive_folder(topic: &str) -> String {
 
 /// Rows as they will be stored: symbols as plain strings.
 pub fn plain(rows: &RecordBatch) -> Result<RecordBatch, LogError> {
-    conform(rows, &star::stored(&rows.schema())).map_err(|error| LogError::Encode(error.to_string()))
+    conform(rows, &star::stored(&rows.schema())).map_err(LogError::encode)
 }
 
 /// The sum of a decimal column's units.

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
-use kassa_model::Secret;
+use kassa_model::{Cause, Secret};
 use object_store::aws::AmazonS3;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt, PutMode};
@@ -220,35 +220,35 @@ impl S3 {
 /// Why a body was not read: the request failed, or its answer broke off.
 enum Unread {
     Failed(object_store::Error),
-    BrokeOff(String),
+    BrokeOff(Cause),
 }
 
 /// The object's size, and the bytes that were asked for: all of them.
 async fn whole(answer: object_store::Result<GetResult>) -> Result<(u64, Bytes), Unread> {
     let answer = answer.map_err(Unread::Failed)?;
     let (size, wanted) = (answer.meta.size, answer.range.end - answer.range.start);
-    let bytes = answer.bytes().await.map_err(|error| Unread::BrokeOff(error.to_string()))?;
+    let bytes = answer.bytes().await.map_err(|error| Unread::BrokeOff(Cause::of(error)))?;
     if u64::try_from(bytes.len()) == Ok(wanted) {
         Ok((size, bytes))
     } else {
-        Err(Unread::BrokeOff(format!("{} of {wanted} bytes came", bytes.len())))
+        Err(Unread::BrokeOff(format!("{} of {wanted} bytes came", bytes.len()).into()))
     }
 }
 
 /// Copies an object into a file that vanishes when it is closed.
 async fn spool(client: Arc<AmazonS3>, key: Path, scratch: PathBuf) -> Result<fs::File, Unread> {
-    let failed = |error: io::Error| Unread::BrokeOff(format!("{}: {error}", scratch.display()));
+    let failed = |error: io::Error| Unread::BrokeOff(Cause::at(scratch.display(), error));
     fs::create_dir_all(&scratch).map_err(failed)?;
     let mut file = tempfile::tempfile_in(&scratch).map_err(failed)?;
     let answer = client.get(&key).await.map_err(Unread::Failed)?;
     let (wanted, mut came) = (answer.meta.size, 0);
     let mut parts = answer.into_stream();
-    while let Some(part) = parts.try_next().await.map_err(|error| Unread::BrokeOff(error.to_string()))? {
+    while let Some(part) = parts.try_next().await.map_err(|error| Unread::BrokeOff(Cause::of(error)))? {
         file.write_all(&part).map_err(failed)?;
         came += u64::try_from(part.len()).unwrap_or(u64::MAX);
     }
     file.rewind().map_err(failed)?;
-    if came == wanted { Ok(file) } else { Err(Unread::BrokeOff(format!("{came} of {wanted} bytes came"))) }
+    if came == wanted { Ok(file) } else { Err(Unread::BrokeOff(format!("{came} of {wanted} bytes came").into())) }
 }
 
 impl Store for S3 {

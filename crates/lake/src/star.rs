@@ -121,9 +121,9 @@ impl StarSink {
                     .iter_mut()
                     .map(|(table, part)| scope.spawn(move || part.commit(*table, batches, contracts, now)))
                     .collect();
-                let ended = threads.into_iter().map(|thread| {
-                    thread.join().unwrap_or_else(|_| Err(SinkError::Corrupt("a table's thread panicked".to_owned())))
-                });
+                let ended = threads
+                    .into_iter()
+                    .map(|thread| thread.join().unwrap_or_else(|_| Err(SinkError::Corrupt("a table's thread panicked".into()))));
                 // All of them end before the first failure is told.
                 ended.collect::<Vec<_>>().into_iter().collect::<Result<(), SinkError>>()
             })?;
@@ -159,7 +159,7 @@ impl Part {
             reached.advance(partition, slice.to());
         }
         if table == Table::Spans && !spans.is_empty() {
-            rows.push(spans.rows(now).map_err(|error| SinkError::Corrupt(error.to_string()))?);
+            rows.push(spans.rows(now).map_err(LogError::corrupt)?);
         }
         let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
         if count > 0 {
@@ -170,7 +170,7 @@ impl Part {
     }
 
     fn append(&mut self, rows: Vec<RecordBatch>, count: usize, reached: &Positions) -> Result<(), SinkError> {
-        let bytes = encode::parquet(&rows, &self.properties).map_err(|error| SinkError::Corrupt(error.to_string()))?;
+        let bytes = encode::parquet(&rows, &self.properties).map_err(LogError::corrupt)?;
         let file = NewFile { bytes, rows: count, partition_values: BTreeMap::new() };
         let moved = moved(&self.table, reached);
         Ok(self.table.append(vec![file], &moved)?)

@@ -2,6 +2,7 @@
 //! star schema as Arrow schemas. This crate does no IO and uses no random numbers; time comes from
 //! a [`Clock`](time::Clock).
 
+pub mod cause;
 pub mod code;
 pub mod contract;
 pub mod country;
@@ -19,6 +20,7 @@ pub mod shop;
 pub mod star;
 pub mod time;
 
+pub use cause::Cause;
 pub use code::Code;
 pub use contract::Contract;
 pub use currency::Currency;

@@ -21,7 +21,7 @@ use kassa_lake::lease::Lease;
 use kassa_lake::read::{folder_of, plain};
 use kassa_lake::store::Shared;
 use kassa_lake::{LogError, Store};
-use kassa_model::{Shop, Table, star};
+use kassa_model::{Cause, Shop, Table, star};
 
 use self::table::LakeTable;
 
@@ -30,15 +30,15 @@ mod table;
 /// Why a query gave no rows.
 #[derive(Debug, thiserror::Error)]
 pub enum SqlError {
-    #[error("{0}")]
-    Refused(String),
+    #[error(transparent)]
+    Refused(Cause),
     #[error(transparent)]
     Lake(#[from] LogError),
 }
 
 impl From<DataFusionError> for SqlError {
     fn from(error: DataFusionError) -> Self {
-        Self::Refused(error.strip_backtrace())
+        Self::Refused(Cause::new(error.strip_backtrace(), error))
     }
 }
 
@@ -209,7 +209,7 @@ fn figure_rows(figures: &Figures, figure: &Figure, schema: &Arc<Schema>) -> Resu
         }
     }
     let arrays: Vec<ArrayRef> = columns.into_iter().map(|column| Arc::new(StringArray::from(column)) as ArrayRef).collect();
-    RecordBatch::try_new(Arc::clone(schema), arrays).map_err(|error| SqlError::Refused(error.to_string()))
+    RecordBatch::try_new(Arc::clone(schema), arrays).map_err(|error| SqlError::Refused(Cause::of(error)))
 }
 
 /// Views over the star, in the order in which they build on each other.

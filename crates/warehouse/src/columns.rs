@@ -35,7 +35,7 @@ impl<'a> Columns<'a> {
         self.0
             .column_by_name(name)
             .and_then(read)
-            .ok_or_else(|| WarehouseError::Corrupt(format!("rows without their column {name}")))
+            .ok_or_else(|| WarehouseError::Corrupt(format!("rows without their column {name}").into()))
     }
 
     pub(crate) fn longs(&self, name: &str) -> Result<&'a Int64Array, WarehouseError> {

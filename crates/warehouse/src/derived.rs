@@ -15,8 +15,6 @@ mod sessions;
 mod windows;
 
 use arrow_array::RecordBatch;
-use kassa_analytics::ApplyError;
-use kassa_analytics::derived::DerivedError;
 use kassa_model::key::{hash, positive};
 use kassa_model::{Positions, Shop};
 use postgres::Transaction;
@@ -134,14 +132,6 @@ fn state(snapshot: &mut Snapshot<'_>, table: &str, cut: &Positions, definition: 
 fn replace(transaction: &mut Transaction<'_>, table: &str, rows: &[RecordBatch]) -> Result<(), WarehouseError> {
     transaction.batch_execute(&format!("DELETE FROM {table}"))?;
     copy_in(transaction, table, rows, None).map(drop)
-}
-
-fn misread(error: ApplyError) -> WarehouseError {
-    WarehouseError::Corrupt(error.to_string())
-}
-
-fn unmade(error: DerivedError) -> WarehouseError {
-    WarehouseError::Corrupt(error.to_string())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The figures by what the warehouse holds: its rows, the one definition.
 
 use kassa_analytics::Figures;
-use kassa_model::{Positions, Shop, Table};
+use kassa_model::{Cause, Positions, Shop, Table};
 use kassa_pipeline::cut;
 
 use crate::WarehouseError;
@@ -39,13 +39,12 @@ fn fold(snapshot: &mut Snapshot<'_>, mut figures: Figures, cut: Option<&Position
         }
         let lineage = cut::COLUMNS.into_iter().filter(|name| cut.is_some() && !own.contains(name));
         let columns: Vec<&str> = own.iter().copied().chain(lineage).collect();
-        let corrupt = |error: &dyn std::fmt::Display| WarehouseError::Corrupt(format!("{}: {error}", table.name()));
         snapshot.each(table, &columns, &mut |rows| {
             let rows = match cut {
-                Some(cut) => cut::before(&rows, cut).map_err(|error| corrupt(&error))?,
+                Some(cut) => cut::before(&rows, cut).map_err(|error| WarehouseError::Corrupt(Cause::at(table.name(), error)))?,
                 None => rows,
             };
-            figures.apply(table, &rows).map_err(|error| corrupt(&error))
+            figures.apply(table, &rows).map_err(|error| WarehouseError::Corrupt(Cause::at(table.name(), error)))
         })?;
     }
     Ok(figures)

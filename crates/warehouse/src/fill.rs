@@ -44,7 +44,7 @@ pub(crate) fn fill(
     sums::put(transaction, statements, plan).map_err(|error| error.at("sums"))?;
     rows +=
         copy_in(transaction, "kassa.dead_letters", plan.rows(Table::Rejected), None).map_err(|error| error.at("dead letters"))?;
-    let spans = plan.spans.rows(now).map_err(|error| WarehouseError::Corrupt(error.to_string()))?;
+    let spans = plan.spans.rows(now).map_err(WarehouseError::corrupt)?;
     copy_in(transaction, "kassa.spans", &[spans], None).map_err(|error| error.at("spans"))?;
     if !plan.is_empty() {
         commits::put(transaction, statements, plan).map_err(|error| error.at("commits"))?;

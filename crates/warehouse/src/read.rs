@@ -79,7 +79,7 @@ impl Dropped {
         let held = Columns(&rows).ints(column)?.iter();
         let kept: BooleanArray =
             held.map(|day| Some(day.is_none_or(|day| !days.iter().any(|range| range.contains(&day))))).collect();
-        filter_record_batch(&rows, &kept).map_err(|error| WarehouseError::Corrupt(error.to_string()))
+        filter_record_batch(&rows, &kept).map_err(WarehouseError::corrupt)
     }
 }
 

@@ -78,5 +78,5 @@ fn of_letters(rows: &RecordBatch, letters: &HashSet<Place>) -> Result<RecordBatc
             Some(letters.contains(&place))
         })
         .collect();
-    filter_record_batch(rows, &keep).map_err(|error| WarehouseError::Corrupt(error.to_string()))
+    filter_record_batch(rows, &keep).map_err(WarehouseError::corrupt)
 }

@@ -61,7 +61,7 @@ fn files_of(table: Table, snapshot: &Snapshot) -> Result<Vec<DataFile>, LogError
     let file = |add: &Add| {
         let rows = add
             .rows()
-            .ok_or_else(|| LogError::Corrupt(format!("{folder}/{}: the log does not state the number of rows", add.path)));
+            .ok_or_else(|| LogError::Corrupt(format!("{folder}/{}: the log does not state the number of rows", add.path).into()));
         Ok(DataFile { path: format!("{folder}/{}", add.path), bytes: u64::try_from(add.size).unwrap_or(0), rows: rows? })
     };
     snapshot.files.values().map(file).collect()
@@ -135,8 +135,8 @@ impl kassa_redshift::Lake for Shelf<'_> {
         let mut bytes = Vec::new();
         let mut writer = encode::writer(&mut bytes, &stored, &properties)?;
         self.rows(table, file, &[], &mut |rows| {
-            let rows = shorten(&rows, columns, limit, instead).map_err(|error| LogError::Encode(error.to_string()))?;
-            writer.write(&rows).map_err(|error| LogError::Encode(error.to_string()))
+            let rows = shorten(&rows, columns, limit, instead).map_err(LogError::encode)?;
+            writer.write(&rows).map_err(LogError::encode)
         })?;
         writer.close()?;
         let written = self.store.put_with(to, &mut |sink: &mut (dyn Write + Send)| sink.write_all(&bytes))?;

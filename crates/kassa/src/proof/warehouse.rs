@@ -37,12 +37,12 @@ pub fn findings(store: &dyn Store, (target, shop): (&Target, &Shop), at_work: bo
     for table in COMPARED {
         let (mut ours, mut theirs) = (Sums::new(), Sums::new());
         figures::rows_before(store, table, &cut, &mut |rows| {
-            let rows = kept(table, rows).map_err(|error| LogError::Corrupt(error.to_string()))?;
+            let rows = kept(table, rows).map_err(LogError::corrupt)?;
             add(&mut ours, &rows)
         })?;
         snapshot.each(table, &[], &mut |rows| {
-            let rows = before(&rows, &cut).map_err(|error| WarehouseError::Corrupt(error.to_string()))?;
-            add(&mut theirs, &kept(table, rows)?).map_err(corrupt)
+            let rows = before(&rows, &cut).map_err(WarehouseError::corrupt)?;
+            add(&mut theirs, &kept(table, rows)?).map_err(WarehouseError::corrupt)
         })?;
         found.extend(differences(table, &ours, &theirs, &cut));
     }
@@ -56,7 +56,7 @@ fn rates(snapshot: &mut Snapshot<'_>, shop: &Shop) -> anyhow::Result<Option<Find
     let mut hashes = row_hashes(&wanted)?;
     let mut held = Vec::with_capacity(hashes.len());
     snapshot.each(Table::DimFxRate, &[], &mut |rows| {
-        held.extend(row_hashes(&rows).map_err(corrupt)?);
+        held.extend(row_hashes(&rows).map_err(WarehouseError::corrupt)?);
         Ok(())
     })?;
     hashes.sort_unstable();
@@ -76,12 +76,8 @@ fn rates(snapshot: &mut Snapshot<'_>, shop: &Shop) -> anyhow::Result<Option<Find
     }))
 }
 
-fn corrupt(error: LogError) -> WarehouseError {
-    WarehouseError::Corrupt(error.to_string())
-}
-
 fn add(sums: &mut Sums, rows: &RecordBatch) -> Result<(), LogError> {
-    let column = |name: &str| rows.column_by_name(name).ok_or_else(|| LogError::Corrupt(format!("no column {name}")));
+    let column = |name: &str| rows.column_by_name(name).ok_or_else(|| LogError::Corrupt(format!("no column {name}").into()));
     let topics = column("source_topic")?.as_string::<i32>();
     let numbers = column("source_partition")?.as_primitive::<Int64Type>();
     let mut last: Option<Partition> = None;

@@ -9,6 +9,7 @@ use kassa_lake::prove;
 use kassa_model::time::{Clock, SystemClock};
 use kassa_server::{Finding, Proof};
 
+use crate::failure;
 use crate::proof::{Asks, Scope, proof};
 
 /// How much the thread yields: 19 is all there is.
@@ -98,6 +99,6 @@ fn unproven(error: &anyhow::Error) -> Finding {
         partition: none(),
         from: none(),
         to: none(),
-        detail: format!("{error:#}"),
+        detail: failure::chain(error),
     }
 }

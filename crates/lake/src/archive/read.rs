@@ -152,19 +152,15 @@ impl<'s> Archived<'s> {
                 let (numbers, offsets) = (longs(&rows, 0), longs(&rows, 1));
                 let held = numbers.values().iter().zip(offsets.values());
                 let keep: BooleanArray = held.map(|(held, offset)| Some(*held == number && window.contains(offset))).collect();
-                found.push(filter_record_batch(&rows, &keep).map_err(|error| corrupt(&error))?);
+                found.push(filter_record_batch(&rows, &keep).map_err(LogError::corrupt)?);
                 Ok(())
             })?;
         }
         let none = || RecordBatch::new_empty(star::stored(&star::archive_schema()));
         let schema = found.first().map_or_else(|| none().schema(), RecordBatch::schema);
-        let rows = concat_batches(&schema, &found).map_err(|error| corrupt(&error))?;
+        let rows = concat_batches(&schema, &found).map_err(LogError::corrupt)?;
         sorted(rows)
     }
-}
-
-fn corrupt(error: &dyn std::fmt::Display) -> LogError {
-    LogError::Corrupt(error.to_string())
 }
 
 fn unsigned(offset: i64) -> u64 {
@@ -187,13 +183,13 @@ fn sorted(rows: RecordBatch) -> Result<RecordBatch, LogError> {
     }
     let mut order: Vec<u32> = (0..u32::try_from(rows.num_rows()).unwrap_or(u32::MAX)).collect();
     order.sort_unstable_by_key(|row| offsets[usize::try_from(*row).unwrap_or(0)]);
-    take_record_batch(&rows, &UInt32Array::from(order)).map_err(|error| corrupt(&error))
+    take_record_batch(&rows, &UInt32Array::from(order)).map_err(LogError::corrupt)
 }
 
 /// A copy of some rows that holds on to no others.
 fn taken(rows: &RecordBatch, range: Range<usize>) -> Result<RecordBatch, LogError> {
     let wanted: UInt32Array = range.map(|row| u32::try_from(row).unwrap_or(u32::MAX)).collect();
-    take_record_batch(rows, &wanted).map_err(|error| corrupt(&error))
+    take_record_batch(rows, &wanted).map_err(LogError::corrupt)
 }
 
 fn chunks(rows: &RecordBatch, records_max: usize, bytes_max: usize) -> Vec<Range<usize>> {

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::action::Metadata;
-use super::table::{LogError, TableSpec};
+use super::error::LogError;
+use super::table::TableSpec;
 use crate::store::Refused;
 
 /// The key of the table's configuration that holds [`star::SCHEMA`] of the program that stated the columns last. Absent: 1.
@@ -55,7 +56,7 @@ fn columns(table: &str, schema_string: &str) -> Result<Vec<Column>, LogError> {
         fields: Vec<Column>,
     }
     let parsed: Result<Struct, _> = serde_json::from_str(schema_string);
-    parsed.map(|parsed| parsed.fields).map_err(|error| LogError::Corrupt(format!("the schema of {table}: {error}")))
+    parsed.map(|parsed| parsed.fields).map_err(|error| LogError::corrupt_at(format!("the schema of {table}"), error))
 }
 
 fn version(metadata: &Metadata) -> u32 {
@@ -95,7 +96,9 @@ pub fn evolve(held: &Metadata, spec: &TableSpec) -> Result<Option<Metadata>, Log
             }
             Some(column) => return Err(contradicts(spec, column, &ours.kind())),
             None if ours.nullable => evolved.push(ours),
-            None => return Err(LogError::Encode(format!("{}: the new column {} must be nullable", spec.folder, ours.name))),
+            None => {
+                return Err(LogError::Encode(format!("{}: the new column {} must be nullable", spec.folder, ours.name).into()));
+            }
         }
     }
     let is_ours = |column: &&Column| spec.schema.field_with_name(&column.name).is_ok();
@@ -144,7 +147,7 @@ fn accepts(stored: &[Column], spec: &TableSpec, version: u32) -> Result<(), LogE
 }
 
 fn contradicts(spec: &TableSpec, column: &Column, ours: &str) -> LogError {
-    LogError::Corrupt(format!("{}: the column {} is {}, and kassa writes {ours}", spec.folder, column.name, column.kind()))
+    LogError::Corrupt(format!("{}: the column {} is {}, and kassa writes {ours}", spec.folder, column.name, column.kind()).into())
 }
 
 fn required(spec: &TableSpec, column: &Column) -> LogError {
@@ -160,7 +163,9 @@ pub fn merged(held: &Metadata, spec: &TableSpec) -> Result<Schema, LogError> {
     for column in columns(&spec.folder, &held.schema_string)? {
         if spec.schema.field_with_name(&column.name).is_err() && !spec.retired.contains(&column.name.as_str()) {
             let kind = type_of(&column.kind()).ok_or_else(|| {
-                LogError::Encode(format!("{}: no merge of the column {} of type {}", spec.folder, column.name, column.kind()))
+                LogError::Encode(
+                    format!("{}: no merge of the column {} of type {}", spec.folder, column.name, column.kind()).into(),
+                )
             })?;
             fields.push(Field::new(&column.name, kind, true));
         }

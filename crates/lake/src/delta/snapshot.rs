@@ -8,9 +8,10 @@ use arrow_array::{Array, RecordBatch, StructArray};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::errors::ParquetError;
 
 use super::action::{self, Add, Format, Line, Metadata, Protocol};
-use super::table::LogError;
+use super::error::LogError;
 use crate::store::Store;
 
 /// A table at a version.
@@ -109,7 +110,7 @@ impl Snapshot {
         let newer: Vec<u64> = names.iter().filter_map(|name| entry_version(name)).filter(|version| *version >= first).collect();
         for (version, wanted) in newer.iter().zip(first..) {
             if *version != wanted {
-                return Err(LogError::Corrupt(format!("{folder}: log entry {wanted} is missing")));
+                return Err(LogError::Corrupt(format!("{folder}: log entry {wanted} is missing").into()));
             }
         }
         for versions in newer.chunks(ENTRIES) {
@@ -158,9 +159,8 @@ impl Snapshot {
         let prefix = format!("{version:020}.checkpoint");
         for name in names.iter().filter(|name| name.starts_with(&prefix) && name.ends_with(".parquet")) {
             let path = format!("{log}/{name}");
-            let corrupt = |error: String| LogError::Corrupt(format!("{path}: {error}"));
-            let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(store.get(&path)?))
-                .map_err(|error| corrupt(error.to_string()))?;
+            let corrupt = |error: ParquetError| LogError::corrupt_at(&path, error);
+            let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(store.get(&path)?)).map_err(corrupt)?;
             let wanted = [
                 "add.path",
                 "add.size",
@@ -175,8 +175,8 @@ impl Snapshot {
                 "remove.deletionTimestamp",
             ];
             let mask = ProjectionMask::columns(builder.parquet_schema(), wanted);
-            for batch in builder.with_projection(mask).build().map_err(|error| corrupt(error.to_string()))? {
-                let batch = batch.map_err(|error| corrupt(error.to_string()))?;
+            for batch in builder.with_projection(mask).build().map_err(corrupt)? {
+                let batch = batch.map_err(|error| LogError::corrupt_at(&path, error))?;
                 self.take_checkpoint(&batch);
             }
         }
@@ -266,7 +266,7 @@ fn both((key, value): (String, Option<String>)) -> Option<(String, String)> {
 }
 
 fn lines(path: &str, bytes: &[u8]) -> Result<Vec<Line>, LogError> {
-    action::from_entry(bytes).map_err(|error| LogError::Corrupt(format!("{path}: {error}")))
+    action::from_entry(bytes).map_err(|error| LogError::corrupt_at(path, error))
 }
 
 /// The version of a checkpoint, by its file's name.

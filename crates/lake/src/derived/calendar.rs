@@ -10,7 +10,6 @@ use kassa_model::{Shop, Table};
 
 use super::Basis;
 use super::output::Output;
-use super::source::unmade;
 use super::years::Years;
 use crate::delta::{Add, DeltaTable, LogError, Snapshot};
 
@@ -67,15 +66,19 @@ impl CalendarTables {
         let wanted = self.years.covered_by(held.clone().unwrap_or(YEARS));
         let said = definition(&self.basis.shop);
         if held != Some(wanted.clone()) || self.dates.snapshot().txns.get(DEFINITION) != Some(&said) {
-            let rows = date_rows(&self.basis.shop, wanted.clone()).map_err(unmade)?;
+            let rows = date_rows(&self.basis.shop, wanted.clone()).map_err(LogError::corrupt)?;
             let stated = std::iter::once((DEFINITION.to_owned(), said)).chain(years_as_stated(&wanted)).collect();
             let replaced = replace(&mut self.dates, (Table::DimDate, self.basis.zstd_level), &rows, stated)?;
             written.push((&mut self.dates, replaced));
         }
         if self.times.snapshot().txns.get(DEFINITION) != Some(&EDITION) {
             let stated = vec![(DEFINITION.to_owned(), EDITION)];
-            let replaced =
-                replace(&mut self.times, (Table::DimTime, self.basis.zstd_level), &time_rows().map_err(unmade)?, stated)?;
+            let replaced = replace(
+                &mut self.times,
+                (Table::DimTime, self.basis.zstd_level),
+                &time_rows().map_err(LogError::corrupt)?,
+                stated,
+            )?;
             written.push((&mut self.times, replaced));
         }
         Ok(written)

@@ -24,10 +24,6 @@ pub(crate) struct Output<'t> {
     put: Vec<Add>,
 }
 
-fn encoded(error: parquet::errors::ParquetError) -> LogError {
-    LogError::Encode(error.to_string())
-}
-
 impl<'t> Output<'t> {
     pub(crate) fn new(into: &'t DeltaTable, table: Table, zstd_level: i32) -> Self {
         let properties = encode::properties(&table.schema(), zstd_level);
@@ -42,17 +38,17 @@ impl<'t> Output<'t> {
             Some(writer) => writer,
             none => {
                 let schema = star::stored(&self.table.schema());
-                none.insert(encode::writer(Vec::new(), &schema, &self.properties).map_err(encoded)?)
+                none.insert(encode::writer(Vec::new(), &schema, &self.properties).map_err(LogError::encode)?)
             }
         };
-        writer.write(rows).map_err(encoded)?;
+        writer.write(rows).map_err(LogError::encode)?;
         self.rows += rows.num_rows();
         if self.rows >= FILE_ROWS { self.close() } else { Ok(()) }
     }
 
     fn close(&mut self) -> Result<(), LogError> {
         if let Some(writer) = self.writer.take() {
-            let bytes = writer.into_inner().map_err(encoded)?;
+            let bytes = writer.into_inner().map_err(LogError::encode)?;
             let rows = std::mem::take(&mut self.rows);
             self.put.push(self.into.put_file(NewFile { bytes, rows, partition_values: BTreeMap::new() }, true)?);
         }

@@ -10,7 +10,6 @@ use kassa_model::key::{hash, positive};
 use kassa_model::{Positions, Shop, Table};
 
 use super::calendar::{replace, stated_years, years_as_stated};
-use super::source::{misread, unmade};
 use super::{Basis, REPLAYED};
 use crate::delta::table::app_id;
 use crate::delta::{Add, DeltaTable, LogError, Snapshot};
@@ -34,7 +33,9 @@ pub(super) struct RateTable {
 pub(crate) fn rates_before(store: &dyn Store, shop: &Shop, cut: &Positions) -> Result<Rates, LogError> {
     let snapshot = Snapshot::load(store, &folder_of(Table::FactFxRate))?;
     let mut rates = Rates::new(shop.currency);
-    each_before(store, (Table::FactFxRate, &snapshot), Rates::COLUMNS, cut, &mut |rows| rates.apply(&rows).map_err(misread))?;
+    each_before(store, (Table::FactFxRate, &snapshot), Rates::COLUMNS, cut, &mut |rows| {
+        rates.apply(&rows).map_err(LogError::corrupt)
+    })?;
     Ok(rates)
 }
 
@@ -42,9 +43,9 @@ pub(crate) fn rates_before(store: &dyn Store, shop: &Shop, cut: &Positions) -> R
 /// lie beside them.
 pub fn rates_now(store: &dyn Store, shop: &Shop) -> Result<RecordBatch, LogError> {
     let mut rates = Rates::new(shop.currency);
-    scan(store, Table::FactFxRate, Rates::COLUMNS, &mut |rows| rates.apply(&rows).map_err(misread))?;
+    scan(store, Table::FactFxRate, Rates::COLUMNS, &mut |rows| rates.apply(&rows).map_err(LogError::corrupt))?;
     let years = stated_years(&Snapshot::load(store, &folder_of(Table::DimDate))?);
-    rate_rows(shop, &rates, years.unwrap_or(YEARS)).map_err(unmade)
+    rate_rows(shop, &rates, years.unwrap_or(YEARS)).map_err(LogError::corrupt)
 }
 
 /// Whether a table's rows were made by the rules and for the shop of today. Others are made again by the next refresh.
@@ -73,7 +74,7 @@ impl RateTable {
             return Ok(None);
         }
         let rates = rates_before(self.basis.store.as_ref(), &self.basis.shop, &cut)?;
-        let rows = rate_rows(&self.basis.shop, &rates, years).map_err(unmade)?;
+        let rows = rate_rows(&self.basis.shop, &rates, years).map_err(LogError::corrupt)?;
         stated.extend(cut.iter().map(|(partition, next)| (app_id(partition), next)));
         replace(&mut self.table, (Table::DimFxRate, self.basis.zstd_level), &rows, stated).map(Some)
     }

@@ -19,11 +19,11 @@ use kassa_pipeline::cut::{self, are_before};
 
 use super::output::Output;
 use super::rates::rates_before;
-use super::source::{Source, Touched, misread};
+use super::source::{Source, Touched};
 use super::{Basis, REPLAYED};
 use crate::delta::table::app_id;
 use crate::delta::{Add, DeltaTable, LogError, Snapshot};
-use crate::figures::{Lies, corrupt, each_of_file_before};
+use crate::figures::{Lies, each_of_file_before};
 use crate::read::{self, folder_of};
 
 /// What the rows are true of beside the positions, as versions in the table's log.
@@ -87,16 +87,17 @@ impl SessionTable {
         for add in source.events.files.values().filter(|add| !is_old(add)) {
             let of = (Table::FactEvent, &source.events);
             each_of_file_before(self.basis.store.as_ref(), of, add, &columns(Claims::COLUMNS), source.cut, &mut |rows| {
-                let old = are_before(&rows, held).map_err(corrupt)?;
-                SessionRows::keys(&rows, |row, key| ids.extend((!old[row]).then_some(key))).map_err(misread)?;
-                Claims::read(&rows, |row, claim| orders.extend((!old[row]).then_some(claim.order_key))).map_err(misread)
+                let old = are_before(&rows, held).map_err(LogError::corrupt)?;
+                SessionRows::keys(&rows, |row, key| ids.extend((!old[row]).then_some(key))).map_err(LogError::corrupt)?;
+                Claims::read(&rows, |row, claim| orders.extend((!old[row]).then_some(claim.order_key))).map_err(LogError::corrupt)
             })?;
         }
         let is_new = |add: &&Add| !claims.is_empty() && !is_old(add);
         for add in source.sales.files.values().filter(is_new) {
             let of = (Table::FactSales, &source.sales);
             each_of_file_before(self.basis.store.as_ref(), of, add, &columns(&["order_key"]), source.cut, &mut |rows| {
-                let (old, keys) = (are_before(&rows, held).map_err(corrupt)?, rows.column(0).as_primitive::<Int64Type>());
+                let (old, keys) =
+                    (are_before(&rows, held).map_err(LogError::corrupt)?, rows.column(0).as_primitive::<Int64Type>());
                 orders.extend((0..rows.num_rows()).filter(|row| !old[*row]).map(|row| keys.value(row)));
                 Ok(())
             })?;
@@ -154,7 +155,7 @@ impl SessionTable {
                 read::file(self.basis.store.as_ref(), &folder, add, &schema, &[], &mut |rows| {
                     let keys = rows.column(0).as_primitive::<Int64Type>();
                     let stay: BooleanArray = keys.values().iter().map(|key| Some(!touched.has(*key))).collect();
-                    let kept = filter_record_batch(&rows, &stay).map_err(|error| LogError::Corrupt(error.to_string()))?;
+                    let kept = filter_record_batch(&rows, &stay).map_err(LogError::corrupt)?;
                     output.write(&kept)
                 })?;
             }

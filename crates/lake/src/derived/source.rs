@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use kassa_analytics::derived::{DerivedError, session_rows};
+use kassa_analytics::derived::session_rows;
 use kassa_analytics::{Claims, Credits, Rates, SessionRows};
 use kassa_model::{Positions, Shop, Table};
 
@@ -46,14 +46,6 @@ pub(crate) struct Source<'s> {
     pub(crate) rates: Rates,
 }
 
-pub(crate) fn misread(error: kassa_analytics::ApplyError) -> LogError {
-    LogError::Corrupt(error.to_string())
-}
-
-pub(crate) fn unmade(error: DerivedError) -> LogError {
-    LogError::Corrupt(error.to_string())
-}
-
 impl<'s> Source<'s> {
     pub(crate) fn load(store: &'s dyn Store, shop: &'s Shop, cut: &'s Positions) -> Result<Self, LogError> {
         let events = Snapshot::load(store, &folder_of(Table::FactEvent))?;
@@ -65,7 +57,7 @@ impl<'s> Source<'s> {
     pub(crate) fn claims(&self) -> Result<Claims, LogError> {
         let mut claims = Claims::default();
         each_before(self.store, (Table::FactEvent, &self.events), Claims::COLUMNS, self.cut, &mut |rows| {
-            claims.apply(&rows).map_err(misread)
+            claims.apply(&rows).map_err(LogError::corrupt)
         })?;
         claims.settle();
         Ok(claims)
@@ -77,7 +69,7 @@ impl<'s> Source<'s> {
         let mut credits = Credits::of(winners);
         if !credits.is_empty() {
             each_before(self.store, (Table::FactSales, &self.sales), Credits::COLUMNS, self.cut, &mut |rows| {
-                credits.apply(&rows, &self.rates).map_err(misread)
+                credits.apply(&rows, &self.rates).map_err(LogError::corrupt)
             })?;
         }
         Ok(credits)
@@ -110,11 +102,11 @@ impl<'s> Source<'s> {
             }
             let of = (Table::FactEvent, &self.events);
             each_of_file_before(self.store, of, add, SessionRows::COLUMNS, self.cut, &mut |rows| {
-                sessions.apply(&rows, wanted).map_err(misread)
+                sessions.apply(&rows, wanted).map_err(LogError::corrupt)
             })?;
         }
         for rows in sessions.finish().chunks(ROWS) {
-            take(&session_rows(rows, credits).map_err(unmade)?)?;
+            take(&session_rows(rows, credits).map_err(LogError::corrupt)?)?;
         }
         Ok(())
     }

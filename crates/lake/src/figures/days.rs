@@ -9,7 +9,7 @@ use hashbrown::HashSet;
 use kassa_analytics::{ApplyError, Figures, Kin, Times, Wanted};
 use parquet::file::metadata::RowGroupMetaData;
 
-use super::part::{Part, corrupt, each_before, with_lineage};
+use super::part::{Part, each_before, with_lineage};
 use crate::delta::{Add, LogError};
 use crate::read::{self, Test, folder_of};
 
@@ -18,7 +18,7 @@ type Take<'t> = &'t mut dyn FnMut(&RecordBatch) -> Result<(), LogError>;
 /// Folds in what the figures want of a table.
 pub(super) fn fold(part: &Part<'_>, figures: &mut Figures) -> Result<(), LogError> {
     let (table, columns) = (part.table, figures.reads(part.table));
-    let misread = |error: ApplyError| LogError::Corrupt(format!("{}: {error}", table.name()));
+    let misread = |error: ApplyError| LogError::corrupt_at(table.name(), error);
     let Wanted::Some { mut times, kin } = figures.wanted(table) else {
         let of = (table, &part.snapshot);
         return each_before(part.store, of, columns, part.cut, &mut |rows| figures.apply(table, &rows).map_err(misread));
@@ -41,7 +41,7 @@ pub(super) fn fold(part: &Part<'_>, figures: &mut Figures) -> Result<(), LogErro
 }
 
 fn in_arrow(error: ApplyError) -> ArrowError {
-    ArrowError::SchemaError(error.to_string())
+    ArrowError::ExternalError(Box::new(error))
 }
 
 impl Part<'_> {
@@ -95,7 +95,7 @@ impl Part<'_> {
     ) -> Result<(), LogError> {
         let (is_cut, columns) = with_lineage(add, &self.snapshot, columns, self.cut);
         read::passing(self.store, (&folder_of(self.table), add), &self.table.schema(), &columns, which, &mut |rows| {
-            take(&if is_cut { kassa_pipeline::cut::before(&rows, self.cut).map_err(corrupt)? } else { rows })
+            take(&if is_cut { kassa_pipeline::cut::before(&rows, self.cut).map_err(LogError::corrupt)? } else { rows })
         })
     }
 }

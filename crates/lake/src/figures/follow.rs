@@ -7,7 +7,7 @@ use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use kassa_model::{Partition, Positions, Table};
 
-use super::part::{corrupt, positions};
+use super::part::positions;
 use crate::beyond::{each_row, lineage};
 use crate::delta::{Add, LogError, Snapshot};
 use crate::lease::Lease;
@@ -93,7 +93,7 @@ impl Followed {
                 read::file(store, &folder, add, &table.schema(), &self.columns, &mut |rows| {
                     let (between, beyond) = sorted_out(&rows, table, (from, to))?;
                     is_done &= !beyond;
-                    let rows = filter_record_batch(&rows, &between).map_err(corrupt)?;
+                    let rows = filter_record_batch(&rows, &between).map_err(LogError::corrupt)?;
                     if rows.num_rows() == 0 { Ok(()) } else { take(table, rows) }
                 })?;
             }

@@ -76,7 +76,7 @@ pub(crate) fn each_of_file_before(
     }
     let (is_cut, wanted) = with_lineage(add, snapshot, columns, cut);
     read::file(store, &folder_of(table), add, &table.schema(), &wanted, &mut |rows| {
-        take(if is_cut { kassa_pipeline::cut::before(&rows, cut).map_err(corrupt)? } else { rows })
+        take(if is_cut { kassa_pipeline::cut::before(&rows, cut).map_err(LogError::corrupt)? } else { rows })
     })
 }
 
@@ -88,8 +88,4 @@ pub(crate) fn with_lineage<'c>(add: &Add, snapshot: &Snapshot, columns: &[&'c st
     let missing =
         kassa_pipeline::cut::COLUMNS.into_iter().filter(|name| is_cut && !columns.is_empty() && !columns.contains(name));
     (is_cut, columns.iter().copied().chain(missing).collect())
-}
-
-pub(crate) fn corrupt(error: arrow_schema::ArrowError) -> LogError {
-    LogError::Corrupt(error.to_string())
 }

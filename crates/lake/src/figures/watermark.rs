@@ -3,7 +3,7 @@
 use arrow_array::RecordBatch;
 use kassa_analytics::Figures;
 
-use super::part::{Part, corrupt, with_lineage};
+use super::part::{Part, with_lineage};
 use crate::delta::contents::Extent;
 use crate::delta::{Add, LogError};
 use crate::read::{self, folder_of};
@@ -37,8 +37,8 @@ fn latest_of(part: &Part<'_>, add: &Add, known: Option<i64>) -> Result<Option<i6
     let is_later = |(_, most): (i64, i64)| known < Some(most);
     let mut latest = None;
     let mut take = |rows: RecordBatch| {
-        let rows = if is_cut { kassa_pipeline::cut::before(&rows, part.cut).map_err(corrupt)? } else { rows };
-        latest = latest.max(Figures::latest(part.table, &rows).map_err(|error| LogError::Corrupt(error.to_string()))?);
+        let rows = if is_cut { kassa_pipeline::cut::before(&rows, part.cut).map_err(LogError::corrupt)? } else { rows };
+        latest = latest.max(Figures::latest(part.table, &rows).map_err(LogError::corrupt)?);
         Ok(())
     };
     read::groups(part.store, &folder_of(part.table), add, &part.table.schema(), &wanted, (columns[0], &is_later), &mut take)?;

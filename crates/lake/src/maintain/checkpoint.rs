@@ -1,9 +1,10 @@
 //! Checkpoints, by the Delta library, and the log entries that they make superfluous.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 
 use deltalake_core::{DeltaTableBuilder, DeltaTableError, checkpoints};
-use kassa_model::crash;
+use kassa_model::{Cause, crash};
 use url::Url;
 
 use super::Options;
@@ -25,34 +26,35 @@ pub(super) fn write(table: &DeltaTable) -> Result<(), LogError> {
         let opened = Box::pin(builder.load()).await?;
         Box::pin(checkpoints::create_checkpoint(&opened, None)).await
     });
-    written.map_err(|error| LogError::Encode(format!("{}: no checkpoint: {error}", table.spec().name)))?;
+    written.map_err(|error| LogError::Encode(Cause::at(format!("{}: no checkpoint", table.spec().name), error)))?;
     crash::point("maintain.after_checkpoint");
     table.store().sync_folder(&log_of(table))?;
     crash::point("maintain.after_checkpoint_synced");
     let read = Snapshot::of_checkpoint(table.store().as_ref(), &table.spec().folder, version)?;
     if !says_the_same(&read, table.snapshot()) {
-        return Err(LogError::Corrupt(format!(
-            "{}: the checkpoint of version {:?} is not what the log says",
-            table.spec().name,
-            read.version
-        )));
+        return Err(LogError::Corrupt(
+            format!("{}: the checkpoint of version {:?} is not what the log says", table.spec().name, read.version).into(),
+        ));
     }
     Ok(())
 }
 
 /// The library's own view of the table.
 fn builder(table: &DeltaTable) -> Result<DeltaTableBuilder, LogError> {
-    let nowhere =
-        |error: &dyn std::fmt::Display| LogError::Encode(format!("{} is no place for a table: {error}", table.spec().folder));
+    fn no_location(folder: &str, error: impl Error + Send + Sync + 'static) -> LogError {
+        LogError::Encode(Cause::at(format!("{folder} is no location for a table"), error))
+    }
     let (shared, folder) = (table.store().shared()?, format!("{}/", table.spec().folder));
     let url = shared.url_of(&folder)?;
     if url.scheme() == "file" {
-        return DeltaTableBuilder::from_url(url).map_err(|error| nowhere(&error));
+        return DeltaTableBuilder::from_url(url).map_err(|error| no_location(&folder, error));
     }
-    // To the library any store that it is handed is memory; all that it takes from the URL is where in it the table lies.
-    let place = Url::parse("memory:///").and_then(|root| root.join(url.path().trim_start_matches('/')));
-    let place = place.map_err(|error| nowhere(&error))?;
-    Ok(DeltaTableBuilder::from_url(place.clone()).map_err(|error| nowhere(&error))?.with_storage_backend(shared.objects, place))
+    // The library treats any store that is passed to it as memory, and uses only the path of the URL.
+    let location = Url::parse("memory:///").and_then(|root| root.join(url.path().trim_start_matches('/')));
+    let location = location.map_err(|error| no_location(&folder, error))?;
+    Ok(DeltaTableBuilder::from_url(location.clone())
+        .map_err(|error| no_location(&folder, error))?
+        .with_storage_backend(shared.objects, location))
 }
 
 fn says_the_same(read: &Snapshot, held: &Snapshot) -> bool {

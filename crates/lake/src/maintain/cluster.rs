@@ -145,7 +145,7 @@ impl<'m, 'w> Clustered<'m, 'w> {
     fn miscounted(&self, counted: usize) -> LogError {
         let (folder, rows) = (self.merge.folder(), self.merge.rows());
         let files: Vec<&str> = self.files.iter().map(|(add, _)| add.path.as_str()).collect();
-        LogError::Corrupt(format!("{folder}: {rows} rows, where the log says {counted}, in {}", files.join(", ")))
+        LogError::Corrupt(format!("{folder}: {rows} rows, where the log says {counted}, in {}", files.join(", ")).into())
     }
 
     fn band(&mut self, places: &[Place]) -> Result<(), LogError> {
@@ -208,10 +208,9 @@ impl<'m, 'w> Clustered<'m, 'w> {
     }
 
     fn sorted(&mut self, held: &[RecordBatch]) -> Result<(), LogError> {
-        let encode = |error: ArrowError| LogError::Encode(error.to_string());
         let mut order: Vec<(Place, (usize, usize))> = Vec::new();
         for (nth, rows) in held.iter().enumerate() {
-            let places = self.days.places(rows).map_err(encode)?;
+            let places = self.days.places(rows).map_err(LogError::encode)?;
             order.extend(places.into_iter().enumerate().map(|(row, place)| (place, (nth, row))));
         }
         if order.is_sorted_by_key(|(place, _)| *place) {
@@ -221,7 +220,7 @@ impl<'m, 'w> Clustered<'m, 'w> {
         let held: Vec<&RecordBatch> = held.iter().collect();
         for some in order.chunks(BATCH_ROWS) {
             let rows: Vec<(usize, usize)> = some.iter().map(|(_, row)| *row).collect();
-            self.merge.write(&interleave_record_batch(&held, &rows).map_err(encode)?)?;
+            self.merge.write(&interleave_record_batch(&held, &rows).map_err(LogError::encode)?)?;
         }
         Ok(())
     }
@@ -234,7 +233,7 @@ fn count(merge: &Merge<'_>, days: Days, add: &Add) -> Result<Counts, LogError> {
     }
     let mut counts = Counts::new();
     read::file(merge.store, merge.folder(), add, merge.schema, &days.columns(), &mut |rows| {
-        for place in days.places(&rows).map_err(|error| LogError::Corrupt(error.to_string()))? {
+        for place in days.places(&rows).map_err(LogError::corrupt)? {
             *counts.entry(place).or_default() += 1;
         }
         Ok(())

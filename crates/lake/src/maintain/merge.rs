@@ -5,7 +5,6 @@ use std::io::Write;
 use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 use parquet::arrow::ArrowWriter;
-use parquet::errors::ParquetError;
 
 use crate::delta::table::TableSpec;
 use crate::delta::{Add, LogError, contents};
@@ -27,10 +26,6 @@ pub(super) struct Merge<'w> {
     pub(super) is_apart: bool,
 }
 
-fn encoded(error: ParquetError) -> LogError {
-    LogError::Encode(error.to_string())
-}
-
 impl<'w> Merge<'w> {
     pub(super) fn new(
         store: &'w dyn Store,
@@ -39,13 +34,13 @@ impl<'w> Merge<'w> {
         sink: &'w mut (dyn Write + Send),
     ) -> Result<Self, LogError> {
         let stored = kassa_model::star::stored(schema);
-        let writer = encode::writer(sink, &stored, &encode::properties(schema, zstd_level)).map_err(encoded)?;
+        let writer = encode::writer(sink, &stored, &encode::properties(schema, zstd_level)).map_err(LogError::encode)?;
         Ok(Self { store, spec, schema, writer, rows: 0, is_apart: false })
     }
 
     /// The statistics of the file.
     pub(super) fn close(self) -> Result<String, LogError> {
-        Ok(contents::stats(self.rows, &self.writer.close().map_err(encoded)?))
+        Ok(contents::stats(self.rows, &self.writer.close().map_err(LogError::encode)?))
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -62,12 +57,12 @@ impl<'w> Merge<'w> {
 
     pub(super) fn write(&mut self, rows: &RecordBatch) -> Result<(), LogError> {
         self.rows += rows.num_rows();
-        self.writer.write(rows).map_err(encoded)?;
+        self.writer.write(rows).map_err(LogError::encode)?;
         if self.writer.memory_size() > WAITING_BYTES { self.end_group() } else { Ok(()) }
     }
 
     pub(super) fn end_group(&mut self) -> Result<(), LogError> {
-        self.writer.flush().map_err(encoded)
+        self.writer.flush().map_err(LogError::encode)
     }
 
     /// Takes in the rows of files as they come.
@@ -85,7 +80,7 @@ impl<'w> Merge<'w> {
     pub(super) fn has_all(&self, add: &Add, count: usize) -> Result<(), LogError> {
         if add.rows().is_some_and(|stated| i64::try_from(count) != Ok(stated)) {
             let (folder, stated) = (&self.spec.folder, add.rows());
-            return Err(LogError::Corrupt(format!("{folder}/{}: {count} rows, where the log says {stated:?}", add.path)));
+            return Err(LogError::Corrupt(format!("{folder}/{}: {count} rows, where the log says {stated:?}", add.path).into()));
         }
         Ok(())
     }

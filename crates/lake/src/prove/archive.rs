@@ -202,7 +202,7 @@ impl Prover<'_> {
             let wanted = self.drill.as_ref().is_none_or(|drill| drill.wants(part, offsets.value(row)));
             keep.push(wanted && self.parts[part].is_comparable(offsets.value(row)));
         }
-        filter_record_batch(rows, &BooleanArray::from(keep)).map_err(|error| LogError::Corrupt(error.to_string()))
+        filter_record_batch(rows, &BooleanArray::from(keep)).map_err(LogError::corrupt)
     }
 }
 

@@ -17,10 +17,6 @@ use crate::delta::LogError;
 use crate::read;
 use crate::recover::{Held, identity_columns, is_nested};
 
-fn broken(error: &dyn std::fmt::Display) -> LogError {
-    LogError::Encode(error.to_string())
-}
-
 impl Prover<'_> {
     pub(super) fn derive(&mut self, stage: &mut Stage) -> Result<(), LogError> {
         for part in self.parts.numbers() {
@@ -54,7 +50,7 @@ impl Prover<'_> {
             }
         }
         let first: Vec<bool> = records.offsets.iter().map(|offset| self.parts[part].creators.contains(at(*offset))).collect();
-        let tables = stage.alone(records, &first).map_err(|error| broken(&error))?;
+        let tables = stage.alone(records, &first).map_err(LogError::encode)?;
         for (table, rows) in &tables {
             let rows = read::plain(rows)?;
             if *table == Table::Rejected {
@@ -158,9 +154,9 @@ impl Prover<'_> {
             .iter()
             .map(|name| rows.schema().index_of(name))
             .collect::<Result<_, _>>()
-            .map_err(|e| broken(&e))?;
+            .map_err(LogError::encode)?;
         let rows = rows.project(&wanted).and_then(|rows| filter_record_batch(&rows, &BooleanArray::from(open)));
-        let rows = rows.map_err(|error| broken(&error))?;
+        let rows = rows.map_err(LogError::encode)?;
         let held = Held::of_table(&rows, table)?;
         for row in 0..rows.num_rows() {
             let (offset, content, nth) = (held.offset.value(row), held.content.value(row), held.nth.value(row));

@@ -17,7 +17,7 @@ use crate::delta::{Add, LogError, Snapshot};
 use crate::derived::calendar::stated_years;
 use crate::derived::rates::{self, rates_before};
 use crate::derived::sessions;
-use crate::derived::source::{IDS, Source, Touched, unmade};
+use crate::derived::source::{IDS, Source, Touched};
 use crate::figures::positions;
 use crate::read::{self, folder_of};
 
@@ -31,17 +31,13 @@ impl Encoded {
     fn new(table: Table) -> Result<Self, LogError> {
         let schema = kassa_model::star::stored(&table.schema());
         let fields = schema.fields().iter().map(|field| SortField::new(field.data_type().clone())).collect();
-        RowConverter::new(fields).map(Self).map_err(corrupt)
+        RowConverter::new(fields).map(Self).map_err(LogError::corrupt)
     }
 
     fn rows(&self, rows: &RecordBatch) -> Result<Vec<Box<[u8]>>, LogError> {
-        let encoded = self.0.convert_columns(read::plain(rows)?.columns()).map_err(corrupt)?;
+        let encoded = self.0.convert_columns(read::plain(rows)?.columns()).map_err(LogError::corrupt)?;
         Ok(encoded.iter().map(|row| row.data().into()).collect())
     }
-}
-
-fn corrupt(error: arrow_schema::ArrowError) -> LogError {
-    LogError::Corrupt(error.to_string())
 }
 
 /// How often a row is there more than it should be; below zero: less.
@@ -57,7 +53,7 @@ fn weigh(balance: &mut Balance, rows: Vec<Box<[u8]>>, name: impl Fn(usize) -> St
 impl Prover<'_> {
     pub(super) fn follows(&mut self) -> Result<(), LogError> {
         self.dates()?;
-        let minutes = time_rows().map_err(unmade)?;
+        let minutes = time_rows().map_err(LogError::corrupt)?;
         self.held_against(Table::DimTime, &minutes, "the minute")?;
         self.rates()?;
         self.sessions()
@@ -77,7 +73,7 @@ impl Prover<'_> {
         match years {
             // A year of another millennium is nobody's: the calendar has at most those that dates may have.
             Some(years) if *years.start() >= 1890 && *years.end() <= 2209 => {
-                let days = date_rows(self.subject.shop, years).map_err(unmade)?;
+                let days = date_rows(self.subject.shop, years).map_err(LogError::corrupt)?;
                 self.held_against(Table::DimDate, &days, "the day")
             }
             Some(years) => {
@@ -151,7 +147,7 @@ impl Prover<'_> {
         let Some(at) = self.stated(Table::DimFxRate, rates::is_of_today) else { return Ok(()) };
         let years = self.tables.get(&Table::DimFxRate).and_then(|table| stated_years(table)).unwrap_or(YEARS);
         let rates = rates_before(self.store, self.subject.shop, &at)?;
-        let wanted = rate_rows(self.subject.shop, &rates, years).map_err(unmade)?;
+        let wanted = rate_rows(self.subject.shop, &rates, years).map_err(LogError::corrupt)?;
         let (encoded, mut balance) = (Encoded::new(Table::DimFxRate)?, Balance::new());
         let wanted = read::plain(&wanted)?;
         weigh(&mut balance, encoded.rows(&wanted)?, |row| rate(&wanted, row), -1);
@@ -186,7 +182,7 @@ impl Prover<'_> {
                 let keys = rows.column(0).as_primitive::<Int64Type>().clone();
                 let of_pass: arrow_array::BooleanArray =
                     keys.values().iter().map(|key| Some(key.rem_euclid(passes) == pass)).collect();
-                let rows = arrow_select::filter::filter_record_batch(&rows, &of_pass).map_err(corrupt)?;
+                let rows = arrow_select::filter::filter_record_batch(&rows, &of_pass).map_err(LogError::corrupt)?;
                 weigh(&mut balance, encoded.rows(&rows)?, |row| session(&rows, row), 1);
                 Ok(())
             })?;

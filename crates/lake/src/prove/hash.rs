@@ -79,7 +79,7 @@ fn absorb(column: &ArrayRef, hashes: &mut [u128]) -> Result<(), LogError> {
             let value = |key: i32| usize::try_from(key).ok().and_then(|key| values.get(key)).copied();
             fold(dictionary.keys().iter().map(|key| key.and_then(value)), hashes);
         }
-        other => return Err(LogError::Corrupt(format!("a column of the type {other}"))),
+        other => return Err(LogError::Corrupt(format!("a column of the type {other}").into())),
     }
     Ok(())
 }

@@ -85,7 +85,7 @@ impl Prover<'_> {
         }
         match read(self) {
             Err(LogError::Corrupt(what)) => {
-                self.findings.push(site.in_folder(Kind::FileDamaged, folder, what));
+                self.findings.push(site.in_folder(Kind::FileDamaged, folder, what.to_string()));
                 self.unreadable.insert(path);
                 Ok(())
             }

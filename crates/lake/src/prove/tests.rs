@@ -10,7 +10,7 @@ use arrow_array::{ArrayRef, BinaryArray, Decimal128Array, RecordBatch};
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
 use kassa_model::time::{self, DAY, SystemClock};
-use kassa_model::{Contract, Currency, Headers, Partition, Positions, Records, Shop, Table, star};
+use kassa_model::{Cause, Contract, Currency, Headers, Partition, Positions, Records, Shop, Table, star};
 use kassa_pipeline::dedupe::{Index, IndexOptions};
 use kassa_pipeline::{Format, Sink, Stage, Stream};
 use tempfile::TempDir;
@@ -61,11 +61,11 @@ fn line(id: i64) -> String {
 struct NoLog;
 
 impl SourceLog for NoLog {
-    fn states(&mut self, _: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), String> {
+    fn states(&mut self, _: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), Cause> {
         Ok((Vec::new(), Vec::new()))
     }
 
-    fn read(&mut self, _: &Partition, _: Range<i64>, _: &mut dyn FnMut(&Records)) -> Result<(), String> {
+    fn read(&mut self, _: &Partition, _: Range<i64>, _: &mut dyn FnMut(&Records)) -> Result<(), Cause> {
         Ok(())
     }
 }

@@ -45,8 +45,8 @@ impl Place {
     pub(super) fn unread(&self, error: Unread, path: &str) -> io::Error {
         match error {
             Unread::Failed(error) => self.judge(&error, "GET", path),
-            Unread::BrokeOff(how) => {
-                io::Error::new(io::ErrorKind::UnexpectedEof, format!("GET {} broke off: {how}", self.url(path)))
+            Unread::BrokeOff(cause) => {
+                io::Error::new(io::ErrorKind::UnexpectedEof, cause.within(format!("GET {} broke off", self.url(path))))
             }
         }
     }

@@ -88,7 +88,7 @@ pub(crate) fn rows(
     schema: &SchemaRef,
     take: &mut dyn FnMut(RecordBatch) -> Result<(), WarehouseError>,
 ) -> Result<(), WarehouseError> {
-    let corrupt = || WarehouseError::Corrupt(format!("PostgreSQL sent something else than rows of {schema:?}"));
+    let corrupt = || WarehouseError::Corrupt(format!("PostgreSQL sent something else than rows of {schema:?}").into());
     let mut columns: Vec<Column> =
         schema.fields().iter().map(|field| Column::new(field.data_type())).collect::<Option<_>>().ok_or_else(corrupt)?;
     let (mut cell, mut count) = (Vec::new(), 0);
@@ -127,7 +127,7 @@ pub(crate) fn rows(
 
 fn batch(schema: &SchemaRef, columns: &mut [Column]) -> Result<RecordBatch, WarehouseError> {
     let arrays = columns.iter_mut().map(Column::finish).collect();
-    RecordBatch::try_new(Arc::clone(schema), arrays).map_err(|error| WarehouseError::Corrupt(error.to_string()))
+    RecordBatch::try_new(Arc::clone(schema), arrays).map_err(WarehouseError::corrupt)
 }
 
 fn exact<const SIZE: usize>(from: &mut dyn Read) -> Result<[u8; SIZE], WarehouseError> {

@@ -8,7 +8,7 @@ use kassa_model::key::{hash, positive};
 use kassa_model::{Positions, Shop, Table};
 
 use super::sessions::Seen;
-use super::{State, replace, state, unmade};
+use super::{State, replace, state};
 use crate::WarehouseError;
 use crate::plan::FACTS;
 use crate::read::Snapshot;
@@ -24,8 +24,8 @@ pub(super) fn bring_up(
     if State::of(snapshot, "dim_date")?.is_some_and(|held| held.definition == definition) {
         return Ok((Vec::new(), years));
     }
-    replace(&mut snapshot.transaction, "dwh.dim_date", &[date_rows(shop, years.clone()).map_err(unmade)?])?;
-    replace(&mut snapshot.transaction, "dwh.dim_time", &[time_rows().map_err(unmade)?])?;
+    replace(&mut snapshot.transaction, "dwh.dim_date", &[date_rows(shop, years.clone()).map_err(WarehouseError::corrupt)?])?;
+    replace(&mut snapshot.transaction, "dwh.dim_time", &[time_rows().map_err(WarehouseError::corrupt)?])?;
     state(snapshot, "dim_date", &Positions::default(), definition)?;
     Ok((vec!["dim_date", "dim_time"], years))
 }

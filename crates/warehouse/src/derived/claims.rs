@@ -8,7 +8,7 @@ use kassa_analytics::{Claim, Claims, Credits, SessionRow};
 use kassa_model::{Shop, Table};
 
 use super::windows::Windows;
-use super::{misread, rates, replace};
+use super::{rates, replace};
 use crate::WarehouseError;
 use crate::read::Snapshot;
 
@@ -27,7 +27,7 @@ const LEDGER: &str = "SELECT (extract(epoch FROM moved_at) * 1000000)::int8 FROM
 pub(super) fn make_all(snapshot: &mut Snapshot<'_>) -> Result<Vec<Claim>, WarehouseError> {
     let mut claims = Vec::new();
     snapshot.each_where(Table::FactEvent, Claims::COLUMNS, "WHERE type = 'order_completed'", &mut |rows| {
-        Claims::read(&rows, |_, claim| claims.push(claim)).map_err(misread)
+        Claims::read(&rows, |_, claim| claims.push(claim)).map_err(WarehouseError::corrupt)
     })?;
     claims.sort_unstable();
     claims.dedup();
@@ -44,7 +44,7 @@ fn rows(claims: &[Claim]) -> Result<RecordBatch, WarehouseError> {
         ("session_key", longs(|claim| claim.session_key)),
         ("claimed_at", times),
     ])
-    .map_err(|error| WarehouseError::Corrupt(error.to_string()))
+    .map_err(WarehouseError::corrupt)
 }
 
 pub(super) fn add(snapshot: &mut Snapshot<'_>, claims: &[Claim]) -> Result<(), WarehouseError> {
@@ -77,8 +77,9 @@ pub(super) fn credits_of(snapshot: &mut Snapshot<'_>, shop: &Shop, sessions: &[S
     }
     let rates = rates::at(snapshot, shop, &windows)?;
     for filter in within(&windows, ("moved_at", "movement_date_key"), ("order_key", &orders)) {
-        snapshot
-            .each_where(Table::FactSales, Credits::COLUMNS, &filter, &mut |rows| credits.apply(&rows, &rates).map_err(misread))?;
+        snapshot.each_where(Table::FactSales, Credits::COLUMNS, &filter, &mut |rows| {
+            credits.apply(&rows, &rates).map_err(WarehouseError::corrupt)
+        })?;
     }
     Ok(credits)
 }

@@ -15,7 +15,7 @@ use kassa_model::time::{date_key, date_of};
 use kassa_model::{Shop, Table};
 
 use super::windows::Windows;
-use super::{State, calendar, misread, state, unmade, without_positions};
+use super::{State, calendar, state, without_positions};
 use crate::WarehouseError;
 use crate::columns::Columns;
 use crate::commits::Bounds;
@@ -86,12 +86,14 @@ fn follow(snapshot: &mut Snapshot<'_>, shop: &Shop, stated: &BTreeSet<i32>) -> R
     let needed: Vec<String> = needed.iter().map(i32::to_string).collect();
     let mut rates = Rates::new(shop.currency);
     let filter = format!("WHERE rate_date_key = ANY ('{{{}}}'::int4[])", needed.join(","));
-    snapshot.each_where(Table::FactFxRate, Rates::COLUMNS, &filter, &mut |rows| rates.apply(&rows).map_err(misread))?;
+    snapshot.each_where(Table::FactFxRate, Rates::COLUMNS, &filter, &mut |rows| {
+        rates.apply(&rows).map_err(WarehouseError::corrupt)
+    })?;
     let resolved: Vec<RateDay> = rates.each().into_iter().filter(|(_, day, ..)| touched.contains(day)).collect();
     let (own, days) = (shop.currency.code(), touched.into_iter().collect::<Vec<i32>>());
     let before = held(&snapshot.transaction.query(HELD_ON, &[&own, &days])?);
     snapshot.transaction.execute(DELETE_ON, &[&own, &days])?;
-    copy_in(&mut snapshot.transaction, "dwh.dim_fx_rate", &[rate_days(&resolved).map_err(unmade)?], None)?;
+    copy_in(&mut snapshot.transaction, "dwh.dim_fx_rate", &[rate_days(&resolved).map_err(WarehouseError::corrupt)?], None)?;
     Ok(Changes { prices: changed(&before, &resolved), is_changed: true, is_anew: false })
 }
 
@@ -107,7 +109,7 @@ fn around(days: &BTreeSet<i32>, span: RangeInclusive<i32>) -> BTreeSet<i32> {
 fn make_all(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Changes, WarehouseError> {
     let before = held(&snapshot.transaction.query(HELD, &[&shop.currency.code()])?);
     let resolved = all(snapshot, shop)?.each();
-    super::replace(&mut snapshot.transaction, "dwh.dim_fx_rate", &[rate_days(&resolved).map_err(unmade)?])?;
+    super::replace(&mut snapshot.transaction, "dwh.dim_fx_rate", &[rate_days(&resolved).map_err(WarehouseError::corrupt)?])?;
     Ok(Changes { prices: changed(&before, &resolved), is_changed: true, is_anew: true })
 }
 
@@ -129,7 +131,7 @@ pub(super) fn of_own_currency(
     shop: &Shop,
     years: RangeInclusive<i16>,
 ) -> Result<(), WarehouseError> {
-    let rows = own_rate_rows(shop, years).map_err(unmade)?;
+    let rows = own_rate_rows(shop, years).map_err(WarehouseError::corrupt)?;
     snapshot.transaction.execute("DELETE FROM dwh.dim_fx_rate WHERE currency = $1", &[&shop.currency.code()])?;
     copy_in(&mut snapshot.transaction, "dwh.dim_fx_rate", &[rows], None).map(drop)
 }
@@ -149,7 +151,8 @@ pub(super) fn at(snapshot: &mut Snapshot<'_>, shop: &Shop, windows: &Windows) ->
 
 fn of_rows(snapshot: &mut Snapshot<'_>, shop: &Shop, filter: &str) -> Result<Rates, WarehouseError> {
     let mut rates = Rates::new(shop.currency);
-    snapshot.each_where(Table::FactFxRate, Rates::COLUMNS, filter, &mut |rows| rates.apply(&rows).map_err(misread))?;
+    snapshot
+        .each_where(Table::FactFxRate, Rates::COLUMNS, filter, &mut |rows| rates.apply(&rows).map_err(WarehouseError::corrupt))?;
     Ok(rates)
 }
 
@@ -176,5 +179,5 @@ pub fn rates_as_stated(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Optio
     let Some((held, years)) = held.zip(years) else { return Ok(None) };
     let filter = snapshot.beyond(&held).map(|beyond| format!("WHERE NOT ({beyond})")).unwrap_or_default();
     let rates = of_rows(snapshot, shop, &filter)?;
-    rate_rows(shop, &rates, years).map(Some).map_err(unmade)
+    rate_rows(shop, &rates, years).map(Some).map_err(WarehouseError::corrupt)
 }

@@ -15,7 +15,6 @@ use super::calendar::widened;
 use super::claims::{self, within};
 use super::rates::{self, Price};
 use super::windows::Windows;
-use super::{misread, unmade};
 use crate::WarehouseError;
 use crate::columns::Columns;
 use crate::commits::Bounds;
@@ -55,8 +54,8 @@ impl Touched {
                 self.windows.add(times.value(row), times.value(row));
             }
         })
-        .map_err(misread)?;
-        Claims::read(rows, |_, claim| self.claims.push(claim)).map_err(misread)
+        .map_err(WarehouseError::corrupt)?;
+        Claims::read(rows, |_, claim| self.claims.push(claim)).map_err(WarehouseError::corrupt)
     }
 
     fn line_rows(&mut self, rows: &RecordBatch) -> Result<(), WarehouseError> {
@@ -112,13 +111,13 @@ fn replace(snapshot: &mut Snapshot<'_>, shop: &Shop, touched: &mut Touched) -> R
     let mut sessions = SessionRows::new(shop);
     for filter in within(&touched.windows, ("occurred_at", "event_date_key"), ("session_key", &ids)) {
         snapshot.each_where(Table::FactEvent, SessionRows::COLUMNS, &filter, &mut |rows| {
-            sessions.apply(&rows, |key| touched.ids.contains(&key)).map_err(misread)
+            sessions.apply(&rows, |key| touched.ids.contains(&key)).map_err(WarehouseError::corrupt)
         })?;
     }
     let sessions = sessions.finish();
     let credits = claims::credits_of(snapshot, shop, &sessions)?;
     snapshot.transaction.execute("DELETE FROM dwh.fact_session WHERE session_key = ANY ($1)", &[&ids])?;
-    let rows = session_rows(&sessions, &credits).map_err(unmade)?;
+    let rows = session_rows(&sessions, &credits).map_err(WarehouseError::corrupt)?;
     copy_in(&mut snapshot.transaction, "dwh.fact_session", &[rows], None).map(drop)
 }
 
@@ -129,7 +128,9 @@ pub(super) fn make_all(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Seen,
     let mut credits = Credits::of(winners);
     if !credits.is_empty() {
         let rates = rates::all(snapshot, shop)?;
-        snapshot.each(Table::FactSales, Credits::COLUMNS, &mut |rows| credits.apply(&rows, &rates).map_err(misread))?;
+        snapshot.each(Table::FactSales, Credits::COLUMNS, &mut |rows| {
+            credits.apply(&rows, &rates).map_err(WarehouseError::corrupt)
+        })?;
     }
     // An id has at least one event.
     let events: i64 = snapshot.transaction.query_one("SELECT count(*) FROM dwh.fact_event", &[])?.get(0);
@@ -139,9 +140,9 @@ pub(super) fn make_all(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Seen,
         let mut sessions = SessionRows::new(shop);
         let share = format!("WHERE session_key % {passes} = {pass}");
         snapshot.each_where(Table::FactEvent, SessionRows::COLUMNS, &share, &mut |rows| {
-            sessions.apply(&rows, |_| true).map_err(misread)
+            sessions.apply(&rows, |_| true).map_err(WarehouseError::corrupt)
         })?;
-        let rows = session_rows(&sessions.finish(), &credits).map_err(unmade)?;
+        let rows = session_rows(&sessions.finish(), &credits).map_err(WarehouseError::corrupt)?;
         copy_in(&mut snapshot.transaction, "dwh.fact_session", &[rows], None)?;
     }
     Ok(Seen::All)

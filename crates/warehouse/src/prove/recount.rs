@@ -141,7 +141,7 @@ fn day(row: &Row) -> Result<(i32, Day), WarehouseError> {
     let units = |at: usize| -> Result<i128, WarehouseError> {
         let text: String = row.try_get(at)?;
         let whole = text.split('.').next().unwrap_or_default();
-        whole.parse().map_err(|_| WarehouseError::Corrupt(format!("{text} is no sum")))
+        whole.parse().map_err(|_| WarehouseError::Corrupt(format!("{text} is no sum").into()))
     };
     let day = Day {
         lines: row.get(1),

@@ -56,7 +56,7 @@ impl Plans {
             return Ok(Err(unknown()));
         }
         let Some(schemas) = &mut self.schemas else {
-            return Err(SchemasError { id, why: "no registry is configured".to_owned() });
+            return Err(SchemasError { id, why: "no registry is configured".into() });
         };
         // An unknown one may be registered later: it is asked for again with the next run.
         let Some(text) = schemas.schema(id)? else { return Ok(Err(unknown())) };

@@ -295,7 +295,7 @@ fn a_money_key_that_is_there_already_stops_it_loudly() {
         let before = warehouse.sql("SELECT count(*) FROM kassa.spans");
         let refused = sink.commit(&[second]);
         let Err(SinkError::Corrupt(words)) = &refused else { panic!("{topic}: {refused:?}") };
-        assert!(words.contains("23505") && words.contains(key), "{words}");
+        assert!(words.text().contains("23505") && words.text().contains(key), "{words}");
         assert_eq!(warehouse.sql("SELECT count(*) FROM kassa.spans"), before, "a part of it was kept");
         assert_eq!(sink.counts().retries, 0, "a contradiction was tried again");
     }
@@ -336,9 +336,9 @@ fn every_class_of_refusal_is_answered_as_it_asks() {
         let retries = sink.counts().retries;
         let refused = sink.commit(&[sold(0, 0..2)]);
         let (answer, words) = match &refused {
-            Err(SinkError::Unavailable(words)) => ("unavailable", words),
-            Err(SinkError::Invalid(words)) => ("invalid", words),
-            Err(SinkError::Corrupt(words)) => ("corrupt", words),
+            Err(SinkError::Unavailable(words)) => ("unavailable", words.as_str()),
+            Err(SinkError::Invalid(words)) => ("invalid", words.as_str()),
+            Err(SinkError::Corrupt(cause)) => ("corrupt", cause.text()),
             other => panic!("{state}: {other:?}"),
         };
         assert_eq!(answer, expected, "{state}: {words}");
