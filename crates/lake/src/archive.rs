@@ -16,8 +16,8 @@ use kassa_model::{Headers, Partition, Positions, Records, star};
 use kassa_pipeline::{Batch, Sink, SinkError};
 use parquet::file::properties::WriterProperties;
 
-use crate::delta::table::{NewFile, TableSpec};
-use crate::delta::{DeltaTable, LogError};
+use crate::delta::table::NewFile;
+use crate::delta::{DeltaTable, LogError, TableSpec};
 use crate::encode::{self, ZSTD_LEVEL};
 use crate::maintain::{Maintainer, Options};
 use crate::read::archive_folder;

@@ -9,9 +9,11 @@ mod error;
 pub mod protocol;
 pub mod schema;
 pub mod snapshot;
+mod spec;
 pub mod table;
 
 pub use action::{Add, Remove};
 pub use error::LogError;
 pub use snapshot::Snapshot;
+pub use spec::TableSpec;
 pub use table::DeltaTable;

@@ -10,8 +10,8 @@ use kassa_model::{Contract, Partition, Positions, Table};
 use kassa_pipeline::{Batch, Sink, SinkError, Spans};
 use parquet::file::properties::WriterProperties;
 
-use crate::delta::table::{NewFile, TableSpec};
-use crate::delta::{DeltaTable, LogError};
+use crate::delta::table::NewFile;
+use crate::delta::{DeltaTable, LogError, TableSpec};
 use crate::encode::{self, ZSTD_LEVEL};
 use crate::maintain::{Maintainer, Options};
 use crate::read::folder_of;

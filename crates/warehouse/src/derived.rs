@@ -11,6 +11,7 @@
 mod calendar;
 mod claims;
 mod rates;
+mod seen;
 mod sessions;
 mod windows;
 
@@ -20,7 +21,7 @@ use kassa_model::{Positions, Shop};
 use postgres::Transaction;
 
 pub use self::rates::rates_as_stated;
-use self::sessions::Seen;
+use self::seen::Seen;
 use crate::WarehouseError;
 use crate::read::{Reader, Snapshot};
 use crate::statements::copy_in;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::action::Metadata;
 use super::error::LogError;
-use super::table::TableSpec;
+use super::spec::TableSpec;
 use crate::store::Refused;
 
 /// The key of the table's configuration that holds [`star::SCHEMA`] of the program that stated the columns last. Absent: 1.

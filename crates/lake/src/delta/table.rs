@@ -5,7 +5,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use kassa_model::time::Clock;
 use kassa_model::{Partition, Positions, crash, star};
@@ -18,6 +17,7 @@ use super::contents;
 use super::error::LogError;
 use super::schema;
 use super::snapshot::{Snapshot, checkpoint_version, entry_name, entry_version};
+use super::spec::TableSpec;
 use crate::store::Store;
 
 /// A data file to be added.
@@ -26,20 +26,6 @@ pub struct NewFile {
     pub bytes: Vec<u8>,
     pub rows: usize,
     pub partition_values: BTreeMap<String, Option<String>>,
-}
-
-/// What a table is, whether or not it exists yet.
-#[derive(Debug, Clone)]
-pub struct TableSpec {
-    pub name: String,
-    /// The folder in the store.
-    pub folder: String,
-    pub schema: SchemaRef,
-    pub partition_columns: Vec<String>,
-    /// Columns that earlier versions wrote and this one does not.
-    pub retired: &'static [&'static str],
-    /// Whether its rows are made from other tables, and made again as a whole when their definition changes.
-    pub is_derived: bool,
 }
 
 /// A Delta table, opened for appending. Created by its first commit.

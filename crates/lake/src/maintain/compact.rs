@@ -11,8 +11,8 @@ use arrow_schema::Schema;
 use super::Options;
 use super::cluster::{self, Clustered, Days};
 use super::merge::Merge;
-use crate::delta::table::{TableSpec, file_path};
-use crate::delta::{Add, LogError, contents};
+use crate::delta::table::file_path;
+use crate::delta::{Add, LogError, TableSpec, contents};
 use crate::store::Store;
 
 /// Files of a class are at most so many times as large as each other; fewer files than this are no class worth merging.

@@ -6,8 +6,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 use parquet::arrow::ArrowWriter;
 
-use crate::delta::table::TableSpec;
-use crate::delta::{Add, LogError, contents};
+use crate::delta::{Add, LogError, TableSpec, contents};
 use crate::store::Store;
 use crate::{encode, read};
 

@@ -7,7 +7,7 @@ use kassa_analytics::derived::{date_rows, time_rows};
 use kassa_model::key::{hash, positive};
 use kassa_model::{Positions, Shop, Table};
 
-use super::sessions::Seen;
+use super::seen::{Seen, widened};
 use super::{State, replace, state};
 use crate::WarehouseError;
 use crate::plan::FACTS;
@@ -47,11 +47,6 @@ fn years(snapshot: &mut Snapshot<'_>, seen: &Seen) -> Result<RangeInclusive<i16>
     let from = days.map_or(*YEARS.start(), |(first, _)| decade(first).min(*YEARS.start()));
     let to = days.map_or(*YEARS.end(), |(_, last)| (decade(last) + 9).max(*YEARS.end()));
     Ok(from..=to)
-}
-
-/// The days between the earlier and the later of two pairs.
-pub(super) fn widened(held: (i32, i32), more: (i32, i32)) -> (i32, i32) {
-    (held.0.min(more.0), held.1.max(more.1))
 }
 
 /// The years that the calendar has.

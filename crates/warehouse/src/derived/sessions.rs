@@ -11,9 +11,9 @@ use kassa_analytics::derived::session_rows;
 use kassa_analytics::{Claim, Claims, Credits, SessionRows};
 use kassa_model::{Positions, Shop, Table};
 
-use super::calendar::widened;
 use super::claims::{self, within};
 use super::rates::{self, Price};
+use super::seen::{Seen, widened};
 use super::windows::Windows;
 use crate::WarehouseError;
 use crate::columns::Columns;
@@ -23,14 +23,6 @@ use crate::statements::copy_in;
 
 /// Session ids made anew in one pass over the events, which bounds the memory. Where more are touched, all are made anew.
 const IDS: usize = 250_000;
-
-/// What of the facts was read to bring the table up.
-pub(super) enum Seen {
-    Nothing,
-    All,
-    /// What is new; its first and last day.
-    Days(Option<(i32, i32)>),
-}
 
 /// What new rows touch.
 #[derive(Default)]
