@@ -49,10 +49,8 @@ pub fn client(registry: &kassa_config::Registry) -> anyhow::Result<RegistryClien
     options.ca = registry.ca.clone();
     options.auth = match &registry.login {
         None => Auth::None,
-        Some(Login::Basic { user, password }) => {
-            Auth::Basic { user: user.clone(), password: kassa_kafka::Secret::new(password.expose()) }
-        }
-        Some(Login::Bearer(token)) => Auth::Bearer(kassa_kafka::Secret::new(token.expose())),
+        Some(Login::Basic { user, password }) => Auth::Basic { user: user.clone(), password: password.clone() },
+        Some(Login::Bearer(token)) => Auth::Bearer(token.clone()),
     };
     RegistryClient::new(options).context("could not use the schema registry")
 }

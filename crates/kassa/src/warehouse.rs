@@ -13,7 +13,7 @@ use kassa_model::time::Clock;
 use kassa_model::{Code, Positions, Table};
 use kassa_warehouse::read::Reader;
 use kassa_warehouse::url::{Tls, Trust};
-use kassa_warehouse::{Password, Target, WarehouseError, WarehouseSink};
+use kassa_warehouse::{Target, WarehouseError, WarehouseSink};
 
 use crate::failure::Failure;
 
@@ -24,7 +24,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Where it is; `None`: the configuration has none.
 pub fn target(config: &Config) -> anyhow::Result<Option<Target>> {
     let Some(warehouse) = &config.warehouse else { return Ok(None) };
-    let password = warehouse.password.as_ref().map(|password| Password::new(password.expose()));
+    let password = warehouse.password.clone();
     let mut target = Target::parse(&warehouse.url, password).map_err(|error| {
         Failure::of(Code::StoreRefused, error).hint("the key is `warehouse.url`: see docs/how-to/postgresql.md")
     })?;

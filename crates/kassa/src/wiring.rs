@@ -243,7 +243,7 @@ pub fn kafka(kafka: &kassa_config::Kafka) -> Connection {
     let sasl = kafka.sasl.as_ref().map(|sasl| Sasl {
         mechanism: Mechanism::ALL.into_iter().find(|known| known.name() == sasl.mechanism).unwrap_or(Mechanism::ScramSha512),
         user: sasl.user.clone(),
-        password: kassa_kafka::Secret::new(sasl.password.expose()),
+        password: sasl.password.clone(),
     });
     let security = match (sasl, tls) {
         (None, None) => Security::Plaintext,

@@ -36,7 +36,7 @@ pub fn connect(target: &Target) -> Result<Client, WarehouseError> {
         .keepalives_retries(ASK_TIMES)
         .tcp_user_timeout(UNACKNOWLEDGED);
     if let Some(password) = &target.password {
-        config.password(password.reveal());
+        config.password(password.expose());
     }
     let connected = match &target.tls {
         Tls::Off => config.ssl_mode(SslMode::Disable).connect(NoTls),

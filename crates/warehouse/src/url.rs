@@ -4,29 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use kassa_model::Secret;
 use url::Url;
 
 use crate::WarehouseError;
-
-/// A password, which nothing prints.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(String);
-
-impl Password {
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(…)")
-    }
-}
 
 /// Whether the connection is encrypted. There is no middle way: what was asked for is had, or there is no connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +33,7 @@ pub struct Target {
     pub port: u16,
     pub user: String,
     pub database: String,
-    pub password: Option<Password>,
+    pub password: Option<Secret>,
     pub tls: Tls,
     pub connect_timeout: Duration,
     /// How long one statement may take, at the server.
@@ -65,7 +46,7 @@ const PARAMETERS: &str = "sslmode, sslrootcert, sslcert, sslkey, connect_timeout
 
 impl Target {
     /// The password comes apart, from where secrets are kept: one in the URL would end up in configuration files and logs.
-    pub fn parse(text: &str, password: Option<Password>) -> Result<Self, WarehouseError> {
+    pub fn parse(text: &str, password: Option<Secret>) -> Result<Self, WarehouseError> {
         let url = Url::parse(text).map_err(|error| invalid(format!("the warehouse's URL: {error}")))?;
         if !["postgres", "postgresql"].contains(&url.scheme()) {
             return Err(invalid(format!("the warehouse's URL begins with `{}:`; it is to begin with `postgres:`", url.scheme())));

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kassa_model::Cause;
+use kassa_model::{Cause, Secret};
 use serde::{Deserialize, Serialize};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body, http::Response};
 
 use super::{Referred, RegistryError, Schema};
-use crate::Secret;
 
 /// The size limit of a schema with everything that it refers to.
 const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -111,9 +110,9 @@ impl RegistryClient {
         let authorization = match &options.auth {
             Auth::None => None,
             Auth::Basic { user, password } => {
-                Some(Secret::new(format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.expose())))))
+                Some(derived(password, format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.expose())))))
             }
-            Auth::Bearer(token) => Some(Secret::new(format!("Bearer {}", token.expose()))),
+            Auth::Bearer(token) => Some(derived(token, format!("Bearer {}", token.expose()))),
         };
         let config = Agent::config_builder()
             .tls_config(tls(url.scheme(), options.ca.as_deref())?)
@@ -276,6 +275,11 @@ impl RegistryClient {
             Auth::Bearer(_) => "the token".into(),
         }
     }
+}
+
+/// A header made from a secret.
+fn derived(from: &Secret, header: String) -> Secret {
+    Secret::new(from.reference(), header)
 }
 
 fn tls(scheme: &str, ca: Option<&Path>) -> Result<TlsConfig, RegistryError> {

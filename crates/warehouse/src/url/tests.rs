@@ -47,6 +47,6 @@ fn refuses_with_the_fix() {
 
 #[test]
 fn prints_no_password() {
-    let target = Target::parse("postgres://k@h/s", Some(Password::new("hunter2"))).unwrap();
+    let target = Target::parse("postgres://k@h/s", Some(Secret::new("env:PASSWORD", "hunter2"))).unwrap();
     assert!(!format!("{target:?}").contains("hunter2"));
 }

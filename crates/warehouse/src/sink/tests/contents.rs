@@ -6,14 +6,14 @@ use arrow_array::RecordBatch;
 use arrow_schema::DataType;
 use kassa_analytics::{Figures, Query, catalogue};
 use kassa_model::decimal::{format_units, round_half_even};
-use kassa_model::{Table, star};
+use kassa_model::{Secret, Table, star};
 use kassa_pipeline::{Batch, Sink};
 use kassa_stack::postgres::Options;
 use serde_json::{Value, json};
 
 use crate::read::Reader;
 use crate::testing::{Feed, Fixed, Warehouse, shop, sold};
-use crate::{Password, Target, WarehouseError, WarehouseSink, derived, figures, prove};
+use crate::{Target, WarehouseError, WarehouseSink, derived, figures, prove};
 
 /// Some of everything, over two days and a decade.
 fn everything() -> Vec<Arc<Batch>> {
@@ -327,7 +327,7 @@ fn days_have_partitions_that_retention_drops() {
     warehouse.sql("DELETE FROM dwh.fact_sales WHERE source_partition = 3 AND source_offset = 3");
     let proof = prove::prove(&warehouse.target("postgres")).unwrap();
     assert!(
-        proof.findings.iter().any(|finding| finding.kind == "missing"),
+        proof.findings.iter().any(|finding| finding.kind.name() == "missing"),
         "what nobody dropped was not missed: {:?}",
         proof.findings
     );
@@ -389,7 +389,10 @@ fn the_proof_names_what_was_tampered_with() {
         assert!(prove::prove(&warehouse.target("postgres")).unwrap().is_ok());
         warehouse.sql(sql);
         let findings = prove::prove(&warehouse.target("postgres")).unwrap().findings;
-        assert!(findings.iter().any(|finding| (finding.kind, finding.table) == (kind, table)), "{sql}: {findings:?}");
+        assert!(
+            findings.iter().any(|finding| (finding.kind.name(), finding.table.as_str()) == (kind, table)),
+            "{sql}: {findings:?}"
+        );
     }
 }
 
@@ -458,7 +461,8 @@ fn encryption_is_had_as_asked_for_or_not_at_all() {
     let plain = Warehouse::new();
     let held = safe.server.certificates().unwrap();
     let parse = |user: &str, host: &str, port: u16, more: &str| {
-        Target::parse(&format!("postgres://{user}@{host}:{port}/shop?{more}"), Some(Password::new("unused"))).unwrap()
+        Target::parse(&format!("postgres://{user}@{host}:{port}/shop?{more}"), Some(Secret::new("env:PASSWORD", "unused")))
+            .unwrap()
     };
     let authority = format!("sslrootcert={}", held.authority.display());
     let port = safe.server.port();

@@ -222,7 +222,7 @@ fn what_the_operator_must_mend_is_said_with_the_fix() {
     warehouse.sql("CREATE ROLE kassa LOGIN PASSWORD 'right'");
     warehouse.sql("CREATE DATABASE bare");
     let open = |url: String, password: Option<&str>| {
-        let target = Target::parse(&url, password.map(crate::Password::new)).unwrap();
+        let target = Target::parse(&url, password.map(|password| kassa_model::Secret::new("env:PASSWORD", password))).unwrap();
         WarehouseSink::open(target, Arc::new(Fixed)).map(drop)
     };
     let cases = [
