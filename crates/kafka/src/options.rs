@@ -157,7 +157,7 @@ impl Connection {
     }
 
     /// The credentials, in words that may be printed.
-    pub(crate) fn who(&self) -> String {
+    pub(crate) fn identity(&self) -> String {
         match (self.security.sasl(), self.security.tls()) {
             (Some(sasl), _) => format!("User:{} ({})", sasl.user, sasl.mechanism.name()),
             (None, Some(Tls { certificate: Some(certificate), .. })) => format!("the certificate {}", certificate.display()),

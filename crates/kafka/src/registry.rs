@@ -44,8 +44,8 @@ pub enum RegistryError {
         #[source]
         why: Cause,
     },
-    #[error("the schema registry at {url} refused {who} ({status})")]
-    Credentials { url: String, who: String, status: u16 },
+    #[error("the schema registry at {url} refused {identity} ({status})")]
+    Credentials { url: String, identity: String, status: u16 },
     #[error("the schema registry at {url} redirects to {to}")]
     Redirected { url: String, to: String },
     #[error("{url} does not answer as a schema registry: {why}")]

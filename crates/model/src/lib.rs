@@ -9,6 +9,7 @@ pub mod country;
 pub mod crash;
 pub mod currency;
 pub mod decimal;
+pub mod finding;
 pub mod key;
 pub mod nearest;
 pub mod newer;

@@ -1,4 +1,4 @@
-//! The figures by what the warehouse holds: its rows, the one definition.
+//! Figures computed from the warehouse's rows.
 
 use kassa_analytics::Figures;
 use kassa_model::{Cause, Positions, Shop, Table};
@@ -8,7 +8,7 @@ use crate::WarehouseError;
 use crate::read::{Reader, Snapshot};
 use crate::url::Target;
 
-/// Folds all rows at one snapshot, and says at which positions that was.
+/// Adds all rows of one snapshot to figures; returns the snapshot's positions.
 pub fn figures(target: &Target, shop: &Shop) -> Result<(Figures, Positions), WarehouseError> {
     let mut reader = Reader::open(target)?;
     let mut snapshot = reader.snapshot()?;
@@ -16,12 +16,12 @@ pub fn figures(target: &Target, shop: &Shop) -> Result<(Figures, Positions), War
     Ok((figures, snapshot.positions().clone()))
 }
 
-/// Folds all rows of a snapshot into empty figures.
+/// Adds all rows of a snapshot to empty figures.
 pub fn of(snapshot: &mut Snapshot<'_>, figures: Figures) -> Result<Figures, WarehouseError> {
     fold(snapshot, figures, None)
 }
 
-/// The same of the rows before a cut, none of whose positions lies beyond the snapshot's own.
+/// The same for the rows before a position, which must not be beyond the snapshot's.
 pub fn figures_before(snapshot: &mut Snapshot<'_>, figures: Figures, cut: &Positions) -> Result<Figures, WarehouseError> {
     let is_ahead = snapshot.positions().iter().any(|(partition, next)| cut.next(partition) < next);
     fold(snapshot, figures, is_ahead.then_some(cut))

@@ -1,4 +1,4 @@
-//! Dead letters that have become good: their rows are added and they are marked, in one transaction.
+//! Replayed dead letters: their rows are added and they are marked, in one transaction.
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
@@ -17,8 +17,9 @@ const MARK: &str = "UPDATE kassa.dead_letters l SET replayed_at = to_timestamp($
     RETURNING l.topic, l.partition, l.\"offset\"";
 
 impl WarehouseSink {
-    /// Adds the rows of replayed letters and marks these, each once however often this is called. How many it marked: a letter that
-    /// was replayed before, or that the warehouse does not hold, is passed over with its rows.
+    /// Adds the rows of replayed letters and marks the letters, each once no matter how often this
+    /// is called. Returns the number marked: letters that were replayed before, or that the
+    /// warehouse does not contain, are skipped together with their rows.
     pub fn replay(&mut self, rows: &[(Table, RecordBatch)], letters: &[(Partition, i64)]) -> Result<usize, WarehouseError> {
         let mut wait = self.patience.first_wait;
         for _ in 1..self.patience.tries {
@@ -53,13 +54,13 @@ impl WarehouseSink {
     }
 }
 
-type Place = (String, i64, i64);
+type LetterPosition = (String, i64, i64);
 
 fn mark(
     transaction: &mut postgres::Transaction<'_>,
     letters: &[(Partition, i64)],
     now: i64,
-) -> Result<HashSet<Place>, WarehouseError> {
+) -> Result<HashSet<LetterPosition>, WarehouseError> {
     let topics: Vec<&str> = letters.iter().map(|(partition, _)| partition.topic.as_ref()).collect();
     let numbers: Vec<i64> = letters.iter().map(|(partition, _)| partition.number).collect();
     let offsets: Vec<i64> = letters.iter().map(|(_, offset)| *offset).collect();
@@ -67,8 +68,8 @@ fn mark(
     Ok(marked.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
 }
 
-/// The rows that stem from these letters.
-fn of_letters(rows: &RecordBatch, letters: &HashSet<Place>) -> Result<RecordBatch, WarehouseError> {
+/// The rows of these letters.
+fn of_letters(rows: &RecordBatch, letters: &HashSet<LetterPosition>) -> Result<RecordBatch, WarehouseError> {
     let columns = Columns(rows);
     let topics = columns.texts("source_topic")?;
     let (numbers, offsets) = (columns.longs("source_partition")?, columns.longs("source_offset")?);

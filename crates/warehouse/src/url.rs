@@ -1,4 +1,4 @@
-//! Where the warehouse is and how it is reached: `postgres://user@host:5432/database?sslrootcert=/etc/ca.pem`.
+//! The warehouse's address: `postgres://user@host:5432/database?sslrootcert=/etc/ca.pem`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,15 +9,16 @@ use url::Url;
 
 use crate::WarehouseError;
 
-/// Whether the connection is encrypted. There is no middle way: what was asked for is had, or there is no connection.
+/// Whether the connection is encrypted. There is no fallback: the connection is as requested, or it
+/// fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tls {
-    /// In the clear: on loopback, or because `sslmode=disable` says so.
+    /// Not encrypted: on loopback, or because of `sslmode=disable`.
     Off,
     Verified(Trust),
 }
 
-/// Whom to trust, and who we are. The host's name is always checked.
+/// The trusted authority and the client's own identity. The host name is always checked.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Trust {
     /// PEM; without it, the system's authorities.
@@ -36,16 +37,17 @@ pub struct Target {
     pub password: Option<Secret>,
     pub tls: Tls,
     pub connect_timeout: Duration,
-    /// How long one statement may take, at the server.
+    /// The server's time limit of one statement.
     pub statement_timeout: Duration,
-    /// Whether this program rebuilds the warehouse: everybody else is refused until that has ended.
+    /// Whether this program rebuilds the warehouse: others are refused until the rebuild has ended.
     pub is_rebuilding: bool,
 }
 
 const PARAMETERS: &str = "sslmode, sslrootcert, sslcert, sslkey, connect_timeout, statement_timeout";
 
 impl Target {
-    /// The password comes apart, from where secrets are kept: one in the URL would end up in configuration files and logs.
+    /// The password is separate, because a password in the URL would appear in configuration files
+    /// and logs.
     pub fn parse(text: &str, password: Option<Secret>) -> Result<Self, WarehouseError> {
         let url = Url::parse(text).map_err(|error| invalid(format!("the warehouse's URL: {error}")))?;
         if !["postgres", "postgresql"].contains(&url.scheme()) {

@@ -238,7 +238,7 @@ impl RegistryClient {
                     response.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or("somewhere else").to_owned();
                 return Err(RegistryError::Redirected { url: url.clone(), to });
             }
-            401 | 403 => return Err(RegistryError::Credentials { url: url.clone(), who: self.who(), status }),
+            401 | 403 => return Err(RegistryError::Credentials { url: url.clone(), identity: self.identity(), status }),
             408 | 429 | 500..=599 => return Err(unavailable(format!("status {status}").into())),
             _ => {}
         }
@@ -268,7 +268,7 @@ impl RegistryClient {
         }
     }
 
-    fn who(&self) -> String {
+    fn identity(&self) -> String {
         match &self.options.auth {
             Auth::None => "a request without credentials".into(),
             Auth::Basic { user, .. } => format!("user {user}"),

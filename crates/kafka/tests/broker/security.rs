@@ -100,7 +100,7 @@ fn a_missing_right_to_read_or_write_is_reported() {
     let mallory =
         listener(broker().sasl_plaintext(), Security::SaslPlaintext(sasl(Mechanism::ScramSha256, "mallory", "mallory-secret")));
     let error = connect_error(&mallory, &topic);
-    assert!(matches!(&error, KafkaError::Denied { who, .. } if who.contains("mallory")), "{error:?}");
+    assert!(matches!(&error, KafkaError::Denied { identity, .. } if identity.contains("mallory")), "{error:?}");
     let producer = Producer::connect(&ProducerOptions::new(mallory)).unwrap();
     let outcomes = producer.produce_and_wait(&[Outgoing { topic: &topic, value: Some(b"x"), ..Outgoing::default() }]);
     assert!(matches!(&outcomes[..], [Err(KafkaError::Denied { .. })]), "{outcomes:?}");

@@ -52,7 +52,7 @@ fn finding(problem: &Problem) -> Option<Finding> {
         ProblemKind::Overlap => Kind::Overlap,
     };
     let detail = format!("{} byte {}: {}", problem.file.display(), problem.byte, problem.detail);
-    Some(Finding::in_log(kind, &problem.partition, problem.from..problem.to, detail))
+    Some(Finding::new(kind, "log", "log", detail).of(&problem.partition).between(problem.from..problem.to))
 }
 
 /// How long Kafka is asked before it is said that it does not answer.

@@ -28,12 +28,12 @@ pub enum LogError {
 }
 
 impl LogError {
-    /// What was read is damaged or contradicts itself.
+    /// The data that was read is damaged or contradicts itself.
     pub fn corrupt(source: impl Error + Send + Sync + 'static) -> Self {
         Self::Corrupt(Cause::of(source))
     }
 
-    /// The same, with the place that was read: a file, a table.
+    /// The same, with the location of the data: a file, a table.
     pub fn corrupt_at(place: impl fmt::Display, source: impl Error + Send + Sync + 'static) -> Self {
         Self::Corrupt(Cause::at(place, source))
     }

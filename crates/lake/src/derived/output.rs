@@ -1,4 +1,4 @@
-//! Rows on their way into data files of a bounded size.
+//! Writes rows to data files of bounded size.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use crate::delta::table::NewFile;
 use crate::delta::{Add, DeltaTable, LogError};
 use crate::encode;
 
-/// Rows after which the next file is begun: what is held in memory, encoded.
+/// Rows per file, which bounds the encoded bytes in memory.
 const FILE_ROWS: usize = 128 * 1024;
 
-/// Files in the making.
+/// Files being written.
 pub(crate) struct Output<'t> {
     into: &'t DeltaTable,
     table: Table,
@@ -55,7 +55,7 @@ impl<'t> Output<'t> {
         Ok(())
     }
 
-    /// The files, durable and not yet part of the table.
+    /// The files: durable, but not yet part of the table.
     pub(crate) fn finish(mut self) -> Result<Vec<Add>, LogError> {
         self.close()?;
         Ok(self.put)

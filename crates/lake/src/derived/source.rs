@@ -1,4 +1,4 @@
-//! Sessions from the facts, at a cut through them.
+//! Sessions computed from the facts up to a position.
 
 use std::collections::HashSet;
 
@@ -15,12 +15,12 @@ use crate::figures::{each_before, each_of_file_before};
 use crate::read::{self, folder_of};
 use crate::store::Store;
 
-/// Session ids made anew in one pass over the events: what bounds the memory.
+/// Session ids processed in one pass over the events, which bounds the memory.
 pub(crate) const IDS: usize = 250_000;
 /// Rows of a batch.
 const ROWS: usize = 16 * 1024;
 
-/// Whose sessions are asked for.
+/// The ids whose sessions are wanted.
 #[derive(Debug)]
 pub(crate) enum Touched {
     All,
@@ -36,7 +36,7 @@ impl Touched {
     }
 }
 
-/// The facts at a cut.
+/// The facts up to a position.
 pub(crate) struct Source<'s> {
     pub(crate) store: &'s dyn Store,
     pub(crate) shop: &'s Shop,
@@ -53,7 +53,7 @@ impl<'s> Source<'s> {
         Ok(Self { store, shop, cut, events, sales, rates: rates_before(store, shop, cut)? })
     }
 
-    /// Which sessions say that they had which orders.
+    /// Which sessions claim which orders.
     pub(crate) fn claims(&self) -> Result<Claims, LogError> {
         let mut claims = Claims::default();
         each_before(self.store, (Table::FactEvent, &self.events), Claims::COLUMNS, self.cut, &mut |rows| {
@@ -63,7 +63,7 @@ impl<'s> Source<'s> {
         Ok(claims)
     }
 
-    /// What the ledger says of the orders of these sessions.
+    /// The ledger's values of these sessions' orders.
     pub(crate) fn credits(&self, claims: &Claims, touched: &Touched) -> Result<Credits, LogError> {
         let winners = claims.winners().filter(|claim| touched.has(claim.session_key));
         let mut credits = Credits::of(winners);
@@ -75,7 +75,7 @@ impl<'s> Source<'s> {
         Ok(credits)
     }
 
-    /// How many passes it takes to make these sessions.
+    /// The number of passes for these sessions.
     pub(crate) fn passes(&self, touched: &Touched) -> i64 {
         let ids = match touched {
             // An id has at least one event.
@@ -111,7 +111,8 @@ impl<'s> Source<'s> {
         Ok(())
     }
 
-    /// Whether a file has rows of wanted session ids: one narrow column spares the reading of the others.
+    /// Whether a file has rows of wanted session ids. Reading this one narrow column avoids reading
+    /// the others.
     pub(crate) fn holds(&self, table: Table, add: &Add, wanted: &dyn Fn(i64) -> bool) -> Result<bool, LogError> {
         let mut any = false;
         read::file(self.store, &folder_of(table), add, &table.schema(), &["session_key"], &mut |rows| {

@@ -1,4 +1,4 @@
-//! Checkpoints, by the Delta library, and the log entries that they make superfluous.
+//! Writes checkpoints with the Delta library and deletes the log entries that they replace.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -16,7 +16,8 @@ fn log_of(table: &DeltaTable) -> String {
     format!("{}/_delta_log", table.spec().folder)
 }
 
-/// Writes a checkpoint of the version that is held: others may have gone on. It is durable, and says what the log says, when this returns.
+/// Writes a checkpoint of the version in memory; the table may be further. When this returns, the
+/// checkpoint is durable and equal to the log.
 pub(super) fn write(table: &DeltaTable) -> Result<(), LogError> {
     crash::point("maintain.before_checkpoint");
     let Some(version) = table.snapshot().version else { return Ok(()) };
@@ -39,7 +40,7 @@ pub(super) fn write(table: &DeltaTable) -> Result<(), LogError> {
     Ok(())
 }
 
-/// The library's own view of the table.
+/// The library's own handle of the table.
 fn builder(table: &DeltaTable) -> Result<DeltaTableBuilder, LogError> {
     fn no_location(folder: &str, error: impl Error + Send + Sync + 'static) -> LogError {
         LogError::Encode(Cause::at(format!("{folder} is no location for a table"), error))
@@ -70,8 +71,8 @@ fn says_the_same(read: &Snapshot, held: &Snapshot) -> bool {
         && essence(&read.files) == essence(&held.files)
 }
 
-/// Deletes entries and checkpoints that a checkpoint at `version`, known to be good, has made superfluous. Oldest first, so that
-/// what is left is one run at every moment.
+/// Deletes entries and checkpoints that the valid checkpoint at `version` replaces. Oldest first,
+/// so that the rest is contiguous at every moment.
 pub(super) fn trim_log(table: &DeltaTable, version: u64, options: &Options) -> Result<(), LogError> {
     let log = log_of(table);
     let names = table.store().list(&log)?;
@@ -90,13 +91,14 @@ pub(super) fn trim_log(table: &DeltaTable, version: u64, options: &Options) -> R
     Ok(())
 }
 
-/// The newest checkpoint that anybody has written.
+/// The newest checkpoint by any process.
 pub(super) fn newest(table: &DeltaTable) -> Result<Option<u64>, LogError> {
     let names = table.store().list(&log_of(table))?;
     Ok(names.iter().filter_map(|name| checkpoint_version(name)).max())
 }
 
-/// Deletes checkpoints that could not be read when the table was opened: torn ones, of a power cut before they were on the disk.
+/// Deletes checkpoints that could not be read when the table was opened: torn by a power cut before
+/// they were durable.
 pub(super) fn drop_unreadable(table: &DeltaTable) -> Result<(), LogError> {
     let log = log_of(table);
     let used = table.snapshot().checkpoint;
@@ -107,7 +109,7 @@ pub(super) fn drop_unreadable(table: &DeltaTable) -> Result<(), LogError> {
     if torn.is_empty() {
         return Ok(());
     }
-    // The hint goes first: others follow it to the checkpoint.
+    // The hint is deleted first, because readers follow it to the checkpoint.
     table.store().delete(&format!("{log}/_last_checkpoint"))?;
     torn.into_iter().try_for_each(|name| Ok(table.store().delete(&format!("{log}/{name}"))?))
 }

@@ -1,4 +1,4 @@
-//! A merged file in the making: rows of several files on their way into one.
+//! A merged file while it is being written.
 
 use std::io::Write;
 
@@ -10,18 +10,19 @@ use crate::delta::{Add, LogError, TableSpec, contents};
 use crate::store::Store;
 use crate::{encode, read};
 
-/// Encoded rows that wait for their row group's end: the merge's memory beyond the merged file itself.
+/// Encoded bytes that wait for the end of their row group: the merge's memory besides the merged
+/// file.
 const WAITING_BYTES: usize = 16 * 1024 * 1024;
 
-/// A merged file in the making.
+/// A merged file while it is being written.
 pub(super) struct Merge<'w> {
     pub(super) store: &'w dyn Store,
     spec: &'w TableSpec,
-    /// The columns that the file holds.
+    /// The columns of the file.
     pub(super) schema: &'w Schema,
     writer: ArrowWriter<&'w mut (dyn Write + Send)>,
     rows: usize,
-    /// Whether its row group is one of rows whose days differ.
+    /// Whether the current row group has rows whose days differ.
     pub(super) is_apart: bool,
 }
 
@@ -64,7 +65,7 @@ impl<'w> Merge<'w> {
         self.writer.flush().map_err(LogError::encode)
     }
 
-    /// Takes in the rows of files as they come.
+    /// Adds rows of the files.
     pub(super) fn append(&mut self, slice: &[Add]) -> Result<(), LogError> {
         for add in slice {
             let before = self.rows;
@@ -75,7 +76,7 @@ impl<'w> Merge<'w> {
         Ok(())
     }
 
-    /// A file that lost rows must not be laundered into one that the log agrees with.
+    /// A merge must not hide rows that a file has lost: the merged file would agree with the log.
     pub(super) fn has_all(&self, add: &Add, count: usize) -> Result<(), LogError> {
         if add.rows().is_some_and(|stated| i64::try_from(count) != Ok(stated)) {
             let (folder, stated) = (&self.spec.folder, add.rows());

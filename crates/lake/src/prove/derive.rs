@@ -1,4 +1,5 @@
-//! What the archive's bytes say: every record's rows, derived again by the pipeline's own code, each record by itself.
+//! Derives every record's rows from the archive's bytes with the pipeline's own code, each record
+//! separately.
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
@@ -78,7 +79,7 @@ impl Prover<'_> {
         }
     }
 
-    /// Records that no rows come from.
+    /// Records without rows.
     fn bad(&mut self, part: u32, rows: &RecordBatch) -> Result<(), LogError> {
         let (offsets, reasons) = (columns::longs(rows, "offset")?, columns::texts(rows, "reason")?);
         for (row, hash) in hash::rows(rows, &[])?.into_iter().enumerate() {
@@ -105,7 +106,8 @@ impl Prover<'_> {
         Ok(())
     }
 
-    /// Rows that follow from records. `letter` is called for each record that was set aside as a conflict.
+    /// Rows derived from records. `letter` is called for each record that became a dead letter
+    /// because of a conflict.
     fn good(
         &mut self,
         part: u32,
@@ -140,7 +142,7 @@ impl Prover<'_> {
         if open.contains(&true) { self.open(part, contract, table, rows, open, letter) } else { Ok(()) }
     }
 
-    /// Notes what must be found elsewhere: the record that these repeat, or that they contradict.
+    /// Notes the record that these repeat or contradict; it must exist elsewhere.
     fn open(
         &mut self,
         part: u32,
@@ -168,7 +170,8 @@ impl Prover<'_> {
             } else if let Some(conflict) = self.conflicts.get(&(part, offset)) {
                 What::Conflict(conflict.said)
             } else if is_letter || line {
-                // A letter that should be none differs in the sums; a duplicate's lines are not looked for.
+                // A dead letter that should not exist changes the sums; the lines of a duplicate
+                // are not looked for.
                 continue;
             } else {
                 What::Duplicate

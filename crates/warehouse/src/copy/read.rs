@@ -1,4 +1,4 @@
-//! Cells to Arrow columns: what a binary COPY to us brings.
+//! Decodes the cells of a binary COPY into Arrow columns.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use arrow_schema::{DataType, SchemaRef};
 use super::{EPOCH, EPOCH_DAYS, HEADER, numeric};
 use crate::WarehouseError;
 
-/// One column in the making.
+/// A column being built.
 enum Column {
     Long(PrimitiveBuilder<Int64Type>),
     Int(PrimitiveBuilder<Int32Type>),
@@ -40,7 +40,7 @@ impl Column {
         })
     }
 
-    /// `None` if the cell is not one of this column.
+    /// `None` if the cell does not have the column's type.
     fn push(&mut self, cell: Option<&[u8]>) -> Option<()> {
         let long = |cell: &[u8]| Some(i64::from_be_bytes(cell.try_into().ok()?));
         let int = |cell: &[u8]| Some(i32::from_be_bytes(cell.try_into().ok()?));
@@ -79,10 +79,10 @@ impl Column {
     }
 }
 
-/// Rows of a batch that is handed on: what bounds the memory of reading.
+/// Rows per batch, which bounds the memory of reading.
 const ROWS: usize = 16 * 1024;
 
-/// Reads a binary COPY to its end, and hands it on batch by batch.
+/// Reads a binary COPY to its end and passes it on batch by batch.
 pub(crate) fn rows(
     from: &mut dyn Read,
     schema: &SchemaRef,
@@ -120,7 +120,7 @@ pub(crate) fn rows(
             count = 0;
         }
     }
-    // What follows the trailer ends the statement.
+    // The statement ends after the trailer.
     std::io::copy(from, &mut std::io::sink()).map_err(broken)?;
     if count > 0 { take(batch(schema, &mut columns)?) } else { Ok(()) }
 }
@@ -140,7 +140,7 @@ fn fill(from: &mut dyn Read, bytes: &mut [u8]) -> Result<(), WarehouseError> {
     from.read_exact(bytes).map_err(broken)
 }
 
-/// A COPY ends early only if its connection or its statement does.
+/// A COPY ends early only if its connection or its statement fails.
 pub(crate) fn broken(error: std::io::Error) -> WarehouseError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<postgres::Error>()) {
         Some(inner) => crate::error::of(inner),
