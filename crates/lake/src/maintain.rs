@@ -139,7 +139,7 @@ impl Maintainer {
             // Another process has maintained it; that is sufficient.
             Err(LogError::Fenced(_)) => self.rest(&folder, now),
             Err(error) => {
-                tracing::error!(table = folder, %error, "could not maintain the table; its rows are safe, its files pile up");
+                tracing::error!(table = folder, %error, "could not maintain the table; its rows are safe, but its files accumulate");
                 self.rest(&folder, now);
             }
         }

@@ -133,7 +133,7 @@ impl S3 {
     /// again.
     pub fn examine(&self) -> io::Result<Examined> {
         self.list("_kassa")?;
-        self.put(LOOK, b"kassa doctor looks what its keys may do")?;
+        self.put(LOOK, b"kassa doctor tests the rights of its keys")?;
         if self.put_new(LOOK, b"another's")? {
             return Err(self.overwrites());
         }
@@ -150,7 +150,7 @@ impl S3 {
     fn overwrites(&self) -> io::Error {
         Refused::error(
             format!("{} overwrites an object in spite of `If-None-Match: *`", self.inner.location.server()),
-            "two writers would overwrite each other's commits: take a server that keeps conditional PUT",
+            "two writers would overwrite each other's commits: use a server that supports conditional PUT",
         )
     }
 
@@ -236,7 +236,7 @@ async fn whole(answer: object_store::Result<GetResult>) -> Result<(u64, Bytes), 
     if u64::try_from(bytes.len()) == Ok(wanted) {
         Ok((size, bytes))
     } else {
-        Err(Unread::BrokeOff(format!("{} of {wanted} bytes came", bytes.len()).into()))
+        Err(Unread::BrokeOff(format!("{} of {wanted} bytes arrived", bytes.len()).into()))
     }
 }
 
@@ -253,7 +253,7 @@ async fn spool(client: Arc<AmazonS3>, key: Path, scratch: PathBuf) -> Result<fs:
         came += u64::try_from(part.len()).unwrap_or(u64::MAX);
     }
     file.rewind().map_err(failed)?;
-    if came == wanted { Ok(file) } else { Err(Unread::BrokeOff(format!("{came} of {wanted} bytes came").into())) }
+    if came == wanted { Ok(file) } else { Err(Unread::BrokeOff(format!("{came} of {wanted} bytes arrived").into())) }
 }
 
 impl Store for S3 {
@@ -283,7 +283,7 @@ impl Store for S3 {
             match self.get(path) {
                 Ok(held) => return Ok(held == bytes),
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                Err(_) => tracing::debug!(path, %failure, "nothing has landed"),
+                Err(_) => tracing::debug!(path, %failure, "the object was not stored"),
             }
             if !pauses.wait() {
                 return Err(failure);

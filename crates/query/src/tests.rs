@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A lake whose spans table has ten files with one row each.
+/// A lake whose table of spans has ten files, each with one row.
 fn lake() -> (TempDir, Arc<dyn Store>, DeltaTable) {
     let dir = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(Folder::new(dir.path()));
@@ -84,7 +84,7 @@ async fn what_a_session_reads_stays_until_it_is_done() {
     assert_eq!(rows(&store, sql).await.unwrap(), 10);
 }
 
-/// A lake whose rates table has one file per day.
+/// A lake whose table of rates has a file a day.
 fn rates() -> (TempDir, Arc<dyn Store>) {
     let dir = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(Folder::new(dir.path()));

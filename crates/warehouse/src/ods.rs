@@ -1,5 +1,4 @@
-//! The current state: reduced in memory to one row per customer and order, then written over older
-//! rows.
+//! The current state: reduced in memory to one row a customer and an order, then put over what is there if it is newer.
 //!
 //! ```text
 //!  customers ──► placeholders for those that orders name ──► orders ──► placeholders for those that lines and payments name
@@ -21,7 +20,7 @@ use crate::columns::Columns;
 use crate::plan::Plan;
 use crate::statements::{Statements, copy_in};
 
-/// Columns that `ods.orders` copies from `fact_order`.
+/// Columns that `ods.orders` takes from `fact_order` as they are.
 #[rustfmt::skip]
 const ORDER: [&str; 25] = [
     "order_key", "order_id", "store_id", "revision", "status", "financial_status", "fulfilment_status", "occurred_at", "placed_at",
@@ -102,8 +101,7 @@ fn put_orders(transaction: &mut Transaction<'_>, statements: &mut Statements, pl
     Ok(())
 }
 
-/// `ON CONFLICT` that replaces the existing row if `newer` is true. In `newer`, the new row is
-/// called `new`.
+/// `ON CONFLICT` that puts the new row over the held one where `newer` holds. The new row is called `new` in `newer`.
 fn over(columns: &[&str], more: &str, key: &str, newer: &str) -> String {
     let all: Vec<&str> = columns.iter().copied().filter(|column| *column != key).chain(more.split(", ")).collect();
     let from: Vec<String> = all.iter().map(|column| format!("excluded.{column}")).collect();
@@ -113,14 +111,14 @@ fn over(columns: &[&str], more: &str, key: &str, newer: &str) -> String {
 
 type Rank<'r> = Box<dyn Fn(usize) -> (i64, i64) + 'r>;
 
-/// For each key the row with the highest rank; of equal ones the last.
+/// Of each key the row of the highest rank; of equal ones the later.
 fn newest<'r>(
     batches: &'r [RecordBatch],
     key: &str,
     rank: impl Fn(Columns<'_>) -> Result<Rank<'r>, WarehouseError>,
 ) -> Result<Option<RecordBatch>, WarehouseError> {
     let Some(first) = batches.first() else { return Ok(None) };
-    // Dictionaries differ between batches; arrays need plain values.
+    // Dictionaries differ from batch to batch; what is put into arrays is plain.
     let plain = batches.iter().map(plain).collect::<Result<Vec<_>, _>>()?;
     let rows = concat_batches(&star::stored(&first.schema()), &plain).map_err(WarehouseError::corrupt)?;
     let (keys, rank) = (Columns(&rows).longs(key)?, rank(Columns(&rows))?);
@@ -136,7 +134,7 @@ fn newest<'r>(
     take_record_batch(&rows, &UInt32Array::from(places)).map(Some).map_err(WarehouseError::corrupt)
 }
 
-/// The same rows with symbols as plain texts.
+/// The same rows, symbols being plain texts.
 pub(crate) fn plain(rows: &RecordBatch) -> Result<RecordBatch, WarehouseError> {
     let (held, schema) = (rows.schema(), star::stored(&rows.schema()));
     let arrays = held.fields().iter().zip(rows.columns()).map(|(field, array)| match field.data_type() {
@@ -163,7 +161,7 @@ fn with_flag(rows: &RecordBatch, name: &str, flag: bool) -> Result<RecordBatch, 
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(WarehouseError::corrupt)
 }
 
-/// Key 0 means unknown: null, which satisfies any foreign key.
+/// Key 0 names nobody: null, which no foreign key asks after.
 fn without_unknown(rows: &RecordBatch, column: &str) -> Result<RecordBatch, WarehouseError> {
     let place = rows.schema().index_of(column).map_err(WarehouseError::corrupt)?;
     let known: Int64Array = Columns(rows).longs(column)?.iter().map(|key| key.filter(|key| *key != 0)).collect();
@@ -173,7 +171,7 @@ fn without_unknown(rows: &RecordBatch, column: &str) -> Result<RecordBatch, Ware
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(WarehouseError::corrupt)
 }
 
-/// Placeholders for orders that have not arrived: what their lines and payments say about them.
+/// Orders that are named and have not come: what their lines and payments say of them.
 #[derive(Default)]
 struct Placeholders {
     keys: Vec<i64>,
@@ -210,7 +208,7 @@ impl Placeholders {
             self.ids.push(ids.get(row).unwrap_or_default().to_owned());
             self.stores.push(stores.get(row).unwrap_or_default().to_owned());
             self.placed_at.push(times.map(|times| times.value(row)));
-            // `ods` may not have a payment's customer yet.
+            // A payment's customer may not be known to `ods` yet.
             self.customers.push(times.and(Some(customers.value(row)).filter(|key| *key != 0)));
             self.currencies.push(currencies.get(row).map(str::to_owned));
             self.is_test.push(tests.value(row));

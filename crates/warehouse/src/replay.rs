@@ -1,4 +1,4 @@
-//! Replayed dead letters: their rows are added and they are marked, in one transaction.
+//! Dead letters that have become good: their rows are added and they are marked, in one transaction.
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
@@ -17,14 +17,13 @@ const MARK: &str = "UPDATE kassa.dead_letters l SET replayed_at = to_timestamp($
     RETURNING l.topic, l.partition, l.\"offset\"";
 
 impl WarehouseSink {
-    /// Adds the rows of replayed letters and marks the letters, each once no matter how often this
-    /// is called. Returns the number marked: letters that were replayed before, or that the
-    /// warehouse does not contain, are skipped together with their rows.
+    /// Adds the rows of replayed letters and marks these, each once however often this is called. How many it marked: a letter that
+    /// was replayed before, or that the warehouse does not hold, is passed over with its rows.
     pub fn replay(&mut self, rows: &[(Table, RecordBatch)], letters: &[(Partition, i64)]) -> Result<usize, WarehouseError> {
         let mut wait = self.patience.first_wait;
         for _ in 1..self.patience.tries {
             match self.replay_once(rows, letters) {
-                Err(WarehouseError::Unavailable(why)) => tracing::warn!(why, "a replay into the warehouse is tried again"),
+                Err(WarehouseError::Unavailable(why)) => tracing::warn!(why, "a replay into the warehouse is retried"),
                 done => return done,
             }
             std::thread::sleep(wait);
@@ -54,13 +53,13 @@ impl WarehouseSink {
     }
 }
 
-type LetterPosition = (String, i64, i64);
+type Place = (String, i64, i64);
 
 fn mark(
     transaction: &mut postgres::Transaction<'_>,
     letters: &[(Partition, i64)],
     now: i64,
-) -> Result<HashSet<LetterPosition>, WarehouseError> {
+) -> Result<HashSet<Place>, WarehouseError> {
     let topics: Vec<&str> = letters.iter().map(|(partition, _)| partition.topic.as_ref()).collect();
     let numbers: Vec<i64> = letters.iter().map(|(partition, _)| partition.number).collect();
     let offsets: Vec<i64> = letters.iter().map(|(_, offset)| *offset).collect();
@@ -68,8 +67,8 @@ fn mark(
     Ok(marked.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
 }
 
-/// The rows of these letters.
-fn of_letters(rows: &RecordBatch, letters: &HashSet<LetterPosition>) -> Result<RecordBatch, WarehouseError> {
+/// The rows that stem from these letters.
+fn of_letters(rows: &RecordBatch, letters: &HashSet<Place>) -> Result<RecordBatch, WarehouseError> {
     let columns = Columns(rows);
     let topics = columns.texts("source_topic")?;
     let (numbers, offsets) = (columns.longs("source_partition")?, columns.longs("source_offset")?);

@@ -182,12 +182,14 @@ impl WarehouseSink {
             }
             if nth >= self.patience.tries {
                 self.in_doubt = was_sent.then(|| plan.moves.clone()).or(self.in_doubt.take());
-                return Err(WarehouseError::Unavailable(failed.unwrap_or_else(|| "its positions move to and fro".to_owned())));
+                return Err(WarehouseError::Unavailable(
+                    failed.unwrap_or_else(|| "two writers are changing the positions of its tables".to_owned()),
+                ));
             }
             tracing::warn!(
                 attempt = nth,
                 why = failed.as_deref().unwrap_or("positions"),
-                "the warehouse's transaction is tried again"
+                "the warehouse's transaction is retried"
             );
             self.counts.retries += 1;
             std::thread::sleep(wait);
@@ -197,7 +199,7 @@ impl WarehouseSink {
     }
 
     fn message(&self, what: &str) -> String {
-        format!("{}: {what}; reading goes on from what it has", self.target.place())
+        format!("{}: {what}; reading continues from its positions", self.target.place())
     }
 
     /// Reads the positions on a working connection.
@@ -206,7 +208,7 @@ impl WarehouseSink {
         let client = &mut connected(&mut self.connection, &self.target, &mut self.counts)?.client;
         let read = positions::end_overdue(client, self.target.statement_timeout).and_then(|ended| {
             if ended > 0 {
-                tracing::warn!(ended, "ended commits of workers that have stopped in the midst of them");
+                tracing::warn!(ended, "terminated the commits of workers that stopped during them");
             }
             positions::read(client)
         });

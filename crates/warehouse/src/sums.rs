@@ -1,4 +1,4 @@
-//! Sums by day, added up in memory, so that a commit of any size updates few rows.
+//! Sums by day, added up in memory, so that a commit of any size touches few rows of them.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::columns::Columns;
 use crate::plan::Plan;
 use crate::statements::Statements;
 
-/// The decimal columns of `agg_sales_daily` with their scales, as in `fact_sales`.
+/// Decimal columns of `agg_sales_daily` with their scales, as in `fact_sales`.
 const AMOUNTS: [(&str, i8); 6] =
     [("quantity", 3), ("gross_amount", 6), ("discount_amount", 6), ("tax_amount", 6), ("shipping_amount", 6), ("net_amount", 6)];
 
@@ -69,7 +69,7 @@ fn add_sales(columns: Columns<'_>, sums: &mut HashMap<SalesKey, SalesSum>) -> Re
         amounts.push(columns.decimals(name)?);
     }
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-    // Neighbouring rows mostly have the same key, which is looked up once.
+    // Neighbours mostly have one key: it is looked up once.
     let mut run: Option<(SalesKey, SalesSum)> = None;
     let mut settle = |run: Option<(SalesKey, SalesSum)>| {
         let Some((key, sum)) = run else { return };
@@ -111,7 +111,7 @@ fn add_sales(columns: Columns<'_>, sums: &mut HashMap<SalesKey, SalesSum>) -> Re
 }
 
 fn sales_rows(sums: HashMap<SalesKey, SalesSum>) -> Result<RecordBatch, ArrowError> {
-    // Sorted, so that two workers cannot deadlock.
+    // In one order, so that two workers do not wait for each other in a circle.
     let mut sums: Vec<(SalesKey, SalesSum)> = sums.into_iter().collect();
     sums.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     let texts = |of: fn(&SalesKey) -> &String| -> ArrayRef {
@@ -144,7 +144,7 @@ struct EventKey {
     is_bot: bool,
 }
 
-/// The borrowed form of the key, for lookups without allocation.
+/// The same, borrowed: most events find their key there.
 #[derive(Hash)]
 struct EventRef<'k> {
     day: i32,

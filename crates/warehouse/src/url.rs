@@ -1,6 +1,5 @@
 //! The warehouse's address: `postgres://user@host:5432/database?sslrootcert=/etc/ca.pem`.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,18 +50,18 @@ impl Target {
     pub fn parse(text: &str, password: Option<Secret>) -> Result<Self, WarehouseError> {
         let url = Url::parse(text).map_err(|error| invalid(format!("the warehouse's URL: {error}")))?;
         if !["postgres", "postgresql"].contains(&url.scheme()) {
-            return Err(invalid(format!("the warehouse's URL begins with `{}:`; it is to begin with `postgres:`", url.scheme())));
+            return Err(invalid(format!("the warehouse's URL begins with `{}:`; it must begin with `postgres:`", url.scheme())));
         }
         if url.password().is_some() {
             return Err(invalid(
-                "the warehouse's URL has a password in it: give it apart, as `warehouse.password = \"env:NAME\"`",
+                "the warehouse's URL has a password in it: set it separately as `warehouse.password = \"env:NAME\"`",
             ));
         }
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| invalid("the warehouse's URL names no host"))?;
         let database = decoded(url.path().trim_start_matches('/'))?;
         let user = decoded(url.username())?;
         if user.is_empty() || database.is_empty() {
-            return Err(invalid("the warehouse's URL is to name a user and a database: postgres://user@host/database"));
+            return Err(invalid("the warehouse's URL must contain a user and a database: postgres://user@host/database"));
         }
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let given = Parameters::of(&url)?;
@@ -123,7 +122,7 @@ impl Parameters {
         given.trust.client = match (certificate, key) {
             (None, None) => None,
             (Some(certificate), Some(key)) => Some((certificate, key)),
-            _ => return Err(invalid("the warehouse's URL is to have both `sslcert` and `sslkey`, or neither")),
+            _ => return Err(invalid("the warehouse's URL must have both `sslcert` and `sslkey`, or neither")),
         };
         Ok(given)
     }

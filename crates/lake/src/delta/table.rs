@@ -1,4 +1,4 @@
-//! A table for appending: its newest version is in memory; a commit is one log entry.
+//! A table that we append to: its newest version in memory, a commit one log entry.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -34,16 +34,15 @@ pub struct DeltaTable {
     store: Arc<dyn Store>,
     spec: TableSpec,
     snapshot: Snapshot,
-    /// The positions as this writer found or moved them. The snapshot may also contain moves by
-    /// other writers.
+    /// How far this writer knows the partitions to be: as it found them, and as it has moved them. The snapshot may know of others' moves.
     held: Positions,
-    /// The table's last rebuild when it was opened.
+    /// The rebuild that the table came from when it was opened.
     rebuilt: Option<i64>,
     clock: Arc<dyn Clock>,
     unanswered: Option<Commit>,
 }
 
-/// The contents of one log entry, independent of its version.
+/// What one log entry says, whichever version it becomes.
 #[derive(Debug, Clone)]
 struct Commit {
     info: Line,
@@ -51,11 +50,11 @@ struct Commit {
     begun: Instant,
 }
 
-/// If a commit waited longer than this for its answer, another process may have deleted its files
-/// as orphans, so their existence is checked first. Shorter than any lease.
+/// The files of a commit that took longer than this to be answered may have been swept as leftovers by another process: they are looked
+/// for first. Less than any lease.
 const FILES_ARE_SAFE: Duration = Duration::from_secs(20 * 60);
 
-/// A unique file name in the folder of its partition.
+/// A name that no other file of the table has, in the folder of its partition.
 pub(crate) fn file_path(partition_values: &BTreeMap<String, Option<String>>) -> String {
     let folder: String = partition_values
         .iter()
@@ -66,8 +65,8 @@ pub(crate) fn file_path(partition_values: &BTreeMap<String, Option<String>>) -> 
 
 const APP: &str = "kassa:";
 
-/// The application id of the last rebuild. A writer that opened the table before a rebuild must not
-/// commit after it, because its state was computed from other rows.
+/// The application id of the last rebuild. A writer that opened the table before the rebuild must not commit after it: its memory follows
+/// from other rows.
 pub const REBUILT: &str = "kassa-rebuild";
 
 fn is_rebuild(lines: &[Line]) -> bool {
@@ -79,7 +78,7 @@ pub fn app_id(partition: &Partition) -> String {
     format!("{APP}{}:{}", partition.topic, partition.number)
 }
 
-/// The partition of an application id from [`app_id`].
+/// The partition of an application id that [`app_id`] made.
 pub fn partition_of(app_id: &str) -> Option<Partition> {
     let (topic, number) = app_id.strip_prefix(APP)?.rsplit_once(':')?;
     Some(Partition::new(topic, number.parse().ok()?))
@@ -96,8 +95,7 @@ fn remove(add: &Add, now: i64, data_change: bool) -> Line {
     })
 }
 
-/// The metadata that the next commit must contain, if any. Refuses a table that this program cannot
-/// write to.
+/// The metadata that the next commit has to state, if any. Refuses a table that this program cannot write to.
 fn evolution(snapshot: &Snapshot, spec: &TableSpec) -> Result<Option<Metadata>, LogError> {
     snapshot.protocol.as_ref().map_or(Ok(()), |protocol| protocol.may_write(&spec.folder))?;
     snapshot.metadata.as_ref().map_or(Ok(None), |held| schema::evolve(held, spec))
@@ -117,7 +115,7 @@ impl DeltaTable {
         &self.spec
     }
 
-    /// The columns of a merged file: the program's, and those that only the table has.
+    /// What a merged file holds: the program's columns, and those that only the table has.
     pub fn merged_spec(&self) -> Result<TableSpec, LogError> {
         let Some(held) = &self.snapshot.metadata else { return Ok(self.spec.clone()) };
         Ok(TableSpec { schema: Arc::new(schema::merged(held, &self.spec)?), ..self.spec.clone() })
@@ -131,22 +129,21 @@ impl DeltaTable {
         &self.store
     }
 
-    /// The committed position of each partition.
+    /// The next offset of each partition, by what is committed.
     pub fn positions(&self) -> Positions {
         self.snapshot.txns.iter().filter_map(|(app, version)| Some((partition_of(app)?, *version))).collect()
     }
 
-    /// Refuses a partition that another writer has moved since this writer read its position, even
-    /// if the entries were applied outside a commit; and every partition of a table that was
-    /// rebuilt since it was opened.
+    /// Refuses a partition that another writer has moved since this one knew where it was, also where its entries were taken in on
+    /// another occasion than a commit; and every partition of a table that was rebuilt since it was opened.
     pub fn owns(&self, partition: &Partition) -> Result<(), LogError> {
         let found = self.snapshot.txns.get(&app_id(partition)).copied();
         let is_same = self.snapshot.txns.get(REBUILT).copied() == self.rebuilt;
         if is_same && found == self.held.get(partition) { Ok(()) } else { Err(LogError::Fenced(self.spec.name.clone())) }
     }
 
-    /// Adds files and moves positions in one commit. The files contain only rows between the
-    /// committed positions and the new ones; files without positions may contain any rows.
+    /// Adds files and moves positions on, in one commit. The files hold no rows but those of the records between the committed positions
+    /// and the new ones; files that come without positions may hold any.
     pub fn append(&mut self, files: Vec<NewFile>, positions: &[(Partition, i64)]) -> Result<(), LogError> {
         positions.iter().try_for_each(|(partition, _)| self.owns(partition))?;
         let mut lines = Vec::with_capacity(files.len() + positions.len());
@@ -165,7 +162,7 @@ impl DeltaTable {
         self.commit(lines, "WRITE")
     }
 
-    /// Replaces files by one file, already written, with the same rows.
+    /// Exchanges files for one, already written, with the same rows.
     pub fn replace(&mut self, removed: &[Add], merged: Add) -> Result<(), LogError> {
         crash::point("maintain.after_merged_file");
         let mut lines = vec![Line::from(merged)];
@@ -178,8 +175,8 @@ impl DeltaTable {
         &self.clock
     }
 
-    /// Replaces files, written with [`DeltaTable::put_file`], by others with other rows, and states
-    /// their positions, in one commit.
+    /// Exchanges files, put by [`DeltaTable::put_file`], for others that say something else, and states what they are true of, in one
+    /// commit.
     pub fn exchange(&mut self, removed: &[Add], added: Vec<Add>, stated: Vec<(String, i64)>) -> Result<(), LogError> {
         crash::point("derived.after_data_files");
         self.commit(self.exchanged(removed, added, stated), "WRITE")?;
@@ -187,9 +184,8 @@ impl DeltaTable {
         Ok(())
     }
 
-    /// Replaces all files of the table by others, already written, and states positions, in one
-    /// commit with the id of a rebuild. Any other commit since the table was opened fences this
-    /// one.
+    /// Exchanges all files of the table for others, already put in their place, and states positions, in one commit that carries the id of
+    /// a rebuild. Any other commit since the table was opened fences this one.
     pub fn overwrite(&mut self, added: Vec<Add>, mut stated: Vec<(String, i64)>, rebuild: i64) -> Result<(), LogError> {
         let removed: Vec<Add> = self.snapshot.files.values().cloned().collect();
         stated.push((REBUILT.to_owned(), rebuild));
@@ -204,7 +200,7 @@ impl DeltaTable {
         lines
     }
 
-    /// Writes a data file. Readers do not see it before a commit names it.
+    /// Puts a data file in its place, where no reader sees it before a commit names it.
     pub fn put_file(&self, file: NewFile, data_change: bool) -> Result<Add, LogError> {
         let path = file_path(&file.partition_values);
         let bytes = Bytes::from(file.bytes);
@@ -222,19 +218,17 @@ impl DeltaTable {
         })
     }
 
-    /// Adds one log entry after the newest version.
+    /// Puts one log entry on top of the newest version.
     fn commit(&mut self, lines: Vec<Line>, operation: &str) -> Result<(), LogError> {
-        // Entries are identified by their `txnId`, so two entries with equal contents are still
-        // distinguished.
+        // An entry is known by its `txnId`: two that say the same are still told apart.
         let info = json!({"timestamp": self.clock.now() / 1000, "operation": operation, "txnId": Uuid::new_v4().to_string(),
             "engineInfo": concat!("kassa/", env!("CARGO_PKG_VERSION"))});
         let info = Line { commit_info: Some(info), ..Line::default() };
         self.answer(Commit { info, lines, begun: Instant::now() }, false)
     }
 
-    /// Completes a commit whose answer was lost: either it is in the log already, or it is put now,
-    /// unchanged. Call this after an error, before anything relies on [`DeltaTable::positions`].
-    /// Returns whether there was such a commit.
+    /// Brings a commit to its end whose answer was lost or never came: it is in the log, or it is put there now, as it was. To be called
+    /// before anything is built on [`DeltaTable::positions`] after an error. Whether there was one.
     pub fn complete(&mut self) -> Result<bool, LogError> {
         match self.unanswered.take() {
             Some(commit) => self.answer(commit, true).map(|()| true),
@@ -244,15 +238,14 @@ impl DeltaTable {
 
     fn answer(&mut self, commit: Commit, is_repeated: bool) -> Result<(), LogError> {
         let result = self.put_entry(&commit, is_repeated);
-        // The store may have stored it after all, or may store it later.
+        // The store may have taken it all the same, or take it yet.
         if matches!(result, Err(LogError::Io(_) | LogError::Refused(_))) {
             self.unanswered = Some(commit);
         }
         result
     }
 
-    /// Entries of other writers are read first: an entry that moved one of our positions fences
-    /// this writer; all others are ignored.
+    /// Entries that others put meanwhile are read first: one that moved a position of ours fences us, any other is none of our business.
     fn put_entry(&mut self, commit: &Commit, is_repeated: bool) -> Result<(), LogError> {
         let log = format!("{}/_delta_log", self.spec.folder);
         loop {
@@ -261,8 +254,7 @@ impl DeltaTable {
             if version == 0 {
                 entry.extend(self.creation(&commit.info));
             }
-            // Computed again for each version: another writer may have added the same columns
-            // meanwhile, or more.
+            // Found anew for each version: another writer may have stated the same columns meanwhile, or more.
             let evolved = evolution(&self.snapshot, &self.spec)?;
             entry.extend(evolved.map(|metadata| Line { meta_data: Some(metadata), ..Line::default() }));
             entry.extend(commit.lines.iter().cloned());
@@ -283,8 +275,7 @@ impl DeltaTable {
                     }
                     return Ok(());
                 }
-                // The entry is among trimmed ones: no reader will ever see it, whether or not it
-                // can be deleted.
+                // It lies where entries have been trimmed: no reader will ever see it, whether or not it can be deleted.
                 if let Err(error) = self.store.delete(&path) {
                     tracing::warn!(path, %error, "a log entry below the checkpoint is left behind");
                 }
@@ -296,7 +287,7 @@ impl DeltaTable {
         }
     }
 
-    /// Applies the entry that another writer put at a version. `None`: it has been trimmed already.
+    /// The entry that another writer put at a version, applied. `None`: it has been trimmed already.
     fn theirs(&mut self, log: &str, version: u64) -> Result<Option<Vec<Line>>, LogError> {
         match self.snapshot.apply_entry(self.store.as_ref(), log, version) {
             Err(LogError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -308,8 +299,8 @@ impl DeltaTable {
         }
     }
 
-    /// Whether the entry before a new one exists. If it does not, other writers have advanced so
-    /// far that they trimmed it, together with the entry whose version the new one took.
+    /// Whether the entry before a new one is there. Where it is not, others have come so far meanwhile that they trimmed it, and with it the
+    /// entry whose place the new one took.
     fn follows(&self, log: &str, version: u64) -> Result<bool, LogError> {
         let Some(before) = version.checked_sub(1) else {
             return Ok(!self.store.list(log)?.iter().any(|name| checkpoint_version(name).is_some()));
@@ -321,8 +312,7 @@ impl DeltaTable {
         }
     }
 
-    /// Reads the table again, because the entries between are gone, and checks that the positions
-    /// are still those that the commit begins at.
+    /// Reads the table anew, as the entries between are gone, and looks whether it still is where the commit begins.
     fn overtaken(&mut self, ours: &[Line]) -> Result<(), LogError> {
         let newest = Snapshot::load(self.store.as_ref(), &self.spec.folder)?;
         let held = &self.snapshot;
@@ -337,8 +327,7 @@ impl DeltaTable {
         if is_stale { Err(LogError::Fenced(self.spec.name.clone())) } else { Ok(()) }
     }
 
-    /// The files of a commit that waited for long may have been deleted as orphans by another
-    /// process.
+    /// A commit that waited for long names files that another process may have taken for leftovers.
     fn holds_files(&self, commit: &Commit) -> Result<(), LogError> {
         if commit.begun.elapsed() < FILES_ARE_SAFE {
             return Ok(());
@@ -352,7 +341,7 @@ impl DeltaTable {
         Ok(())
     }
 
-    /// Applies the commits of other writers.
+    /// Takes in what other writers have committed.
     pub fn refresh(&mut self) -> Result<(), LogError> {
         self.complete()?;
         let log = format!("{}/_delta_log", self.spec.folder);
@@ -385,13 +374,12 @@ impl DeltaTable {
     }
 
     fn creation(&self, info: &Line) -> [Line; 2] {
-        // A retry has the same bytes.
+        // The same commit is the same bytes, however often it is tried.
         let id = info.commit_info.as_ref().and_then(|info| info["txnId"].as_str()).unwrap_or_default();
         let created = info.commit_info.as_ref().and_then(|info| info["timestamp"].as_i64());
         let configuration = [
-            // kassa deletes replaced files soon itself; tombstones would only enlarge the
-            // checkpoints. If several processes delete files, the tombstones tell them when each
-            // file was replaced.
+            // Replaced files are deleted by kassa itself, soon; tombstones would only fatten the checkpoints. Where several processes
+            // delete, they tell each other by them what was replaced when.
             (
                 "delta.deletedFileRetentionDuration",
                 if self.store.is_shared() { "interval 1 hours" } else { "interval 10 minutes" },

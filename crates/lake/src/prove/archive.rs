@@ -91,7 +91,7 @@ impl Prover<'_> {
                         last = (number, time::format(number * DAY)[..10].to_owned());
                     }
                     if day.as_ref() != Some(&last.1) {
-                        let detail = "the row is not of the day that its file is of";
+                        let detail = "the row is of another day than its file";
                         prover.findings.mark(Kind::Altered, Site::Archive, part, offset, detail);
                     }
                 }
@@ -166,7 +166,7 @@ impl Prover<'_> {
         }
         for offset in missing {
             let offset = i64::try_from(offset).unwrap_or(i64::MAX);
-            self.findings.mark(Kind::Missing, Site::Archive, number, offset, "accounted for, but not in the archive");
+            self.findings.mark(Kind::Missing, Site::Archive, number, offset, "in a span, but not in the archive");
         }
         if position < accounted && !self.subject.at_work {
             let detail = format!("the archive's position {position} lies before what is accounted for, {accounted}");

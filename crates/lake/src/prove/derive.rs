@@ -23,7 +23,7 @@ impl Prover<'_> {
         for part in self.parts.numbers() {
             for offset in &self.parts[part].accepted & &self.parts[part].letters {
                 let offset = i64::try_from(offset).unwrap_or(i64::MAX);
-                self.findings.mark(Kind::Double, REJECTED, part, offset, "both accepted and set aside");
+                self.findings.mark(Kind::Double, REJECTED, part, offset, "both accepted and a dead letter");
             }
         }
         for topic in self.archives.keys().cloned().collect::<Vec<_>>() {
@@ -47,7 +47,7 @@ impl Prover<'_> {
             if let Some(held) = self.mapped_letters.get(&(part, *offset)).copied()
                 && record_of(records, index, schema_ids[index], &stream, contract)? != held
             {
-                self.findings.mark(Kind::Altered, REJECTED, part, *offset, "the letter is not of its record");
+                self.findings.mark(Kind::Altered, REJECTED, part, *offset, "the dead letter does not belong to its record");
             }
         }
         let first: Vec<bool> = records.offsets.iter().map(|offset| self.parts[part].creators.contains(at(*offset))).collect();
@@ -63,7 +63,13 @@ impl Prover<'_> {
                     let same = record_of(records, index, schema_ids[index], &stream, contract)?
                         == conflict.map_or(0, |conflict| conflict.record);
                     if !same {
-                        prover.findings.mark(Kind::Altered, REJECTED, part, row_offset, "the letter is not of its record");
+                        prover.findings.mark(
+                            Kind::Altered,
+                            REJECTED,
+                            part,
+                            row_offset,
+                            "the dead letter does not belong to its record",
+                        );
                     }
                     Ok(())
                 })?;

@@ -64,7 +64,7 @@ impl Prover<'_> {
         for (lane, part, number) in far {
             let site = site_of(*lane);
             let offsets = number * 1024..(number + 1) * 1024;
-            let detail = "somewhere here rows differ from what the records' bytes say".to_owned();
+            let detail = "some rows of these offsets differ from their records".to_owned();
             self.findings.push(site.at(Kind::Altered, &self.parts[*part].partition, offsets, detail));
         }
         if near.is_empty() {
@@ -133,14 +133,14 @@ impl Prover<'_> {
             // If only one side exists, the archive lacks the record or has it twice, which is
             // reported elsewhere.
             (_, _, Lane::Log) if held.is_empty() || derived.is_empty() => return,
-            (_, _, Lane::Log) => (Kind::Altered, "the bytes are not those that the source has"),
-            (false, false, _) => (Kind::Altered, "the row is not what the record's bytes say"),
-            (true, false, _) => (Kind::Missing, "the record's bytes say that there is a row"),
+            (_, _, Lane::Log) => (Kind::Altered, "the bytes differ from those in the source"),
+            (false, false, _) => (Kind::Altered, "the row differs from its record"),
+            (true, false, _) => (Kind::Missing, "the record has no row"),
             (false, true, _) if surplus.iter().all(|hash| derived.contains(hash)) => {
                 (Kind::Double, "the row is there more than once")
             }
-            (false, true, lane) if site_of(lane) == REJECTED => (Kind::Altered, "by its bytes the record is no dead letter"),
-            (false, true, _) => (Kind::Extra, "no such row follows from the record's bytes"),
+            (false, true, lane) if site_of(lane) == REJECTED => (Kind::Altered, "the record is valid, but has a dead letter"),
+            (false, true, _) => (Kind::Extra, "no such row follows from the record"),
         };
         self.findings.mark(kind, site_of(lane), part, offset, detail);
     }

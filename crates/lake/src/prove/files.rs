@@ -41,7 +41,7 @@ impl Prover<'_> {
     pub(super) fn file(&mut self, site: Site, folder: &str, add: &Add) {
         let path = format!("{folder}/{}", add.path);
         let Ok(file) = self.store.open(&path) else {
-            let detail = format!("{path} is named by the table's log and is not there");
+            let detail = format!("{path} is in the table's log but does not exist");
             self.findings.push(site.in_folder(Kind::FileMissing, folder, detail));
             self.unreadable.insert(path);
             return;

@@ -66,7 +66,7 @@ pub(super) fn client(options: &S3Options, runtime: &Handle) -> io::Result<Amazon
     if let Some(region) = region(options) {
         builder = builder.with_region(region);
     }
-    builder.build().map_err(|error| Refused::error(format!("the S3 client cannot be made: {error}"), "fix [lake.s3]"))
+    builder.build().map_err(|error| Refused::error(format!("cannot create the S3 client: {error}"), "fix [lake.s3]"))
 }
 
 /// With explicit keys, none are taken from the environment: a session token of other keys would

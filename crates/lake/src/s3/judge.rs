@@ -101,7 +101,7 @@ impl Location {
             }
             "NotImplemented" => (
                 format!("{server} has no {verb} of this kind"),
-                "take a server that keeps conditional PUT and multipart uploads".to_owned(),
+                "use a server that supports conditional PUT and multipart uploads".to_owned(),
             ),
             _ if said.contains("incorrectly configured region") => {
                 (format!("the bucket `{bucket}` is in another region"), "set lake.s3.region to the bucket's".to_owned())

@@ -76,7 +76,7 @@ impl<'s> Upload<'s> {
         if let Some(mut parts) = self.parts.take() {
             let aborted = self.store.ask(("DELETE", self.path), async move { parts.abort().await });
             if let Err(error) = aborted {
-                tracing::warn!(path = self.path, %error, "the parts of an upload are left behind");
+                tracing::warn!(path = self.path, %error, "the parts of an upload remain in the bucket");
             }
         }
     }

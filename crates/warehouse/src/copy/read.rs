@@ -88,7 +88,7 @@ pub(crate) fn rows(
     schema: &SchemaRef,
     take: &mut dyn FnMut(RecordBatch) -> Result<(), WarehouseError>,
 ) -> Result<(), WarehouseError> {
-    let corrupt = || WarehouseError::Corrupt(format!("PostgreSQL sent something else than rows of {schema:?}").into());
+    let corrupt = || WarehouseError::Corrupt(format!("PostgreSQL sent something other than rows of {schema:?}").into());
     let mut columns: Vec<Column> =
         schema.fields().iter().map(|field| Column::new(field.data_type())).collect::<Option<_>>().ok_or_else(corrupt)?;
     let (mut cell, mut count) = (Vec::new(), 0);

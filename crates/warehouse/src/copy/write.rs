@@ -31,7 +31,8 @@ enum Column<'a> {
 
 impl<'a> Column<'a> {
     fn new(array: &'a ArrayRef) -> Result<Self, WarehouseError> {
-        let unknown = || WarehouseError::Corrupt(format!("a column of {} has no place in PostgreSQL", array.data_type()).into());
+        let unknown =
+            || WarehouseError::Corrupt(format!("a column of type {} is not supported in PostgreSQL", array.data_type()).into());
         let column = match array.data_type() {
             DataType::Int64 => array.as_primitive_opt::<Int64Type>().map(Self::Long),
             DataType::Int32 => array.as_primitive_opt::<Int32Type>().map(Self::Int),

@@ -146,7 +146,7 @@ fn day(row: &Row) -> Result<(i32, Day), WarehouseError> {
     let units = |at: usize| -> Result<i128, WarehouseError> {
         let text: String = row.try_get(at)?;
         let whole = text.split('.').next().unwrap_or_default();
-        whole.parse().map_err(|_| WarehouseError::Corrupt(format!("{text} is no sum").into()))
+        whole.parse().map_err(|_| WarehouseError::Corrupt(format!("{text} is not a sum").into()))
     };
     let day = Day {
         lines: row.get(1),
@@ -207,7 +207,7 @@ pub(super) fn current(transaction: &mut Transaction<'_>, proof: &mut Proof) -> R
                 Kind::Missing,
                 SINK,
                 table,
-                format!("{count} rows of the facts have no equal in ods.{table}"),
+                format!("{count} rows of the facts have no counterpart in ods.{table}"),
             ));
         }
     }

@@ -78,7 +78,7 @@ fn a_partition_is_read_again_as_it_came_however_its_files_were_merged() {
         sink.commit(&[run]).unwrap();
     }
     let mut archived = Archived::open(store.as_ref(), &topic).unwrap();
-    let interleaved = archived.parts.values().any(|part| {
+    let interleaved = archived.partitions.values().any(|part| {
         let bounds: Vec<_> = part.files.values().collect();
         bounds.iter().enumerate().any(|(at, one)| bounds[..at].iter().any(|other| one.0 < other.1 && other.0 < one.1))
     });
