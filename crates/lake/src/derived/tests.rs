@@ -90,7 +90,7 @@ impl Lake {
     }
 
     /// The sessions of a table that is computed from scratch.
-    fn sessions_made_anew(&self) -> Vec<String> {
+    fn sessions_of_a_full_refresh(&self) -> Vec<String> {
         let copy = tempfile::tempdir().unwrap();
         let status = std::process::Command::new("cp").arg("-r").arg(self.dir.path().join("DWH")).arg(copy.path()).status();
         assert!(status.unwrap().success());
@@ -186,7 +186,7 @@ fn commit_some(lake: &mut Lake, rng: &mut Rng) {
 }
 
 #[test]
-fn sessions_kept_up_commit_by_commit_are_those_made_anew() {
+fn sessions_refreshed_commit_by_commit_equal_those_of_a_full_refresh() {
     for seed in 0..12 {
         let (mut lake, mut rng) = (Lake::new(), Rng(seed));
         let mut derived = lake.derived();
@@ -198,14 +198,14 @@ fn sessions_kept_up_commit_by_commit_are_those_made_anew() {
                 1 => derived = lake.derived(),
                 _ => {
                     derived.refresh().unwrap();
-                    assert_eq!(lake.sessions(), lake.sessions_made_anew(), "seed {seed}");
+                    assert_eq!(lake.sessions(), lake.sessions_of_a_full_refresh(), "seed {seed}");
                 }
             }
         }
         derived.refresh().unwrap();
         let sessions = lake.sessions();
         assert!(!sessions.is_empty(), "seed {seed}");
-        assert_eq!(sessions, lake.sessions_made_anew(), "seed {seed}");
+        assert_eq!(sessions, lake.sessions_of_a_full_refresh(), "seed {seed}");
         assert!(!derived.refresh().unwrap(), "seed {seed}: nothing is new");
     }
 }
@@ -225,7 +225,7 @@ fn a_crash_at_any_change_leaves_what_the_next_refresh_makes_right() {
         let new = lake.sessions();
         assert_eq!(broke.is_err(), new == before, "after {changes} changes");
         Lake::derived_over(&lake.store(), &Lake::shop("Europe/London")).refresh().unwrap();
-        assert_eq!(lake.sessions(), lake.sessions_made_anew(), "after {changes} changes");
+        assert_eq!(lake.sessions(), lake.sessions_of_a_full_refresh(), "after {changes} changes");
     }
 }
 

@@ -266,7 +266,7 @@ fn no_more_replaced_files_stay_than_their_bound_but_for_a_reader() {
 
 /// Nine files of one table, which become one merged file before the second of them is read.
 #[test]
-fn whoever_reads_a_table_reads_it_to_its_end() {
+fn a_reader_reads_a_table_to_its_end() {
     type Read = fn(&dyn Store) -> Result<usize, LogError>;
     let scanned: Read = |store| {
         let mut rows = 0;

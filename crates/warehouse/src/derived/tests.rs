@@ -188,7 +188,7 @@ fn differences([shown, expected]: &[Vec<String>; 2]) -> Vec<String> {
 }
 
 #[test]
-fn what_is_brought_up_is_what_is_made_anew() {
+fn an_incremental_refresh_equals_a_full_one() {
     let warehouse = Warehouse::new();
     for seed in 0..4 {
         warehouse.clear();
@@ -271,7 +271,7 @@ fn only_sessions_that_may_differ_are_replaced() {
         &[json!({"event_id": "p", "occurred_at": "2026-01-05T00:00:00Z", "product_id": "x"})],
     )])
     .unwrap();
-    assert_eq!(refresh(&warehouse), ["fact_session"], "its positions are said anew");
+    assert_eq!(refresh(&warehouse), ["fact_session"], "its positions are stated again");
     assert_eq!(unmarked(), "");
     assert!(refresh(&warehouse).is_empty(), "nothing had changed");
 }

@@ -55,7 +55,7 @@ fn of(names: &[(&str, bool)]) -> Vec<(String, bool)> {
 }
 
 #[test]
-fn a_table_whose_columns_are_the_programs_is_left_alone() {
+fn a_table_with_the_programs_columns_is_unchanged() {
     assert_eq!(evolve(&held(vec![id(), text("a", true)], 0), &spec(vec![id(), text("a", true)], &[])).unwrap(), None);
 }
 

@@ -98,7 +98,7 @@ fn rows_of_others_come_once_whatever_is_merged_or_under_way() {
 }
 
 #[test]
-fn a_snapshot_that_advances_is_the_one_that_is_read_anew() {
+fn an_advanced_snapshot_equals_a_new_one() {
     let dir = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
     let contracts = std::collections::HashMap::from([(Arc::from("fx"), Contract::FxRate)]);

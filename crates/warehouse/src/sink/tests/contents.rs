@@ -337,7 +337,7 @@ fn days_have_partitions_that_retention_drops() {
 }
 
 #[test]
-fn a_line_has_its_order_whoever_writes() {
+fn a_line_has_its_order_for_every_writer() {
     let (warehouse, _) = filled();
     let copied = "product_key, currency, quantity, unit_price, gross_amount, discount_amount, tax_amount, shipping_amount, net_amount, moved_at FROM ods.order_details LIMIT 1";
     let orphan = format!("INSERT INTO ods.order_details SELECT 1, 'x', movement, {copied}");

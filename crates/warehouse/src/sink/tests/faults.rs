@@ -118,7 +118,7 @@ fn a_serialization_failure_is_tried_again() {
 }
 
 #[test]
-fn a_restart_is_waited_for_and_a_server_that_stays_away_is_told() {
+fn a_restart_is_waited_for_and_a_server_that_stays_away_is_reported() {
     let mut warehouse = Warehouse::new();
     let mut sink = warehouse.sink();
     sink.commit(&[sold(0, 0..2)]).unwrap();
@@ -218,7 +218,7 @@ fn a_standby_that_is_none_yet_is_waited_for() {
 }
 
 #[test]
-fn what_the_operator_must_mend_is_said_with_the_fix() {
+fn a_refusal_for_the_operator_names_the_fix() {
     let options = Options { access: vec!["host all kassa 127.0.0.1/32 scram-sha-256".to_owned()], ..Options::default() };
     let warehouse = Warehouse::with(&options);
     warehouse.sql("CREATE ROLE kassa LOGIN PASSWORD 'right'");
