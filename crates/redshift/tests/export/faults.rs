@@ -1,10 +1,10 @@
 //! Faults between an export and Redshift, each with a proof that it fired.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kassa_redshift::ExportError;
-use kassa_stack::data_api::{Fault, Status};
+use kassa_stack::data_api::{Fault, Rule, Status};
 
 use crate::World;
 
@@ -12,6 +12,15 @@ const BATCH: &str = "BatchExecuteStatement";
 /// Matches only the transaction that applies a load.
 const LOADING: &str = "kassa: loading";
 const STAGING: &str = "kassa: staging dim_channel";
+
+/// Waits until the export has come to a fault.
+fn until_fired(rule: &Rule) {
+    let since = Instant::now();
+    while rule.fired() == 0 {
+        assert!(since.elapsed() < Duration::from_secs(60), "the fault never fired");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
 
 /// A world with ten loaded records and ten more to load.
 fn begun() -> World {
@@ -90,9 +99,7 @@ fn a_staging_file_that_is_gone_or_changed_fails_the_load_as_a_whole() {
         let (rule, api) = (&rule, &world.api);
         scope.spawn(move || {
             // The manifest is written, and COPY has not begun.
-            while rule.fired() == 0 {
-                thread::sleep(Duration::from_millis(5));
-            }
+            until_fired(rule);
             for entry in std::fs::read_dir(&path).unwrap() {
                 let file = entry.unwrap().path();
                 std::fs::rename(&file, file.with_extension("moved")).unwrap();
@@ -145,9 +152,7 @@ fn a_load_that_another_overtook_is_fenced_and_begun_anew() {
     let late = thread::scope(|scope| {
         let target = world.target();
         let late = scope.spawn(|| world.export_as("late", target));
-        while slow.fired() == 0 {
-            thread::sleep(Duration::from_millis(5));
-        }
+        until_fired(&slow);
         world.lake.append("orders", 0, 20..25);
         world.api.forget_tokens();
         world.export("quick");
