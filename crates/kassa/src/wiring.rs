@@ -22,7 +22,7 @@ use kassa_pipeline::{Format, Mapper, Sink, Stage, Stream};
 use kassa_warehouse::Target;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::failure::Failure;
+use crate::failure::{COMPLETE_REBUILD, Failure};
 use crate::schemas::Registry;
 use crate::warehouse;
 
@@ -88,9 +88,7 @@ impl Lake {
     pub fn refuse_unfinished(&self) -> anyhow::Result<()> {
         let Some(began) = rebuild::interrupted(self.store.as_ref()).context("could not open the lake")? else { return Ok(()) };
         let what = format!("a rebuild of the star, begun at {}, has not ended", time::format(began));
-        Err(Failure::new(Code::Rebuilding, what)
-            .hint("if it is not running any more, `kassa rebuild --apply` completes it")
-            .into())
+        Err(Failure::new(Code::Rebuilding, what).hint(COMPLETE_REBUILD).into())
     }
 
     /// The last rebuild of the star. Who reads several tables compares it afterwards by [`Lake::refuse_rebuilt`].
