@@ -101,8 +101,8 @@ impl<'s> Upgrade<'s> {
     fn complete(mut self) {
         let words = self.shop.dir.path().join("words");
         let (mut child, ended) = (self.start(&words, None), AtomicBool::new(false));
+        let records = self.records.len();
         thread::scope(|scope| {
-            let records = self.records.len();
             let sending = scope.spawn(|| self.send(records, &ended));
             while !sending.is_finished() && child.try_wait().expect("a child").is_none() {
                 thread::sleep(Duration::from_millis(1));
