@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use kassa_config::{Config, Encoding, Format as Written, LakePlace, Mapping as Sql, Mistake, Mistakes};
+use kassa_config::{Config, Encoding, LakePlace, Mapping as Sql, Mistake, Mistakes};
 use kassa_engine::Memory;
 use kassa_engine::checkpoint::{Place, SavedStage};
 use kassa_kafka::{Connection, Mechanism, Sasl, Security, Tls};
@@ -18,7 +18,7 @@ use kassa_model::time::{self, Clock, SystemClock};
 use kassa_model::{Code, Contract};
 use kassa_pipeline::csv::Dialect;
 use kassa_pipeline::dedupe::{Index, IndexOptions};
-use kassa_pipeline::{Format, Mapper, Sink, Stage, Stream};
+use kassa_pipeline::{Mapper, Sink, Stage, Stream};
 use kassa_warehouse::Target;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -279,13 +279,7 @@ pub fn streams(config: &Config) -> Result<Vec<(Arc<str>, Stream)>, Mistakes> {
                 Err(errors) => mistakes.0.extend(errors.into_iter().map(|error| bad_mapping(&stream.name, mapping, error))),
             }
         }
-        let format = match stream.format {
-            Written::Csv => Format::Csv,
-            Written::Avro => Format::Avro,
-            Written::Debezium => Format::Debezium,
-            Written::Json | Written::Parquet => Format::Json,
-        };
-        let mut built = Stream::new(&stream.name, stream.contract, format, mapper, stream.max_record_bytes);
+        let mut built = Stream::new(&stream.name, stream.contract, stream.format, mapper, stream.max_record_bytes);
         if !stream.columns.is_empty() {
             built = built.with_columns(Dialect {
                 header: stream.columns.clone(),
