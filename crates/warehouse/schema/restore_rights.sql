@@ -1,10 +1,10 @@
--- Grants what is missing of the kept rights, on views and columns that still exist.
+-- Grants what is missing of the kept rights, on views that were created again and on columns that still exist.
 DO $do$
 DECLARE given record;
 BEGIN
   FOR given IN
     SELECT k.* FROM kassa.kept_rights k
-    JOIN pg_class c ON c.oid = to_regclass(k.view_name) AND c.relkind = 'v'
+    JOIN pg_class c ON c.oid = to_regclass(k.view_name) AND c.oid <> k.view_oid AND c.relkind = 'v'
     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = k.column_name AND NOT a.attisdropped
     WHERE (k.column_name IS NULL OR a.attname IS NOT NULL) AND (k.grantee = 0 OR EXISTS (SELECT FROM pg_roles r WHERE r.oid = k.grantee))
       AND NOT EXISTS (SELECT FROM aclexplode(CASE WHEN k.column_name IS NULL THEN c.relacl ELSE a.attacl END) g
