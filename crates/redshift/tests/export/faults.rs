@@ -61,6 +61,25 @@ fn a_fault_that_passes_is_passed_by_and_nothing_is_doubled() {
     assert!(!world.export("again").is_changed);
 }
 
+/// The first transaction deletes the old rows, the second one loads the new ones.
+#[test]
+fn a_fault_while_a_rebuilt_star_is_loaded_leaves_no_old_row() {
+    let faults = [Fault::LoseReply, Fault::SayFailed, Fault::Expire, Fault::FailAt(5)];
+    for (fault, nth) in faults.into_iter().flat_map(|fault| [(fault, 1), (fault, 2)]) {
+        let world = begun();
+        world.export("more");
+        world.lake.rebuild(7, "orders", 0, 15..20);
+        let rule = world.api.on(BATCH, LOADING, (nth, 1), fault);
+        let first = world.export_as("rebuilt", world.target());
+        assert_eq!(rule.fired(), 1, "{fault:?} {nth}");
+        world.api.clear();
+        assert_eq!(first.is_err(), matches!(fault, Fault::FailAt(_)), "{fault:?} {nth}: {first:?}");
+        world.export("again");
+        world.is_equal();
+        assert_eq!(world.sql("SELECT count(*) FROM dwh.dim_channel"), "5", "{fault:?} {nth}");
+    }
+}
+
 #[test]
 fn a_lost_reply_runs_its_statements_once() {
     let world = begun();
