@@ -1,8 +1,8 @@
-//! W1 and W2: the synthetic shop's records from a real Kafka into archive and lake by the program itself, as JSON and as Avro in a schema
-//! registry's framing, beside what reading Kafka alone takes in the same run.
+//! W1 and W2: kassa itself reads the synthetic shop's records from a real Kafka into archive and
+//! lake, as JSON and as Avro with a schema registry. The same run measures reading Kafka alone.
 //!
-//! CPU-seconds are those of kassa from its start to its end; the broker's and the registry's are not counted. A run whose output is not
-//! the truth has no figure.
+//! CPU-seconds are those of the whole kassa process; the broker's and the registry's are not
+//! counted. A run with wrong output gives no figure.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ pub(crate) fn run(records: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A broker with the records of one format, and their truth.
+/// A broker with the records of one format, and their expected results.
 struct Field<'f> {
     kafka: Kafka,
     registry: &'f Registry,
@@ -74,7 +74,7 @@ impl<'f> Field<'f> {
         Ok(Self { kafka, registry, kassa, format, dir: tempfile::tempdir()?, truth })
     }
 
-    /// Reads all there is and keeps nothing: CPU-seconds, and the bytes of all values.
+    /// Reads everything and stores nothing: CPU-seconds, and the bytes of all values.
     fn consume(&self) -> anyhow::Result<(f64, u64)> {
         let connection = connection(&self.kafka);
         let admin = Admin::connect(&connection)?;
@@ -91,7 +91,7 @@ impl<'f> Field<'f> {
         Ok((own()? - before, bytes))
     }
 
-    /// Kafka to archive and lake, from nothing: CPU-seconds and wall time.
+    /// From Kafka to an empty archive and lake: CPU-seconds and wall time.
     fn through_kassa(&self, round: usize) -> anyhow::Result<(f64, f64)> {
         let place = self.dir.path().join(round.to_string());
         fs::create_dir_all(&place)?;

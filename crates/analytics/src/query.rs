@@ -1,6 +1,7 @@
 //! What is asked: a figure, how to group it, which days, on which date basis.
 
 use jiff::civil::Date;
+use kassa_model::nearest::closest;
 use kassa_model::time::{date_key, parse_day};
 use serde::{Serialize, Serializer};
 
@@ -218,22 +219,7 @@ fn find_day(field: &'static str, text: Option<&str>) -> Result<Option<Date>, Que
 }
 
 fn nearest(word: &str, valid: impl Iterator<Item = &'static str>) -> &'static str {
-    valid.min_by_key(|name| distance(word, name)).unwrap_or_default()
-}
-
-/// The edits that turn one word into another (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (at, letter) in from.chars().take(64).enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], at + 1);
-        for (column, other) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *other);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[to.len()]
+    closest(word, valid).unwrap_or_default()
 }
 
 #[cfg(test)]

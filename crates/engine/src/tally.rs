@@ -113,7 +113,7 @@ pub fn of_lake(
 
 /// Hands on the spans that rows of the table state.
 pub fn each_span(rows: &RecordBatch, take: &mut dyn FnMut(&Span)) -> Result<(), LogError> {
-    let missing = |name: &str| LogError::Corrupt(format!("spans: no column {name}"));
+    let missing = |name: &str| LogError::Corrupt(format!("spans: no column {name}").into());
     let column = |name: &str| rows.column_by_name(name).ok_or_else(|| missing(name));
     let long = |name: &str| column(name)?.as_primitive_opt::<Int64Type>().ok_or_else(|| missing(name));
     let topics = column("topic")?.as_string_opt::<i32>().ok_or_else(|| missing("topic"))?;

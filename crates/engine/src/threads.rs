@@ -59,7 +59,7 @@ impl SinkThread {
     fn failure(&mut self) -> SinkError {
         self.close();
         let ended = self.thread.take().and_then(|thread| thread.join().ok()).and_then(Result::err);
-        ended.unwrap_or_else(|| SinkError::Corrupt("it had stopped before".to_owned()))
+        ended.unwrap_or_else(|| SinkError::Corrupt("it had stopped before".into()))
     }
 }
 
@@ -103,7 +103,7 @@ impl HandOff for SinkThread {
 
     fn join(&mut self) -> Result<(), SinkError> {
         let Some(thread) = self.thread.take() else { return Ok(()) };
-        thread.join().unwrap_or_else(|_| Err(SinkError::Corrupt("the sink's thread panicked".to_owned())))
+        thread.join().unwrap_or_else(|_| Err(SinkError::Corrupt("the sink's thread panicked".into())))
     }
 }
 

@@ -197,10 +197,10 @@ impl Context {
 
     /// The meaning of an error code of librdkafka; `None` if it has none for a caller.
     pub(crate) fn explain(&self, code: Code, reason: &str) -> Option<KafkaError> {
-        let (at, who, why) = (self.connection.at(), self.connection.who(), reason.to_owned());
-        let denied = |what: String| KafkaError::Denied { at: at.clone(), who: who.clone(), what };
+        let (at, identity, why) = (self.connection.at(), self.connection.identity(), reason.to_owned());
+        let denied = |what: String| KafkaError::Denied { at: at.clone(), identity: identity.clone(), what };
         Some(match code {
-            Code::Authentication | Code::SaslAuthenticationFailed => KafkaError::Credentials { at, who, why },
+            Code::Authentication | Code::SaslAuthenticationFailed => KafkaError::Credentials { at, identity, why },
             Code::SSL => KafkaError::Tls { at, trusted: self.connection.trusted(), why },
             Code::AllBrokersDown
             | Code::BrokerTransportFailure

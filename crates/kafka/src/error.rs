@@ -15,12 +15,12 @@ pub enum ErrorKind {
 pub enum KafkaError {
     #[error("could not reach Kafka at {at}: {why}")]
     Unavailable { at: String, why: String },
-    #[error("Kafka at {at} refused {who}: {why}")]
-    Credentials { at: String, who: String, why: String },
+    #[error("Kafka at {at} refused {identity}: {why}")]
+    Credentials { at: String, identity: String, why: String },
     #[error("no TLS with Kafka at {at}: {why}")]
     Tls { at: String, trusted: String, why: String },
-    #[error("{who} may not {what} at {at}")]
-    Denied { at: String, who: String, what: String },
+    #[error("{identity} may not {what} at {at}")]
+    Denied { at: String, identity: String, what: String },
     #[error("there is no topic {topic} at {at}")]
     UnknownTopic { at: String, topic: String },
     #[error("this member of group {group} was replaced: {why}")]
@@ -64,7 +64,7 @@ impl KafkaError {
                 "the broker requires a client certificate: give one that its trust store contains, with its key".into()
             }
             Self::Tls { .. } => "is this a TLS listener? check the port, the authority and the client's certificate and key".into(),
-            Self::Denied { who, what, .. } => format!("grant it: kafka-acls --add --allow-principal {who} ({what})"),
+            Self::Denied { identity, what, .. } => format!("grant it: kafka-acls --add --allow-principal {identity} ({what})"),
             Self::UnknownTopic { topic, .. } => format!("create it: kafka-topics --create --topic {topic} --partitions N, or correct its name"),
             Self::Fenced { .. } => "two processes have the same instance id: give each process its own".into(),
             Self::Invalid { .. } | Self::Refused { .. } => return None,

@@ -20,7 +20,7 @@ pub use admin::Admin;
 pub use cluster::{Bounds, Cluster, Standing, Topic};
 pub use error::{ErrorKind, KafkaError};
 pub use examine::Settings;
-pub use options::{Connection, Mechanism, Sasl, Secret, Security, Tls};
+pub use options::{Connection, Mechanism, Sasl, Security, Tls};
 pub use producer::{Delivered, Outgoing, Producer, ProducerOptions};
 pub use reader::Reader;
 pub use source::{

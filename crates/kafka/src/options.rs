@@ -4,31 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use kassa_model::Secret;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
 use crate::KafkaError;
-
-/// A password. It is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself, for the only place that needs it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("***")
-    }
-}
 
 /// PEM files. Without `ca`, the system's authorities are trusted. With `certificate` and `key`, the
 /// client authenticates itself.
@@ -177,7 +157,7 @@ impl Connection {
     }
 
     /// The credentials, in words that may be printed.
-    pub(crate) fn who(&self) -> String {
+    pub(crate) fn identity(&self) -> String {
         match (self.security.sasl(), self.security.tls()) {
             (Some(sasl), _) => format!("User:{} ({})", sasl.user, sasl.mechanism.name()),
             (None, Some(Tls { certificate: Some(certificate), .. })) => format!("the certificate {}", certificate.display()),

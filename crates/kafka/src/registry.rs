@@ -9,6 +9,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use kassa_model::Cause;
 use serde::{Deserialize, Serialize};
 
 pub use client::{Auth, RegistryClient, RegistryOptions};
@@ -38,19 +39,36 @@ pub struct Referred {
 pub enum RegistryError {
     /// The registry is down, slow or busy: retry. No record becomes a dead letter because of it.
     #[error("could not reach the schema registry at {url}: {why}")]
-    Unavailable { url: String, why: String },
-    #[error("the schema registry at {url} refused {who} ({status})")]
-    Credentials { url: String, who: String, status: u16 },
+    Unavailable {
+        url: String,
+        #[source]
+        why: Cause,
+    },
+    #[error("the schema registry at {url} refused {identity} ({status})")]
+    Credentials { url: String, identity: String, status: u16 },
     #[error("the schema registry at {url} redirects to {to}")]
     Redirected { url: String, to: String },
     #[error("{url} does not answer as a schema registry: {why}")]
-    NotARegistry { url: String, why: String },
+    NotARegistry {
+        url: String,
+        #[source]
+        why: Cause,
+    },
     #[error("the schema registry at {url} refused the schema for {subject}: {why}")]
     Refused { url: String, subject: String, why: String },
     #[error("{what} cannot be used: {why}")]
-    Invalid { what: String, why: String },
+    Invalid {
+        what: String,
+        #[source]
+        why: Cause,
+    },
     #[error("could not {doing} the snapshot of schema {id}: {why}")]
-    Snapshot { doing: &'static str, id: u32, why: String },
+    Snapshot {
+        doing: &'static str,
+        id: u32,
+        #[source]
+        why: Cause,
+    },
 }
 
 impl RegistryError {
@@ -122,13 +140,13 @@ impl Schemas {
             return Ok(None);
         };
         if let Some(snapshots) = &self.snapshots {
-            snapshots.store(&schema).map_err(|error| snapshot("write", id, &error))?;
+            snapshots.store(&schema).map_err(|error| snapshot("write", id, error))?;
         }
         Ok(Some(self.remember(schema)))
     }
 
     fn load(&self, id: u32) -> Result<Option<Schema>, RegistryError> {
-        self.snapshots.as_ref().map_or(Ok(None), |snapshots| snapshots.load(id).map_err(|error| snapshot("read", id, &error)))
+        self.snapshots.as_ref().map_or(Ok(None), |snapshots| snapshots.load(id).map_err(|error| snapshot("read", id, error)))
     }
 
     fn remember(&self, schema: Schema) -> Arc<Schema> {
@@ -146,6 +164,6 @@ impl Schemas {
     }
 }
 
-fn snapshot(doing: &'static str, id: u32, error: &io::Error) -> RegistryError {
-    RegistryError::Snapshot { doing, id, why: error.to_string() }
+fn snapshot(doing: &'static str, id: u32, error: io::Error) -> RegistryError {
+    RegistryError::Snapshot { doing, id, why: Cause::of(error) }
 }

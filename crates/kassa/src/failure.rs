@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use std::{fmt, io};
 
 use kassa_engine::refill::Incomplete;
+use kassa_kafka::registry::RegistryError;
 use kassa_lake::Refused;
-use kassa_model::{Code, Newer};
+use kassa_model::{Cause, Code, Newer};
 use kassa_pipeline::SinkError;
 use kassa_redshift::ExportError;
 use kassa_source::file::FileError;
@@ -16,13 +17,18 @@ use kassa_warehouse::WarehouseError;
 #[derive(Debug)]
 pub struct Failure {
     pub code: Code,
-    pub what: String,
+    pub what: Cause,
     pub hint: Option<String>,
 }
 
 impl Failure {
-    pub fn new(code: Code, what: impl Into<String>) -> Self {
+    pub fn new(code: Code, what: impl Into<Cause>) -> Self {
         Self { code, what: what.into(), hint: None }
+    }
+
+    /// An error that says enough by itself.
+    pub fn of(code: Code, error: impl Error + Send + Sync + 'static) -> Self {
+        Self::new(code, Cause::of(error))
     }
 
     #[must_use]
@@ -34,11 +40,18 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
+        self.what.fmt(f)
     }
 }
 
-impl Error for Failure {}
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.what.source()
+    }
+}
+
+/// How to fix a rebuild that has not ended.
+pub const COMPLETE_REBUILD: &str = "if it is not running any more, `kassa rebuild --apply` completes it";
 
 /// The error was already printed; only the exit code is left.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +82,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
 }
 
 /// The error and its causes; a repeated cause is printed once.
-fn chain(error: &anyhow::Error) -> String {
+pub fn chain(error: &anyhow::Error) -> String {
     let mut said = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if said.is_empty() {
@@ -79,6 +92,10 @@ fn chain(error: &anyhow::Error) -> String {
         }
     }
     said
+}
+
+fn rebuilding() -> (Code, Option<String>) {
+    (Code::Rebuilding, Some(COMPLETE_REBUILD.to_owned()))
 }
 
 fn newer() -> (Code, Option<String>) {
@@ -121,6 +138,7 @@ fn judged(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
             SinkError::Invalid(_) => Code::StoreRefused,
             SinkError::Corrupt(_) => Code::LakeCorrupt,
             SinkError::Newer(_) => return Some(newer()),
+            SinkError::Rebuilding(_) => return Some(rebuilding()),
         }));
     }
     if let Some(error) = cause.downcast_ref::<WarehouseError>() {
@@ -130,6 +148,7 @@ fn judged(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
             WarehouseError::Corrupt(_) => of_store(Code::LakeCorrupt),
             WarehouseError::Fenced(_) | WarehouseError::Rewound(_) => (Code::Fenced, None),
             WarehouseError::Newer(_) => newer(),
+            WarehouseError::Rebuilding(_) => rebuilding(),
         });
     }
     if let Some(error) = cause.downcast_ref::<ExportError>() {
@@ -143,10 +162,38 @@ fn judged(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
             ExportError::Lake(_) => return None,
         });
     }
+    if let Some(error) = cause.downcast_ref::<RegistryError>() {
+        let code = if error.is_transient() { Code::SourceUnreachable } else { Code::SourceRefused };
+        return Some((code, error.hint()));
+    }
     let error = cause.downcast_ref::<io::Error>()?;
     Some(match Refused::of(error) {
         Some(refused) => (Code::StoreRefused, Some(refused.fix.clone())),
         None if error.kind() == io::ErrorKind::TimedOut => (Code::StoreUnreachable, None),
         None => (Code::StorageFailed, None),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_printed_once_and_decides_nothing_about_the_code() {
+        let missing = io::Error::new(io::ErrorKind::NotFound, "no such file");
+        let damaged = kassa_lake::LogError::corrupt_at("DWH/fact_order/1.parquet", missing);
+        let error = anyhow::Error::new(damaged).context("could not read the lake");
+        assert_eq!(chain(&error), "could not read the lake: DWH/fact_order/1.parquet: no such file");
+        assert!(error.chain().any(|cause| cause.is::<io::Error>()), "{error:?}");
+        assert_eq!(error.chain().find_map(judged).map(|(code, _)| code), Some(Code::LakeCorrupt));
+    }
+
+    #[test]
+    fn an_error_of_the_registry_has_a_page_and_a_hint() {
+        let why = Cause::of(io::Error::from(io::ErrorKind::ConnectionRefused));
+        let down = RegistryError::Unavailable { url: "http://localhost:8081".to_owned(), why };
+        let (code, hint) = judged(&down).expect("a page");
+        assert_eq!(code, Code::SourceUnreachable);
+        assert!(hint.is_some_and(|hint| hint.contains("check the registry")));
+    }
 }

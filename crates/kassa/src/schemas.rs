@@ -8,6 +8,7 @@ use anyhow::Context;
 use kassa_config::{Config, Login};
 use kassa_kafka::registry::{Auth, RegistryClient, RegistryOptions, Schema, Schemas, Snapshots};
 use kassa_lake::Store;
+use kassa_model::Cause;
 use kassa_pipeline::ports::{self, SchemaText, SchemasError};
 
 /// Schemas in the lake's store, below the archive.
@@ -48,10 +49,8 @@ pub fn client(registry: &kassa_config::Registry) -> anyhow::Result<RegistryClien
     options.ca = registry.ca.clone();
     options.auth = match &registry.login {
         None => Auth::None,
-        Some(Login::Basic { user, password }) => {
-            Auth::Basic { user: user.clone(), password: kassa_kafka::Secret::new(password.expose()) }
-        }
-        Some(Login::Bearer(token)) => Auth::Bearer(kassa_kafka::Secret::new(token.expose())),
+        Some(Login::Basic { user, password }) => Auth::Basic { user: user.clone(), password: password.clone() },
+        Some(Login::Bearer(token)) => Auth::Bearer(token.clone()),
     };
     RegistryClient::new(options).context("could not use the schema registry")
 }
@@ -59,7 +58,7 @@ pub fn client(registry: &kassa_config::Registry) -> anyhow::Result<RegistryClien
 impl ports::Schemas for Registry {
     fn schema(&mut self, id: i32) -> Result<Option<SchemaText>, SchemasError> {
         let Ok(number) = u32::try_from(id) else { return Ok(None) };
-        let schema = self.0.schema(number).map_err(|error| SchemasError { id, why: error.to_string() })?;
+        let schema = self.0.schema(number).map_err(|error| SchemasError { id, why: Cause::of(error) })?;
         Ok(schema.filter(|schema| schema.kind == "AVRO").map(|schema| SchemaText {
             text: schema.text.as_str().into(),
             references: schema.references.iter().map(|referred| referred.text.as_str().into()).collect(),

@@ -266,7 +266,7 @@ impl Service {
                 if !self.has_lost_its_place(&error) || lost > ANEW_MAX {
                     return Err(error);
                 }
-                tracing::warn!(error = format!("{error:#}"), "beginning anew from what the sinks hold");
+                tracing::warn!(error = crate::failure::chain(&error), "beginning anew from what the sinks hold");
                 feed.reset()?;
             }
             let grown = feed::grown(&self.config)?;
@@ -461,7 +461,7 @@ impl Followed for LiveFigures {
     }
 
     fn follow(&self, rows: &[(Table, RecordBatch)], between: (&Positions, &Positions)) -> Result<bool, LogError> {
-        self.0.follow(rows, between).map_err(|error| LogError::Corrupt(error.to_string()))
+        self.0.follow(rows, between).map_err(LogError::corrupt)
     }
 }
 

@@ -9,12 +9,11 @@ use anyhow::Context;
 use kassa_config::Config;
 use kassa_engine::MemoryError;
 use kassa_engine::memory::Take;
-use kassa_lake::LogError;
 use kassa_model::time::Clock;
 use kassa_model::{Code, Positions, Table};
 use kassa_warehouse::read::Reader;
 use kassa_warehouse::url::{Tls, Trust};
-use kassa_warehouse::{Password, Target, WarehouseError, WarehouseSink};
+use kassa_warehouse::{Target, WarehouseError, WarehouseSink};
 
 use crate::failure::Failure;
 
@@ -25,9 +24,9 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Where it is; `None`: the configuration has none.
 pub fn target(config: &Config) -> anyhow::Result<Option<Target>> {
     let Some(warehouse) = &config.warehouse else { return Ok(None) };
-    let password = warehouse.password.as_ref().map(|password| Password::new(password.expose()));
+    let password = warehouse.password.clone();
     let mut target = Target::parse(&warehouse.url, password).map_err(|error| {
-        Failure::new(Code::StoreRefused, error.to_string()).hint("the key is `warehouse.url`: see docs/how-to/postgresql.md")
+        Failure::of(Code::StoreRefused, error).hint("the key is `warehouse.url`: see docs/how-to/postgresql.md")
     })?;
     let base = config.file.as_deref().and_then(Path::parent).unwrap_or_else(|| Path::new("."));
     if let Tls::Verified(Trust { authority, client }) = &mut target.tls {
@@ -98,11 +97,9 @@ impl kassa_engine::Held for Held {
     }
 
     fn each_beyond(&mut self, table: Table, columns: &[&str], from: &Positions, take: Take<'_>) -> Result<(), MemoryError> {
-        let corrupt = |error: LogError| WarehouseError::Corrupt(error.to_string());
-        let read = self
-            .reader
-            .snapshot()
-            .and_then(|mut snapshot| snapshot.each_beyond(table, columns, from, &mut |rows| take(rows).map_err(corrupt)));
+        let read = self.reader.snapshot().and_then(|mut snapshot| {
+            snapshot.each_beyond(table, columns, from, &mut |rows| take(rows).map_err(WarehouseError::corrupt))
+        });
         Ok(read.map_err(kassa_pipeline::SinkError::from)?)
     }
 }

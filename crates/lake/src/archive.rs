@@ -1,4 +1,4 @@
-//! The archive sink: every record's bytes as they came, one Delta table a topic.
+//! The archive sink: every record's original bytes, in one Delta table per topic.
 
 pub mod read;
 
@@ -16,14 +16,14 @@ use kassa_model::{Headers, Partition, Positions, Records, star};
 use kassa_pipeline::{Batch, Sink, SinkError};
 use parquet::file::properties::WriterProperties;
 
-use crate::delta::table::{NewFile, TableSpec};
-use crate::delta::{DeltaTable, LogError};
+use crate::delta::table::NewFile;
+use crate::delta::{DeltaTable, LogError, TableSpec};
 use crate::encode::{self, ZSTD_LEVEL};
 use crate::maintain::{Maintainer, Options};
 use crate::read::archive_folder;
 use crate::store::Store;
 
-/// Keeps one table a topic, created when its first record comes.
+/// Writes one table per topic. A table is created with its first record.
 #[derive(Debug)]
 pub struct ArchiveSink {
     store: Arc<dyn Store>,
@@ -46,7 +46,7 @@ pub fn table_spec(topic: &str) -> TableSpec {
     }
 }
 
-/// What a data file holds: all columns but the one that its folder states.
+/// The columns of a data file: all but the partition column, which the folder states.
 fn file_schema() -> SchemaRef {
     let schema = star::archive_schema();
     Arc::new(Schema::new(schema.fields().iter().skip(1).cloned().collect::<Vec<_>>()))
@@ -66,17 +66,17 @@ impl ArchiveSink {
         Ok(Self { store, clock, tables, positions, properties: encode::properties(&file_schema(), ZSTD_LEVEL), maintainer: None })
     }
 
-    /// Has its tables maintained after each commit, and all files compressed as merged ones are.
+    /// Enables maintenance after each commit. All files get the compression of merged files.
     #[must_use]
     pub fn maintained(self, options: Options) -> Self {
         let properties = encode::properties(&file_schema(), options.zstd_level);
         Self { properties, maintainer: Some(Maintainer::new(options)), ..self }
     }
 
-    /// Ends commits that were not answered: they count before anything is committed again.
+    /// Completes commits whose answer was lost, before anything else is committed.
     fn settle_commits(&mut self) -> Result<(), LogError> {
         for table in self.tables.values_mut() {
-            if table.settle()? {
+            if table.complete()? {
                 for (partition, next) in table.positions().iter() {
                     self.positions.advance(partition, next);
                 }
@@ -98,13 +98,13 @@ impl ArchiveSink {
         for batch in batches {
             let Some(slice) = batch.after(&reached)? else { continue };
             for (day, range) in days_of(batch.records(), slice.records().start) {
-                days.entry(day).or_default().push(rows(batch, range).map_err(|error| SinkError::Corrupt(error.to_string()))?);
+                days.entry(day).or_default().push(rows(batch, range).map_err(LogError::corrupt)?);
             }
             reached.advance(slice.partition(), slice.to());
         }
         let mut files = Vec::with_capacity(days.len());
         for (day, rows) in days {
-            let bytes = encode::parquet(&rows, &self.properties).map_err(|error| SinkError::Corrupt(error.to_string()))?;
+            let bytes = encode::parquet(&rows, &self.properties).map_err(LogError::corrupt)?;
             let date = time::format(day * time::DAY)[..10].to_owned();
             let rows = rows.iter().map(RecordBatch::num_rows).sum();
             files.push(NewFile { bytes, rows, partition_values: BTreeMap::from([("ingest_date".to_owned(), Some(date))]) });
@@ -122,7 +122,7 @@ impl ArchiveSink {
             self.tables.insert(Arc::clone(topic), table);
         }
         if let Some(table) = self.tables.get_mut(topic) {
-            // A table that is opened only now may have been made, and moved on, by another.
+            // Another process may have created this table and committed to it since.
             let held = table.positions();
             if moved.iter().any(|(partition, _)| held.next(partition) != self.positions.next(partition)) {
                 return Err(LogError::Fenced(table.spec().name.clone()).into());
@@ -165,7 +165,7 @@ impl Sink for ArchiveSink {
     }
 }
 
-/// Runs of records of one ingest day (days since 1970): index ranges from `first` on.
+/// Runs of records with the same ingest day (days since 1970), as index ranges from `first`.
 fn days_of(records: &Records, first: usize) -> Vec<(i64, std::ops::Range<usize>)> {
     let mut runs: Vec<(i64, std::ops::Range<usize>)> = Vec::new();
     for index in first..records.len() {

@@ -1,5 +1,5 @@
-//! Rows of a table that lie beyond given positions: what a checkpoint does not contain yet. Files that hold nothing beyond them are not
-//! opened, so the cost is that of the new rows.
+//! Rows beyond given positions, which a checkpoint does not contain yet. Files without such rows
+//! are not opened, so the cost depends on the number of new rows only.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -13,7 +13,6 @@ use kassa_model::{Partition, Positions, Table, star};
 use parquet::file::metadata::RowGroupMetaData;
 
 use crate::delta::{Add, LogError, Snapshot};
-use crate::figures::corrupt;
 use crate::lease::Lease;
 use crate::read::{self, Test, archive_folder, folder_of};
 use crate::store::Store;
@@ -22,12 +21,12 @@ use crate::store::Store;
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'p> {
     pub from: &'p Positions,
-    /// `None`: to the end of the table, beyond what the spans account for too.
+    /// `None`: to the end of the table, including rows that no span accounts for.
     pub to: Option<&'p Positions>,
 }
 
 impl Wanted<'_> {
-    /// The wanted offsets of a partition. A partition that `to` does not name has none.
+    /// The wanted offsets of a partition; empty if `to` does not contain it.
     pub fn range(&self, partition: &Partition) -> Range<i64> {
         let start = self.from.next(partition);
         start..self.to.map_or(i64::MAX, |to| to.next(partition).max(start))
@@ -39,7 +38,7 @@ impl Wanted<'_> {
     }
 }
 
-/// The columns that say where a row stems from.
+/// The columns with a row's source: topic, partition and offset.
 pub(crate) fn lineage(table: Table) -> [&'static str; 3] {
     match table {
         Table::Spans => ["topic", "partition", "from_offset"],
@@ -48,8 +47,9 @@ pub(crate) fn lineage(table: Table) -> [&'static str; 3] {
     }
 }
 
-/// Calls `take` with the wanted rows of a table: the named columns (all if empty), and then those of its lineage that are not among
-/// them. No file of it is deleted meanwhile. The number of files that were opened.
+/// Calls `take` with the wanted rows of a table: the named columns (all if empty), then the missing
+/// lineage columns. No file of the table is deleted during the call. Returns the number of opened
+/// files.
 pub fn beyond(
     store: &dyn Store,
     table: Table,
@@ -69,16 +69,17 @@ pub fn beyond(
             if wanted.is_all() {
                 return take(rows);
             }
-            let rows = filter_record_batch(&rows, &are_wanted(&rows, table, wanted)?).map_err(corrupt)?;
+            let rows = filter_record_batch(&rows, &are_wanted(&rows, table, wanted)?).map_err(LogError::corrupt)?;
             if rows.num_rows() == 0 { Ok(()) } else { take(rows) }
         })?;
     }
     Ok(opened)
 }
 
-/// Calls `take` with the wanted rows of one file, which may hold many others: of row groups and pages without wanted rows, only the lineage is
-/// read, at most. `columns` contains the lineage, or is empty for all columns. Partitions that `wanted` does not name are read from their start if
-/// the file states that it holds them.
+/// Calls `take` with the wanted rows of one file. Of row groups and pages without wanted rows, at
+/// most the lineage is read. `columns` contains the lineage, or is empty for all columns. A
+/// partition that `wanted` does not contain is read from its start if the file states that it has
+/// rows of it.
 pub(crate) fn beyond_in_file(
     store: &dyn Store,
     (table, add): (Table, &Add),
@@ -92,12 +93,13 @@ pub(crate) fn beyond_in_file(
     let passes = move |rows: &RecordBatch| are_beyond(rows, [number, offset], &least);
     let test = Test { columns: vec![number, offset], passes: Box::new(passes) };
     read::passing(store, (&folder_of(table), add), &table.schema(), columns, (&is_wanted, test), &mut |rows| {
-        let rows = filter_record_batch(&rows, &are_wanted(&rows, table, wanted)?).map_err(corrupt)?;
+        let rows = filter_record_batch(&rows, &are_wanted(&rows, table, wanted)?).map_err(LogError::corrupt)?;
         if rows.num_rows() == 0 { Ok(()) } else { take(rows) }
     })
 }
 
-/// Calls `take` with the records of one file of a topic's archive at or beyond these positions. Row groups and pages before them are not read.
+/// Calls `take` with the records of one archive file at or beyond these positions. Row groups and
+/// pages before them are skipped.
 pub(crate) fn archived_beyond(
     store: &dyn Store,
     (topic, add): (&str, &Add),
@@ -115,7 +117,8 @@ pub(crate) fn archived_beyond(
     read::passing(store, (&folder, add), &schema, columns, (&is_wanted, test), take)
 }
 
-/// The least wanted offset by the partition's number, whichever its topic: a test of numbers alone.
+/// The lowest wanted offset by partition number, over all topics, so that the test compares numbers
+/// only.
 fn least_wanted(add: &Add, wanted: Wanted<'_>) -> BTreeMap<i64, i64> {
     let held = add.positions().map(|ranges| ranges.into_keys().collect::<Vec<_>>());
     let held = held.unwrap_or_else(|| wanted.from.iter().map(|(partition, _)| partition.clone()).collect());
@@ -128,7 +131,7 @@ fn least_wanted(add: &Add, wanted: Wanted<'_>) -> BTreeMap<i64, i64> {
     least
 }
 
-/// Which rows of a file lie at or beyond the offset of their partition's number.
+/// Selects the rows of a file at or beyond the offset of their partition number.
 fn are_beyond(rows: &RecordBatch, [number, offset]: [&str; 2], least: &BTreeMap<i64, i64>) -> Result<BooleanArray, ArrowError> {
     let longs = |name: &str| {
         let column = rows.column_by_name(name).and_then(|column| column.as_primitive_opt::<Int64Type>());
@@ -139,7 +142,8 @@ fn are_beyond(rows: &RecordBatch, [number, offset]: [&str; 2], least: &BTreeMap<
     Ok(numbers.iter().zip(offsets).map(|row| Some(beyond(row))).collect())
 }
 
-/// Whether a file may hold wanted rows, by the positions that it states. One that states none may hold anything.
+/// Whether a file may contain wanted rows, by its stated positions. A file without stated positions
+/// may contain any row.
 pub(crate) fn may_hold(add: &Add, wanted: Wanted<'_>) -> bool {
     let is_wanted = |(partition, held): (&Partition, &Range<i64>)| {
         let range = wanted.range(partition);
@@ -153,7 +157,8 @@ fn are_wanted(rows: &RecordBatch, table: Table, wanted: Wanted<'_>) -> Result<Bo
     each_row(rows, table, |partition| wanted.range(partition), |range, offset| range.contains(&offset))
 }
 
-/// What `judge` says of each row, by its offset and by what `of` says of its partition.
+/// Evaluates `judge` for each row, with its offset and the value that `of` returns for its
+/// partition.
 pub(crate) fn each_row<T>(
     rows: &RecordBatch,
     table: Table,
@@ -162,9 +167,9 @@ pub(crate) fn each_row<T>(
 ) -> Result<BooleanArray, LogError> {
     let [topic, number, offset] = lineage(table).map(|name| rows.column_by_name(name));
     let (Some(topics), Some(numbers), Some(offsets)) = (topic, number, offset) else {
-        return Err(LogError::Corrupt(format!("{}: no lineage", table.name())));
+        return Err(LogError::Corrupt(format!("{}: no lineage", table.name()).into()));
     };
-    let topics = topics.as_string_opt::<i32>().ok_or_else(|| LogError::Corrupt("topics of another type".to_owned()))?;
+    let topics = topics.as_string_opt::<i32>().ok_or_else(|| LogError::Corrupt("topics of another type".into()))?;
     let (numbers, offsets) = (numbers.as_primitive::<Int64Type>(), offsets.as_primitive::<Int64Type>());
     let mut known: BTreeMap<(&str, i64), T> = BTreeMap::new();
     let mut judged = Vec::with_capacity(rows.num_rows());

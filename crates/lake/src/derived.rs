@@ -1,4 +1,5 @@
-//! Tables that nothing feeds: they follow from others and from the shop's calendar, and are replaced where those have moved on.
+//! Derived tables: they follow from other tables and from the shop's calendar, and are replaced
+//! when those change.
 //!
 //! ```text
 //!  calendar ───────────────────────────────► dim_date, dim_time     when the zone, the country or the years change
@@ -9,9 +10,10 @@
 //!  fact_fx_rate ─┘
 //! ```
 //!
-//! Each commit is one log entry, which takes the old rows away, brings the new ones and says what they are true of. A crash before it
-//! leaves files that no reader sees; after it nothing is left to be done. Nobody waits for this, and nothing is lost with it: with its
-//! folder deleted, a table is made again.
+//! Each commit is one log entry, which removes the old rows, adds the new ones and states their
+//! positions. A crash before it leaves files that no reader sees; after it nothing remains to be
+//! done. Nothing waits for a refresh, and nothing is lost with a table: if its folder is deleted,
+//! the next refresh computes it again.
 
 pub(crate) mod calendar;
 pub(crate) mod output;
@@ -53,10 +55,10 @@ pub struct Derived {
     clock: Arc<dyn Clock>,
 }
 
-/// How often a refresh is begun again that another process overtook.
+/// How often a refresh is repeated when another process was faster.
 const ATTEMPTS: usize = 3;
 
-/// What the derived tables are made from.
+/// The inputs of the derived tables.
 #[derive(Debug, Clone)]
 pub(crate) struct Basis {
     pub(crate) store: Arc<dyn Store>,
@@ -66,9 +68,9 @@ pub(crate) struct Basis {
 }
 
 impl Basis {
-    /// The accounted positions of the topics that feed any of these tables.
+    /// The accounted positions of the topics that feed these tables.
     fn cut(&self, tables: &[Table]) -> Result<Positions, LogError> {
-        // A topic that no stream reads any more still has its rows in the tables.
+        // A topic that no stream reads any more still has rows in the tables.
         let feeds = |topic: &str| {
             self.contracts.get(topic).is_none_or(|contract| Table::fed_by(*contract).iter().any(|table| tables.contains(table)))
         };
@@ -80,7 +82,8 @@ impl Basis {
             .collect())
     }
 
-    /// Dead letters replayed so far. Their rows lie before positions that a table has passed.
+    /// The number of replayed dead letters. Their rows lie before positions that a table has
+    /// already passed.
     fn replayed(&self) -> Result<i64, LogError> {
         let mut count = 0;
         scan(self.store.as_ref(), Table::Rejected, &["replayed_at"], &mut |rows| {
@@ -92,7 +95,7 @@ impl Basis {
     }
 }
 
-/// The dead letters that had been replayed, as a version in a table's log.
+/// The number of replayed dead letters, stored as a version in a table's log.
 const REPLAYED: &str = "kassa-replayed";
 
 impl Derived {
@@ -112,11 +115,12 @@ impl Derived {
         Ok(Self { store: Arc::clone(store), calendar, rates, sessions, maintainer: Maintainer::new(options), clock })
     }
 
-    /// Brings every derived table up to what the lake accounts for. Whether any had to be changed.
+    /// Refreshes every derived table to the accounted positions. Returns whether any had to be
+    /// changed.
     pub fn refresh(&mut self) -> Result<bool, LogError> {
         for _ in 1..ATTEMPTS {
             match self.refresh_once() {
-                // Another process has derived them meanwhile: what it left undone is done on top of it.
+                // Another process has refreshed them meanwhile: this one continues from its result.
                 Err(LogError::Fenced(_)) => {}
                 result => return result,
             }
@@ -130,7 +134,8 @@ impl Derived {
         self.sessions.table.refresh()?;
         let now = self.clock.now();
         let mut changed = false;
-        // The files of the facts stay while they are read; what is replaced here may go at once.
+        // Files of the facts are not deleted while they are read; files replaced here may be
+        // deleted at once.
         let lease = Lease::take(self.store.as_ref())?;
         let calendar = self.calendar.refresh()?;
         drop(lease);

@@ -12,7 +12,7 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use parquet::schema::types::ColumnPath;
 
-/// The compression where nothing else is said: fast, and nearly as small as it gets.
+/// The default compression level: fast, and nearly as small as the slower ones.
 pub const ZSTD_LEVEL: i32 = 1;
 
 /// How the columns of a schema are written.
@@ -33,8 +33,9 @@ pub fn properties(schema: &Schema, zstd_level: i32) -> WriterProperties {
     properties.build()
 }
 
-/// Whether the least and the greatest value of a column ever tell a reader that it may leave out a row group: times, positions and
-/// ids rise. Hashes, sums, flags and words of a few are everywhere alike, and comparing each costs as much as writing it.
+/// Whether the bounds of a column ever let a reader skip a row group: those of times, positions and
+/// ids do, because they rise. Hashes, sums, flags and enumerations have the same bounds everywhere,
+/// and computing their bounds costs as much as writing them.
 fn is_searched(name: &str, kind: &DataType) -> bool {
     match kind {
         DataType::Utf8 => name.ends_with("_id") && name != "line_id",
@@ -47,13 +48,15 @@ fn is_searched(name: &str, kind: &DataType) -> bool {
 fn column(properties: WriterPropertiesBuilder, name: &str, kind: &DataType) -> WriterPropertiesBuilder {
     let path = ColumnPath::from(name);
     match (name, kind) {
-        // The same for thousands of rows: the compression alone makes nothing of them, and nothing is cheaper than writing them plain.
+        // Thousands of rows have the same value: compression alone reduces it to nearly nothing,
+        // and plain encoding is the cheapest.
         ("source_partition" | "partition" | "source_index", _) => properties,
         ("source_offset" | "offset" | "ingested_at" | "occurred_at" | "moved_at" | "ordered_at", _) => {
             properties.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED)
         }
-        // Sums and products are seldom the same, and looking each up costs more than packing it; prices and pieces repeat.
-        // Of more than 18 digits they are bytes in Parquet, which cannot be packed so.
+        // Sums and products rarely repeat, and a dictionary costs more than packing; prices and
+        // quantities repeat. Numbers of more than 18 digits are byte arrays in Parquet, which
+        // cannot be packed.
         (name, DataType::Decimal128(0..=18, _)) if !["unit_price", "list_price", "price", "quantity"].contains(&name) => {
             properties.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED)
         }
@@ -69,13 +72,14 @@ fn column(properties: WriterPropertiesBuilder, name: &str, kind: &DataType) -> W
     }
 }
 
-/// Writes rows of a schema as one Parquet file.
+/// Writes rows as one Parquet file.
 pub fn writer<W: Write + Send>(
     sink: W,
     schema: &SchemaRef,
     properties: &WriterProperties,
 ) -> Result<ArrowWriter<W>, ParquetError> {
-    // Without Arrow's own schema in the file every reader sees plain Parquet types: strings, not dictionaries.
+    // Without the embedded Arrow schema, every reader sees plain Parquet types: strings, not
+    // dictionaries.
     let options = ArrowWriterOptions::new().with_properties(properties.clone()).with_skip_arrow_metadata(true);
     ArrowWriter::try_new_with_options(sink, Arc::clone(schema), options)
 }

@@ -1,23 +1,23 @@
-//! The figures by what the lake holds, at one cut through all its tables.
+//! Figures computed from the lake, with all tables at the same positions.
 
+mod before;
 mod days;
 pub mod follow;
-mod part;
 mod watermark;
 
 use arrow_array::RecordBatch;
 use kassa_analytics::{Figures, Wanted};
 use kassa_model::{Positions, Shop, Table};
 
-use self::part::Part;
-pub(crate) use self::part::{Lies, corrupt, each_before, each_of_file_before, positions};
+use self::before::RowsBefore;
+pub(crate) use self::before::{Side, each_before, each_of_file_before, positions};
 use crate::beyond::beyond;
 use crate::delta::{LogError, Snapshot};
 use crate::lease::Lease;
 use crate::read::{self, folder_of};
 use crate::store::Store;
 
-/// The positions that the spans account for: every table holds all rows before them.
+/// The positions that the spans account for. Every table contains all rows before them.
 pub fn accounted(store: &dyn Store) -> Result<Positions, LogError> {
     Ok(positions(&Snapshot::load(store, &folder_of(Table::Spans))?))
 }
@@ -31,15 +31,16 @@ pub fn bytes(store: &dyn Store) -> Result<u64, LogError> {
     Table::ALL.into_iter().map(of_table).sum()
 }
 
-/// Folds the lake's rows up to the accounted positions. Rows beyond them, of a commit under way, are left out, so that all
-/// tables are seen at the same positions. No file is deleted meanwhile.
+/// Adds the lake's rows up to the accounted positions to figures. Rows beyond them, of a commit in
+/// progress, are left out, so that all tables are read at the same positions. No file is deleted
+/// meanwhile.
 pub fn figures(store: &dyn Store, shop: &Shop) -> Result<(Figures, Positions), LogError> {
     let cut = accounted(store)?;
     Ok((figures_before(store, Figures::new(shop), &cut)?, cut))
 }
 
-/// Folds into empty figures the rows before a cut, none of whose positions lies beyond the accounted ones: those that the question is
-/// about that the figures are folded for.
+/// Adds the rows before a position, which must not be beyond the accounted one, to empty figures:
+/// only the rows that the query needs.
 pub fn figures_before(store: &dyn Store, mut figures: Figures, cut: &Positions) -> Result<Figures, LogError> {
     let _lease = Lease::take(store)?;
     let mut dated = Vec::new();
@@ -47,21 +48,21 @@ pub fn figures_before(store: &dyn Store, mut figures: Figures, cut: &Positions) 
         if figures.reads(table).is_empty() {
             continue;
         }
-        let part = Part { store, table, snapshot: Snapshot::load(store, &folder_of(table))?, cut };
+        let before = RowsBefore { store, table, snapshot: Snapshot::load(store, &folder_of(table))?, cut };
         let is_folded = figures.times(table).is_none();
         if is_folded {
-            days::fold(&part, &mut figures)?;
+            days::fold(&before, &mut figures)?;
         }
-        // Rows that are left out count for the watermark too.
+        // Skipped rows also count for the watermark.
         if !is_folded || figures.wanted(table) != Wanted::All {
-            dated.push(part);
+            dated.push(before);
         }
     }
     figures.saw_until(watermark::latest(&dated, figures.event_time())?);
     Ok(figures)
 }
 
-/// Folds into figures the rows between the positions that they have seen and others, which the lake accounts for.
+/// Adds the rows between the figures' own positions and others, which the lake accounts for.
 pub fn figures_between(
     store: &dyn Store,
     mut figures: Figures,
@@ -72,14 +73,15 @@ pub fn figures_between(
         if columns.is_empty() {
             continue;
         }
-        let corrupt = |error: kassa_analytics::ApplyError| LogError::Corrupt(format!("{}: {error}", table.name()));
+        let corrupt = |error: kassa_analytics::ApplyError| LogError::corrupt_at(table.name(), error);
         let wanted = crate::beyond::Wanted { from, to: Some(to) };
         beyond(store, table, columns, wanted, &mut |rows| figures.apply(table, &rows).map_err(corrupt))?;
     }
     Ok(figures)
 }
 
-/// Hands on all columns of the rows of a table that stem from before a cut, plain. No file is deleted meanwhile.
+/// Passes on all columns of a table's rows before a position, as plain arrays. No file is deleted
+/// meanwhile.
 pub fn rows_before(
     store: &dyn Store,
     table: Table,

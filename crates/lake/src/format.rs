@@ -1,6 +1,7 @@
-//! The number of the lake's format as a whole, in `_kassa/format`. It rises when a change cannot be stated table by table.
+//! The format number of the whole lake, in `_kassa/format`. It rises when a change cannot be stated
+//! per table.
 //!
-//! A column that is added or retired is no new format: see [`crate::delta::schema`].
+//! Added and retired columns do not change the format: see [`crate::delta::schema`].
 
 use std::io;
 
@@ -9,19 +10,19 @@ use kassa_model::Newer;
 use crate::delta::LogError;
 use crate::store::Store;
 
-/// The format that this program writes, and the newest that it can use.
+/// The format that this program writes; also the newest that it can use.
 pub const FORMAT: u32 = 1;
 
 const FILE: &str = "_kassa/format";
 
-/// The number that the lake states. `None`: it states none, as lakes of version 0.1 do; their format is 1.
+/// The number in the lake. `None`: there is none, as in lakes of version 0.1, whose format is 1.
 fn stated(store: &dyn Store) -> Result<Option<u32>, LogError> {
     let bytes = match store.get(FILE) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         bytes => bytes?,
     };
     let number = std::str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse().ok());
-    number.map(Some).ok_or_else(|| LogError::Corrupt(format!("{FILE} does not hold a number")))
+    number.map(Some).ok_or_else(|| LogError::Corrupt(format!("{FILE} does not hold a number").into()))
 }
 
 /// Refuses a lake whose format is newer than this program's.
@@ -32,12 +33,13 @@ pub fn check(store: &dyn Store) -> Result<(), LogError> {
     }
 }
 
-/// States the format of a lake that has no tables yet. To be called by a writer before its first commit.
+/// Writes the format of a lake that has no tables yet. A writer must call this before its first
+/// commit.
 pub fn state(store: &dyn Store) -> Result<(), LogError> {
     if stated(store)?.is_some() || !store.list("DWH")?.is_empty() || !store.list("topics")?.is_empty() {
         return check(store);
     }
-    // Another writer may begin the same lake: what it states counts.
+    // Another writer may create the same lake at the same time: its number counts.
     if store.put_new(FILE, format!("{FORMAT}\n").as_bytes())? { Ok(()) } else { check(store) }
 }
 

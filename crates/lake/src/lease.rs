@@ -1,8 +1,11 @@
-//! A reader's lease: while it is held, maintenance deletes no data file, so that a long reading sees one version to its end.
+//! A reader's lease: while it is held, maintenance deletes no data file, so that a long read sees
+//! one version until its end.
 //!
-//! It is a lock that readers share, on a file in the lake's folder. A reader that dies loses it with its process.
+//! It is a shared lock on a file in the lake's folder. If a reader dies, its lock ends with the
+//! process.
 //!
-//! In a bucket there is none: nobody can tell there whether a reader is at work, so every file stays as long as a lease could last.
+//! A bucket has no lease, because nothing shows whether a reader is active. There every file stays
+//! for as long as the longest lease.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -16,7 +19,8 @@ const FILE: &str = ".readers";
 pub struct Lease(#[expect(dead_code, reason = "held, not read")] Option<File>);
 
 impl Lease {
-    /// Takes a share. Where there is no lake yet, or none may be written to, there is nothing to protect it from.
+    /// Takes a shared lock. Without a lake, or with a lake that cannot be written to, there is
+    /// nothing to protect.
     pub fn take(store: &dyn Store) -> io::Result<Self> {
         let Some(path) = store.lock_file(FILE) else { return Ok(Self(None)) };
         match File::options().create(true).truncate(false).write(true).open(&path) {
@@ -32,7 +36,8 @@ fn is_nothing_to_protect(kind: io::ErrorKind) -> bool {
     matches!(kind, NotFound | PermissionDenied | ReadOnlyFilesystem)
 }
 
-/// Does `work` if no reader holds a lease, and lets none take one meanwhile. `None`: one does, or it cannot be known.
+/// Runs `work` if no reader holds a lease, and blocks new leases meanwhile. `None`: a lease exists,
+/// or this cannot be known.
 pub(crate) fn without_readers<T>(store: &dyn Store, work: impl FnOnce() -> T) -> io::Result<Option<T>> {
     let Some(path) = store.lock_file(FILE) else { return Ok(None) };
     let file = match File::options().write(true).open(path) {

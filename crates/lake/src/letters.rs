@@ -98,8 +98,9 @@ struct Columns<'r> {
 
 impl<'r> Columns<'r> {
     fn new(rows: &'r RecordBatch) -> Result<Self, LogError> {
-        let column =
-            |name: &str| rows.column_by_name(name).ok_or_else(|| LogError::Corrupt(format!("rejected has no column {name}")));
+        let column = |name: &str| {
+            rows.column_by_name(name).ok_or_else(|| LogError::Corrupt(format!("rejected has no column {name}").into()))
+        };
         let texts = |name: &str| Ok::<_, LogError>(column(name)?.as_string::<i32>());
         let micros = |name: &str| Ok::<_, LogError>(column(name)?.as_primitive::<TimestampMicrosecondType>());
         Ok(Self {
@@ -205,8 +206,7 @@ fn append(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>, table: Table, rows: Ve
     if count == 0 {
         return Ok(());
     }
-    let bytes = encode::parquet(&rows, &encode::properties(&table.schema(), encode::ZSTD_LEVEL))
-        .map_err(|error| LogError::Encode(error.to_string()))?;
+    let bytes = encode::parquet(&rows, &encode::properties(&table.schema(), encode::ZSTD_LEVEL)).map_err(LogError::encode)?;
     let mut table = DeltaTable::open(Arc::clone(store), table_spec(table), Arc::clone(clock))?;
     table.append(vec![NewFile { bytes, rows: count, partition_values: BTreeMap::new() }], &[])
 }
@@ -234,7 +234,7 @@ fn held(store: &dyn Store, table: Table, rows: &[RecordBatch]) -> Result<HashSet
 }
 
 fn positions(rows: &RecordBatch, take: &mut dyn FnMut(usize, Position)) -> Result<(), LogError> {
-    let column = |name: &str| rows.column_by_name(name).ok_or_else(|| LogError::Corrupt(format!("no column {name}")));
+    let column = |name: &str| rows.column_by_name(name).ok_or_else(|| LogError::Corrupt(format!("no column {name}").into()));
     let topics = column(LINEAGE[0])?.as_string::<i32>();
     let numbers = column(LINEAGE[1])?.as_primitive::<Int64Type>();
     let offsets = column(LINEAGE[2])?.as_primitive::<Int64Type>();
@@ -247,7 +247,7 @@ fn positions(rows: &RecordBatch, take: &mut dyn FnMut(usize, Position)) -> Resul
 fn without(rows: &RecordBatch, held: &HashSet<Position>) -> Result<RecordBatch, LogError> {
     let mut keep = vec![true; rows.num_rows()];
     positions(&read::plain(rows)?, &mut |row, position| keep[row] = !held.contains(&position))?;
-    filter_record_batch(rows, &BooleanArray::from(keep)).map_err(|error| LogError::Encode(error.to_string()))
+    filter_record_batch(rows, &BooleanArray::from(keep)).map_err(LogError::encode)
 }
 
 /// A row for each letter that says it was replayed.
@@ -274,5 +274,5 @@ fn marks(letters: &[&Letter], now: i64) -> Result<RecordBatch, LogError> {
             .i64(letter.rejected_at)
             .i64(now);
     }
-    rows.finish().map_err(|error| LogError::Encode(error.to_string()))
+    rows.finish().map_err(LogError::encode)
 }

@@ -1,4 +1,5 @@
-//! Keeps tables quick to open and cheap to read: merges small files, writes checkpoints, and deletes what no reader needs.
+//! Keeps tables quick to open and cheap to read: merges small files, writes checkpoints, and
+//! deletes files that no reader needs.
 //!
 //! ```text
 //!  commit ─► maintain: one slice of small files ─► one larger file     (Remove + Add, the same rows; large slices beside)
@@ -7,8 +8,9 @@
 //!                      replaced files            ─► deleted after 10 min, or when there are more than 48
 //! ```
 //!
-//! Called by the thread that commits, after a commit: it never meets an append half way. Each call does a bounded piece of work
-//! and may die after any of its steps; what it leaves behind is the same table, and the next run takes it up.
+//! The committing thread calls it after a commit, so it never runs during an append. Each call does
+//! a bounded amount of work and may be interrupted after any step; the table stays the same, and
+//! the next call continues.
 
 mod checkpoint;
 mod cluster;
@@ -27,25 +29,29 @@ use crate::delta::{Add, DeltaTable, LogError};
 use crate::encode::ZSTD_LEVEL;
 use sweep::Sweep;
 
-/// The bounds of maintenance. By default a table of 20,000 commits has 33 small files, 48 replaced ones and 62 of its log at most.
+/// The limits of maintenance. By default a table of 20,000 commits has at most 33 small files, 48
+/// replaced files and 62 log files.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Files that may still grow, beyond which a slice of them is merged (each partition of a table may keep one more).
+    /// The number of files below full size that triggers a merge (each partition of a table may
+    /// have one more).
     pub small_files: usize,
-    /// Files and bytes of one slice. A file of a quarter of these bytes is full: it is never rewritten again.
+    /// The limit of files and bytes of one merge. A file of a quarter of these bytes is full and is
+    /// never rewritten.
     pub slice_files: usize,
     pub slice_bytes: i64,
-    /// A larger slice is merged on a thread of its own, one at a time, while commits go on.
+    /// Larger merges run on a thread of their own, one at a time, while commits continue.
     pub inline_bytes: i64,
-    /// Log entries after which a checkpoint is written.
+    /// The number of log entries between checkpoints.
     pub checkpoint_entries: u64,
-    /// Log entries that are kept before a checkpoint, and checkpoints that are kept.
+    /// The number of log entries kept before a checkpoint, and of checkpoints kept.
     pub kept_entries: u64,
     pub kept_checkpoints: usize,
-    /// How long a replaced file stays for readers that opened the table before (µs), and how many of them at most.
+    /// How long a replaced file stays for readers that opened the table before (µs), and the
+    /// maximum number of such files.
     pub retention: i64,
     pub kept_files: usize,
-    /// How long (µs) a reader's lease keeps replaced files beyond that.
+    /// How long (µs) beyond that a lease keeps replaced files.
     pub lease: i64,
     /// The compression of merged files.
     pub zstd_level: i32,
@@ -69,21 +75,21 @@ impl Default for Options {
     }
 }
 
-/// A table whose maintenance failed is left alone for so long (µs).
+/// The pause (µs) after a failed maintenance of a table.
 const REST: i64 = 600 * SECOND;
 
-/// What one call did.
+/// The work of one call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Done {
-    /// Files merged into one.
+    /// The number of merged files.
     pub merged: usize,
     /// The version of the checkpoint that was written.
     pub checkpoint: Option<u64>,
-    /// Data files deleted.
+    /// The number of deleted data files.
     pub deleted: usize,
 }
 
-/// What maintenance remembers of the tables of one sink. Nothing of it outlives the process.
+/// The state of maintenance for the tables of one sink. It ends with the process.
 #[derive(Debug, Default)]
 pub struct Maintainer {
     options: Options,
@@ -96,11 +102,12 @@ struct Upkeep {
     sweep: Sweep,
     merging: Option<Merging>,
     rests_until: i64,
-    /// Ends when a deletion is refused: a process with more rights finds what is left.
+    /// Becomes false when a deletion is refused: a process with more rights can delete the files
+    /// later.
     may_delete: bool,
 }
 
-/// A slice that is being merged on a thread of its own.
+/// A merge on its own thread.
 #[derive(Debug)]
 struct Merging {
     slice: Vec<Add>,
@@ -112,15 +119,15 @@ impl Maintainer {
         Self { options, tables: HashMap::new() }
     }
 
-    /// Takes note of files that a commit of the caller's own replaced: they are deleted like those of a merge.
+    /// Records files that the caller's own commit replaced. They are deleted like those of a merge.
     pub fn replaced(&mut self, table: &DeltaTable, files: &[Add], now: i64) {
-        // Before its first upkeep a table's folder is yet to be searched, and they will be found there.
+        // The first upkeep of a table searches its folder and finds them there.
         if let Some(upkeep) = self.tables.get_mut(&table.spec().folder) {
             files.iter().for_each(|add| upkeep.sweep.replaced(&add.path, now));
         }
     }
 
-    /// Does what is due for a table, as far as it can be done: what fails is said, and tried again later. `now` is µs UTC.
+    /// Does what is due for a table. Failures are logged and retried later. `now` is µs UTC.
     pub fn keep(&mut self, table: &mut DeltaTable, now: i64) {
         let folder = table.spec().folder.clone();
         if self.tables.get(&folder).is_some_and(|upkeep| now < upkeep.rests_until) {
@@ -129,10 +136,10 @@ impl Maintainer {
         match self.maintain(table, now) {
             Ok(done) if done == Done::default() => {}
             Ok(done) => tracing::debug!(table = folder, done.merged, done.checkpoint, done.deleted, "maintained"),
-            // Another process has maintained it: its work is as good as ours.
+            // Another process has maintained it; that is sufficient.
             Err(LogError::Fenced(_)) => self.rest(&folder, now),
             Err(error) => {
-                tracing::error!(table = folder, %error, "could not maintain the table; its rows are safe, its files pile up");
+                tracing::error!(table = folder, %error, "could not maintain the table; its rows are safe, but its files accumulate");
                 self.rest(&folder, now);
             }
         }
@@ -144,10 +151,12 @@ impl Maintainer {
         }
     }
 
-    /// Does what is due for a table: at most one slice, one checkpoint, and the deletions that they allow. `now` is µs UTC.
+    /// Does what is due for a table: at most one merge, one checkpoint, and the deletions that they
+    /// allow. `now` is µs UTC.
     ///
-    /// After an error the table is as it was or one step further, and the call may be repeated. [`LogError::Fenced`] means that
-    /// another process maintains the table; [`LogError::Corrupt`] that a file does not hold what the log says of it, and is left.
+    /// After an error the table is unchanged or one step further, and the call may be repeated.
+    /// [`LogError::Fenced`]: another process maintains the table. [`LogError::Corrupt`]: a file's
+    /// contents differ from the log; the file is left alone.
     pub fn maintain(&mut self, table: &mut DeltaTable, now: i64) -> Result<Done, LogError> {
         let mut done = Done::default();
         if table.snapshot().version.is_none() {
@@ -170,7 +179,7 @@ impl Maintainer {
 
 impl Upkeep {
     fn begin(table: &DeltaTable, now: i64) -> Result<Self, LogError> {
-        // Where others write too, one that is newer than what was read is theirs, and whole.
+        // With several writers, a newer checkpoint was written by another process and is complete.
         if !table.store().is_shared() {
             checkpoint::drop_unreadable(table)?;
         }
@@ -190,7 +199,7 @@ impl Upkeep {
                 return Ok(0);
             }
             let merged = merging.thread.join();
-            let merged = merged.unwrap_or_else(|_| Err(LogError::Encode("the merging thread panicked".to_owned())))?;
+            let merged = merged.unwrap_or_else(|_| Err(LogError::Encode("the merging thread panicked".into())))?;
             return self.exchange(table, merging.slice, merged, now);
         }
         let slice = compact::choose(table.snapshot().files.values(), options);
@@ -231,7 +240,8 @@ impl Upkeep {
         }
         let version = table.snapshot().version.unwrap_or(0);
         if let Err(error) = checkpoint::write(table) {
-            // Where others write too, one of them may have made another meanwhile, and trimmed what this one was made of.
+            // With several writers, another process may have written a checkpoint meanwhile and
+            // trimmed the entries of this one.
             let newest = if table.store().is_shared() { checkpoint::newest(table)? } else { None };
             if newest <= self.checkpoint {
                 return Err(error);
@@ -246,7 +256,7 @@ impl Upkeep {
         Ok(Some(version))
     }
 
-    /// What a deletion came to. `None`: the store does not allow it, and it is not tried again.
+    /// The number of deleted files. `None`: the store refuses deletion, and it is not tried again.
     fn allowed<T>(&mut self, deleted: Result<T, LogError>) -> Result<Option<T>, LogError> {
         match deleted {
             Err(LogError::Refused(refused)) => {

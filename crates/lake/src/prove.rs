@@ -1,5 +1,5 @@
-//! The proof: recounts archive, tables, dead letters and spans from their own contents, and derives every row again from the
-//! archive's bytes. No counter that the pipeline keeps is believed.
+//! The proof: recounts archive, tables, dead letters and spans from their own contents, and derives
+//! every row again from the archive's bytes. It trusts none of the pipeline's counters.
 //!
 //! ```text
 //!  files ─► spans ─► archive's offsets ─► rows of every table ─┐
@@ -8,11 +8,13 @@
 //!  facts at the positions of fact_session and dim_fx_rate ─► sessions and rates anew ─► equal; the shop's calendar ─► dim_date, dim_time
 //! ```
 //!
-//! In memory: a bit for each offset, a sum for every 1,024 offsets of a table, some 50 bytes for each dimension member. Rows pass by, and the
-//! keys that must be unique are sorted in temporary files where there are many. Every row is read a fixed number of times, but for sessions
-//! (see `derived`) and what duplicates and repeated lines refer to (see `pending`).
+//! Memory: one bit per offset, one sum per 1,024 offsets of a table, about 50 bytes per dimension
+//! member. Rows are streamed; keys that must be unique are sorted in temporary files if there are
+//! many. Every row is read a fixed number of times, except for sessions (see `derived`) and for the
+//! targets of duplicates and repeated lines (see `pending`).
 //!
-//! A proof since a day reads only the files that may hold rows of the records from that day on (see `since`).
+//! A proof since a day reads only the files that may contain rows of that day's records and later
+//! ones (see `since`).
 
 mod archive;
 mod columns;
@@ -42,7 +44,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use kassa_model::{Contract, Partition, Positions, Records, Shop, Table};
+use kassa_model::{Cause, Contract, Partition, Positions, Records, Shop, Table};
 use kassa_pipeline::Stage;
 use serde::Serialize;
 
@@ -50,7 +52,7 @@ pub use finding::{Finding, Kind};
 pub use progress::{Progress, Silent};
 pub use since::{Covered, Since};
 
-/// A hash for each row over all its columns, equal in every sink that holds the row.
+/// A hash of each row over all its columns. The same row has the same hash in every sink.
 pub fn row_hashes(rows: &RecordBatch) -> Result<Vec<u128>, LogError> {
     hash::rows(rows, &[])
 }
@@ -69,24 +71,24 @@ use pending::Pending;
 use progress::Reads;
 use sums::Sums;
 
-/// What was recounted, and what was found wrong.
+/// What was recounted, and the findings.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Proof {
     pub ok: bool,
     pub findings: Vec<Finding>,
-    /// Findings beyond the first thousand.
+    /// The number of findings beyond the first thousand.
     pub left_out: usize,
     pub records: i64,
     pub accepted: i64,
     pub duplicates: i64,
     pub dead_letters: i64,
     pub rows: i64,
-    /// What the proof covers, if not everything.
+    /// The range of the proof, if it is not everything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Since>,
 }
 
-/// What a source holds of a partition: half open.
+/// The offsets of a partition that a source has: half open.
 #[derive(Debug, Clone)]
 pub struct LogState {
     pub partition: Partition,
@@ -94,35 +96,36 @@ pub struct LogState {
     pub next: i64,
 }
 
-/// What the source still holds of what was read: the collector's log, or Kafka.
+/// What the source (the collector's log, or Kafka) still has of the records that were read.
 pub trait SourceLog {
-    /// Each partition's bounds, and what is wrong with its bytes at or beyond these positions.
-    fn states(&mut self, from: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), String>;
+    /// The bounds of each partition, and the damage found at or beyond these positions.
+    fn states(&mut self, from: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), Cause>;
 
-    /// Hands over the records of a range of offsets that can be read; those behind it may come too.
-    fn read(&mut self, partition: &Partition, range: Range<i64>, take: &mut dyn FnMut(&Records)) -> Result<(), String>;
+    /// Passes on the readable records of a range of offsets; records beyond it may follow.
+    fn read(&mut self, partition: &Partition, range: Range<i64>, take: &mut dyn FnMut(&Records)) -> Result<(), Cause>;
 }
 
-/// What a proof is about.
+/// The subject of a proof.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'p> {
     pub store: &'p dyn Store,
     pub shop: &'p Shop,
-    /// Of the topics.
+    /// By topic.
     pub contracts: &'p HashMap<Arc<str>, Contract>,
-    /// Whether a pipeline may be writing: then a sink may lag behind another.
+    /// Whether a pipeline may be running: then a sink may be behind another one.
     pub at_work: bool,
-    /// Whether the source is Kafka, which leaves out offsets.
+    /// Whether the source is Kafka, whose offsets have gaps.
     pub is_sparse: bool,
-    /// The first day (UTC, such as 2026-01-31) whose ingested records are proven. `None`: all.
+    /// The first day (UTC, such as 2026-01-31) whose ingested records are proven. `None`: all days.
     pub since: Option<&'p str>,
     pub progress: &'p dyn Progress,
 }
 
-/// Proves the lake at the positions that its spans account for; rows of a commit under way are passed over. `stage` is one
-/// without memory.
+/// Proves the lake at the positions that its spans account for; rows of a commit in progress are
+/// ignored. `stage` must have an empty memory.
 pub fn prove(subject: Subject<'_>, log: &mut dyn SourceLog, stage: &mut Stage) -> Result<Proof, LogError> {
-    // Replaced files stay for as long as this is held: all tables are read at the versions that were the newest together.
+    // Replaced files are not deleted while this is held, so all tables are read at the versions of
+    // one moment.
     let _lease = Lease::take(subject.store)?;
     let mut prover = Prover::new(subject)?;
     let mapped = |topic: &&Arc<str>| stage.stream(topic).is_some_and(|stream| stream.mapper.is_some());
@@ -157,7 +160,7 @@ pub fn prove(subject: Subject<'_>, log: &mut dyn SourceLog, stage: &mut Stage) -
     Ok(prover.finish())
 }
 
-/// A proof under way.
+/// A proof in progress.
 struct Prover<'p> {
     subject: Subject<'p>,
     store: &'p dyn Store,
@@ -166,11 +169,11 @@ struct Prover<'p> {
     /// The columns of each table that its older rows lack.
     added: BTreeMap<Table, Vec<String>>,
     archives: BTreeMap<Arc<str>, Arc<Snapshot>>,
-    /// Data files that cannot be read: named once, then passed over.
+    /// Unreadable data files: reported once, then skipped.
     unreadable: HashSet<String>,
-    /// Where the proof begins in each partition; `None`: at the start of everything.
+    /// The start of the proof in each partition; `None`: the start of everything.
     since: Option<Arc<Positions>>,
-    /// Files without rows from there on that were read all the same.
+    /// Files without rows of the range that had to be read.
     older_files: HashSet<String>,
     proof: Proof,
     findings: Findings,
@@ -178,12 +181,13 @@ struct Prover<'p> {
     sums: Sums,
     pending: Pending,
     conflicts: Conflicts,
-    /// Topics with a mapping, and the hashes of their letters' records: a mended mapping judges letters anew, lawfully.
+    /// Topics with a mapping, and the hashes of their letters' records: a corrected mapping may
+    /// decide these differently.
     mapped: HashSet<Arc<str>>,
     mapped_letters: HashMap<(u32, i64), u128>,
     members: Members,
     log: Vec<LogState>,
-    /// At work once the sums are known to differ.
+    /// Set once the sums are known to differ.
     drill: Option<Drill>,
 }
 
@@ -215,7 +219,8 @@ impl<'p> Prover<'p> {
         Ok(prover)
     }
 
-    /// The newest version of each table; the spans' first, since what they account for is in the others already.
+    /// Loads the newest version of each table; spans first, because the other tables already
+    /// contain what they account for.
     fn load(&mut self) -> Result<(), LogError> {
         for table in Table::ALL.into_iter().rev() {
             if let Some(snapshot) = self.snapshot(Site::Table(table), &read::folder_of(table))? {
@@ -223,7 +228,11 @@ impl<'p> Prover<'p> {
                 match added.transpose() {
                     Ok(added) => self.added.extend(added.map(|added| (table, added))),
                     Err(LogError::Corrupt(what)) => {
-                        self.findings.push(Site::Table(table).in_folder(Kind::LogDamaged, &read::folder_of(table), what));
+                        self.findings.push(Site::Table(table).in_folder(
+                            Kind::LogDamaged,
+                            &read::folder_of(table),
+                            what.to_string(),
+                        ));
                     }
                     Err(error) => return Err(error),
                 }
@@ -243,7 +252,7 @@ impl<'p> Prover<'p> {
         match Snapshot::load(self.store, folder) {
             Ok(snapshot) => Ok(snapshot.version.is_some().then_some(snapshot)),
             Err(LogError::Corrupt(what)) => {
-                self.findings.push(site.in_folder(Kind::LogDamaged, folder, what));
+                self.findings.push(site.in_folder(Kind::LogDamaged, folder, what.to_string()));
                 Ok(None)
             }
             Err(error) => Err(error),

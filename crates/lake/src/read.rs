@@ -17,12 +17,12 @@ use parquet::file::statistics::Statistics;
 use crate::delta::{Add, LogError};
 use crate::store::{Object, Refused, Store};
 
-/// Rows of a batch read at once, and their bytes: fewer rows where they are large.
+/// The limits of a batch in rows and bytes: large rows come in smaller batches.
 const ROWS: usize = 16 * 1024;
 const BYTES: i64 = 16 * 1024 * 1024;
 
-/// Reads the named columns (all if empty) of one data file and hands its batches to `take`. Columns have the stored types of
-/// `schema`; one that an older file lacks is null.
+/// Reads the named columns (all if empty) of one data file and passes its batches to `take`.
+/// Columns have the stored types of `schema`; a column that an older file lacks is null.
 pub fn file(
     store: &dyn Store,
     folder: &str,
@@ -34,10 +34,11 @@ pub fn file(
     each_batch(opened(store, folder, add)?, (folder, add), schema, columns, take)
 }
 
-/// Whether a row group is wanted whose values of a column lie between these.
+/// Whether a row group with these bounds of a column is wanted.
 pub(crate) type Within<'w> = &'w dyn Fn((i64, i64)) -> bool;
 
-/// The same, of the row groups whose bounds of an INT64 column are wanted, and of those that state none.
+/// The same for the row groups whose bounds of an INT64 column are wanted, and for those without
+/// bounds.
 pub(crate) fn groups(
     store: &dyn Store,
     folder: &str,
@@ -52,16 +53,17 @@ pub(crate) fn groups(
     each_batch(builder.with_row_groups(wanted), (folder, add), schema, columns, take)
 }
 
-/// Which rows of a batch pass.
+/// Selects rows of a batch.
 pub(crate) type Passes = Box<dyn FnMut(&RecordBatch) -> Result<BooleanArray, ArrowError> + Send>;
 
-/// A question to each row, by some of its columns.
+/// A test of each row by some of its columns.
 pub(crate) struct Test {
     pub(crate) columns: Vec<&'static str>,
     pub(crate) passes: Passes,
 }
 
-/// The same, of the rows that pass a test, in wanted row groups. Of the other columns no more is read than the pages with such rows.
+/// The same for the rows that pass a test, in wanted row groups. Of the other columns, only pages
+/// with such rows are read.
 pub(crate) fn passing(
     store: &dyn Store,
     (folder, add): (&str, &Add),
@@ -87,7 +89,7 @@ fn wanted_groups(metadata: &ParquetMetaData, is_wanted: &dyn Fn(&RowGroupMetaDat
     groups.filter(|(_, group)| is_wanted(group)).map(|(at, _)| at).collect()
 }
 
-/// The bounds of an INT64 column in a row group, if they are stated.
+/// The bounds of an INT64 column in a row group, if stated.
 pub(crate) fn long_bounds(group: &RowGroupMetaData, column: &str) -> Option<(i64, i64)> {
     let chunk = group.columns().iter().find(|chunk| chunk.column_path().string() == column)?;
     match chunk.statistics()? {
@@ -103,20 +105,21 @@ fn each_batch(
     columns: &[&str],
     take: &mut dyn FnMut(RecordBatch) -> Result<(), LogError>,
 ) -> Result<(), LogError> {
-    let corrupt = |error: &dyn std::fmt::Display| LogError::Corrupt(format!("{folder}/{}: {error}", add.path));
+    let path = format!("{folder}/{}", add.path);
     let wanted = projected(schema, columns);
     let held: Vec<&str> = wanted.fields().iter().map(|field| field.name().as_str()).collect();
     let mask = ProjectionMask::columns(builder.parquet_schema(), held);
     let rows = batch_rows(builder.metadata());
-    let reader = builder.with_projection(mask).with_batch_size(rows).build().map_err(|error| corrupt(&error))?;
+    let reader =
+        builder.with_projection(mask).with_batch_size(rows).build().map_err(|error| LogError::corrupt_at(&path, error))?;
     for batch in reader {
         let batch = batch.map_err(|error| unreadable(folder, add, ParquetError::from(error)))?;
-        take(conform(&batch, &wanted).map_err(|error| corrupt(&error))?)?;
+        take(conform(&batch, &wanted).map_err(|error| LogError::corrupt_at(&path, error))?)?;
     }
     Ok(())
 }
 
-/// The bounds of an INT32 column in a row group, if they are stated.
+/// The bounds of an INT32 column in a row group, if stated.
 pub(crate) fn int_bounds_of(group: &RowGroupMetaData, column: &str) -> Option<(i64, i64)> {
     let chunk = group.columns().iter().find(|chunk| chunk.column_path().string() == column)?;
     match chunk.statistics()? {
@@ -127,15 +130,14 @@ pub(crate) fn int_bounds_of(group: &RowGroupMetaData, column: &str) -> Option<(i
     }
 }
 
-/// The least and the greatest value of an INT32 column of one data file; none where it has no value.
+/// The smallest and largest value of an INT32 column of one data file; `None` if it has no value.
 pub(crate) fn int_bounds(store: &dyn Store, folder: &str, add: &Add, column: &str) -> Result<Option<(i32, i32)>, LogError> {
-    let corrupt = |error: &dyn std::fmt::Display| LogError::Corrupt(format!("{folder}/{}: {error}", add.path));
     let metadata = opened(store, folder, add)?;
     let mut bounds: Option<(i32, i32)> = None;
     for group in metadata.metadata().row_groups() {
         let chunk = group.columns().iter().find(|chunk| chunk.column_path().string() == column);
         let Some(Statistics::Int32(stated)) = chunk.and_then(|chunk| chunk.statistics()) else {
-            return Err(corrupt(&format!("no statistics of {column}")));
+            return Err(LogError::Corrupt(format!("{folder}/{}: no statistics of {column}", add.path).into()));
         };
         if let Some((least, most)) = stated.min_opt().zip(stated.max_opt()) {
             let (first, last) = bounds.unwrap_or((*least, *most));
@@ -145,7 +147,8 @@ pub(crate) fn int_bounds(store: &dyn Store, folder: &str, add: &Add, column: &st
     Ok(bounds)
 }
 
-/// A data file's columns in its own order, each with the bytes that its values take in the largest row group, before they are compressed.
+/// A data file's columns in file order, each with the uncompressed size of its values in the
+/// largest row group.
 pub fn columns(store: &dyn Store, folder: &str, add: &Add) -> Result<Vec<(String, u64)>, LogError> {
     let opened = opened(store, folder, add)?;
     let metadata = opened.metadata();
@@ -168,13 +171,13 @@ fn opened_with(
 ) -> Result<ParquetRecordBatchReaderBuilder<Object>, LogError> {
     let path = format!("{folder}/{}", add.path);
     let object = store.open(&path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => LogError::Corrupt(format!("{path}: {error}")),
+        io::ErrorKind::NotFound => LogError::corrupt_at(&path, error),
         _ => LogError::from(error),
     })?;
     ParquetRecordBatchReaderBuilder::try_new_with_options(object, options).map_err(|error| unreadable(folder, add, error))
 }
 
-/// A file that is damaged, or a store that did not give it.
+/// The file is damaged, or the store could not read it.
 fn unreadable(folder: &str, add: &Add, error: ParquetError) -> LogError {
     let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
     while let Some(held) = cause {
@@ -183,10 +186,10 @@ fn unreadable(folder: &str, add: &Add, error: ParquetError) -> LogError {
         }
         cause = held.source();
     }
-    LogError::Corrupt(format!("{folder}/{}: {error}", add.path))
+    LogError::corrupt_at(format!("{folder}/{}", add.path), error)
 }
 
-/// The same error once more: causes are lent, not given.
+/// A copy of the error, because a source is only borrowed from the error that holds it.
 fn same(error: &io::Error) -> io::Error {
     match Refused::of(error) {
         Some(refused) => io::Error::new(error.kind(), refused.clone()),
@@ -228,9 +231,9 @@ pub fn archive_folder(topic: &str) -> String {
     format!("topics/{topic}")
 }
 
-/// Rows as they will be stored: symbols as plain strings.
+/// Rows with their stored types: symbols as plain strings.
 pub fn plain(rows: &RecordBatch) -> Result<RecordBatch, LogError> {
-    conform(rows, &star::stored(&rows.schema())).map_err(|error| LogError::Encode(error.to_string()))
+    conform(rows, &star::stored(&rows.schema())).map_err(LogError::encode)
 }
 
 /// The sum of a decimal column's units.

@@ -36,7 +36,7 @@ pub fn scan(
 }
 
 fn texts(rows: &RecordBatch, column: usize) -> Result<&StringArray, LogError> {
-    rows.column(column).as_string_opt::<i32>().ok_or_else(|| LogError::Corrupt("a text column of another type".to_owned()))
+    rows.column(column).as_string_opt::<i32>().ok_or_else(|| LogError::Corrupt("a text column of another type".into()))
 }
 
 /// The members of the wanted rows, by the natural keys that the rows hold.
@@ -64,7 +64,7 @@ pub fn members(store: &dyn Store, wanted: Wanted<'_>, members: &mut Members) -> 
             let parts = (1..columns.len()).map(|at| texts(&rows, at)).collect::<Result<Vec<_>, _>>()?;
             for row in 0..rows.num_rows() {
                 let natural: Vec<&str> = parts.iter().map(|part| if part.is_valid(row) { part.value(row) } else { "" }).collect();
-                members.is_new(table, Key(keys.value(row)), &natural).map_err(|error| LogError::Corrupt(error.to_string()))?;
+                members.is_new(table, Key(keys.value(row)), &natural).map_err(LogError::corrupt)?;
             }
             Ok(())
         })?;
@@ -127,7 +127,7 @@ pub fn teach(
         // Other records leave rows in a primary table too: an order's placeholder for its customer.
         let contract = contracts.get(held.topic.value(row)).copied();
         if let Some(contract) = contract.filter(|contract| Table::primary(*contract) == table || is_nested(*contract, table)) {
-            held.teach(row, contract, table, index).map_err(|error| LogError::Corrupt(error.to_string()))?;
+            held.teach(row, contract, table, index).map_err(LogError::corrupt)?;
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The lake in a bucket: each object put whole, each log entry by a conditional PUT.
+//! The lake in a bucket: each object is put whole, each log entry with a conditional PUT.
 //!
 //! ```text
 //!  put_new ──PUT If-None-Match: *──┬─ 200 ─────────────────────────────► ours
@@ -8,7 +8,8 @@
 //!                                        └──── a growing pause ────────┴─ nothing    (for `patience` at most)
 //! ```
 //!
-//! Its requests run on a thread of their own, so that it can be used from any other, with or without an async runtime.
+//! Requests run on the store's own thread, so any thread can use it, with or without an async
+//! runtime.
 
 mod connect;
 mod judge;
@@ -25,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
-use kassa_model::Secret;
+use kassa_model::{Cause, Secret};
 use object_store::aws::AmazonS3;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt, PutMode};
@@ -33,66 +34,68 @@ use tokio::runtime::Runtime;
 use url::Url;
 
 pub use self::connect::{Keys, S3Options};
-use self::judge::Place;
+use self::judge::Location;
 use self::upload::Upload;
 use crate::store::{About, Object, Refused, Shared, Store, Whole, WriteObject};
 
-/// Bytes of an object put in one request; more go in parts of so many.
+/// The size of an object that is put in one request; larger ones go in parts of this size.
 const PART: usize = 8 * 1024 * 1024;
-/// Bytes of an object's end that are fetched when it is opened: a Parquet file's footer, and whole small files.
+/// The bytes fetched from an object's end when it is opened: a Parquet file's footer, or a whole
+/// small file.
 const TAIL: u64 = 64 * 1024;
-/// Bytes of an object that are held in memory when it is read; a larger one is kept in a file meanwhile.
+/// The size of an object that is read into memory; a larger one is buffered in a file.
 const HELD: u64 = 16 * 1024 * 1024;
-/// Requests at once, where several objects are asked for.
+/// The number of concurrent requests for several objects.
 const AT_ONCE: usize = 16;
-/// The first pause between two attempts, and the longest.
+/// The first and the longest pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// What is asked of a server at the start: whether it keeps the condition of a PUT.
+/// The object for the test at start: whether the server supports a conditional PUT.
 const PROBE: &str = "_kassa/conditional-put";
-/// What [`S3::examine`] puts, and deletes again where it may.
+/// The object that [`S3::examine`] puts, and deletes again if it may.
 const LOOK: &str = "_kassa/doctor";
 
-/// A prefix of a bucket. A clone is the same.
+/// A prefix of a bucket. Clones share one client.
 #[derive(Debug, Clone)]
 pub struct S3 {
     inner: Arc<Inner>,
 }
 
-/// What a look at a bucket has found, beside that all is well.
+/// The result of examining a usable bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Examined {
-    /// µs UTC, by the server's own clock, a moment ago; to the second.
+    /// The server's own clock at the examination, µs UTC, to the second.
     pub server_time: i64,
-    /// Maintenance is to delete what it has replaced. Without the right, one small object stays behind.
+    /// Whether the keys have the right to delete, which maintenance needs for replaced files. Without it,
+    /// the one small object of this examination stays behind.
     pub may_delete: bool,
 }
 
 struct Inner {
     client: Arc<AmazonS3>,
-    /// `None` only while it is dropped.
+    /// `None` only during drop.
     runtime: Option<Runtime>,
-    place: Place,
+    location: Location,
     url: Url,
     scratch: PathBuf,
     patience: Duration,
 }
 
 impl fmt::Debug for Inner {
-    /// Where it is; the client would show by which keys.
+    /// The location only: the client's Debug output would contain the keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.place.url(""))
+        f.write_str(&self.location.url(""))
     }
 }
 
-/// Growing pauses, until patience ends.
+/// Growing pauses, until the time limit.
 struct Pauses {
     next: Duration,
     until: Instant,
 }
 
 impl Pauses {
-    /// Waits. `false`: patience is at its end.
+    /// Waits. `false`: the time limit is reached.
     fn wait(&mut self) -> bool {
         if Instant::now() + self.next > self.until {
             return false;
@@ -104,19 +107,19 @@ impl Pauses {
 }
 
 impl S3 {
-    /// Prepares the client. Nothing is asked of the server yet.
+    /// Prepares the client. Sends no request yet.
     pub fn open(options: &S3Options) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("s3").enable_all().build()?;
         let client = connect::client(options, runtime.handle())?;
-        let place = Place::of(options);
-        let url = Url::parse(&format!("{}/", place.url(""))).map_err(io::Error::other)?;
+        let location = Location::of(options);
+        let url = Url::parse(&format!("{}/", location.url(""))).map_err(io::Error::other)?;
         let (scratch, patience) = (options.scratch.clone(), options.patience);
-        let inner = Inner { client: Arc::new(client), runtime: Some(runtime), place, url, scratch, patience };
+        let inner = Inner { client: Arc::new(client), runtime: Some(runtime), location, url, scratch, patience };
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Asks the server for what a writer needs, so that what is missing is said before anything is read: the bucket, the keys, the
-    /// rights to list, to put and to get, and that a conditional PUT is one.
+    /// Checks what a writer needs, so that an error appears before anything is read: the bucket,
+    /// the keys, the rights to list, put and get, and that conditional PUTs work.
     pub fn may_write(&self) -> io::Result<()> {
         self.list("_kassa")?;
         let mine = uuid::Uuid::new_v4().to_string();
@@ -126,10 +129,11 @@ impl S3 {
         Ok(())
     }
 
-    /// The same for somebody who only looks: every right is tried on an object of its own, which is deleted again.
+    /// The same for a diagnosis: every right is tried on an object of its own, which is deleted
+    /// again.
     pub fn examine(&self) -> io::Result<Examined> {
         self.list("_kassa")?;
-        self.put(LOOK, b"kassa doctor looks what its keys may do")?;
+        self.put(LOOK, b"kassa doctor tests the rights of its keys")?;
         if self.put_new(LOOK, b"another's")? {
             return Err(self.overwrites());
         }
@@ -145,12 +149,13 @@ impl S3 {
 
     fn overwrites(&self) -> io::Error {
         Refused::error(
-            format!("{} overwrites an object in spite of `If-None-Match: *`", self.inner.place.server()),
-            "two writers would overwrite each other's commits: take a server that keeps conditional PUT",
+            format!("{} overwrites an object in spite of `If-None-Match: *`", self.inner.location.server()),
+            "two writers would overwrite each other's commits: use a server that supports conditional PUT",
         )
     }
 
-    /// The keys by which requests are signed now: those that were given, or those of the environment, the container or the instance.
+    /// The keys that sign requests now: the given ones, or those of the environment, the container
+    /// or the instance.
     pub fn keys(&self) -> io::Result<Keys> {
         let provider = Arc::clone(self.inner.client.credentials());
         let given = self.wait(async move { provider.get_credential().await })?.map_err(io::Error::other)?;
@@ -163,7 +168,7 @@ impl S3 {
     }
 
     fn key(&self, path: &str) -> Path {
-        Path::from(self.inner.place.key(path))
+        Path::from(self.inner.location.key(path))
     }
 
     fn pauses(&self) -> Pauses {
@@ -175,19 +180,19 @@ impl S3 {
         let (sender, receiver) = sync_channel(1);
         let runtime = self.inner.runtime.as_ref().ok_or_else(|| io::Error::other("the store is closed"))?;
         runtime.spawn(async move {
-            // Whoever waited may have gone.
+            // The caller may have stopped waiting.
             sender.send(requests.await).unwrap_or_default();
         });
         receiver.recv().map_err(|_| io::Error::other("the store's thread has ended"))
     }
 
-    /// The same, of requests about one object.
+    /// The same for requests about one object.
     fn ask<T: Send + 'static>(
         &self,
         (verb, path): (&'static str, &str),
         requests: impl Future<Output = object_store::Result<T>> + Send + 'static,
     ) -> io::Result<T> {
-        self.wait(requests)?.map_err(|error| self.inner.place.judge(&error, verb, path))
+        self.wait(requests)?.map_err(|error| self.inner.location.judge(&error, verb, path))
     }
 
     fn put_if_absent(&self, path: &str, bytes: Bytes) -> io::Result<()> {
@@ -196,7 +201,7 @@ impl S3 {
         Ok(())
     }
 
-    /// Does what only reads until it is done whole: a body that breaks off is fetched again.
+    /// Repeats a read until its body is complete.
     fn patiently<T>(&self, read: impl Fn() -> io::Result<T>) -> io::Result<T> {
         let mut pauses = self.pauses();
         loop {
@@ -212,43 +217,43 @@ impl S3 {
         self.patiently(|| {
             let (client, key, range) = (Arc::clone(&client), key.clone(), range.clone());
             self.wait(async move { whole(client.get_opts(&key, GetOptions { range, ..GetOptions::default() }).await).await })?
-                .map_err(|error| self.inner.place.unread(error, path))
+                .map_err(|error| self.inner.location.unread(error, path))
         })
     }
 }
 
-/// Why a body was not read: the request failed, or its answer broke off.
+/// Why a body was not read: the request failed, or its answer was incomplete.
 enum Unread {
     Failed(object_store::Error),
-    BrokeOff(String),
+    BrokeOff(Cause),
 }
 
-/// The object's size, and the bytes that were asked for: all of them.
+/// The object's size, and all requested bytes.
 async fn whole(answer: object_store::Result<GetResult>) -> Result<(u64, Bytes), Unread> {
     let answer = answer.map_err(Unread::Failed)?;
     let (size, wanted) = (answer.meta.size, answer.range.end - answer.range.start);
-    let bytes = answer.bytes().await.map_err(|error| Unread::BrokeOff(error.to_string()))?;
+    let bytes = answer.bytes().await.map_err(|error| Unread::BrokeOff(Cause::of(error)))?;
     if u64::try_from(bytes.len()) == Ok(wanted) {
         Ok((size, bytes))
     } else {
-        Err(Unread::BrokeOff(format!("{} of {wanted} bytes came", bytes.len())))
+        Err(Unread::BrokeOff(format!("{} of {wanted} bytes arrived", bytes.len()).into()))
     }
 }
 
-/// Copies an object into a file that vanishes when it is closed.
+/// Copies an object into a temporary file that is deleted when closed.
 async fn spool(client: Arc<AmazonS3>, key: Path, scratch: PathBuf) -> Result<fs::File, Unread> {
-    let failed = |error: io::Error| Unread::BrokeOff(format!("{}: {error}", scratch.display()));
+    let failed = |error: io::Error| Unread::BrokeOff(Cause::at(scratch.display(), error));
     fs::create_dir_all(&scratch).map_err(failed)?;
     let mut file = tempfile::tempfile_in(&scratch).map_err(failed)?;
     let answer = client.get(&key).await.map_err(Unread::Failed)?;
     let (wanted, mut came) = (answer.meta.size, 0);
     let mut parts = answer.into_stream();
-    while let Some(part) = parts.try_next().await.map_err(|error| Unread::BrokeOff(error.to_string()))? {
+    while let Some(part) = parts.try_next().await.map_err(|error| Unread::BrokeOff(Cause::of(error)))? {
         file.write_all(&part).map_err(failed)?;
         came += u64::try_from(part.len()).unwrap_or(u64::MAX);
     }
     file.rewind().map_err(failed)?;
-    if came == wanted { Ok(file) } else { Err(Unread::BrokeOff(format!("{came} of {wanted} bytes came"))) }
+    if came == wanted { Ok(file) } else { Err(Unread::BrokeOff(format!("{came} of {wanted} bytes arrived").into())) }
 }
 
 impl Store for S3 {
@@ -278,7 +283,7 @@ impl Store for S3 {
             match self.get(path) {
                 Ok(held) => return Ok(held == bytes),
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                Err(_) => tracing::debug!(path, %failure, "nothing has landed"),
+                Err(_) => tracing::debug!(path, %failure, "the object was not stored"),
             }
             if !pauses.wait() {
                 return Err(failure);
@@ -299,7 +304,8 @@ impl Store for S3 {
             });
             futures::stream::iter(each).buffered(AT_ONCE).collect::<Vec<_>>().await
         };
-        // What was not there or not whole is asked for once more by itself, which tells the two apart.
+        // Missing or incomplete objects are requested again one by one, which distinguishes the two
+        // cases.
         let came = self.wait(asked)?.into_iter().zip(paths);
         came.map(|(bytes, path)| bytes.map_or_else(|| self.get(path), |bytes| Ok(bytes.into()))).collect()
     }
@@ -327,7 +333,7 @@ impl Store for S3 {
         }
     }
 
-    /// A server answers when what it was given is durable.
+    /// A server answers once the bytes are durable.
     fn sync_folder(&self, _folder: &str) -> io::Result<()> {
         Ok(())
     }
@@ -340,7 +346,7 @@ impl Store for S3 {
 
     fn open(&self, path: &str) -> io::Result<Object> {
         let (bytes, tail) = match self.fetch(path, Some(GetRange::Suffix(TAIL))) {
-            // An empty object has no last bytes, and some servers have no parts to give.
+            // An empty object has no last bytes, and some servers do not support ranges.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => (self.about(path)?.bytes, Bytes::new()),
             fetched => fetched?,
         };
@@ -351,7 +357,7 @@ impl Store for S3 {
             }
             store.patiently(|| {
                 let copied = spool(Arc::clone(&store.inner.client), store.key(&path), store.inner.scratch.clone());
-                store.wait(copied)?.map(Whole::File).map_err(|error| store.inner.place.unread(error, &path))
+                store.wait(copied)?.map(Whole::File).map_err(|error| store.inner.location.unread(error, &path))
             })
         };
         Ok(Object::elsewhere(bytes, tail, Box::new(fetch)))
@@ -359,7 +365,7 @@ impl Store for S3 {
 
     fn shared(&self) -> io::Result<Shared> {
         let objects = Arc::clone(&self.inner.client) as Arc<dyn ObjectStore>;
-        Ok(Shared { objects, url: self.inner.url.clone(), prefix: self.inner.place.prefix().to_owned() })
+        Ok(Shared { objects, url: self.inner.url.clone(), prefix: self.inner.location.prefix().to_owned() })
     }
 
     fn lock_file(&self, _name: &str) -> Option<PathBuf> {
@@ -373,7 +379,7 @@ impl Store for S3 {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // Waiting for its threads is not allowed where the last owner is itself an async task.
+        // Blocking on its threads is not allowed if the last owner is an async task.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

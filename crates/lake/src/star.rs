@@ -10,33 +10,35 @@ use kassa_model::{Contract, Partition, Positions, Table};
 use kassa_pipeline::{Batch, Sink, SinkError, Spans};
 use parquet::file::properties::WriterProperties;
 
-use crate::delta::table::{NewFile, TableSpec};
-use crate::delta::{DeltaTable, LogError};
+use crate::delta::table::NewFile;
+use crate::delta::{DeltaTable, LogError, TableSpec};
 use crate::encode::{self, ZSTD_LEVEL};
 use crate::maintain::{Maintainer, Options};
 use crate::read::folder_of;
 use crate::store::Store;
 
-/// One table: what is committed, and how far it has been carried by batches that held no rows for it.
+/// One table: its committed positions, and the positions that batches without rows for it have
+/// reached.
 #[derive(Debug)]
-struct Part {
+struct TableState {
     table: DeltaTable,
     reached: Positions,
     properties: WriterProperties,
 }
 
-/// The star schema's tables, each with positions of its own.
+/// The star schema's tables, each with its own positions.
 #[derive(Debug)]
 pub struct StarSink {
-    parts: BTreeMap<Table, Part>,
+    states: BTreeMap<Table, TableState>,
     contracts: HashMap<Arc<str>, Contract>,
     clock: Arc<dyn Clock>,
     maintainer: Option<Maintainer>,
-    /// Whether a commit waits for a server, and not for a disk.
+    /// Whether a commit waits for a server instead of a disk.
     is_shared: bool,
 }
 
-/// Tables that are committed to at once where a server is waited for: requests under way, and files that are encoded meanwhile.
+/// The number of tables committed concurrently on a server: requests in progress, and files being
+/// encoded.
 const TABLES_AT_ONCE: usize = 8;
 
 pub fn table_spec(table: Table) -> TableSpec {
@@ -50,39 +52,42 @@ pub fn table_spec(table: Table) -> TableSpec {
     }
 }
 
-/// The tables that records of a contract move on: those it feeds, dead letters and spans.
+/// The tables whose positions records of a contract move: those it feeds, dead letters and spans.
 pub fn tables_of(contract: Contract) -> impl Iterator<Item = Table> {
     Table::fed_by(contract).iter().copied().chain([Table::Rejected, Table::Spans])
 }
 
 impl StarSink {
-    /// `contracts` are those of the topics.
+    /// `contracts` are by topic.
     pub fn open(store: &Arc<dyn Store>, contracts: HashMap<Arc<str>, Contract>, clock: Arc<dyn Clock>) -> Result<Self, LogError> {
         let tables: BTreeSet<Table> = contracts.values().flat_map(|contract| tables_of(*contract)).collect();
-        let mut parts = BTreeMap::new();
+        let mut states = BTreeMap::new();
         for table in tables {
             let opened = DeltaTable::open(Arc::clone(store), table_spec(table), Arc::clone(&clock))?;
             let reached = opened.positions();
-            parts.insert(table, Part { reached, properties: encode::properties(&table.schema(), ZSTD_LEVEL), table: opened });
+            states.insert(
+                table,
+                TableState { reached, properties: encode::properties(&table.schema(), ZSTD_LEVEL), table: opened },
+            );
         }
-        Ok(Self { parts, contracts, clock, maintainer: None, is_shared: store.is_shared() })
+        Ok(Self { states, contracts, clock, maintainer: None, is_shared: store.is_shared() })
     }
 
-    /// Has its tables maintained after each commit, and all files compressed as merged ones are.
+    /// Enables maintenance after each commit. All files get the compression of merged files.
     #[must_use]
     pub fn maintained(mut self, options: Options) -> Self {
-        for (table, part) in &mut self.parts {
-            part.properties = encode::properties(&table.schema(), options.zstd_level);
+        for (table, state) in &mut self.states {
+            state.properties = encode::properties(&table.schema(), options.zstd_level);
         }
         Self { maintainer: Some(Maintainer::new(options)), ..self }
     }
 
-    /// Ends commits that were not answered: they count before anything is committed again.
+    /// Completes commits whose answer was lost, before anything else is committed.
     fn settle_commits(&mut self) -> Result<(), LogError> {
-        for part in self.parts.values_mut() {
-            if part.table.settle()? {
-                for (partition, next) in part.table.positions().iter() {
-                    part.reached.advance(partition, next);
+        for state in self.states.values_mut() {
+            if state.table.complete()? {
+                for (partition, next) in state.table.positions().iter() {
+                    state.reached.advance(partition, next);
                 }
             }
         }
@@ -92,39 +97,40 @@ impl StarSink {
     fn maintain(&mut self) {
         if let Some(maintainer) = &mut self.maintainer {
             let now = self.clock.now();
-            self.parts.values_mut().for_each(|part| maintainer.keep(&mut part.table, now));
+            self.states.values_mut().for_each(|state| maintainer.keep(&mut state.table, now));
         }
     }
 
-    /// How far the spans account: what lies before is complete in every table.
+    /// The accounted positions: every table is complete before them.
     pub fn accounted(&self) -> Positions {
-        self.parts.get(&Table::Spans).map(|part| part.table.positions()).unwrap_or_default()
+        self.states.get(&Table::Spans).map(|state| state.table.positions()).unwrap_or_default()
     }
 
     fn contract(&self, topic: &str) -> Result<Contract, SinkError> {
         self.contracts.get(topic).copied().ok_or_else(|| SinkError::Invalid(format!("no stream reads the topic `{topic}`")))
     }
 
-    /// Commits to tables of which none vouches for another: one after the other, or, where each takes a while to answer, some at once.
+    /// Commits to tables that do not depend on each other: one after the other on a disk, several
+    /// at once on a server.
     fn commit_tables(&mut self, wanted: impl Fn(Table) -> bool, batches: &[Arc<Batch>]) -> Result<(), SinkError> {
         let (contracts, now) = (&self.contracts, self.clock.now());
         let at_once = if self.is_shared { TABLES_AT_ONCE } else { 1 };
-        let mut parts: Vec<(Table, &mut Part)> =
-            self.parts.iter_mut().filter(|(table, _)| wanted(**table)).map(|(table, part)| (*table, part)).collect();
-        for some in parts.chunks_mut(at_once) {
-            if let [(table, part)] = some {
-                part.commit(*table, batches, contracts, now)?;
+        let mut states: Vec<(Table, &mut TableState)> =
+            self.states.iter_mut().filter(|(table, _)| wanted(**table)).map(|(table, state)| (*table, state)).collect();
+        for some in states.chunks_mut(at_once) {
+            if let [(table, state)] = some {
+                state.commit(*table, batches, contracts, now)?;
                 continue;
             }
             thread::scope(|scope| {
                 let threads: Vec<_> = some
                     .iter_mut()
-                    .map(|(table, part)| scope.spawn(move || part.commit(*table, batches, contracts, now)))
+                    .map(|(table, state)| scope.spawn(move || state.commit(*table, batches, contracts, now)))
                     .collect();
-                let ended = threads.into_iter().map(|thread| {
-                    thread.join().unwrap_or_else(|_| Err(SinkError::Corrupt("a table's thread panicked".to_owned())))
-                });
-                // All of them end before the first failure is told.
+                let ended = threads
+                    .into_iter()
+                    .map(|thread| thread.join().unwrap_or_else(|_| Err(SinkError::Corrupt("a table's thread panicked".into()))));
+                // All of them finish before the first failure is returned.
                 ended.collect::<Vec<_>>().into_iter().collect::<Result<(), SinkError>>()
             })?;
         }
@@ -132,7 +138,7 @@ impl StarSink {
     }
 }
 
-impl Part {
+impl TableState {
     fn commit(
         &mut self,
         table: Table,
@@ -159,7 +165,7 @@ impl Part {
             reached.advance(partition, slice.to());
         }
         if table == Table::Spans && !spans.is_empty() {
-            rows.push(spans.rows(now).map_err(|error| SinkError::Corrupt(error.to_string()))?);
+            rows.push(spans.rows(now).map_err(LogError::corrupt)?);
         }
         let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
         if count > 0 {
@@ -170,14 +176,14 @@ impl Part {
     }
 
     fn append(&mut self, rows: Vec<RecordBatch>, count: usize, reached: &Positions) -> Result<(), SinkError> {
-        let bytes = encode::parquet(&rows, &self.properties).map_err(|error| SinkError::Corrupt(error.to_string()))?;
+        let bytes = encode::parquet(&rows, &self.properties).map_err(LogError::corrupt)?;
         let file = NewFile { bytes, rows: count, partition_values: BTreeMap::new() };
         let moved = moved(&self.table, reached);
         Ok(self.table.append(vec![file], &moved)?)
     }
 }
 
-/// The positions beyond what the table has committed.
+/// The positions beyond the table's committed ones.
 fn moved(table: &DeltaTable, reached: &Positions) -> Vec<(Partition, i64)> {
     let committed = table.positions();
     let ahead = reached.iter().filter(|(partition, next)| committed.get(partition).is_none_or(|held| held < *next));
@@ -189,19 +195,20 @@ impl Sink for StarSink {
         "lake"
     }
 
-    /// The lowest position of the tables that a partition's records feed: from there on something is missing somewhere.
+    /// The lowest position of the tables that a partition's records feed: from there on, some table
+    /// is incomplete.
     fn positions(&self) -> Positions {
         let mut lowest = Positions::default();
         let known: BTreeSet<Partition> = self
-            .parts
+            .states
             .values()
-            .flat_map(|part| part.table.positions().iter().map(|(p, _)| p.clone()).collect::<Vec<_>>())
+            .flat_map(|state| state.table.positions().iter().map(|(p, _)| p.clone()).collect::<Vec<_>>())
             .collect();
         for partition in known {
             let Ok(contract) = self.contract(&partition.topic) else { continue };
             let held = tables_of(contract)
-                .filter_map(|table| self.parts.get(&table))
-                .map(|part| part.table.positions().next(&partition));
+                .filter_map(|table| self.states.get(&table))
+                .map(|state| state.table.positions().next(&partition));
             lowest.set(partition.clone(), held.min().unwrap_or(0));
         }
         lowest
@@ -212,7 +219,7 @@ impl Sink for StarSink {
         for batch in batches {
             self.contract(&batch.records().partition.topic)?;
         }
-        // `Spans` is the last table of all: its rows vouch for those of the others.
+        // `Spans` is the last table: its rows account for those of the others.
         self.commit_tables(|table| table != Table::Spans, batches)?;
         self.commit_tables(|table| table == Table::Spans, batches)?;
         self.maintain();
@@ -221,10 +228,10 @@ impl Sink for StarSink {
 
     fn settle(&mut self) -> Result<(), SinkError> {
         self.settle_commits()?;
-        for part in self.parts.values_mut() {
-            let moved = moved(&part.table, &part.reached);
+        for state in self.states.values_mut() {
+            let moved = moved(&state.table, &state.reached);
             if !moved.is_empty() {
-                part.table.append(Vec::new(), &moved)?;
+                state.table.append(Vec::new(), &moved)?;
             }
         }
         self.maintain();

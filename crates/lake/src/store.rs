@@ -1,4 +1,5 @@
-//! Where the lake's files are: whole objects, put once. The local folder makes each put durable before it returns.
+//! The storage of the lake's files: whole objects, put once. The local folder makes each put
+//! durable before it returns.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -21,26 +22,28 @@ mod measured;
 mod object;
 mod refused;
 
-/// Writes an object's bytes, one after the other.
+/// Writes an object's bytes in order.
 pub type WriteObject<'w> = dyn FnMut(&mut (dyn Write + Send)) -> io::Result<()> + 'w;
 
 /// Whole objects under slash-separated paths.
 pub trait Store: fmt::Debug + Send + Sync {
-    /// Writes an object that nobody else writes (its name is unique). Durable when it returns.
+    /// Writes an object with a unique name. Durable when it returns.
     fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()>;
 
-    /// The same of an object that is too large to be held: `write` hands over its bytes. How many there are.
+    /// The same for an object that is too large for memory: `write` writes its bytes. Returns their
+    /// number.
     fn put_with(&self, path: &str, write: &mut WriteObject<'_>) -> io::Result<u64>;
 
-    /// Writes an object if there is none of that name. `false`: there was one, and it is untouched. Durable when it returns.
+    /// Writes an object if its name is free. `false`: it exists and is unchanged. Durable when it
+    /// returns.
     fn put_new(&self, path: &str, bytes: &[u8]) -> io::Result<bool>;
 
     fn get(&self, path: &str) -> io::Result<Vec<u8>>;
 
-    /// The names directly under a folder, in order; none if there is no such folder.
+    /// The names directly under a folder, sorted; empty if the folder does not exist.
     fn list(&self, folder: &str) -> io::Result<Vec<String>>;
 
-    /// The same, each with the time when it was written (µs UTC; 0 where nobody knows, as of a folder in a bucket).
+    /// The same with the time of writing (µs UTC; 0 if unknown, as for a folder in a bucket).
     fn list_dated(&self, folder: &str) -> io::Result<Vec<(String, i64)>> {
         let modified = |name: &str| self.about(&format!("{folder}/{name}")).map_or(0, |held| held.modified);
         let names = self.list(folder)?.into_iter();
@@ -49,36 +52,36 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     fn delete(&self, path: &str) -> io::Result<()>;
 
-    /// Makes durable what somebody else (the Delta library) wrote under a folder.
+    /// Makes durable what another library (the Delta library) wrote under a folder.
     fn sync_folder(&self, folder: &str) -> io::Result<()>;
 
-    /// Several objects, in the order of their paths.
+    /// Several objects, in the order of the paths.
     fn get_all(&self, paths: &[String]) -> io::Result<Vec<Vec<u8>>> {
         paths.iter().map(|path| self.get(path)).collect()
     }
 
-    /// How large an object is, and when it was written.
+    /// The size of an object and the time of writing.
     fn about(&self, path: &str) -> io::Result<About>;
 
-    /// Opens an object for a reader that wants parts of it.
+    /// Opens an object for reading in parts.
     fn open(&self, path: &str) -> io::Result<Object>;
 
-    /// The same objects, for libraries that do their own reading and writing.
+    /// The same objects, for libraries that read and write themselves.
     fn shared(&self) -> io::Result<Shared>;
 
-    /// A file that processes of this machine can lock, if the store has any.
+    /// A file for locks between processes of this machine, if the store has one.
     fn lock_file(&self, name: &str) -> Option<PathBuf>;
 
-    /// Whether processes of other machines use it too, of which nothing is known here.
+    /// Whether processes of other machines may use the store.
     fn is_shared(&self) -> bool {
         self.lock_file("").is_none()
     }
 
-    /// A folder of this machine for what does not fit into memory. It need not exist.
+    /// A local folder for what does not fit into memory. It need not exist.
     fn scratch(&self) -> PathBuf;
 }
 
-/// What a store says of an object.
+/// A store's metadata of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct About {
     pub bytes: u64,
@@ -86,13 +89,13 @@ pub struct About {
     pub modified: i64,
 }
 
-/// A store's objects as libraries see them.
+/// A store's objects for other libraries.
 #[derive(Debug, Clone)]
 pub struct Shared {
     pub objects: Arc<dyn ObjectStore>,
     /// The folder of all paths; ends with a slash.
     pub url: Url,
-    /// The part of the URL's path that is not the bucket's: what the objects' own names begin with.
+    /// The part of the URL's path without the bucket: the prefix of the objects' names.
     pub prefix: String,
 }
 
@@ -103,10 +106,10 @@ impl Shared {
     }
 }
 
-/// Bytes gathered for one write of a large object.
+/// The buffer size when a large object is written.
 const BUFFER: usize = 256 * 1024;
 
-/// A folder of this machine.
+/// A local folder.
 #[derive(Debug)]
 pub struct Folder {
     root: PathBuf,
@@ -124,7 +127,7 @@ impl Folder {
         file.sync_data()
     }
 
-    /// Creates the folders that are missing, each made durable in its parent.
+    /// Creates missing folders and makes each durable in its parent.
     fn create_folder(&self, folder: &Path) -> io::Result<()> {
         if folder.is_dir() {
             return Ok(());
@@ -175,7 +178,7 @@ impl Store for Folder {
         let nth = self.unique.fetch_add(1, Ordering::Relaxed);
         let draft = folder.join(format!(".draft-{}-{nth}", std::process::id()));
         Self::write(&draft, bytes)?;
-        // A link appears with its whole contents or not at all, and never over another.
+        // A link appears with its complete contents or not at all, and never replaces another.
         let linked = fs::hard_link(&draft, &path);
         fs::remove_file(&draft)?;
         match linked {

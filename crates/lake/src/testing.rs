@@ -1,4 +1,4 @@
-//! What tests of this crate share.
+//! Shared code of this crate's tests.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,17 +16,17 @@ use kassa_model::{Table, star};
 
 use crate::store::{About, Folder, Object, Shared, Store, WriteObject};
 
-/// A folder that leaves durability out, for tests that commit by the thousand, and that can be told to fail at its n-th change.
+/// A folder without fsync, for tests with thousands of commits, which can fail at its n-th change.
 #[derive(Debug)]
 pub(crate) struct Fast {
     folder: Folder,
     root: PathBuf,
-    /// Changes until all fail.
+    /// The number of changes before all fail.
     left: AtomicI64,
     meddler: Meddler,
 }
 
-/// What happens when a reader is about to open its first data file.
+/// Called when a reader is about to open its first data file.
 #[derive(Default)]
 struct Meddler(Mutex<Option<Box<dyn FnOnce() + Send>>>);
 
@@ -45,7 +45,7 @@ impl Fast {
         Self { folder: Folder::new(root), root: root.to_owned(), left: AtomicI64::new(changes), meddler: Meddler::default() }
     }
 
-    /// Has `meddle` done between the listing of a table and the reading of its first file.
+    /// Calls `meddle` between the listing of a table and the reading of its first file.
     pub(crate) fn meddled(root: &Path, meddle: impl FnOnce() + Send + 'static) -> Self {
         Self { meddler: Meddler(Mutex::new(Some(Box::new(meddle)))), ..Self::new(root) }
     }
@@ -124,7 +124,7 @@ impl Store for Fast {
     }
 }
 
-/// A row of a table: cells by the names of their columns; what is not named is absent, zero or false.
+/// A row of a table: cells by column name; unnamed ones are absent, zero or false.
 pub(crate) type Row = BTreeMap<&'static str, Cell>;
 
 #[derive(Debug, Clone)]
@@ -137,7 +137,7 @@ pub(crate) fn number(row: &Row, name: &str) -> i64 {
     if let Some(Cell::Number(number)) = row.get(name) { *number } else { 0 }
 }
 
-/// Rows as they are stored.
+/// Rows with their stored types.
 pub(crate) fn batch(table: Table, rows: &[Row]) -> RecordBatch {
     let schema = star::stored(&table.schema());
     let column = |field: &Arc<arrow_schema::Field>| -> ArrayRef {

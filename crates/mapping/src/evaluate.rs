@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, RecordBatch, new_null_array};
 use arrow_schema::{DataType, Field, Schema};
 use datafusion::physical_expr::PhysicalExpr;
+use kassa_model::Cause;
 use kassa_pipeline::ports::{Mapped, Mapper, MapperError};
 
 use crate::Mapping;
@@ -29,7 +30,7 @@ impl Mapper for Mapping {
         failed.sort_by_key(|(row, ..)| *row);
         failed.dedup_by_key(|(row, ..)| *row);
         let columns =
-            RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|error| MapperError(error.to_string()))?;
+            RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|error| MapperError(Cause::of(error)))?;
         Ok(Mapped { columns, failed })
     }
 }
@@ -42,14 +43,14 @@ impl Mapping {
         input: &RecordBatch,
         failed: &mut Failed,
     ) -> Result<ArrayRef, MapperError> {
-        let kind = expr.data_type(&self.schema).map_err(|error| MapperError(error.to_string()))?;
+        let kind = expr.data_type(&self.schema).map_err(|error| MapperError(Cause::of(error)))?;
         let mut parts = Vec::new();
         narrow(expr, input, 0, &kind, &mut parts, &mut |row, detail| failed.push((row, name.to_owned(), detail)));
         match parts.as_slice() {
             [whole] => Ok(Arc::clone(whole)),
             _ => {
                 let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
-                arrow::compute::concat(&parts).map_err(|error| MapperError(error.to_string()))
+                arrow::compute::concat(&parts).map_err(|error| MapperError(Cause::of(error)))
             }
         }
     }

@@ -2,12 +2,15 @@
 //! star schema as Arrow schemas. This crate does no IO and uses no random numbers; time comes from
 //! a [`Clock`](time::Clock).
 
+pub mod cause;
 pub mod code;
 pub mod contract;
 pub mod country;
 pub mod crash;
 pub mod currency;
 pub mod decimal;
+pub mod finding;
+pub mod format;
 pub mod key;
 pub mod nearest;
 pub mod newer;
@@ -19,10 +22,12 @@ pub mod shop;
 pub mod star;
 pub mod time;
 
+pub use cause::Cause;
 pub use code::Code;
 pub use contract::Contract;
 pub use currency::Currency;
 pub use decimal::{Amount, Quantity, Rate};
+pub use format::Format;
 pub use key::Key;
 pub use newer::Newer;
 pub use position::{Counts, Fate, Partition, Positions, Span};

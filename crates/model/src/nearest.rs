@@ -7,10 +7,21 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let within = |candidate: &str| (candidate.chars().count() / 3).clamp(1, 3);
     candidates
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
+        .map(|candidate| (distance(&lower, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= within(candidate))
         .min()
         .map(|(_, candidate)| candidate)
+}
+
+/// The nearest candidate, however many letters differ; the first of several.
+pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // The distance costs the product of the lengths.
+    let lower: String = word.to_lowercase().chars().take(64).collect();
+    candidates.into_iter().min_by_key(|candidate| distance(&lower, candidate))
+}
+
+fn distance(lower: &str, candidate: &str) -> usize {
+    strsim::damerau_levenshtein(lower, &candidate.to_lowercase())
 }
 
 /// "did you mean `x`?", or else all valid names.
@@ -49,5 +60,7 @@ mod tests {
         ] {
             assert_eq!(nearest(word, names), want, "{word}");
         }
+        assert_eq!(closest("warehouse", ["lake", "storehouse"]), Some("storehouse"));
+        assert_eq!(closest("x", ["a", "b"]), Some("a"));
     }
 }

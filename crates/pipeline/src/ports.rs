@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use kassa_model::{Newer, Positions};
+use kassa_model::{Cause, Newer, Positions};
 
 use crate::{Batch, Gap};
 
@@ -26,15 +26,18 @@ pub enum SinkError {
     Invalid(String),
     /// What the store holds contradicts itself: stop, and keep the evidence.
     #[error("corrupt: {0}")]
-    Corrupt(String),
+    Corrupt(#[source] Cause),
     /// A newer kassa has written the store: stop, this one cannot add to it.
     #[error(transparent)]
     Newer(#[from] Newer),
+    /// A rebuild of the store has not ended: stop, only the rebuild may use it.
+    #[error("{0}")]
+    Rebuilding(String),
 }
 
 impl From<Gap> for SinkError {
     fn from(gap: Gap) -> Self {
-        Self::Corrupt(gap.to_string())
+        Self::Corrupt(Cause::of(gap))
     }
 }
 
@@ -67,7 +70,8 @@ pub struct SchemaText {
 #[error("could not ask the schema registry for schema {id}: {why}")]
 pub struct SchemasError {
     pub id: i32,
-    pub why: String,
+    #[source]
+    pub why: Cause,
 }
 
 /// Where the schemas of Avro records are looked up, by the id that is in each record.
@@ -89,7 +93,7 @@ pub struct Mapped {
 /// The mapping itself does not work, whatever the record: the operator must mend it.
 #[derive(Debug, thiserror::Error)]
 #[error("mapping failed: {0}")]
-pub struct MapperError(pub String);
+pub struct MapperError(#[source] pub Cause);
 
 /// Turns input columns into the contract's columns.
 pub trait Mapper: fmt::Debug + Send {

@@ -1,4 +1,5 @@
-//! SQL over the star schema, read-only: every table, current shapes of dimensions, the flat views and the figures.
+//! Read-only SQL over the star schema: every table, the current rows of dimensions, the flat views
+//! and the figures.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -21,7 +22,7 @@ use kassa_lake::lease::Lease;
 use kassa_lake::read::{folder_of, plain};
 use kassa_lake::store::Shared;
 use kassa_lake::{LogError, Store};
-use kassa_model::{Shop, Table, star};
+use kassa_model::{Cause, Shop, Table, star};
 
 use self::table::LakeTable;
 
@@ -30,22 +31,23 @@ mod table;
 /// Why a query gave no rows.
 #[derive(Debug, thiserror::Error)]
 pub enum SqlError {
-    #[error("{0}")]
-    Refused(String),
+    #[error(transparent)]
+    Refused(Cause),
     #[error(transparent)]
     Lake(#[from] LogError),
 }
 
 impl From<DataFusionError> for SqlError {
     fn from(error: DataFusionError) -> Self {
-        Self::Refused(error.strip_backtrace())
+        Self::Refused(Cause::new(error.strip_backtrace(), error))
     }
 }
 
 /// Memory that one query may use; beyond it, it spills.
 const MEMORY: usize = 256 * 1024 * 1024;
 
-/// The tables, views and figures that one query names, as the lake has them at this moment. Their files stay for as long as it is held.
+/// The tables, views and figures that one query names, as of now. Their files are not deleted while
+/// this is held.
 pub struct Session {
     context: SessionContext,
     _lease: Lease,
@@ -58,7 +60,7 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// Registers what `sql` names and nothing else: a lake has many tables, and each costs a reading of its log.
+    /// Registers only what `sql` names: a lake has many tables, and each costs reading its log.
     pub async fn open(store: &dyn Store, shop: &Shop, sql: &str) -> Result<Self, SqlError> {
         let lease = Lease::take(store).map_err(LogError::from)?;
         let context = empty(&store.scratch())?;
@@ -80,12 +82,12 @@ impl Session {
         Ok(Self { context, _lease: lease })
     }
 
-    /// Runs one query. Statements that would change anything are refused.
+    /// Runs one query. Statements that change anything are refused.
     pub async fn run(&self, sql: &str) -> Result<Vec<RecordBatch>, SqlError> {
         self.run_measured(sql).await.map(|(rows, _)| rows)
     }
 
-    /// The same, and how many bytes of the tables' files were scanned.
+    /// The same; also returns the number of scanned bytes of the tables' files.
     pub async fn run_measured(&self, sql: &str) -> Result<(Vec<RecordBatch>, u64), SqlError> {
         let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         let frame = self.context.sql_with_options(sql, options).await?;
@@ -107,7 +109,7 @@ fn scanned(plan: &dyn ExecutionPlan) -> u64 {
     own + plan.children().into_iter().map(|input| scanned(input.as_ref())).sum::<u64>()
 }
 
-/// What does not fit into memory goes below `spill`, or, where nothing may be written there, into the system's temporary folder.
+/// Spills go below `spill`, or to the system's temporary folder if that is not writable.
 fn empty(spill: &Path) -> Result<SessionContext, SqlError> {
     let bounded = || RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(MEMORY)));
     let runtime = bounded().with_temp_file_path(spill).build_arc().or_else(|_| bounded().build_arc())?;
@@ -117,10 +119,10 @@ fn empty(spill: &Path) -> Result<SessionContext, SqlError> {
     Ok(SessionContext::new_with_config_rt(config, runtime))
 }
 
-/// The names of tables and views that a query reads, itself and through the views that it names.
+/// The tables and views that a query reads, directly and through views.
 struct Named {
     names: HashSet<String>,
-    /// A query about the tables themselves reads them all.
+    /// A query about the catalogue itself reads all tables.
     all: bool,
 }
 
@@ -165,15 +167,17 @@ fn register(context: &SessionContext, store: &dyn Store, shared: &Shared, table:
     Ok(())
 }
 
-/// Resolves the rates anew, as the table in the lake may lie some commits behind the rates and the facts that stand beside it.
+/// Resolves the rates again, because the lake's table may be some commits behind the rates and
+/// facts.
 fn register_rates(context: &SessionContext, store: &dyn Store, shop: &Shop) -> Result<(), SqlError> {
     let rows = plain(&kassa_lake::derived::rates_now(store, shop)?)?;
     context.register_table(Table::DimFxRate.name(), Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]])?))?;
     Ok(())
 }
 
-/// One view a figure: `SELECT value FROM net_sales WHERE basis = 'movement' AND by = 'day' AND key = '2011-12-08'`. Their rows are
-/// computed where every other answer is, and only for a query that reads them.
+/// One view per figure: `SELECT value FROM net_sales WHERE basis = 'movement' AND by = 'day' AND
+/// key = '2011-12-08'`. The rows are computed by the same code as every other answer, and only for
+/// a query that reads them.
 fn figure_views(context: &SessionContext, store: &dyn Store, shop: &Shop, named: &Named) -> Result<(), SqlError> {
     let schema = Arc::new(Schema::new(
         ["basis", "by", "key", "label", "value"].map(|name| Field::new(name, DataType::Utf8, true)).to_vec(),
@@ -193,7 +197,7 @@ fn figure_views(context: &SessionContext, store: &dyn Store, shop: &Shop, named:
     Ok(())
 }
 
-/// A figure on all its bases, in all its groupings.
+/// A figure on all its bases and in all its groupings.
 fn figure_rows(figures: &Figures, figure: &Figure, schema: &Arc<Schema>) -> Result<RecordBatch, SqlError> {
     let mut columns: [Vec<Option<String>>; 5] = Default::default();
     let bases: Vec<Option<&str>> =
@@ -209,10 +213,10 @@ fn figure_rows(figures: &Figures, figure: &Figure, schema: &Arc<Schema>) -> Resu
         }
     }
     let arrays: Vec<ArrayRef> = columns.into_iter().map(|column| Arc::new(StringArray::from(column)) as ArrayRef).collect();
-    RecordBatch::try_new(Arc::clone(schema), arrays).map_err(|error| SqlError::Refused(error.to_string()))
+    RecordBatch::try_new(Arc::clone(schema), arrays).map_err(|error| SqlError::Refused(Cause::of(error)))
 }
 
-/// Views over the star, in the order in which they build on each other.
+/// Views over the star; each may use earlier ones.
 const VIEWS: &[(&str, &str)] = &[
     ("dim_customer_current", include_str!("sql/dim_customer_current.sql")),
     ("dim_product_current", include_str!("sql/dim_product_current.sql")),

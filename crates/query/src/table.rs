@@ -1,5 +1,5 @@
-//! A table of the lake as a query scans it: of its files no more than those that may hold wanted rows, by the bounds that its log states.
-//! Which row groups and pages of them are read follows from the statistics inside the files.
+//! Scans a table of the lake for a query: only files that may contain wanted rows, by the bounds in
+//! the table's log. The statistics inside the files select row groups and pages.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -31,12 +31,12 @@ impl LakeTable {
         Self { schema, files, options }
     }
 
-    /// The files that may hold rows that pass the filters.
+    /// The files that may contain rows that match the filters.
     fn wanted(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<ListingTableUrl>> {
         let all = || self.files.iter().map(|(url, _)| url.clone());
         let Some(filter) = conjunction(filters.to_vec()) else { return Ok(all().collect()) };
         let filter = state.create_physical_expr(filter, &DFSchema::try_from(Arc::clone(&self.schema))?)?;
-        // A filter that says nothing about bounds prunes nothing.
+        // A filter without bounds prunes nothing.
         let Ok(predicate) = PruningPredicateBuilder::new().with_file_schema(Arc::clone(&self.schema)).try_build(filter) else {
             return Ok(all().collect());
         };
@@ -114,7 +114,7 @@ impl TableProvider for LakeTable {
         ListingTable::try_new(config.with_schema(self.schema()))?.scan(state, projection, filters, limit).await
     }
 
-    /// The rows of a wanted file pass no filter yet.
+    /// The rows of a selected file are not filtered yet.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }

@@ -1,5 +1,7 @@
 use std::error::Error;
 
+use kassa_model::Cause;
+
 /// Why the lake, or its bucket, failed during an export.
 pub type LakeError = Box<dyn Error + Send + Sync>;
 
@@ -20,7 +22,7 @@ pub enum ExportError {
     #[error("could not read the lake")]
     Lake(#[source] LakeError),
     #[error("could not prepare the export: {0}")]
-    Encode(String),
+    Encode(#[source] Cause),
 }
 
 impl From<LakeError> for ExportError {
@@ -31,12 +33,12 @@ impl From<LakeError> for ExportError {
 
 impl From<serde_json::Error> for ExportError {
     fn from(error: serde_json::Error) -> Self {
-        Self::Encode(error.to_string())
+        Self::Encode(Cause::of(error))
     }
 }
 
 impl From<std::io::Error> for ExportError {
     fn from(error: std::io::Error) -> Self {
-        Self::Encode(error.to_string())
+        Self::Encode(Cause::of(error))
     }
 }

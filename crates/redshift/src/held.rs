@@ -63,11 +63,11 @@ impl Held {
         }
         let path = format!("{}/{FILE}", folder(root, generation - 1, load));
         let Some(bytes) = lake.get(&path)? else {
-            tracing::info!(path, "what was loaded before is not remembered: all files are staged anew");
+            tracing::info!(path, "what was loaded before is not remembered: all files are staged again");
             return Ok(Self::default());
         };
         Ok(serde_json::from_slice(&bytes).unwrap_or_else(|error| {
-            tracing::warn!(path, %error, "what was loaded before cannot be read: all files are staged anew");
+            tracing::warn!(path, %error, "what was loaded before cannot be read: all files are staged again");
             Self::default()
         }))
     }

@@ -9,11 +9,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use kassa_model::Code;
+use kassa_model::nearest::nearest;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::body::{self, Whole};
-use crate::parameters::{nearest, segment};
+use crate::parameters::segment;
 use crate::ports::{CollectError, Collector};
 use crate::refusal::Refusal;
 use crate::split::{SplitError, split};

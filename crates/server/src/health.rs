@@ -1,12 +1,17 @@
 //! `/livez` checks nothing, `/readyz` says what is not ready, `/metrics` is Prometheus text.
 
-use std::fmt::Write;
+use std::fmt;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::prometheus_text::{CONTENT_TYPE, encode};
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
 
 use crate::Server;
 use crate::ports::{Kind, Metric, Sample};
@@ -34,10 +39,10 @@ pub(crate) async fn metrics(State(server): State<Arc<Server>>) -> Result<impl In
     let asked = tokio::task::spawn_blocking(move || {
         let mut metrics = server.app.status.metrics();
         metrics.extend(own(&server));
-        text(&metrics)
+        text(metrics)
     });
-    let text = asked.await.map_err(|cause| Refusal::broken(&cause))?;
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
+    let text = asked.await.map_err(|cause| Refusal::broken(&cause))?.map_err(|cause| Refusal::broken(&cause))?;
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus has only doubles")]
@@ -49,34 +54,44 @@ fn own(server: &Server) -> [Metric; 2] {
     ]
 }
 
-fn text(metrics: &[Metric]) -> String {
+/// The metrics of one request, in Prometheus' text format.
+fn text(metrics: Vec<Metric>) -> Result<String, fmt::Error> {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Scrape(metrics)));
     let mut out = String::new();
-    for metric in metrics {
-        let kind = match metric.kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-        };
-        out += &format!("# HELP {} {}\n# TYPE {} {kind}\n", metric.name, escape(metric.help), metric.name);
-        for sample in &metric.samples {
-            write_sample(&mut out, metric.name, sample);
+    encode(&mut out, &registry)?;
+    Ok(out)
+}
+
+#[derive(Debug)]
+struct Scrape(Vec<Metric>);
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        for metric in &self.0 {
+            let (name, kind) = match metric.kind {
+                // The encoder adds the suffix again.
+                Kind::Counter => (metric.name.trim_end_matches("_total"), MetricType::Counter),
+                Kind::Gauge => (metric.name, MetricType::Gauge),
+            };
+            let mut metric_encoder = encoder.encode_descriptor(name, metric.help, None, kind)?;
+            for sample in &metric.samples {
+                sample_of(metric.kind, sample.value, metric_encoder.encode_family(&sample.labels)?)?;
+            }
         }
+        Ok(())
     }
-    out
 }
 
-fn write_sample(out: &mut String, name: &str, sample: &Sample) {
-    out.push_str(name);
-    for (at, (label, value)) in sample.labels.iter().enumerate() {
-        let before = if at == 0 { '{' } else { ',' };
-        // Writing to a String cannot fail.
-        write!(out, "{before}{label}=\"{}\"", escape(value).replace('"', "\\\"")).ok();
+/// Whole numbers are written without `.0`.
+fn sample_of(kind: Kind, value: f64, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
+    let digits = value.to_string();
+    match (kind, digits.parse::<u64>(), digits.parse::<i64>()) {
+        (Kind::Counter, Ok(whole), _) => encoder.encode_counter::<NoLabelSet, _, f64>(&whole, None),
+        (Kind::Counter, Err(_), _) => encoder.encode_counter::<NoLabelSet, _, f64>(&value, None),
+        (Kind::Gauge, _, Ok(whole)) => encoder.encode_gauge(&whole),
+        (Kind::Gauge, _, Err(_)) => encoder.encode_gauge(&value),
     }
-    let after = if sample.labels.is_empty() { "" } else { "}" };
-    writeln!(out, "{after} {}", sample.value).ok();
-}
-
-fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('\n', "\\n")
 }
 
 #[cfg(test)]

@@ -41,8 +41,8 @@ pub use live::{Live, LiveError, LiveSink};
 pub use ports::{BoxFuture, CollectError, Collector, Done, Kind, Metric, Orders, OrdersQuery, Sample, Status};
 pub use render::render;
 pub use status::{
-    DeadLetterStatus, Example, Finding, PartitionStatus, PipelineStatus, Proof, Pulse, ReasonStatus, RecordCounts, SinkState,
-    SinkStatus, SpanStatus, Verdict,
+    DeadLetterStatus, Example, FindingStatus, PartitionStatus, PipelineStatus, Proof, Pulse, ReasonStatus, RecordCounts,
+    SinkState, SinkStatus, SpanStatus, Verdict,
 };
 
 /// The server's data and settings.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
 use kassa_analytics::{Answer, ApplyError, Basis, Figures, Query, QueryError};
-use kassa_model::{Positions, Table};
+use kassa_model::{Cause, Positions, Table};
 use kassa_pipeline::{Batch, Gap, Sink, SinkError};
 use tokio::sync::watch;
 
@@ -141,7 +141,7 @@ impl Sink for LiveSink {
     }
 
     fn commit(&mut self, batches: &[Arc<Batch>]) -> Result<(), SinkError> {
-        self.0.apply(batches).map_err(|error| SinkError::Corrupt(error.to_string()))
+        self.0.apply(batches).map_err(|error| SinkError::Corrupt(Cause::of(error)))
     }
 
     fn settle(&mut self) -> Result<(), SinkError> {

@@ -4,6 +4,7 @@
 use axum::extract::Query;
 use axum::extract::rejection::PathRejection;
 use axum::http::Uri;
+use kassa_model::nearest::nearest;
 
 use crate::refusal::Refusal;
 
@@ -32,10 +33,4 @@ fn valid(names: &[&str]) -> String {
 pub(crate) fn segment(path: Result<axum::extract::Path<String>, PathRejection>) -> Result<String, Refusal> {
     path.map(|axum::extract::Path(name)| name)
         .map_err(|_| Refusal::bad_parameter("the address is not UTF-8", "percent-encode the name as UTF-8"))
-}
-
-/// The candidate that differs in a few letters, if any.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let distances = candidates.into_iter().map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate));
-    distances.filter(|(distance, candidate)| *distance <= (candidate.len() / 3).clamp(1, 3)).min().map(|(_, candidate)| candidate)
 }

@@ -132,7 +132,7 @@ pub struct DeadLetterStatus {
 
 /// A finding of a proof.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct FindingStatus {
     pub kind: String,
     pub sink: String,
     pub table: String,
@@ -149,7 +149,7 @@ pub struct Proof {
     #[serde(serialize_with = "moment")]
     pub at: i64,
     pub ok: bool,
-    pub findings: Vec<Finding>,
+    pub findings: Vec<FindingStatus>,
 }
 
 /// The whole state except `as_of`, which the server adds.

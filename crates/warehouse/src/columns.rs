@@ -1,4 +1,4 @@
-//! Columns of the star's rows, found by name and read by type.
+//! Typed access to the columns of the star's rows by name.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
@@ -12,7 +12,7 @@ use crate::WarehouseError;
 #[derive(Clone, Copy)]
 pub(crate) struct Columns<'a>(pub(crate) &'a RecordBatch);
 
-/// A column of texts: plain, or of few distinct ones.
+/// A text column: plain or dictionary-encoded.
 pub(crate) enum Texts<'a> {
     Plain(&'a StringArray),
     Coded(&'a Int32Array, &'a StringArray),
@@ -35,7 +35,7 @@ impl<'a> Columns<'a> {
         self.0
             .column_by_name(name)
             .and_then(read)
-            .ok_or_else(|| WarehouseError::Corrupt(format!("rows without their column {name}")))
+            .ok_or_else(|| WarehouseError::Corrupt(format!("rows without their column {name}").into()))
     }
 
     pub(crate) fn longs(&self, name: &str) -> Result<&'a Int64Array, WarehouseError> {

@@ -1,4 +1,5 @@
-//! Where the rows of each commit lie, so that the rows beyond given positions are found without reading the others.
+//! Where the rows of each commit are, so that rows beyond given positions are found without reading
+//! the others.
 
 use std::collections::BTreeSet;
 
@@ -16,14 +17,15 @@ const PUT: &str = "INSERT INTO kassa.commits AS held (topic, partition, from_off
     ON CONFLICT (topic, partition, to_offset, from_offset) DO UPDATE SET
       ingested_from = least(held.ingested_from, excluded.ingested_from), days = held.days || excluded.days";
 
-/// Notes the rows of a commit for each partition that it moves.
+/// Records the rows of a commit for each partition that it moves.
 pub(crate) fn put(transaction: &mut Transaction<'_>, statements: &mut Statements, plan: &Plan) -> Result<(), WarehouseError> {
     let spans: Vec<_> =
         plan.moves.iter().map(|step| (&*step.partition.topic, step.partition.number, step.from, step.to)).collect();
     write(transaction, statements, plan, &spans)
 }
 
-/// Notes the rows of replayed letters: they lie at the letters' offsets, which other commits have passed.
+/// Records the rows of replayed letters: they lie at the letters' offsets, which other commits have
+/// passed.
 pub(crate) fn put_replayed(
     transaction: &mut Transaction<'_>,
     statements: &mut Statements,
@@ -49,21 +51,22 @@ fn write(
     statements.execute(transaction, PUT, &[&topics, &numbers, &from, &to, &plan.ingested_from(), &days]).map(drop)
 }
 
-/// Where rows beyond positions can lie.
+/// Where rows beyond given positions may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Bounds {
-    /// No commit beyond the positions has brought rows.
+    /// No commit beyond the positions has added rows.
     Nowhere,
-    /// The commits are not known: those made before the table of them was there, or by an older kassa since.
+    /// Unknown: some commits are from before this table existed, or from an older kassa.
     Anywhere,
-    /// Ingested at this time, in PostgreSQL's words, or later; facts on these days.
+    /// Ingested at or after this time (a PostgreSQL literal); facts on these days.
     Within { ingested_from: String, days: Vec<i32> },
 }
 
-/// Days beyond which they are no longer listed: the time of ingest alone then leads to the rows.
+/// With more days than this, they are not listed: the ingest time alone limits the rows.
 const DAYS: usize = 1_000;
 
-/// Known are the commits of a partition if those beyond its position follow one another without a hole, up to where the snapshot is.
+/// The commits of a partition are known if those beyond its position are contiguous up to the
+/// snapshot's position.
 const COMMITS: &str = "WITH beyond AS (
       SELECT a.next, a.until, c.from_offset, c.to_offset, c.ingested_from, c.days, a.nth
       FROM unnest($1::text[], $2::int8[], $3::int8[], $4::int8[]) WITH ORDINALITY AS a (topic, partition, next, until, nth)
@@ -75,13 +78,13 @@ const COMMITS: &str = "WITH beyond AS (
       ARRAY(SELECT DISTINCT unnest(days) FROM beyond ORDER BY 1)
     FROM beyond";
 
-/// Where the rows between two positions lie.
+/// The location of the rows between two positions.
 pub(crate) fn bounds(transaction: &mut Transaction<'_>, from: &Positions, until: &Positions) -> Result<Bounds, WarehouseError> {
     let beyond: Vec<(&Partition, i64)> = until.iter().filter(|(partition, next)| from.next(partition) < *next).collect();
     if beyond.is_empty() {
         return Ok(Bounds::Nowhere);
     }
-    // All rows are wanted: it would cost more to find them by their commits.
+    // All rows are wanted: finding them by their commits would cost more.
     if until.iter().all(|(partition, _)| from.next(partition) == 0) {
         return Ok(Bounds::Anywhere);
     }
@@ -99,7 +102,8 @@ pub(crate) fn bounds(transaction: &mut Transaction<'_>, from: &Positions, until:
 }
 
 impl Bounds {
-    /// In SQL: that a row can lie beyond the positions. `day` is the column that a fact is partitioned by. `None`: no row can.
+    /// An SQL condition: a row may lie beyond the positions. `day` is the fact's partition column.
+    /// `None`: no row can.
     pub(crate) fn condition(&self, day: Option<&str>) -> Option<String> {
         match self {
             Bounds::Nowhere => None,
@@ -114,7 +118,7 @@ impl Bounds {
         }
     }
 
-    /// The first and the last of the days, where they are known.
+    /// The first and the last day, if known.
     pub(crate) fn days(&self) -> Option<(i32, i32)> {
         match self {
             Bounds::Within { days, .. } => days.first().copied().zip(days.last().copied()),

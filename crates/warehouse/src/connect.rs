@@ -1,4 +1,4 @@
-//! A connection, encrypted as its target says.
+//! Connections, encrypted as the target says.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::WarehouseError;
 use crate::url::{Target, Tls, Trust};
 
-/// A peer that is gone is noticed within a minute: silence for ten seconds is asked about every five, three times; what was sent and
-/// not acknowledged is given up after thirty.
+/// A dead peer is noticed within a minute: after ten seconds of silence, three probes at intervals
+/// of five seconds; unacknowledged data fails after thirty seconds.
 const SILENCE: Duration = Duration::from_secs(10);
 const ASK_EVERY: Duration = Duration::from_secs(5);
 const ASK_TIMES: u32 = 3;
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 
-/// Connects, with the session set as all of kassa's work needs it.
+/// Connects and sets up the session as all of kassa's work needs it.
 pub fn connect(target: &Target) -> Result<Client, WarehouseError> {
     let mut config = Config::new();
     config
@@ -36,7 +36,7 @@ pub fn connect(target: &Target) -> Result<Client, WarehouseError> {
         .keepalives_retries(ASK_TIMES)
         .tcp_user_timeout(UNACKNOWLEDGED);
     if let Some(password) = &target.password {
-        config.password(password.reveal());
+        config.password(password.expose());
     }
     let connected = match &target.tls {
         Tls::Off => config.ssl_mode(SslMode::Disable).connect(NoTls),

@@ -1,4 +1,5 @@
-//! Tables that follow from the facts: sessions, rates and the calendar. Brought up to one snapshot, in one transaction that also says what they are true of.
+//! Derived tables: sessions, rates and the calendar. They are refreshed from one snapshot, in one
+//! transaction that also states their positions.
 //!
 //! ```text
 //!  kassa.commits ─► rows beyond the stated positions ─┬─► days with new rates ─► their rates resolved again ─► dim_fx_rate
@@ -11,35 +12,35 @@
 mod calendar;
 mod claims;
 mod rates;
+mod seen;
 mod sessions;
 mod windows;
 
 use arrow_array::RecordBatch;
-use kassa_analytics::ApplyError;
-use kassa_analytics::derived::DerivedError;
 use kassa_model::key::{hash, positive};
 use kassa_model::{Positions, Shop};
 use postgres::Transaction;
 
 pub use self::rates::rates_as_stated;
-use self::sessions::Seen;
+use self::seen::Seen;
 use crate::WarehouseError;
 use crate::read::{Reader, Snapshot};
 use crate::statements::copy_in;
 use crate::url::Target;
 
-/// Changes whenever the same facts would give other rows.
+/// Increase this when the same facts would give other rows.
 const SESSIONS: &str = "2";
 
 const ZONE: &str = "INSERT INTO kassa.shop AS held (zone) VALUES ($1) ON CONFLICT (is_only) DO UPDATE SET zone = excluded.zone
     WHERE held.zone <> excluded.zone";
 
-/// Brings every derived table up to what is committed. The names of those that had to be changed.
+/// Refreshes every derived table to the committed positions. Returns the names of the changed
+/// tables.
 ///
-/// One at a time: whoever comes second finds nothing to do.
+/// One refresh at a time: a concurrent one waits and then finds nothing to do.
 pub fn refresh(target: &Target, shop: &Shop) -> Result<Vec<&'static str>, WarehouseError> {
     let mut reader = Reader::open(target)?;
-    // Before the snapshot is taken, so that it sees what the other has done.
+    // Before the snapshot, so that the snapshot contains the other refresh's changes.
     reader.lock("kassa derived")?;
     let mut snapshot = reader.begin(false)?;
     let made = bring_up(&mut snapshot, shop)?;
@@ -55,7 +56,7 @@ fn bring_up(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Vec<&'static str
     let seen = match State::since(snapshot, "fact_session", definition)? {
         Some(held) if held == cut && rates.prices.is_empty() => Seen::Nothing,
         Some(held) => sessions::follow(snapshot, shop, &held, &rates.prices)?,
-        None => sessions::make_all(snapshot, shop)?,
+        None => sessions::compute_all(snapshot, shop)?,
     };
     if !matches!(seen, Seen::Nothing) {
         state(snapshot, "fact_session", &cut, definition)?;
@@ -63,7 +64,7 @@ fn bring_up(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Vec<&'static str
     }
     snapshot.transaction.execute(ZONE, &[&shop.zone_name])?;
     let (calendar, years) = calendar::bring_up(snapshot, shop, &seen)?;
-    let has_other_years = rates.is_anew || !calendar.is_empty();
+    let has_other_years = rates.is_full || !calendar.is_empty();
     if has_other_years {
         rates::of_own_currency(snapshot, shop, years)?;
     }
@@ -74,7 +75,8 @@ fn bring_up(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Vec<&'static str
     Ok(made)
 }
 
-/// What moves no position, and still decides which rows follow from the facts: the days that retention has dropped, and replayed dead letters.
+/// What changes the derived rows without moving a position: days dropped by retention, and replayed
+/// dead letters.
 fn without_positions(snapshot: &mut Snapshot<'_>) -> Result<[String; 2], WarehouseError> {
     let sql = "SELECT coalesce(max(dropped_at)::text, ''), (SELECT count(*)::text FROM kassa.dead_letters WHERE replayed_at IS NOT NULL) FROM kassa.dropped";
     let row = snapshot.transaction.query_one(sql, &[])?;
@@ -86,7 +88,7 @@ fn sessions_definition(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<i64, 
     Ok(positive(hash("sessions", &[SESSIONS, &shop.zone_name, shop.currency.code(), &dropped, &replayed])))
 }
 
-/// What a derived table says that it is true of.
+/// The stated definition and positions of a derived table.
 struct State {
     definition: i64,
     positions: Positions,
@@ -105,8 +107,9 @@ impl State {
         Ok(Some(Self { definition, positions }))
     }
 
-    /// The positions that a table states, from which it can be brought up. `None`: it is made anew, because there is none, its definition is another, or
-    /// positions went back.
+    /// The positions that a table states, from which it can be refreshed. `None`: it must be
+    /// computed again, because it does not exist, its definition changed, or positions are lower
+    /// than before.
     fn since(snapshot: &mut Snapshot<'_>, table: &str, definition: i64) -> Result<Option<Positions>, WarehouseError> {
         let held = Self::of(snapshot, table)?.filter(|held| held.definition == definition);
         let cut = snapshot.positions();
@@ -115,7 +118,8 @@ impl State {
     }
 }
 
-/// Says what a table is true of. The row without a topic stands for a table that follows from no record.
+/// States the definition and positions of a table. The row without a topic stands for a table that
+/// depends on no record.
 fn state(snapshot: &mut Snapshot<'_>, table: &str, cut: &Positions, definition: i64) -> Result<(), WarehouseError> {
     let (mut topics, mut numbers, mut nexts) = (vec![""], vec![0], vec![0]);
     for (partition, next) in cut.iter() {
@@ -134,14 +138,6 @@ fn state(snapshot: &mut Snapshot<'_>, table: &str, cut: &Positions, definition: 
 fn replace(transaction: &mut Transaction<'_>, table: &str, rows: &[RecordBatch]) -> Result<(), WarehouseError> {
     transaction.batch_execute(&format!("DELETE FROM {table}"))?;
     copy_in(transaction, table, rows, None).map(drop)
-}
-
-fn misread(error: ApplyError) -> WarehouseError {
-    WarehouseError::Corrupt(error.to_string())
-}
-
-fn unmade(error: DerivedError) -> WarehouseError {
-    WarehouseError::Corrupt(error.to_string())
 }
 
 #[cfg(test)]

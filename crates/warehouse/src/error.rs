@@ -1,6 +1,8 @@
 //! What PostgreSQL's refusals ask of us, by SQLSTATE class.
 
-use kassa_model::Newer;
+use std::error::Error;
+
+use kassa_model::{Cause, Newer};
 use kassa_pipeline::SinkError;
 use postgres::error::SqlState;
 
@@ -15,7 +17,7 @@ pub enum WarehouseError {
     Invalid(String),
     /// What it holds contradicts what is to be added.
     #[error("corrupt: {0}")]
-    Corrupt(String),
+    Corrupt(#[source] Cause),
     /// Somebody else has moved the positions on.
     #[error("fenced: {0}")]
     Fenced(String),
@@ -25,6 +27,9 @@ pub enum WarehouseError {
     /// A newer kassa has migrated it.
     #[error(transparent)]
     Newer(#[from] Newer),
+    /// A rebuild has marked it and has not ended.
+    #[error("{0}")]
+    Rebuilding(String),
 }
 
 impl From<WarehouseError> for SinkError {
@@ -36,6 +41,7 @@ impl From<WarehouseError> for SinkError {
             WarehouseError::Fenced(what) => SinkError::Fenced(what),
             WarehouseError::Rewound(what) => SinkError::Rewound(what),
             WarehouseError::Newer(newer) => SinkError::Newer(newer),
+            WarehouseError::Rebuilding(what) => SinkError::Rebuilding(what),
         }
     }
 }
@@ -50,7 +56,7 @@ pub(crate) fn of(error: &postgres::Error) -> WarehouseError {
     match class(error) {
         Class::Passing => WarehouseError::Unavailable(words(error)),
         Class::Operator(fix) => WarehouseError::Invalid(format!("{}. {fix}", words(error))),
-        Class::Contradiction => WarehouseError::Corrupt(words(error)),
+        Class::Contradiction => WarehouseError::Corrupt(words(error).into()),
     }
 }
 
@@ -127,12 +133,17 @@ pub(crate) fn words(error: &postgres::Error) -> String {
 }
 
 impl WarehouseError {
+    /// What was read, or is to be added, contradicts itself.
+    pub fn corrupt(source: impl Error + Send + Sync + 'static) -> Self {
+        Self::Corrupt(Cause::of(source))
+    }
+
     /// Says in addition where it happened.
     pub(crate) fn at(self, place: &str) -> Self {
         match self {
             WarehouseError::Unavailable(what) => WarehouseError::Unavailable(format!("{place}: {what}")),
             WarehouseError::Invalid(what) => WarehouseError::Invalid(format!("{place}: {what}")),
-            WarehouseError::Corrupt(what) => WarehouseError::Corrupt(format!("{place}: {what}")),
+            WarehouseError::Corrupt(cause) => WarehouseError::Corrupt(cause.within(place)),
             other => other,
         }
     }

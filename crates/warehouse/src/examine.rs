@@ -1,4 +1,4 @@
-//! What an operator must know of a warehouse before it is fed: asked in words of SQL, changing nothing.
+//! Examines a warehouse for an operator before kassa writes to it. Reads only.
 
 use kassa_model::Positions;
 use kassa_model::time::date_key;
@@ -7,7 +7,7 @@ use postgres::Client;
 use crate::url::Target;
 use crate::{WarehouseError, connect, migrate, partitions, positions};
 
-/// A connection that only asks.
+/// A read-only connection.
 pub struct Examiner {
     client: Client,
 }
@@ -18,31 +18,31 @@ impl std::fmt::Debug for Examiner {
     }
 }
 
-/// What the server says of itself.
+/// The server's own description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// 150004 is 15.4.
     pub version: i32,
     /// µs UTC.
     pub time: i64,
-    /// A standby, or a session that may not write.
+    /// A standby, or a read-only session.
     pub is_read_only: bool,
 }
 
-/// How the schema there stands to this kassa's.
+/// The schema's state relative to this kassa.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Schema {
     None,
     Current,
-    /// The names of the migrations that are still to be applied.
+    /// The names of migrations that are not applied yet.
     Behind(Vec<String>),
     /// A newer kassa has migrated it: the names of its migrations.
     Newer(Vec<String>),
-    /// Migrations that were applied and are not what this kassa has under their numbers.
+    /// Applied migrations that differ from this kassa's with the same number.
     Changed(Vec<String>),
 }
 
-/// A right that a login lacks: `INSERT ON dwh.fact_sales`.
+/// A missing right of a login: `INSERT ON dwh.fact_sales`.
 pub type Right = String;
 
 const SERVER: &str = "SELECT current_setting('server_version_num')::int, (extract(epoch FROM clock_timestamp()) * 1000000)::int8,
@@ -51,14 +51,15 @@ const SERVER: &str = "SELECT current_setting('server_version_num')::int, (extrac
 const IS_MIGRATED: &str = "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = 'kassa' AND c.relname = 'migrations')";
 
-/// Whoever owns the schema; where there is none, whoever may make one. A member of `kassa_migrate` works as that role.
+/// Whether the login may migrate: it is a member of the schema's owner, or may create the schema. A
+/// member of `kassa_migrate` works as that role.
 const MAY_MIGRATE: &str = "SELECT coalesce(
     (SELECT pg_has_role(nspowner, 'MEMBER') FROM pg_namespace WHERE nspname = 'kassa'),
     has_database_privilege(current_database(), 'CREATE') OR EXISTS (SELECT FROM pg_roles WHERE rolname = 'kassa_migrate'
       AND pg_has_role(oid, 'MEMBER') AND has_database_privilege(oid, current_database()::text, 'CREATE')))";
 
-/// What feeding takes, as `grants.sql` grants it, and the login does not have. Relations are found by their names, as a login without
-/// rights on a schema may not name what is in it.
+/// The rights from `grants.sql` that writing needs and the login lacks. Relations are looked up by
+/// name, because a login without rights on a schema cannot resolve names in it.
 const LACKING: &str = "
     WITH held AS (
       SELECT c.oid, n.oid AS space, n.nspname || '.' || c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -113,24 +114,25 @@ impl Examiner {
         })
     }
 
-    /// Whether this login may make the schema, or alter the one there is.
+    /// Whether this login may create the schema, or alter the existing one.
     pub fn may_migrate(&mut self) -> Result<bool, WarehouseError> {
         Ok(self.client.query_one(MAY_MIGRATE, &[])?.get(0))
     }
 
-    /// What this login lacks to feed the warehouse.
+    /// The rights that this login lacks for writing.
     pub fn lacking(&mut self) -> Result<Vec<Right>, WarehouseError> {
         Ok(self.client.query(LACKING, &[])?.iter().map(|row| row.get(0)).collect())
     }
 
-    /// Whether every fact has a partition of tomorrow's rows (`now` in µs UTC): a kassa at work makes them a week ahead.
+    /// Whether every fact has a partition for tomorrow's rows (`now` in µs UTC): a running kassa
+    /// creates them a week ahead.
     pub fn is_prepared(&mut self, now: i64) -> Result<bool, WarehouseError> {
         let day = partitions::today(now).tomorrow().map(date_key).unwrap_or(i32::MAX);
         let held = partitions::all(&mut self.client)?;
         Ok(crate::plan::FACTS.iter().all(|(table, _)| held.iter().any(|(of, _, days)| of == table && days.contains(&day))))
     }
 
-    /// How far the warehouse is.
+    /// The warehouse's positions.
     pub fn positions(&mut self) -> Result<Positions, WarehouseError> {
         positions::read(&mut self.client)
     }

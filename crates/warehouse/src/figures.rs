@@ -1,14 +1,14 @@
-//! The figures by what the warehouse holds: its rows, the one definition.
+//! Figures computed from the warehouse's rows.
 
 use kassa_analytics::Figures;
-use kassa_model::{Positions, Shop, Table};
+use kassa_model::{Cause, Positions, Shop, Table};
 use kassa_pipeline::cut;
 
 use crate::WarehouseError;
 use crate::read::{Reader, Snapshot};
 use crate::url::Target;
 
-/// Folds all rows at one snapshot, and says at which positions that was.
+/// Adds all rows of one snapshot to figures; returns the snapshot's positions.
 pub fn figures(target: &Target, shop: &Shop) -> Result<(Figures, Positions), WarehouseError> {
     let mut reader = Reader::open(target)?;
     let mut snapshot = reader.snapshot()?;
@@ -16,12 +16,12 @@ pub fn figures(target: &Target, shop: &Shop) -> Result<(Figures, Positions), War
     Ok((figures, snapshot.positions().clone()))
 }
 
-/// Folds all rows of a snapshot into empty figures.
+/// Adds all rows of a snapshot to empty figures.
 pub fn of(snapshot: &mut Snapshot<'_>, figures: Figures) -> Result<Figures, WarehouseError> {
     fold(snapshot, figures, None)
 }
 
-/// The same of the rows before a cut, none of whose positions lies beyond the snapshot's own.
+/// The same for the rows before a position, which must not be beyond the snapshot's.
 pub fn figures_before(snapshot: &mut Snapshot<'_>, figures: Figures, cut: &Positions) -> Result<Figures, WarehouseError> {
     let is_ahead = snapshot.positions().iter().any(|(partition, next)| cut.next(partition) < next);
     fold(snapshot, figures, is_ahead.then_some(cut))
@@ -39,13 +39,12 @@ fn fold(snapshot: &mut Snapshot<'_>, mut figures: Figures, cut: Option<&Position
         }
         let lineage = cut::COLUMNS.into_iter().filter(|name| cut.is_some() && !own.contains(name));
         let columns: Vec<&str> = own.iter().copied().chain(lineage).collect();
-        let corrupt = |error: &dyn std::fmt::Display| WarehouseError::Corrupt(format!("{}: {error}", table.name()));
         snapshot.each(table, &columns, &mut |rows| {
             let rows = match cut {
-                Some(cut) => cut::before(&rows, cut).map_err(|error| corrupt(&error))?,
+                Some(cut) => cut::before(&rows, cut).map_err(|error| WarehouseError::Corrupt(Cause::at(table.name(), error)))?,
                 None => rows,
             };
-            figures.apply(table, &rows).map_err(|error| corrupt(&error))
+            figures.apply(table, &rows).map_err(|error| WarehouseError::Corrupt(Cause::at(table.name(), error)))
         })?;
     }
     Ok(figures)

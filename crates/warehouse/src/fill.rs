@@ -1,4 +1,5 @@
-//! The rows of a plan, into one transaction: facts, dimensions, current state, sums, dead letters, and last the spans that account for them.
+//! Writes the rows of a plan in one transaction: facts, dimensions, current state, sums, dead
+//! letters, and last the spans that account for them.
 
 use kassa_model::Table;
 use postgres::Transaction;
@@ -7,7 +8,7 @@ use crate::plan::{FACTS, Plan};
 use crate::statements::{Statements, copy_in};
 use crate::{WarehouseError, commits, ods, sums};
 
-/// Dimensions that keep a row a version, and those that keep a row a member.
+/// Dimensions with a row per version, and dimensions with a row per member.
 const DIMENSIONS: [Table; 11] = [
     Table::DimCustomer,
     Table::VaultCustomer,
@@ -22,7 +23,7 @@ const DIMENSIONS: [Table; 11] = [
     Table::DimCurrency,
 ];
 
-/// Brings the rows of a plan into a transaction. How many they are.
+/// Writes the rows of a plan in a transaction. Returns their number.
 pub(crate) fn fill(
     transaction: &mut Transaction<'_>,
     statements: &mut Statements,
@@ -44,7 +45,7 @@ pub(crate) fn fill(
     sums::put(transaction, statements, plan).map_err(|error| error.at("sums"))?;
     rows +=
         copy_in(transaction, "kassa.dead_letters", plan.rows(Table::Rejected), None).map_err(|error| error.at("dead letters"))?;
-    let spans = plan.spans.rows(now).map_err(|error| WarehouseError::Corrupt(error.to_string()))?;
+    let spans = plan.spans.rows(now).map_err(WarehouseError::corrupt)?;
     copy_in(transaction, "kassa.spans", &[spans], None).map_err(|error| error.at("spans"))?;
     if !plan.is_empty() {
         commits::put(transaction, statements, plan).map_err(|error| error.at("commits"))?;

@@ -41,4 +41,4 @@ pub use error::WarehouseError;
 pub use migrate::{GRANTS, ROLES, migrate};
 pub use partitions::drop_before;
 pub use sink::{Counts, Patience, WarehouseSink};
-pub use url::{Password, Target};
+pub use url::Target;

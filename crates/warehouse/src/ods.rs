@@ -120,7 +120,7 @@ fn newest<'r>(
     let Some(first) = batches.first() else { return Ok(None) };
     // Dictionaries differ from batch to batch; what is put into arrays is plain.
     let plain = batches.iter().map(plain).collect::<Result<Vec<_>, _>>()?;
-    let rows = concat_batches(&star::stored(&first.schema()), &plain).map_err(corrupt)?;
+    let rows = concat_batches(&star::stored(&first.schema()), &plain).map_err(WarehouseError::corrupt)?;
     let (keys, rank) = (Columns(&rows).longs(key)?, rank(Columns(&rows))?);
     let mut best: HashMap<i64, usize> = HashMap::new();
     for row in 0..rows.num_rows() {
@@ -131,11 +131,7 @@ fn newest<'r>(
     }
     let mut places: Vec<u32> = best.into_values().filter_map(|row| u32::try_from(row).ok()).collect();
     places.sort_unstable();
-    take_record_batch(&rows, &UInt32Array::from(places)).map(Some).map_err(corrupt)
-}
-
-fn corrupt(error: arrow_schema::ArrowError) -> WarehouseError {
-    WarehouseError::Corrupt(error.to_string())
+    take_record_batch(&rows, &UInt32Array::from(places)).map(Some).map_err(WarehouseError::corrupt)
 }
 
 /// The same rows, symbols being plain texts.
@@ -148,13 +144,13 @@ pub(crate) fn plain(rows: &RecordBatch) -> Result<RecordBatch, WarehouseError> {
         }
         _ => Ok(Arc::clone(array)),
     });
-    RecordBatch::try_new(schema, arrays.collect::<Result<_, WarehouseError>>()?).map_err(corrupt)
+    RecordBatch::try_new(schema, arrays.collect::<Result<_, WarehouseError>>()?).map_err(WarehouseError::corrupt)
 }
 
 fn chosen(rows: &RecordBatch, columns: &[&str], last: &str) -> Result<RecordBatch, WarehouseError> {
     let schema = rows.schema();
     let places: Vec<usize> = columns.iter().chain([&last]).filter_map(|name| schema.index_of(name).ok()).collect();
-    rows.project(&places).map_err(corrupt)
+    rows.project(&places).map_err(WarehouseError::corrupt)
 }
 
 fn with_flag(rows: &RecordBatch, name: &str, flag: bool) -> Result<RecordBatch, WarehouseError> {
@@ -162,17 +158,17 @@ fn with_flag(rows: &RecordBatch, name: &str, flag: bool) -> Result<RecordBatch, 
     fields.push(Arc::new(Field::new(name, DataType::Boolean, false)));
     let mut columns = rows.columns().to_vec();
     columns.push(Arc::new(BooleanArray::from(vec![flag; rows.num_rows()])));
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(corrupt)
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(WarehouseError::corrupt)
 }
 
 /// Key 0 names nobody: null, which no foreign key asks after.
 fn without_unknown(rows: &RecordBatch, column: &str) -> Result<RecordBatch, WarehouseError> {
-    let place = rows.schema().index_of(column).map_err(corrupt)?;
+    let place = rows.schema().index_of(column).map_err(WarehouseError::corrupt)?;
     let known: Int64Array = Columns(rows).longs(column)?.iter().map(|key| key.filter(|key| *key != 0)).collect();
     let mut columns = rows.columns().to_vec();
     columns[place] = Arc::new(known);
     let fields: Vec<Field> = rows.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(corrupt)
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(WarehouseError::corrupt)
 }
 
 /// Orders that are named and have not come: what their lines and payments say of them.
@@ -237,6 +233,6 @@ impl Placeholders {
         ];
         RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))
             .map(Some)
-            .map_err(corrupt)
+            .map_err(WarehouseError::corrupt)
     }
 }

@@ -1,5 +1,5 @@
-//! The partitions of the facts: a day each near today, a year each (or what of it is free) elsewhere, so that a history of decades or a
-//! record with a strange date makes few.
+//! The partitions of the facts: one per day near today, one per year (or its free part) elsewhere,
+//! so that decades of history or a record with a strange date create few.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -14,16 +14,16 @@ use postgres::Client;
 use crate::WarehouseError;
 use crate::plan::{FACTS, Plan};
 
-/// Days before today that have partitions of their own.
+/// Days before today with partitions of their own.
 const NEAR_BEFORE: i32 = 400;
-/// Days after today that have, and that are made ahead.
+/// Days after today with partitions of their own, created ahead.
 const AHEAD: i32 = 7;
 
-/// The ranges of days, half open, for which each fact has partitions.
+/// The ranges of days, half open, with partitions of each fact.
 #[derive(Debug, Default)]
 pub(crate) struct Partitions {
     held: Vec<(Table, Range<i32>)>,
-    /// The last day that was prepared.
+    /// The last prepared day.
     ahead_of: Option<Date>,
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn today(now: i64) -> Date {
 }
 
 impl Partitions {
-    /// Sees to it that every row of the plan has its partition.
+    /// Creates missing partitions for the rows of the plan.
     pub(crate) fn prepare(&mut self, client: &mut Client, plan: &Plan, now: i64) -> Result<(), WarehouseError> {
         let today = today(now);
         for (table, column) in FACTS {
@@ -43,7 +43,7 @@ impl Partitions {
         Ok(())
     }
 
-    /// Makes those of the coming days, once a day.
+    /// Creates the partitions of the coming days, once a day.
     pub(crate) fn make_ahead(&mut self, client: &mut Client, now: i64) -> Result<(), WarehouseError> {
         let today = today(now);
         if self.ahead_of == Some(today) {
@@ -57,7 +57,7 @@ impl Partitions {
         Ok(())
     }
 
-    /// What was known may have changed: looks again before it is used.
+    /// Marks the known partitions as stale: they are read again before use.
     pub(crate) fn forget(&mut self) {
         *self = Self::default();
     }
@@ -91,14 +91,14 @@ impl Partitions {
     }
 }
 
-/// Every partition there is: its fact, its name, its days.
+/// Every existing partition: fact, name, days.
 pub(crate) fn all(client: &mut Client) -> Result<Vec<(Table, String, Range<i32>)>, WarehouseError> {
     let rows = client.query("SELECT table_name, partition_name, bounds[1], bounds[2] FROM kassa.partitions", &[])?;
     let known = rows.iter().filter_map(|row| Some((Table::from_name(row.get(0))?, row.get(1), row.get(2)..row.get(3))));
     Ok(known.collect())
 }
 
-/// The partition to make for a day, beside those there are.
+/// The partition to create for a day, next to the existing ones.
 fn missing(held: &[Range<i32>], day: i32, today: Date) -> Option<Range<i32>> {
     if held.iter().any(|range| range.contains(&day)) {
         return None;
@@ -113,7 +113,7 @@ fn missing(held: &[Range<i32>], day: i32, today: Date) -> Option<Range<i32>> {
     let year = day / 10_000 * 10_000;
     let from = held.iter().map(|range| range.end).filter(|end| *end <= day).max().unwrap_or(i32::MIN);
     let to = held.iter().map(|range| range.start).filter(|start| *start > day).min().unwrap_or(i32::MAX);
-    // Days near today are to be had alone once they are needed.
+    // Days near today get their own partition when they are needed.
     let near = (
         today.checked_sub(NEAR_BEFORE.days()).ok().map(date_key),
         today.checked_add(AHEAD.days()).ok().map(|day| date_key(day) + 1),
@@ -123,19 +123,20 @@ fn missing(held: &[Range<i32>], day: i32, today: Date) -> Option<Range<i32>> {
     Some((year + 101).max(from)..(year + 10_101).min(to))
 }
 
-/// Drops the partitions all of whose days lie before `day` (yyyymmdd), those of rates a week later. For the role `kassa_erase`. The names and rows of those dropped.
+/// Drops the partitions whose days all lie before `day` (yyyymmdd); those of rates a week later.
+/// For the role `kassa_erase`. Returns the names and row counts of the dropped partitions.
 pub fn drop_before(client: &mut Client, day: i32) -> Result<Vec<(String, i64)>, WarehouseError> {
     drop_by(client, day, "SELECT kassa.drop_partition($1, $2)")
 }
 
-/// The same for the role `kassa_ingest`, for which the database keeps the last 31 days.
+/// The same for the role `kassa_ingest`; the database protects the last 31 days from it.
 pub(crate) fn retire_before(client: &mut Client, day: i32) -> Result<Vec<(String, i64)>, WarehouseError> {
     drop_by(client, day, "SELECT kassa.retire_partition($1, $2)")
 }
 
 fn drop_by(client: &mut Client, day: i32, sql: &str) -> Result<Vec<(String, i64)>, WarehouseError> {
     let mut dropped = Vec::new();
-    // The first days that stay are converted by rates of the days before.
+    // The first remaining days are converted by rates of the days before.
     let rates = date_of(day).and_then(|date| date.checked_sub(RATE_DAYS.days()).ok()).map_or(day, date_key);
     let until = |table: Table| if table == Table::FactFxRate { rates } else { day };
     for (table, name, _) in all(client)?.into_iter().filter(|(table, _, range)| range.end <= until(*table)) {

@@ -1,4 +1,4 @@
-//! What one commit is to do: from where to where each partition moves, and the rows between.
+//! The plan of one commit: the move of each partition, and the rows between.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use arrow_array::types::{Int32Type, TimestampMicrosecondType};
 use kassa_model::{Partition, Positions, Table};
 use kassa_pipeline::{Batch, SinkError, Spans};
 
-/// The facts, each with the column of the day that it is partitioned by.
+/// The facts, each with the day column that it is partitioned by.
 pub(crate) const FACTS: [(Table, &str); 6] = [
     (Table::FactSales, "movement_date_key"),
     (Table::FactOrder, "order_date_key"),
@@ -19,7 +19,7 @@ pub(crate) const FACTS: [(Table, &str); 6] = [
     (Table::FactFxRate, "rate_date_key"),
 ];
 
-/// One partition's way in a commit.
+/// The move of one partition in a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Move {
     pub(crate) partition: Partition,
@@ -27,17 +27,17 @@ pub(crate) struct Move {
     pub(crate) to: i64,
 }
 
-/// All that one transaction brings.
+/// Everything that one transaction writes.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
-    /// In order of their partitions, so that two workers lock them in one order.
+    /// Sorted by partition, so that two workers lock them in the same order.
     pub(crate) moves: Vec<Move>,
     pub(crate) spans: Spans,
     tables: BTreeMap<Table, Vec<RecordBatch>>,
 }
 
 impl Plan {
-    /// Leaves out what lies before the positions: it has been committed. A hole is refused.
+    /// Drops rows before the positions, which are committed already. Refuses a gap.
     pub(crate) fn of(held: &Positions, batches: &[Arc<Batch>]) -> Result<Self, SinkError> {
         let mut plan = Self::default();
         let mut reached = held.clone();
@@ -54,7 +54,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Rows that move nothing on: of letters that are replayed.
+    /// Rows without a move: those of replayed letters.
     pub(crate) fn of_rows(rows: impl IntoIterator<Item = (Table, RecordBatch)>) -> Self {
         let mut plan = Self::default();
         for (table, rows) in rows {
@@ -73,7 +73,7 @@ impl Plan {
         self.tables.get(&table).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The earliest ingest time of its rows, µs UTC; `None`: it brings no rows.
+    /// The earliest ingest time of its rows, µs UTC; `None`: it has no rows.
     pub(crate) fn ingested_from(&self) -> Option<i64> {
         let times = self.tables.values().flatten().filter_map(|rows| rows.column_by_name("ingested_at"));
         times
@@ -83,7 +83,7 @@ impl Plan {
             .copied()
     }
 
-    /// The days that rows of a fact lie on.
+    /// The days of a fact's rows.
     pub(crate) fn days(&self, table: Table, column: &str) -> BTreeSet<i32> {
         let keys = self.rows(table).iter().filter_map(|rows| rows.column_by_name(column)?.as_primitive_opt::<Int32Type>());
         let mut days = BTreeSet::new();

@@ -21,9 +21,11 @@ const BEGIN: &str = "INSERT INTO kassa.positions (topic, partition, next, moved_
     SELECT m.topic, m.partition, m.next, now() FROM unnest($1::text[], $2::int8[], $3::int8[]) AS m (topic, partition, next)
     ON CONFLICT DO NOTHING";
 
-/// Whether every partition was where it is said to move from; those of them that `held` does not have begin here.
+/// Whether every partition was at the start of its move. Partitions that `held` does not contain
+/// are created here.
 ///
-/// A second worker on one of them waits here until we have committed or not, and then finds it moved, or not.
+/// A second worker on one of them waits here until this one commits or fails, and then sees the
+/// result.
 pub(crate) fn shift(
     transaction: &mut Transaction<'_>,
     statements: &mut Statements,
@@ -44,15 +46,16 @@ pub(crate) fn shift(
     Ok(moved == moves.len() as u64)
 }
 
-/// A commit of another worker's that has waited for its client for longer than a statement may take.
+/// A commit of another worker that has waited for its client longer than a statement may take.
 const OVERDUE: &str = "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
     WHERE a.datname = current_database() AND a.usename = current_user AND a.application_name = 'kassa' AND a.pid <> pg_backend_pid()
       AND a.wait_event_type = 'Client' AND a.query_start < clock_timestamp() - make_interval(secs => $1)
       AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.granted AND l.mode = 'RowExclusiveLock'
                   AND l.relation = 'kassa.positions'::regclass)";
 
-/// Ends the commits of workers that stopped in the midst of a COPY, so that those who took their partitions need not wait for them to wake up.
-/// PostgreSQL ends a transaction that is idle, and a statement that takes too long, but not one that waits for its client's rows. How many.
+/// Terminates the commits of workers that stopped during a COPY, so that the workers with their
+/// partitions need not wait for them. PostgreSQL ends an idle transaction and a slow statement, but
+/// not one that waits for its client's rows. Returns their number.
 pub(crate) fn end_overdue(client: &mut impl GenericClient, statement_timeout: Duration) -> Result<usize, WarehouseError> {
     if statement_timeout.is_zero() {
         return Ok(0);
@@ -65,20 +68,20 @@ fn columns<'m>(moves: &[&'m Move]) -> (Vec<&'m str>, Vec<i64>, Vec<i64>) {
     (topics, moves.iter().map(|step| step.partition.number).collect(), moves.iter().map(|step| step.to).collect())
 }
 
-/// How the positions lie to a commit whose fate is to be settled.
+/// The positions relative to a commit whose outcome is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// As before it.
+    /// As before the commit.
     Before,
-    /// As after it.
+    /// As after the commit.
     After,
-    /// Further back than we had read or been promised.
+    /// Lower than what was read or acknowledged.
     Behind,
-    /// Elsewhere.
+    /// Anything else.
     Moved,
 }
 
-pub(crate) fn settle(moves: &[Move], held: &Positions) -> Found {
+pub(crate) fn compare(moves: &[Move], held: &Positions) -> Found {
     let all = |of: fn(&Move) -> i64| moves.iter().all(|step| held.next(&step.partition) == of(step));
     if all(|step| step.from) {
         Found::Before
@@ -109,7 +112,7 @@ mod tests {
             (&[7, 0], Found::Moved),
             (&[5], Found::Before),
         ] {
-            assert_eq!(settle(&moves, &held(at)), found, "{at:?}");
+            assert_eq!(compare(&moves, &held(at)), found, "{at:?}");
         }
     }
 }

@@ -1,47 +1,20 @@
-//! Recounts the warehouse from its own rows: no counter that a commit kept is believed before rows bear it out.
+//! Recounts the warehouse from its own rows; its stored counters are compared, not trusted.
 
 mod recount;
 
 use std::collections::BTreeMap;
 
 use kassa_model::Partition;
-use serde::Serialize;
+pub use kassa_model::finding::{Finding, Kind};
 
 use crate::WarehouseError;
 use crate::read::Reader;
 use crate::url::Target;
 
-/// One contradiction. Offsets are half open; what does not apply is null.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// `gap`, `overlap`, `double`, `miscount`, `missing`, `extra` or `position`.
-    pub kind: &'static str,
-    /// `warehouse`.
-    pub sink: &'static str,
-    pub table: &'static str,
-    pub topic: Option<String>,
-    pub partition: Option<String>,
-    pub from: Option<String>,
-    pub to: Option<String>,
-    pub detail: String,
-}
+/// The name in findings.
+const SINK: &str = "warehouse";
 
-impl Finding {
-    fn new(kind: &'static str, table: &'static str, detail: String) -> Self {
-        Self { kind, sink: "warehouse", table, topic: None, partition: None, from: None, to: None, detail }
-    }
-
-    fn at(kind: &'static str, table: &'static str, partition: &Partition, detail: String) -> Self {
-        let (topic, number) = (partition.topic.to_string(), partition.number.to_string());
-        Self { topic: Some(topic), partition: Some(number), ..Self::new(kind, table, detail) }
-    }
-
-    fn between(self, from: i64, to: i64) -> Self {
-        Self { from: Some(from.to_string()), to: Some(to.to_string()), ..self }
-    }
-}
-
-/// What became of a partition's records, by its spans and by the rows that are there.
+/// The fate of a partition's records, by its spans and by its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Account {
     /// The position.
@@ -51,12 +24,13 @@ pub struct Account {
     pub duplicates: i64,
     pub dead_letters: i64,
     pub gap: i64,
-    /// Distinct offsets of rows that stand for accepted records, and those that retention dropped.
+    /// Distinct offsets of rows of accepted records, plus those dropped by retention.
     pub accepted_held: i64,
     pub letters_held: i64,
-    /// Dead letters that were replayed: their records have rows too.
+    /// Replayed dead letters: their records have rows as well.
     pub letters_replayed: i64,
-    /// Whether facts of it were dropped: records with rows on several days are then counted once a day.
+    /// Whether some of its facts were dropped: records with rows on several days are then counted
+    /// once per day.
     pub is_dropped: bool,
 }
 
@@ -74,14 +48,14 @@ pub struct Day {
     pub net: i128,
 }
 
-/// What was recounted at one snapshot, and what was found wrong.
+/// The counts at one snapshot, and the findings.
 #[derive(Debug, Clone, Default)]
 pub struct Proof {
     pub findings: Vec<Finding>,
     pub accounts: BTreeMap<Partition, Account>,
     /// Rows of each table.
     pub rows: BTreeMap<&'static str, i64>,
-    /// Of the ledger, by `movement_date_key`: to be compared with another sink's at the same positions.
+    /// The ledger by `movement_date_key`, for comparison with another sink at the same positions.
     pub days: BTreeMap<i32, Day>,
 }
 
@@ -91,7 +65,7 @@ impl Proof {
     }
 }
 
-/// Recounts everything. Rows are read at one snapshot, so a pipeline may be at work.
+/// Recounts everything at one snapshot, so a pipeline may be running.
 pub fn prove(target: &Target) -> Result<Proof, WarehouseError> {
     let mut reader = Reader::open(target)?;
     let mut snapshot = reader.snapshot()?;

@@ -1,4 +1,4 @@
-//! The star at one snapshot: all tables as they were at one moment, and the positions of that moment.
+//! The star at one snapshot: all tables and positions as of one moment.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -19,7 +19,7 @@ use crate::statements::column_list;
 use crate::url::Target;
 use crate::{WarehouseError, copy, positions};
 
-/// A connection to read by.
+/// A connection for reading.
 pub struct Reader {
     client: Client,
 }
@@ -35,17 +35,17 @@ impl Reader {
         let mut client = crate::connect(target)?;
         refuse_newer(&mut client, target)?;
         refuse_unfinished(&mut client, target)?;
-        // Rows of whole tables take as long as they take.
+        // Reading whole tables may take long, so there is no time limit.
         client.batch_execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")?;
         Ok(Self { client })
     }
 
-    /// What is committed now, and nothing of what is committed while it is read.
+    /// Sees what is committed now, and nothing that is committed while it is read.
     pub fn snapshot(&mut self) -> Result<Snapshot<'_>, WarehouseError> {
         self.begin(true)
     }
 
-    /// Waits until nobody else holds the lock of this name; it is let go of with the connection.
+    /// Waits for the lock of this name; the connection holds it until it closes.
     pub(crate) fn lock(&mut self, name: &str) -> Result<(), WarehouseError> {
         self.client.query("SELECT pg_advisory_lock(hashtext($1))", &[&name])?;
         Ok(())
@@ -54,7 +54,8 @@ impl Reader {
     pub(crate) fn begin(&mut self, read_only: bool) -> Result<Snapshot<'_>, WarehouseError> {
         let mut transaction =
             self.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(read_only).start()?;
-        // No partition is dropped below a snapshot: to be locked before it is taken. Rows are added meanwhile as ever.
+        // Protects a snapshot from dropped partitions, so this lock must be taken before the
+        // snapshot. Rows can be added meanwhile.
         let facts: Vec<String> = FACTS.iter().map(|(table, _)| format!("ONLY dwh.{}", table.name())).collect();
         transaction.batch_execute(&format!("LOCK TABLE {} IN ACCESS SHARE MODE", facts.join(", ")))?;
         let mut snapshot = Snapshot { transaction, positions: Positions::default() };
@@ -63,23 +64,23 @@ impl Reader {
     }
 }
 
-/// Days of facts, half open ranges of yyyymmdd, each with the column that has the day.
+/// Ranges of fact days, half open, as yyyymmdd, each with its day column.
 #[derive(Debug, Clone, Default)]
 pub struct Dropped(BTreeMap<Table, (&'static str, Vec<Range<i32>>)>);
 
 impl Dropped {
-    /// The day from which on nothing was dropped; `None`: nothing ever was.
+    /// The day from which on nothing was dropped; `None`: nothing was dropped.
     pub fn until(&self) -> Option<i32> {
         self.0.values().flat_map(|(_, days)| days).map(|days| days.end).max()
     }
 
-    /// The rows of a table that lie on other days. Of a day that was dropped, some may have come since.
+    /// The rows of a table on other days. A dropped day may have received new rows since.
     pub fn leave(&self, table: Table, rows: RecordBatch) -> Result<RecordBatch, WarehouseError> {
         let Some((column, days)) = self.0.get(&table) else { return Ok(rows) };
         let held = Columns(&rows).ints(column)?.iter();
         let kept: BooleanArray =
             held.map(|day| Some(day.is_none_or(|day| !days.iter().any(|range| range.contains(&day))))).collect();
-        filter_record_batch(&rows, &kept).map_err(|error| WarehouseError::Corrupt(error.to_string()))
+        filter_record_batch(&rows, &kept).map_err(WarehouseError::corrupt)
     }
 }
 
@@ -96,7 +97,7 @@ impl std::fmt::Debug for Snapshot<'_> {
 }
 
 impl Snapshot<'_> {
-    /// How far the snapshot is: every table holds all rows before these positions, and none beyond them.
+    /// The positions of the snapshot: every table has all rows before them, and none beyond.
     pub fn positions(&self) -> &Positions {
         &self.positions
     }
@@ -113,7 +114,7 @@ impl Snapshot<'_> {
         Ok(dropped)
     }
 
-    /// Hands on the named columns of all rows of a table; of no columns, all of them.
+    /// Passes on the named columns of all rows of a table; all columns if none are named.
     pub fn each(
         &mut self,
         table: Table,
@@ -123,8 +124,8 @@ impl Snapshot<'_> {
         self.each_where(table, columns, "", take)
     }
 
-    /// The same, of the rows that stem from at or beyond these positions. What it costs follows from how many there are: rows that commits before these
-    /// positions brought are not read, but for those that share their pages or days.
+    /// The same for rows at or beyond these positions. The cost depends on their number: rows of
+    /// commits before these positions are not read, unless they share pages or days.
     pub fn each_beyond(
         &mut self,
         table: Table,
@@ -136,12 +137,12 @@ impl Snapshot<'_> {
         self.each_beyond_within(table, columns, (from, &bounds), take)
     }
 
-    /// Where rows at or beyond these positions lie.
+    /// Where rows at or beyond these positions may be.
     pub(crate) fn bounds(&mut self, from: &Positions) -> Result<Bounds, WarehouseError> {
         commits::bounds(&mut self.transaction, from, &self.positions)
     }
 
-    /// The rows at or beyond positions whose bounds are known.
+    /// The rows at or beyond positions with known bounds.
     pub(crate) fn each_beyond_within(
         &mut self,
         table: Table,
@@ -154,7 +155,7 @@ impl Snapshot<'_> {
         self.each_where(table, columns, &format!("WHERE {within} AND ({beyond})"), take)
     }
 
-    /// In SQL: that a row stems from at or beyond these positions. `None`: no row does.
+    /// An SQL condition: a row comes from at or beyond these positions. `None`: no row does.
     pub(crate) fn beyond(&self, from: &Positions) -> Option<String> {
         let further = self.positions.iter().filter(|(partition, next)| from.next(partition) < *next);
         let parts: Vec<String> = further
@@ -167,7 +168,7 @@ impl Snapshot<'_> {
         (!parts.is_empty()).then(|| parts.join(" OR "))
     }
 
-    /// The latest time, µs UTC, of the rows of a table, before a cut, that have none of the flags.
+    /// The latest time, µs UTC, of a table's rows before a position that have none of the flags.
     pub fn latest(
         &mut self,
         table: Table,
@@ -182,7 +183,7 @@ impl Snapshot<'_> {
         Ok(self.transaction.query_one(&sql, &[])?.get(0))
     }
 
-    /// The same, of the rows for which `filter` (`WHERE …`, of our own making) holds.
+    /// The same for the rows that match `filter` (`WHERE …`, written by kassa itself).
     pub(crate) fn each_where(
         &mut self,
         table: Table,

@@ -23,7 +23,7 @@ impl WarehouseSink {
         let mut wait = self.patience.first_wait;
         for _ in 1..self.patience.tries {
             match self.replay_once(rows, letters) {
-                Err(WarehouseError::Unavailable(why)) => tracing::warn!(why, "a replay into the warehouse is tried again"),
+                Err(WarehouseError::Unavailable(why)) => tracing::warn!(why, "a replay into the warehouse is retried"),
                 done => return done,
             }
             std::thread::sleep(wait);
@@ -78,5 +78,5 @@ fn of_letters(rows: &RecordBatch, letters: &HashSet<Place>) -> Result<RecordBatc
             Some(letters.contains(&place))
         })
         .collect();
-    filter_record_batch(rows, &keep).map_err(|error| WarehouseError::Corrupt(error.to_string()))
+    filter_record_batch(rows, &keep).map_err(WarehouseError::corrupt)
 }

@@ -1,4 +1,4 @@
-//! The warehouse sink: one transaction a commit, and the positions in it.
+//! The warehouse sink: one transaction per commit, which also moves the positions.
 //!
 //! ```text
 //!  batches ─► Plan ─► partitions that are missing (own transactions)
@@ -29,7 +29,8 @@ use crate::rebuild::refuse_unfinished;
 use crate::statements::Statements;
 use crate::url::Target;
 
-/// How often a transaction is tried before its caller is told, and how long is waited: twice as long each time.
+/// The number of attempts of a transaction before its caller gets the error, and the first pause,
+/// which doubles each time.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
     pub tries: u32,
@@ -43,12 +44,12 @@ impl Default for Patience {
     }
 }
 
-/// Counted for metrics.
+/// Counters for metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     pub commits: u64,
     pub rows: u64,
-    /// Transactions that had to be tried again.
+    /// Transactions that were retried.
     pub retries: u64,
     /// Commits whose answer was lost and whose outcome was read back.
     pub settled: u64,
@@ -60,14 +61,14 @@ pub struct WarehouseSink {
     target: Target,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) patience: Patience,
-    /// Days that facts are kept; `None`: all.
+    /// Days that facts are kept; `None`: forever.
     retention: Option<u32>,
-    /// The last day on which retention was obeyed.
+    /// The last day on which retention was applied.
     retired_on: Option<Date>,
     connection: Option<Connection>,
     partitions: Partitions,
     positions: Positions,
-    /// Of a commit that was sent, and of which it is not known yet whether it was made.
+    /// A commit that was sent and whose outcome is unknown.
     in_doubt: Option<Vec<Move>>,
     counts: Counts,
 }
@@ -84,7 +85,7 @@ impl std::fmt::Debug for WarehouseSink {
 }
 
 impl WarehouseSink {
-    /// Connects and reads how far the warehouse is. The schema must be there: see [`migrate`](crate::migrate).
+    /// Connects and reads the positions. The schema must exist: see [`migrate`](crate::migrate).
     pub fn open(target: Target, clock: Arc<dyn Clock>) -> Result<Self, WarehouseError> {
         let mut sink = Self {
             target,
@@ -112,7 +113,7 @@ impl WarehouseSink {
         Self { patience, ..self }
     }
 
-    /// Drops facts that are older than so many days, once a day.
+    /// Drops facts that are older than this number of days, once a day.
     #[must_use]
     pub fn keeping(self, days: Option<u32>) -> Self {
         Self { retention: days, ..self }
@@ -127,7 +128,8 @@ impl WarehouseSink {
         Ok((connection, &mut self.partitions))
     }
 
-    /// Whatever state the connection is in, a new one is in none; and what is known of the partitions may be why it failed.
+    /// Closes the connection, whose state is unknown, and drops the cached partitions, which may
+    /// have caused the failure.
     pub(crate) fn disconnect(&mut self) {
         self.connection = None;
         self.partitions.forget();
@@ -144,10 +146,11 @@ impl WarehouseSink {
         Ok(())
     }
 
-    /// Whether the commit in doubt is what moved the positions, by those just read. The doubt is over either way.
+    /// Whether the commit with unknown outcome is the one that moved the positions, by those just
+    /// read. The outcome is known afterwards in either case.
     fn was_made_after_all(&mut self) -> bool {
         let Some(moves) = self.in_doubt.take() else { return false };
-        let was_made = positions::settle(&moves, &self.positions) == Found::After;
+        let was_made = positions::compare(&moves, &self.positions) == Found::After;
         self.counts.settled += u64::from(was_made);
         was_made
     }
@@ -162,29 +165,31 @@ impl WarehouseSink {
                 Err(WarehouseError::Unavailable(why)) => Some(why),
                 Err(error) => return Err(error),
             };
-            match self.settle_fate(plan) {
+            match self.resolve_outcome(plan) {
                 Ok(Found::After) if was_sent => {
                     self.counts.settled += 1;
                     return Ok(());
                 }
                 Ok(Found::Before) => {}
                 Ok(Found::Behind) => {
-                    return Err(WarehouseError::Rewound(self.told("the warehouse holds less than it had acknowledged")));
+                    return Err(WarehouseError::Rewound(self.message("the warehouse holds less than it had acknowledged")));
                 }
                 Ok(Found::After | Found::Moved) => {
-                    return Err(WarehouseError::Fenced(self.told("another worker has moved the warehouse's positions")));
+                    return Err(WarehouseError::Fenced(self.message("another worker has moved the warehouse's positions")));
                 }
                 Err(WarehouseError::Unavailable(_)) => {}
                 Err(error) => return Err(error),
             }
             if nth >= self.patience.tries {
                 self.in_doubt = was_sent.then(|| plan.moves.clone()).or(self.in_doubt.take());
-                return Err(WarehouseError::Unavailable(failed.unwrap_or_else(|| "its positions move to and fro".to_owned())));
+                return Err(WarehouseError::Unavailable(
+                    failed.unwrap_or_else(|| "two writers are changing the positions of its tables".to_owned()),
+                ));
             }
             tracing::warn!(
                 attempt = nth,
                 why = failed.as_deref().unwrap_or("positions"),
-                "the warehouse's transaction is tried again"
+                "the warehouse's transaction is retried"
             );
             self.counts.retries += 1;
             std::thread::sleep(wait);
@@ -193,32 +198,33 @@ impl WarehouseSink {
         Ok(())
     }
 
-    fn told(&self, what: &str) -> String {
-        format!("{}: {what}; reading goes on from what it has", self.target.place())
+    fn message(&self, what: &str) -> String {
+        format!("{}: {what}; reading continues from its positions", self.target.place())
     }
 
-    /// Where the positions are now, on a connection that works.
-    fn settle_fate(&mut self, plan: &Plan) -> Result<Found, WarehouseError> {
+    /// Reads the positions on a working connection.
+    fn resolve_outcome(&mut self, plan: &Plan) -> Result<Found, WarehouseError> {
         self.partitions.forget();
         let client = &mut connected(&mut self.connection, &self.target, &mut self.counts)?.client;
         let read = positions::end_overdue(client, self.target.statement_timeout).and_then(|ended| {
             if ended > 0 {
-                tracing::warn!(ended, "ended commits of workers that have stopped in the midst of them");
+                tracing::warn!(ended, "terminated the commits of workers that stopped during them");
             }
             positions::read(client)
         });
         let held = read.inspect_err(|_| self.connection = None)?;
-        // A commit of ours may be there, and others not that were acknowledged before it, of partitions that it did not move.
+        // Our commit may exist while earlier acknowledged commits of partitions that it did not
+        // move are missing.
         let has_lost = self.positions.iter().any(|(partition, next)| held.next(partition) < next);
-        let found = if has_lost { Found::Behind } else { positions::settle(&plan.moves, &held) };
+        let found = if has_lost { Found::Behind } else { positions::compare(&plan.moves, &held) };
         if found != Found::Before {
             self.positions = held;
         }
         Ok(found)
     }
 
-    /// Drops what has had its time. Whoever reads it for long is not waited for, and a refusal stops no rows: it is tried again with the next
-    /// settling.
+    /// Drops what retention allows. It does not wait for long readers, and a refusal does not block
+    /// rows: it is retried with the next commit of positions.
     fn retire(&mut self, now: i64) {
         let today = today(now);
         let Some(days) = self.retention.filter(|_| self.retired_on != Some(today)) else { return };
@@ -268,7 +274,7 @@ impl WarehouseSink {
             }
             Ok(None) => Ok(Outcome::NotThere),
             Err(error) => {
-                // Whatever state the connection is in, a new one is in none.
+                // The state of the old connection is unknown, so use a new one.
                 self.connection = None;
                 Err(error)
             }
@@ -278,7 +284,7 @@ impl WarehouseSink {
 
 enum Outcome {
     Committed,
-    /// The positions were not where the plan begins.
+    /// The positions were not at the start of the plan.
     NotThere,
 }
 
@@ -308,13 +314,14 @@ impl Sink for WarehouseSink {
     fn commit(&mut self, batches: &[Arc<Batch>]) -> Result<(), SinkError> {
         let done = self.commit_once(batches);
         if matches!(done, Err(SinkError::Fenced(_))) && self.was_made_after_all() {
-            // It was we who moved the positions: what is left of the batches goes on from there.
+            // We moved the positions ourselves: the rest of the batches continues from there.
             return self.commit_once(batches);
         }
         done
     }
 
-    /// Every commit moves all of its partitions: there is nothing to carry on but the partitions of the coming days.
+    /// Every commit moves all of its partitions, so only the partitions of the coming days remain
+    /// to be done.
     fn settle(&mut self) -> Result<(), SinkError> {
         let now = self.clock.now();
         let made = connected(&mut self.connection, &self.target, &mut self.counts)

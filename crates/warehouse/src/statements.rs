@@ -1,4 +1,5 @@
-//! Statements by their texts, prepared once a connection; rows as parameters that are arrays, so that any number of rows is one round.
+//! Statements by text, prepared once per connection. Rows are passed as array parameters, so any
+//! number of rows takes one round trip.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -11,7 +12,7 @@ use postgres::{Statement, Transaction};
 use crate::WarehouseError;
 use crate::copy::write::{Cells, array_type, copy};
 
-/// The statements that a connection has prepared.
+/// The prepared statements of a connection.
 #[derive(Default)]
 pub(crate) struct Statements(HashMap<String, Statement>);
 
@@ -21,7 +22,7 @@ impl std::fmt::Debug for Statements {
     }
 }
 
-/// A name in SQL: some of the star's columns are words of its own.
+/// A quoted SQL name: some column names are keywords.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
@@ -44,8 +45,8 @@ impl Statements {
         Ok(transaction.execute(&statement, parameters)?)
     }
 
-    /// Inserts rows of one schema, in the order of their first column, so that two workers lock them in one order. `ending` says what to do where
-    /// a row is already there.
+    /// Inserts rows of one schema, sorted by the first column, so that two workers lock them in the
+    /// same order. `ending` handles existing rows.
     pub(crate) fn insert(
         &mut self,
         transaction: &mut Transaction<'_>,
@@ -67,7 +68,7 @@ impl Statements {
     }
 }
 
-/// Adds rows by binary COPY: all columns, or those named.
+/// Adds rows by binary COPY: all columns, or the named ones.
 pub(crate) fn copy_in(
     transaction: &mut Transaction<'_>,
     table: &str,

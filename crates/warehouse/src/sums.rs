@@ -46,7 +46,7 @@ fn put_sales(transaction: &mut Transaction<'_>, statements: &mut Statements, pla
     if sums.is_empty() {
         return Ok(());
     }
-    let rows = sales_rows(sums).map_err(|error| WarehouseError::Corrupt(error.to_string()))?;
+    let rows = sales_rows(sums).map_err(WarehouseError::corrupt)?;
     let added: Vec<String> = ["lines"]
         .into_iter()
         .chain(AMOUNTS.map(|(name, _)| name))
@@ -197,7 +197,7 @@ fn put_events(transaction: &mut Transaction<'_>, statements: &mut Statements, pl
         ("is_bot", Arc::new(BooleanArray::from_iter(counts.iter().map(|(key, _)| Some(key.is_bot))))),
         ("events", Arc::new(Int64Array::from_iter_values(counts.iter().map(|(_, count)| *count)))),
     ];
-    let rows = RecordBatch::try_from_iter(columns).map_err(|error| WarehouseError::Corrupt(error.to_string()))?;
+    let rows = RecordBatch::try_from_iter(columns).map_err(WarehouseError::corrupt)?;
     let ending =
         "ON CONFLICT (event_date_key, type, channel_key, is_test, is_bot) DO UPDATE SET events = held.events + excluded.events";
     statements.insert(transaction, "dwh.agg_events_daily", &[rows], ending).map(drop)

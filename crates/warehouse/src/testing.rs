@@ -1,4 +1,4 @@
-//! A real PostgreSQL, migrated, and batches of all contracts to put into it.
+//! A real PostgreSQL with migrations, and batches of all contracts for it.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -33,7 +33,7 @@ pub(crate) fn shop() -> Shop {
     Shop::new("Suite", "Europe/London", Currency::parse("GBP").unwrap()).unwrap()
 }
 
-/// A server with a migrated database `shop`, which the superuser owns.
+/// A server with a migrated database `shop`, owned by the superuser.
 pub(crate) struct Warehouse {
     pub(crate) server: Postgres,
 }
@@ -67,7 +67,7 @@ impl Warehouse {
         self.sql(&format!("SELECT count(*) FROM {table}")).parse().unwrap()
     }
 
-    /// Empties everything, for the next case: a server is dear.
+    /// Empties everything for the next case, because a new server is expensive.
     pub(crate) fn clear(&self) {
         let tables = self.sql(
             "SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') FROM pg_tables
@@ -85,7 +85,7 @@ pub(crate) fn partition(topic: &str, number: i64) -> Partition {
     Partition::new(topic, number)
 }
 
-/// One topic a contract, named like it.
+/// One topic per contract, with its name.
 pub(crate) struct Feed {
     stage: Stage,
 }
@@ -126,19 +126,19 @@ pub(crate) fn line(number: i64, offset: i64) -> Value {
         "line_id": "1", "product_id": "lamp", "customer_id": "ann", "quantity": "1", "unit_price": "2.50", "currency": "GBP"})
 }
 
-/// A line sold at each offset, decided on by itself.
+/// A sold line at each offset; each record is decided on its own.
 pub(crate) fn sold(number: i64, offsets: Range<i64>) -> Arc<Batch> {
     let values: Vec<String> = offsets.clone().map(|offset| line(number, offset).to_string()).collect();
     Feed::new().batch("order_line", number, offsets.start, &values)
 }
 
-/// A record that cannot be read at each offset.
+/// A record that cannot be parsed at each offset.
 pub(crate) fn bad(number: i64, offsets: Range<i64>) -> Arc<Batch> {
     let values: Vec<String> = offsets.clone().map(|_| "{".to_owned()).collect();
     Feed::new().batch("order_line", number, offsets.start, &values)
 }
 
-/// Stands between a client and a server whose address can change, and loses what it is told to lose.
+/// A proxy between a client and a server whose address can change. It can be told to lose data.
 pub(crate) struct Proxy {
     pub(crate) port: u16,
     upstream: Arc<AtomicU16>,
@@ -146,7 +146,7 @@ pub(crate) struct Proxy {
     lost: Arc<AtomicU64>,
 }
 
-/// What the proxy loses next, once; the connection with it.
+/// What the proxy loses next, once, together with the connection.
 #[derive(Clone, Copy)]
 #[repr(u8)]
 pub(crate) enum Lose {
@@ -178,7 +178,7 @@ impl Proxy {
         self.losing.store(what as u8, SeqCst);
     }
 
-    /// How often something was lost.
+    /// The number of losses.
     pub(crate) fn lost(&self) -> u64 {
         self.lost.load(SeqCst)
     }
@@ -217,7 +217,7 @@ fn relay(mut client: TcpStream, mut server: TcpStream, losing: &AtomicU8, lost: 
             break;
         }
         if what == Lose::CommitReply as u8 {
-            // The other thread ends with the server's answer, which it does not hand on.
+            // The other thread ends with the server's answer, which it does not pass on.
             answers.join().unwrap();
             server.shutdown(Shutdown::Both).ok();
             return;

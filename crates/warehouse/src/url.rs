@@ -1,42 +1,23 @@
-//! Where the warehouse is and how it is reached: `postgres://user@host:5432/database?sslrootcert=/etc/ca.pem`.
+//! The warehouse's address: `postgres://user@host:5432/database?sslrootcert=/etc/ca.pem`.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use kassa_model::Secret;
 use url::Url;
 
 use crate::WarehouseError;
 
-/// A password, which nothing prints.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(String);
-
-impl Password {
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(…)")
-    }
-}
-
-/// Whether the connection is encrypted. There is no middle way: what was asked for is had, or there is no connection.
+/// Whether the connection is encrypted. There is no fallback: the connection is as requested, or it
+/// fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tls {
-    /// In the clear: on loopback, or because `sslmode=disable` says so.
+    /// Not encrypted: on loopback, or because of `sslmode=disable`.
     Off,
     Verified(Trust),
 }
 
-/// Whom to trust, and who we are. The host's name is always checked.
+/// The trusted authority and the client's own identity. The host name is always checked.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Trust {
     /// PEM; without it, the system's authorities.
@@ -52,34 +33,35 @@ pub struct Target {
     pub port: u16,
     pub user: String,
     pub database: String,
-    pub password: Option<Password>,
+    pub password: Option<Secret>,
     pub tls: Tls,
     pub connect_timeout: Duration,
-    /// How long one statement may take, at the server.
+    /// The server's time limit of one statement.
     pub statement_timeout: Duration,
-    /// Whether this program rebuilds the warehouse: everybody else is refused until that has ended.
+    /// Whether this program rebuilds the warehouse: others are refused until the rebuild has ended.
     pub is_rebuilding: bool,
 }
 
 const PARAMETERS: &str = "sslmode, sslrootcert, sslcert, sslkey, connect_timeout, statement_timeout";
 
 impl Target {
-    /// The password comes apart, from where secrets are kept: one in the URL would end up in configuration files and logs.
-    pub fn parse(text: &str, password: Option<Password>) -> Result<Self, WarehouseError> {
+    /// The password is separate, because a password in the URL would appear in configuration files
+    /// and logs.
+    pub fn parse(text: &str, password: Option<Secret>) -> Result<Self, WarehouseError> {
         let url = Url::parse(text).map_err(|error| invalid(format!("the warehouse's URL: {error}")))?;
         if !["postgres", "postgresql"].contains(&url.scheme()) {
-            return Err(invalid(format!("the warehouse's URL begins with `{}:`; it is to begin with `postgres:`", url.scheme())));
+            return Err(invalid(format!("the warehouse's URL begins with `{}:`; it must begin with `postgres:`", url.scheme())));
         }
         if url.password().is_some() {
             return Err(invalid(
-                "the warehouse's URL has a password in it: give it apart, as `warehouse.password = \"env:NAME\"`",
+                "the warehouse's URL has a password in it: set it separately as `warehouse.password = \"env:NAME\"`",
             ));
         }
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| invalid("the warehouse's URL names no host"))?;
         let database = decoded(url.path().trim_start_matches('/'))?;
         let user = decoded(url.username())?;
         if user.is_empty() || database.is_empty() {
-            return Err(invalid("the warehouse's URL is to name a user and a database: postgres://user@host/database"));
+            return Err(invalid("the warehouse's URL must contain a user and a database: postgres://user@host/database"));
         }
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let given = Parameters::of(&url)?;
@@ -140,7 +122,7 @@ impl Parameters {
         given.trust.client = match (certificate, key) {
             (None, None) => None,
             (Some(certificate), Some(key)) => Some((certificate, key)),
-            _ => return Err(invalid("the warehouse's URL is to have both `sslcert` and `sslkey`, or neither")),
+            _ => return Err(invalid("the warehouse's URL must have both `sslcert` and `sslkey`, or neither")),
         };
         Ok(given)
     }

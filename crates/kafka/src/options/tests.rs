@@ -26,9 +26,9 @@ fn properties_that_guarantees_depend_on_cannot_be_overridden() {
 
 #[test]
 fn secrets_are_not_printed() {
-    let sasl = Sasl { mechanism: Mechanism::Plain, user: "bob".into(), password: Secret::new("hunter2") };
+    let sasl = Sasl { mechanism: Mechanism::Plain, user: "bob".into(), password: Secret::new("env:PASSWORD", "hunter2") };
     let properties = BTreeMap::from([("ssl.key.password".to_owned(), "hunter3".to_owned())]);
     let connection = Connection { brokers: "a:1".into(), security: Security::SaslPlaintext(sasl), properties };
-    let printed = format!("{connection:?} {} {}", connection.at(), connection.who());
+    let printed = format!("{connection:?} {} {}", connection.at(), connection.identity());
     assert!(printed.contains("bob") && !printed.contains("hunter"), "{printed}");
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use kassa_model::{Cause, Secret};
 use serde::{Deserialize, Serialize};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body, http::Response};
 
 use super::{Referred, RegistryError, Schema};
-use crate::Secret;
 
 /// The size limit of a schema with everything that it refers to.
 const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -96,21 +96,23 @@ struct Registered {
 impl RegistryClient {
     /// Does not connect yet.
     pub fn new(mut options: RegistryOptions) -> Result<Self, RegistryError> {
-        let invalid = |why: &str| RegistryError::Invalid { what: "the schema registry's URL".into(), why: why.into() };
-        let url = url::Url::parse(&options.url).map_err(|error| invalid(&error.to_string()))?;
+        let invalid = |why: Cause| RegistryError::Invalid { what: "the schema registry's URL".into(), why };
+        let url = url::Url::parse(&options.url).map_err(|error| invalid(Cause::of(error)))?;
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || url.query().is_some() {
-            return Err(invalid("it must be http:// or https://, a host and a path"));
+            return Err(invalid("it must be http:// or https://, a host and a path".into()));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(invalid("it contains a user: user and password have their own keys, so that no URL contains a secret"));
+            return Err(invalid(
+                "it contains a user: user and password have their own keys, so that no URL contains a secret".into(),
+            ));
         }
         options.url.truncate(options.url.trim_end_matches('/').len());
         let authorization = match &options.auth {
             Auth::None => None,
             Auth::Basic { user, password } => {
-                Some(Secret::new(format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.expose())))))
+                Some(derived(password, format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.expose())))))
             }
-            Auth::Bearer(token) => Some(Secret::new(format!("Bearer {}", token.expose()))),
+            Auth::Bearer(token) => Some(derived(token, format!("Bearer {}", token.expose()))),
         };
         let config = Agent::config_builder()
             .tls_config(tls(url.scheme(), options.ca.as_deref())?)
@@ -134,7 +136,7 @@ impl RegistryClient {
     /// The names of registered schemas.
     pub fn subjects(&self) -> Result<Vec<String>, RegistryError> {
         let path = "/subjects";
-        self.get::<Vec<String>>(path)?.ok_or_else(|| self.not_a_registry(&format!("it has no {path}")))
+        self.get::<Vec<String>>(path)?.ok_or_else(|| self.not_a_registry(format!("it has no {path}")))
     }
 
     /// Adds a reference, after the references of that schema.
@@ -144,13 +146,13 @@ impl RegistryClient {
         }
         if above.contains(&reference.name) || found.len() + above.len() >= REFERENCES_MAX {
             let why = format!("the references of {} are circular, or more than {REFERENCES_MAX}", reference.name);
-            return Err(RegistryError::Invalid { what: "a schema".into(), why });
+            return Err(RegistryError::Invalid { what: "a schema".into(), why: why.into() });
         }
         let (subject, version) = (percent_encoded(&reference.subject), reference.version);
         let answer =
             self.get::<Answer>(&format!("/subjects/{subject}/versions/{version}"))?.ok_or_else(|| RegistryError::Invalid {
                 what: format!("a schema that refers to {}", reference.name),
-                why: format!("the registry has no version {version} of {}", reference.subject),
+                why: format!("the registry has no version {version} of {}", reference.subject).into(),
             })?;
         above.push(reference.name.clone());
         for below in answer.references.unwrap_or_default() {
@@ -196,15 +198,15 @@ impl RegistryClient {
             // A wrong URL also gives 404 and must not turn good records into dead letters. A
             // registry's own 404 has an error code.
             404 if serde_json::from_str::<Problem>(&answer).is_ok_and(|problem| problem.error_code / 100 == 404) => Ok(None),
-            _ => Err(self.not_a_registry(&format!("status {status} for {path}"))),
+            _ => Err(self.not_a_registry(format!("status {status} for {path}"))),
         }
     }
 
     fn parsed<T: for<'a> Deserialize<'a>>(&self, answer: &str) -> Result<T, RegistryError> {
-        serde_json::from_str(answer).map_err(|error| self.not_a_registry(&error.to_string()))
+        serde_json::from_str(answer).map_err(|error| self.not_a_registry(Cause::of(error)))
     }
 
-    fn not_a_registry(&self, why: &str) -> RegistryError {
+    fn not_a_registry(&self, why: impl Into<Cause>) -> RegistryError {
         RegistryError::NotARegistry { url: self.options.url.clone(), why: why.into() }
     }
 
@@ -223,11 +225,11 @@ impl RegistryClient {
 
     fn once(&self, path: &str, body: Option<&str>) -> Result<(u16, String), RegistryError> {
         let url = &self.options.url;
-        let unavailable = |why: String| RegistryError::Unavailable { url: url.clone(), why };
+        let unavailable = |why: Cause| RegistryError::Unavailable { url: url.clone(), why };
         let mut response = self.call(path, body).map_err(|error| match error {
-            ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => self.not_a_registry(&error.to_string()),
-            error if error.to_string().contains("certificate") => self.not_a_registry(&error.to_string()),
-            error => unavailable(error.to_string()),
+            ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => self.not_a_registry(Cause::of(error)),
+            error if error.to_string().contains("certificate") => self.not_a_registry(Cause::of(error)),
+            error => unavailable(Cause::of(error)),
         })?;
         let status = response.status().as_u16();
         match status {
@@ -236,12 +238,12 @@ impl RegistryClient {
                     response.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or("somewhere else").to_owned();
                 return Err(RegistryError::Redirected { url: url.clone(), to });
             }
-            401 | 403 => return Err(RegistryError::Credentials { url: url.clone(), who: self.who(), status }),
-            408 | 429 | 500..=599 => return Err(unavailable(format!("status {status}"))),
+            401 | 403 => return Err(RegistryError::Credentials { url: url.clone(), identity: self.identity(), status }),
+            408 | 429 | 500..=599 => return Err(unavailable(format!("status {status}").into())),
             _ => {}
         }
         let answer = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
-        Ok((status, answer.map_err(|error| unavailable(error.to_string()))?))
+        Ok((status, answer.map_err(|error| unavailable(Cause::of(error)))?))
     }
 
     fn call(&self, path: &str, body: Option<&str>) -> Result<Response<Body>, ureq::Error> {
@@ -266,13 +268,18 @@ impl RegistryClient {
         }
     }
 
-    fn who(&self) -> String {
+    fn identity(&self) -> String {
         match &self.options.auth {
             Auth::None => "a request without credentials".into(),
             Auth::Basic { user, .. } => format!("user {user}"),
             Auth::Bearer(_) => "the token".into(),
         }
     }
+}
+
+/// A header made from a secret.
+fn derived(from: &Secret, header: String) -> Secret {
+    Secret::new(from.reference(), header)
 }
 
 fn tls(scheme: &str, ca: Option<&Path>) -> Result<TlsConfig, RegistryError> {
@@ -289,9 +296,9 @@ fn tls(scheme: &str, ca: Option<&Path>) -> Result<TlsConfig, RegistryError> {
 }
 
 fn authorities(file: &Path) -> Result<Vec<Certificate<'static>>, RegistryError> {
-    let invalid = |why: String| RegistryError::Invalid { what: format!("the authority in {}", file.display()), why };
-    let pem = fs::read(file).map_err(|error| invalid(error.to_string()))?;
-    let items = ureq::tls::parse_pem(&pem).collect::<Result<Vec<_>, _>>().map_err(|error| invalid(error.to_string()))?;
+    let invalid = |why: Cause| RegistryError::Invalid { what: format!("the authority in {}", file.display()), why };
+    let pem = fs::read(file).map_err(|error| invalid(Cause::of(error)))?;
+    let items = ureq::tls::parse_pem(&pem).collect::<Result<Vec<_>, _>>().map_err(|error| invalid(Cause::of(error)))?;
     let found = items.into_iter().filter_map(|item| if let PemItem::Certificate(of) = item { Some(of) } else { None });
     let found = found.collect::<Vec<_>>();
     if found.is_empty() { Err(invalid("it has no certificate".into())) } else { Ok(found) }

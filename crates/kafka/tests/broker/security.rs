@@ -1,11 +1,11 @@
 use std::time::{Duration, Instant};
 
 use kassa_kafka::{
-    Admin, Cluster, Connection, ErrorKind, KafkaError, KafkaSource, Mechanism, Outgoing, Producer, ProducerOptions, Sasl, Secret,
+    Admin, Cluster, Connection, ErrorKind, KafkaError, KafkaSource, Mechanism, Outgoing, Producer, ProducerOptions, Sasl,
     Security, SourceOptions, Subscription, Tls,
 };
-use kassa_model::Positions;
 use kassa_model::time::SystemClock;
+use kassa_model::{Positions, Secret};
 use std::sync::Arc;
 
 use crate::support::{LONG, Reader, broker, new_topic, plaintext, unique};
@@ -15,7 +15,7 @@ fn trusting() -> Tls {
 }
 
 fn sasl(mechanism: Mechanism, user: &str, password: &str) -> Sasl {
-    Sasl { mechanism, user: user.into(), password: Secret::new(password) }
+    Sasl { mechanism, user: user.into(), password: Secret::new("env:PASSWORD", password) }
 }
 
 fn listener(brokers: String, security: Security) -> Connection {
@@ -100,7 +100,7 @@ fn a_missing_right_to_read_or_write_is_reported() {
     let mallory =
         listener(broker().sasl_plaintext(), Security::SaslPlaintext(sasl(Mechanism::ScramSha256, "mallory", "mallory-secret")));
     let error = connect_error(&mallory, &topic);
-    assert!(matches!(&error, KafkaError::Denied { who, .. } if who.contains("mallory")), "{error:?}");
+    assert!(matches!(&error, KafkaError::Denied { identity, .. } if identity.contains("mallory")), "{error:?}");
     let producer = Producer::connect(&ProducerOptions::new(mallory)).unwrap();
     let outcomes = producer.produce_and_wait(&[Outgoing { topic: &topic, value: Some(b"x"), ..Outgoing::default() }]);
     assert!(matches!(&outcomes[..], [Err(KafkaError::Denied { .. })]), "{outcomes:?}");

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
-use kassa_analytics::{ApplyError, Figures, Query, Rates};
+use kassa_analytics::{Figures, Query, Rates};
 use kassa_config::Config;
 use kassa_lake::letters::{self, Letter};
 use kassa_lake::{LogError, recover};
@@ -153,9 +153,8 @@ impl Replayed {
     fn new(config: &Config, lake: &Lake) -> anyhow::Result<Self> {
         let net_sales = Query::parse("net_sales", None, None, None, None)?;
         let mut figures = Figures::asked(&config.shop, &net_sales);
-        let corrupt = |error: ApplyError| LogError::Corrupt(error.to_string());
         recover::scan(lake.store.as_ref(), Table::FactFxRate, Rates::COLUMNS, &mut |rows| {
-            figures.apply(Table::FactFxRate, &rows).map_err(corrupt)
+            figures.apply(Table::FactFxRate, &rows).map_err(LogError::corrupt)
         })?;
         Ok(Self { outcomes: Vec::new(), accepted: 0, added: BTreeMap::new(), net_sales, figures })
     }

@@ -8,7 +8,7 @@ use kassa_analytics::{Figures, Query};
 use kassa_config::Config;
 use kassa_lake::Store;
 use kassa_lake::store::Measured;
-use kassa_model::{Code, Partition, Positions};
+use kassa_model::{Cause, Code, Partition, Positions};
 use kassa_warehouse::read::Reader;
 use serde_json::Value;
 
@@ -20,9 +20,8 @@ use crate::{output, settings, warehouse};
 pub fn figures(args: &cli::Figures) -> anyhow::Result<()> {
     let Some(name) = &args.name else { return catalogue(args.format) };
     let (from, source) = parse_from(&args.from)?;
-    let query = Query::parse(name, args.by.as_deref(), from, args.to.as_deref(), args.basis.as_deref()).map_err(|error| {
-        Failure::new(Code::UnknownFigure, error.to_string()).hint("`kassa figures` lists all figures and groupings")
-    })?;
+    let query = Query::parse(name, args.by.as_deref(), from, args.to.as_deref(), args.basis.as_deref())
+        .map_err(|error| Failure::of(Code::UnknownFigure, error).hint("`kassa figures` lists all figures and groupings"))?;
     let config = settings::reading(&args.place)?;
     let lake = Lake::of(&config)?;
     let at = args.at.as_deref().map(positions_of).transpose()?;
@@ -40,7 +39,7 @@ pub fn figures(args: &cli::Figures) -> anyhow::Result<()> {
     if args.verbose && source == Source::Lake {
         output::bytes_read(lake.store.as_ref(), store.read())?;
     }
-    let answer = figures.answer(&query).map_err(|error| Failure::new(Code::UnknownFigure, error.to_string()))?;
+    let answer = figures.answer(&query).map_err(|error| Failure::of(Code::UnknownFigure, error))?;
     if args.format == Format::Json {
         return output::json(&kassa_server::render(&answer, &positions, lake.clock.now()));
     }
@@ -99,13 +98,13 @@ fn parse_from(from: &[String]) -> anyhow::Result<(Option<&str>, Source)> {
 
 /// The positions in an answer of `--format json`, or a file with only the positions.
 fn positions_of(path: &Path) -> anyhow::Result<Positions> {
-    let wrong = |what: String| {
-        let failure = Failure::new(Code::BadParameter, format!("{}: {what}", path.display()));
+    let wrong = |what: Cause| {
+        let failure = Failure::new(Code::BadParameter, what.within(path.display()));
         failure.hint("--at needs the `positions` of an answer of `kassa figures --format json`")
     };
-    let text = fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    let answer: Value = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
-    let positions = answer.get("positions").unwrap_or(&answer).as_array().ok_or_else(|| wrong("no positions".to_owned()))?;
+    let text = fs::read(path).map_err(|error| wrong(Cause::of(error)))?;
+    let answer: Value = serde_json::from_slice(&text).map_err(|error| wrong(Cause::of(error)))?;
+    let positions = answer.get("positions").unwrap_or(&answer).as_array().ok_or_else(|| wrong("no positions".into()))?;
     let place = |place: &Value| {
         let number = |word: &str| place.get(word)?.as_str()?.parse().ok();
         Some((Partition::new(place.get("topic")?.as_str()?, number("partition")?), number("next")?))
@@ -114,7 +113,7 @@ fn positions_of(path: &Path) -> anyhow::Result<Positions> {
         .iter()
         .map(place)
         .collect::<Option<Positions>>()
-        .ok_or_else(|| wrong("a position without topic, partition or next".to_owned()).into())
+        .ok_or_else(|| wrong("a position without topic, partition or next".into()).into())
 }
 
 /// The requested positions, or all existing ones. Tables that do not exist yet have no rows.

@@ -94,13 +94,13 @@ fn key_of(contract: Contract, record: &[u8]) -> Option<&[u8]> {
 
 fn refused(error: KafkaError) -> anyhow::Error {
     let hint = error.hint();
-    let failure = Failure::new(Code::BadParameter, error.to_string());
+    let failure = Failure::of(Code::BadParameter, error);
     failure.hint(hint.unwrap_or_else(|| "--to needs kafka://HOST:PORT; the topics must exist".to_owned())).into()
 }
 
 fn unregistered(error: RegistryError) -> anyhow::Error {
     let hint = error.hint();
-    let failure = Failure::new(Code::BadParameter, error.to_string());
+    let failure = Failure::of(Code::BadParameter, error);
     failure
         .hint(hint.unwrap_or_else(|| "--registry needs the URL of a schema registry, such as http://localhost:8081".to_owned()))
         .into()

@@ -4,13 +4,13 @@ use kassa_config::{Config, Format};
 use kassa_kafka::registry::RegistryError;
 
 use super::Check;
-use crate::schemas;
+use crate::{failure, schemas};
 
 const SYSTEM: &str = "registry";
 
 pub fn checks(config: &Config) -> Vec<Check> {
     let Some(registry) = &config.registry else { return Vec::new() };
-    let asked = schemas::client(registry).map_err(|error| format!("{error:#}"));
+    let asked = schemas::client(registry).map_err(|error| failure::chain(&error));
     let subjects = match asked.map(|client| client.subjects()) {
         Ok(Ok(subjects)) => subjects,
         Ok(Err(error)) => return vec![refused(&registry.url, &error)],

@@ -10,6 +10,7 @@ use kassa_warehouse::examine::{Examiner, Schema};
 use kassa_warehouse::{Target, WarehouseError};
 
 use super::{Check, Store, clock};
+use crate::failure;
 
 const SYSTEM: &str = "warehouse";
 const CONNECT: Duration = Duration::from_secs(5);
@@ -21,7 +22,7 @@ pub fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Store {
         Ok(Some(target)) => Target { connect_timeout: CONNECT, ..target },
         Ok(None) => return Store::default(),
         Err(error) => {
-            let check = Check::wrong(SYSTEM, "URL", "warehouse.url", format!("{error:#}"));
+            let check = Check::wrong(SYSTEM, "URL", "warehouse.url", failure::chain(&error));
             return Store { checks: vec![check.fix("see docs/how-to/postgresql.md")], ..Store::default() };
         }
     };

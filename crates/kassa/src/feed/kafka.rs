@@ -290,6 +290,7 @@ impl KafkaFeed {
                 Ok(Next::Records(records, from))
             }
             Turn::Assigned(partitions) => {
+                tracing::info!(partitions = partitions.len(), "Kafka assigned partitions");
                 self.assigned.extend(partitions);
                 Ok(Next::Moved)
             }
@@ -420,7 +421,7 @@ fn connected(options: &SourceOptions, clock: &Arc<dyn Clock>) -> anyhow::Result<
 pub fn refused(error: KafkaError) -> anyhow::Error {
     let hint = error.hint();
     let code = if error.kind() == ErrorKind::Unavailable { Code::SourceUnreachable } else { Code::SourceRefused };
-    let failure = Failure::new(code, error.to_string());
+    let failure = Failure::of(code, error);
     match hint {
         Some(hint) => failure.hint(hint).into(),
         None => failure.into(),

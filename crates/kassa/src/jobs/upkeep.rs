@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use kassa_config::Config;
-use kassa_lake::delta::DeltaTable;
-use kassa_lake::delta::table::TableSpec;
+use kassa_lake::delta::{DeltaTable, TableSpec};
 use kassa_lake::maintain::{Done as Kept, Maintainer, Options};
 use kassa_lake::{LogError, archive, star};
 use kassa_model::Table;

@@ -10,7 +10,7 @@ use kassa_engine::feed::{BATCH_BYTES, BATCH_RECORDS};
 use kassa_kafka::{Cluster, KafkaError, Reader, incarnation, kafka_partition};
 use kassa_lake::figures;
 use kassa_lake::prove::{Finding, Kind, LogState, SourceLog};
-use kassa_model::{Partition, Positions, Records};
+use kassa_model::{Cause, Partition, Positions, Records};
 use kassa_source::log::{self, LogReader, Problem, ProblemKind};
 
 use crate::feed::{TopicIds, refused};
@@ -20,17 +20,17 @@ use crate::wiring::{self, Lake};
 pub(super) struct Collected(pub(super) PathBuf);
 
 impl SourceLog for Collected {
-    fn states(&mut self, from: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), String> {
+    fn states(&mut self, from: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), Cause> {
         if !self.0.join("log").is_dir() {
             return Ok((Vec::new(), Vec::new()));
         }
-        let verified = log::verify_from(&self.0, from).map_err(|error| error.to_string())?;
+        let verified = log::verify_from(&self.0, from).map_err(Cause::of)?;
         let states = verified.partitions.into_iter();
         let states = states.map(|held| LogState { partition: held.partition, first: held.first, next: held.next }).collect();
         Ok((states, verified.problems.iter().filter_map(finding).collect()))
     }
 
-    fn read(&mut self, partition: &Partition, range: Range<i64>, take: &mut dyn FnMut(&Records)) -> Result<(), String> {
+    fn read(&mut self, partition: &Partition, range: Range<i64>, take: &mut dyn FnMut(&Records)) -> Result<(), Cause> {
         // Damage was named above, and what retention takes meanwhile is no damage: what can be read is read.
         let Ok(mut reader) = LogReader::open(&self.0, partition, range.start) else { return Ok(()) };
         while let Ok(Some(records)) = reader.read(BATCH_RECORDS, BATCH_BYTES) {
@@ -52,7 +52,7 @@ fn finding(problem: &Problem) -> Option<Finding> {
         ProblemKind::Overlap => Kind::Overlap,
     };
     let detail = format!("{} byte {}: {}", problem.file.display(), problem.byte, problem.detail);
-    Some(Finding::in_log(kind, &problem.partition, problem.from..problem.to, detail))
+    Some(Finding::new(kind, "log", "log", detail).of(&problem.partition).between(problem.from..problem.to))
 }
 
 /// How long Kafka is asked before it is said that it does not answer.
@@ -98,16 +98,15 @@ fn latest(held: &Positions, topic: &str, number: i32) -> Option<Partition> {
 }
 
 impl SourceLog for Kept {
-    fn states(&mut self, _: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), String> {
+    fn states(&mut self, _: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), Cause> {
         Ok((self.states.clone(), Vec::new()))
     }
 
-    fn read(&mut self, partition: &Partition, range: Range<i64>, take: &mut dyn FnMut(&Records)) -> Result<(), String> {
+    fn read(&mut self, partition: &Partition, range: Range<i64>, take: &mut dyn FnMut(&Records)) -> Result<(), Cause> {
         let read = self.reader.read(partition, range, &mut |records| take(&records));
         read.map_err(|error| {
-            let why = error.to_string();
-            self.failed = Some(error);
-            why
+            self.failed = Some(error.clone());
+            Cause::of(error)
         })
     }
 }
@@ -116,11 +115,11 @@ impl SourceLog for Kept {
 pub(super) struct Unasked;
 
 impl SourceLog for Unasked {
-    fn states(&mut self, _: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), String> {
+    fn states(&mut self, _: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), Cause> {
         Ok((Vec::new(), Vec::new()))
     }
 
-    fn read(&mut self, _: &Partition, _: Range<i64>, _: &mut dyn FnMut(&Records)) -> Result<(), String> {
+    fn read(&mut self, _: &Partition, _: Range<i64>, _: &mut dyn FnMut(&Records)) -> Result<(), Cause> {
         Ok(())
     }
 }

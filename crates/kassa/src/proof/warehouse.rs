@@ -6,8 +6,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
-use kassa_lake::prove::{Finding, Kind, row_hashes};
+use kassa_lake::prove::row_hashes;
 use kassa_lake::{LogError, Store, figures};
+use kassa_model::finding::{Finding, Kind};
 use kassa_model::{Partition, Positions, Shop, Table};
 use kassa_pipeline::cut::before;
 use kassa_warehouse::read::{Reader, Snapshot};
@@ -17,13 +18,16 @@ use kassa_warehouse::{Target, WarehouseError, derived, prove};
 const COMPARED: [Table; 6] =
     [Table::FactSales, Table::FactOrder, Table::FactPayment, Table::FactEvent, Table::FactInventory, Table::FactFxRate];
 
+/// The name in findings.
+const SINK: &str = "warehouse";
+
 /// Rows of a partition in a table: how many, and the sum of their hashes.
 type Sums = BTreeMap<Partition, (i64, u128)>;
 
 /// What is wrong with the warehouse, and how many rows were recounted. `at_work`: it may lag behind the lake.
 pub fn findings(store: &dyn Store, (target, shop): (&Target, &Shop), at_work: bool) -> anyhow::Result<(Vec<Finding>, i64)> {
     let recounted = prove::prove(target).context("could not prove the warehouse")?;
-    let mut found: Vec<Finding> = recounted.findings.iter().map(of_warehouse).collect();
+    let mut found = recounted.findings;
     let mut reader = Reader::open(target)?;
     let mut snapshot = reader.snapshot()?;
     let (lake, held) = (figures::accounted(store)?, snapshot.positions().clone());
@@ -37,12 +41,12 @@ pub fn findings(store: &dyn Store, (target, shop): (&Target, &Shop), at_work: bo
     for table in COMPARED {
         let (mut ours, mut theirs) = (Sums::new(), Sums::new());
         figures::rows_before(store, table, &cut, &mut |rows| {
-            let rows = kept(table, rows).map_err(|error| LogError::Corrupt(error.to_string()))?;
+            let rows = kept(table, rows).map_err(LogError::corrupt)?;
             add(&mut ours, &rows)
         })?;
         snapshot.each(table, &[], &mut |rows| {
-            let rows = before(&rows, &cut).map_err(|error| WarehouseError::Corrupt(error.to_string()))?;
-            add(&mut theirs, &kept(table, rows)?).map_err(corrupt)
+            let rows = before(&rows, &cut).map_err(WarehouseError::corrupt)?;
+            add(&mut theirs, &kept(table, rows)?).map_err(WarehouseError::corrupt)
         })?;
         found.extend(differences(table, &ours, &theirs, &cut));
     }
@@ -56,32 +60,17 @@ fn rates(snapshot: &mut Snapshot<'_>, shop: &Shop) -> anyhow::Result<Option<Find
     let mut hashes = row_hashes(&wanted)?;
     let mut held = Vec::with_capacity(hashes.len());
     snapshot.each(Table::DimFxRate, &[], &mut |rows| {
-        held.extend(row_hashes(&rows).map_err(corrupt)?);
+        held.extend(row_hashes(&rows).map_err(WarehouseError::corrupt)?);
         Ok(())
     })?;
     hashes.sort_unstable();
     held.sort_unstable();
-    let (kind, table) = (Kind::Altered, Table::DimFxRate.name().to_owned());
-    let detail = "the rates are not those that follow from fact_fx_rate".to_owned();
-    let none = || None::<String>;
-    Ok((hashes != held).then(|| Finding {
-        kind,
-        sink: "warehouse",
-        table,
-        topic: none(),
-        partition: none(),
-        from: none(),
-        to: none(),
-        detail,
-    }))
-}
-
-fn corrupt(error: LogError) -> WarehouseError {
-    WarehouseError::Corrupt(error.to_string())
+    let detail = || "the rates are not those that follow from fact_fx_rate".to_owned();
+    Ok((hashes != held).then(|| Finding::new(Kind::Altered, SINK, Table::DimFxRate.name(), detail())))
 }
 
 fn add(sums: &mut Sums, rows: &RecordBatch) -> Result<(), LogError> {
-    let column = |name: &str| rows.column_by_name(name).ok_or_else(|| LogError::Corrupt(format!("no column {name}")));
+    let column = |name: &str| rows.column_by_name(name).ok_or_else(|| LogError::Corrupt(format!("no column {name}").into()));
     let topics = column("source_topic")?.as_string::<i32>();
     let numbers = column("source_partition")?.as_primitive::<Int64Type>();
     let mut last: Option<Partition> = None;
@@ -107,7 +96,7 @@ fn differences(table: Table, ours: &Sums, theirs: &Sums, cut: &Positions) -> Vec
             std::cmp::Ordering::Less => (Kind::Extra, format!("the lake has {ours} rows, the warehouse {theirs}")),
             std::cmp::Ordering::Equal => (Kind::Altered, format!("{ours} rows, of which some are not the lake's")),
         };
-        at(kind, table.name(), partition, Some((0, next)), detail)
+        Finding::new(kind, SINK, table.name(), detail).of(partition).between(0..next)
     };
     differing.map(finding).collect()
 }
@@ -118,34 +107,7 @@ fn apart(lake: &Positions, held: &Positions) -> Vec<Finding> {
     let apart = all.iter().map(|(partition, _)| (partition, lake.next(partition), held.next(partition)));
     let finding = |(partition, lake, held): (&Partition, i64, i64)| {
         let detail = format!("the lake is at {lake}, the warehouse at {held}: `kassa run` has them meet");
-        at(Kind::Position, "positions", partition, Some((lake.min(held), lake.max(held))), detail)
+        Finding::new(Kind::Position, SINK, "positions", detail).of(partition).between(lake.min(held)..lake.max(held))
     };
     apart.filter(|(_, lake, held)| lake != held).map(finding).collect()
-}
-
-fn at(kind: Kind, table: &str, partition: &Partition, offsets: Option<(i64, i64)>, detail: String) -> Finding {
-    Finding {
-        kind,
-        sink: "warehouse",
-        table: table.to_owned(),
-        topic: Some(partition.topic.to_string()),
-        partition: Some(partition.number.to_string()),
-        from: offsets.map(|(from, _)| from.to_string()),
-        to: offsets.map(|(_, to)| to.to_string()),
-        detail,
-    }
-}
-
-fn of_warehouse(finding: &prove::Finding) -> Finding {
-    let kinds = [Kind::Gap, Kind::Overlap, Kind::Double, Kind::Miscount, Kind::Missing, Kind::Extra, Kind::Position];
-    Finding {
-        kind: kinds.into_iter().find(|kind| kind.name() == finding.kind).unwrap_or(Kind::Altered),
-        sink: finding.sink,
-        table: finding.table.to_owned(),
-        topic: finding.topic.clone(),
-        partition: finding.partition.clone(),
-        from: finding.from.clone(),
-        to: finding.to.clone(),
-        detail: finding.detail.clone(),
-    }
 }

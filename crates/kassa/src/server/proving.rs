@@ -7,8 +7,9 @@ use std::thread;
 use kassa_config::Config;
 use kassa_lake::prove;
 use kassa_model::time::{Clock, SystemClock};
-use kassa_server::{Finding, Proof};
+use kassa_server::{FindingStatus, Proof};
 
+use crate::failure;
 use crate::proof::{Asks, Scope, proof};
 
 /// How much the thread yields: 19 is all there is.
@@ -75,8 +76,8 @@ fn judged(config: &Config) -> Proof {
     }
 }
 
-fn shown(finding: prove::Finding) -> Finding {
-    Finding {
+fn shown(finding: prove::Finding) -> FindingStatus {
+    FindingStatus {
         kind: finding.kind.name().to_owned(),
         sink: finding.sink.to_owned(),
         table: finding.table,
@@ -88,9 +89,9 @@ fn shown(finding: prove::Finding) -> Finding {
     }
 }
 
-fn unproven(error: &anyhow::Error) -> Finding {
+fn unproven(error: &anyhow::Error) -> FindingStatus {
     let none = String::new;
-    Finding {
+    FindingStatus {
         kind: "unproven".to_owned(),
         sink: none(),
         table: none(),
@@ -98,6 +99,6 @@ fn unproven(error: &anyhow::Error) -> Finding {
         partition: none(),
         from: none(),
         to: none(),
-        detail: format!("{error:#}"),
+        detail: failure::chain(error),
     }
 }

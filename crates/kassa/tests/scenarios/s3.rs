@@ -119,7 +119,7 @@ fn what_is_wrong_with_a_bucket_is_said_with_its_fix() {
     std::fs::write(&key, "another").expect("written");
     let (words, code) = said(&shop, &["run", "--until-caught-up"]);
     assert!(words.contains("error[K021]") && words.contains("the secret key is not that of"), "{words}");
-    assert!(words.contains("mend lake.s3.access_key_id") && !words.contains("another"), "{words}");
+    assert!(words.contains("fix lake.s3.access_key_id") && !words.contains("another"), "{words}");
     assert_eq!(code, Some(1));
     std::fs::write(&key, SECRET_ACCESS_KEY).expect("written");
     std::fs::remove_dir_all(server.folder_of(BUCKET)).expect("removed");

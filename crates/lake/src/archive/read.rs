@@ -1,7 +1,7 @@
-//! The archive read again: the records of each partition in their order, in bounded memory.
+//! Reads the archive: the records of each partition in offset order, in bounded memory.
 //!
-//! Maintenance merges files of like size, so that offsets need not rise from file to file. A first pass notes which offsets each
-//! file holds, a second reads them a window at a time.
+//! Maintenance merges files of similar size, so offsets need not rise from file to file. The first
+//! pass notes the offsets of each file; the second reads them one window at a time.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -22,28 +22,30 @@ use crate::lease::Lease;
 use crate::read::{self, archive_folder};
 use crate::store::Store;
 
-/// What a record is read again from.
+/// The columns that a record is rebuilt from.
 pub(crate) const COLUMNS: [&str; 7] = ["partition", "offset", "timestamp", "ingested_at", "key", "headers", "value"];
 
-/// Records of a window, and the bytes that they may come to, by what the files' records come to on average.
+/// The limits of a window in records and bytes. The bytes are estimated from the average size of
+/// the files' records.
 const WINDOW: (u64, u64) = (64 * 1024, 24 << 20);
-/// How much smaller values are in a file than in memory, at most.
+/// The largest ratio of a value's size in memory to its size in a file.
 const PACKED: u64 = 12;
 
-/// The archive of one topic, as it is now. No file of it is deleted meanwhile.
+/// The archive of one topic at the time of opening. None of its files is deleted while this is
+/// held.
 pub struct Archived<'s> {
     store: &'s dyn Store,
     topic: Arc<str>,
     positions: Positions,
     files: Vec<Add>,
-    parts: BTreeMap<i64, Part>,
+    partitions: BTreeMap<i64, ArchivedPartition>,
     window: u64,
     _lease: Lease,
 }
 
-/// What the archive holds of a partition: offsets, the files with their least and greatest, and since when.
+/// The archived offsets of a partition, and its files with their lowest and highest offset.
 #[derive(Debug, Default)]
-struct Part {
+struct ArchivedPartition {
     offsets: RoaringTreemap,
     files: BTreeMap<usize, (i64, i64)>,
     /// The earliest ingest time of its records, µs UTC.
@@ -63,52 +65,55 @@ impl<'s> Archived<'s> {
         let snapshot = Snapshot::load(store, &folder)?;
         let positions = positions(&snapshot);
         let files: Vec<Add> = snapshot.files.into_values().collect();
-        let mut parts = BTreeMap::<i64, Part>::new();
+        let mut partitions = BTreeMap::<i64, ArchivedPartition>::new();
         for (at, add) in files.iter().enumerate() {
             read::file(store, &folder, add, &star::archive_schema(), &["partition", "offset", "ingested_at"], &mut |rows| {
                 let (numbers, offsets) = (longs(&rows, 0), longs(&rows, 1));
                 let times = rows.column(2).as_primitive::<TimestampMicrosecondType>();
                 for ((number, offset), time) in numbers.values().iter().zip(offsets.values()).zip(times.values()) {
-                    let part = parts.entry(*number).or_default();
-                    part.offsets.insert(unsigned(*offset));
-                    part.begun = Some(part.begun.map_or(*time, |begun| begun.min(*time)));
-                    let (least, most) = part.files.entry(at).or_insert((*offset, *offset));
+                    let archived = partitions.entry(*number).or_default();
+                    archived.offsets.insert(unsigned(*offset));
+                    archived.begun = Some(archived.begun.map_or(*time, |begun| begun.min(*time)));
+                    let (least, most) = archived.files.entry(at).or_insert((*offset, *offset));
                     (*least, *most) = ((*least).min(*offset), (*most).max(*offset));
                 }
                 Ok(())
             })?;
         }
         let bytes: i64 = files.iter().map(|add| add.size).sum();
-        let records: u64 = parts.values().map(|part| part.offsets.len()).sum();
+        let records: u64 = partitions.values().map(|archived| archived.offsets.len()).sum();
         let each = unsigned(bytes).saturating_mul(PACKED).checked_div(records).unwrap_or(0).max(1);
         let window = (WINDOW.1 / each).clamp(1, WINDOW.0);
-        Ok(Self { store, topic: Arc::clone(topic), positions, files, parts, window, _lease: lease })
+        Ok(Self { store, topic: Arc::clone(topic), positions, files, partitions, window, _lease: lease })
     }
 
-    /// How far each partition is archived.
+    /// The archived position of each partition.
     pub fn positions(&self) -> &Positions {
         &self.positions
     }
 
-    /// How many records of a partition are archived in a range of offsets.
+    /// The number of archived records of a partition in a range of offsets.
     pub fn count(&self, number: i64, range: Range<i64>) -> u64 {
-        self.parts.get(&number).map_or(0, |part| part.offsets.range_cardinality(unsigned(range.start)..unsigned(range.end)))
+        self.partitions
+            .get(&number)
+            .map_or(0, |archived| archived.offsets.range_cardinality(unsigned(range.start)..unsigned(range.end)))
     }
 
-    /// The first offset at or after this one that is archived.
+    /// The first archived offset at or after this one.
     pub fn next(&self, number: i64, offset: i64) -> Option<i64> {
-        let part = self.parts.get(&number)?;
-        let mut rest = part.offsets.iter();
+        let archived = self.partitions.get(&number)?;
+        let mut rest = archived.offsets.iter();
         rest.advance_to(unsigned(offset));
         rest.next().map(signed)
     }
 
-    /// When the first record of a partition was ingested, µs UTC; `None` where the partition has none.
+    /// The ingest time of a partition's first record, µs UTC. `None`: the partition has no records.
     pub fn begun(&self, number: i64) -> Option<i64> {
-        self.parts.get(&number)?.begun
+        self.partitions.get(&number)?.begun
     }
 
-    /// Hands on the records of a range of offsets in their order, some at a time. The last of them lead to the range's end.
+    /// Passes on the records of a range of offsets in order, in batches. The last batch ends at the
+    /// end of the range.
     pub fn each<E: From<LogError>>(
         &self,
         number: i64,
@@ -116,10 +121,10 @@ impl<'s> Archived<'s> {
         (records_max, bytes_max): (usize, usize),
         take: &mut dyn FnMut(Records) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Some(part) = self.parts.get(&number) else { return Ok(()) };
+        let Some(archived) = self.partitions.get(&number) else { return Ok(()) };
         let mut from = range.start;
-        while let Some(window) = self.window(part, from..range.end) {
-            let rows = self.rows(part, number, &window)?;
+        while let Some(window) = self.window(archived, from..range.end) {
+            let rows = self.rows(archived, number, &window)?;
             for chunk in chunks(&rows, records_max, bytes_max) {
                 let mut records = records(&self.topic, &taken(&rows, chunk.clone())?);
                 if chunk.end == rows.num_rows() && window.end == range.end {
@@ -132,18 +137,18 @@ impl<'s> Archived<'s> {
         Ok(())
     }
 
-    /// The next offsets that are read at once; none where nothing is left.
-    fn window(&self, part: &Part, range: Range<i64>) -> Option<Range<i64>> {
-        let before = part.offsets.range_cardinality(..unsigned(range.start));
-        let first = part.offsets.select(before).map(signed).filter(|first| *first < range.end)?;
-        let end = part.offsets.select(before + self.window).map_or(range.end, signed);
+    /// The next range of offsets to read. `None`: no offsets are left.
+    fn window(&self, archived: &ArchivedPartition, range: Range<i64>) -> Option<Range<i64>> {
+        let before = archived.offsets.range_cardinality(..unsigned(range.start));
+        let first = archived.offsets.select(before).map(signed).filter(|first| *first < range.end)?;
+        let end = archived.offsets.select(before + self.window).map_or(range.end, signed);
         Some(first..end.min(range.end))
     }
 
-    fn rows(&self, part: &Part, number: i64, window: &Range<i64>) -> Result<RecordBatch, LogError> {
+    fn rows(&self, archived: &ArchivedPartition, number: i64, window: &Range<i64>) -> Result<RecordBatch, LogError> {
         let (folder, schema) = (archive_folder(&self.topic), star::archive_schema());
         let mut found = Vec::new();
-        for (at, (least, most)) in &part.files {
+        for (at, (least, most)) in &archived.files {
             if *most < window.start || *least >= window.end {
                 continue;
             }
@@ -152,19 +157,15 @@ impl<'s> Archived<'s> {
                 let (numbers, offsets) = (longs(&rows, 0), longs(&rows, 1));
                 let held = numbers.values().iter().zip(offsets.values());
                 let keep: BooleanArray = held.map(|(held, offset)| Some(*held == number && window.contains(offset))).collect();
-                found.push(filter_record_batch(&rows, &keep).map_err(|error| corrupt(&error))?);
+                found.push(filter_record_batch(&rows, &keep).map_err(LogError::corrupt)?);
                 Ok(())
             })?;
         }
         let none = || RecordBatch::new_empty(star::stored(&star::archive_schema()));
         let schema = found.first().map_or_else(|| none().schema(), RecordBatch::schema);
-        let rows = concat_batches(&schema, &found).map_err(|error| corrupt(&error))?;
+        let rows = concat_batches(&schema, &found).map_err(LogError::corrupt)?;
         sorted(rows)
     }
-}
-
-fn corrupt(error: &dyn std::fmt::Display) -> LogError {
-    LogError::Corrupt(error.to_string())
 }
 
 fn unsigned(offset: i64) -> u64 {
@@ -179,7 +180,7 @@ fn longs(rows: &RecordBatch, column: usize) -> &arrow_array::Int64Array {
     rows.column(column).as_primitive::<Int64Type>()
 }
 
-/// In the order of their offsets.
+/// Sorted by offset.
 fn sorted(rows: RecordBatch) -> Result<RecordBatch, LogError> {
     let offsets = longs(&rows, 1).values();
     if offsets.is_sorted() {
@@ -187,13 +188,13 @@ fn sorted(rows: RecordBatch) -> Result<RecordBatch, LogError> {
     }
     let mut order: Vec<u32> = (0..u32::try_from(rows.num_rows()).unwrap_or(u32::MAX)).collect();
     order.sort_unstable_by_key(|row| offsets[usize::try_from(*row).unwrap_or(0)]);
-    take_record_batch(&rows, &UInt32Array::from(order)).map_err(|error| corrupt(&error))
+    take_record_batch(&rows, &UInt32Array::from(order)).map_err(LogError::corrupt)
 }
 
-/// A copy of some rows that holds on to no others.
+/// Copies rows, so that the copy does not keep the other rows in memory.
 fn taken(rows: &RecordBatch, range: Range<usize>) -> Result<RecordBatch, LogError> {
     let wanted: UInt32Array = range.map(|row| u32::try_from(row).unwrap_or(u32::MAX)).collect();
-    take_record_batch(rows, &wanted).map_err(|error| corrupt(&error))
+    take_record_batch(rows, &wanted).map_err(LogError::corrupt)
 }
 
 fn chunks(rows: &RecordBatch, records_max: usize, bytes_max: usize) -> Vec<Range<usize>> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Add {
-    /// Relative to the table, URL-encoded where needed (ours never is).
+    /// Relative to the table and URL-encoded where needed (our paths never need it).
     pub path: String,
     pub partition_values: BTreeMap<String, Option<String>>,
     /// Bytes.
@@ -38,7 +38,8 @@ pub struct Remove {
     pub size: i64,
 }
 
-/// How far an application has come: kassa has one a partition, whose version is the next offset.
+/// The position of an application. kassa has one application per partition; its version is the next
+/// offset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Txn {
@@ -53,10 +54,10 @@ pub struct Txn {
 pub struct Protocol {
     pub min_reader_version: i32,
     pub min_writer_version: i32,
-    /// What a reader must support; from reader version 3 on.
+    /// The features that a reader must support, from reader version 3 on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reader_features: Option<Vec<String>>,
-    /// What a writer must support; from writer version 7 on.
+    /// The features that a writer must support, from writer version 7 on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub writer_features: Option<Vec<String>>,
 }
@@ -66,7 +67,7 @@ pub struct Protocol {
 pub struct Metadata {
     pub id: String,
     pub name: Option<String>,
-    /// Other programs write it; it is kept as it is.
+    /// Written by other programs; kept unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     pub format: Format,
@@ -84,7 +85,7 @@ pub struct Format {
     pub options: BTreeMap<String, String>,
 }
 
-/// One line of a log entry. Lines of other kinds are passed over when read.
+/// One line of a log entry. Unknown kinds of lines are ignored.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Line {
@@ -120,7 +121,7 @@ impl From<Txn> for Line {
     }
 }
 
-/// Newline-delimited JSON, as a log entry has it.
+/// Newline-delimited JSON, the format of a log entry.
 pub fn to_entry(lines: &[Line]) -> Result<Vec<u8>, serde_json::Error> {
     let mut entry = Vec::new();
     for line in lines {

@@ -1,5 +1,5 @@
-//! What a data file says that it holds, so that readers can leave it out: the positions of its rows as a tag of its `add` action, the
-//! bounds of its days and times as Delta statistics.
+//! The contents that a data file states, so that readers can skip it: the positions of its rows as
+//! a tag of its `add` action, and the bounds of its days and times as Delta statistics.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -20,10 +20,11 @@ pub type Ranges = BTreeMap<Partition, Range<i64>>;
 
 pub(crate) type Tags = BTreeMap<String, Option<String>>;
 
-/// The tag's value is JSON such as `{"orders:0":[120,180]}`: the only rows of the file are of these partitions and offsets.
+/// The value of the tag is JSON such as `{"orders:0":[120,180]}`: the file contains rows of these
+/// partitions and offsets only.
 const POSITIONS: &str = "kassa.positions";
 
-/// The tags of a file that holds no rows but those of these ranges; none where nothing is known.
+/// The tags of a file that contains rows of these ranges only; empty if the ranges are unknown.
 pub(crate) fn tags(ranges: &Ranges) -> Option<Tags> {
     if ranges.is_empty() {
         return None;
@@ -35,7 +36,7 @@ pub(crate) fn tags(ranges: &Ranges) -> Option<Tags> {
     Some(BTreeMap::from([(POSITIONS.to_owned(), Some(text))]))
 }
 
-/// The tags of a file that holds the rows of all these files.
+/// The tags of a file with the rows of all these files.
 pub(crate) fn merged_tags(files: &[Add]) -> Option<Tags> {
     let mut all = Ranges::new();
     for file in files {
@@ -60,12 +61,13 @@ fn parsed(tag: &str) -> Option<Ranges> {
 }
 
 impl Add {
-    /// The offset range of each partition whose rows the file may hold. `None`: not stated, it may hold any row.
+    /// The range of offsets of each partition that the file may contain. `None`: not stated; it may
+    /// contain any row.
     pub fn positions(&self) -> Option<Ranges> {
         parsed(self.tags.as_ref()?.get(POSITIONS)?.as_deref()?)
     }
 
-    /// The rows of the file, by its statistics.
+    /// The number of rows, from the statistics.
     pub fn rows(&self) -> Option<i64> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -75,13 +77,13 @@ impl Add {
         serde_json::from_str::<Rows>(self.stats.as_deref()?).ok()?.num_records
     }
 
-    /// The bounds of its columns, as far as they are stated.
+    /// The stated bounds of the columns.
     pub fn bounds(&self) -> Bounds {
         self.stats.as_deref().and_then(|stats| serde_json::from_str(stats).ok()).unwrap_or_default()
     }
 }
 
-/// The least and the greatest values of a file's columns, as its statistics state them.
+/// The smallest and largest values of a file's columns, from its statistics.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Bounds {
@@ -91,19 +93,20 @@ pub struct Bounds {
     null_count: Map<String, Value>,
 }
 
-/// What the statistics say of a column.
+/// The bounds of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// Nothing: it may hold any value.
+    /// Not stated: the column may contain any value.
     Unknown,
-    /// No row has a value.
+    /// All values are null.
     Empty,
-    /// All values lie between these two, which themselves need not occur. Days as yyyymmdd, times in µs.
+    /// All values lie between these two, which need not occur themselves. Days as yyyymmdd, times
+    /// in µs.
     Within(i64, i64),
 }
 
 impl Extent {
-    /// Whether a value between these two may occur.
+    /// Whether a value in this range may occur.
     pub fn meets(self, from: i64, to: i64) -> bool {
         match self {
             Extent::Unknown => true,
@@ -113,7 +116,7 @@ impl Extent {
     }
 }
 
-/// Delta's statistics keep the milliseconds of a time, and some writers cut the rest off the greatest one too.
+/// Delta statistics keep times in ms. Some writers also truncate the largest value.
 const MILLI: i64 = 1_000;
 
 impl Bounds {
@@ -121,7 +124,7 @@ impl Bounds {
         self.num_records
     }
 
-    /// How many rows have no value of a column.
+    /// The number of null values of a column.
     pub fn nulls(&self, column: &str) -> Option<i64> {
         self.null_count.get(column)?.as_i64()
     }
@@ -139,7 +142,8 @@ impl Bounds {
     }
 }
 
-/// The statistics of a file of so many rows, as its log entry has them: the bounds that the Parquet file states of its days and times.
+/// Delta statistics for a file with this number of rows: the bounds that the Parquet file states
+/// for its days and times.
 pub(crate) fn stats(rows: usize, parquet: &ParquetMetaData) -> String {
     let mut bounds = Bounds { num_records: i64::try_from(rows).ok(), ..Bounds::default() };
     for (at, column) in parquet.file_metadata().schema_descr().columns().iter().enumerate() {
@@ -160,7 +164,7 @@ pub(crate) fn stats(rows: usize, parquet: &ParquetMetaData) -> String {
 
 type State = fn(i64, i64) -> Option<(Value, Value)>;
 
-/// How the bounds of a column are stated; none of one whose bounds no reader asks for.
+/// How the bounds of a column are written; `None` if no reader uses them.
 fn stated(column: &ColumnDescriptor) -> Option<State> {
     match column.converted_type() {
         ConvertedType::TIMESTAMP_MICROS => Some(|least, most| Some((instant(least)?, instant(most + MILLI - 1)?))),
@@ -171,7 +175,7 @@ fn stated(column: &ColumnDescriptor) -> Option<State> {
     }
 }
 
-/// A time to the millisecond, the rest cut off.
+/// A time truncated to ms.
 fn instant(micros: i64) -> Option<Value> {
     let micros = in_range(micros).ok()?;
     let seconds = time::format(micros);
@@ -182,7 +186,7 @@ fn instant(micros: i64) -> Option<Value> {
 /// Characters of `2026-01-31T09:30:00`.
 const SECONDS: usize = 19;
 
-/// What a row group states of a column.
+/// The bounds of a column in a row group.
 struct Chunk {
     /// `None`: all values are null.
     extremes: Option<(i64, i64)>,

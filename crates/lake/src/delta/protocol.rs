@@ -8,11 +8,12 @@ use super::action::Protocol;
 pub const READER: i32 = 1;
 pub const WRITER: i32 = 2;
 
-/// From these versions on a table lists the features that it needs, and the number alone says nothing.
+/// From these versions on, a table lists the features that it needs, and the version alone is not
+/// enough.
 const READER_WITH_FEATURES: i32 = 3;
 const WRITER_WITH_FEATURES: i32 = 7;
 
-/// The writer features that version 2 stands for.
+/// The writer features that version 2 implies.
 const WRITER_FEATURES: [&str; 2] = ["appendOnly", "invariants"];
 
 impl Protocol {
@@ -21,7 +22,7 @@ impl Protocol {
         Self { min_reader_version: READER, min_writer_version: WRITER, reader_features: None, writer_features: None }
     }
 
-    /// Refuses a table whose data this program would misread.
+    /// Refuses a table whose data this program would interpret wrongly.
     pub fn may_read(&self, table: &str) -> Result<(), Newer> {
         let unknown = unknown(self.reader_features.as_deref(), &[]);
         match self.min_reader_version {
@@ -31,7 +32,7 @@ impl Protocol {
         }
     }
 
-    /// Refuses a table whose rules this program would break as a writer.
+    /// Refuses a table whose writer rules this program would break.
     pub fn may_write(&self, table: &str) -> Result<(), Newer> {
         self.may_read(table)?;
         let unknown = unknown(self.writer_features.as_deref(), &WRITER_FEATURES);

@@ -1,4 +1,4 @@
-//! Arrow schemas in Delta's words, and how a table's columns follow those of the program.
+//! Arrow schemas as Delta schema strings, and the evolution of a table's columns.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::action::Metadata;
-use super::table::{LogError, TableSpec};
+use super::error::LogError;
+use super::spec::TableSpec;
 use crate::store::Refused;
 
-/// The key of the table's configuration that holds [`star::SCHEMA`] of the program that stated the columns last. Absent: 1.
+/// The key in the table's configuration with the [`star::SCHEMA`] of the program that wrote the
+/// columns last. Absent: 1.
 pub const VERSION: &str = "kassa.schema";
 
-/// The key of the table's configuration that lists the columns that kassa has added to the table since it was created.
+/// The key in the table's configuration with the columns that kassa has added since the table was
+/// created.
 pub const ADDED: &str = "kassa.added";
 
-/// A column as a table's metadata states it.
+/// A column in a table's metadata.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Column {
     name: String,
@@ -34,7 +37,7 @@ impl Column {
         Self { name: field.name().clone(), kind, nullable: field.is_nullable(), metadata: BTreeMap::new() }
     }
 
-    /// The type as it is written in a message.
+    /// The type, as shown in messages.
     fn kind(&self) -> String {
         self.kind.as_str().map_or_else(|| self.kind.to_string(), str::to_owned)
     }
@@ -55,14 +58,15 @@ fn columns(table: &str, schema_string: &str) -> Result<Vec<Column>, LogError> {
         fields: Vec<Column>,
     }
     let parsed: Result<Struct, _> = serde_json::from_str(schema_string);
-    parsed.map(|parsed| parsed.fields).map_err(|error| LogError::Corrupt(format!("the schema of {table}: {error}")))
+    parsed.map(|parsed| parsed.fields).map_err(|error| LogError::corrupt_at(format!("the schema of {table}"), error))
 }
 
 fn version(metadata: &Metadata) -> u32 {
     metadata.configuration.get(VERSION).and_then(|version| version.parse().ok()).unwrap_or(1)
 }
 
-/// Refuses a table whose columns a newer kassa has stated, for work that would leave its new columns out for good.
+/// Refuses a table whose columns were written by a newer kassa, for operations that would drop its
+/// new columns permanently.
 pub fn refuse_newer(table: &str, held: &Metadata) -> Result<(), Newer> {
     let found = version(held);
     if found <= star::SCHEMA {
@@ -72,11 +76,13 @@ pub fn refuse_newer(table: &str, held: &Metadata) -> Result<(), Newer> {
     Err(Newer { place: format!("the table {table}"), found: format!("schema {found}"), known })
 }
 
-/// The metadata that the next commit states, where the program's columns are not those of the table. `None`: nothing changes.
+/// The metadata for the next commit, if the program's columns differ from the table's. `None`: no
+/// change.
 ///
-/// The table gets the program's columns in the program's order. Columns that other programs added stay behind them; those that kassa itself
-/// has retired go. A column of a derived table may get another type: its definition has changed too, so all rows are written again.
-/// Where a newer kassa has stated the columns, its statement stays, as long as this one can write rows to it.
+/// The table gets the program's columns in the program's order. Columns of other programs follow
+/// them; columns that kassa has retired are removed. A column of a derived table may change its
+/// type, because a changed definition rewrites all rows. Columns written by a newer kassa stay, as
+/// long as this version can write rows to the table.
 pub fn evolve(held: &Metadata, spec: &TableSpec) -> Result<Option<Metadata>, LogError> {
     let stored = columns(&spec.folder, &held.schema_string)?;
     if version(held) > star::SCHEMA {
@@ -86,7 +92,7 @@ pub fn evolve(held: &Metadata, spec: &TableSpec) -> Result<Option<Metadata>, Log
     for field in spec.schema.fields() {
         let ours = Column::of(field);
         match stored.iter().find(|column| column.name == ours.name) {
-            // Old files may hold nulls where the program no longer writes any.
+            // Old files may contain nulls in columns that the program now always fills.
             Some(column) if column.kind == ours.kind => {
                 evolved.push(Column { nullable: column.nullable || ours.nullable, ..column.clone() });
             }
@@ -95,7 +101,9 @@ pub fn evolve(held: &Metadata, spec: &TableSpec) -> Result<Option<Metadata>, Log
             }
             Some(column) => return Err(contradicts(spec, column, &ours.kind())),
             None if ours.nullable => evolved.push(ours),
-            None => return Err(LogError::Encode(format!("{}: the new column {} must be nullable", spec.folder, ours.name))),
+            None => {
+                return Err(LogError::Encode(format!("{}: the new column {} must be nullable", spec.folder, ours.name).into()));
+            }
         }
     }
     let is_ours = |column: &&Column| spec.schema.field_with_name(&column.name).is_ok();
@@ -117,8 +125,8 @@ pub fn evolve(held: &Metadata, spec: &TableSpec) -> Result<Option<Metadata>, Log
     Ok(Some(Metadata { schema_string: text(&evolved), configuration, ..held.clone() }))
 }
 
-/// The program's columns that rows of the table may lack, because they were written before the column came: those that were added
-/// since the table was created, and those that the next commit adds.
+/// The program's columns that older rows may lack: those added since the table was created, and
+/// those that the next commit adds.
 pub fn added(held: &Metadata, spec: &TableSpec) -> Result<Vec<String>, LogError> {
     let stored = columns(&spec.folder, &held.schema_string)?;
     let listed: Vec<&str> = held.configuration.get(ADDED).map(|names| names.split(',').collect()).unwrap_or_default();
@@ -127,7 +135,8 @@ pub fn added(held: &Metadata, spec: &TableSpec) -> Result<Vec<String>, LogError>
     Ok(names.filter(is_added).cloned().collect())
 }
 
-/// Whether rows of the program may be added to a table whose columns a newer kassa has stated.
+/// Checks that rows of this program may be added to a table whose columns a newer kassa has
+/// written.
 fn accepts(stored: &[Column], spec: &TableSpec, version: u32) -> Result<(), LogError> {
     for column in stored {
         let found = match spec.schema.field_with_name(&column.name) {
@@ -144,7 +153,7 @@ fn accepts(stored: &[Column], spec: &TableSpec, version: u32) -> Result<(), LogE
 }
 
 fn contradicts(spec: &TableSpec, column: &Column, ours: &str) -> LogError {
-    LogError::Corrupt(format!("{}: the column {} is {}, and kassa writes {ours}", spec.folder, column.name, column.kind()))
+    LogError::Corrupt(format!("{}: the column {} is {}, and kassa writes {ours}", spec.folder, column.name, column.kind()).into())
 }
 
 fn required(spec: &TableSpec, column: &Column) -> LogError {
@@ -154,13 +163,16 @@ fn required(spec: &TableSpec, column: &Column) -> LogError {
     })
 }
 
-/// The program's columns, and behind them those that only the table has: a merged file must keep all of them.
+/// The program's columns, followed by those that only the table has: a merged file must keep all of
+/// them.
 pub fn merged(held: &Metadata, spec: &TableSpec) -> Result<Schema, LogError> {
     let mut fields: Vec<Field> = spec.schema.fields().iter().map(|field| field.as_ref().clone()).collect();
     for column in columns(&spec.folder, &held.schema_string)? {
         if spec.schema.field_with_name(&column.name).is_err() && !spec.retired.contains(&column.name.as_str()) {
             let kind = type_of(&column.kind()).ok_or_else(|| {
-                LogError::Encode(format!("{}: no merge of the column {} of type {}", spec.folder, column.name, column.kind()))
+                LogError::Encode(
+                    format!("{}: no merge of the column {} of type {}", spec.folder, column.name, column.kind()).into(),
+                )
             })?;
             fields.push(Field::new(&column.name, kind, true));
         }
@@ -182,7 +194,7 @@ fn name_of(kind: &DataType) -> String {
     }
 }
 
-/// The Arrow type of one of Delta's primitive types.
+/// The Arrow type of a Delta primitive type.
 fn type_of(name: &str) -> Option<DataType> {
     Some(match name {
         "string" => DataType::Utf8,

@@ -1,4 +1,4 @@
-//! What a table holds at its newest version: the files, the positions, the metadata.
+//! The state of a table at its newest version: files, positions and metadata.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -8,36 +8,38 @@ use arrow_array::{Array, RecordBatch, StructArray};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::errors::ParquetError;
 
 use super::action::{self, Add, Format, Line, Metadata, Protocol};
-use super::table::LogError;
+use super::error::LogError;
 use crate::store::Store;
 
-/// A table at a version.
+/// A table at one version.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// `None`: there is no table yet.
+    /// `None`: the table does not exist yet.
     pub version: Option<u64>,
     pub files: BTreeMap<String, Add>,
     /// Application id → version.
     pub txns: HashMap<String, i64>,
     pub metadata: Option<Metadata>,
-    /// What a reader and a writer must support.
+    /// The features that readers and writers must support.
     pub protocol: Option<Protocol>,
-    /// Files that were replaced, and when (ms since 1970), as far as checkpoint and entries still say.
+    /// Replaced files and the time of replacement (ms since 1970), as far as the checkpoint and the
+    /// entries still list them.
     pub removed: HashMap<String, i64>,
     /// The version of the checkpoint that this was read from.
     pub checkpoint: Option<u64>,
-    /// Entries read since the checkpoint.
+    /// The number of entries read since the checkpoint.
     pub entries: u64,
-    /// Files that an entry since the checkpoint added although the table had them: no writer of ours does.
+    /// Files that an entry added although the table had them already. Our writers never do this.
     pub repeated: BTreeSet<String>,
 }
 
-/// How often a table that cannot be read is listed anew.
+/// The number of times that an unreadable table is listed again.
 const ATTEMPTS: usize = 3;
 
-/// Log entries that are asked for at once.
+/// The number of log entries requested at once.
 const ENTRIES: usize = 256;
 
 /// The name of a log entry.
@@ -48,7 +50,8 @@ pub fn entry_name(version: u64) -> String {
 impl Snapshot {
     /// Reads the newest version of the table in `folder`.
     pub fn load(store: &dyn Store, folder: &str) -> Result<Self, LogError> {
-        // Another process may write a checkpoint and delete entries between our listing and our reading: then list again.
+        // Another process may write a checkpoint and delete entries between the listing and the
+        // reading; then list again.
         for _ in 0..ATTEMPTS {
             if let Ok(snapshot) = Self::read(store, folder) {
                 return snapshot.readable(folder);
@@ -57,25 +60,26 @@ impl Snapshot {
         Self::read(store, folder)?.readable(folder)
     }
 
-    /// Refuses a table that needs a reader with more features.
+    /// Refuses a table that needs reader features that kassa does not have.
     fn readable(self, folder: &str) -> Result<Self, LogError> {
         self.protocol.as_ref().map_or(Ok(()), |protocol| protocol.may_read(folder))?;
         Ok(self)
     }
 
-    /// Takes in what has been committed since this was read, by its entries alone; reads the table anew where some of them have gone.
+    /// Applies the commits since this snapshot by reading only their entries. Reads the whole table
+    /// again if some entries are gone.
     pub fn advance(&mut self, store: &dyn Store, folder: &str) -> Result<(), LogError> {
         let names = store.list(&format!("{folder}/_delta_log"))?;
         let newest = names.iter().filter_map(|name| entry_version(name).or_else(|| checkpoint_version(name))).max();
         let known = std::mem::take(self);
-        // A table that is not as far as it was is another one.
+        // A table with a lower version than before is a different table.
         let is_the_same = known.version.is_some() && newest >= known.version;
         let advanced = is_the_same.then(|| known.read_entries(store, folder, &names).ok()).flatten();
         *self = advanced.map_or_else(|| Self::load(store, folder), |advanced| advanced.readable(folder))?;
         Ok(())
     }
 
-    /// What the checkpoint of a version says.
+    /// The state in the checkpoint of a version.
     pub(crate) fn of_checkpoint(store: &dyn Store, folder: &str, version: u64) -> Result<Self, LogError> {
         let log = format!("{folder}/_delta_log");
         let mut snapshot = Self::default();
@@ -88,7 +92,8 @@ impl Snapshot {
         let names = store.list(&log)?;
         let mut checkpoints: Vec<u64> = names.iter().filter_map(|name| checkpoint_version(name)).collect();
         checkpoints.dedup();
-        // One that was being written when the power went may be torn: what it was made of is still there then.
+        // A checkpoint that was being written during a power cut may be torn. Its entries still
+        // exist then.
         let mut unreadable = None;
         for version in checkpoints.into_iter().rev() {
             let mut snapshot = Self::default();
@@ -109,7 +114,7 @@ impl Snapshot {
         let newer: Vec<u64> = names.iter().filter_map(|name| entry_version(name)).filter(|version| *version >= first).collect();
         for (version, wanted) in newer.iter().zip(first..) {
             if *version != wanted {
-                return Err(LogError::Corrupt(format!("{folder}: log entry {wanted} is missing")));
+                return Err(LogError::Corrupt(format!("{folder}: log entry {wanted} is missing").into()));
             }
         }
         for versions in newer.chunks(ENTRIES) {
@@ -158,9 +163,8 @@ impl Snapshot {
         let prefix = format!("{version:020}.checkpoint");
         for name in names.iter().filter(|name| name.starts_with(&prefix) && name.ends_with(".parquet")) {
             let path = format!("{log}/{name}");
-            let corrupt = |error: String| LogError::Corrupt(format!("{path}: {error}"));
-            let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(store.get(&path)?))
-                .map_err(|error| corrupt(error.to_string()))?;
+            let corrupt = |error: ParquetError| LogError::corrupt_at(&path, error);
+            let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(store.get(&path)?)).map_err(corrupt)?;
             let wanted = [
                 "add.path",
                 "add.size",
@@ -175,8 +179,8 @@ impl Snapshot {
                 "remove.deletionTimestamp",
             ];
             let mask = ProjectionMask::columns(builder.parquet_schema(), wanted);
-            for batch in builder.with_projection(mask).build().map_err(|error| corrupt(error.to_string()))? {
-                let batch = batch.map_err(|error| corrupt(error.to_string()))?;
+            for batch in builder.with_projection(mask).build().map_err(corrupt)? {
+                let batch = batch.map_err(|error| LogError::corrupt_at(&path, error))?;
                 self.take_checkpoint(&batch);
             }
         }
@@ -227,7 +231,7 @@ impl Snapshot {
     }
 }
 
-/// The table's metadata, as a checkpoint has it.
+/// The metadata in a checkpoint.
 fn metadata_of(rows: &StructArray, row: usize) -> Option<Metadata> {
     let format = rows.column_by_name("format").and_then(|column| column.as_struct_opt());
     Some(Metadata {
@@ -251,7 +255,7 @@ fn metadata_of(rows: &StructArray, row: usize) -> Option<Metadata> {
 }
 
 fn protocol_of(rows: &StructArray, row: usize) -> Protocol {
-    // A version that cannot be read is none that is supported.
+    // An unreadable version counts as unsupported.
     let version = |name: &str| int(rows, name, row).unwrap_or(i32::MAX);
     Protocol {
         min_reader_version: version("minReaderVersion"),
@@ -266,7 +270,7 @@ fn both((key, value): (String, Option<String>)) -> Option<(String, String)> {
 }
 
 fn lines(path: &str, bytes: &[u8]) -> Result<Vec<Line>, LogError> {
-    action::from_entry(bytes).map_err(|error| LogError::Corrupt(format!("{path}: {error}")))
+    action::from_entry(bytes).map_err(|error| LogError::corrupt_at(path, error))
 }
 
 /// The version of a checkpoint, by its file's name.
@@ -296,14 +300,14 @@ fn int(rows: &StructArray, name: &str, row: usize) -> Option<i32> {
     column.is_valid(row).then(|| column.value(row))
 }
 
-/// A list of texts; `None` where there is no list.
+/// A list of texts; `None` if absent.
 fn texts(rows: &StructArray, name: &str, row: usize) -> Option<Vec<String>> {
     let lists = rows.column_by_name(name)?.as_list_opt::<i32>()?;
     let list = lists.is_valid(row).then(|| lists.value(row))?;
     Some(list.as_string_opt::<i32>()?.iter().flatten().map(str::to_owned).collect())
 }
 
-/// A map of texts; empty where there is none.
+/// A map of texts; empty if absent.
 fn pairs(rows: &StructArray, name: &str, row: usize) -> BTreeMap<String, Option<String>> {
     let maps = rows.column_by_name(name).and_then(|column| column.as_map_opt());
     let Some(maps) = maps.filter(|maps| maps.is_valid(row)) else { return BTreeMap::new() };

@@ -5,60 +5,20 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use kassa_model::time::Clock;
-use kassa_model::{Newer, Partition, Positions, crash, star};
-use kassa_pipeline::SinkError;
+use kassa_model::{Partition, Positions, crash, star};
 use parquet::file::metadata::ParquetMetaDataReader;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::action::{self, Add, Format, Line, Metadata, Protocol, Remove, Txn};
 use super::contents;
+use super::error::LogError;
 use super::schema;
 use super::snapshot::{Snapshot, checkpoint_version, entry_name, entry_version};
-use crate::store::{Refused, Store};
-
-/// Why a table could not be read or committed to.
-#[derive(Debug, thiserror::Error)]
-pub enum LogError {
-    #[error("could not reach the store")]
-    Io(#[source] io::Error),
-    /// The operator must change something first.
-    #[error("{}", .0.what)]
-    Refused(Refused),
-    #[error("{0}")]
-    Corrupt(String),
-    #[error("{0} was moved on by another writer")]
-    Fenced(String),
-    #[error("could not encode: {0}")]
-    Encode(String),
-    /// A newer kassa, or another program with more features, has written the table.
-    #[error(transparent)]
-    Newer(#[from] Newer),
-}
-
-impl From<io::Error> for LogError {
-    fn from(error: io::Error) -> Self {
-        match Refused::of(&error) {
-            Some(refused) => Self::Refused(refused.clone()),
-            None => Self::Io(error),
-        }
-    }
-}
-
-impl From<LogError> for SinkError {
-    fn from(error: LogError) -> Self {
-        match error {
-            LogError::Io(cause) => SinkError::Unavailable(cause.to_string()),
-            LogError::Refused(refused) => SinkError::Invalid(format!("{}: {}", refused.what, refused.fix)),
-            LogError::Corrupt(what) | LogError::Encode(what) => SinkError::Corrupt(what),
-            LogError::Fenced(_) => SinkError::Fenced(error.to_string()),
-            LogError::Newer(newer) => SinkError::Newer(newer),
-        }
-    }
-}
+use super::spec::TableSpec;
+use crate::store::Store;
 
 /// A data file to be added.
 #[derive(Debug)]
@@ -66,20 +26,6 @@ pub struct NewFile {
     pub bytes: Vec<u8>,
     pub rows: usize,
     pub partition_values: BTreeMap<String, Option<String>>,
-}
-
-/// What a table is, whether or not it exists yet.
-#[derive(Debug, Clone)]
-pub struct TableSpec {
-    pub name: String,
-    /// The folder in the store.
-    pub folder: String,
-    pub schema: SchemaRef,
-    pub partition_columns: Vec<String>,
-    /// Columns that earlier versions wrote and this one does not.
-    pub retired: &'static [&'static str],
-    /// Whether its rows are made from other tables, and made again as a whole when their definition changes.
-    pub is_derived: bool,
 }
 
 /// A Delta table, opened for appending. Created by its first commit.
@@ -259,7 +205,7 @@ impl DeltaTable {
         let path = file_path(&file.partition_values);
         let bytes = Bytes::from(file.bytes);
         let metadata = ParquetMetaDataReader::new().parse_and_finish(&bytes);
-        let stats = contents::stats(file.rows, &metadata.map_err(|error| LogError::Encode(error.to_string()))?);
+        let stats = contents::stats(file.rows, &metadata.map_err(LogError::encode)?);
         self.store.put(&format!("{}/{path}", self.spec.folder), &bytes)?;
         Ok(Add {
             path,
@@ -283,7 +229,7 @@ impl DeltaTable {
 
     /// Brings a commit to its end whose answer was lost or never came: it is in the log, or it is put there now, as it was. To be called
     /// before anything is built on [`DeltaTable::positions`] after an error. Whether there was one.
-    pub fn settle(&mut self) -> Result<bool, LogError> {
+    pub fn complete(&mut self) -> Result<bool, LogError> {
         match self.unanswered.take() {
             Some(commit) => self.answer(commit, true).map(|()| true),
             None => Ok(false),
@@ -312,7 +258,7 @@ impl DeltaTable {
             let evolved = evolution(&self.snapshot, &self.spec)?;
             entry.extend(evolved.map(|metadata| Line { meta_data: Some(metadata), ..Line::default() }));
             entry.extend(commit.lines.iter().cloned());
-            let bytes = action::to_entry(&entry).map_err(|error| LogError::Encode(error.to_string()))?;
+            let bytes = action::to_entry(&entry).map_err(LogError::encode)?;
             self.holds_files(commit)?;
             crash::point("lake.before_log_entry");
             let path = format!("{log}/{}", entry_name(version));
@@ -397,7 +343,7 @@ impl DeltaTable {
 
     /// Takes in what other writers have committed.
     pub fn refresh(&mut self) -> Result<(), LogError> {
-        self.settle()?;
+        self.complete()?;
         let log = format!("{}/_delta_log", self.spec.folder);
         let next = self.snapshot.version.map_or(0, |version| version + 1);
         let names = self.store.list(&log)?;

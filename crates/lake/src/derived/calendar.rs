@@ -1,4 +1,4 @@
-//! `dim_date` and `dim_time`: the shop's calendar, written once and again when it changes.
+//! `dim_date` and `dim_time`: the shop's calendar, written again when it changes.
 
 use std::ops::RangeInclusive;
 
@@ -10,11 +10,10 @@ use kassa_model::{Shop, Table};
 
 use super::Basis;
 use super::output::Output;
-use super::source::unmade;
 use super::years::Years;
 use crate::delta::{Add, DeltaTable, LogError, Snapshot};
 
-/// What a table's rows are true of, as versions in its log.
+/// What the rows depend on, stored as versions in the table's log.
 const DEFINITION: &str = "kassa-calendar";
 const FIRST: &str = "kassa-calendar-from";
 const LAST: &str = "kassa-calendar-to";
@@ -27,7 +26,7 @@ pub(super) struct CalendarTables {
     years: Years,
 }
 
-/// Stands for zone, country and rules.
+/// A hash of zone, country and rules.
 fn definition(shop: &Shop) -> i64 {
     let parts = [shop.zone_name.as_str(), shop.country.unwrap_or_default(), &EDITION.to_string()];
     positive(hash("calendar", &parts))
@@ -48,18 +47,18 @@ impl CalendarTables {
         Self { basis, dates, times, years: Years::default() }
     }
 
-    /// Takes in what other processes have written.
+    /// Applies the commits of other processes.
     pub(super) fn take_in(&mut self) -> Result<(), LogError> {
         self.dates.refresh()?;
         self.times.refresh()
     }
 
-    /// The years that `dim_date` has.
+    /// The years in `dim_date`.
     pub(super) fn years(&self) -> RangeInclusive<i16> {
         stated_years(self.dates.snapshot()).unwrap_or(YEARS)
     }
 
-    /// The tables that had to be written, with the files that they had before.
+    /// The tables that were written, with the files that they had before.
     pub(super) fn refresh(&mut self) -> Result<Vec<(&mut DeltaTable, Vec<Add>)>, LogError> {
         let mut written = Vec::new();
         self.years.look(self.basis.store.as_ref())?;
@@ -67,15 +66,19 @@ impl CalendarTables {
         let wanted = self.years.covered_by(held.clone().unwrap_or(YEARS));
         let said = definition(&self.basis.shop);
         if held != Some(wanted.clone()) || self.dates.snapshot().txns.get(DEFINITION) != Some(&said) {
-            let rows = date_rows(&self.basis.shop, wanted.clone()).map_err(unmade)?;
+            let rows = date_rows(&self.basis.shop, wanted.clone()).map_err(LogError::corrupt)?;
             let stated = std::iter::once((DEFINITION.to_owned(), said)).chain(years_as_stated(&wanted)).collect();
             let replaced = replace(&mut self.dates, (Table::DimDate, self.basis.zstd_level), &rows, stated)?;
             written.push((&mut self.dates, replaced));
         }
         if self.times.snapshot().txns.get(DEFINITION) != Some(&EDITION) {
             let stated = vec![(DEFINITION.to_owned(), EDITION)];
-            let replaced =
-                replace(&mut self.times, (Table::DimTime, self.basis.zstd_level), &time_rows().map_err(unmade)?, stated)?;
+            let replaced = replace(
+                &mut self.times,
+                (Table::DimTime, self.basis.zstd_level),
+                &time_rows().map_err(LogError::corrupt)?,
+                stated,
+            )?;
             written.push((&mut self.times, replaced));
         }
         Ok(written)

@@ -1,4 +1,4 @@
-//! Rows on their way into data files of a bounded size.
+//! Writes rows to data files of bounded size.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use crate::delta::table::NewFile;
 use crate::delta::{Add, DeltaTable, LogError};
 use crate::encode;
 
-/// Rows after which the next file is begun: what is held in memory, encoded.
+/// Rows per file, which bounds the encoded bytes in memory.
 const FILE_ROWS: usize = 128 * 1024;
 
-/// Files in the making.
+/// Files being written.
 pub(crate) struct Output<'t> {
     into: &'t DeltaTable,
     table: Table,
@@ -22,10 +22,6 @@ pub(crate) struct Output<'t> {
     writer: Option<ArrowWriter<Vec<u8>>>,
     rows: usize,
     put: Vec<Add>,
-}
-
-fn encoded(error: parquet::errors::ParquetError) -> LogError {
-    LogError::Encode(error.to_string())
 }
 
 impl<'t> Output<'t> {
@@ -42,24 +38,24 @@ impl<'t> Output<'t> {
             Some(writer) => writer,
             none => {
                 let schema = star::stored(&self.table.schema());
-                none.insert(encode::writer(Vec::new(), &schema, &self.properties).map_err(encoded)?)
+                none.insert(encode::writer(Vec::new(), &schema, &self.properties).map_err(LogError::encode)?)
             }
         };
-        writer.write(rows).map_err(encoded)?;
+        writer.write(rows).map_err(LogError::encode)?;
         self.rows += rows.num_rows();
         if self.rows >= FILE_ROWS { self.close() } else { Ok(()) }
     }
 
     fn close(&mut self) -> Result<(), LogError> {
         if let Some(writer) = self.writer.take() {
-            let bytes = writer.into_inner().map_err(encoded)?;
+            let bytes = writer.into_inner().map_err(LogError::encode)?;
             let rows = std::mem::take(&mut self.rows);
             self.put.push(self.into.put_file(NewFile { bytes, rows, partition_values: BTreeMap::new() }, true)?);
         }
         Ok(())
     }
 
-    /// The files, durable and not yet part of the table.
+    /// The files: durable, but not yet part of the table.
     pub(crate) fn finish(mut self) -> Result<Vec<Add>, LogError> {
         self.close()?;
         Ok(self.put)

@@ -1,4 +1,5 @@
-//! `dim_fx_rate`, kept true of `fact_fx_rate` at the positions that it states: the rate of each currency on each day.
+//! `dim_fx_rate`: the rate of each currency on each day, computed from `fact_fx_rate` at the
+//! positions that it states.
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +11,6 @@ use kassa_model::key::{hash, positive};
 use kassa_model::{Positions, Shop, Table};
 
 use super::calendar::{replace, stated_years, years_as_stated};
-use super::source::{misread, unmade};
 use super::{Basis, REPLAYED};
 use crate::delta::table::app_id;
 use crate::delta::{Add, DeltaTable, LogError, Snapshot};
@@ -19,9 +19,9 @@ use crate::read::folder_of;
 use crate::recover::scan;
 use crate::store::Store;
 
-/// What the rows are true of beside the positions, as a version in the table's log.
+/// What the rows depend on besides the positions, stored as a version in the table's log.
 const DEFINITION: &str = "kassa-rates";
-/// Changes whenever the same rates would give other rows.
+/// Increase this when the same rates would give other rows.
 const EDITION: &str = "1";
 
 #[derive(Debug)]
@@ -30,29 +30,32 @@ pub(super) struct RateTable {
     pub(super) table: DeltaTable,
 }
 
-/// The rates before a cut.
+/// The rates before a position.
 pub(crate) fn rates_before(store: &dyn Store, shop: &Shop, cut: &Positions) -> Result<Rates, LogError> {
     let snapshot = Snapshot::load(store, &folder_of(Table::FactFxRate))?;
     let mut rates = Rates::new(shop.currency);
-    each_before(store, (Table::FactFxRate, &snapshot), Rates::COLUMNS, cut, &mut |rows| rates.apply(&rows).map_err(misread))?;
+    each_before(store, (Table::FactFxRate, &snapshot), Rates::COLUMNS, cut, &mut |rows| {
+        rates.apply(&rows).map_err(LogError::corrupt)
+    })?;
     Ok(rates)
 }
 
-/// What `dim_fx_rate` would be if it were made now of all rates that the lake holds: for queries, which are to convert facts by the rates that
-/// lie beside them.
+/// The rows of `dim_fx_rate` computed from all rates in the lake. Queries use them, because they
+/// must convert facts by the rates beside them.
 pub fn rates_now(store: &dyn Store, shop: &Shop) -> Result<RecordBatch, LogError> {
     let mut rates = Rates::new(shop.currency);
-    scan(store, Table::FactFxRate, Rates::COLUMNS, &mut |rows| rates.apply(&rows).map_err(misread))?;
+    scan(store, Table::FactFxRate, Rates::COLUMNS, &mut |rows| rates.apply(&rows).map_err(LogError::corrupt))?;
     let years = stated_years(&Snapshot::load(store, &folder_of(Table::DimDate))?);
-    rate_rows(shop, &rates, years.unwrap_or(YEARS)).map_err(unmade)
+    rate_rows(shop, &rates, years.unwrap_or(YEARS)).map_err(LogError::corrupt)
 }
 
-/// Whether a table's rows were made by the rules and for the shop of today. Others are made again by the next refresh.
+/// Whether a table's rows were computed by the current rules for the current shop. If not, the next
+/// refresh computes them again.
 pub(crate) fn is_of_today(table: &Snapshot, shop: &Shop) -> bool {
     table.txns.get(DEFINITION) == Some(&definition(shop))
 }
 
-/// Stands for the rules and the shop's currency.
+/// A hash of the rules and the shop's currency.
 fn definition(shop: &Shop) -> i64 {
     positive(hash("rates", &[EDITION, shop.currency.code()]))
 }
@@ -62,7 +65,8 @@ impl RateTable {
         Self { basis, table }
     }
 
-    /// Brings the table up to the accounted positions. The files that were replaced, if anything had to be done.
+    /// Refreshes the table to the accounted positions. Returns the replaced files, if anything
+    /// changed.
     pub(super) fn refresh(&mut self, years: RangeInclusive<i16>) -> Result<Option<Vec<Add>>, LogError> {
         let cut = self.basis.cut(&[Table::FactFxRate])?;
         let mut stated =
@@ -73,7 +77,7 @@ impl RateTable {
             return Ok(None);
         }
         let rates = rates_before(self.basis.store.as_ref(), &self.basis.shop, &cut)?;
-        let rows = rate_rows(&self.basis.shop, &rates, years).map_err(unmade)?;
+        let rows = rate_rows(&self.basis.shop, &rates, years).map_err(LogError::corrupt)?;
         stated.extend(cut.iter().map(|(partition, next)| (app_id(partition), next)));
         replace(&mut self.table, (Table::DimFxRate, self.basis.zstd_level), &rows, stated).map(Some)
     }

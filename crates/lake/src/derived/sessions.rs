@@ -1,10 +1,12 @@
-//! `fact_session`, kept true of `fact_event`, `fact_sales` and `fact_fx_rate` at the positions that it states.
+//! `fact_session`, computed from `fact_event`, `fact_sales` and `fact_fx_rate` at the positions
+//! that it states.
 //!
-//! A session follows from the events of its id, from what the ledger says of its orders, and from the rates of their lines. So what is new
-//! since the stated positions names the ids whose sessions may differ: those of new events, and those that claim an order of a new event,
-//! of a new line, or of a line whose rate has come or changed. All
-//! sessions of these ids are made anew; the rows of all others stand. Where that cannot be told (another zone, a replayed dead letter,
-//! positions that went back), every session is made anew.
+//! A session depends on the events of its id, on the ledger's rows of its orders, and on the rates
+//! of their lines. So the new rows beyond the stated positions determine the ids whose sessions may
+//! change: those of new events, and those that claim an order of a new event, of a new line, or of
+//! a line whose rate was added or changed. All sessions of these ids are computed again; the rows
+//! of all others stay. If the ids cannot be determined (another zone, a replayed dead letter, lower
+//! positions), every session is computed again.
 
 use std::collections::HashSet;
 
@@ -19,34 +21,35 @@ use kassa_pipeline::cut::{self, are_before};
 
 use super::output::Output;
 use super::rates::rates_before;
-use super::source::{Source, Touched, misread};
+use super::source::{Source, Touched};
 use super::{Basis, REPLAYED};
 use crate::delta::table::app_id;
 use crate::delta::{Add, DeltaTable, LogError, Snapshot};
-use crate::figures::{Lies, corrupt, each_of_file_before};
+use crate::figures::{Side, each_of_file_before};
 use crate::read::{self, folder_of};
 
-/// What the rows are true of beside the positions, as versions in the table's log.
+/// What the rows depend on besides the positions, stored as versions in the table's log.
 const DEFINITION: &str = "kassa-sessions";
-/// Changes whenever the same facts would give other rows.
+/// Increase this when the same facts would give other rows.
 const EDITION: &str = "2";
-/// Ids touched at once beyond which all sessions are made anew.
+/// Beyond this number of touched ids, all sessions are computed again.
 const TOUCHED_IDS: usize = 2_000_000;
 
 #[derive(Debug)]
 pub(super) struct SessionTable {
     basis: Basis,
     pub(super) table: DeltaTable,
-    /// Files of facts that hold nothing that the table does not know. Of this process alone.
+    /// Files of facts without rows that are new to the table. In this process only.
     known: HashSet<String>,
 }
 
-/// Whether a table's rows were made by the rules and for the shop of today. Others are made again by the next refresh.
+/// Whether a table's rows were computed by the current rules for the current shop. If not, the next
+/// refresh computes them again.
 pub(crate) fn is_of_today(table: &Snapshot, shop: &Shop) -> bool {
     table.txns.get(DEFINITION) == Some(&definition(shop))
 }
 
-/// Stands for the rules, the zone whose days sessions begin on, and the currency of their revenue.
+/// A hash of the rules, of the zone that decides a session's day, and of the currency of revenue.
 fn definition(shop: &Shop) -> i64 {
     positive(hash("sessions", &[EDITION, &shop.zone_name, shop.currency.code()]))
 }
@@ -56,7 +59,8 @@ impl SessionTable {
         Self { basis, table, known: HashSet::new() }
     }
 
-    /// Brings the table up to the accounted positions. The files that were replaced, if anything had to be done.
+    /// Refreshes the table to the accounted positions. Returns the replaced files, if anything
+    /// changed.
     pub(super) fn refresh(&mut self) -> Result<Option<Vec<Add>>, LogError> {
         let cut = self.basis.cut(&[Table::FactEvent, Table::FactSales, Table::FactFxRate])?;
         let stated = [(DEFINITION.to_owned(), definition(&self.basis.shop)), (REPLAYED.to_owned(), self.basis.replayed()?)];
@@ -79,24 +83,25 @@ impl SessionTable {
         Ok(Some(replaced))
     }
 
-    /// The ids whose sessions may differ from what the table says.
+    /// The ids whose sessions may differ from the table.
     fn touched(&self, source: &Source<'_>, held: &Positions, claims: &Claims) -> Result<Touched, LogError> {
         let (mut ids, mut orders) = (HashSet::new(), HashSet::new());
         let columns = |of: &[&'static str]| of.iter().chain(&cut::COLUMNS).copied().collect::<Vec<_>>();
-        let is_old = |add: &Add| self.known.contains(&add.path) || Lies::of(add, held) == Lies::Before;
+        let is_old = |add: &Add| self.known.contains(&add.path) || Side::of(add, held) == Side::Before;
         for add in source.events.files.values().filter(|add| !is_old(add)) {
             let of = (Table::FactEvent, &source.events);
             each_of_file_before(self.basis.store.as_ref(), of, add, &columns(Claims::COLUMNS), source.cut, &mut |rows| {
-                let old = are_before(&rows, held).map_err(corrupt)?;
-                SessionRows::keys(&rows, |row, key| ids.extend((!old[row]).then_some(key))).map_err(misread)?;
-                Claims::read(&rows, |row, claim| orders.extend((!old[row]).then_some(claim.order_key))).map_err(misread)
+                let old = are_before(&rows, held).map_err(LogError::corrupt)?;
+                SessionRows::keys(&rows, |row, key| ids.extend((!old[row]).then_some(key))).map_err(LogError::corrupt)?;
+                Claims::read(&rows, |row, claim| orders.extend((!old[row]).then_some(claim.order_key))).map_err(LogError::corrupt)
             })?;
         }
         let is_new = |add: &&Add| !claims.is_empty() && !is_old(add);
         for add in source.sales.files.values().filter(is_new) {
             let of = (Table::FactSales, &source.sales);
             each_of_file_before(self.basis.store.as_ref(), of, add, &columns(&["order_key"]), source.cut, &mut |rows| {
-                let (old, keys) = (are_before(&rows, held).map_err(corrupt)?, rows.column(0).as_primitive::<Int64Type>());
+                let (old, keys) =
+                    (are_before(&rows, held).map_err(LogError::corrupt)?, rows.column(0).as_primitive::<Int64Type>());
                 orders.extend((0..rows.num_rows()).filter(|row| !old[*row]).map(|row| keys.value(row)));
                 Ok(())
             })?;
@@ -108,7 +113,8 @@ impl SessionTable {
         Ok(if ids.len() > TOUCHED_IDS { Touched::All } else { Touched::Ids(ids) })
     }
 
-    /// The orders with a line in a currency whose rate on the day of the line is another than at the positions held.
+    /// The orders with a line in a currency whose rate on the line's day differs from the rate at
+    /// the stated positions.
     fn repriced(&self, source: &Source<'_>, held: &Positions, orders: &mut HashSet<i64>) -> Result<(), LogError> {
         let before = rates_before(source.store, &self.basis.shop, held)?;
         let changed = changed(&before, &source.rates);
@@ -145,7 +151,7 @@ impl SessionTable {
         Ok(replaced)
     }
 
-    /// The other rows of the replaced files, and the sessions of these ids.
+    /// The other rows of the replaced files, and the new sessions of these ids.
     fn write(&self, source: &Source<'_>, claims: &Claims, touched: &Touched, replaced: &[Add]) -> Result<Vec<Add>, LogError> {
         let mut output = Output::new(&self.table, Table::FactSession, self.basis.zstd_level);
         if matches!(touched, Touched::Ids(_)) {
@@ -154,7 +160,7 @@ impl SessionTable {
                 read::file(self.basis.store.as_ref(), &folder, add, &schema, &[], &mut |rows| {
                     let keys = rows.column(0).as_primitive::<Int64Type>();
                     let stay: BooleanArray = keys.values().iter().map(|key| Some(!touched.has(*key))).collect();
-                    let kept = filter_record_batch(&rows, &stay).map_err(|error| LogError::Corrupt(error.to_string()))?;
+                    let kept = filter_record_batch(&rows, &stay).map_err(LogError::corrupt)?;
                     output.write(&kept)
                 })?;
             }
@@ -177,7 +183,7 @@ fn changed(before: &Rates, now: &Rates) -> HashSet<(Currency, i32)> {
     before.symmetric_difference(&now).map(|(currency, day, _)| (*currency, *day)).collect()
 }
 
-/// The files all of whose rows lie before the cut: all of a table that is not ahead of it.
+/// The files whose rows all lie before the position: all files of a table that is not ahead of it.
 fn known(source: &Source<'_>, cut: &Positions) -> HashSet<String> {
     let is_behind =
         |snapshot: &Snapshot| crate::figures::positions(snapshot).iter().all(|(partition, next)| next <= cut.next(partition));

@@ -1,11 +1,11 @@
-//! Sessions from the facts, at a cut through them.
+//! Sessions computed from the facts up to a position.
 
 use std::collections::HashSet;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use kassa_analytics::derived::{DerivedError, session_rows};
+use kassa_analytics::derived::session_rows;
 use kassa_analytics::{Claims, Credits, Rates, SessionRows};
 use kassa_model::{Positions, Shop, Table};
 
@@ -15,12 +15,12 @@ use crate::figures::{each_before, each_of_file_before};
 use crate::read::{self, folder_of};
 use crate::store::Store;
 
-/// Session ids made anew in one pass over the events: what bounds the memory.
+/// Session ids processed in one pass over the events, which bounds the memory.
 pub(crate) const IDS: usize = 250_000;
 /// Rows of a batch.
 const ROWS: usize = 16 * 1024;
 
-/// Whose sessions are asked for.
+/// The ids whose sessions are wanted.
 #[derive(Debug)]
 pub(crate) enum Touched {
     All,
@@ -36,7 +36,7 @@ impl Touched {
     }
 }
 
-/// The facts at a cut.
+/// The facts up to a position.
 pub(crate) struct Source<'s> {
     pub(crate) store: &'s dyn Store,
     pub(crate) shop: &'s Shop,
@@ -46,14 +46,6 @@ pub(crate) struct Source<'s> {
     pub(crate) rates: Rates,
 }
 
-pub(crate) fn misread(error: kassa_analytics::ApplyError) -> LogError {
-    LogError::Corrupt(error.to_string())
-}
-
-pub(crate) fn unmade(error: DerivedError) -> LogError {
-    LogError::Corrupt(error.to_string())
-}
-
 impl<'s> Source<'s> {
     pub(crate) fn load(store: &'s dyn Store, shop: &'s Shop, cut: &'s Positions) -> Result<Self, LogError> {
         let events = Snapshot::load(store, &folder_of(Table::FactEvent))?;
@@ -61,29 +53,29 @@ impl<'s> Source<'s> {
         Ok(Self { store, shop, cut, events, sales, rates: rates_before(store, shop, cut)? })
     }
 
-    /// Which sessions say that they had which orders.
+    /// Which sessions claim which orders.
     pub(crate) fn claims(&self) -> Result<Claims, LogError> {
         let mut claims = Claims::default();
         each_before(self.store, (Table::FactEvent, &self.events), Claims::COLUMNS, self.cut, &mut |rows| {
-            claims.apply(&rows).map_err(misread)
+            claims.apply(&rows).map_err(LogError::corrupt)
         })?;
         claims.settle();
         Ok(claims)
     }
 
-    /// What the ledger says of the orders of these sessions.
+    /// The ledger's values of these sessions' orders.
     pub(crate) fn credits(&self, claims: &Claims, touched: &Touched) -> Result<Credits, LogError> {
         let winners = claims.winners().filter(|claim| touched.has(claim.session_key));
         let mut credits = Credits::of(winners);
         if !credits.is_empty() {
             each_before(self.store, (Table::FactSales, &self.sales), Credits::COLUMNS, self.cut, &mut |rows| {
-                credits.apply(&rows, &self.rates).map_err(misread)
+                credits.apply(&rows, &self.rates).map_err(LogError::corrupt)
             })?;
         }
         Ok(credits)
     }
 
-    /// How many passes it takes to make these sessions.
+    /// The number of passes for these sessions.
     pub(crate) fn passes(&self, touched: &Touched) -> i64 {
         let ids = match touched {
             // An id has at least one event.
@@ -110,16 +102,17 @@ impl<'s> Source<'s> {
             }
             let of = (Table::FactEvent, &self.events);
             each_of_file_before(self.store, of, add, SessionRows::COLUMNS, self.cut, &mut |rows| {
-                sessions.apply(&rows, wanted).map_err(misread)
+                sessions.apply(&rows, wanted).map_err(LogError::corrupt)
             })?;
         }
         for rows in sessions.finish().chunks(ROWS) {
-            take(&session_rows(rows, credits).map_err(unmade)?)?;
+            take(&session_rows(rows, credits).map_err(LogError::corrupt)?)?;
         }
         Ok(())
     }
 
-    /// Whether a file has rows of wanted session ids: one narrow column spares the reading of the others.
+    /// Whether a file has rows of wanted session ids. Reading this one narrow column avoids reading
+    /// the others.
     pub(crate) fn holds(&self, table: Table, add: &Add, wanted: &dyn Fn(i64) -> bool) -> Result<bool, LogError> {
         let mut any = false;
         read::file(self.store, &folder_of(table), add, &table.schema(), &["session_key"], &mut |rows| {

@@ -20,7 +20,7 @@ use crate::testing::{Cell, Fast, Row, batch};
 
 const MINUTE: i64 = 60 * SECOND;
 
-/// A lake with facts, put there commit by commit.
+/// A lake with facts, written commit by commit.
 struct Lake {
     dir: TempDir,
     offsets: HashMap<&'static str, i64>,
@@ -73,7 +73,7 @@ impl Lake {
         self.commit("events", Table::FactEvent, rows);
     }
 
-    /// The sessions as text, in order.
+    /// The sessions as text, sorted.
     fn sessions(&self) -> Vec<String> {
         let mut all = Vec::new();
         scan(self.store().as_ref(), Table::FactSession, &[], &mut |rows| {
@@ -89,8 +89,8 @@ impl Lake {
         all
     }
 
-    /// The sessions of a table made from nothing.
-    fn sessions_made_anew(&self) -> Vec<String> {
+    /// The sessions of a table that is computed from scratch.
+    fn sessions_of_a_full_refresh(&self) -> Vec<String> {
         let copy = tempfile::tempdir().unwrap();
         let status = std::process::Command::new("cp").arg("-r").arg(self.dir.path().join("DWH")).arg(copy.path()).status();
         assert!(status.unwrap().success());
@@ -144,7 +144,7 @@ fn rate(currency: &str, day: i64, hundredths: i64) -> Row {
 /// Minutes since 1970 of 1 January 2026, ten minutes to midnight.
 const EVENING: i64 = 29_453_760 + 1_430;
 
-/// Numbers from a seed.
+/// Random numbers from a seed.
 struct Rng(u64);
 
 impl Rng {
@@ -160,7 +160,8 @@ impl Rng {
 const KINDS: [&str; 6] =
     ["page_viewed", "product_viewed", "product_added", "checkout_started", "order_completed", "order_completed"];
 
-/// Events of a few sessions within some hours around midnight, late and out of order, of bots and tests too; lines of their orders.
+/// Events of a few sessions in a few hours around midnight, late and out of order, including bots
+/// and tests, and lines of their orders.
 fn commit_some(lake: &mut Lake, rng: &mut Rng) {
     let mut events: Vec<Row> = Vec::new();
     for _ in 0..rng.below(12) {
@@ -185,7 +186,7 @@ fn commit_some(lake: &mut Lake, rng: &mut Rng) {
 }
 
 #[test]
-fn sessions_kept_up_commit_by_commit_are_those_made_anew() {
+fn sessions_refreshed_commit_by_commit_equal_those_of_a_full_refresh() {
     for seed in 0..12 {
         let (mut lake, mut rng) = (Lake::new(), Rng(seed));
         let mut derived = lake.derived();
@@ -193,18 +194,18 @@ fn sessions_kept_up_commit_by_commit_are_those_made_anew() {
             commit_some(&mut lake, &mut rng);
             match rng.below(3) {
                 0 => {}
-                // Another process: nothing is remembered but what the table says.
+                // Another process: it only has what the table states.
                 1 => derived = lake.derived(),
                 _ => {
                     derived.refresh().unwrap();
-                    assert_eq!(lake.sessions(), lake.sessions_made_anew(), "seed {seed}");
+                    assert_eq!(lake.sessions(), lake.sessions_of_a_full_refresh(), "seed {seed}");
                 }
             }
         }
         derived.refresh().unwrap();
         let sessions = lake.sessions();
         assert!(!sessions.is_empty(), "seed {seed}");
-        assert_eq!(sessions, lake.sessions_made_anew(), "seed {seed}");
+        assert_eq!(sessions, lake.sessions_of_a_full_refresh(), "seed {seed}");
         assert!(!derived.refresh().unwrap(), "seed {seed}: nothing is new");
     }
 }
@@ -224,7 +225,7 @@ fn a_crash_at_any_change_leaves_what_the_next_refresh_makes_right() {
         let new = lake.sessions();
         assert_eq!(broke.is_err(), new == before, "after {changes} changes");
         Lake::derived_over(&lake.store(), &Lake::shop("Europe/London")).refresh().unwrap();
-        assert_eq!(lake.sessions(), lake.sessions_made_anew(), "after {changes} changes");
+        assert_eq!(lake.sessions(), lake.sessions_of_a_full_refresh(), "after {changes} changes");
     }
 }
 
@@ -246,7 +247,7 @@ fn a_session_over_midnight_belongs_to_the_day_on_which_it_began() {
         days
     };
     assert_eq!(day(&lake), [(20260102, 1)]);
-    // A late event of the evening before takes the whole session to that day.
+    // A late event of the evening before moves the whole session to that day.
     lake.events(vec![event(EVENING, "page_viewed", 1, 0)]);
     derived.refresh().unwrap();
     assert_eq!(day(&lake), [(20260101, 2)]);
@@ -272,7 +273,7 @@ fn revenue_is_what_the_ledger_says_of_the_orders_that_a_session_reported_first()
     lake.commit("lines", Table::FactSales, vec![line(7, 1_000), line(7, 250), line(8, 99)]);
     derived.refresh().unwrap();
     assert_eq!(revenue(&lake), BTreeMap::from([(1, 1_250), (2, 0)]));
-    // A return lowers it; an earlier claim takes it away.
+    // A return reduces it; an earlier claim removes it.
     lake.commit("lines", Table::FactSales, vec![line(7, -250)]);
     derived.refresh().unwrap();
     assert_eq!(revenue(&lake), BTreeMap::from([(1, 1_000), (2, 0)]));
@@ -301,7 +302,7 @@ fn a_rate_that_comes_or_changes_later_reaches_the_revenue_of_the_sessions_that_i
         rates
     };
     assert_eq!((revenue(&lake), rates(&lake)), (BTreeMap::from([(1, 50), (2, 99)]), BTreeMap::new()));
-    // Of a day that is not his.
+    // A day that does not concern it.
     lake.commit("rates", Table::FactFxRate, vec![rate("EUR", 1, 80)]);
     derived.refresh().unwrap();
     assert_eq!(revenue(&lake), BTreeMap::from([(1, 50), (2, 99)]));
@@ -309,7 +310,7 @@ fn a_rate_that_comes_or_changes_later_reaches_the_revenue_of_the_sessions_that_i
     lake.commit("rates", Table::FactFxRate, vec![rate("EUR", 4, 90)]);
     derived.refresh().unwrap();
     assert_eq!(revenue(&lake), BTreeMap::from([(1, 950), (2, 99)]));
-    // Another process, and a rate that is corrected.
+    // Another process, and a corrected rate.
     lake.commit("rates", Table::FactFxRate, vec![rate("EUR", 4, 120)]);
     assert!(lake.derived().refresh().unwrap());
     assert_eq!(revenue(&lake), BTreeMap::from([(1, 1_250), (2, 99)]));

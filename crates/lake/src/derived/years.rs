@@ -1,4 +1,4 @@
-//! Which years the facts are of.
+//! The years of the facts.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -9,7 +9,7 @@ use crate::delta::{LogError, Snapshot};
 use crate::read::{self, folder_of};
 use crate::store::Store;
 
-/// The facts and the columns in which they name days.
+/// The facts and their day columns.
 const DAYS: [(Table, &[&str]); 6] = [
     (Table::FactSales, &["order_date_key", "movement_date_key"]),
     (Table::FactOrder, &["order_date_key"]),
@@ -19,7 +19,8 @@ const DAYS: [(Table, &[&str]); 6] = [
     (Table::FactFxRate, &["rate_date_key"]),
 ];
 
-/// The first and last day of the files looked at, yyyymmdd. Files never change, so each is looked at once.
+/// The first and last day of the inspected files, yyyymmdd. Files never change, so each is
+/// inspected once.
 #[derive(Debug, Default)]
 pub(super) struct Years {
     seen: HashSet<String>,
@@ -52,7 +53,7 @@ impl Years {
         Ok(())
     }
 
-    /// The years widened, by decades, to those of the facts.
+    /// Widens the years by decades to include those of the facts.
     pub(super) fn covered_by(&self, years: RangeInclusive<i16>) -> RangeInclusive<i16> {
         let Some((first, last)) = self.days else { return years };
         let decade = |day: i32| i16::try_from(day / 100_000 * 10).unwrap_or(0);

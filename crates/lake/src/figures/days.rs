@@ -1,4 +1,5 @@
-//! Of a table the rows that an answer about some days is made of: files, row groups and pages of other times are left out.
+//! Reads only the rows of a table that a query about some days needs: files, row groups and pages
+//! of other times are skipped.
 
 use std::sync::Arc;
 
@@ -9,43 +10,43 @@ use hashbrown::HashSet;
 use kassa_analytics::{ApplyError, Figures, Kin, Times, Wanted};
 use parquet::file::metadata::RowGroupMetaData;
 
-use super::part::{Part, corrupt, each_before, with_lineage};
+use super::before::{RowsBefore, each_before, with_lineage};
 use crate::delta::{Add, LogError};
 use crate::read::{self, Test, folder_of};
 
 type Take<'t> = &'t mut dyn FnMut(&RecordBatch) -> Result<(), LogError>;
 
-/// Folds in what the figures want of a table.
-pub(super) fn fold(part: &Part<'_>, figures: &mut Figures) -> Result<(), LogError> {
-    let (table, columns) = (part.table, figures.reads(part.table));
-    let misread = |error: ApplyError| LogError::Corrupt(format!("{}: {error}", table.name()));
+/// Adds the rows of a table that the figures need.
+pub(super) fn fold(before: &RowsBefore<'_>, figures: &mut Figures) -> Result<(), LogError> {
+    let (table, columns) = (before.table, figures.reads(before.table));
+    let misread = |error: ApplyError| LogError::corrupt_at(table.name(), error);
     let Wanted::Some { mut times, kin } = figures.wanted(table) else {
-        let of = (table, &part.snapshot);
-        return each_before(part.store, of, columns, part.cut, &mut |rows| figures.apply(table, &rows).map_err(misread));
+        let of = (table, &before.snapshot);
+        return each_before(before.store, of, columns, before.cut, &mut |rows| figures.apply(table, &rows).map_err(misread));
     };
     let mut asked = HashSet::new();
-    part.of_times(columns, &times, &mut |rows| {
+    before.of_times(columns, &times, &mut |rows| {
         if let Some(kin) = kin {
             kin.ask(table, rows, &mut asked).map_err(misread)?;
         }
         figures.apply(table, rows).map_err(misread)
     })?;
     if let Some(kin) = kin.filter(|_| !asked.is_empty()) {
-        part.of_kin(columns, &times, (kin, asked), &mut |rows| figures.apply(table, rows).map_err(misread))?;
+        before.of_kin(columns, &times, (kin, asked), &mut |rows| figures.apply(table, rows).map_err(misread))?;
     }
     while let Some(further) = figures.wanted_beyond(table, &times) {
-        part.of_times(columns, &further, &mut |rows| figures.apply(table, rows).map_err(misread))?;
+        before.of_times(columns, &further, &mut |rows| figures.apply(table, rows).map_err(misread))?;
         times = further;
     }
     Ok(())
 }
 
 fn in_arrow(error: ApplyError) -> ArrowError {
-    ArrowError::SchemaError(error.to_string())
+    ArrowError::ExternalError(Box::new(error))
 }
 
-impl Part<'_> {
-    /// Hands on the rows of some times.
+impl RowsBefore<'_> {
+    /// Passes on the rows of these times.
     fn of_times(&self, columns: &[&'static str], times: &Times, take: Take<'_>) -> Result<(), LogError> {
         let (first, last) = (times.range.start, times.range.end.saturating_sub(1));
         for add in self.files() {
@@ -65,7 +66,7 @@ impl Part<'_> {
         Ok(())
     }
 
-    /// Hands on the rows of all other times that are asked for.
+    /// Passes on the rows of all other times that are needed.
     fn of_kin(
         &self,
         columns: &[&'static str],
@@ -95,7 +96,7 @@ impl Part<'_> {
     ) -> Result<(), LogError> {
         let (is_cut, columns) = with_lineage(add, &self.snapshot, columns, self.cut);
         read::passing(self.store, (&folder_of(self.table), add), &self.table.schema(), &columns, which, &mut |rows| {
-            take(&if is_cut { kassa_pipeline::cut::before(&rows, self.cut).map_err(corrupt)? } else { rows })
+            take(&if is_cut { kassa_pipeline::cut::before(&rows, self.cut).map_err(LogError::corrupt)? } else { rows })
         })
     }
 }

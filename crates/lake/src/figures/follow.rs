@@ -1,4 +1,5 @@
-//! Rows that other processes bring to the lake, each once: for those who fold them in and do not write them.
+//! Delivers rows that other processes add to the lake, each once, to readers that do not write
+//! them.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -7,14 +8,14 @@ use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use kassa_model::{Partition, Positions, Table};
 
-use super::part::{corrupt, positions};
+use super::before::positions;
 use crate::beyond::{each_row, lineage};
 use crate::delta::{Add, LogError, Snapshot};
 use crate::lease::Lease;
 use crate::read::{self, folder_of};
 use crate::store::Store;
 
-/// How far the lake is, for those who ask again and again.
+/// The lake's positions, for repeated queries.
 #[derive(Debug, Default)]
 pub struct Accounts(Snapshot);
 
@@ -27,7 +28,7 @@ impl Accounts {
     }
 }
 
-/// Knows which files of some tables hold nothing more that is new.
+/// Tracks which files of some tables have no more new rows.
 #[derive(Debug)]
 pub struct Follower(Vec<Followed>);
 
@@ -35,14 +36,14 @@ pub struct Follower(Vec<Followed>);
 struct Followed {
     table: Table,
     columns: Vec<&'static str>,
-    /// As it was last seen.
+    /// The state at the last look.
     snapshot: Snapshot,
-    /// Files all of whose rows have been handed on.
+    /// Files whose rows have all been delivered.
     done: BTreeSet<String>,
 }
 
 impl Follower {
-    /// Follows tables by these columns; without columns, by all.
+    /// Follows these columns of tables; all columns if empty.
     pub fn new(tables: impl IntoIterator<Item = (Table, &'static [&'static str])>) -> Self {
         let followed = |(table, columns): (Table, &'static [&'static str])| {
             let missing = lineage(table).into_iter().filter(|name| !columns.is_empty() && !columns.contains(name));
@@ -52,13 +53,13 @@ impl Follower {
         Self(tables.into_iter().map(followed).collect())
     }
 
-    /// Forgets which files are done with: what was handed on last was not taken.
+    /// Marks all files as not delivered, because the last delivery failed.
     pub fn forget(&mut self) {
         self.0.iter_mut().for_each(|followed| followed.done.clear());
     }
 
-    /// Hands on the rows that stem from between two positions, of which the second lies at most where the lake is accounted for. The
-    /// next time begins there.
+    /// Passes on the rows between two positions. The second must not be beyond the accounted
+    /// position. The next call begins there.
     pub fn rows(
         &mut self,
         store: &dyn Store,
@@ -81,7 +82,7 @@ impl Followed {
         self.snapshot.advance(store, &folder)?;
         self.snapshot.removed.clear();
         self.done.retain(|path| self.snapshot.files.contains_key(path));
-        // Nothing lies beyond what was asked for: then all files are done with, without a look into each.
+        // No rows lie beyond the requested positions, so all files are done without opening each.
         let is_behind = positions(&self.snapshot).iter().all(|(partition, next)| next <= from.next(partition));
         for (path, add) in &self.snapshot.files {
             if self.done.contains(path) {
@@ -93,7 +94,7 @@ impl Followed {
                 read::file(store, &folder, add, &table.schema(), &self.columns, &mut |rows| {
                     let (between, beyond) = sorted_out(&rows, table, (from, to))?;
                     is_done &= !beyond;
-                    let rows = filter_record_batch(&rows, &between).map_err(corrupt)?;
+                    let rows = filter_record_batch(&rows, &between).map_err(LogError::corrupt)?;
                     if rows.num_rows() == 0 { Ok(()) } else { take(table, rows) }
                 })?;
             }
@@ -105,7 +106,7 @@ impl Followed {
     }
 }
 
-/// What a file's positions say of it, where that spares a look into it.
+/// The result of comparing a file's stated positions, where it makes opening the file unnecessary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stated {
     /// No row is wanted, now or later.
@@ -128,7 +129,7 @@ impl Stated {
     }
 }
 
-/// Which rows lie between the positions, and whether any lie beyond them.
+/// Selects the rows between the positions, and whether any lie beyond.
 fn sorted_out(rows: &RecordBatch, table: Table, (from, to): (&Positions, &Positions)) -> Result<(BooleanArray, bool), LogError> {
     let range = |partition: &Partition| {
         let first = from.next(partition);

@@ -1,9 +1,10 @@
-//! Checkpoints, by the Delta library, and the log entries that they make superfluous.
+//! Writes checkpoints with the Delta library and deletes the log entries that they replace.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 
 use deltalake_core::{DeltaTableBuilder, DeltaTableError, checkpoints};
-use kassa_model::crash;
+use kassa_model::{Cause, crash};
 use url::Url;
 
 use super::Options;
@@ -15,7 +16,8 @@ fn log_of(table: &DeltaTable) -> String {
     format!("{}/_delta_log", table.spec().folder)
 }
 
-/// Writes a checkpoint of the version that is held: others may have gone on. It is durable, and says what the log says, when this returns.
+/// Writes a checkpoint of the version in memory; the table may be further. When this returns, the
+/// checkpoint is durable and equal to the log.
 pub(super) fn write(table: &DeltaTable) -> Result<(), LogError> {
     crash::point("maintain.before_checkpoint");
     let Some(version) = table.snapshot().version else { return Ok(()) };
@@ -25,34 +27,35 @@ pub(super) fn write(table: &DeltaTable) -> Result<(), LogError> {
         let opened = Box::pin(builder.load()).await?;
         Box::pin(checkpoints::create_checkpoint(&opened, None)).await
     });
-    written.map_err(|error| LogError::Encode(format!("{}: no checkpoint: {error}", table.spec().name)))?;
+    written.map_err(|error| LogError::Encode(Cause::at(format!("{}: no checkpoint", table.spec().name), error)))?;
     crash::point("maintain.after_checkpoint");
     table.store().sync_folder(&log_of(table))?;
     crash::point("maintain.after_checkpoint_synced");
     let read = Snapshot::of_checkpoint(table.store().as_ref(), &table.spec().folder, version)?;
     if !says_the_same(&read, table.snapshot()) {
-        return Err(LogError::Corrupt(format!(
-            "{}: the checkpoint of version {:?} is not what the log says",
-            table.spec().name,
-            read.version
-        )));
+        return Err(LogError::Corrupt(
+            format!("{}: the checkpoint of version {:?} is not what the log says", table.spec().name, read.version).into(),
+        ));
     }
     Ok(())
 }
 
-/// The library's own view of the table.
+/// The library's own handle of the table.
 fn builder(table: &DeltaTable) -> Result<DeltaTableBuilder, LogError> {
-    let nowhere =
-        |error: &dyn std::fmt::Display| LogError::Encode(format!("{} is no place for a table: {error}", table.spec().folder));
+    fn no_location(folder: &str, error: impl Error + Send + Sync + 'static) -> LogError {
+        LogError::Encode(Cause::at(format!("{folder} is no location for a table"), error))
+    }
     let (shared, folder) = (table.store().shared()?, format!("{}/", table.spec().folder));
     let url = shared.url_of(&folder)?;
     if url.scheme() == "file" {
-        return DeltaTableBuilder::from_url(url).map_err(|error| nowhere(&error));
+        return DeltaTableBuilder::from_url(url).map_err(|error| no_location(&folder, error));
     }
-    // To the library any store that it is handed is memory; all that it takes from the URL is where in it the table lies.
-    let place = Url::parse("memory:///").and_then(|root| root.join(url.path().trim_start_matches('/')));
-    let place = place.map_err(|error| nowhere(&error))?;
-    Ok(DeltaTableBuilder::from_url(place.clone()).map_err(|error| nowhere(&error))?.with_storage_backend(shared.objects, place))
+    // The library treats any store that is passed to it as memory, and uses only the path of the URL.
+    let location = Url::parse("memory:///").and_then(|root| root.join(url.path().trim_start_matches('/')));
+    let location = location.map_err(|error| no_location(&folder, error))?;
+    Ok(DeltaTableBuilder::from_url(location.clone())
+        .map_err(|error| no_location(&folder, error))?
+        .with_storage_backend(shared.objects, location))
 }
 
 fn says_the_same(read: &Snapshot, held: &Snapshot) -> bool {
@@ -68,8 +71,8 @@ fn says_the_same(read: &Snapshot, held: &Snapshot) -> bool {
         && essence(&read.files) == essence(&held.files)
 }
 
-/// Deletes entries and checkpoints that a checkpoint at `version`, known to be good, has made superfluous. Oldest first, so that
-/// what is left is one run at every moment.
+/// Deletes entries and checkpoints that the valid checkpoint at `version` replaces. Oldest first,
+/// so that the rest is contiguous at every moment.
 pub(super) fn trim_log(table: &DeltaTable, version: u64, options: &Options) -> Result<(), LogError> {
     let log = log_of(table);
     let names = table.store().list(&log)?;
@@ -88,13 +91,14 @@ pub(super) fn trim_log(table: &DeltaTable, version: u64, options: &Options) -> R
     Ok(())
 }
 
-/// The newest checkpoint that anybody has written.
+/// The newest checkpoint by any process.
 pub(super) fn newest(table: &DeltaTable) -> Result<Option<u64>, LogError> {
     let names = table.store().list(&log_of(table))?;
     Ok(names.iter().filter_map(|name| checkpoint_version(name)).max())
 }
 
-/// Deletes checkpoints that could not be read when the table was opened: torn ones, of a power cut before they were on the disk.
+/// Deletes checkpoints that could not be read when the table was opened: torn by a power cut before
+/// they were durable.
 pub(super) fn drop_unreadable(table: &DeltaTable) -> Result<(), LogError> {
     let log = log_of(table);
     let used = table.snapshot().checkpoint;
@@ -105,7 +109,7 @@ pub(super) fn drop_unreadable(table: &DeltaTable) -> Result<(), LogError> {
     if torn.is_empty() {
         return Ok(());
     }
-    // The hint goes first: others follow it to the checkpoint.
+    // The hint is deleted first, because readers follow it to the checkpoint.
     table.store().delete(&format!("{log}/_last_checkpoint"))?;
     torn.into_iter().try_for_each(|name| Ok(table.store().delete(&format!("{log}/{name}"))?))
 }

@@ -1,9 +1,11 @@
-//! Orders the rows of merged files by day, so that their row groups hold few days each and readers leave out the others.
+//! Sorts the rows of merged files by day, so that each row group has few days and readers can skip
+//! the others.
 //!
-//! A table of facts is ordered by its last column of days. Rows whose other day differs (a return of an order of last month) come after
-//! all others, in row groups of their own: they would widen the bounds of that other day for every group. Rows of one day keep their
-//! order. Bands of days are read one after the other and sorted in memory; a day is never split by this, and if it alone is more than
-//! may be held, it is passed through as it comes.
+//! A table of facts is sorted by its last day column. Rows whose other day differs (a return of an
+//! order of last month) follow all others in row groups of their own, because they would widen the
+//! other day's bounds for every group. Rows of one day keep their order. Bands of days are read one
+//! after the other and sorted in memory. A day is never split; a day larger than the limit is
+//! passed through unsorted.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -20,24 +22,24 @@ use crate::delta::contents::{Bounds, Extent};
 use crate::delta::{Add, LogError};
 use crate::read::{self, Test};
 
-/// Rows that are held to be sorted, in bytes.
+/// The limit of rows sorted in memory, in bytes.
 const BAND_BYTES: usize = 24 * 1024 * 1024;
-/// And their number, beyond which a band is not tried.
+/// The limit of rows sorted in memory, in rows.
 const BAND_ROWS: usize = 128 * 1024;
 /// Rows of a batch of sorted rows.
 const BATCH_ROWS: usize = 8 * 1024;
 
-/// What rows are ordered by: whether their days differ, and the day.
-type Place = (bool, i32);
+/// The sort key of a row: whether its days differ, and the day.
+type SortKey = (bool, i32);
 
-/// The columns of days of a table.
+/// The day columns of a table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Days {
     day: &'static str,
     other: Option<&'static str>,
 }
 
-/// All columns of days that facts are ordered by.
+/// All day columns that facts are sorted by.
 const DAYS: [Days; 6] = [
     Days { day: "movement_date_key", other: Some("order_date_key") },
     Days { day: "order_date_key", other: None },
@@ -48,7 +50,7 @@ const DAYS: [Days; 6] = [
 ];
 
 impl Days {
-    /// None of a table whose rows have no day that anybody asks for.
+    /// `None` for a table whose rows have no day that a query uses.
     pub(super) fn of(schema: &Schema) -> Option<Self> {
         let has = |name: &str| schema.field_with_name(name).is_ok_and(|field| field.data_type() == &DataType::Int32);
         DAYS.into_iter().find(|days| has(days.day) && days.other.is_none_or(has))
@@ -58,19 +60,19 @@ impl Days {
         std::iter::once(self.day).chain(self.other).collect()
     }
 
-    fn places(self, rows: &RecordBatch) -> Result<Vec<Place>, ArrowError> {
+    fn sort_keys(self, rows: &RecordBatch) -> Result<Vec<SortKey>, ArrowError> {
         let column = |name: &str| {
             let column = rows.column_by_name(name).and_then(|column| column.as_primitive_opt::<Int32Type>());
             column.ok_or_else(|| ArrowError::SchemaError(format!("no days in {name}")))
         };
         let days: &Int32Array = column(self.day)?;
         let others = self.other.map(column).transpose()?;
-        let place = |(row, day): (usize, &i32)| (others.is_some_and(|others| others.value(row) != *day), *day);
-        Ok(days.values().iter().enumerate().map(place).collect())
+        let key = |(row, day): (usize, &i32)| (others.is_some_and(|others| others.value(row) != *day), *day);
+        Ok(days.values().iter().enumerate().map(key).collect())
     }
 
-    /// The place of all rows of a file, if its bounds leave but one.
-    fn only(self, bounds: &Bounds) -> Option<Place> {
+    /// The sort key of all rows of a file, if its bounds allow only one.
+    fn only(self, bounds: &Bounds) -> Option<SortKey> {
         let single = |name: &str| match bounds.of(name) {
             Extent::Within(least, most) if least == most => i32::try_from(least).ok(),
             _ => None,
@@ -80,7 +82,7 @@ impl Days {
     }
 }
 
-/// The first day of a file's rows, if its table has days and its statistics state it.
+/// The first day of a file's rows, if the table has days and the statistics state it.
 pub(super) fn first_day(add: &Add) -> Option<i64> {
     let bounds = add.bounds();
     DAYS.into_iter().find_map(|days| match bounds.of(days.day) {
@@ -89,10 +91,10 @@ pub(super) fn first_day(add: &Add) -> Option<i64> {
     })
 }
 
-/// How many rows a file has at each place.
-type Counts = BTreeMap<Place, usize>;
+/// The number of a file's rows per sort key.
+type Counts = BTreeMap<SortKey, usize>;
 
-/// Files to be merged, and what is known of them.
+/// Files to be merged, and their known contents.
 pub(super) struct Clustered<'m, 'w> {
     merge: &'m mut Merge<'w>,
     days: Days,
@@ -117,40 +119,40 @@ impl<'m, 'w> Clustered<'m, 'w> {
     /// Writes all rows, in order.
     pub(super) fn write(mut self) -> Result<(), LogError> {
         let mut all = Counts::new();
-        for (place, rows) in self.files.iter().flat_map(|(_, counts)| counts) {
-            *all.entry(*place).or_default() += rows;
+        for (key, rows) in self.files.iter().flat_map(|(_, counts)| counts) {
+            *all.entry(*key).or_default() += rows;
         }
-        let mut bands: Vec<(Vec<Place>, usize)> = Vec::new();
+        let mut bands: Vec<(Vec<SortKey>, usize)> = Vec::new();
         for ((apart, day), rows) in all {
             match bands.last_mut() {
-                Some((places, held)) if places[0].0 == apart && *held + rows <= BAND_ROWS => {
-                    places.push((apart, day));
+                Some((sort_keys, held)) if sort_keys[0].0 == apart && *held + rows <= BAND_ROWS => {
+                    sort_keys.push((apart, day));
                     *held += rows;
                 }
                 _ => bands.push((vec![(apart, day)], rows)),
             }
         }
-        for (places, _) in &bands {
-            if places[0].0 && !self.merge.is_apart {
+        for (sort_keys, _) in &bands {
+            if sort_keys[0].0 && !self.merge.is_apart {
                 self.merge.end_group()?;
                 self.merge.is_apart = true;
             }
-            self.band(places)?;
+            self.band(sort_keys)?;
         }
         let counted = self.files.iter().flat_map(|(_, counts)| counts.values()).sum::<usize>();
         if self.merge.rows() == counted { Ok(()) } else { Err(self.miscounted(counted)) }
     }
 
-    /// A file that lost rows must not be laundered into one that the log agrees with.
+    /// A merge must not hide rows that a file has lost: the merged file would agree with the log.
     fn miscounted(&self, counted: usize) -> LogError {
         let (folder, rows) = (self.merge.folder(), self.merge.rows());
         let files: Vec<&str> = self.files.iter().map(|(add, _)| add.path.as_str()).collect();
-        LogError::Corrupt(format!("{folder}: {rows} rows, where the log says {counted}, in {}", files.join(", ")))
+        LogError::Corrupt(format!("{folder}: {rows} rows, where the log says {counted}, in {}", files.join(", ")).into())
     }
 
-    fn band(&mut self, places: &[Place]) -> Result<(), LogError> {
-        let [first, .., last] = places else {
-            return places
+    fn band(&mut self, sort_keys: &[SortKey]) -> Result<(), LogError> {
+        let [first, .., last] = sort_keys else {
+            return sort_keys
                 .first()
                 .map_or(Ok(()), |only| self.each(*only..=*only, &mut |merge, rows| merge.write(&rows).map(|()| true)));
         };
@@ -162,16 +164,16 @@ impl<'m, 'w> Clustered<'m, 'w> {
         })?;
         if bytes > most {
             drop(held);
-            let (earlier, later) = places.split_at(places.len() / 2);
+            let (earlier, later) = sort_keys.split_at(sort_keys.len() / 2);
             return self.band(earlier).and_then(|()| self.band(later));
         }
         self.sorted(&held)
     }
 
-    /// Hands on the rows of a band, file by file, for as long as they are taken.
+    /// Passes on the rows of a band, file by file, until the caller stops.
     fn each(
         &mut self,
-        band: RangeInclusive<Place>,
+        band: RangeInclusive<SortKey>,
         take: &mut dyn FnMut(&mut Merge<'w>, RecordBatch) -> Result<bool, LogError>,
     ) -> Result<(), LogError> {
         let days = self.days;
@@ -179,7 +181,7 @@ impl<'m, 'w> Clustered<'m, 'w> {
             if counts.range(band.clone()).next().is_none() {
                 continue;
             }
-            let (is_whole, mut goes_on) = (counts.keys().all(|place| band.contains(place)), true);
+            let (is_whole, mut goes_on) = (counts.keys().all(|key| band.contains(key)), true);
             let (store, folder, schema) = (self.merge.store, self.merge.folder(), self.merge.schema);
             let columns = self.merge.columns();
             let mut hand_on = |rows: RecordBatch| {
@@ -195,7 +197,7 @@ impl<'m, 'w> Clustered<'m, 'w> {
                 };
                 let wanted = band.clone();
                 let passes = move |rows: &RecordBatch| -> Result<BooleanArray, ArrowError> {
-                    Ok(days.places(rows)?.iter().map(|place| Some(wanted.contains(place))).collect())
+                    Ok(days.sort_keys(rows)?.iter().map(|key| Some(wanted.contains(key))).collect())
                 };
                 let test = Test { columns: days.columns(), passes: Box::new(passes) };
                 read::passing(store, (folder, add), schema, &columns, (&is_wanted, test), &mut hand_on)?;
@@ -208,20 +210,19 @@ impl<'m, 'w> Clustered<'m, 'w> {
     }
 
     fn sorted(&mut self, held: &[RecordBatch]) -> Result<(), LogError> {
-        let encode = |error: ArrowError| LogError::Encode(error.to_string());
-        let mut order: Vec<(Place, (usize, usize))> = Vec::new();
+        let mut order: Vec<(SortKey, (usize, usize))> = Vec::new();
         for (nth, rows) in held.iter().enumerate() {
-            let places = self.days.places(rows).map_err(encode)?;
-            order.extend(places.into_iter().enumerate().map(|(row, place)| (place, (nth, row))));
+            let sort_keys = self.days.sort_keys(rows).map_err(LogError::encode)?;
+            order.extend(sort_keys.into_iter().enumerate().map(|(row, key)| (key, (nth, row))));
         }
-        if order.is_sorted_by_key(|(place, _)| *place) {
+        if order.is_sorted_by_key(|(key, _)| *key) {
             return held.iter().try_for_each(|rows| self.merge.write(rows));
         }
-        order.sort_by_key(|(place, _)| *place);
+        order.sort_by_key(|(key, _)| *key);
         let held: Vec<&RecordBatch> = held.iter().collect();
         for some in order.chunks(BATCH_ROWS) {
             let rows: Vec<(usize, usize)> = some.iter().map(|(_, row)| *row).collect();
-            self.merge.write(&interleave_record_batch(&held, &rows).map_err(encode)?)?;
+            self.merge.write(&interleave_record_batch(&held, &rows).map_err(LogError::encode)?)?;
         }
         Ok(())
     }
@@ -229,13 +230,13 @@ impl<'m, 'w> Clustered<'m, 'w> {
 
 fn count(merge: &Merge<'_>, days: Days, add: &Add) -> Result<Counts, LogError> {
     let bounds = add.bounds();
-    if let Some((place, rows)) = days.only(&bounds).zip(bounds.rows().and_then(|rows| usize::try_from(rows).ok())) {
-        return Ok(Counts::from([(place, rows)]));
+    if let Some((key, rows)) = days.only(&bounds).zip(bounds.rows().and_then(|rows| usize::try_from(rows).ok())) {
+        return Ok(Counts::from([(key, rows)]));
     }
     let mut counts = Counts::new();
     read::file(merge.store, merge.folder(), add, merge.schema, &days.columns(), &mut |rows| {
-        for place in days.places(&rows).map_err(|error| LogError::Corrupt(error.to_string()))? {
-            *counts.entry(place).or_default() += 1;
+        for key in days.sort_keys(&rows).map_err(LogError::corrupt)? {
+            *counts.entry(key).or_default() += 1;
         }
         Ok(())
     })?;

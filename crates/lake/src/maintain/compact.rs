@@ -1,7 +1,8 @@
-//! Merges small files: which ones, and how.
+//! Merges small files: the selection and the merge.
 //!
-//! Files of one size class are merged with each other, so that a row is rewritten once a class and not with every merge: five
-//! classes, each eight times the one before, lead from a commit's file to a full one.
+//! Files are merged within a size class, so that a row is rewritten once per class and not with
+//! every merge. Five classes, each eight times larger than the one before, lead from a commit's
+//! file to a full one.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -11,17 +12,18 @@ use arrow_schema::Schema;
 use super::Options;
 use super::cluster::{self, Clustered, Days};
 use super::merge::Merge;
-use crate::delta::table::{TableSpec, file_path};
-use crate::delta::{Add, LogError, contents};
+use crate::delta::table::file_path;
+use crate::delta::{Add, LogError, TableSpec, contents};
 use crate::store::Store;
 
-/// Files of a class are at most so many times as large as each other; fewer files than this are no class worth merging.
+/// The ratio of the largest to the smallest file of a class; with fewer files than this a class is
+/// not merged.
 const FACTOR: i64 = 8;
 const CLASS_LEAST: usize = 8;
 
 type Values<'s> = &'s BTreeMap<String, Option<String>>;
 
-/// The files to merge next, in the order in which they were written; none where there is no need.
+/// The files to merge next, in the order of writing; empty if no merge is needed.
 pub(super) fn choose<'s>(files: impl ExactSizeIterator<Item = &'s Add>, options: &Options) -> Vec<Add> {
     if files.len() <= options.small_files {
         return Vec::new();
@@ -40,12 +42,12 @@ pub(super) fn choose<'s>(files: impl ExactSizeIterator<Item = &'s Add>, options:
         classes.entry((&add.partition_values, class(add.size, full))).or_default().push(add);
     }
     let most = classes.into_values().max_by_key(Vec::len).filter(|files| files.len() >= CLASS_LEAST);
-    // Where days hold a few files of each class, whole days are merged.
+    // If a day has only a few files of each class, whole days are merged.
     let chosen = most.or_else(|| parts.into_values().max_by_key(Vec::len)).unwrap_or_default();
     slice(chosen, options)
 }
 
-/// 0 for files just short of full, one more for each eighth of that.
+/// 0 for files just below full size, plus one for each factor of eight below.
 fn class(size: i64, full: i64) -> u32 {
     let mut floor = full / FACTOR;
     let mut class = 0;
@@ -56,7 +58,7 @@ fn class(size: i64, full: i64) -> u32 {
     class
 }
 
-/// Files of neighbouring days are merged with each other, in the order in which they were written.
+/// Files of neighbouring days are merged, in the order of writing.
 fn slice(mut files: Vec<&Add>, options: &Options) -> Vec<Add> {
     let written = |add: &Add| (add.modification_time, add.path.clone());
     files.sort_by_cached_key(|add| (cluster::first_day(add), written(add)));
@@ -70,8 +72,8 @@ fn slice(mut files: Vec<&Add>, options: &Options) -> Vec<Add> {
     if slice.len() > 1 { slice } else { Vec::new() }
 }
 
-/// Writes one file with the rows of all, in their order, and facts in order of their days; it is no part of the table yet. Memory: one row
-/// group, and the rows that are sorted at once. `at` is ms UTC.
+/// Writes one file with the rows of all, facts sorted by day; the file is not yet part of the
+/// table. Memory: one row group, plus the rows that are sorted at once. `at` is ms UTC.
 pub(super) fn merge(store: &dyn Store, spec: &TableSpec, slice: &[Add], (at, zstd_level): (i64, i32)) -> Result<Add, LogError> {
     let partition_values = slice.first().map(|add| add.partition_values.clone()).unwrap_or_default();
     let path = file_path(&partition_values);
@@ -92,7 +94,7 @@ pub(super) fn merge(store: &dyn Store, spec: &TableSpec, slice: &[Add], (at, zst
     Ok(Add { path, partition_values, size, modification_time: at, data_change: false, stats: Some(stats), tags })
 }
 
-/// Hands the rows of all to the sink; returns the statistics of the file that they make.
+/// Writes the rows of all files to the sink; returns the statistics of the new file.
 fn rows_of(
     store: &dyn Store,
     (spec, zstd_level): (&TableSpec, i32),

@@ -1,34 +1,29 @@
-//! A merged file in the making: rows of several files on their way into one.
+//! A merged file while it is being written.
 
 use std::io::Write;
 
 use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 use parquet::arrow::ArrowWriter;
-use parquet::errors::ParquetError;
 
-use crate::delta::table::TableSpec;
-use crate::delta::{Add, LogError, contents};
+use crate::delta::{Add, LogError, TableSpec, contents};
 use crate::store::Store;
 use crate::{encode, read};
 
-/// Encoded rows that wait for their row group's end: the merge's memory beyond the merged file itself.
+/// Encoded bytes that wait for the end of their row group: the merge's memory besides the merged
+/// file.
 const WAITING_BYTES: usize = 16 * 1024 * 1024;
 
-/// A merged file in the making.
+/// A merged file while it is being written.
 pub(super) struct Merge<'w> {
     pub(super) store: &'w dyn Store,
     spec: &'w TableSpec,
-    /// The columns that the file holds.
+    /// The columns of the file.
     pub(super) schema: &'w Schema,
     writer: ArrowWriter<&'w mut (dyn Write + Send)>,
     rows: usize,
-    /// Whether its row group is one of rows whose days differ.
+    /// Whether the current row group has rows whose days differ.
     pub(super) is_apart: bool,
-}
-
-fn encoded(error: ParquetError) -> LogError {
-    LogError::Encode(error.to_string())
 }
 
 impl<'w> Merge<'w> {
@@ -39,13 +34,13 @@ impl<'w> Merge<'w> {
         sink: &'w mut (dyn Write + Send),
     ) -> Result<Self, LogError> {
         let stored = kassa_model::star::stored(schema);
-        let writer = encode::writer(sink, &stored, &encode::properties(schema, zstd_level)).map_err(encoded)?;
+        let writer = encode::writer(sink, &stored, &encode::properties(schema, zstd_level)).map_err(LogError::encode)?;
         Ok(Self { store, spec, schema, writer, rows: 0, is_apart: false })
     }
 
     /// The statistics of the file.
     pub(super) fn close(self) -> Result<String, LogError> {
-        Ok(contents::stats(self.rows, &self.writer.close().map_err(encoded)?))
+        Ok(contents::stats(self.rows, &self.writer.close().map_err(LogError::encode)?))
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -62,15 +57,15 @@ impl<'w> Merge<'w> {
 
     pub(super) fn write(&mut self, rows: &RecordBatch) -> Result<(), LogError> {
         self.rows += rows.num_rows();
-        self.writer.write(rows).map_err(encoded)?;
+        self.writer.write(rows).map_err(LogError::encode)?;
         if self.writer.memory_size() > WAITING_BYTES { self.end_group() } else { Ok(()) }
     }
 
     pub(super) fn end_group(&mut self) -> Result<(), LogError> {
-        self.writer.flush().map_err(encoded)
+        self.writer.flush().map_err(LogError::encode)
     }
 
-    /// Takes in the rows of files as they come.
+    /// Adds rows of the files.
     pub(super) fn append(&mut self, slice: &[Add]) -> Result<(), LogError> {
         for add in slice {
             let before = self.rows;
@@ -81,11 +76,11 @@ impl<'w> Merge<'w> {
         Ok(())
     }
 
-    /// A file that lost rows must not be laundered into one that the log agrees with.
+    /// A merge must not hide rows that a file has lost: the merged file would agree with the log.
     pub(super) fn has_all(&self, add: &Add, count: usize) -> Result<(), LogError> {
         if add.rows().is_some_and(|stated| i64::try_from(count) != Ok(stated)) {
             let (folder, stated) = (&self.spec.folder, add.rows());
-            return Err(LogError::Corrupt(format!("{folder}/{}: {count} rows, where the log says {stated:?}", add.path)));
+            return Err(LogError::Corrupt(format!("{folder}/{}: {count} rows, where the log says {stated:?}", add.path).into()));
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! Deletes data files that the table no longer has: those that a merge replaced, and what a crash left behind.
+//! Deletes data files that are no longer part of the table: files replaced by a merge, and orphans
+//! of a crash.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,17 +10,19 @@ use super::Options;
 use crate::delta::{DeltaTable, LogError};
 use crate::lease;
 
-/// Files to be deleted, and when they ceased to be the table's (µs).
+/// Files to delete, and when they left the table (µs).
 #[derive(Debug, Default)]
 pub(super) struct Sweep {
     leaving: VecDeque<(String, i64)>,
 }
 
 impl Sweep {
-    /// Takes note of every file in the table's folder that its log does not name. Whether it was replaced shortly before this process
-    /// began or is the leftover of a crash cannot be told: it is taken for one that was replaced just now.
+    /// Collects every file in the table's folder that its log does not name. Whether such a file
+    /// was replaced shortly before this process began or is an orphan of a crash is unknown, so it
+    /// counts as replaced now.
     ///
-    /// In a store that others use too the log is asked when it was replaced: there files wait for longer than many a process lives.
+    /// In a store with several users, the log states when a file was replaced, because files there
+    /// wait for longer than many processes live.
     pub(super) fn begin(table: &DeltaTable, now: i64) -> Result<Self, LogError> {
         let mut unnamed: Vec<(i64, String)> = Vec::new();
         for (path, modified) in data_files(table)? {
@@ -41,8 +44,8 @@ impl Sweep {
         self.leaving.push_back((path.to_owned(), now));
     }
 
-    /// Deletes what left the table longer ago than the retention, and the oldest of what is too much. While a reader holds a lease,
-    /// only what is older than any lease may be.
+    /// Deletes files that left the table longer ago than the retention, and the oldest of those
+    /// over the limit. While a lease is held, only files older than any lease are deleted.
     pub(super) fn delete(&mut self, table: &mut DeltaTable, now: i64, options: &Options) -> Result<usize, LogError> {
         let old = self.leaving.iter().take_while(|(_, since)| now - since >= options.retention).count();
         let due = old.max(self.leaving.len().saturating_sub(options.kept_files));
@@ -61,7 +64,8 @@ impl Sweep {
 
     fn delete_oldest(&mut self, table: &mut DeltaTable, count: usize) -> Result<usize, LogError> {
         if count > 0 && table.store().is_shared() {
-            // What no entry named when it was found may be another writer's, who has committed it since.
+            // A file that no entry named when it was found may belong to another writer, which has
+            // committed it since.
             table.refresh()?;
         }
         let mut deleted = 0;
@@ -78,8 +82,8 @@ impl Sweep {
     }
 }
 
-/// The paths of all data files in the table's folder, in those of its partitions too, and of drafts that never became log entries; and
-/// when each was written.
+/// The paths of all data files in the table's folder and its partitions, and of unfinished log
+/// entries; and the time when each was written.
 fn data_files(table: &DeltaTable) -> Result<Vec<(String, i64)>, LogError> {
     let (store, spec) = (table.store(), table.spec());
     let mut paths = Vec::new();

@@ -32,7 +32,7 @@ fn open(store: &Arc<dyn Store>) -> DeltaTable {
     DeltaTable::open(Arc::clone(store), star::table_spec(Table::Spans), Arc::new(SystemClock)).unwrap()
 }
 
-/// A clock that goes on by a millisecond whenever it is asked.
+/// A clock that advances one millisecond with each read.
 #[derive(Debug, Default)]
 struct Ticks(AtomicI64);
 
@@ -42,7 +42,7 @@ impl Clock for Ticks {
     }
 }
 
-/// Commits one row, which says its own number.
+/// Commits one row that contains its own number.
 fn commit(table: &mut DeltaTable, number: i64) -> Result<(), LogError> {
     let mut rows = Rows::new(Table::Spans);
     let counts = |row: kassa_pipeline::rows::Row<'_>| {
@@ -57,7 +57,7 @@ fn file(table: Table, rows: RecordBatch) -> NewFile {
     NewFile { bytes, rows: 1, partition_values: BTreeMap::new() }
 }
 
-/// The numbers of all rows, in the order of the files.
+/// The numbers of all rows, in file order.
 fn numbers(store: &dyn Store) -> Vec<i64> {
     let folder = read::folder_of(Table::Spans);
     let snapshot = Snapshot::load(store, &folder).unwrap();
@@ -83,13 +83,13 @@ fn files_in(root: &Path, ending: &str) -> usize {
     fs::read_dir(root).unwrap().filter(|entry| entry.as_ref().unwrap().file_name().to_str().unwrap().ends_with(ending)).count()
 }
 
-/// Files of the table of spans: data, replaced data, log.
+/// Files of the spans table: data, replaced data, log.
 fn all_files(root: &Path) -> usize {
     let folder = root.join("DWH/spans");
     files_in(&folder, "") - 1 + files_in(&folder.join("_delta_log"), "")
 }
 
-/// Commits with maintenance after each; the clock moves a second with each.
+/// Commits with maintenance after each; the clock advances one second per commit.
 fn run(store: &Arc<dyn Store>, commits: std::ops::Range<i64>, options: Options) -> DeltaTable {
     let mut table = open(store);
     let mut maintainer = Maintainer::new(options);
@@ -160,7 +160,7 @@ fn merged_rows_keep_their_order() {
     assert_eq!(numbers(store.as_ref()), (0..9).collect::<Vec<_>>());
 }
 
-/// What files say of their contents must come through everything that rewrites the log.
+/// The stated contents of files must survive every rewrite of the log.
 #[test]
 fn merged_files_and_checkpoints_say_what_files_hold() {
     let dir = tempfile::tempdir().unwrap();
@@ -195,7 +195,8 @@ fn a_failure_at_any_step_loses_no_row_and_is_made_good() {
     for step in 1.. {
         let dir = tempfile::tempdir().unwrap();
         let sound: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
-        // Everything but the last commit's maintenance is sound; that one merges, checkpoints and deletes.
+        // All maintenance succeeds except after the last commit, which merges, checkpoints and
+        // deletes.
         let mut table = run(&sound, 0..9, Options { checkpoint_entries: 3, ..eager() });
         let failing: Arc<dyn Store> = Arc::new(Fast::failing_after(dir.path(), step));
         let mut maintainer = Maintainer::new(Options { checkpoint_entries: 1, small_files: 8, ..eager() });
@@ -209,7 +210,7 @@ fn a_failure_at_any_step_loses_no_row_and_is_made_good() {
         let mut maintainer = Maintainer::new(eager());
         maintainer.maintain(&mut table, SystemClock.now() + DAY).unwrap();
         maintainer.maintain(&mut table, SystemClock.now() + 2 * DAY).unwrap();
-        assert_eq!(sorted(numbers(sound.as_ref())), (0..10).collect::<Vec<_>>(), "mended after a failure at step {step}");
+        assert_eq!(sorted(numbers(sound.as_ref())), (0..10).collect::<Vec<_>>(), "repaired after a failure at step {step}");
         let live = open(&sound).snapshot().files.len();
         assert_eq!(files_in(&dir.path().join("DWH/spans"), ".parquet"), live, "leftovers of step {step}");
         if result.is_ok() {
@@ -263,9 +264,9 @@ fn no_more_replaced_files_stay_than_their_bound_but_for_a_reader() {
     rest(19, 9);
 }
 
-/// Nine files of one table that are one merged file before the second of them is read.
+/// Nine files of one table, which become one merged file before the second of them is read.
 #[test]
-fn whoever_reads_a_table_reads_it_to_its_end() {
+fn a_reader_reads_a_table_to_its_end() {
     type Read = fn(&dyn Store) -> Result<usize, LogError>;
     let scanned: Read = |store| {
         let mut rows = 0;
@@ -301,7 +302,7 @@ fn channel() -> RecordBatch {
     rows.finish().unwrap()
 }
 
-/// What a call did that wrote a checkpoint of this version.
+/// The result of a call that wrote a checkpoint of this version.
 fn checkpointed(version: u64) -> Done {
     Done { checkpoint: Some(version), ..Done::default() }
 }

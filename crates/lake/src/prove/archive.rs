@@ -1,4 +1,5 @@
-//! The archive has each record that a span accounts for, once; and its bytes are those that its source still has.
+//! Checks that the archive has each accounted record once, and that its bytes equal those in the
+//! source.
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use crate::delta::{Add, LogError};
 use crate::read::archive_folder;
 
 impl Prover<'_> {
-    /// Reads what the source still has, and takes the hash of each record's bytes.
+    /// Reads what the source still has and hashes each record's bytes.
     pub(super) fn log(&mut self, log: &mut dyn SourceLog) -> Result<(), LogError> {
         let since = self.since.clone().unwrap_or_default();
         let (states, findings) = log.states(&since).map_err(LogError::Corrupt)?;
@@ -42,7 +43,8 @@ impl Prover<'_> {
         Ok(())
     }
 
-    /// The hashes of the log's records from an offset, or from where the proof begins, to the cut.
+    /// The hashes of the log's records, from an offset or the start of the proof to the accounted
+    /// position.
     pub(super) fn logged(
         &mut self,
         log: &mut dyn SourceLog,
@@ -89,7 +91,7 @@ impl Prover<'_> {
                         last = (number, time::format(number * DAY)[..10].to_owned());
                     }
                     if day.as_ref() != Some(&last.1) {
-                        let detail = "the row is not of the day that its file is of";
+                        let detail = "the row is of another day than its file";
                         prover.findings.mark(Kind::Altered, Site::Archive, part, offset, detail);
                     }
                 }
@@ -99,7 +101,8 @@ impl Prover<'_> {
         Ok(())
     }
 
-    /// Hands the named columns of an archive file's records to `take`: of those from the day on, if the proof is of these alone.
+    /// Passes the named columns of an archive file's records to `take`; only those in the range of
+    /// the proof.
     fn scan_archived(
         &mut self,
         topic: &Arc<str>,
@@ -133,7 +136,8 @@ impl Prover<'_> {
         }
     }
 
-    /// Every offset that a span accounts for is there. Where a pipeline is at work the archive may be behind: its log has the rest.
+    /// Checks that every accounted offset is archived. While a pipeline is running, the archive may
+    /// be behind: the log has the rest.
     fn is_archived(&mut self, number: u32) {
         let part = &self.parts[number];
         let end = if self.subject.at_work { part.cut } else { part.accounted };
@@ -162,7 +166,7 @@ impl Prover<'_> {
         }
         for offset in missing {
             let offset = i64::try_from(offset).unwrap_or(i64::MAX);
-            self.findings.mark(Kind::Missing, Site::Archive, number, offset, "accounted for, but not in the archive");
+            self.findings.mark(Kind::Missing, Site::Archive, number, offset, "in a span, but not in the archive");
         }
         if position < accounted && !self.subject.at_work {
             let detail = format!("the archive's position {position} lies before what is accounted for, {accounted}");
@@ -173,7 +177,7 @@ impl Prover<'_> {
         }
     }
 
-    /// The archive's records that the rest can be held against, in runs of one partition and header.
+    /// The archive's records that rows are compared with, in runs of one partition and header.
     pub(super) fn each_archived(
         &mut self,
         topic: &Arc<str>,
@@ -202,11 +206,11 @@ impl Prover<'_> {
             let wanted = self.drill.as_ref().is_none_or(|drill| drill.wants(part, offsets.value(row)));
             keep.push(wanted && self.parts[part].is_comparable(offsets.value(row)));
         }
-        filter_record_batch(rows, &BooleanArray::from(keep)).map_err(|error| LogError::Corrupt(error.to_string()))
+        filter_record_batch(rows, &BooleanArray::from(keep)).map_err(LogError::corrupt)
     }
 }
 
-/// Of all that the log keeps of a record.
+/// A hash of everything that the log stores of a record.
 pub(super) fn record_hash(records: &Records, index: usize) -> u128 {
     let mut hash = Xxh3::new();
     hash.update(records.value(index));
@@ -216,7 +220,7 @@ pub(super) fn record_hash(records: &Records, index: usize) -> u128 {
     hash.digest128()
 }
 
-/// Runs of rows with one partition, rising offsets and the same headers: start and length.
+/// Runs of rows with one partition, rising offsets and equal headers: start and length.
 fn runs(rows: &RecordBatch) -> Vec<(usize, usize)> {
     let (numbers, offsets) = (rows.column(0).as_primitive::<Int64Type>(), rows.column(1).as_primitive::<Int64Type>());
     let headers = rows.column(5).as_string::<i32>();

@@ -7,7 +7,7 @@ use arrow_array::{ArrayRef, BooleanArray, PrimitiveArray, RecordBatch, StringArr
 use crate::delta::LogError;
 
 fn missing(name: &str) -> LogError {
-    LogError::Corrupt(format!("no column {name} of the type that it should have"))
+    LogError::Corrupt(format!("no column {name} of the type that it should have").into())
 }
 
 fn column<'r>(rows: &'r RecordBatch, name: &str) -> Result<&'r ArrayRef, LogError> {

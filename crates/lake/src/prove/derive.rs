@@ -1,4 +1,5 @@
-//! What the archive's bytes say: every record's rows, derived again by the pipeline's own code, each record by itself.
+//! Derives every record's rows from the archive's bytes with the pipeline's own code, each record
+//! separately.
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
@@ -17,16 +18,12 @@ use crate::delta::LogError;
 use crate::read;
 use crate::recover::{Held, identity_columns, is_nested};
 
-fn broken(error: &dyn std::fmt::Display) -> LogError {
-    LogError::Encode(error.to_string())
-}
-
 impl Prover<'_> {
     pub(super) fn derive(&mut self, stage: &mut Stage) -> Result<(), LogError> {
         for part in self.parts.numbers() {
             for offset in &self.parts[part].accepted & &self.parts[part].letters {
                 let offset = i64::try_from(offset).unwrap_or(i64::MAX);
-                self.findings.mark(Kind::Double, REJECTED, part, offset, "both accepted and set aside");
+                self.findings.mark(Kind::Double, REJECTED, part, offset, "both accepted and a dead letter");
             }
         }
         for topic in self.archives.keys().cloned().collect::<Vec<_>>() {
@@ -50,11 +47,11 @@ impl Prover<'_> {
             if let Some(held) = self.mapped_letters.get(&(part, *offset)).copied()
                 && record_of(records, index, schema_ids[index], &stream, contract)? != held
             {
-                self.findings.mark(Kind::Altered, REJECTED, part, *offset, "the letter is not of its record");
+                self.findings.mark(Kind::Altered, REJECTED, part, *offset, "the dead letter does not belong to its record");
             }
         }
         let first: Vec<bool> = records.offsets.iter().map(|offset| self.parts[part].creators.contains(at(*offset))).collect();
-        let tables = stage.alone(records, &first).map_err(|error| broken(&error))?;
+        let tables = stage.alone(records, &first).map_err(LogError::encode)?;
         for (table, rows) in &tables {
             let rows = read::plain(rows)?;
             if *table == Table::Rejected {
@@ -66,7 +63,13 @@ impl Prover<'_> {
                     let same = record_of(records, index, schema_ids[index], &stream, contract)?
                         == conflict.map_or(0, |conflict| conflict.record);
                     if !same {
-                        prover.findings.mark(Kind::Altered, REJECTED, part, row_offset, "the letter is not of its record");
+                        prover.findings.mark(
+                            Kind::Altered,
+                            REJECTED,
+                            part,
+                            row_offset,
+                            "the dead letter does not belong to its record",
+                        );
                     }
                     Ok(())
                 })?;
@@ -82,7 +85,7 @@ impl Prover<'_> {
         }
     }
 
-    /// Records that no rows come from.
+    /// Records without rows.
     fn bad(&mut self, part: u32, rows: &RecordBatch) -> Result<(), LogError> {
         let (offsets, reasons) = (columns::longs(rows, "offset")?, columns::texts(rows, "reason")?);
         for (row, hash) in hash::rows(rows, &[])?.into_iter().enumerate() {
@@ -109,7 +112,8 @@ impl Prover<'_> {
         Ok(())
     }
 
-    /// Rows that follow from records. `letter` is called for each record that was set aside as a conflict.
+    /// Rows derived from records. `letter` is called for each record that became a dead letter
+    /// because of a conflict.
     fn good(
         &mut self,
         part: u32,
@@ -144,7 +148,7 @@ impl Prover<'_> {
         if open.contains(&true) { self.open(part, contract, table, rows, open, letter) } else { Ok(()) }
     }
 
-    /// Notes what must be found elsewhere: the record that these repeat, or that they contradict.
+    /// Notes the record that these repeat or contradict; it must exist elsewhere.
     fn open(
         &mut self,
         part: u32,
@@ -158,9 +162,9 @@ impl Prover<'_> {
             .iter()
             .map(|name| rows.schema().index_of(name))
             .collect::<Result<_, _>>()
-            .map_err(|e| broken(&e))?;
+            .map_err(LogError::encode)?;
         let rows = rows.project(&wanted).and_then(|rows| filter_record_batch(&rows, &BooleanArray::from(open)));
-        let rows = rows.map_err(|error| broken(&error))?;
+        let rows = rows.map_err(LogError::encode)?;
         let held = Held::of_table(&rows, table)?;
         for row in 0..rows.num_rows() {
             let (offset, content, nth) = (held.offset.value(row), held.content.value(row), held.nth.value(row));
@@ -172,7 +176,8 @@ impl Prover<'_> {
             } else if let Some(conflict) = self.conflicts.get(&(part, offset)) {
                 What::Conflict(conflict.said)
             } else if is_letter || line {
-                // A letter that should be none differs in the sums; a duplicate's lines are not looked for.
+                // A dead letter that should not exist changes the sums; the lines of a duplicate
+                // are not looked for.
                 continue;
             } else {
                 What::Duplicate

@@ -1,4 +1,5 @@
-//! Tables that follow from others say what those say: sessions and rates at the positions that they state, and the shop's calendar.
+//! Checks the derived tables against their inputs: sessions and rates at the positions that they
+//! state, and the shop's calendar.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -17,34 +18,30 @@ use crate::delta::{Add, LogError, Snapshot};
 use crate::derived::calendar::stated_years;
 use crate::derived::rates::{self, rates_before};
 use crate::derived::sessions;
-use crate::derived::source::{IDS, Source, Touched, unmade};
+use crate::derived::source::{IDS, Source, Touched};
 use crate::figures::positions;
 use crate::read::{self, folder_of};
 
 /// More events than most ids have.
 const EVENTS: i64 = 50;
 
-/// Rows in a form that compares.
+/// Rows in a comparable encoding.
 struct Encoded(RowConverter);
 
 impl Encoded {
     fn new(table: Table) -> Result<Self, LogError> {
         let schema = kassa_model::star::stored(&table.schema());
         let fields = schema.fields().iter().map(|field| SortField::new(field.data_type().clone())).collect();
-        RowConverter::new(fields).map(Self).map_err(corrupt)
+        RowConverter::new(fields).map(Self).map_err(LogError::corrupt)
     }
 
     fn rows(&self, rows: &RecordBatch) -> Result<Vec<Box<[u8]>>, LogError> {
-        let encoded = self.0.convert_columns(read::plain(rows)?.columns()).map_err(corrupt)?;
+        let encoded = self.0.convert_columns(read::plain(rows)?.columns()).map_err(LogError::corrupt)?;
         Ok(encoded.iter().map(|row| row.data().into()).collect())
     }
 }
 
-fn corrupt(error: arrow_schema::ArrowError) -> LogError {
-    LogError::Corrupt(error.to_string())
-}
-
-/// How often a row is there more than it should be; below zero: less.
+/// How many more copies of a row exist than expected; negative: fewer.
 type Balance = HashMap<Box<[u8]>, (String, i64)>;
 
 fn weigh(balance: &mut Balance, rows: Vec<Box<[u8]>>, name: impl Fn(usize) -> String, weight: i64) {
@@ -57,13 +54,13 @@ fn weigh(balance: &mut Balance, rows: Vec<Box<[u8]>>, name: impl Fn(usize) -> St
 impl Prover<'_> {
     pub(super) fn follows(&mut self) -> Result<(), LogError> {
         self.dates()?;
-        let minutes = time_rows().map_err(unmade)?;
+        let minutes = time_rows().map_err(LogError::corrupt)?;
         self.held_against(Table::DimTime, &minutes, "the minute")?;
         self.rates()?;
         self.sessions()
     }
 
-    /// The days of the years that the table has, if it has been written.
+    /// The days of the years in the table, if it exists.
     fn dates(&mut self) -> Result<(), LogError> {
         let mut years: Option<RangeInclusive<i16>> = None;
         self.scan(Table::DimDate, &["year"], &mut |_, rows| {
@@ -75,9 +72,9 @@ impl Prover<'_> {
             Ok(())
         })?;
         match years {
-            // A year of another millennium is nobody's: the calendar has at most those that dates may have.
+            // Dates cannot be in another millennium, so neither can the calendar.
             Some(years) if *years.start() >= 1890 && *years.end() <= 2209 => {
-                let days = date_rows(self.subject.shop, years).map_err(unmade)?;
+                let days = date_rows(self.subject.shop, years).map_err(LogError::corrupt)?;
                 self.held_against(Table::DimDate, &days, "the day")
             }
             Some(years) => {
@@ -88,7 +85,8 @@ impl Prover<'_> {
         }
     }
 
-    /// A table whose first column names the row, against the rows that it should have, if it has been written.
+    /// Compares a table, whose first column identifies the row, with the expected rows, if it
+    /// exists.
     fn held_against(&mut self, table: Table, wanted: &RecordBatch, what: &str) -> Result<(), LogError> {
         if !self.tables.contains_key(&table) {
             return Ok(());
@@ -122,13 +120,14 @@ impl Prover<'_> {
         self.findings.push(Site::Table(table).in_folder(kind, &folder_of(table), detail));
     }
 
-    /// Whether nothing is wrong with the tables that another follows from, nor with itself: what is wrong is named already, and what it leads to
-    /// is not news.
+    /// Whether neither the table's inputs nor the table itself has findings: their consequences are
+    /// not reported again.
     fn is_sound(&self, tables: &[Table]) -> bool {
         !tables.iter().chain([&Table::Spans]).any(|table| self.findings.touch(*table))
     }
 
-    /// The positions that a table states, none of which lies beyond what is accounted for; none if it is still to be made by the rules of today.
+    /// The positions that a table states, none of which is beyond the accounted one; `None` if the
+    /// current rules have not computed it yet.
     fn stated(&mut self, table: Table, is_of_today: fn(&Snapshot, &Shop) -> bool) -> Option<Positions> {
         let held = self.tables.get(&table).filter(|held| is_of_today(held, self.subject.shop))?;
         let at: Positions = positions(held);
@@ -143,7 +142,7 @@ impl Prover<'_> {
         Some(at)
     }
 
-    /// The rates, resolved again from those that the source stated before the positions that the table states.
+    /// Compares the rates with those resolved from the source's rates before the stated positions.
     fn rates(&mut self) -> Result<(), LogError> {
         if !self.is_sound(&[Table::FactFxRate, Table::DimFxRate]) {
             return Ok(());
@@ -151,7 +150,7 @@ impl Prover<'_> {
         let Some(at) = self.stated(Table::DimFxRate, rates::is_of_today) else { return Ok(()) };
         let years = self.tables.get(&Table::DimFxRate).and_then(|table| stated_years(table)).unwrap_or(YEARS);
         let rates = rates_before(self.store, self.subject.shop, &at)?;
-        let wanted = rate_rows(self.subject.shop, &rates, years).map_err(unmade)?;
+        let wanted = rate_rows(self.subject.shop, &rates, years).map_err(LogError::corrupt)?;
         let (encoded, mut balance) = (Encoded::new(Table::DimFxRate)?, Balance::new());
         let wanted = read::plain(&wanted)?;
         weigh(&mut balance, encoded.rows(&wanted)?, |row| rate(&wanted, row), -1);
@@ -163,7 +162,7 @@ impl Prover<'_> {
         Ok(())
     }
 
-    /// The sessions, made again from the facts at the positions that the table states.
+    /// Compares the sessions with those computed from the facts at the stated positions.
     fn sessions(&mut self) -> Result<(), LogError> {
         if !self.is_sound(&[Table::FactEvent, Table::FactSales, Table::FactFxRate, Table::FactSession]) {
             return Ok(());
@@ -186,7 +185,7 @@ impl Prover<'_> {
                 let keys = rows.column(0).as_primitive::<Int64Type>().clone();
                 let of_pass: arrow_array::BooleanArray =
                     keys.values().iter().map(|key| Some(key.rem_euclid(passes) == pass)).collect();
-                let rows = arrow_select::filter::filter_record_batch(&rows, &of_pass).map_err(corrupt)?;
+                let rows = arrow_select::filter::filter_record_batch(&rows, &of_pass).map_err(LogError::corrupt)?;
                 weigh(&mut balance, encoded.rows(&rows)?, |row| session(&rows, row), 1);
                 Ok(())
             })?;
@@ -196,7 +195,7 @@ impl Prover<'_> {
     }
 }
 
-/// A rate as people find it.
+/// The identity of a rate in findings.
 fn rate(rows: &RecordBatch, row: usize) -> String {
     format!(
         "the rate of {} on {}",
@@ -205,15 +204,15 @@ fn rate(rows: &RecordBatch, row: usize) -> String {
     )
 }
 
-/// How many passes it takes: each reads all events. An id has at least one session, so the table bounds the ids; a table that lacks most of
-/// its sessions does not make a pass much larger.
+/// The number of passes, each of which reads all events. An id has at least one session, so the
+/// table bounds the ids; a table that lacks most of its sessions does not enlarge a pass much.
 fn passes(events: &Snapshot, sessions: Option<&Snapshot>) -> i64 {
     let rows = |held: &Snapshot| held.files.values().filter_map(Add::rows).sum::<i64>();
     let ids = sessions.map_or(0, rows).max(rows(events) / EVENTS);
     ids / i64::try_from(IDS).unwrap_or(i64::MAX) + 1
 }
 
-/// A session as people find it.
+/// The identity of a session in findings.
 fn session(rows: &RecordBatch, row: usize) -> String {
     let keys = rows.column(0).as_primitive::<Int64Type>();
     let ids = rows.column(1).as_string::<i32>();

@@ -1,4 +1,4 @@
-//! Where sums differ: which offsets, and in what way.
+//! Where sums differ: finds the offsets and the kind of difference.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,16 +13,16 @@ use super::sums::{Bucket, Lane, bucket};
 use super::{Prover, SourceLog};
 use crate::delta::LogError;
 
-/// Buckets that are looked into; of more it is only said that they differ.
+/// The limit of inspected buckets; further ones are only reported as different.
 const BUCKETS: usize = 512;
 
-/// Hashes of held and of derived rows.
+/// Hashes of stored and of derived rows.
 type Sides = (Vec<u128>, Vec<u128>);
 
 #[derive(Debug)]
 pub(super) struct Drill {
     wanted: HashSet<Bucket>,
-    /// Partition and number, whatever the lane.
+    /// Partition and number, for all lanes.
     places: HashSet<(u32, i64)>,
     rows: HashMap<(Lane, u32, i64), Sides>,
 }
@@ -33,7 +33,7 @@ impl Drill {
         Self { wanted: wanted.iter().copied().collect(), places, rows: HashMap::new() }
     }
 
-    /// Whether some row of this record differs somewhere near.
+    /// Whether some row of this record differs in a nearby bucket.
     pub(super) fn wants(&self, part: u32, offset: i64) -> bool {
         let (_, part, number) = bucket(Lane::Log, part, offset);
         self.places.contains(&(part, number))
@@ -64,7 +64,7 @@ impl Prover<'_> {
         for (lane, part, number) in far {
             let site = site_of(*lane);
             let offsets = number * 1024..(number + 1) * 1024;
-            let detail = "somewhere here rows differ from what the records' bytes say".to_owned();
+            let detail = "some rows of these offsets differ from their records".to_owned();
             self.findings.push(site.at(Kind::Altered, &self.parts[*part].partition, offsets, detail));
         }
         if near.is_empty() {
@@ -130,16 +130,17 @@ impl Prover<'_> {
         let (surplus, deficit) = (less(&held, &derived), less(&derived, &held));
         let (kind, detail) = match (surplus.is_empty(), deficit.is_empty(), lane) {
             (true, true, _) => return,
-            // One side alone is a record that the archive lacks or has twice, which is said elsewhere.
+            // If only one side exists, the archive lacks the record or has it twice, which is
+            // reported elsewhere.
             (_, _, Lane::Log) if held.is_empty() || derived.is_empty() => return,
-            (_, _, Lane::Log) => (Kind::Altered, "the bytes are not those that the source has"),
-            (false, false, _) => (Kind::Altered, "the row is not what the record's bytes say"),
-            (true, false, _) => (Kind::Missing, "the record's bytes say that there is a row"),
+            (_, _, Lane::Log) => (Kind::Altered, "the bytes differ from those in the source"),
+            (false, false, _) => (Kind::Altered, "the row differs from its record"),
+            (true, false, _) => (Kind::Missing, "the record has no row"),
             (false, true, _) if surplus.iter().all(|hash| derived.contains(hash)) => {
                 (Kind::Double, "the row is there more than once")
             }
-            (false, true, lane) if site_of(lane) == REJECTED => (Kind::Altered, "by its bytes the record is no dead letter"),
-            (false, true, _) => (Kind::Extra, "no such row follows from the record's bytes"),
+            (false, true, lane) if site_of(lane) == REJECTED => (Kind::Altered, "the record is valid, but has a dead letter"),
+            (false, true, _) => (Kind::Extra, "no such row follows from the record"),
         };
         self.findings.mark(kind, site_of(lane), part, offset, detail);
     }
@@ -152,7 +153,7 @@ fn site_of(lane: Lane) -> Site {
     }
 }
 
-/// What `one` has more of than `other`.
+/// The elements that `one` has more often than `other`.
 fn less(one: &[u128], other: &[u128]) -> Vec<u128> {
     let mut left = other.to_vec();
     let mut more = Vec::new();

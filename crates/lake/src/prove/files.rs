@@ -1,4 +1,4 @@
-//! Every file that a table's log names is there, as large as it says, and holds as many rows as it says.
+//! Checks that every file that a table's log names exists with the stated size and number of rows.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ impl Prover<'_> {
         }
     }
 
-    /// Whether the proof is about rows of this file: that of a day and later is not about all files.
+    /// Whether the proof covers rows of this file: a proof since a day does not cover all files.
     fn is_proven(&self, site: Site, add: &Add) -> bool {
         let is_followed = match site {
             Site::Table(table) => is_in_part(table),
@@ -41,7 +41,7 @@ impl Prover<'_> {
     pub(super) fn file(&mut self, site: Site, folder: &str, add: &Add) {
         let path = format!("{folder}/{}", add.path);
         let Ok(file) = self.store.open(&path) else {
-            let detail = format!("{path} is named by the table's log and is not there");
+            let detail = format!("{path} is in the table's log but does not exist");
             self.findings.push(site.in_folder(Kind::FileMissing, folder, detail));
             self.unreadable.insert(path);
             return;
@@ -56,7 +56,7 @@ impl Prover<'_> {
                 return;
             }
         };
-        // Of a proof since a day, only rows from that day on are counted, when they are read.
+        // A proof since a day counts the rows of its range when they are read.
         if self.subject.since.is_none() {
             self.proof.rows += rows;
         }

@@ -1,93 +1,16 @@
-//! What is wrong, and where.
+//! Findings and their locations.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+pub use kassa_model::finding::{Finding, Kind};
 use kassa_model::{Partition, Table};
 use roaring::RoaringTreemap;
-use serde::Serialize;
 
 use super::parts::{Parts, at};
 use crate::read::archive_folder;
 
-/// What kind of contradiction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Offsets that no span accounts for, between those that spans do.
-    Gap,
-    /// Offsets in two spans.
-    Overlap,
-    /// Something is there twice.
-    Double,
-    /// A span's figures are not what the records' bytes say.
-    Miscount,
-    /// What should be there is not.
-    Missing,
-    /// What is there has no record that it comes from.
-    Extra,
-    /// What is there is not what the record says.
-    Altered,
-    /// A key names no member.
-    Orphan,
-    /// A position is not where the rows end.
-    Position,
-    FileMissing,
-    FileDamaged,
-    /// A file is not the one that the table's log names.
-    FileSwapped,
-    /// The table's own log cannot be read.
-    LogDamaged,
-    /// The source lacks records that were read from it.
-    LogCut,
-    /// Bytes of the collector's log are not what they were.
-    LogCorrupt,
-}
-
-impl Kind {
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Gap => "gap",
-            Kind::Overlap => "overlap",
-            Kind::Double => "double",
-            Kind::Miscount => "miscount",
-            Kind::Missing => "missing",
-            Kind::Extra => "extra",
-            Kind::Altered => "altered",
-            Kind::Orphan => "orphan",
-            Kind::Position => "position",
-            Kind::FileMissing => "file_missing",
-            Kind::FileDamaged => "file_damaged",
-            Kind::FileSwapped => "file_swapped",
-            Kind::LogDamaged => "log_damaged",
-            Kind::LogCut => "log_cut",
-            Kind::LogCorrupt => "log_corrupt",
-        }
-    }
-}
-
-/// One contradiction. Offsets are half open; what does not apply is null.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    pub kind: Kind,
-    /// `archive`, `lake` or `log`.
-    pub sink: &'static str,
-    pub table: String,
-    pub topic: Option<String>,
-    pub partition: Option<String>,
-    pub from: Option<String>,
-    pub to: Option<String>,
-    pub detail: String,
-}
-
-impl Finding {
-    /// A finding in the source.
-    pub fn in_log(kind: Kind, partition: &Partition, offsets: Range<i64>, detail: String) -> Self {
-        Site::Log.at(kind, partition, offsets, detail)
-    }
-}
-
-/// Where a finding is.
+/// The location of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Site {
     Log,
@@ -102,7 +25,7 @@ impl Site {
             Site::Archive => "archive",
             Site::Log => "log",
         };
-        Finding { kind, sink, table, topic: None, partition: None, from: None, to: None, detail }
+        Finding::new(kind, sink, table, detail)
     }
 
     /// A finding about a whole file or log.
@@ -118,20 +41,14 @@ impl Site {
             Site::Archive => archive_folder(&partition.topic),
             Site::Log => "log".to_owned(),
         };
-        Finding {
-            topic: Some(partition.topic.to_string()),
-            partition: Some(partition.number.to_string()),
-            from: Some(offsets.start.to_string()),
-            to: Some(offsets.end.to_string()),
-            ..self.finding(kind, table, detail)
-        }
+        self.finding(kind, table, detail).of(partition).between(offsets)
     }
 }
 
-/// More findings than this are counted only.
+/// Further findings are only counted.
 const MOST: usize = 1_000;
 
-/// Findings in the making: offsets with one and the same finding become ranges.
+/// Collects findings: offsets with the same finding become ranges.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     whole: Vec<Finding>,
@@ -156,21 +73,22 @@ impl Findings {
         self.offsets.entry(key).or_default().insert(at(offset));
     }
 
-    /// Whether something of this kind was found about a table as a whole.
+    /// Whether a finding of this kind exists for a table as a whole.
     pub(super) fn names(&self, site: Site, kind: Kind) -> bool {
         let table = site.finding(kind, String::new(), String::new()).sink;
         let name = if let Site::Table(table) = site { table.name() } else { "" };
         self.whole.iter().any(|finding| finding.kind == kind && finding.sink == table && finding.table == name)
     }
 
-    /// Whether anything at all was found about a table.
+    /// Whether any finding exists for a table.
     pub(super) fn touch(&self, table: Table) -> bool {
         let site = Site::Table(table);
         self.whole.iter().any(|finding| finding.sink == "lake" && finding.table == table.name())
             || self.offsets.keys().any(|(marked, ..)| *marked == site)
     }
 
-    /// Rows differ lawfully where the archive's own bytes are known to be altered: that is named alone.
+    /// If the archive's own bytes are known to be altered, the rows differ as a consequence: only
+    /// the archive is reported.
     fn without_consequences(&mut self) {
         let altered: Vec<(u32, RoaringTreemap)> = self
             .offsets
@@ -187,13 +105,13 @@ impl Findings {
         }
     }
 
-    /// All findings in order of place, and how many were left out.
+    /// All findings by location, and the number of those left out.
     pub(super) fn finish(mut self, parts: &Parts) -> (Vec<Finding>, usize) {
         self.without_consequences();
         let mut findings = self.whole;
         let mut named: BTreeMap<(Site, u32, Kind), RoaringTreemap> = BTreeMap::new();
         for ((site, part, kind, detail), mut offsets) in self.offsets {
-            // A row that is wrong in two ways is named once.
+            // A row with two findings is reported once.
             let before = named.entry((site, part, kind)).or_default();
             offsets -= &*before;
             *before |= &offsets;

@@ -1,4 +1,5 @@
-//! A 128-bit hash of each row, cell by cell: equal for equal cells, whether a text is plain or in a dictionary.
+//! A 128-bit hash of each row, cell by cell: equal for equal cells, whether a text is plain or in a
+//! dictionary.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
@@ -12,7 +13,8 @@ use crate::delta::LogError;
 const ABSENT: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 const MIX: u128 = 0xda94_2042_e4dd_58b5_9fb2_1c65_1e98_df25;
 
-/// The columns of a table that do not follow from the record alone: a member's place in its record depends on which members were new.
+/// The columns of a table that do not depend on the record alone: a member's index in its record
+/// depends on which members were new.
 pub(super) fn order_bound(table: Table) -> &'static [&'static str] {
     match table {
         Table::FactSales | Table::FactOrder | Table::FactPayment | Table::FactEvent => &[],
@@ -21,7 +23,7 @@ pub(super) fn order_bound(table: Table) -> &'static [&'static str] {
     }
 }
 
-/// A hash for each row over all columns but those named.
+/// A hash of each row over all columns except the named ones.
 pub(super) fn rows(rows: &RecordBatch, without: &[&str]) -> Result<Vec<u128>, LogError> {
     let mut hashes = vec![0; rows.num_rows()];
     for (field, column) in rows.schema().fields().iter().zip(rows.columns()) {
@@ -32,8 +34,9 @@ pub(super) fn rows(rows: &RecordBatch, without: &[&str]) -> Result<Vec<u128>, Lo
     Ok(hashes)
 }
 
-/// Takes in the columns that were added to a table with rows in it: of each row the cells that it has, and that `has` says its other side has
-/// too. `has` is asked with the column's and the row's number.
+/// Adds the columns that were added to a table with existing rows: of each row the cells that it
+/// has and for which `has` confirms the other side. `has` gets the numbers of the column and the
+/// row.
 pub(super) fn added(
     rows: &RecordBatch,
     added: &[String],
@@ -79,7 +82,7 @@ fn absorb(column: &ArrayRef, hashes: &mut [u128]) -> Result<(), LogError> {
             let value = |key: i32| usize::try_from(key).ok().and_then(|key| values.get(key)).copied();
             fold(dictionary.keys().iter().map(|key| key.and_then(value)), hashes);
         }
-        other => return Err(LogError::Corrupt(format!("a column of the type {other}"))),
+        other => return Err(LogError::Corrupt(format!("a column of the type {other}").into())),
     }
     Ok(())
 }

@@ -110,7 +110,7 @@ pub(super) fn record_of(
 ) -> Result<u128, LogError> {
     let mut rows = Rows::new(Table::Rejected);
     rows.letter(records, index, schema_id, stream, contract, [""; 3]);
-    let rows = rows.finish().map_err(|error| LogError::Encode(error.to_string()))?;
+    let rows = rows.finish().map_err(LogError::encode)?;
     let hashes = hash::rows(&read::plain(&rows)?, &VERDICT)?;
     Ok(hashes.first().copied().unwrap_or_default())
 }

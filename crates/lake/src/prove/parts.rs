@@ -1,4 +1,4 @@
-//! The partitions that a proof meets, and what is known of their offsets: a bit each.
+//! The partitions of a proof and the state of their offsets, one bit each.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::{Index, IndexMut};
@@ -10,7 +10,7 @@ use roaring::RoaringTreemap;
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) partition: Partition,
-    /// What lies before has been accounted for and archived; what lies beyond may be under way.
+    /// Everything before this is accounted for and archived; everything beyond may be in progress.
     pub(super) cut: i64,
     /// The positions of the spans and of the archive.
     pub(super) accounted: i64,
@@ -18,23 +18,24 @@ pub(super) struct Part {
     /// The offset after the last row of each table.
     pub(super) ends: BTreeMap<Table, i64>,
     pub(super) spans: Vec<Span>,
-    /// Offsets that the archive holds, and those that it holds more than once.
+    /// Archived offsets, and those archived more than once.
     pub(super) archived: RoaringTreemap,
     pub(super) doubled: RoaringTreemap,
-    /// Offsets of which the log's bytes have been read.
+    /// Offsets whose bytes in the log have been read.
     pub(super) logged: RoaringTreemap,
     /// Offsets with their own row in the primary table.
     pub(super) accepted: RoaringTreemap,
     /// Offsets with a dead letter, and of letters that were accepted later.
     pub(super) letters: RoaringTreemap,
     pub(super) replayed: RoaringTreemap,
-    /// Offsets whose rows some dimension's members began with.
+    /// Offsets with the first row of some dimension's members.
     pub(super) creators: RoaringTreemap,
-    /// Lines of orders that the ledger has from their order.
+    /// Lines of orders that the ledger got from their order.
     pub(super) lines: RowSet,
-    /// Rows without a value in a column that was added to their table later, by table and the column's number.
+    /// Rows without a value in a column that was added to their table later, by table and column
+    /// number.
     pub(super) bare: BTreeMap<(Table, usize), RowSet>,
-    /// What the bytes say: good, but without a row; bad, but without a letter.
+    /// By the bytes: accepted but without a row; rejected but without a letter.
     pub(super) lost_rows: RoaringTreemap,
     pub(super) lost_letters: RoaringTreemap,
 }
@@ -62,19 +63,19 @@ impl Part {
         }
     }
 
-    /// Whether the rows of this offset can be held against its record.
+    /// Whether the rows of this offset can be compared with its record.
     pub(super) fn is_comparable(&self, offset: i64) -> bool {
         offset < self.cut && self.archived.contains(at(offset)) && !self.doubled.contains(at(offset))
     }
 }
 
-/// An offset as the sets hold it.
+/// An offset as a member of the sets.
 pub(super) fn at(offset: i64) -> u64 {
     u64::try_from(offset).unwrap_or(0)
 }
 
-/// Rows by their offset and their place in the record. There is a set of offsets for each place: as most records have few rows, each set
-/// is dense, and a row takes a bit or two bytes.
+/// Rows by offset and index in the record. There is one set of offsets per index. As most records
+/// have few rows, each set is dense, and a row takes one bit or two bytes.
 #[derive(Debug, Default)]
 pub(super) struct RowSet(BTreeMap<i32, RoaringTreemap>);
 
@@ -88,7 +89,7 @@ impl RowSet {
     }
 }
 
-/// Partitions by number, numbers by partition.
+/// Partitions by number, and numbers by partition.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
     held: Vec<Part>,
@@ -97,7 +98,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// The number of a partition, which is noted if it is new.
+    /// The number of a partition; new partitions get the next number.
     pub(super) fn number(&mut self, topic: &str, number: i64) -> u32 {
         if let Some(last) = self.held.get(index(self.last))
             && last.partition.number == number

@@ -215,17 +215,17 @@ impl Prover<'_> {
         match item.what {
             What::Line => {}
             What::Conflict(_) => {
-                let detail = "no accepted record contradicts this one as the letter says";
+                let detail = "no accepted record conflicts with this one, as its dead letter says";
                 self.findings.mark(Kind::Altered, REJECTED, part, offset, detail);
             }
             What::Duplicate if item.contradicted => {
                 self.parts[part].lost_letters.insert(at(offset));
-                let detail = "contradicts an accepted record, and was not set aside";
+                let detail = "conflicts with an accepted record, but is not a dead letter";
                 self.findings.mark(Kind::Missing, REJECTED, part, offset, detail);
             }
             What::Duplicate => {
                 self.parts[part].lost_rows.insert(at(offset));
-                let detail = "the record is good and repeats no other, but has no row";
+                let detail = "the record is valid and no duplicate, but has no row";
                 self.findings.mark(Kind::Missing, self.site_of(part), part, offset, detail);
             }
         }

@@ -1,4 +1,4 @@
-//! How far a proof is: its steps, and the rows that each of them reads.
+//! The progress of a proof: its steps and the rows that each of them reads.
 
 use std::fmt::Debug;
 
@@ -7,14 +7,14 @@ use crate::delta::{Add, Snapshot};
 
 /// Receives the progress of a proof.
 pub trait Progress: Debug {
-    /// A step begins. `rows`: how many it will read, if that is known.
+    /// A step begins. `rows`: the number of rows it will read, if known.
     fn step(&self, name: &'static str, rows: Option<u64>);
 
-    /// The step has read so many rows more.
+    /// The step has read this number of further rows.
     fn read(&self, rows: usize);
 }
 
-/// Shows nothing.
+/// Ignores the progress.
 #[derive(Debug, Clone, Copy)]
 pub struct Silent;
 
@@ -24,12 +24,12 @@ impl Progress for Silent {
     fn read(&self, _: usize) {}
 }
 
-/// What a step reads, each once.
+/// The tables that a step reads, once each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reads {
     Archive,
     Tables,
-    /// As much as the step finds necessary.
+    /// As much as the step needs.
     AsNeeded,
 }
 
@@ -38,7 +38,7 @@ impl Prover<'_> {
         let rows = |snapshot: &Snapshot| snapshot.files.values().filter_map(Add::rows).sum::<i64>();
         let expected: Option<i64> = match reads {
             Reads::AsNeeded => None,
-            // How many rows are from a day on is known only once they are read.
+            // The number of rows in the range is known only once they are read.
             Reads::Archive | Reads::Tables if self.since.is_some() => None,
             Reads::Archive => Some(self.archives.values().map(|held| rows(held)).sum()),
             Reads::Tables => {

@@ -13,8 +13,8 @@ use crate::delta::{Add, LogError};
 use crate::read;
 
 impl Prover<'_> {
-    /// Hands each batch of a table's rows to `take`: of those from the day on, if the proof is of these alone. A file that turns out
-    /// unreadable is a finding, and passed over.
+    /// Passes each batch of a table's rows to `take`; only those in the range of the proof. An
+    /// unreadable file becomes a finding and is skipped.
     pub(super) fn scan(
         &mut self,
         table: Table,
@@ -71,7 +71,7 @@ impl Prover<'_> {
         })
     }
 
-    /// Reads a file, unless it is unreadable.
+    /// Reads a file, unless it is known to be unreadable.
     pub(super) fn read_file(
         &mut self,
         site: Site,
@@ -85,7 +85,7 @@ impl Prover<'_> {
         }
         match read(self) {
             Err(LogError::Corrupt(what)) => {
-                self.findings.push(site.in_folder(Kind::FileDamaged, folder, what));
+                self.findings.push(site.in_folder(Kind::FileDamaged, folder, what.to_string()));
                 self.unreadable.insert(path);
                 Ok(())
             }

@@ -1,4 +1,4 @@
-//! The proof of what was ingested from a day on: where that begins in each partition, and what such a proof leaves to a full one.
+//! The proof since a day: its start in each partition, and what it leaves to a full proof.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,14 +15,15 @@ use crate::delta::contents::Extent;
 use crate::delta::{Add, LogError, Snapshot};
 use crate::read::{archive_folder, folder_of};
 
-/// What the proof of one day and later covers.
+/// The coverage of a proof since a day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Since {
     /// The first ingest day, UTC.
     pub day: String,
-    /// The offsets of each partition that has records from the day on.
+    /// The offsets of each partition with records of the range.
     pub partitions: Vec<Covered>,
-    /// Files without rows from the day on that were read all the same: for members of dimensions, and the records that duplicates repeat.
+    /// Files without rows of the range that had to be read: for members of dimensions, and for the
+    /// records that duplicates repeat.
     pub older_files: usize,
     /// What only a full proof covers.
     pub not_covered: &'static [&'static str],
@@ -45,33 +46,35 @@ const NOT_COVERED: &[&str] = &[
     "the warehouse",
 ];
 
-/// Whether a proof since a day reads only a part of the table: the others follow from the whole history.
+/// Whether a proof since a day reads only a part of the table: other tables depend on the whole
+/// history.
 pub(super) fn is_in_part(table: Table) -> bool {
     table.has_lineage() || matches!(table, Table::Rejected | Table::Spans)
 }
 
-/// Whether a file may hold rows at or beyond these positions.
+/// Whether a file may contain rows at or beyond these positions.
 pub(super) fn may_hold_since(add: &Add, since: &Positions) -> bool {
     may_hold(add, Wanted { from: since, to: None })
 }
 
-/// The day of the records of a file of the archive. A file that states none may have records of any day.
+/// The day of the records of an archive file. A file without a stated day may have records of any
+/// day.
 fn ingest_day(add: &Add) -> Option<&str> {
     add.partition_values.get("ingest_date")?.as_deref()
 }
 
-/// What the archive's files of a topic say of a partition.
+/// What the archive files of a topic state about a partition.
 #[derive(Debug, Default, Clone, Copy)]
 struct Seen {
     /// The first offset of the day or later.
     first: Option<i64>,
-    /// The end of what older files hold, as they state it.
+    /// The end of the older files' contents, as they state it.
     older: i64,
 }
 
 impl Prover<'_> {
-    /// Finds in the archive where the day begins in each partition. What lies between the end of the older files and the first record of the
-    /// day is missing, and so belongs to the range.
+    /// Finds the start of the day in each partition of the archive. Offsets between the end of the
+    /// older files and the first record of the day are missing, and so belong to the range.
     pub(super) fn begin(&mut self, day: &str) -> Result<(), LogError> {
         let mut since = Positions::default();
         let accounted = self.tables.get(&Table::Spans).map(|spans| positions(spans)).unwrap_or_default();
@@ -85,7 +88,7 @@ impl Prover<'_> {
             let numbers: BTreeSet<i64> = known.filter(|known| known.topic == topic).map(|known| known.number).collect();
             for number in numbers {
                 let Seen { first, older } = seen.get(&number).copied().unwrap_or_default();
-                // Older files that do not state their positions may reach up to the day's first record.
+                // Older files without stated positions may reach up to the day's first record.
                 let older = if all_stated { older } else { i64::MAX };
                 since.set(Partition::new(Arc::clone(&topic), number), first.unwrap_or(i64::MAX).min(older));
             }
@@ -96,9 +99,9 @@ impl Prover<'_> {
 
     fn first_offsets(&mut self, topic: &Arc<str>, add: &Add, day: &str, seen: &mut BTreeMap<i64, Seen>) -> Result<(), LogError> {
         let (folder, schema) = (archive_folder(topic), star::archive_schema());
-        // A file that is missing is named as such, not as damaged.
+        // A missing file is reported as missing, not as damaged.
         self.file(Site::Archive, &folder, add);
-        // Of a file without a day, each record states when it was ingested.
+        // In a file without a day, each record has its own ingest time.
         let start = ingest_day(add).map_or_else(|| midnight(day), |_| i64::MIN);
         let wanted = ["partition", "offset", "ingested_at"];
         self.scan_file(Site::Archive, &folder, add, &schema, &wanted, &mut |_, rows| {
@@ -113,8 +116,9 @@ impl Prover<'_> {
         })
     }
 
-    /// Moves the range of each partition back to the start of the span that it begins in, because a span's counts are those of the whole span;
-    /// and to the end of the spans where nothing was accounted for since. Spans before the range are left out.
+    /// Moves the start of each partition's range back to the start of its span, because a span's
+    /// counts cover the whole span; and to the end of the spans if nothing was accounted for since.
+    /// Spans before the range are left out.
     pub(super) fn begin_with_spans(&mut self) {
         let Some(since) = self.since.clone() else { return };
         let mut aligned = since.as_ref().clone();
@@ -128,19 +132,20 @@ impl Prover<'_> {
         self.since = Some(Arc::new(aligned));
     }
 
-    /// Counts rows from the day on. A full proof counts the rows of each file instead.
+    /// Counts the rows of the range. A full proof counts the rows of each file instead.
     pub(super) fn count(&mut self, rows: &RecordBatch) {
         if self.since.is_some() {
             self.proof.rows += i64::try_from(rows.num_rows()).unwrap_or(0);
         }
     }
 
-    /// Where the proof of a partition begins.
+    /// The start of the proof in a partition.
     pub(super) fn start(&self, partition: &Partition) -> i64 {
         self.since.as_ref().map_or(0, |since| since.next(partition))
     }
 
-    /// Reads the files of a table, the latest first, until `is_enough`: for what the rows from the day on do not answer.
+    /// Reads the files of a table, latest first, until `is_enough`: for questions that the rows of
+    /// the range do not answer.
     pub(super) fn scan_older(
         &mut self,
         table: Table,
@@ -160,14 +165,14 @@ impl Prover<'_> {
         Ok(())
     }
 
-    /// Notes that a file is read which has no rows from the day on.
+    /// Notes that a file without rows of the range is read.
     pub(super) fn note_older(&mut self, folder: &str, add: &Add) {
         if self.since.as_ref().is_some_and(|since| !may_hold_since(add, since)) {
             self.older_files.insert(format!("{folder}/{}", add.path));
         }
     }
 
-    /// What was covered, if it was not everything.
+    /// The coverage, if it is not everything.
     pub(super) fn covered(&self) -> Option<Since> {
         let day = self.subject.since?.to_owned();
         let covered = |number: u32| {
@@ -186,7 +191,7 @@ impl Prover<'_> {
     }
 }
 
-/// The end of what the files before a day hold of each partition, and whether all of these files state it.
+/// The end of each partition in the files before a day, and whether all of these files state it.
 fn older_ends(topic: &Arc<str>, snapshot: &Snapshot, day: &str) -> (BTreeMap<i64, Seen>, bool) {
     let (mut seen, mut all_stated) = (BTreeMap::<i64, Seen>::new(), true);
     for add in snapshot.files.values().filter(|add| ingest_day(add).is_some_and(|held| held < day)) {
@@ -208,7 +213,8 @@ fn midnight(day: &str) -> i64 {
     time::instant(&format!("{day}T00:00:00Z")).unwrap_or(i64::MIN)
 }
 
-/// A table's files, those with the latest ingested rows first; those that do not state it before all others.
+/// A table's files, those with the latest ingested rows first; files without a stated time come
+/// before all others.
 fn latest_first(snapshot: &Snapshot) -> Vec<&Add> {
     let latest = |add: &Add| match add.bounds().of("ingested_at") {
         Extent::Within(_, latest) => latest,

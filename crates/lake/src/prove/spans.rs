@@ -1,4 +1,4 @@
-//! Law 1: spans follow each other, and say of each record what its bytes say.
+//! Law 1: spans are contiguous, and their counts match the records' bytes.
 
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ use crate::delta::LogError;
 const SPANS: Site = Site::Table(Table::Spans);
 
 impl Prover<'_> {
-    /// Reads the spans and the positions that the rest is held against. `false`: they cannot be read.
+    /// Reads the spans and the positions that the rest is compared with. `false`: they cannot be
+    /// read.
     pub(super) fn spans(&mut self) -> Result<bool, LogError> {
         let damaged = self.findings.names(SPANS, Kind::LogDamaged);
         self.scan(Table::Spans, &[], &mut |prover, rows| {
@@ -64,12 +65,14 @@ impl Prover<'_> {
         }
     }
 
-    /// Whether the partition's source leaves out offsets: Kafka does, for transactions' markers, aborted records and what it has compacted.
+    /// Whether the offsets of the partition's source have gaps: Kafka skips transaction markers,
+    /// aborted records and compacted records.
     pub(super) fn is_sparse(&self, partition: &Partition) -> bool {
         self.subject.is_sparse && partition.number < FILES_FROM
     }
 
-    /// Spans follow each other from where the proof begins to the accounted position, and each adds up.
+    /// Checks that spans are contiguous from the start of the proof to the accounted position, and
+    /// that each adds up.
     fn chain(&mut self, part: u32) {
         self.parts[part].spans.sort_by_key(|span| (span.from, span.to));
         let (partition, accounted) = (self.parts[part].partition.clone(), self.parts[part].accounted);
@@ -101,8 +104,8 @@ impl Prover<'_> {
         }
     }
 
-    /// What each span says against what became of its records by their own bytes. A letter that was accepted later was a letter
-    /// when its span was written.
+    /// Compares each span with the fate of its records by their own bytes. A letter that was
+    /// accepted later was still a letter when its span was written.
     pub(super) fn fates(&mut self) {
         for number in self.parts.numbers() {
             if self.contract(number).is_none() {
@@ -114,7 +117,7 @@ impl Prover<'_> {
             let mut wrong = Vec::new();
             for span in &part.spans {
                 let count = |set: &RoaringTreemap| i64::try_from(set.range_cardinality(at(span.from)..at(span.to))).unwrap_or(0);
-                // Of a record that is not in the archive nobody can say what it was.
+                // The fate of a record that is not in the archive is unknown.
                 let whole = count(&part.archived) == span.counts.read && span.to <= part.cut;
                 let counted = (count(&accepted), count(&letters));
                 if whole && span.counts.add_up() && counted != (span.counts.accepted, span.counts.dead_letters) {
@@ -130,7 +133,8 @@ impl Prover<'_> {
         }
     }
 
-    /// No position lies before rows of its table, nor beyond all that was ever read.
+    /// Checks that no position lies before rows of its table, or beyond everything that was ever
+    /// read.
     pub(super) fn positions(&mut self) {
         for (table, snapshot) in self.tables.clone().into_iter().filter(|(table, _)| *table != Table::Spans) {
             let held = positions(&snapshot);
@@ -154,7 +158,8 @@ impl Prover<'_> {
     }
 }
 
-/// Kafka's partitions have lower numbers than this, with 256 new beginnings; a file's is 63 bits of a hash.
+/// Kafka's partition numbers, with 256 incarnations, are lower than this; a file's number is 63
+/// bits of a hash.
 const FILES_FROM: i64 = 1 << 40;
 
 fn words(span: &Span) -> String {

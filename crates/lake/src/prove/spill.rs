@@ -1,5 +1,5 @@
-//! Keys by slices of their hashes: in memory where there are few, in temporary files where there are many. So a slice at a time fits in
-//! memory, and the tables are read once, however many keys they have.
+//! Keys in slices by hash: in memory if there are few, in temporary files if there are many. So one
+//! slice at a time fits in memory, and the tables are read once for any number of keys.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
@@ -8,10 +8,10 @@ use std::path::Path;
 /// A key, and the partition and offset of its record.
 pub(super) type Entry = (u64, u32, i64);
 
-/// Bytes of an entry in a file.
+/// Bytes per entry in a file.
 const BYTES: usize = 20;
 
-/// Bytes that each file's writer gathers.
+/// The buffer size of each file's writer.
 const BUFFER: usize = 64 * 1024;
 
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(super) enum Spill {
 }
 
 impl Spill {
-    /// With one slice nothing is written.
+    /// A single slice is not written to a file.
     pub(super) fn new(folder: &Path, slices: usize) -> io::Result<Self> {
         if slices <= 1 {
             return Ok(Self::Memory(Vec::new()));
@@ -47,7 +47,7 @@ impl Spill {
         Ok(())
     }
 
-    /// Hands over the entries of each slice. All entries of a key are in one slice.
+    /// Passes on the entries of each slice. All entries of a key are in one slice.
     pub(super) fn each_slice(self, take: &mut dyn FnMut(Vec<Entry>)) -> io::Result<()> {
         match self {
             Self::Memory(entries) => take(entries),
@@ -61,7 +61,8 @@ impl Spill {
     }
 }
 
-/// A file without a name. A reader that may not write to the lake has a folder of the machine for it.
+/// An anonymous temporary file. If the reader may not write to the lake, it is in a folder of the
+/// machine.
 fn temporary(folder: &Path) -> io::Result<File> {
     let made = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
     made.or_else(|_| tempfile::tempfile())

@@ -1,18 +1,19 @@
-//! Sums of row hashes that do not depend on the rows' order, a sum for every 1,024 offsets of a partition.
+//! Sums of row hashes that do not depend on the rows' order: one sum per 1,024 offsets of a
+//! partition.
 
 use std::collections::HashMap;
 
 use kassa_model::Table;
 
-/// What is held against the archive.
+/// What is compared with the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Lane {
     Table(Table),
-    /// The bytes that the source has.
+    /// The bytes in the source.
     Log,
 }
 
-/// A bucket's lane, partition and number.
+/// The lane, partition and number of a bucket.
 pub(super) type Bucket = (Lane, u32, i64);
 
 const OFFSETS: i64 = 1024;
@@ -21,7 +22,7 @@ pub(super) fn bucket(lane: Lane, part: u32, offset: i64) -> Bucket {
     (lane, part, offset.div_euclid(OFFSETS))
 }
 
-/// What is held minus what was derived: zero where all rows are equal.
+/// Stored minus derived hashes: zero if all rows are equal.
 #[derive(Debug, Default)]
 pub(super) struct Sums(HashMap<Bucket, u128>);
 

@@ -1,4 +1,5 @@
-//! The proof since a day: damage from that day on is named, older files are read only for what the range refers to.
+//! The proof since a day: damage from that day on is found; older files are read only for what the
+//! range refers to.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -10,7 +11,7 @@ use arrow_array::{ArrayRef, BinaryArray, Decimal128Array, RecordBatch};
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
 use kassa_model::time::{self, DAY, SystemClock};
-use kassa_model::{Contract, Currency, Headers, Partition, Positions, Records, Shop, Table, star};
+use kassa_model::{Cause, Contract, Currency, Headers, Partition, Positions, Records, Shop, Table, star};
 use kassa_pipeline::dedupe::{Index, IndexOptions};
 use kassa_pipeline::{Format, Sink, Stage, Stream};
 use tempfile::TempDir;
@@ -50,22 +51,22 @@ fn day(nth: i64) -> String {
     time::format(START + nth * DAY)[..10].to_owned()
 }
 
-/// A line with an id of its own.
+/// A line with its own id.
 fn line(id: i64) -> String {
     format!(
         r#"{{"event_id":"e{id}","occurred_at":"2026-01-05T10:00:00Z","order_id":"o{id}","line_id":"1","product_id":"lamp","quantity":"1","unit_price":"2.50","currency":"GBP"}}"#
     )
 }
 
-/// A source that keeps nothing.
+/// A source without any records.
 struct NoLog;
 
 impl SourceLog for NoLog {
-    fn states(&mut self, _: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), String> {
+    fn states(&mut self, _: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), Cause> {
         Ok((Vec::new(), Vec::new()))
     }
 
-    fn read(&mut self, _: &Partition, _: Range<i64>, _: &mut dyn FnMut(&Records)) -> Result<(), String> {
+    fn read(&mut self, _: &Partition, _: Range<i64>, _: &mut dyn FnMut(&Records)) -> Result<(), Cause> {
         Ok(())
     }
 }
@@ -75,11 +76,11 @@ struct Lake {
     store: Arc<dyn Store>,
 }
 
-/// What becomes of the rows of a record.
+/// What happens to the rows of a record.
 type Change<'c> = &'c dyn Fn(RecordBatch) -> Vec<RecordBatch>;
 
 impl Lake {
-    /// Some days, a commit each. `id`: of the line at an offset.
+    /// Several days with one commit each. `id`: of the line at an offset.
     fn of(days: i64, id: &dyn Fn(i64) -> i64) -> Self {
         Self::with_commits((1..=days).map(|nth| nth * PER_DAY), id)
     }
@@ -137,7 +138,7 @@ impl Lake {
         self.change(&folder_of(table), &star::stored(&table.schema()), ("source_offset", offset), change);
     }
 
-    /// Deletes the data files of a folder that hold only rows before an offset.
+    /// Deletes the data files of a folder whose rows all lie before an offset.
     fn delete_older(&self, folder: &str, before: i64) -> usize {
         let snapshot = Snapshot::load(self.store.as_ref(), folder).unwrap();
         let is_older = |range: &Range<i64>| range.end <= before;
@@ -228,7 +229,7 @@ fn damage_from_the_day_on_is_named() {
         damage(&lake);
         let proof = lake.prove(Some(&day(1)));
         assert!(has(&proof, kind, table, offsets), "{}: {:?}", kind.name(), proof.findings);
-        // Since a later day it is not looked at.
+        // It lies before the range, so it is not examined.
         assert_eq!(lake.prove(Some(&day(2))).findings, [], "{}", kind.name());
     }
 }
@@ -239,7 +240,7 @@ fn a_proof_begins_with_the_span_that_the_day_begins_in() {
     let proof = lake.prove(Some(&day(1)));
     assert_eq!(proof.findings, []);
     assert_eq!((proof.since.unwrap().partitions[0].from.as_str(), proof.records), ("30", 50));
-    // The record before the day that the same span accounts for is part of the proof.
+    // The record before the day belongs to the proof, because the same span accounts for it.
     lake.change_sale(35, &|_| Vec::new());
     let proof = lake.prove(Some(&day(1)));
     assert!(has(&proof, Kind::Missing, "fact_sales", 35..36), "{:?}", proof.findings);
@@ -282,7 +283,7 @@ fn what_an_older_record_explains_is_looked_for_there() {
     assert_eq!(proof.findings, []);
     assert_eq!(proof.duplicates, 1);
     assert!(proof.since.unwrap().older_files > 0);
-    // Without the record that it repeats, it is a record without a row.
+    // Without the record that it repeats, this record has no row.
     lake.change_sale(3, &|_| Vec::new());
     let offset = 2 * PER_DAY + 5;
     let proof = lake.prove(Some(&day(2)));

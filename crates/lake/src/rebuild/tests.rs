@@ -30,7 +30,7 @@ fn opened(store: &Arc<dyn Store>, table: Table) -> DeltaTable {
     DeltaTable::open(Arc::clone(store), table_spec(table), clock()).unwrap()
 }
 
-/// A line of an order at an offset, whose key says which star it is of.
+/// A line of an order at an offset; its key shows the star that it belongs to.
 fn row(offset: i64, key: i64) -> Row {
     Row::from([
         ("source_topic", Cell::Text("lines".to_owned())),
@@ -40,7 +40,7 @@ fn row(offset: i64, key: i64) -> Row {
     ])
 }
 
-/// Commits lines from an offset on, and accounts for them.
+/// Commits lines from an offset on, with their spans.
 fn commit(store: &Arc<dyn Store>, from: i64, keys: &[i64]) {
     let rows: Vec<Row> = (from..).zip(keys).map(|(offset, key)| row(offset, *key)).collect();
     let bytes =
@@ -52,7 +52,7 @@ fn commit(store: &Arc<dyn Store>, from: i64, keys: &[i64]) {
     opened(store, Table::Spans).append(Vec::new(), &next).unwrap();
 }
 
-/// The keys of all lines, in order.
+/// The keys of all lines, sorted.
 fn keys(store: &Arc<dyn Store>) -> Vec<i64> {
     let mut keys = Vec::new();
     scan(store.as_ref(), Table::FactSales, &["order_key"], &mut |rows| {
@@ -64,7 +64,7 @@ fn keys(store: &Arc<dyn Store>) -> Vec<i64> {
     keys
 }
 
-/// A lake whose lines have the keys 1 to 4, and a new star whose lines have the keys 11 and 12 instead.
+/// A lake whose lines have the keys 1 to 4, and a new star whose lines have the keys 11 and 12.
 struct World {
     old: TempDir,
     new: TempDir,
@@ -143,7 +143,7 @@ fn a_table_that_the_new_star_does_not_have_is_emptied() {
     assert!(opened(&world.lake(), Table::DimChannel).snapshot().files.is_empty());
 }
 
-/// Each change to the store may be the last one before the process dies.
+/// The process may die after any change to the store.
 #[test]
 fn a_rebuild_that_was_interrupted_anywhere_is_seen_and_completed() {
     let mut interruptions = 0;
@@ -179,7 +179,8 @@ fn a_commit_since_the_rebuild_began_fences_it_before_anything_is_exchanged() {
     assert_eq!(keys(&world.lake()), [1, 2, 3, 4, 5]);
 }
 
-/// A commit without positions, such as a replay of dead letters, between the check and the exchange.
+/// A commit without positions, such as a replay of dead letters, between the check and the
+/// exchange.
 #[test]
 fn any_commit_fences_the_exchange_of_its_table() {
     let world = World::new();

@@ -1,4 +1,4 @@
-//! The client of a bucket's server: where it is, with which keys, and how patient it is.
+//! The client of a bucket's server: address, keys and time limits.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,37 +13,37 @@ use tokio::runtime::Handle;
 use super::{LONGEST_PAUSE, PAUSE};
 use crate::store::Refused;
 
-/// A request, with its body, takes at most this long.
+/// The time limit of a request with its body.
 const REQUEST: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(5);
-/// Times that one request is tried again.
+/// The number of retries of one request.
 const RETRIES: usize = 10;
 
-/// A prefix of a bucket, and how its server is spoken to.
+/// A prefix of a bucket, and the settings of its server.
 #[derive(Debug, Clone)]
 pub struct S3Options {
     pub bucket: String,
     /// Without a `/` at either end; may be empty.
     pub prefix: String,
-    /// `http[s]://HOST:PORT`; none: Amazon's of the region.
+    /// `http[s]://HOST:PORT`; `None`: Amazon's endpoint of the region.
     pub endpoint: Option<String>,
     pub region: Option<String>,
-    /// Whether the bucket stands in the path, and not in the host's name.
+    /// Whether the bucket is a part of the path instead of the host name.
     pub path_style: bool,
-    /// None: those of the environment, of a web identity, a container or an instance.
+    /// `None`: those of the environment, of a web identity, a container or an instance.
     pub keys: Option<Keys>,
-    /// A folder of this machine for what does not fit into memory.
+    /// A local folder for what does not fit into memory.
     pub scratch: PathBuf,
-    /// How long what may pass by itself is tried again.
+    /// How long temporary failures are retried.
     pub patience: Duration,
 }
 
-/// What a server knows us by.
+/// Access keys.
 #[derive(Debug, Clone)]
 pub struct Keys {
     pub access_key_id: Secret,
     pub secret_access_key: Secret,
-    /// Of temporary keys.
+    /// Only for temporary keys.
     pub session_token: Option<Secret>,
 }
 
@@ -66,10 +66,11 @@ pub(super) fn client(options: &S3Options, runtime: &Handle) -> io::Result<Amazon
     if let Some(region) = region(options) {
         builder = builder.with_region(region);
     }
-    builder.build().map_err(|error| Refused::error(format!("the S3 client cannot be made: {error}"), "mend [lake.s3]"))
+    builder.build().map_err(|error| Refused::error(format!("cannot create the S3 client: {error}"), "fix [lake.s3]"))
 }
 
-/// With keys of its own it takes none from the environment: a token of other keys would spoil them.
+/// With explicit keys, none are taken from the environment: a session token of other keys would
+/// make them invalid.
 fn with_keys(keys: &Keys) -> AmazonS3Builder {
     let builder = AmazonS3Builder::new()
         .with_access_key_id(keys.access_key_id.expose())

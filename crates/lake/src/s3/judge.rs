@@ -1,4 +1,5 @@
-//! What a server's answer means: nothing there, try again later, or the operator must change something first.
+//! The meaning of a server's answer: not found, retry later, or the operator must change something
+//! first.
 
 use std::error::Error;
 use std::io;
@@ -8,9 +9,9 @@ use object_store::Error as Failed;
 use super::{S3Options, Unread};
 use crate::store::Refused;
 
-/// Where the objects are, as people are told.
+/// The location of the objects, for messages.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct Location {
     bucket: String,
     prefix: String,
     server: String,
@@ -18,7 +19,7 @@ pub(super) struct Place {
     has_keys: bool,
 }
 
-impl Place {
+impl Location {
     pub(super) fn of(options: &S3Options) -> Self {
         let server = options.endpoint.clone().unwrap_or_else(|| "Amazon S3".to_owned());
         let (bucket, prefix) = (options.bucket.clone(), options.prefix.clone());
@@ -45,13 +46,13 @@ impl Place {
     pub(super) fn unread(&self, error: Unread, path: &str) -> io::Error {
         match error {
             Unread::Failed(error) => self.judge(&error, "GET", path),
-            Unread::BrokeOff(how) => {
-                io::Error::new(io::ErrorKind::UnexpectedEof, format!("GET {} broke off: {how}", self.url(path)))
+            Unread::BrokeOff(cause) => {
+                io::Error::new(io::ErrorKind::UnexpectedEof, cause.within(format!("GET {} broke off", self.url(path))))
             }
         }
     }
 
-    /// The error of a request, by what its caller is to do about it.
+    /// The error of a request, by what its caller should do.
     pub(super) fn judge(&self, error: &Failed, verb: &str, path: &str) -> io::Error {
         let said = chain(error);
         let code = between(&said, "<Code>", "</Code>").unwrap_or_default();
@@ -60,7 +61,7 @@ impl Place {
         }
         let kind = match error {
             Failed::NotFound { .. } => io::ErrorKind::NotFound,
-            // Of several at once.
+            // The error of several objects at once.
             _ if said.contains("code: NoSuchKey") => io::ErrorKind::NotFound,
             Failed::AlreadyExists { .. } | Failed::Precondition { .. } => io::ErrorKind::AlreadyExists,
             _ if code == "InvalidRange" || has_status(&said, 416) || said.contains("non-partial response") => {
@@ -71,7 +72,7 @@ impl Place {
         io::Error::new(kind, format!("{verb} {}: {}", self.url(path), brief(&said, code)))
     }
 
-    /// What, and the fix, if no retry will change it.
+    /// The refusal and its fix, if no retry can change it.
     fn refusal(&self, error: &Failed, (said, code): (&str, &str), verb: &str, path: &str) -> Option<(String, String)> {
         let (bucket, server) = (&self.bucket, &self.server);
         let which =
@@ -79,13 +80,13 @@ impl Place {
         let answer = match code {
             "NoSuchBucket" => (
                 format!("the bucket `{bucket}` does not exist at {server}"),
-                "create the bucket, or mend lake.url or lake.s3.endpoint".to_owned(),
+                "create the bucket, or fix lake.url or lake.s3.endpoint".to_owned(),
             ),
             "InvalidAccessKeyId" | "XAdminUserNotFound" => {
-                (format!("{server} does not know the access key id"), format!("mend {which}"))
+                (format!("{server} does not know the access key id"), format!("fix {which}"))
             }
             "SignatureDoesNotMatch" => {
-                (format!("the secret key is not that of the access key id at {server}"), format!("mend {which}"))
+                (format!("the secret key is not that of the access key id at {server}"), format!("fix {which}"))
             }
             "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" => (
                 format!("the session token is not valid any more at {server}"),
@@ -100,7 +101,7 @@ impl Place {
             }
             "NotImplemented" => (
                 format!("{server} has no {verb} of this kind"),
-                "take a server that keeps conditional PUT and multipart uploads".to_owned(),
+                "use a server that supports conditional PUT and multipart uploads".to_owned(),
             ),
             _ if said.contains("incorrectly configured region") => {
                 (format!("the bucket `{bucket}` is in another region"), "set lake.s3.region to the bucket's".to_owned())
@@ -120,13 +121,14 @@ impl Place {
                     format!("allow {right} on {on} to the user of {which} (docs/how-to/s3.md)"),
                 )
             }
-            // Any other answer that the same request would get again; and where a folder may be empty, nothing is missing but the bucket.
+            // Every other answer that the same request would get again. For a folder, which may be
+            // empty, only the bucket can be missing.
             _ if [400, 405, 411, 501].into_iter().any(|status| has_status(said, status))
                 || verb == "LIST" && has_status(said, 404) =>
             {
                 (
                     format!("{server} refuses {verb}: {}", brief(said, code)),
-                    "mend lake.url, lake.s3.endpoint, lake.s3.path_style or the keys".to_owned(),
+                    "fix lake.url, lake.s3.endpoint, lake.s3.path_style or the keys".to_owned(),
                 )
             }
             _ => return None,
@@ -139,7 +141,7 @@ fn has_status(said: &str, status: u16) -> bool {
     said.contains(&format!("status code: {status}"))
 }
 
-/// The right that a request needs, and on what.
+/// The right that a request needs, and its resource.
 fn right(verb: &str, bucket: &str, key: &str) -> (&'static str, String) {
     let object = format!("arn:aws:s3:::{bucket}/{key}");
     match verb {
@@ -168,7 +170,7 @@ fn between<'t>(text: &'t str, start: &str, end: &str) -> Option<&'t str> {
     text.split_once(start)?.1.split_once(end).map(|(inner, _)| inner)
 }
 
-/// What a person needs of it: the server's own code, or the last cause.
+/// The part of an error that helps people: the server's code, or the last cause.
 fn brief(said: &str, code: &str) -> String {
     match between(said, "<Message>", "</Message>") {
         Some(message) if !code.is_empty() => format!("{code}: {message}"),

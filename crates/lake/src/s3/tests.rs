@@ -44,7 +44,7 @@ fn a_store_can_be_dropped_by_an_async_task() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
     runtime.block_on(async {
         let store = S3::open(&options("http://127.0.0.1:9")).unwrap();
-        // Nor does it matter from where it is asked.
+        // The address of the client makes no difference either.
         assert!(store.list("x").is_err());
         drop(store);
     });

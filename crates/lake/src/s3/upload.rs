@@ -1,4 +1,5 @@
-//! An object on its way: in one request if it is small, else in parts, of which one is held at a time.
+//! The upload of an object: in one request if it is small, otherwise in parts, one of which is in
+//! memory at a time.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use object_store::{MultipartUpload, ObjectStoreExt};
 use super::{PART, S3};
 use crate::store::Store;
 
-/// Takes an object's bytes one after the other.
+/// Collects an object's bytes in order.
 pub(super) struct Upload<'s> {
     store: &'s S3,
     path: &'s str,
@@ -37,10 +38,10 @@ impl<'s> Upload<'s> {
             (parts, sent)
         })?;
         self.parts = Some(parts);
-        sent.map_err(|error| self.store.inner.place.judge(&error, "PUT", self.path))
+        sent.map_err(|error| self.store.inner.location.judge(&error, "PUT", self.path))
     }
 
-    /// Makes it an object. How many bytes it has.
+    /// Completes the object. Returns its size.
     pub(super) fn finish(&mut self) -> io::Result<u64> {
         if self.parts.is_none() {
             let bytes = u64::try_from(self.part.len()).unwrap_or(u64::MAX);
@@ -58,22 +59,24 @@ impl<'s> Upload<'s> {
             (parts, completed)
         })?;
         if let Err(error) = completed {
-            // Its answer may have been lost. The name is nobody else's: if the object is there and whole, it is this one.
+            // The answer may have been lost. The name is unique: if an object of this size exists,
+            // it is this one.
             if self.store.about(self.path).is_ok_and(|held| held.bytes == self.sent) {
                 return Ok(self.sent);
             }
             self.parts = Some(parts);
-            return Err(self.store.inner.place.judge(&error, "PUT", self.path));
+            return Err(self.store.inner.location.judge(&error, "PUT", self.path));
         }
         Ok(self.sent)
     }
 
-    /// Tells the server to forget the parts, as far as it listens: a bucket's lifecycle rule takes the rest.
+    /// Tells the server to drop the parts, if it answers; otherwise a lifecycle rule of the bucket
+    /// deletes them.
     pub(super) fn abort(&mut self) {
         if let Some(mut parts) = self.parts.take() {
             let aborted = self.store.ask(("DELETE", self.path), async move { parts.abort().await });
             if let Err(error) = aborted {
-                tracing::warn!(path = self.path, %error, "the parts of an upload are left behind");
+                tracing::warn!(path = self.path, %error, "the parts of an upload remain in the bucket");
             }
         }
     }

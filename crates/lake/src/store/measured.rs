@@ -1,4 +1,4 @@
-//! A store that counts the bytes that are read from it.
+//! A store that counts the bytes read from it.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{About, Object, Shared, Store, WriteObject};
 
-/// Counts what readers of objects take; logs and lists are not counted.
+/// Counts bytes of objects; logs and lists are not counted.
 #[derive(Debug)]
 pub struct Measured {
     store: Arc<dyn Store>,
@@ -19,7 +19,7 @@ impl Measured {
         Self { store, read: Arc::default() }
     }
 
-    /// Bytes read of objects so far.
+    /// Bytes of objects read so far.
     pub fn read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
     }

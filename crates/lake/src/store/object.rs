@@ -1,4 +1,5 @@
-//! An object that is read in parts, as a Parquet reader does: the end first, then what the end points to.
+//! An object that is read in parts, as by a Parquet reader: the end first, then the parts that the
+//! end refers to.
 
 use std::fmt;
 use std::fs::File;
@@ -13,11 +14,12 @@ use parquet::file::reader::{ChunkReader, Length};
 /// Fetches a whole object.
 pub(crate) type Fetch = Box<dyn Fn() -> io::Result<Whole> + Send + Sync>;
 
-/// An opened object: a file of this machine, or one elsewhere of which the end is held, and the rest when it is asked for.
+/// An opened object: a local file, or a remote one whose end is in memory and whose rest is fetched
+/// on demand.
 pub struct Object {
     bytes: u64,
     from: From,
-    /// Bytes taken by its readers, by all objects of one count.
+    /// The bytes that all readers with the same counter have read.
     read: Arc<AtomicU64>,
 }
 
@@ -26,7 +28,7 @@ enum From {
     Elsewhere { tail: Bytes, fetch: Fetch, whole: OnceLock<Whole> },
 }
 
-/// A whole object: in memory, or, if it is large, in a file that vanishes with it.
+/// A whole object: in memory, or in a temporary file if it is large.
 #[derive(Debug)]
 pub(crate) enum Whole {
     Bytes(Bytes),
@@ -38,12 +40,12 @@ impl Object {
         Ok(Self { bytes: file.metadata()?.len(), from: From::File(file), read: Arc::default() })
     }
 
-    /// `tail` are the last of the object's `bytes`.
+    /// `tail` contains the last of the object's `bytes`.
     pub(crate) fn elsewhere(bytes: u64, tail: Bytes, fetch: Fetch) -> Self {
         Self { bytes, from: From::Elsewhere { tail, fetch, whole: OnceLock::new() }, read: Arc::default() }
     }
 
-    /// Has its readers' bytes counted here. What is fetched to be read in parts counts as much as is read of it.
+    /// Counts the bytes of its readers here. A fetched object counts only as far as it is read.
     pub(crate) fn counted(self, read: Arc<AtomicU64>) -> Self {
         Self { read, ..self }
     }
@@ -52,20 +54,20 @@ impl Object {
         self.read.fetch_add(u64::try_from(bytes).unwrap_or(0), Ordering::Relaxed);
     }
 
-    /// How large it is.
+    /// The size.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Where a part is: in the tail from this place on, or in the whole.
-    fn part(&self, start: u64) -> io::Result<Part<'_>> {
+    /// Where a part is: in the tail at this offset, or in the whole object.
+    fn locate(&self, start: u64) -> io::Result<Location<'_>> {
         let (tail, fetch, whole) = match &self.from {
-            From::File(file) => return Ok(Part::File(file)),
+            From::File(file) => return Ok(Location::File(file)),
             From::Elsewhere { tail, fetch, whole } => (tail, fetch, whole),
         };
         let first = self.bytes - u64::try_from(tail.len()).unwrap_or(self.bytes);
         if let Some(at) = start.checked_sub(first) {
-            return Ok(Part::Bytes(tail, usize::try_from(at).unwrap_or(usize::MAX)));
+            return Ok(Location::Bytes(tail, usize::try_from(at).unwrap_or(usize::MAX)));
         }
         let whole = match whole.get() {
             Some(whole) => whole,
@@ -75,13 +77,13 @@ impl Object {
             }
         };
         Ok(match whole {
-            Whole::Bytes(bytes) => Part::Bytes(bytes, usize::try_from(start).unwrap_or(usize::MAX)),
-            Whole::File(file) => Part::File(file),
+            Whole::Bytes(bytes) => Location::Bytes(bytes, usize::try_from(start).unwrap_or(usize::MAX)),
+            Whole::File(file) => Location::File(file),
         })
     }
 }
 
-enum Part<'o> {
+enum Location<'o> {
     File(&'o File),
     Bytes(&'o Bytes, usize),
 }
@@ -102,19 +104,19 @@ impl ChunkReader for Object {
     type T = Box<dyn Read + Send>;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        let from: Box<dyn Read + Send> = match self.part(start).map_err(lost)? {
-            Part::File(file) => Box::new(file.get_read(start)?),
-            Part::Bytes(bytes, at) if at <= bytes.len() => Box::new(bytes.slice(at..).reader()),
-            Part::Bytes(..) => return Err(ParquetError::EOF(format!("byte {start} of {}", self.bytes))),
+        let from: Box<dyn Read + Send> = match self.locate(start).map_err(lost)? {
+            Location::File(file) => Box::new(file.get_read(start)?),
+            Location::Bytes(bytes, at) if at <= bytes.len() => Box::new(bytes.slice(at..).reader()),
+            Location::Bytes(..) => return Err(ParquetError::EOF(format!("byte {start} of {}", self.bytes))),
         };
         Ok(Box::new(Counted { from, read: Arc::clone(&self.read) }))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
         self.count(length);
-        match self.part(start).map_err(lost)? {
-            Part::File(file) => file.get_bytes(start, length),
-            Part::Bytes(bytes, at) => match at.checked_add(length).filter(|end| *end <= bytes.len()) {
+        match self.locate(start).map_err(lost)? {
+            Location::File(file) => file.get_bytes(start, length),
+            Location::Bytes(bytes, at) => match at.checked_add(length).filter(|end| *end <= bytes.len()) {
                 Some(end) => Ok(bytes.slice(at..end)),
                 None => Err(ParquetError::EOF(format!("{length} bytes from {start} of {}", self.bytes))),
             },
@@ -122,7 +124,7 @@ impl ChunkReader for Object {
     }
 }
 
-/// A part that is read bit by bit.
+/// A part that is read in small steps.
 struct Counted {
     from: Box<dyn Read + Send>,
     read: Arc<AtomicU64>,
@@ -136,7 +138,7 @@ impl Read for Counted {
     }
 }
 
-/// A store that does not answer is not a file that is damaged: whoever reads looks for the cause.
+/// A store that does not answer is not a damaged file: callers look for this cause.
 fn lost(error: io::Error) -> ParquetError {
     ParquetError::External(Box::new(error))
 }

@@ -1,9 +1,9 @@
-//! What a store refuses for good: the operator must change something first.
+//! A store's permanent refusal: the operator must change something first.
 
 use std::fmt;
 use std::io;
 
-/// A refusal that no retry changes: what it was, and what to do about it.
+/// A refusal that no retry changes: its cause and its fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     pub what: String,
@@ -11,7 +11,7 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// The refusal in an error of a store, if it is one.
+    /// The refusal in an error of a store, if any.
     pub fn of(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }

@@ -55,8 +55,8 @@ where
         "ResourceNotFoundException" => Failure::Gone(what),
         _ if status == 429 || status >= 500 => Failure::Passing(what),
         "AccessDeniedException" | "UnrecognizedClientException" | "InvalidSignatureException" | "ExpiredTokenException" => {
-            refused(what, "give the identity the rights of docs/how-to/redshift.md, or mend the keys of [lake.s3]")
+            refused(what, "give the identity the rights of docs/how-to/redshift.md, or fix the keys of [lake.s3]")
         }
-        _ => refused(what, "mend [redshift]: workgroup or cluster, database, db_user and secret_arn"),
+        _ => refused(what, "fix [redshift]: workgroup or cluster, database, db_user and secret_arn"),
     }
 }

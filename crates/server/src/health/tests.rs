@@ -18,7 +18,7 @@ fn metrics_are_prometheus_text() {
     };
     let want = "# HELP kassa_records_total Records,\\nread.\n# TYPE kassa_records_total counter\n\
                 kassa_records_total{fate=\"accepted\",sink=\"a\\\"b\\\\c\\nd\"} 9007199254740991\nkassa_records_total 0.25\n";
-    assert_eq!(text(&[metric]), want);
+    assert_eq!(text(vec![metric]).unwrap(), want);
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ fn a_batch_beyond_the_position_is_a_gap() {
     sink.commit(&[batch(0, &["1"])]).unwrap();
     let error = sink.commit(&[batch(2, &["4"])]).unwrap_err();
     assert!(
-        matches!(&error, SinkError::Corrupt(what) if what == "lines/0 is held up to 1, but the next batch begins at 2"),
+        matches!(&error, SinkError::Corrupt(what) if what.text() == "lines/0 is held up to 1, but the next batch begins at 2"),
         "{error}"
     );
     assert_eq!(net(&sink.0), (Some("1.00".to_owned()), 1));

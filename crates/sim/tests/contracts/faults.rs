@@ -154,8 +154,8 @@ fn a_commit_without_an_answer_is_completed_and_not_repeated() {
         assert!(puts.fired() > 0 && gets.fired() > 0);
         assert_eq!(table.positions().next(&partition), version, "unknown commits are not counted");
         proxy.clear();
-        assert!(table.settle().unwrap());
-        assert!(!table.settle().unwrap());
+        assert!(table.complete().unwrap());
+        assert!(!table.complete().unwrap());
         assert_eq!(table.positions().next(&partition), version + 1);
     }
     let held = self::table(&impatient);

@@ -23,7 +23,7 @@ use kassa_analytics::Query;
 use kassa_engine::Ticks;
 use kassa_lake::prove::{self, Finding, Kind, LogState, SourceLog, Subject};
 use kassa_lake::{Folder, recover};
-use kassa_model::{Partition, Positions, Records, Table};
+use kassa_model::{Cause, Partition, Positions, Records, Table};
 use kassa_sim::{Rng, batches};
 use tempfile::TempDir;
 
@@ -363,7 +363,7 @@ fn equal(sink: &str, rows: impl Iterator<Item = (String, i128)>, truth: &BTreeMa
 struct NoLog;
 
 impl SourceLog for NoLog {
-    fn states(&mut self, _from: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), String> {
+    fn states(&mut self, _from: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), Cause> {
         Ok((Vec::new(), Vec::new()))
     }
 
@@ -372,7 +372,7 @@ impl SourceLog for NoLog {
         _partition: &Partition,
         _range: std::ops::Range<i64>,
         _take: &mut dyn FnMut(&Records),
-    ) -> Result<(), String> {
+    ) -> Result<(), Cause> {
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use kassa_model::code::Code;
+use kassa_model::{Cause, Code};
 
 /// Why a file cannot be read in its stated format.
 #[derive(Debug, thiserror::Error)]
@@ -10,7 +10,12 @@ pub enum FileError {
     #[error("could not read {}", .file.display())]
     Io { file: PathBuf, source: io::Error },
     #[error("{} is corrupt: its {what} cannot be read: {detail}", .file.display())]
-    Corrupt { file: PathBuf, what: &'static str, detail: String },
+    Corrupt {
+        file: PathBuf,
+        what: &'static str,
+        #[source]
+        detail: Cause,
+    },
     #[error("{} is {found}, but its stream has another format", .file.display())]
     OtherFormat { file: PathBuf, found: &'static str },
     #[error("the header of {} is not {encoding}", .file.display())]
@@ -51,7 +56,7 @@ impl FileError {
     pub(super) fn reading(file: &Path, packing: Option<&'static str>, source: io::Error) -> Self {
         match packing {
             Some(what) if source.raw_os_error().is_none() => {
-                Self::Corrupt { file: file.to_owned(), what, detail: source.to_string() }
+                Self::Corrupt { file: file.to_owned(), what, detail: Cause::of(source) }
             }
             _ => Self::Io { file: file.to_owned(), source },
         }

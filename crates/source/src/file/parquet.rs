@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use kassa_model::Cause;
 use memchr::memchr;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -102,10 +103,14 @@ impl ParquetRows {
         }
         let Some(batch) = caught(&self.path, || self.reader.next())? else {
             let missing = self.next < self.rows;
-            return if missing { Err(corrupt(&self.path, "rows", &"there are fewer than the footer states")) } else { Ok(false) };
+            return if missing {
+                Err(corrupt(&self.path, "rows", "there are fewer than the footer states".into()))
+            } else {
+                Ok(false)
+            };
         };
-        let batch = batch.map_err(|error| corrupt(&self.path, "rows", &error))?;
-        json::write_lines(&batch, &mut self.lines).map_err(|error| corrupt(&self.path, "rows", &error))?;
+        let batch = batch.map_err(|error| corrupt(&self.path, "rows", Cause::of(error)))?;
+        json::write_lines(&batch, &mut self.lines).map_err(|error| corrupt(&self.path, "rows", Cause::of(error)))?;
         Ok(true)
     }
 }
@@ -114,13 +119,13 @@ fn modified(file: &File) -> Option<SystemTime> {
     file.metadata().and_then(|metadata| metadata.modified()).ok()
 }
 
-fn corrupt(path: &Path, what: &'static str, detail: &dyn fmt::Display) -> FileError {
-    FileError::Corrupt { file: path.to_owned(), what, detail: detail.to_string() }
+fn corrupt(path: &Path, what: &'static str, detail: Cause) -> FileError {
+    FileError::Corrupt { file: path.to_owned(), what, detail }
 }
 
 fn load(path: &Path, input: &impl ChunkReader) -> Result<ArrowReaderMetadata, FileError> {
     let loaded = caught(path, || ArrowReaderMetadata::load(input, ArrowReaderOptions::new()))?;
-    loaded.map_err(|error| corrupt(path, "footer", &error))
+    loaded.map_err(|error| corrupt(path, "footer", Cause::of(error)))
 }
 
 fn reader(
@@ -136,13 +141,13 @@ fn reader(
             caught(path, || from(file, metadata, offset))?
         }
     };
-    built.map_err(|error| corrupt(path, "row groups", &error))
+    built.map_err(|error| corrupt(path, "row groups", Cause::of(error)))
 }
 
 /// The library detects most damage in a file but panics on some; this converts a panic to an error
 /// of the file.
 fn caught<T>(path: &Path, read: impl FnOnce() -> T) -> Result<T, FileError> {
-    catch_unwind(AssertUnwindSafe(read)).map_err(|_| corrupt(path, "rows", &"the pages are inconsistent"))
+    catch_unwind(AssertUnwindSafe(read)).map_err(|_| corrupt(path, "rows", "the pages are inconsistent".into()))
 }
 
 fn from<R: ChunkReader + 'static>(

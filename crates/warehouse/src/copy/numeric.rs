@@ -1,13 +1,13 @@
-//! Decimals as PostgreSQL's `numeric`: digits to the base of 10,000 around the point.
+//! Decimals as PostgreSQL's `numeric`: base-10,000 digits around the decimal point.
 
 /// Writes the cell of `value` × 10^-`scale`.
 pub(super) fn put(value: i128, scale: u32, out: &mut Vec<u8>) {
-    // To a whole number of digits behind the point.
+    // To a whole number of base-10,000 digits after the point.
     let groups_behind = scale.div_ceil(4);
     let magnitude = value.unsigned_abs();
     let (power, shift) = (10_u128.pow(scale), 10_u128.pow(groups_behind * 4 - scale));
     let (mut whole, mut fraction) = (magnitude / power, magnitude % power * shift);
-    // 39 digits at most: ten groups before the point, eight behind it.
+    // At most 39 digits: ten groups before the point, eight after it.
     let mut digits = [0_u16; 20];
     let mut at = digits.len();
     for _ in 0..groups_behind {
@@ -40,9 +40,9 @@ pub(super) fn put(value: i128, scale: u32, out: &mut Vec<u8>) {
     held.iter().for_each(|digit| out.extend_from_slice(&digit.to_be_bytes()));
 }
 
-/// The last four decimal digits, taken off.
+/// Splits off the last four decimal digits.
 fn group(number: &mut u128) -> u16 {
-    // Nearly all are small, and 64 bits are divided many times faster than 128.
+    // Nearly all values are small, and 64-bit division is many times faster than 128-bit division.
     let last = match u64::try_from(*number) {
         Ok(small) => {
             *number = u128::from(small / 10_000);
@@ -57,7 +57,8 @@ fn group(number: &mut u128) -> u16 {
     u16::try_from(last).unwrap_or(0)
 }
 
-/// Reads a cell as a number of 10^-`scale`; `None` if it is none, or has more digits behind the point.
+/// Reads a cell as a number of 10^-`scale`; `None` if it is not a number or has more fractional
+/// digits.
 pub(super) fn get(cell: &[u8], scale: u32) -> Option<i128> {
     let word = |at: usize| Some(u16::from_be_bytes(cell.get(at..at + 2)?.try_into().ok()?));
     let (count, weight, sign) = (word(0)?, i16::from_be_bytes(cell.get(2..4)?.try_into().ok()?), word(4)?);

@@ -1,4 +1,4 @@
-//! Cells to Arrow columns: what a binary COPY to us brings.
+//! Decodes the cells of a binary COPY into Arrow columns.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use arrow_schema::{DataType, SchemaRef};
 use super::{EPOCH, EPOCH_DAYS, HEADER, numeric};
 use crate::WarehouseError;
 
-/// One column in the making.
+/// A column being built.
 enum Column {
     Long(PrimitiveBuilder<Int64Type>),
     Int(PrimitiveBuilder<Int32Type>),
@@ -40,7 +40,7 @@ impl Column {
         })
     }
 
-    /// `None` if the cell is not one of this column.
+    /// `None` if the cell does not have the column's type.
     fn push(&mut self, cell: Option<&[u8]>) -> Option<()> {
         let long = |cell: &[u8]| Some(i64::from_be_bytes(cell.try_into().ok()?));
         let int = |cell: &[u8]| Some(i32::from_be_bytes(cell.try_into().ok()?));
@@ -79,16 +79,16 @@ impl Column {
     }
 }
 
-/// Rows of a batch that is handed on: what bounds the memory of reading.
+/// Rows per batch, which bounds the memory of reading.
 const ROWS: usize = 16 * 1024;
 
-/// Reads a binary COPY to its end, and hands it on batch by batch.
+/// Reads a binary COPY to its end and passes it on batch by batch.
 pub(crate) fn rows(
     from: &mut dyn Read,
     schema: &SchemaRef,
     take: &mut dyn FnMut(RecordBatch) -> Result<(), WarehouseError>,
 ) -> Result<(), WarehouseError> {
-    let corrupt = || WarehouseError::Corrupt(format!("PostgreSQL sent something else than rows of {schema:?}"));
+    let corrupt = || WarehouseError::Corrupt(format!("PostgreSQL sent something other than rows of {schema:?}").into());
     let mut columns: Vec<Column> =
         schema.fields().iter().map(|field| Column::new(field.data_type())).collect::<Option<_>>().ok_or_else(corrupt)?;
     let (mut cell, mut count) = (Vec::new(), 0);
@@ -120,14 +120,14 @@ pub(crate) fn rows(
             count = 0;
         }
     }
-    // What follows the trailer ends the statement.
+    // The statement ends after the trailer.
     std::io::copy(from, &mut std::io::sink()).map_err(broken)?;
     if count > 0 { take(batch(schema, &mut columns)?) } else { Ok(()) }
 }
 
 fn batch(schema: &SchemaRef, columns: &mut [Column]) -> Result<RecordBatch, WarehouseError> {
     let arrays = columns.iter_mut().map(Column::finish).collect();
-    RecordBatch::try_new(Arc::clone(schema), arrays).map_err(|error| WarehouseError::Corrupt(error.to_string()))
+    RecordBatch::try_new(Arc::clone(schema), arrays).map_err(WarehouseError::corrupt)
 }
 
 fn exact<const SIZE: usize>(from: &mut dyn Read) -> Result<[u8; SIZE], WarehouseError> {
@@ -140,7 +140,7 @@ fn fill(from: &mut dyn Read, bytes: &mut [u8]) -> Result<(), WarehouseError> {
     from.read_exact(bytes).map_err(broken)
 }
 
-/// A COPY ends early only if its connection or its statement does.
+/// A COPY ends early only if its connection or its statement fails.
 pub(crate) fn broken(error: std::io::Error) -> WarehouseError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<postgres::Error>()) {
         Some(inner) => crate::error::of(inner),

@@ -1,4 +1,4 @@
-//! Arrow columns to cells.
+//! Encodes Arrow columns as cells.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use super::{EPOCH, EPOCH_DAYS, HEADER, NULL, TRAILER, numeric};
 use crate::WarehouseError;
 
-/// One column, ready to be written cell by cell.
+/// A column, ready to be written cell by cell.
 enum Column<'a> {
     Long(&'a Int64Array),
     Int(&'a Int32Array),
@@ -25,13 +25,14 @@ enum Column<'a> {
     Flag(&'a BooleanArray),
     Text(&'a StringArray, bool),
     Bytes(&'a BinaryArray),
-    /// A dictionary's values are made cells once.
+    /// The values of a dictionary are encoded once.
     Symbol(&'a Int32Array, Vec<Vec<u8>>),
 }
 
 impl<'a> Column<'a> {
     fn new(array: &'a ArrayRef) -> Result<Self, WarehouseError> {
-        let unknown = || WarehouseError::Corrupt(format!("a column of {} has no place in PostgreSQL", array.data_type()));
+        let unknown =
+            || WarehouseError::Corrupt(format!("a column of type {} is not supported in PostgreSQL", array.data_type()).into());
         let column = match array.data_type() {
             DataType::Int64 => array.as_primitive_opt::<Int64Type>().map(Self::Long),
             DataType::Int32 => array.as_primitive_opt::<Int32Type>().map(Self::Int),
@@ -99,15 +100,15 @@ fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
-/// PostgreSQL's text has no character 0; it is shown as what stands for a character that cannot be shown.
+/// PostgreSQL text cannot contain NUL; the replacement character stands for it.
 fn without_nul(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
-/// Bytes of a COPY that are handed on at once: what bounds its memory.
+/// Bytes per chunk of a COPY, which bounds its memory.
 const CHUNK: usize = 256 * 1024;
 
-/// Writes batches as one binary COPY, in chunks. The rows written.
+/// Writes batches as one binary COPY, in chunks. Returns the number of rows.
 pub(crate) fn copy(
     batches: &[RecordBatch],
     columns: Option<&[usize]>,
@@ -135,7 +136,7 @@ pub(crate) fn copy(
     Ok(rows)
 }
 
-/// A column of all batches as one parameter: an array.
+/// One column of all batches as one array parameter.
 #[derive(Debug)]
 pub(crate) struct Cells {
     element: Type,
@@ -175,7 +176,7 @@ fn element_of(kind: &DataType) -> Type {
     }
 }
 
-/// The name of the type of a parameter with such a column.
+/// The type name of a parameter with such a column.
 pub(crate) fn array_type(kind: &DataType) -> String {
     format!("{}[]", element_of(kind).name())
 }

@@ -7,13 +7,13 @@ use kassa_analytics::derived::{date_rows, time_rows};
 use kassa_model::key::{hash, positive};
 use kassa_model::{Positions, Shop, Table};
 
-use super::sessions::Seen;
-use super::{State, replace, state, unmade};
+use super::seen::{Seen, widened};
+use super::{State, replace, state};
 use crate::WarehouseError;
 use crate::plan::FACTS;
 use crate::read::Snapshot;
 
-/// The names of the tables that had to be made anew, and the years that they have.
+/// Returns the tables that were written again, and their years.
 pub(super) fn bring_up(
     snapshot: &mut Snapshot<'_>,
     shop: &Shop,
@@ -24,8 +24,8 @@ pub(super) fn bring_up(
     if State::of(snapshot, "dim_date")?.is_some_and(|held| held.definition == definition) {
         return Ok((Vec::new(), years));
     }
-    replace(&mut snapshot.transaction, "dwh.dim_date", &[date_rows(shop, years.clone()).map_err(unmade)?])?;
-    replace(&mut snapshot.transaction, "dwh.dim_time", &[time_rows().map_err(unmade)?])?;
+    replace(&mut snapshot.transaction, "dwh.dim_date", &[date_rows(shop, years.clone()).map_err(WarehouseError::corrupt)?])?;
+    replace(&mut snapshot.transaction, "dwh.dim_time", &[time_rows().map_err(WarehouseError::corrupt)?])?;
     state(snapshot, "dim_date", &Positions::default(), definition)?;
     Ok((vec!["dim_date", "dim_time"], years))
 }
@@ -35,8 +35,8 @@ fn definition(shop: &Shop, years: &RangeInclusive<i16>) -> i64 {
     positive(hash("calendar", &parts))
 }
 
-/// The years that the calendar is to have, widened by decades to those of the facts: of all where all were read, else of those that it has and of the
-/// new facts.
+/// The years of the calendar, widened by decades to include those of the facts: of all facts if all
+/// were read, otherwise of the existing calendar and the new facts.
 fn years(snapshot: &mut Snapshot<'_>, seen: &Seen) -> Result<RangeInclusive<i16>, WarehouseError> {
     let days = match seen {
         Seen::All => all_days(snapshot)?,
@@ -49,12 +49,7 @@ fn years(snapshot: &mut Snapshot<'_>, seen: &Seen) -> Result<RangeInclusive<i16>
     Ok(from..=to)
 }
 
-/// The days between the earlier and the later of two pairs.
-pub(super) fn widened(held: (i32, i32), more: (i32, i32)) -> (i32, i32) {
-    (held.0.min(more.0), held.1.max(more.1))
-}
-
-/// The years that the calendar has.
+/// The years in the calendar.
 pub(super) fn held_years(snapshot: &mut Snapshot<'_>) -> Result<Option<RangeInclusive<i16>>, WarehouseError> {
     let year = |day: i32| i16::try_from(day / 10_000).unwrap_or(0);
     Ok(held_days(snapshot)?.map(|(first, last)| year(first)..=year(last)))

@@ -1,4 +1,5 @@
-//! Which session an order counts for: the one that reported it first. `kassa.claims` keeps what sessions reported, as what all events say of it.
+//! The session that an order counts for: the first one that reported it. `kassa.claims` contains
+//! the claims of all events.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,11 +9,12 @@ use kassa_analytics::{Claim, Claims, Credits, SessionRow};
 use kassa_model::{Shop, Table};
 
 use super::windows::Windows;
-use super::{misread, rates, replace};
+use super::{rates, replace};
 use crate::WarehouseError;
 use crate::read::Snapshot;
 
-/// Keys beyond which rows are chosen here, and no longer by PostgreSQL: versions before 14 compare a row with each.
+/// With more keys than this, rows are selected here and not by PostgreSQL: versions before 14
+/// compare a row with each key.
 const KEYS: usize = 100;
 
 const ADD: &str = "INSERT INTO kassa.claims (order_key, session_key, claimed_at)
@@ -23,11 +25,11 @@ const WINNERS: &str = "SELECT DISTINCT ON (order_key) order_key, session_key, (e
     FROM kassa.claims WHERE order_key = ANY ($1) ORDER BY order_key, claimed_at, session_key";
 const LEDGER: &str = "SELECT (extract(epoch FROM moved_at) * 1000000)::int8 FROM ods.order_details WHERE order_key = ANY ($1)";
 
-/// Makes the table anew from all events. The claims, the earliest of each order first.
-pub(super) fn make_all(snapshot: &mut Snapshot<'_>) -> Result<Vec<Claim>, WarehouseError> {
+/// Computes the table from all events. Returns the claims, the earliest of each order first.
+pub(super) fn compute_all(snapshot: &mut Snapshot<'_>) -> Result<Vec<Claim>, WarehouseError> {
     let mut claims = Vec::new();
     snapshot.each_where(Table::FactEvent, Claims::COLUMNS, "WHERE type = 'order_completed'", &mut |rows| {
-        Claims::read(&rows, |_, claim| claims.push(claim)).map_err(misread)
+        Claims::read(&rows, |_, claim| claims.push(claim)).map_err(WarehouseError::corrupt)
     })?;
     claims.sort_unstable();
     claims.dedup();
@@ -44,7 +46,7 @@ fn rows(claims: &[Claim]) -> Result<RecordBatch, WarehouseError> {
         ("session_key", longs(|claim| claim.session_key)),
         ("claimed_at", times),
     ])
-    .map_err(|error| WarehouseError::Corrupt(error.to_string()))
+    .map_err(WarehouseError::corrupt)
 }
 
 pub(super) fn add(snapshot: &mut Snapshot<'_>, claims: &[Claim]) -> Result<(), WarehouseError> {
@@ -63,7 +65,7 @@ pub(super) fn sessions_of(snapshot: &mut Snapshot<'_>, orders: &HashSet<i64>) ->
     Ok(snapshot.transaction.query(OF_ORDERS, &[&orders])?.iter().map(|row| row.get(0)).collect())
 }
 
-/// What the ledger says of the orders that these sessions report.
+/// The ledger's values of the orders that these sessions report.
 pub(super) fn credits_of(snapshot: &mut Snapshot<'_>, shop: &Shop, sessions: &[SessionRow]) -> Result<Credits, WarehouseError> {
     let orders: HashSet<i64> = sessions.iter().flat_map(|session| &session.orders).map(|(order, _)| *order).collect();
     let orders: Vec<i64> = orders.into_iter().collect();
@@ -71,19 +73,20 @@ pub(super) fn credits_of(snapshot: &mut Snapshot<'_>, shop: &Shop, sessions: &[S
     let winners: Vec<Claim> = snapshot.transaction.query(WINNERS, &[&orders])?.iter().map(claim).collect();
     let mut credits = Credits::of(winners.iter());
     let mut windows = Windows::default();
-    // The current state has every line by its order, and when it was moved; the ledger has what it is worth.
+    // The current state has every line of an order with its time; the ledger has its amounts.
     for row in snapshot.transaction.query(LEDGER, &[&orders])? {
         windows.add(row.get(0), row.get(0));
     }
     let rates = rates::at(snapshot, shop, &windows)?;
     for filter in within(&windows, ("moved_at", "movement_date_key"), ("order_key", &orders)) {
-        snapshot
-            .each_where(Table::FactSales, Credits::COLUMNS, &filter, &mut |rows| credits.apply(&rows, &rates).map_err(misread))?;
+        snapshot.each_where(Table::FactSales, Credits::COLUMNS, &filter, &mut |rows| {
+            credits.apply(&rows, &rates).map_err(WarehouseError::corrupt)
+        })?;
     }
     Ok(credits)
 }
 
-/// For each window: `WHERE` a row lies in it and, of few keys, has one of them.
+/// A `WHERE` for each window: the row lies in it and, if there are few keys, has one of them.
 pub(super) fn within(windows: &Windows, (time, day): (&str, &str), (key, keys): (&str, &[i64])) -> Vec<String> {
     let texts: Vec<String> = keys.iter().map(i64::to_string).collect();
     let has_key = if keys.len() > KEYS { String::new() } else { format!(" AND {key} = ANY ('{{{}}}'::int8[])", texts.join(",")) };

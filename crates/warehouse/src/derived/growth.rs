@@ -1,4 +1,5 @@
-//! What a refresh after one new order costs in a shop of one million rows of facts, and in one of four.
+//! The cost of a refresh after one new order in a shop with one million rows of facts, and with
+//! four million.
 //!
 //! `cargo test -p kassa-warehouse growth -- --ignored --nocapture`
 
@@ -15,19 +16,19 @@ use kassa_model::Table;
 const HISTORY: &str = include_str!("growth.sql");
 const ROUNDS: i64 = 5;
 
-/// Pages that the server has read, from its own memory or from the disk's.
+/// Pages that the server has read, from its cache or from disk.
 fn pages(warehouse: &Warehouse) -> i64 {
     warehouse.sql("SELECT blks_hit + blks_read FROM pg_stat_database WHERE datname = 'shop'").parse().unwrap()
 }
 
-/// Time and pages of some work.
+/// The time and pages of an operation.
 fn measured(warehouse: &Warehouse, work: impl FnOnce()) -> (Duration, i64) {
     let (before, started) = (pages(warehouse), Instant::now());
     work();
     (started.elapsed(), pages(warehouse) - before)
 }
 
-/// The middle one of some measurements, by time.
+/// The median of measurements, by time.
 fn middle(mut all: Vec<(Duration, i64)>) -> (Duration, i64) {
     all.sort();
     all[all.len() / 2]

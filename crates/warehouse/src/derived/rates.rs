@@ -1,7 +1,9 @@
-//! `dim_fx_rate`, kept true of `fact_fx_rate` at the positions that it states: the rate of each currency on each day.
+//! `dim_fx_rate`: the rate of each currency on each day, computed from `fact_fx_rate` at the
+//! positions that it states.
 //!
-//! A stated rate counts on its day and for a week after it. So new rows of `fact_fx_rate` name the days whose rates may differ. These are resolved again, from
-//! what was stated on them and in the week before them; the rows of all other days stand.
+//! A stated rate applies on its day and for a week after it. So new rows of `fact_fx_rate`
+//! determine the days whose rates may change. These are resolved again, from the rates stated on
+//! them and in the week before them; the rows of all other days stay.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -15,7 +17,7 @@ use kassa_model::time::{date_key, date_of};
 use kassa_model::{Shop, Table};
 
 use super::windows::Windows;
-use super::{State, calendar, misread, state, unmade, without_positions};
+use super::{State, calendar, state, without_positions};
 use crate::WarehouseError;
 use crate::columns::Columns;
 use crate::commits::Bounds;
@@ -23,23 +25,23 @@ use crate::read::Snapshot;
 use crate::statements::copy_in;
 
 const TABLE: &str = "dim_fx_rate";
-/// Changes whenever the same rates would give other rows.
+/// Increase this when the same rates would give other rows.
 const EDITION: &str = "1";
-/// Days with new rates beyond which all rows are made anew.
+/// With new rates on more days than this, all rows are computed again.
 const DAYS: usize = 400;
 
 /// A currency's code and a day.
 pub(super) type Price = (String, i32);
 
-/// What changed in the table.
+/// The changes of a refresh.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
-    /// Where the rate is another than before, or where there is none any more.
+    /// Currencies and days whose rate was changed, added or removed.
     pub(super) prices: BTreeSet<Price>,
     /// Whether rows were written.
     pub(super) is_changed: bool,
-    /// Whether all rows were made anew: those of the shop's own currency are still missing.
-    pub(super) is_anew: bool,
+    /// Whether all rows were computed again: those of the shop's own currency are still missing.
+    pub(super) is_full: bool,
 }
 
 fn definition(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<i64, WarehouseError> {
@@ -47,13 +49,13 @@ fn definition(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<i64, Warehouse
     Ok(positive(hash("rates", &[EDITION, shop.currency.code(), &dropped, &replayed])))
 }
 
-/// Brings up the rates of all currencies but the shop's own.
+/// Refreshes the rates of all currencies except the shop's own.
 pub(super) fn bring_up(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Changes, WarehouseError> {
     let (cut, definition) = (snapshot.positions().clone(), definition(snapshot, shop)?);
     let changes = match State::since(snapshot, TABLE, definition)? {
         Some(held) if held == cut => return Ok(Changes::default()),
         Some(held) => match snapshot.bounds(&held)? {
-            Bounds::Anywhere => make_all(snapshot, shop)?,
+            Bounds::Anywhere => compute_all(snapshot, shop)?,
             bounds => {
                 let mut stated = BTreeSet::new();
                 snapshot.each_beyond_within(Table::FactFxRate, &["rate_date_key"], (&held, &bounds), &mut |rows| {
@@ -63,7 +65,7 @@ pub(super) fn bring_up(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Chang
                 follow(snapshot, shop, &stated)?
             }
         },
-        None => make_all(snapshot, shop)?,
+        None => compute_all(snapshot, shop)?,
     };
     state(snapshot, TABLE, &cut, definition)?;
     Ok(changes)
@@ -74,28 +76,30 @@ const HELD_ON: &str =
     "SELECT currency, date_key, (rate * 1000000000)::int8 FROM dwh.dim_fx_rate WHERE currency <> $1 AND date_key = ANY ($2)";
 const DELETE_ON: &str = "DELETE FROM dwh.dim_fx_rate WHERE currency <> $1 AND date_key = ANY ($2)";
 
-/// Resolves again what the rates of these days decide.
+/// Resolves again the rates that depend on these days.
 fn follow(snapshot: &mut Snapshot<'_>, shop: &Shop, stated: &BTreeSet<i32>) -> Result<Changes, WarehouseError> {
     if stated.is_empty() {
         return Ok(Changes::default());
     }
     if stated.len() > DAYS {
-        return make_all(snapshot, shop);
+        return compute_all(snapshot, shop);
     }
     let (touched, needed) = (around(stated, 0..=RATE_DAYS), around(stated, -RATE_DAYS..=RATE_DAYS));
     let needed: Vec<String> = needed.iter().map(i32::to_string).collect();
     let mut rates = Rates::new(shop.currency);
     let filter = format!("WHERE rate_date_key = ANY ('{{{}}}'::int4[])", needed.join(","));
-    snapshot.each_where(Table::FactFxRate, Rates::COLUMNS, &filter, &mut |rows| rates.apply(&rows).map_err(misread))?;
+    snapshot.each_where(Table::FactFxRate, Rates::COLUMNS, &filter, &mut |rows| {
+        rates.apply(&rows).map_err(WarehouseError::corrupt)
+    })?;
     let resolved: Vec<RateDay> = rates.each().into_iter().filter(|(_, day, ..)| touched.contains(day)).collect();
     let (own, days) = (shop.currency.code(), touched.into_iter().collect::<Vec<i32>>());
     let before = held(&snapshot.transaction.query(HELD_ON, &[&own, &days])?);
     snapshot.transaction.execute(DELETE_ON, &[&own, &days])?;
-    copy_in(&mut snapshot.transaction, "dwh.dim_fx_rate", &[rate_days(&resolved).map_err(unmade)?], None)?;
-    Ok(Changes { prices: changed(&before, &resolved), is_changed: true, is_anew: false })
+    copy_in(&mut snapshot.transaction, "dwh.dim_fx_rate", &[rate_days(&resolved).map_err(WarehouseError::corrupt)?], None)?;
+    Ok(Changes { prices: changed(&before, &resolved), is_changed: true, is_full: false })
 }
 
-/// The days that lie so many days from one of these.
+/// The days at these distances from the given days.
 fn around(days: &BTreeSet<i32>, span: RangeInclusive<i32>) -> BTreeSet<i32> {
     let shifted = |day: &i32| {
         let date = date_of(*day);
@@ -104,11 +108,11 @@ fn around(days: &BTreeSet<i32>, span: RangeInclusive<i32>) -> BTreeSet<i32> {
     days.iter().flat_map(shifted).collect()
 }
 
-fn make_all(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Changes, WarehouseError> {
+fn compute_all(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Changes, WarehouseError> {
     let before = held(&snapshot.transaction.query(HELD, &[&shop.currency.code()])?);
     let resolved = all(snapshot, shop)?.each();
-    super::replace(&mut snapshot.transaction, "dwh.dim_fx_rate", &[rate_days(&resolved).map_err(unmade)?])?;
-    Ok(Changes { prices: changed(&before, &resolved), is_changed: true, is_anew: true })
+    super::replace(&mut snapshot.transaction, "dwh.dim_fx_rate", &[rate_days(&resolved).map_err(WarehouseError::corrupt)?])?;
+    Ok(Changes { prices: changed(&before, &resolved), is_changed: true, is_full: true })
 }
 
 fn held(rows: &[postgres::Row]) -> BTreeMap<Price, i64> {
@@ -129,7 +133,7 @@ pub(super) fn of_own_currency(
     shop: &Shop,
     years: RangeInclusive<i16>,
 ) -> Result<(), WarehouseError> {
-    let rows = own_rate_rows(shop, years).map_err(unmade)?;
+    let rows = own_rate_rows(shop, years).map_err(WarehouseError::corrupt)?;
     snapshot.transaction.execute("DELETE FROM dwh.dim_fx_rate WHERE currency = $1", &[&shop.currency.code()])?;
     copy_in(&mut snapshot.transaction, "dwh.dim_fx_rate", &[rows], None).map(drop)
 }
@@ -139,7 +143,7 @@ pub(super) fn all(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Rates, War
     of_rows(snapshot, shop, "")
 }
 
-/// The rates that decide what is converted at these times.
+/// The rates needed to convert amounts at these times.
 pub(super) fn at(snapshot: &mut Snapshot<'_>, shop: &Shop, windows: &Windows) -> Result<Rates, WarehouseError> {
     match windows.days("rate_date_key", RATE_DAYS.into()) {
         Some(days) => of_rows(snapshot, shop, &format!("WHERE {days}")),
@@ -149,11 +153,12 @@ pub(super) fn at(snapshot: &mut Snapshot<'_>, shop: &Shop, windows: &Windows) ->
 
 fn of_rows(snapshot: &mut Snapshot<'_>, shop: &Shop, filter: &str) -> Result<Rates, WarehouseError> {
     let mut rates = Rates::new(shop.currency);
-    snapshot.each_where(Table::FactFxRate, Rates::COLUMNS, filter, &mut |rows| rates.apply(&rows).map_err(misread))?;
+    snapshot
+        .each_where(Table::FactFxRate, Rates::COLUMNS, filter, &mut |rows| rates.apply(&rows).map_err(WarehouseError::corrupt))?;
     Ok(rates)
 }
 
-/// The orders that a session claims and that have a line where the rate has changed.
+/// The claimed orders with a line whose rate changed.
 pub(super) fn orders(snapshot: &mut Snapshot<'_>, prices: &BTreeSet<Price>) -> Result<Vec<i64>, WarehouseError> {
     if prices.is_empty() {
         return Ok(Vec::new());
@@ -169,12 +174,13 @@ pub(super) fn orders(snapshot: &mut Snapshot<'_>, prices: &BTreeSet<Price>) -> R
     Ok(snapshot.transaction.query(&sql, &[&currencies, &days])?.iter().map(|row| row.get(0)).collect())
 }
 
-/// The rows that `dim_fx_rate` has to have by the rates before the positions that it states. `None`: the next refresh makes it anew.
+/// The rows that `dim_fx_rate` must have by the rates before the positions that it states. `None`:
+/// the next refresh computes it again.
 pub fn rates_as_stated(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Option<RecordBatch>, WarehouseError> {
     let definition = definition(snapshot, shop)?;
     let (held, years) = (State::since(snapshot, TABLE, definition)?, calendar::held_years(snapshot)?);
     let Some((held, years)) = held.zip(years) else { return Ok(None) };
     let filter = snapshot.beyond(&held).map(|beyond| format!("WHERE NOT ({beyond})")).unwrap_or_default();
     let rates = of_rows(snapshot, shop, &filter)?;
-    rate_rows(shop, &rates, years).map(Some).map_err(unmade)
+    rate_rows(shop, &rates, years).map(Some).map_err(WarehouseError::corrupt)
 }

@@ -1,8 +1,12 @@
-//! `fact_session`, kept true of `fact_event`, `fact_sales` and `fact_fx_rate` at the positions that it states.
+//! `fact_session`, computed from `fact_event`, `fact_sales` and `fact_fx_rate` at the positions
+//! that it states.
 //!
-//! A session follows from the events of its id, from what the ledger says of its orders, and from the rates of their lines. So what is new since the stated
-//! positions names the ids whose sessions may differ: those of new events, and those that claim an order of a new event, of a new line, or of a line whose
-//! rate has changed. All sessions of these ids are made anew; the rows of all others stand. Where their old events lie, the table itself says: each lies between the beginning and the end of a session.
+//! A session depends on the events of its id, on the ledger's rows of its orders, and on the rates
+//! of their lines. So the new rows beyond the stated positions determine the ids whose sessions may
+//! change: those of new events, and those that claim an order of a new event, of a new line, or of
+//! a line whose rate changed. All sessions of these ids are computed again; the rows of all others
+//! stay. The table itself shows where their old events are: each lies between the start and the end
+//! of a session.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -11,36 +15,28 @@ use kassa_analytics::derived::session_rows;
 use kassa_analytics::{Claim, Claims, Credits, SessionRows};
 use kassa_model::{Positions, Shop, Table};
 
-use super::calendar::widened;
 use super::claims::{self, within};
 use super::rates::{self, Price};
+use super::seen::{Seen, widened};
 use super::windows::Windows;
-use super::{misread, unmade};
 use crate::WarehouseError;
 use crate::columns::Columns;
 use crate::commits::Bounds;
 use crate::read::Snapshot;
 use crate::statements::copy_in;
 
-/// Session ids made anew in one pass over the events, which bounds the memory. Where more are touched, all are made anew.
+/// Session ids computed in one pass over the events, which bounds the memory. If more are touched,
+/// all are computed again.
 const IDS: usize = 250_000;
 
-/// What of the facts was read to bring the table up.
-pub(super) enum Seen {
-    Nothing,
-    All,
-    /// What is new; its first and last day.
-    Days(Option<(i32, i32)>),
-}
-
-/// What new rows touch.
+/// What the new rows affect.
 #[derive(Default)]
 struct Touched {
     ids: HashSet<i64>,
     claims: Vec<Claim>,
-    /// With a new claim, a new line, or another rate.
+    /// Orders with a new claim, a new line, or a changed rate.
     orders: HashSet<i64>,
-    /// When the new events happened.
+    /// The times of the new events.
     windows: Windows,
     days: Option<(i32, i32)>,
 }
@@ -49,14 +45,14 @@ impl Touched {
     fn event_rows(&mut self, rows: &RecordBatch) -> Result<(), WarehouseError> {
         let times = Columns(rows).times("occurred_at")?;
         SessionRows::keys(rows, |row, key| {
-            // Of more ids than can be followed no more is needed than that they are more.
+            // Above the limit, only the fact that it is exceeded matters.
             if self.ids.len() <= IDS {
                 self.ids.insert(key);
                 self.windows.add(times.value(row), times.value(row));
             }
         })
-        .map_err(misread)?;
-        Claims::read(rows, |_, claim| self.claims.push(claim)).map_err(misread)
+        .map_err(WarehouseError::corrupt)?;
+        Claims::read(rows, |_, claim| self.claims.push(claim)).map_err(WarehouseError::corrupt)
     }
 
     fn line_rows(&mut self, rows: &RecordBatch) -> Result<(), WarehouseError> {
@@ -67,7 +63,7 @@ impl Touched {
     }
 }
 
-/// Brings the table up from the positions that it states. `prices` are those that have changed since.
+/// Refreshes the table from the positions that it states. `prices` have changed since.
 pub(super) fn follow(
     snapshot: &mut Snapshot<'_>,
     shop: &Shop,
@@ -76,7 +72,7 @@ pub(super) fn follow(
 ) -> Result<Seen, WarehouseError> {
     let bounds = snapshot.bounds(held)?;
     if bounds == Bounds::Anywhere {
-        return make_all(snapshot, shop);
+        return compute_all(snapshot, shop);
     }
     let mut touched = new_rows(snapshot, held, &bounds)?;
     touched.orders.extend(touched.claims.iter().map(|claim| claim.order_key));
@@ -84,7 +80,7 @@ pub(super) fn follow(
     touched.orders.extend(rates::orders(snapshot, prices)?);
     touched.ids.extend(claims::sessions_of(snapshot, &touched.orders)?);
     if touched.ids.len() > IDS {
-        return make_all(snapshot, shop);
+        return compute_all(snapshot, shop);
     }
     if !touched.ids.is_empty() {
         replace(snapshot, shop, &mut touched)?;
@@ -103,7 +99,7 @@ fn new_rows(snapshot: &mut Snapshot<'_>, held: &Positions, bounds: &Bounds) -> R
 const HELD: &str = "SELECT (extract(epoch FROM started_at) * 1000000)::int8, (extract(epoch FROM ended_at) * 1000000)::int8
     FROM dwh.fact_session WHERE session_key = ANY ($1)";
 
-/// Puts new rows of the touched ids in the place of the old ones.
+/// Replaces the rows of the touched ids.
 fn replace(snapshot: &mut Snapshot<'_>, shop: &Shop, touched: &mut Touched) -> Result<(), WarehouseError> {
     let ids: Vec<i64> = touched.ids.iter().copied().collect();
     for row in snapshot.transaction.query(HELD, &[&ids])? {
@@ -112,24 +108,26 @@ fn replace(snapshot: &mut Snapshot<'_>, shop: &Shop, touched: &mut Touched) -> R
     let mut sessions = SessionRows::new(shop);
     for filter in within(&touched.windows, ("occurred_at", "event_date_key"), ("session_key", &ids)) {
         snapshot.each_where(Table::FactEvent, SessionRows::COLUMNS, &filter, &mut |rows| {
-            sessions.apply(&rows, |key| touched.ids.contains(&key)).map_err(misread)
+            sessions.apply(&rows, |key| touched.ids.contains(&key)).map_err(WarehouseError::corrupt)
         })?;
     }
     let sessions = sessions.finish();
     let credits = claims::credits_of(snapshot, shop, &sessions)?;
     snapshot.transaction.execute("DELETE FROM dwh.fact_session WHERE session_key = ANY ($1)", &[&ids])?;
-    let rows = session_rows(&sessions, &credits).map_err(unmade)?;
+    let rows = session_rows(&sessions, &credits).map_err(WarehouseError::corrupt)?;
     copy_in(&mut snapshot.transaction, "dwh.fact_session", &[rows], None).map(drop)
 }
 
-/// Makes the table anew from all facts.
-pub(super) fn make_all(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Seen, WarehouseError> {
-    let claims = claims::make_all(snapshot)?;
+/// Computes the table from all facts.
+pub(super) fn compute_all(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Seen, WarehouseError> {
+    let claims = claims::compute_all(snapshot)?;
     let winners = claims.chunk_by(|a, b| a.order_key == b.order_key).filter_map(|claims| claims.first());
     let mut credits = Credits::of(winners);
     if !credits.is_empty() {
         let rates = rates::all(snapshot, shop)?;
-        snapshot.each(Table::FactSales, Credits::COLUMNS, &mut |rows| credits.apply(&rows, &rates).map_err(misread))?;
+        snapshot.each(Table::FactSales, Credits::COLUMNS, &mut |rows| {
+            credits.apply(&rows, &rates).map_err(WarehouseError::corrupt)
+        })?;
     }
     // An id has at least one event.
     let events: i64 = snapshot.transaction.query_one("SELECT count(*) FROM dwh.fact_event", &[])?.get(0);
@@ -139,9 +137,9 @@ pub(super) fn make_all(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Seen,
         let mut sessions = SessionRows::new(shop);
         let share = format!("WHERE session_key % {passes} = {pass}");
         snapshot.each_where(Table::FactEvent, SessionRows::COLUMNS, &share, &mut |rows| {
-            sessions.apply(&rows, |_| true).map_err(misread)
+            sessions.apply(&rows, |_| true).map_err(WarehouseError::corrupt)
         })?;
-        let rows = session_rows(&sessions.finish(), &credits).map_err(unmade)?;
+        let rows = session_rows(&sessions.finish(), &credits).map_err(WarehouseError::corrupt)?;
         copy_in(&mut snapshot.transaction, "dwh.fact_session", &[rows], None)?;
     }
     Ok(Seen::All)

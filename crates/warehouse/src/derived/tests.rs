@@ -1,4 +1,4 @@
-//! What is brought up from what changed is what would be made anew of everything.
+//! An incremental refresh gives the same rows as computing everything again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::read::Reader;
 use crate::testing::{Feed, Warehouse, partition, shop};
 use crate::{derived, figures};
 
-/// A seed's numbers.
+/// Random numbers from a seed.
 struct Chance(u64);
 
 impl Chance {
@@ -26,7 +26,8 @@ impl Chance {
         texts[usize::try_from(self.below(i64::try_from(texts.len()).unwrap())).unwrap()]
     }
 
-    /// Mostly of one morning and near each other, so that sessions join and part; now and then days, months and years away.
+    /// Mostly on one morning and close together, so that sessions merge and split; now and then
+    /// days, months and years away.
     fn time(&mut self) -> String {
         let (day, month, year) = match self.below(12) {
             0 => (1 + self.below(28), 1 + self.below(12), 2025),
@@ -39,7 +40,7 @@ impl Chance {
     }
 }
 
-/// Records of a shop with few orders, sessions and customers, so that they meet.
+/// Records of a shop with few orders, sessions and customers, so that they interact.
 struct Source {
     chance: Chance,
     feed: Feed,
@@ -100,7 +101,7 @@ impl Source {
         record
     }
 
-    /// A batch of one stream; some of its records cannot be read.
+    /// A batch of one stream; some of its records cannot be parsed.
     fn batch(&mut self) -> Arc<Batch> {
         let stream = self.chance.of(&STREAMS);
         let mut values = Vec::new();
@@ -114,7 +115,8 @@ impl Source {
         batch
     }
 
-    /// A dead letter as it would have been read, had it been good. Keys of payments are not unique here, and a feed of its own does not know those of the other.
+    /// A dead letter as it would be if it were valid. Payment keys are not unique here, and
+    /// separate feeds do not share state.
     fn replay(&mut self, warehouse: &Warehouse) {
         let letters = warehouse.sql("SELECT topic, \"offset\" FROM kassa.dead_letters WHERE replayed_at IS NULL AND reason = 'not_json' AND topic <> 'payment'");
         let Some((stream, offset)) = letters.lines().next().and_then(|line| line.split_once('|')) else { return };
@@ -140,9 +142,10 @@ fn plain(value: &str) -> String {
     if value.contains('.') { value.trim_end_matches('0').trim_end_matches('.').to_owned() } else { value.to_owned() }
 }
 
-/// The rows of all figures' views, and what they are to be.
+/// The rows of all figure views, and the expected rows.
 fn views(warehouse: &Warehouse) -> [Vec<String>; 2] {
-    // One figure at a time, as users are told to: a plan of all of them takes seconds where there are many partitions.
+    // One figure at a time, as the docs recommend: planning all of them takes seconds with many
+    // partitions.
     let of = |name: &str| {
         warehouse.sql(&format!(
             "SELECT figure, coalesce(basis, ''), by, key, label, coalesce(value::text, ''), unit FROM dwh.figures WHERE figure = '{name}'"
@@ -185,11 +188,11 @@ fn differences([shown, expected]: &[Vec<String>; 2]) -> Vec<String> {
 }
 
 #[test]
-fn what_is_brought_up_is_what_is_made_anew() {
+fn an_incremental_refresh_equals_a_full_one() {
     let warehouse = Warehouse::new();
     for seed in 0..4 {
         warehouse.clear();
-        // The views are planned over many partitions, which takes seconds: they are compared once.
+        // Planning the views over many partitions takes seconds, so they are compared once.
         let mut has_looked = false;
         let mut source = Source::new(seed);
         let mut sink = warehouse.sink();
@@ -223,7 +226,7 @@ fn what_is_brought_up_is_what_is_made_anew() {
     }
 }
 
-/// An event of a session id.
+/// An event of a session.
 fn event(id: i64, session: &str, at: &str, order: Option<&str>) -> Value {
     let kind = if order.is_some() { "order_completed" } else { "page_viewed" };
     json!({"event_id": format!("e{id}"), "occurred_at": at, "type": kind, "session_id": session, "anonymous_id": "a", "order_id": order})
@@ -240,7 +243,7 @@ fn only_sessions_that_may_differ_are_replaced() {
     ];
     sink.commit(&[feed.json("event", 0, &first)]).unwrap();
     assert_eq!(refresh(&warehouse), ["fact_session", "dim_fx_rate", "dim_date", "dim_time"]);
-    // A mark on every row: it stays on those that are not replaced.
+    // Marks every row: the mark stays on rows that are not replaced.
     let mark = || warehouse.sql("UPDATE dwh.fact_session SET exit_url = 'mark'");
     let unmarked =
         || warehouse.sql("SELECT session_id FROM dwh.fact_session WHERE exit_url IS DISTINCT FROM 'mark' ORDER BY 1, started_at");
@@ -268,12 +271,12 @@ fn only_sessions_that_may_differ_are_replaced() {
         &[json!({"event_id": "p", "occurred_at": "2026-01-05T00:00:00Z", "product_id": "x"})],
     )])
     .unwrap();
-    assert_eq!(refresh(&warehouse), ["fact_session"], "its positions are said anew");
+    assert_eq!(refresh(&warehouse), ["fact_session"], "its positions are stated again");
     assert_eq!(unmarked(), "");
     assert!(refresh(&warehouse).is_empty(), "nothing had changed");
 }
 
-/// A rate that EUR has on a day.
+/// A rate of EUR on a day.
 fn rate(nth: i64, day: &str, rate: &str) -> Value {
     json!({"event_id": format!("fx{nth}"), "occurred_at": format!("2026-01-04T00:00:0{nth}Z"), "day": day, "base": "EUR", "quote": "GBP", "rate": rate})
 }
@@ -309,10 +312,10 @@ fn a_late_rate_reaches_the_sessions_whose_orders_it_converts_and_no_others() {
     let of_all = || ["euros", "later", "pounds"].map(&revenue);
     assert_eq!(of_all(), ["0", "0", "1"]);
     for (nth, day, stated, touched, expected) in [
-        // It counts on the day after it, and on the fifth day after it.
+        // It applies on the day after it, and on the fifth day after it.
         (0, "2025-12-27", "0.5", "euros\nlater", ["0.5", "0.5", "1"]),
         (1, "2025-12-31", "0.25", "later", ["0.5", "0.25", "1"]),
-        // The same again: no session has to be made anew.
+        // The same again: no session has to be computed.
         (2, "2025-12-31", "0.25", "", ["0.5", "0.25", "1"]),
         (3, "2025-12-28", "0.75", "euros", ["0.75", "0.25", "1"]),
         (4, "2025-11-20", "0.1", "", ["0.75", "0.25", "1"]),
@@ -332,7 +335,8 @@ fn a_late_rate_reaches_the_sessions_whose_orders_it_converts_and_no_others() {
     assert!(refresh(&warehouse).is_empty(), "nothing had changed");
 }
 
-/// Commits of an older kassa leave a hole in `kassa.commits`: rows are then found by reading everything, and sessions made anew.
+/// Commits of an older kassa leave a gap in `kassa.commits`: then all rows are read, and all
+/// sessions computed again.
 #[test]
 fn rows_beyond_positions_are_found_wherever_they_lie() {
     let (warehouse, mut source) = (Warehouse::new(), Source::new(99));

@@ -1,22 +1,24 @@
-//! Spans of time in which rows are looked for: BRIN leads from a time to the few pages that hold it.
+//! Time ranges in which rows are searched: a BRIN index leads from a time to the few pages with its
+//! rows.
 
 use kassa_model::time::{self, DAY, SECOND, date_key};
 
 use crate::partitions::today;
 
-/// Windows nearer to each other than this are one.
+/// Windows closer to each other than this are merged.
 const GAP: i64 = 60 * SECOND;
-/// Windows at most, each a query. What are more are joined to their neighbours.
+/// The maximum number of windows; each costs a query. Further ones are merged with their
+/// neighbours.
 const MOST: usize = 64;
 
-/// Closed spans, µs UTC.
+/// Closed ranges, µs UTC.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Windows(Vec<(i64, i64)>);
 
 impl Windows {
     pub(super) fn add(&mut self, from: i64, to: i64) {
         match self.0.last_mut() {
-            // Rows come nearly in order of time: what is near the last one takes no more memory.
+            // Rows come nearly in time order: times near the last one need no further memory.
             Some(last) if from.saturating_sub(last.1) <= GAP && last.0.saturating_sub(to) <= GAP => {
                 *last = (last.0.min(from), last.1.max(to));
             }
@@ -24,8 +26,9 @@ impl Windows {
         }
     }
 
-    /// In SQL, of each: that a row's time lies in it. No row lies in two. `day` is the column of the time's day in the shop's zone, or in one that the
-    /// shop once had: no zone is more than a day away from UTC.
+    /// An SQL condition for each window: the row's time lies in it. No row lies in two. `day` is
+    /// the column of the time's day in the shop's current or a former zone: no zone is more than
+    /// one day away from UTC.
     pub(super) fn conditions(&self, time: &str, day: &str) -> Vec<String> {
         let condition = |(from, to): (i64, i64)| {
             let (first, last) = (key(from, -1), key(to, 1));
@@ -34,7 +37,8 @@ impl Windows {
         self.joined().into_iter().map(condition).collect()
     }
 
-    /// In SQL: that a day lies in one of them or up to so many days before it. `None`: there is no window.
+    /// An SQL condition: a day lies in a window or up to this number of days before it. `None`:
+    /// there is no window.
     pub(super) fn days(&self, day: &str, before: i64) -> Option<String> {
         let days = self.joined().into_iter();
         let spans: Vec<String> =
@@ -56,7 +60,7 @@ impl Windows {
     }
 }
 
-/// A time's day in UTC, so many days on.
+/// The UTC day of a time, plus a number of days.
 fn key(micros: i64, more: i64) -> i32 {
     date_key(today(micros.saturating_add(more * DAY)))
 }

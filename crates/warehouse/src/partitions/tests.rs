@@ -21,7 +21,7 @@ fn a_day_far_away_shares_a_year() {
 
 #[test]
 fn a_year_leaves_room_for_days_that_are_near() {
-    // 400 days before the first of March are 2025-01-25.
+    // 400 days before the first of March is 2025-01-25.
     assert_eq!(missing(&[], 20_250_110, TODAY), Some(20_250_101..20_250_125));
     assert_eq!(missing(&[], 20_261_224, TODAY), Some(20_260_309..20_270_101));
 }
@@ -34,7 +34,7 @@ fn a_year_takes_what_is_free() {
     assert_eq!(missing(&held, 20_101_231, TODAY), Some(20_100_702..20_110_101));
 }
 
-/// However days come and time passes, each has a partition and none has two.
+/// In whatever order days come and time passes, each day has exactly one partition.
 #[test]
 fn partitions_cover_every_day_and_never_overlap() {
     let mut held: Vec<Range<i32>> = Vec::new();

@@ -1,16 +1,16 @@
-//! One question each.
+//! One function per question.
 
 use kassa_model::{Partition, Table};
 use postgres::{Row, Transaction};
 
-use super::{Day, Finding, Proof};
+use super::{Day, Finding, Kind, Proof, SINK};
 use crate::WarehouseError;
 use crate::plan::FACTS;
 
-/// Findings of one kind beyond which no more are fetched.
+/// The limit of findings of one kind.
 const MOST: i64 = 100;
 
-/// Tables with a row for each accepted record; those of dimensions have others too.
+/// Tables with a row for each accepted record; dimensions have other rows too.
 const PRIMARY: [(Table, &str); 8] = [
     (Table::FactSales, ""),
     (Table::FactOrder, ""),
@@ -26,7 +26,7 @@ fn partition(row: &Row) -> Partition {
     Partition::new(row.get::<_, String>(0), row.get(1))
 }
 
-/// Spans follow on each other without a hole, and end at the position.
+/// Checks that spans are contiguous and end at the position.
 pub(super) fn spans(transaction: &mut Transaction<'_>, proof: &mut Proof) -> Result<(), WarehouseError> {
     let sql = "SELECT topic, partition, sum(read)::int8, sum(accepted)::int8, sum(duplicates)::int8, sum(dead_letters)::int8, sum(gap)::int8, max(to_offset)
         FROM kassa.spans GROUP BY topic, partition";
@@ -38,7 +38,9 @@ pub(super) fn spans(transaction: &mut Transaction<'_>, proof: &mut Proof) -> Res
         let (next, end) = (account.next, row.get::<_, i64>(7));
         if next != end {
             let detail = format!("the position is {next}, the spans end at {end}");
-            proof.findings.push(Finding::at("position", "positions", &partition, detail).between(next.min(end), next.max(end)));
+            proof.findings.push(
+                Finding::new(Kind::Position, SINK, "positions", detail).of(&partition).between(next.min(end)..next.max(end)),
+            );
         }
     }
     let sql = "SELECT topic, partition, before, from_offset FROM (
@@ -46,16 +48,19 @@ pub(super) fn spans(transaction: &mut Transaction<'_>, proof: &mut Proof) -> Res
         WHERE before <> from_offset ORDER BY 1, 2, 4 LIMIT $1";
     for row in transaction.query(sql, &[&MOST])? {
         let (before, from): (i64, i64) = (row.get(2), row.get(3));
-        let (kind, detail) =
-            if before < from { ("gap", "no span accounts for these") } else { ("overlap", "two spans account for these") };
-        proof
-            .findings
-            .push(Finding::at(kind, "spans", &partition(&row), detail.to_owned()).between(before.min(from), before.max(from)));
+        let (kind, detail) = if before < from {
+            (Kind::Gap, "no span accounts for these")
+        } else {
+            (Kind::Overlap, "two spans account for these")
+        };
+        proof.findings.push(
+            Finding::new(kind, SINK, "spans", detail.to_owned()).of(&partition(&row)).between(before.min(from)..before.max(from)),
+        );
     }
     Ok(())
 }
 
-/// Distinct offsets of accepted records, and rows with one lineage.
+/// Counts distinct offsets of accepted records, and rows with the same lineage.
 pub(super) fn rows(transaction: &mut Transaction<'_>, proof: &mut Proof) -> Result<(), WarehouseError> {
     let of: Vec<String> = PRIMARY
         .iter()
@@ -78,7 +83,7 @@ pub(super) fn rows(transaction: &mut Transaction<'_>, proof: &mut Proof) -> Resu
         for row in transaction.query(&sql, &[&MOST])? {
             let (offset, index, count): (i64, i32, i64) = (row.get(2), row.get(3), row.get(4));
             let detail = format!("{count} rows of index {index} of one record");
-            proof.findings.push(Finding::at("double", name, &partition(&row), detail).between(offset, offset + 1));
+            proof.findings.push(Finding::new(Kind::Double, SINK, name, detail).of(&partition(&row)).between(offset..offset + 1));
         }
         let count = transaction.query_one(&format!("SELECT count(*) FROM dwh.{name}"), &[])?.get(0);
         proof.rows.insert(name, count);
@@ -86,7 +91,7 @@ pub(super) fn rows(transaction: &mut Transaction<'_>, proof: &mut Proof) -> Resu
     Ok(())
 }
 
-/// No row stems from a record at or beyond its partition's position.
+/// Checks that no row comes from a record at or beyond its partition's position.
 pub(super) fn beyond(transaction: &mut Transaction<'_>, proof: &mut Proof) -> Result<(), WarehouseError> {
     for (table, _) in PRIMARY {
         let name = table.name();
@@ -98,7 +103,7 @@ pub(super) fn beyond(transaction: &mut Transaction<'_>, proof: &mut Proof) -> Re
         for row in transaction.query(&sql, &[&MOST])? {
             let (first, last, count): (i64, i64, i64) = (row.get(2), row.get(3), row.get(4));
             let detail = format!("{count} rows of records beyond the position");
-            proof.findings.push(Finding::at("extra", name, &partition(&row), detail).between(first, last + 1));
+            proof.findings.push(Finding::new(Kind::Extra, SINK, name, detail).of(&partition(&row)).between(first..last + 1));
         }
     }
     Ok(())
@@ -113,7 +118,7 @@ pub(super) fn letters(transaction: &mut Transaction<'_>, proof: &mut Proof) -> R
     Ok(())
 }
 
-/// No money key is there twice, in whatever partition.
+/// Checks that no money key occurs twice, in any partition.
 pub(super) fn doubles(transaction: &mut Transaction<'_>, proof: &mut Proof) -> Result<(), WarehouseError> {
     let keys = [
         ("fact_sales", "order_key::text, line_id"),
@@ -127,7 +132,7 @@ pub(super) fn doubles(transaction: &mut Transaction<'_>, proof: &mut Proof) -> R
         );
         for row in transaction.query(&sql, &[&MOST])? {
             let (key, count): (String, i64) = (row.get(0), row.get(1));
-            proof.findings.push(Finding::new("double", table, format!("{count} rows have the key {key}")));
+            proof.findings.push(Finding::new(Kind::Double, SINK, table, format!("{count} rows have the key {key}")));
         }
     }
     Ok(())
@@ -141,7 +146,7 @@ fn day(row: &Row) -> Result<(i32, Day), WarehouseError> {
     let units = |at: usize| -> Result<i128, WarehouseError> {
         let text: String = row.try_get(at)?;
         let whole = text.split('.').next().unwrap_or_default();
-        whole.parse().map_err(|_| WarehouseError::Corrupt(format!("{text} is no sum")))
+        whole.parse().map_err(|_| WarehouseError::Corrupt(format!("{text} is not a sum").into()))
     };
     let day = Day {
         lines: row.get(1),
@@ -155,7 +160,7 @@ fn day(row: &Row) -> Result<(i32, Day), WarehouseError> {
     Ok((row.get(0), day))
 }
 
-/// The ledger's sums by day; the sums kept beside it say the same.
+/// Compares the ledger's sums by day with the stored sums.
 pub(super) fn days(transaction: &mut Transaction<'_>, proof: &mut Proof) -> Result<(), WarehouseError> {
     for row in transaction.query(&format!("SELECT movement_date_key, {SUMS} FROM dwh.fact_sales GROUP BY 1"), &[])? {
         let (key, sums) = day(&row)?;
@@ -173,13 +178,13 @@ pub(super) fn days(transaction: &mut Transaction<'_>, proof: &mut Proof) -> Resu
         let is_dropped: bool = transaction.query_one(sql, &[&key])?.get(0);
         if !is_dropped {
             let detail = format!("day {key}: kept {kept:?}, the ledger has {held:?}");
-            proof.findings.push(Finding::new("miscount", "agg_sales_daily", detail));
+            proof.findings.push(Finding::new(Kind::Miscount, SINK, "agg_sales_daily", detail));
         }
     }
     Ok(())
 }
 
-/// The current state has what the facts have.
+/// Compares the current state with the facts.
 pub(super) fn current(transaction: &mut Transaction<'_>, proof: &mut Proof) -> Result<(), WarehouseError> {
     let missing = [
         (
@@ -199,9 +204,10 @@ pub(super) fn current(transaction: &mut Transaction<'_>, proof: &mut Proof) -> R
         let count: i64 = transaction.query_one(sql, &[])?.get(0);
         if count > 0 {
             proof.findings.push(Finding::new(
-                "missing",
+                Kind::Missing,
+                SINK,
                 table,
-                format!("{count} rows of the facts have no equal in ods.{table}"),
+                format!("{count} rows of the facts have no counterpart in ods.{table}"),
             ));
         }
     }
@@ -209,25 +215,30 @@ pub(super) fn current(transaction: &mut Transaction<'_>, proof: &mut Proof) -> R
         "SELECT count(*) FROM ods.order_details d WHERE NOT EXISTS (SELECT FROM ods.orders o WHERE o.order_key = d.order_key)";
     let orphans: i64 = transaction.query_one(orphans, &[])?.get(0);
     if orphans > 0 {
-        proof.findings.push(Finding::new("missing", "orders", format!("{orphans} lines in ods.order_details have no order")));
+        proof.findings.push(Finding::new(
+            Kind::Missing,
+            SINK,
+            "orders",
+            format!("{orphans} lines in ods.order_details have no order"),
+        ));
     }
     Ok(())
 }
 
-/// What spans say of records, rows bear out.
+/// Checks that the row counts match the spans.
 pub(super) fn compare(proof: &mut Proof) {
     for (partition, account) in &proof.accounts {
         let accepted = account.accepted + account.letters_replayed;
-        // A record with rows on several days was counted once in each partition that was dropped.
+        // A record with rows on several days was counted once in each dropped partition.
         let is_miscounted = if account.is_dropped { account.accepted_held < accepted } else { account.accepted_held != accepted };
         if is_miscounted {
-            let kind = if account.accepted_held < accepted { "missing" } else { "extra" };
+            let kind = if account.accepted_held < accepted { Kind::Missing } else { Kind::Extra };
             let detail = format!("{accepted} records were accepted, rows of {} are there", account.accepted_held);
-            proof.findings.push(Finding::at(kind, "facts", partition, detail));
+            proof.findings.push(Finding::new(kind, SINK, "facts", detail).of(partition));
         }
         if account.letters_held != account.dead_letters {
             let detail = format!("{} records were set aside, {} are there", account.dead_letters, account.letters_held);
-            proof.findings.push(Finding::at("miscount", "dead_letters", partition, detail));
+            proof.findings.push(Finding::new(Kind::Miscount, SINK, "dead_letters", detail).of(partition));
         }
     }
 }

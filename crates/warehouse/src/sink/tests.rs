@@ -1,4 +1,4 @@
-//! The contract of a sink, as `kassa-sim` holds the others to it, and what PostgreSQL can do to it.
+//! The contract of a sink, as `kassa-sim` tests it for the others, and PostgreSQL's faults.
 
 mod contents;
 mod faults;
@@ -105,7 +105,8 @@ fn moves_on_over_dead_letters(warehouse: &Warehouse) {
     assert_eq!(next(&mut warehouse.sink(), 0), 5);
 }
 
-/// However records are cut into batches and commits, repeated, and interrupted, the end is the same.
+/// However records are split into batches and commits, repeated and interrupted, the result is the
+/// same.
 fn ends_equal_however_it_is_cut(warehouse: &Warehouse, seed: u64) {
     const END: i64 = 40;
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -145,7 +146,7 @@ fn a_worker_that_lost_its_place_is_fenced() {
     assert_eq!(accepted(&warehouse), 9, "what it owns, it goes on with");
 }
 
-/// Two workers of one partition at once, many times: each range is taken once, whoever is quicker.
+/// Two workers on one partition at once, many times: each range is committed once.
 #[test]
 fn of_two_workers_at_once_one_is_fenced() {
     let warehouse = Warehouse::new();

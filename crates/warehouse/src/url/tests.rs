@@ -29,10 +29,10 @@ fn goes_in_the_clear_on_loopback_or_when_told_alone() {
 #[test]
 fn refuses_with_the_fix() {
     let cases = [
-        ("mysql://k@h/s", "is to begin with `postgres:`"),
-        ("postgres://k:secret@h/s", "give it apart"),
-        ("postgres://h/s", "is to name a user and a database"),
-        ("postgres://k@h/", "is to name a user and a database"),
+        ("mysql://k@h/s", "must begin with `postgres:`"),
+        ("postgres://k:secret@h/s", "set it separately"),
+        ("postgres://h/s", "must contain a user and a database"),
+        ("postgres://k@h/", "must contain a user and a database"),
         ("postgres://k@h/s?sslmode=prefer", "use verify-full"),
         ("postgres://k@h/s?ssl=1", "there are sslmode"),
         ("postgres://k@h/s?sslcert=/c", "both `sslcert` and `sslkey`"),
@@ -47,6 +47,6 @@ fn refuses_with_the_fix() {
 
 #[test]
 fn prints_no_password() {
-    let target = Target::parse("postgres://k@h/s", Some(Password::new("hunter2"))).unwrap();
+    let target = Target::parse("postgres://k@h/s", Some(Secret::new("env:PASSWORD", "hunter2"))).unwrap();
     assert!(!format!("{target:?}").contains("hunter2"));
 }

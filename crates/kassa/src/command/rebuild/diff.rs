@@ -82,7 +82,7 @@ impl Answered {
         let by = if figure.groupings.contains(&By::Day) { Some(By::Day) } else { Some(own).filter(|own| *own != By::Total) };
         let rows = |by| {
             let query = Query { figure, by, from: None, to: None, basis };
-            let answer = figures.answer(&query).map_err(|error| Failure::new(Code::UnknownFigure, error.to_string()))?;
+            let answer = figures.answer(&query).map_err(|error| Failure::of(Code::UnknownFigure, error))?;
             anyhow::Ok(answer.rows)
         };
         let total = if own == By::Total { rows(By::Total)?.into_iter().next().and_then(|row| row.value) } else { None };

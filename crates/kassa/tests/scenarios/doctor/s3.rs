@@ -53,7 +53,7 @@ fn missing_rights_and_guarantees_of_a_bucket_are_reported() {
             "arn:aws:s3:::shop-lake/kassa",
         ),
         ("GET", "_kassa/doctor", Fault::Answer(403, "AccessDenied"), "does not allow s3:GetObject", "allow s3:GetObject"),
-        ("PUT", "_kassa/doctor", Fault::Answer(200, "none"), "in spite of `If-None-Match: *`", "that keeps conditional PUT"),
+        ("PUT", "_kassa/doctor", Fault::Answer(200, "none"), "in spite of `If-None-Match: *`", "that supports conditional PUT"),
         ("PUT", "_kassa/doctor", Fault::Answer(403, "RequestTimeTooSkewed"), "this machine's clock differs", "by NTP"),
         ("PUT", "_kassa/doctor", Fault::Answer(503, "SlowDown"), "SlowDown", "check that"),
     ] {

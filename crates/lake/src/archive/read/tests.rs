@@ -7,7 +7,8 @@ use crate::ArchiveSink;
 use crate::maintain::Options;
 use crate::testing::Fast;
 
-/// Offsets of a run and where it was read from; each third value is large, each seventh a tombstone.
+/// The offsets of a run and the position where reading started. Every third value is large, every
+/// seventh is a tombstone.
 fn batch(number: i64, from: i64, offsets: Vec<i64>, headers: Headers) -> Arc<Batch> {
     let value = |offset: &i64| match offset {
         offset if offset % 7 == 0 => None,
@@ -29,13 +30,13 @@ fn batch(number: i64, from: i64, offsets: Vec<i64>, headers: Headers) -> Arc<Bat
     Arc::new(Batch::new(Arc::new(records), from, fates, Vec::new()))
 }
 
-/// Some hundred bytes that no compression makes smaller.
+/// A few hundred incompressible bytes.
 fn noise(seed: i64) -> String {
     let digest = |nth: i64| xxhash_rust::xxh3::xxh3_64(&(seed * 1_000 + nth).to_le_bytes());
     (0..60).map(|nth| format!("{:x}", digest(nth))).collect()
 }
 
-/// All that a record is.
+/// All fields of a record.
 type Whole = (i64, i64, Option<i64>, Option<Vec<u8>>, Option<String>, Option<Vec<u8>>);
 
 fn wholes(records: &Records) -> impl Iterator<Item = Whole> {
@@ -60,7 +61,8 @@ fn a_partition_is_read_again_as_it_came_however_its_files_were_merged() {
     for nth in 0..60_i64 {
         let number = nth % 2;
         let at = usize::try_from(number).unwrap();
-        // Commits of very different sizes, so that not neighbours are merged but files of one class; offsets with holes.
+        // Commits of very different sizes: files of one size class are merged, not neighbours. The
+        // offsets have gaps.
         let count = if nth % 5 == 0 { 90 } else { 3 };
         let offsets: Vec<i64> = (next[at]..next[at] + count).filter(|offset| offset % 11 != 4).collect();
         let headers = match nth % 3 {
@@ -76,7 +78,7 @@ fn a_partition_is_read_again_as_it_came_however_its_files_were_merged() {
         sink.commit(&[run]).unwrap();
     }
     let mut archived = Archived::open(store.as_ref(), &topic).unwrap();
-    let interleaved = archived.parts.values().any(|part| {
+    let interleaved = archived.partitions.values().any(|part| {
         let bounds: Vec<_> = part.files.values().collect();
         bounds.iter().enumerate().any(|(at, one)| bounds[..at].iter().any(|other| one.0 < other.1 && other.0 < one.1))
     });

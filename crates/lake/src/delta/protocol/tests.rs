@@ -14,7 +14,8 @@ fn protocol(reader: i32, writer: i32, features: (&[&str], &[&str])) -> Protocol 
 fn a_table_is_read_and_written_only_by_versions_and_features_that_are_supported() {
     let cases = [
         (protocol(1, 2, (&[], &[])), true, true),
-        // Version 7 with what version 2 means, as other programs write it when they add a feature and drop it again.
+        // Version 7 with the features of version 2, as other programs write it after they add a
+        // feature and drop it again.
         (protocol(1, 7, (&[], &["appendOnly", "invariants"])), true, true),
         (protocol(3, 7, (&[], &["appendOnly"])), true, true),
         (protocol(1, 3, (&[], &[])), true, false),

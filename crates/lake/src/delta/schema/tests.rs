@@ -21,7 +21,8 @@ fn text(name: &str, nullable: bool) -> Field {
     Field::new(name, DataType::Utf8, nullable)
 }
 
-/// The metadata of a table with these columns, stated by a program with this schema's number (0: none is stated).
+/// The metadata of a table with these columns, written by a program with this schema number (0:
+/// none).
 fn held(fields: Vec<Field>, version: u32) -> Metadata {
     let configuration = (version > 0).then(|| (VERSION.to_owned(), version.to_string()));
     Metadata {
@@ -44,7 +45,7 @@ fn evolved(held: &Metadata, spec: &TableSpec) -> Vec<(String, bool)> {
     assert_eq!((&evolved.id, &evolved.name, &evolved.partition_columns), (&held.id, &held.name, &held.partition_columns));
     assert_eq!(evolved.configuration["user.key"], "kept");
     assert_eq!(evolved.configuration[VERSION], star::SCHEMA.to_string());
-    // Stated once, and then no more.
+    // Written once, and not repeated.
     assert_eq!(evolve(&evolved, spec).unwrap(), None);
     names(&evolved)
 }
@@ -54,7 +55,7 @@ fn of(names: &[(&str, bool)]) -> Vec<(String, bool)> {
 }
 
 #[test]
-fn a_table_whose_columns_are_the_programs_is_left_alone() {
+fn a_table_with_the_programs_columns_is_unchanged() {
     assert_eq!(evolve(&held(vec![id(), text("a", true)], 0), &spec(vec![id(), text("a", true)], &[])).unwrap(), None);
 }
 
@@ -117,7 +118,7 @@ fn what_rows_without_it_would_break_is_refused() {
 #[test]
 fn an_older_program_leaves_a_newer_ones_columns_as_they_are() {
     let newer = star::SCHEMA + 1;
-    // It has added one, and retired one that this program still writes.
+    // The newer program has added one column and retired one that this program still writes.
     let table = held(vec![id(), text("newest", true)], newer);
     assert_eq!(evolve(&table, &spec(vec![id(), text("retired_later", true)], &[])).unwrap(), None);
     let table = held(vec![id(), text("newest", false)], newer);

@@ -13,7 +13,7 @@ use crate::testing::Fast;
 
 const FOLDER: &str = "DWH/lines";
 
-/// A table of ids and, of a program that has it, a note.
+/// A table of ids with a note, if the program has that column.
 fn spec(columns: &[&str], retired: &'static [&'static str]) -> TableSpec {
     let field = |name: &&str| match *name {
         "id" => Field::new("id", DataType::Int64, false),
@@ -74,7 +74,7 @@ impl World {
         DeltaTable::open(Arc::clone(&self.store), spec, Arc::new(SystemClock))
     }
 
-    /// The log entries that state metadata.
+    /// The log entries with metadata.
     fn stated(&self) -> Vec<u64> {
         let log = format!("{FOLDER}/_delta_log");
         let versions = self.store.list(&log).unwrap();
@@ -85,7 +85,7 @@ impl World {
         versions.iter().filter_map(|name| entry_version(name)).filter(states).collect()
     }
 
-    /// Id and note of every row, as a program with the note reads them.
+    /// The id and note of every row, as a program with the note column reads them.
     fn rows(&self) -> Vec<(i64, Option<String>)> {
         let snapshot = Snapshot::load(self.store.as_ref(), FOLDER).unwrap();
         let mut rows = Vec::new();
@@ -149,7 +149,7 @@ fn an_older_writer_goes_on_beside_a_newer_one_and_takes_no_column_back() {
     commit(&mut old, 1, 10).unwrap();
     let mut new = world.open(spec(&NEW, &[]));
     commit(&mut new, 2, 20).unwrap();
-    // Both orders: it finds the new column as it commits, and as it opens.
+    // Both orders: it finds the new column when it commits, and when it opens.
     commit(&mut old, 1, 11).unwrap();
     commit(&mut new, 2, 21).unwrap();
     commit(&mut world.open(spec(&OLD, &[])), 1, 12).unwrap();
@@ -187,7 +187,7 @@ fn a_checkpoint_says_what_the_entries_said_of_columns_and_protocol() {
     assert_eq!((read.checkpoint, read.entries), (Some(3), 0), "read from the checkpoint alone");
     assert_eq!(read.metadata, table.snapshot().metadata);
     assert_eq!(read.protocol, Some(Protocol::ours()));
-    // What is read of it is enough to go on: nothing is stated again, and a column more is.
+    // The table can be used as it is: nothing is written again, and there is one more column.
     commit(&mut world.open(spec(&NEW, &[])), 0, 4).unwrap();
     assert_eq!(world.stated(), Vec::<u64>::new());
     commit(&mut world.open(spec(&["id", "note", "more"], &[])), 0, 5).unwrap();
@@ -208,12 +208,12 @@ fn a_retired_column_leaves_the_table_and_its_values_stay_in_old_files_unread() {
 fn an_answer_that_was_lost_is_found_again_with_the_column_it_stated() {
     let world = World::new();
     commit(&mut world.open(spec(&OLD, &[])), 0, 0).unwrap();
-    // The data file is put; the log entry is the change after that, and fails.
+    // The data file is put; the next change, the log entry, fails.
     let failing: Arc<dyn Store> = Arc::new(Fast::failing_after(world.root(), 1));
     let mut table = DeltaTable::open(failing, spec(&NEW, &[]), Arc::new(SystemClock)).unwrap();
     assert!(matches!(commit(&mut table, 0, 1), Err(LogError::Io(_))));
     table.store = Arc::clone(&world.store);
-    assert!(table.settle().unwrap());
+    assert!(table.complete().unwrap());
     assert_eq!(world.stated(), [0, 1]);
     commit(&mut table, 0, 2).unwrap();
     assert_eq!(world.rows(), [(0, None), noted(1), noted(2)]);

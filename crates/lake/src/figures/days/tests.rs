@@ -15,7 +15,7 @@ use crate::star::table_spec;
 use crate::store::{Measured, Store};
 use crate::testing::{Cell, Fast, Row, batch};
 
-/// A source of chance that is the same on every run.
+/// Random numbers that are the same in every run.
 struct Chance(u64);
 
 impl Chance {
@@ -42,10 +42,11 @@ fn row(cells: &[(&'static str, i64)], words: &[(&'static str, &str)]) -> Row {
     numbers.chain(words.iter().map(|(name, word)| (*name, Cell::Text((*word).to_owned())))).collect()
 }
 
-/// What one record adds to the facts, at a time that moves on with the record's number, or at any time.
+/// The rows that one record adds to the facts, at a time that rises with the record's number or at
+/// any time.
 fn facts(chance: &mut Chance, nth: i64, records: i64, calendar: &mut Calendar) -> Vec<(Table, Row)> {
     let any = |chance: &mut Chance| FIRST + chance.below(DAYS * 86_400) * SECOND;
-    // Of every tenth commit much is late or early.
+    // Every tenth commit has many late or early rows.
     let is_odd = nth / 40 % 10 == 3;
     let at =
         if is_odd && chance.is(30) { any(chance) } else { FIRST + nth * (DAYS * DAY / records) + chance.below(3_600) * SECOND };
@@ -110,7 +111,8 @@ struct Lake {
 
 const TOPIC: &str = "shop:all";
 
-/// A lake of many files: most say what they hold, some are merged, and some are of before files said anything.
+/// A lake with many files: most state their contents, some are merged, and some are from before
+/// files stated anything.
 fn lake(records: i64, merges: bool) -> Lake {
     let dir = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
@@ -147,7 +149,7 @@ fn lake(records: i64, merges: bool) -> Lake {
             }
         }
     }
-    // Days on which a rate of an earlier day counts, and days without any.
+    // Days on which a rate of an earlier day applies, and days without a rate.
     let rate = |nth: i64| {
         let at = FIRST + nth * DAY;
         let cells =
@@ -161,7 +163,7 @@ fn lake(records: i64, merges: bool) -> Lake {
     Lake { _dir: dir, store, cut: [(Partition::new(TOPIC, 0), records)].into_iter().collect(), rows }
 }
 
-/// Every question of the catalogue on each basis.
+/// Every query of the catalogue on each basis.
 fn questions() -> impl Iterator<Item = Query> {
     catalogue().iter().flat_map(|figure| {
         let bases: Vec<_> =
@@ -200,11 +202,12 @@ fn every_answer_about_days_is_that_of_all_rows() {
         let lake = lake(1_200, merges);
         assert!(lake.rows > 1_500);
         let (read, whole) = check(&lake, &lake.cut, &[("2026-01-11", "2026-01-11"), ("2026-01-20", "2026-01-22")]);
-        // A fifth of the files say nothing or hold any day, and a file's returns span nine of the forty days. Small merged files are mostly footers.
+        // A fifth of the files state nothing or contain any day, and a file's returns span nine of
+        // the forty days. Small merged files are mostly footers.
         let most = if merges { 80 } else { 60 };
         assert!(read * 100 < whole * most, "{read} bytes for days, {whole} for all, merges {merges}");
         check(&lake, &lake.cut, &[("2026-02-05", ""), ("", "2026-01-04")]);
-        // Of an earlier cut the newest files hold nothing, and of some only a part counts.
+        // At an earlier position the newest files contribute nothing, and some only partly.
         for next in [850, 880] {
             let cut: Positions = [(Partition::new(TOPIC, 0), next)].into_iter().collect();
             check(&lake, &cut, &[("2026-01-28", "2026-01-29")]);

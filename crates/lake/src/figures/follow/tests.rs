@@ -45,7 +45,7 @@ fn rows_of_others_come_once_whatever_is_merged_or_under_way() {
     let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
     let contracts = std::collections::HashMap::from([(Arc::from("fx"), Contract::FxRate)]);
     let open = || StarSink::open(&store, contracts.clone(), Arc::new(SystemClock)).unwrap();
-    // Two workers, a partition each; small files are merged all the time.
+    // Two workers with one partition each; small files are merged continually.
     let merged = Options { small_files: 3, ..Options::default() };
     let mut workers = [open().maintained(merged.clone()), open().maintained(merged)];
     let mut follower = Follower::new([(Table::FactFxRate, &["event_id"][..]), (Table::Spans, &[][..])]);
@@ -58,7 +58,8 @@ fn rows_of_others_come_once_whatever_is_merged_or_under_way() {
         if nth % 3 != 0 {
             continue;
         }
-        // A step at a time, of seven records at most: a file is read again until all of it has been handed on.
+        // Steps of at most seven records: a file is read again until all its rows have been
+        // delivered.
         let cut = accounts.now(store.as_ref()).unwrap();
         assert_eq!(cut, accounted(store.as_ref()).unwrap());
         loop {
@@ -97,14 +98,14 @@ fn rows_of_others_come_once_whatever_is_merged_or_under_way() {
 }
 
 #[test]
-fn a_snapshot_that_advances_is_the_one_that_is_read_anew() {
+fn an_advanced_snapshot_equals_a_new_one() {
     let dir = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
     let contracts = std::collections::HashMap::from([(Arc::from("fx"), Contract::FxRate)]);
     let folder = folder_of(Table::FactFxRate);
     let short = Options { small_files: 3, checkpoint_entries: 5, kept_entries: 2, kept_checkpoints: 1, ..Options::default() };
     let (mut often, mut seldom, mut gone) = (Snapshot::default(), Snapshot::default(), 0);
-    // The second shop's log is shorter than the first one's.
+    // The second shop's log is shorter than the first shop's.
     for commits in [30, 4] {
         let mut worker = StarSink::open(&store, contracts.clone(), Arc::new(SystemClock)).unwrap().maintained(short.clone());
         for nth in 0..commits {

@@ -17,7 +17,7 @@ use crate::star::table_spec;
 use crate::store::Store;
 use crate::testing::{Cell, Fast, Row, batch};
 
-/// Days of order and of movement of each row; offsets rise from file to file.
+/// Order day and movement day of each row; offsets rise from file to file.
 type Held = Vec<Vec<(i32, i32)>>;
 
 fn table(files: &Held) -> (TempDir, Arc<dyn Store>, Vec<Add>) {
@@ -45,7 +45,7 @@ fn table(files: &Held) -> (TempDir, Arc<dyn Store>, Vec<Add>) {
     (dir, store, slice)
 }
 
-/// Days of order and of movement, and the offset.
+/// Order day, movement day, and offset.
 fn rows_of(store: &dyn Store, add: &Add) -> Vec<(i32, i32, i64)> {
     let mut all = Vec::new();
     let columns = ["order_date_key", "movement_date_key", "source_offset"];
@@ -64,14 +64,14 @@ fn metadata(store: &dyn Store, add: &Add) -> ParquetMetaData {
     ParquetMetaDataReader::new().parse_and_finish(&Bytes::from(bytes)).unwrap()
 }
 
-/// What merged rows come out as.
+/// The merged rows.
 fn expected(store: &dyn Store, slice: &[Add]) -> Vec<(i32, i32, i64)> {
     let mut all: Vec<_> = slice.iter().flat_map(|add| rows_of(store, add)).collect();
     all.sort_by_key(|(ordered, moved, offset)| (ordered != moved, *moved, *offset));
     all
 }
 
-/// Twelve files of forty days each, in no order, of which one row in nine is of a return.
+/// Twelve files of forty days each, unsorted, in which one row in nine is a return.
 fn jumbled() -> Held {
     let day = |nth: i32| 20_260_101 + nth % 28 + nth / 28 * 100;
     let row = |file: i32, nth: i32| {
@@ -106,7 +106,8 @@ fn bands_are_as_small_as_memory_wants_them() {
     let files = jumbled();
     let (_dir, store, slice) = table(&files);
     let (spec, schema) = (table_spec(Table::FactSales), Table::FactSales.schema());
-    // Less than the rows of a day take, so that each day is a band that is passed through, and some in between.
+    // Less than a day's rows need, so that each day is a band that is passed through; and some
+    // sizes in between.
     for band_bytes in [1, 100_000, 1_000_000] {
         let mut bytes: Vec<u8> = Vec::new();
         let mut merge = Merge::new(store.as_ref(), &spec, (&schema, 1), &mut bytes).unwrap();
@@ -121,7 +122,7 @@ fn bands_are_as_small_as_memory_wants_them() {
 
 #[test]
 fn rows_that_are_gone_are_not_merged_away() {
-    // Of files of a single day the log's word is taken before they are read.
+    // For files of a single day, the log's number is used before they are read.
     for days in [vec![(20_260_101, 20_260_101); 5], vec![(20_260_101, 20_260_101), (20_260_102, 20_260_102)]] {
         let (_dir, store, slice) = table(&vec![days; 3]);
         let empty = encode::parquet(&[batch(Table::FactSales, &[])], &encode::properties(&Table::FactSales.schema(), 1)).unwrap();

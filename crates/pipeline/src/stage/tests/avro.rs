@@ -32,7 +32,7 @@ impl Registry {
 impl Schemas for Registry {
     fn schema(&mut self, id: i32) -> Result<Option<SchemaText>, SchemasError> {
         if *self.is_down.lock().unwrap() {
-            return Err(SchemasError { id, why: "connection refused".to_owned() });
+            return Err(SchemasError { id, why: "connection refused".into() });
         }
         self.asked.lock().unwrap().push(id);
         Ok(self.schemas.get(&id).cloned())

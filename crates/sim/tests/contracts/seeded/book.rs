@@ -105,7 +105,7 @@ impl Sink for BookSink {
             for (table, rows) in slice.tables() {
                 for (key, place) in identity(table, &rows) {
                     if let Some(before) = held.keys.insert(key.clone(), place.clone()) {
-                        return Err(SinkError::Corrupt(format!("{key} of {place:?} exists already, from {before:?}")));
+                        return Err(SinkError::Corrupt(format!("{key} of {place:?} exists already, from {before:?}").into()));
                     }
                 }
                 held.rows.push((table, rows));

@@ -109,7 +109,7 @@ impl Lane {
     }
 
     fn failure(&mut self) -> SinkError {
-        self.failure.take().unwrap_or_else(|| SinkError::Corrupt("it had stopped before".to_owned()))
+        self.failure.take().unwrap_or_else(|| SinkError::Corrupt("it had stopped before".into()))
     }
 
     fn check(&mut self) -> Result<(), SinkError> {

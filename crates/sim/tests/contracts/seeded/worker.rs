@@ -112,8 +112,7 @@ fn judged(error: &anyhow::Error) -> State {
     let judge = |cause: &(dyn Error + 'static)| match (cause.downcast_ref(), cause.downcast_ref()) {
         (Some(SinkError::Fenced(_) | SinkError::Rewound(_)), _) => Some(State::Displaced),
         (Some(SinkError::Unavailable(_)), _) | (_, Some(LogError::Io(_))) => Some(State::Failed),
-        _ if cause.is::<io::Error>() => Some(State::Failed),
-        _ => None,
+        _ => cause.downcast_ref().filter(|error: &&io::Error| error.kind() == io::ErrorKind::TimedOut).map(|_| State::Failed),
     };
     error.chain().find_map(judge).unwrap_or_else(|| panic!("{error:#}"))
 }

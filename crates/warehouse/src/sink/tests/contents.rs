@@ -1,4 +1,5 @@
-//! What is in the tables afterwards: the star as it went in, the figures as they are everywhere, the current state however it came.
+//! The contents of the tables: the star as written, the figures as everywhere else, the current
+//! state for any order of arrival.
 
 use std::sync::Arc;
 
@@ -6,16 +7,16 @@ use arrow_array::RecordBatch;
 use arrow_schema::DataType;
 use kassa_analytics::{Figures, Query, catalogue};
 use kassa_model::decimal::{format_units, round_half_even};
-use kassa_model::{Table, star};
+use kassa_model::{Secret, Table, star};
 use kassa_pipeline::{Batch, Sink};
 use kassa_stack::postgres::Options;
 use serde_json::{Value, json};
 
 use crate::read::Reader;
 use crate::testing::{Feed, Fixed, Warehouse, shop, sold};
-use crate::{Password, Target, WarehouseError, WarehouseSink, derived, figures, prove};
+use crate::{Target, WarehouseError, WarehouseSink, derived, figures, prove};
 
-/// Some of everything, over two days and a decade.
+/// Rows of every table, over two days and a decade.
 fn everything() -> Vec<Arc<Batch>> {
     let mut feed = Feed::new();
     let address = json!({"street": "1 High St", "postcode": "N1 1AA", "city": "London", "country": "GB"});
@@ -78,7 +79,8 @@ fn the_tables_are_the_stars() {
                 _ => format!("dwh.{}", table.name()),
             }
         ));
-        // A column that was added later stands at the end here, and in its place in the lake: statements name their columns.
+        // A column that was added later is last here, but at its own index in the lake: statements
+        // name their columns.
         let mut said: Vec<&str> = said.lines().collect();
         said.sort_unstable();
         let mut expected: Vec<String> = star::stored(&table.schema())
@@ -191,7 +193,7 @@ fn a_figure_that_is_asked_alone_and_at_earlier_positions_is_the_same() {
     }
 }
 
-/// The rows of a query, with numbers as they are without trailing zeros.
+/// The rows of a query, with numbers without trailing zeros.
 fn golden(warehouse: &Warehouse, sql: &str) -> Vec<String> {
     let answer = warehouse.sql(&format!("SET search_path = dwh; {sql}"));
     // Sums of money are exact here; a figure rounds them once.
@@ -293,7 +295,8 @@ fn the_current_state_takes_records_in_any_order() {
     assert!(proof.is_ok(), "{:?}", proof.findings);
 }
 
-/// A customer that another worker names first has no row of ours: what ours names gets one all the same.
+/// A customer that another worker wrote first has no row of ours; our rows that refer to it still
+/// find it.
 #[test]
 fn a_fact_whose_dimension_another_worker_brings_breaks_no_key() {
     let (warehouse, mut feed) = (Warehouse::new(), Feed::new());
@@ -318,7 +321,7 @@ fn days_have_partitions_that_retention_drops() {
     assert_eq!(warehouse.count("dwh.fact_sales"), 3, "of {lines} lines those of the last day stay");
     let proof = prove::prove(&warehouse.target("postgres")).unwrap();
     assert!(proof.is_ok(), "{:?}", proof.findings);
-    // A sink that took the partition for being there finds that it is not, and has it made.
+    // A sink with a stale cache of partitions finds that one is missing, and creates it.
     let mut sink = warehouse.sink();
     sink.commit(&[sold(3, 0..2)]).unwrap();
     crate::drop_before(&mut client, 20_260_106).unwrap();
@@ -327,14 +330,14 @@ fn days_have_partitions_that_retention_drops() {
     warehouse.sql("DELETE FROM dwh.fact_sales WHERE source_partition = 3 AND source_offset = 3");
     let proof = prove::prove(&warehouse.target("postgres")).unwrap();
     assert!(
-        proof.findings.iter().any(|finding| finding.kind == "missing"),
+        proof.findings.iter().any(|finding| finding.kind.name() == "missing"),
         "what nobody dropped was not missed: {:?}",
         proof.findings
     );
 }
 
 #[test]
-fn a_line_has_its_order_whoever_writes() {
+fn a_line_has_its_order_for_every_writer() {
     let (warehouse, _) = filled();
     let copied = "product_key, currency, quantity, unit_price, gross_amount, discount_amount, tax_amount, shipping_amount, net_amount, moved_at FROM ods.order_details LIMIT 1";
     let orphan = format!("INSERT INTO ods.order_details SELECT 1, 'x', movement, {copied}");
@@ -348,7 +351,7 @@ fn a_line_has_its_order_whoever_writes() {
         let error = warehouse.server.sql("shop", sql).expect_err(sql).to_string();
         assert!(error.contains(words), "{sql}: {error}");
     }
-    // Whoever takes an order away waits for whoever is adding lines.
+    // A transaction that deletes an order waits for transactions that add lines to it.
     let [mut adds, mut takes] = ["postgres"; 2].map(|user| crate::connect(&warehouse.target(user)).unwrap());
     let mut adding = adds.transaction().unwrap();
     adding.batch_execute(&format!("INSERT INTO ods.order_details SELECT order_key, 'x', movement, {copied}")).unwrap();
@@ -389,14 +392,17 @@ fn the_proof_names_what_was_tampered_with() {
         assert!(prove::prove(&warehouse.target("postgres")).unwrap().is_ok());
         warehouse.sql(sql);
         let findings = prove::prove(&warehouse.target("postgres")).unwrap().findings;
-        assert!(findings.iter().any(|finding| (finding.kind, finding.table) == (kind, table)), "{sql}: {findings:?}");
+        assert!(
+            findings.iter().any(|finding| (finding.kind.name(), finding.table.as_str()) == (kind, table)),
+            "{sql}: {findings:?}"
+        );
     }
 }
 
 #[test]
 fn each_role_does_its_work_and_nothing_more() {
     let warehouse = Warehouse::with(&Options::default());
-    // A second database, made as an administrator makes it: roles, then a login that migrates.
+    // A second database, set up by an administrator: roles, then a login that migrates.
     warehouse.server.sql("postgres", "CREATE DATABASE strict").unwrap();
     warehouse.server.sql("strict", crate::ROLES).unwrap();
     warehouse.server.sql("strict", "CREATE ROLE m LOGIN IN ROLE kassa_migrate; CREATE ROLE i LOGIN IN ROLE kassa_ingest; CREATE ROLE r LOGIN IN ROLE kassa_read; CREATE ROLE e LOGIN IN ROLE kassa_erase").unwrap();
@@ -458,7 +464,8 @@ fn encryption_is_had_as_asked_for_or_not_at_all() {
     let plain = Warehouse::new();
     let held = safe.server.certificates().unwrap();
     let parse = |user: &str, host: &str, port: u16, more: &str| {
-        Target::parse(&format!("postgres://{user}@{host}:{port}/shop?{more}"), Some(Password::new("unused"))).unwrap()
+        Target::parse(&format!("postgres://{user}@{host}:{port}/shop?{more}"), Some(Secret::new("env:PASSWORD", "unused")))
+            .unwrap()
     };
     let authority = format!("sslrootcert={}", held.authority.display());
     let port = safe.server.port();
@@ -519,7 +526,7 @@ fn a_replayed_letter_has_its_rows_once_and_is_marked() {
     let warehouse = Warehouse::new();
     let mut sink = warehouse.sink();
     sink.commit(&[sold(0, 0..1), crate::testing::bad(0, 1..3)]).unwrap();
-    // The record of offset 1 as it would have been read, had it been good.
+    // The record of offset 1 as it would be if it were valid.
     let good = sold(0, 1..2);
     let letters = [1, 2, 9].map(|offset| (crate::testing::partition("order_line", 0), offset));
     let rows: Vec<(Table, RecordBatch)> = good.tables().iter().map(|(table, rows)| (*table, rows.clone())).collect();

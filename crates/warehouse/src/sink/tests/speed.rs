@@ -1,4 +1,5 @@
-//! Rows per CPU-second of a commit, beside a raw binary COPY of the same rows, encoded beforehand, into the same table.
+//! Rows per CPU-second of a commit, compared with a raw binary COPY of the same rows, encoded
+//! beforehand, into the same table.
 //!
 //! `cargo test --release -p kassa-warehouse speed -- --ignored --nocapture`
 
@@ -64,7 +65,7 @@ fn ours() -> f64 {
     cpu_of(&fs::read_to_string("/proc/self/stat").unwrap())
 }
 
-/// Of the server and all its children; those that have gone are counted with it.
+/// Of the server and all its children, including those that have exited.
 fn servers(pid: u32) -> f64 {
     let mut sum = 0.0;
     for entry in fs::read_dir("/proc").unwrap().flatten() {
@@ -110,7 +111,7 @@ fn speed_beside_raw_copy() {
         for _ in 0..3 {
             let mut client = crate::connect(&warehouse.target("postgres")).unwrap();
             let mut sink = warehouse.sink();
-            // Both find the partitions there.
+            // The partitions exist for both.
             sink.commit(&batches).unwrap();
             drop(sink);
             warehouse.clear();

@@ -1,4 +1,4 @@
-//! The rows of a table before a cut: which files may hold them, and which of a file's rows they are.
+//! The rows of a table before a position: the files that may contain them, and their rows.
 
 use arrow_array::RecordBatch;
 use kassa_model::{Positions, Table};
@@ -12,43 +12,43 @@ pub(crate) fn positions(snapshot: &Snapshot) -> Positions {
     snapshot.txns.iter().filter_map(|(app, version)| Some((partition_of(app)?, *version))).collect()
 }
 
-/// The rows of a table that stem from before a cut.
-pub(crate) struct Part<'s> {
+/// The rows of a table before a position.
+pub(crate) struct RowsBefore<'s> {
     pub(crate) store: &'s dyn Store,
     pub(crate) table: Table,
     pub(crate) snapshot: Snapshot,
     pub(crate) cut: &'s Positions,
 }
 
-impl Part<'_> {
-    /// The files that may hold such rows.
+impl RowsBefore<'_> {
+    /// The files that may contain such rows.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Add> {
-        self.snapshot.files.values().filter(|add| Lies::of(add, self.cut) != Lies::Beyond)
+        self.snapshot.files.values().filter(|add| Side::of(add, self.cut) != Side::Beyond)
     }
 }
 
-/// Where the rows of a file lie, seen from a cut.
+/// The rows of a file relative to a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lies {
+pub(crate) enum Side {
     Before,
     Beyond,
     Unknown,
 }
 
-impl Lies {
+impl Side {
     pub(crate) fn of(add: &Add, cut: &Positions) -> Self {
-        let Some(ranges) = add.positions() else { return Lies::Unknown };
+        let Some(ranges) = add.positions() else { return Side::Unknown };
         if ranges.iter().all(|(partition, range)| range.end <= cut.next(partition)) {
-            Lies::Before
+            Side::Before
         } else if ranges.iter().all(|(partition, range)| range.start >= cut.next(partition)) {
-            Lies::Beyond
+            Side::Beyond
         } else {
-            Lies::Unknown
+            Side::Unknown
         }
     }
 }
 
-/// Hands on the named columns of the rows of a table that stem from before the cut.
+/// Passes on the named columns of a table's rows before the position.
 pub(crate) fn each_before(
     store: &dyn Store,
     (table, snapshot): (Table, &Snapshot),
@@ -62,7 +62,7 @@ pub(crate) fn each_before(
     Ok(())
 }
 
-/// The same, of one of its files.
+/// The same for one of its files.
 pub(crate) fn each_of_file_before(
     store: &dyn Store,
     (table, snapshot): (Table, &Snapshot),
@@ -71,25 +71,22 @@ pub(crate) fn each_of_file_before(
     cut: &Positions,
     take: &mut dyn FnMut(RecordBatch) -> Result<(), LogError>,
 ) -> Result<(), LogError> {
-    if Lies::of(add, cut) == Lies::Beyond {
+    if Side::of(add, cut) == Side::Beyond {
         return Ok(());
     }
     let (is_cut, wanted) = with_lineage(add, snapshot, columns, cut);
     read::file(store, &folder_of(table), add, &table.schema(), &wanted, &mut |rows| {
-        take(if is_cut { kassa_pipeline::cut::before(&rows, cut).map_err(corrupt)? } else { rows })
+        take(if is_cut { kassa_pipeline::cut::before(&rows, cut).map_err(LogError::corrupt)? } else { rows })
     })
 }
 
-/// Whether rows of a file may lie beyond a cut, and the columns to be read of it: where they do, with those that say so.
+/// Whether a file may have rows beyond a position, and the columns to read: with the lineage if it
+/// may.
 pub(crate) fn with_lineage<'c>(add: &Add, snapshot: &Snapshot, columns: &[&'c str], cut: &Positions) -> (bool, Vec<&'c str>) {
     let is_ahead = || positions(snapshot).iter().any(|(partition, next)| cut.next(partition) < next);
-    let is_cut = Lies::of(add, cut) != Lies::Before && is_ahead();
-    // No columns named are all of them.
+    let is_cut = Side::of(add, cut) != Side::Before && is_ahead();
+    // An empty list means all columns.
     let missing =
         kassa_pipeline::cut::COLUMNS.into_iter().filter(|name| is_cut && !columns.is_empty() && !columns.contains(name));
     (is_cut, columns.iter().copied().chain(missing).collect())
-}
-
-pub(crate) fn corrupt(error: arrow_schema::ArrowError) -> LogError {
-    LogError::Corrupt(error.to_string())
 }
