@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
+SIZES ?= 1000000,10000000,50000000
 
 .PHONY: help demo build test fresh stack dashboard tools bench bench-growth soak fuzz
 
@@ -43,8 +44,8 @@ dashboard/dist/index.html: dashboard/package-lock.json $(shell find dashboard/sr
 bench: dashboard ## Records per CPU-second, beside what the parts alone reach
 	scripts/bench
 
-bench-growth: dashboard ## A shop of 1, 10 and 50 million records: what start, run, figures and proof take at each size
-	scripts/bench 50000000 growth
+bench-growth: dashboard ## A shop of 1, 10 and 50 million records: what each size costs, against its bars (SIZES=200000,1000000: the quick form)
+	scripts/bench $(SIZES) growth
 
 soak: dashboard ## The long forms: seeded faults, kills, and whatever else takes hours (KASSA_RUNS=N whole-program runs, KASSA_SEED=N one alone)
 	scripts/tools test

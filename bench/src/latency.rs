@@ -193,16 +193,27 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(kassa: &Path, dir: &Path) -> anyhow::Result<Self> {
+        Self::start_with(kassa, dir, &[], |_: &str| {})
+    }
+
+    /// With more arguments. `hear` gets each line that it logs once it listens.
+    pub(crate) fn start_with(
+        kassa: &Path,
+        dir: &Path,
+        args: &[&str],
+        mut hear: impl FnMut(&str) + Send + 'static,
+    ) -> anyhow::Result<Self> {
         let mut command = Command::new(kassa);
-        command.args(["run", "--listen", "127.0.0.1:0"]).current_dir(dir).stderr(Stdio::piped());
+        command.args(["run", "--listen", "127.0.0.1:0"]).args(args).env("KASSA_LOG", "info");
+        command.current_dir(dir).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let words = BufReader::new(child.stderr.take().context("piped")?);
         let mut lines = words.lines();
         let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
             line.trim().strip_prefix("collector  http://").and_then(|rest| rest.split('/').next()).map(str::to_owned)
         });
-        // What it says later is let go of, lest it waits for somebody to read it.
-        thread::spawn(move || lines.for_each(drop));
+        // Somebody must read what it logs later, or it waits.
+        thread::spawn(move || lines.map_while(Result::ok).for_each(|line| hear(&line)));
         Ok(Self { address: address.context("kassa does not listen")?, child })
     }
 

@@ -30,17 +30,18 @@ const COMMIT_BYTES: usize = 48 << 20;
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let records: u64 = arguments.next().and_then(|count| count.parse().ok()).unwrap_or(1_000_000);
+    let counts = arguments.next().unwrap_or_default();
     // One part alone, for a profile.
     let only = arguments.next();
+    if only.as_deref() == Some("growth") {
+        return growth::run(&counts, &arguments.collect::<Vec<_>>());
+    }
+    let records: u64 = counts.parse().unwrap_or(1_000_000);
     if only.as_deref() == Some("warehouse") {
         return warehouse::run(records);
     }
     if only.as_deref() == Some("kafka") {
         return kafka::run(records);
-    }
-    if only.as_deref() == Some("growth") {
-        return growth::run(records);
     }
     if only.as_deref() == Some("latency") {
         // Of records a second.

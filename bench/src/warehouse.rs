@@ -21,7 +21,7 @@ pub(crate) const STREAMS: [&str; 9] =
 pub(crate) const PARTITIONS: i32 = 4;
 const ROUNDS: usize = 3;
 /// Checkpoints come of their own clock's accord, not in the midst of one contestant's work.
-const SETTINGS: [&str; 3] = ["max_wal_size = 8GB", "checkpoint_timeout = 1h", "shared_buffers = 512MB"];
+pub(crate) const SETTINGS: [&str; 3] = ["max_wal_size = 8GB", "checkpoint_timeout = 1h", "shared_buffers = 512MB"];
 
 const ENDING: Duration = Duration::from_millis(500);
 

@@ -8,7 +8,8 @@ CREATE TABLE IF NOT EXISTS "dwh_kassa"."state" (
   "generation" BIGINT NOT NULL,
   "load_id" VARCHAR(64) NOT NULL,
   "lake" VARCHAR(4096) NOT NULL,
-  "loaded_at" TIMESTAMPTZ NOT NULL
+  "loaded_at" TIMESTAMPTZ NOT NULL,
+  "rebuild" BIGINT
 )
 DISTSTYLE ALL;
 

@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 
 use kassa_model::country::code_of;
 use kassa_model::nearest::{list, nearest};
-use kassa_model::{Code, Contract, Currency, Shop};
+use kassa_model::{Code, Contract, Currency, Format, Shop};
 
 use crate::bucket;
 use crate::config::{
-    Archive, Collector, Config, Format, Lake, LakePlace, Live, Log, Lookup, Mapping, Proof, Server, Source, Stream,
-    default_stream,
+    Archive, Collector, Config, Lake, LakePlace, Live, Log, Lookup, Mapping, Proof, Server, Source, Stream, default_stream,
 };
 use crate::mistake::Mistake;
 use crate::origin::{Origin, Place};
@@ -122,13 +121,7 @@ fn stream(reader: &mut Reader, name: String, origin: Origin) -> Stream {
     let key = |word: &str| format!("streams.{name}.{word}");
     let topic = reader.text_or(&key("topic"), &name);
     let given_format = reader.text(&key("format"));
-    let format = match given_format.as_deref() {
-        Some("csv") => Format::Csv,
-        Some("avro") => Format::Avro,
-        Some("debezium-json") => Format::Debezium,
-        Some("parquet") => Format::Parquet,
-        _ => Format::Json,
-    };
+    let format = given_format.as_deref().and_then(Format::from_name).unwrap_or(Format::Json);
     let contract = contract(reader, &name, &origin);
     // Without a contract, a mapping cannot be checked.
     let mapping = mapping(reader, &name).filter(|_| contract.is_some());

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kassa_model::{Contract, Secret, Shop};
+use kassa_model::{Contract, Format, Secret, Shop};
 
 use crate::origin::{Origin, Place};
 
@@ -86,20 +86,6 @@ pub(crate) fn default_stream(contract: Contract) -> String {
         Contract::Inventory => contract.name().to_owned(),
         _ => format!("{}s", contract.name()),
     }
-}
-
-/// The format of a stream's records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// In files: one object per line.
-    Json,
-    /// Files have a header line.
-    Csv,
-    /// In a schema registry's framing.
-    Avro,
-    /// Change events of a database.
-    Debezium,
-    Parquet,
 }
 
 /// The encoding of CSV.

@@ -1,6 +1,8 @@
 //! The one table of keys. Any other key is a mistake. The JSON schema, `config/default.toml` and
 //! `docs/reference/configuration.md` are generated from it, so they cannot differ.
 
+use kassa_model::Format;
+
 use crate::kind::Kind;
 
 /// One key. `*` is the name of a stream or lookup: the key exists for each of them.
@@ -91,7 +93,7 @@ const fn duration(min: u64, max: u64) -> Kind {
 
 pub(crate) const CONTRACTS: Kind =
     Kind::OneOf(&["event", "order", "order_line", "payment", "refund", "customer", "product", "inventory", "fx_rate"]);
-pub(crate) const FORMATS: Kind = Kind::OneOf(&["json", "csv", "avro", "debezium-json", "parquet"]);
+pub(crate) const FORMATS: Kind = Kind::OneOf(Format::NAMES);
 pub(crate) const SECURITIES: Kind = Kind::OneOf(&["plaintext", "tls", "sasl-plaintext", "sasl-tls"]);
 pub(crate) const MECHANISMS: Kind = Kind::OneOf(&["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"]);
 pub(crate) const ENCODINGS: Kind = Kind::OneOf(&["utf-8", "windows-1252"]);

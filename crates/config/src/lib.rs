@@ -40,10 +40,10 @@ mod pages;
 mod reference;
 
 pub use config::{
-    Archive, Collector, Config, Encoding, Format, Kafka, Lake, LakePlace, Live, Log, Login, Lookup, Mapping, Proof, Redshift,
+    Archive, Collector, Config, Encoding, Kafka, Lake, LakePlace, Live, Log, Login, Lookup, Mapping, Proof, Redshift,
     RedshiftPlace, Registry, S3, S3Keys, Sasl, Server, Source, Stream, Tls, Warehouse,
 };
-pub use kassa_model::Secret;
+pub use kassa_model::{Format, Secret};
 pub use mistake::{Mistake, Mistakes};
 pub use options::{LoadOptions, Override};
 pub use origin::{Entry, Origin, Origins, Place};

@@ -17,6 +17,7 @@ mod desk;
 mod draft;
 mod manifest;
 mod pieces;
+mod sizes;
 mod writer;
 
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ pub use self::draft::{Committed, Draft, Drafts, Parts, Snapshot, WriteError};
 pub use self::manifest::Manifest;
 use self::manifest::{KeysNames, Setting};
 use self::pieces::Pieces;
+pub use self::sizes::Sizes;
 pub use self::writer::Writer;
 use crate::{Known, Tally};
 

@@ -288,6 +288,10 @@ pub struct Simulate {
     /// Records per simulated day
     #[arg(long, default_value_t = 60_000)]
     pub per_day: u64,
+    /// Customers that the shop begins with; the records of all of them are sent on the first day
+    /// [default: 0.5 % of --per-day, each sent with the first visit]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub customers: Option<u32>,
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Records per second [default: as fast as possible]

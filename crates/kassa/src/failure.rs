@@ -49,6 +49,9 @@ impl Error for Failure {
     }
 }
 
+/// How to fix a rebuild that has not ended.
+pub const COMPLETE_REBUILD: &str = "if it is not running any more, `kassa rebuild --apply` completes it";
+
 /// The error was already printed; only the exit code is left.
 #[derive(Debug, thiserror::Error)]
 #[error("exit {0}")]
@@ -90,6 +93,10 @@ pub fn chain(error: &anyhow::Error) -> String {
     said
 }
 
+fn rebuilding() -> (Code, Option<String>) {
+    (Code::Rebuilding, Some(COMPLETE_REBUILD.to_owned()))
+}
+
 fn newer() -> (Code, Option<String>) {
     (Code::NewerFormat, Some(Newer::FIX.to_owned()))
 }
@@ -127,6 +134,7 @@ fn judged(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
             SinkError::Invalid(_) => Code::StoreRefused,
             SinkError::Corrupt(_) => Code::LakeCorrupt,
             SinkError::Newer(_) => return Some(newer()),
+            SinkError::Rebuilding(_) => return Some(rebuilding()),
         }));
     }
     if let Some(error) = cause.downcast_ref::<WarehouseError>() {
@@ -136,6 +144,7 @@ fn judged(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
             WarehouseError::Corrupt(_) => of_store(Code::LakeCorrupt),
             WarehouseError::Fenced(_) | WarehouseError::Rewound(_) => (Code::Fenced, None),
             WarehouseError::Newer(_) => newer(),
+            WarehouseError::Rebuilding(_) => rebuilding(),
         });
     }
     if let Some(error) = cause.downcast_ref::<ExportError>() {

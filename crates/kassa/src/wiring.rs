@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use kassa_config::{Config, Encoding, Format as Written, LakePlace, Mapping as Sql, Mistake, Mistakes};
+use kassa_config::{Config, Encoding, LakePlace, Mapping as Sql, Mistake, Mistakes};
 use kassa_engine::Memory;
 use kassa_engine::checkpoint::{Place, SavedStage};
 use kassa_kafka::{Connection, Mechanism, Sasl, Security, Tls};
@@ -18,11 +18,11 @@ use kassa_model::time::{self, Clock, SystemClock};
 use kassa_model::{Code, Contract};
 use kassa_pipeline::csv::Dialect;
 use kassa_pipeline::dedupe::{Index, IndexOptions};
-use kassa_pipeline::{Format, Mapper, Sink, Stage, Stream};
+use kassa_pipeline::{Mapper, Sink, Stage, Stream};
 use kassa_warehouse::Target;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::failure::Failure;
+use crate::failure::{COMPLETE_REBUILD, Failure};
 use crate::schemas::Registry;
 use crate::warehouse;
 
@@ -88,9 +88,7 @@ impl Lake {
     pub fn refuse_unfinished(&self) -> anyhow::Result<()> {
         let Some(began) = rebuild::interrupted(self.store.as_ref()).context("could not open the lake")? else { return Ok(()) };
         let what = format!("a rebuild of the star, begun at {}, has not ended", time::format(began));
-        Err(Failure::new(Code::Rebuilding, what)
-            .hint("if it is not running any more, `kassa rebuild --apply` completes it")
-            .into())
+        Err(Failure::new(Code::Rebuilding, what).hint(COMPLETE_REBUILD).into())
     }
 
     /// The last rebuild of the star. Who reads several tables compares it afterwards by [`Lake::refuse_rebuilt`].
@@ -281,13 +279,7 @@ pub fn streams(config: &Config) -> Result<Vec<(Arc<str>, Stream)>, Mistakes> {
                 Err(errors) => mistakes.0.extend(errors.into_iter().map(|error| bad_mapping(&stream.name, mapping, error))),
             }
         }
-        let format = match stream.format {
-            Written::Csv => Format::Csv,
-            Written::Avro => Format::Avro,
-            Written::Debezium => Format::Debezium,
-            Written::Json | Written::Parquet => Format::Json,
-        };
-        let mut built = Stream::new(&stream.name, stream.contract, format, mapper, stream.max_record_bytes);
+        let mut built = Stream::new(&stream.name, stream.contract, stream.format, mapper, stream.max_record_bytes);
         if !stream.columns.is_empty() {
             built = built.with_columns(Dialect {
                 header: stream.columns.clone(),

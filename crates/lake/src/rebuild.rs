@@ -38,7 +38,12 @@ pub fn interrupted(store: &dyn Store) -> Result<Option<i64>, LogError> {
 
 /// The id of the last rebuild that has exchanged every table. `None`: there was none.
 pub fn last(store: &dyn Store) -> Result<Option<i64>, LogError> {
-    Ok(Snapshot::load(store, &folder_of(Table::Spans))?.txns.get(REBUILT).copied())
+    Ok(last_in(&Snapshot::load(store, &folder_of(Table::Spans))?))
+}
+
+/// The same of a snapshot of `Spans`, which is exchanged last.
+pub fn last_in(spans: &Snapshot) -> Option<i64> {
+    spans.txns.get(REBUILT).copied()
 }
 
 /// The tables of the star as a rebuild found them.

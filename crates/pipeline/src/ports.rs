@@ -30,6 +30,9 @@ pub enum SinkError {
     /// A newer kassa has written the store: stop, this one cannot add to it.
     #[error(transparent)]
     Newer(#[from] Newer),
+    /// A rebuild of the store has not ended: stop, only the rebuild may use it.
+    #[error("{0}")]
+    Rebuilding(String),
 }
 
 impl From<Gap> for SinkError {

@@ -9,97 +9,17 @@ use arrow_array::RecordBatch;
 use kassa_model::{Contract, DeadLetter, Fate, Headers, Partition, Positions, Reason, Records, Shop, Table, key};
 
 use crate::batch::Batch;
-use crate::columns::Plan;
-use crate::csv::{Dialect, Fields};
-use crate::decode::avro::{self, Known, Plans};
-use crate::decode::{self, Layout, Leads, Payload};
-use crate::dedupe::{Class, Index, IndexError, PartitionId, Row, Verdict};
-use crate::dimensions::Collision;
+use crate::decode::Payload;
+use crate::decode::avro::{Known, Plans};
+use crate::dedupe::{Class, Index, PartitionId, Row, Verdict};
+pub use crate::error::StageError;
 use crate::event::{self, Body, Event};
-use crate::extract::{CsvPlan, Extract};
-use crate::ports::{Mapper, MapperError, Schemas, SchemasError};
+use crate::formats::{self, Input, Judge, Values};
+use crate::ports::Schemas;
 use crate::shape::{Lineage, Lines, Memory, RowSet, Shaper, nested_lines};
+pub use crate::stream::Stream;
 
-mod formats;
 mod verdict;
-
-/// How a stream's records are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    Json,
-    /// By the header that a file's records come with, or by the columns that the stream states. What comes with neither, as from the
-    /// collector, is JSON.
-    Csv,
-    /// In a schema registry's framing.
-    Avro,
-    /// Debezium's change events, as JSON.
-    Debezium,
-}
-
-/// A named input with a contract.
-#[derive(Debug)]
-pub struct Stream {
-    pub name: Arc<str>,
-    pub contract: Contract,
-    pub format: Format,
-    pub mapper: Option<Box<dyn Mapper>>,
-    /// Bytes of a record beyond which it is a dead letter.
-    pub record_bytes_max: usize,
-    /// How CSV records without a header are written.
-    columns: Option<Dialect>,
-    layout: Layout,
-}
-
-impl Stream {
-    pub fn new(name: &str, contract: Contract, format: Format, mapper: Option<Box<dyn Mapper>>, record_bytes_max: usize) -> Self {
-        let layout = Layout::new(contract);
-        Self { name: name.into(), contract, format, mapper, record_bytes_max, columns: None, layout }
-    }
-
-    /// States how CSV records are written that come without a header.
-    #[must_use]
-    pub fn with_columns(self, columns: Dialect) -> Self {
-        Self { columns: Some(columns), ..self }
-    }
-
-    /// The id of the schema that a record of this stream names.
-    pub fn schema_id(&self, value: &[u8]) -> Option<i32> {
-        if self.format == Format::Avro { avro::schema_id(value) } else { None }
-    }
-
-    /// The columns of CSV that are read: what the mapping names, or what the contract does.
-    fn csv_inputs(&self, dialect: &Dialect) -> Vec<String> {
-        match &self.mapper {
-            Some(mapper) => mapper.inputs().to_vec(),
-            None => dialect.header.iter().filter(|name| self.layout.slot(name).is_some()).cloned().collect(),
-        }
-    }
-
-    /// How the records with these headers are split, if they are CSV.
-    fn dialect(&self, headers: Option<&Arc<str>>) -> Option<Dialect> {
-        if self.format != Format::Csv {
-            return None;
-        }
-        headers.and_then(|headers| Dialect::from_headers(headers)).or_else(|| self.columns.clone())
-    }
-}
-
-/// We could not do our work, whatever the record.
-#[derive(Debug, thiserror::Error)]
-pub enum StageError {
-    #[error("no stream reads the topic `{0}`")]
-    UnknownTopic(String),
-    #[error(transparent)]
-    Collision(#[from] Collision),
-    #[error(transparent)]
-    Mapper(#[from] MapperError),
-    #[error("could not build rows")]
-    Rows(#[from] arrow_schema::ArrowError),
-    #[error(transparent)]
-    Index(#[from] IndexError),
-    #[error(transparent)]
-    Schemas(#[from] SchemasError),
-}
 
 /// Records that are decoded before the first of them is decided on.
 const BLOCK: usize = 32;
@@ -156,7 +76,7 @@ impl Stage {
     /// Decodes, maps, validates, dedupes and shapes. `from` is the position that the records were read from.
     pub fn run(&mut self, records: Records, from: i64) -> Result<Batch, StageError> {
         let (fates, rows) = self.shape(&records, None)?;
-        let is_framed = self.stream(&records.partition.topic).is_some_and(|stream| stream.format == Format::Avro);
+        let is_framed = self.stream(&records.partition.topic).is_some_and(|stream| formats::is_framed(stream.format));
         Ok(Batch::new(Arc::new(records), from, fates, rows).framed(is_framed))
     }
 
@@ -177,7 +97,8 @@ impl Stage {
     fn shape(&mut self, records: &Records, alone: Option<&[bool]>) -> Result<Shaped, StageError> {
         let topic = Arc::clone(&records.partition.topic);
         let stream = self.streams.get(&topic).ok_or_else(|| StageError::UnknownTopic(topic.to_string()))?;
-        let plans = if stream.format == Format::Avro { self.plans.known(&stream.layout, records)? } else { Known::default() };
+        let is_framed = formats::is_framed(stream.format);
+        let plans = if is_framed { self.plans.known(&stream.layout, records)? } else { Known::default() };
         let partition = self.index.partition(&records.partition)?;
         let zone = self.memory.calendar.zone().clone();
         let mut run = Run {
@@ -194,8 +115,9 @@ impl Stage {
             letters: Vec::new(),
             fates: vec![Fate::DeadLetter; records.len()],
         };
+        let input = Input { stream, zone: &zone, values: Values::Run(records), plans: &plans };
         for range in runs(stream, records) {
-            run.decode(range, &plans)?;
+            formats::read(input, range, &mut run)?;
         }
         run.write_letters();
         Ok((run.fates, run.rows.finish()?))
@@ -207,7 +129,7 @@ impl Stage {
 fn runs(stream: &Stream, records: &Records) -> Vec<Range<usize>> {
     let whole = 0..records.len();
     let Headers::Each(each) = &records.headers else { return Vec::from([whole]) };
-    if stream.format != Format::Csv && stream.mapper.is_none() {
+    if !formats::has_headers(stream.format) && stream.mapper.is_none() {
         return Vec::from([whole]);
     }
     let mut start = 0;
@@ -221,30 +143,6 @@ fn runs(stream: &Stream, records: &Records) -> Vec<Range<usize>> {
 
 fn of_a_file(headers: &Option<Arc<str>>) -> Option<&str> {
     headers.as_deref().filter(|headers| headers.contains("[\"file\",") || headers.contains("[\"csv_header\","))
-}
-
-/// The values of a range of records as one text, if it is one: asked once for all of them.
-struct Texts<'r> {
-    whole: Option<&'r str>,
-    /// Where each value begins, and where the last ends, in the array's own bytes.
-    offsets: &'r [i32],
-    first: usize,
-}
-
-impl<'r> Texts<'r> {
-    fn of(records: &'r Records, range: &Range<usize>) -> Self {
-        let (offsets, first) = (records.values.value_offsets(), at(records.values.value_offsets(), range.start));
-        let bytes = records.values.value_data().get(first..at(offsets, range.end));
-        Self { whole: bytes.and_then(|bytes| simdutf8::basic::from_utf8(bytes).ok()), offsets, first }
-    }
-
-    fn get(&self, index: usize) -> Option<&'r str> {
-        self.whole?.get(at(self.offsets, index) - self.first..at(self.offsets, index + 1) - self.first)
-    }
-}
-
-fn at(offsets: &[i32], index: usize) -> usize {
-    usize::try_from(offsets[index]).unwrap_or(0)
 }
 
 /// One run of records on its way through the stage.
@@ -265,98 +163,8 @@ struct Run<'s> {
     fates: Vec<Fate>,
 }
 
-impl Run<'_> {
-    fn is_whole(&self, index: usize) -> Result<(), DeadLetter> {
-        is_whole(self.stream, self.records, index)
-    }
-
-    /// Decodes records that are read alike, and takes what can be read.
-    fn decode(&mut self, range: Range<usize>, plans: &Known) -> Result<(), StageError> {
-        let mapper = self.stream.mapper.as_deref();
-        let dialect = self.stream.dialect(self.records.headers.get(range.start));
-        match (self.stream.format, mapper) {
-            (Format::Avro, None) => self.avro(range, plans),
-            (Format::Avro, Some(mapper)) => self.mapped_avro(range, plans, mapper),
-            (Format::Debezium, None) => self.changes(range),
-            (Format::Debezium, Some(mapper)) => self.mapped_changes(range, mapper),
-            (Format::Json | Format::Csv, mapper) => match (dialect, mapper) {
-                (Some(dialect), mapper) => self.csv(range, &dialect, mapper),
-                (None, Some(mapper)) => self.mapped_json(range, mapper),
-                (None, None) => self.json(range),
-            },
-        }
-    }
-
-    /// JSON in the contract's own form: the fast path.
-    fn json(&mut self, range: Range<usize>) -> Result<(), StageError> {
-        let (stream, records) = (self.stream, self.records);
-        let (texts, mut leads) = (Texts::of(records, &range), Leads::default());
-        self.take(range.len(), |nth, payload| {
-            let index = range.start + nth;
-            let read = is_whole(stream, records, index).and_then(|()| match texts.get(index) {
-                Some(text) => decode::text(&stream.layout, text, payload, &mut leads),
-                None => decode::json(&stream.layout, records.value(index), payload, &mut leads),
-            });
-            (index, read)
-        })
-    }
-
-    fn mapped_json(&mut self, range: Range<usize>, mapper: &dyn Mapper) -> Result<(), StageError> {
-        let mut extract = Extract::new(mapper.inputs());
-        for index in range {
-            if let Err(letter) = self.is_whole(index).and_then(|()| extract.json(index, self.records.value(index))) {
-                self.reject(index, &letter);
-            }
-        }
-        let (input, rows, extras) = extract.finish(self.records)?;
-        self.map(mapper, &input, &rows, &extras)
-    }
-
-    fn csv(&mut self, range: Range<usize>, dialect: &Dialect, mapper: Option<&dyn Mapper>) -> Result<(), StageError> {
-        let inputs = self.stream.csv_inputs(dialect);
-        let plan = CsvPlan::new(dialect, &inputs);
-        let (mut extract, mut fields) = (Extract::new(&inputs), Fields::new(dialect.delimiter));
-        for index in range {
-            let read = self.is_whole(index).and_then(|()| fields.split(self.records.value(index)));
-            if let Err(letter) = read.and_then(|()| extract.csv(index, &fields, &plan)) {
-                self.reject(index, &letter);
-            }
-        }
-        let (input, rows, extras) = extract.finish(self.records)?;
-        match mapper {
-            Some(mapper) => self.map(mapper, &input, &rows, &extras),
-            None => self.take_columns(&input, &rows, &extras, &[]),
-        }
-    }
-
-    fn map(&mut self, mapper: &dyn Mapper, input: &RecordBatch, rows: &[usize], extras: &[String]) -> Result<(), StageError> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let mapped = mapper.map(input)?;
-        let failed = formats::failures(mapped.failed, rows.len());
-        self.take_columns(&mapped.columns, rows, extras, &failed)
-    }
-
-    fn take_columns(
-        &mut self,
-        columns: &RecordBatch,
-        rows: &[usize],
-        extras: &[String],
-        failed: &[Option<DeadLetter>],
-    ) -> Result<(), StageError> {
-        let layout = &self.stream.layout;
-        let plan = Plan::new(layout, columns);
-        self.take(rows.len(), |row, payload| {
-            if let Some(Some(letter)) = failed.get(row) {
-                return (rows[row], Err(letter.clone()));
-            }
-            plan.fill(layout, columns, row, &extras[row], payload);
-            (rows[row], Ok(()))
-        })
-    }
-
-    /// Takes so many payloads, which `fill` reads with the indexes of their records: validates, dedupes and shapes them.
+impl Judge for Run<'_> {
+    /// Validates, dedupes and shapes payloads.
     fn take<'p>(
         &mut self,
         count: usize,
@@ -373,6 +181,16 @@ impl Run<'_> {
         Ok(())
     }
 
+    fn reject(&mut self, index: usize, letter: &DeadLetter) {
+        self.letters.push((index, letter.clone()));
+    }
+
+    fn pass(&mut self, index: usize) {
+        self.fates[index] = Fate::Duplicate;
+    }
+}
+
+impl Run<'_> {
     /// A block at a time, so that what the index and the customers will be asked is fetched from memory for all of them at once.
     fn take_block(
         &mut self,
@@ -541,10 +359,6 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn reject(&mut self, index: usize, letter: &DeadLetter) {
-        self.letters.push((index, letter.clone()));
-    }
-
     fn write_letters(&mut self) {
         self.letters.sort_by_key(|(index, _)| *index);
         let (stream, records) = (self.stream, self.records);
@@ -674,19 +488,6 @@ fn stand_in(event: &Event<'_>) -> String {
         }
         Body::FxRate(rate) => parts("fx_rate", &[rate.base.code(), rate.quote.code(), &rate.day.to_string(), at]),
     }
-}
-
-/// Whether there is a value, of a size within the stream's limit.
-fn is_whole(stream: &Stream, records: &Records, index: usize) -> Result<(), DeadLetter> {
-    if records.is_tombstone(index) {
-        return Err(DeadLetter::new(Reason::Tombstone, "", "the record has no value"));
-    }
-    within_limit(stream, records.value(index))
-}
-
-fn within_limit(stream: &Stream, value: &[u8]) -> Result<(), DeadLetter> {
-    let (size, limit) = (value.len(), stream.record_bytes_max);
-    if size <= limit { Ok(()) } else { Err(DeadLetter::new(Reason::TooLarge, "", format!("{size} bytes, at most {limit}"))) }
 }
 
 #[cfg(test)]

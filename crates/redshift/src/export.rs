@@ -60,6 +60,8 @@ struct State {
     generation: i64,
     load: String,
     lake: String,
+    /// The last rebuild of the star that the rows are of.
+    rebuild: Option<i64>,
     positions: Positions,
 }
 
@@ -74,6 +76,8 @@ enum Turn {
     Done(Report),
     /// Another exporter was faster.
     Overtaken,
+    /// The star was rebuilt since the last load, and its old rows are deleted.
+    Emptied,
 }
 
 impl<'l> Exporter<'l> {
@@ -92,11 +96,14 @@ impl<'l> Exporter<'l> {
     pub fn export(&self) -> Result<Report, ExportError> {
         self.prepare()?;
         for turn in 0..TURNS {
-            if let Turn::Done(report) = self.turn(turn)? {
-                self.clean(report.generation);
-                return Ok(report);
+            match self.turn(turn)? {
+                Turn::Done(report) => {
+                    self.clean(report.generation);
+                    return Ok(report);
+                }
+                Turn::Emptied => tracing::info!("the star was rebuilt: its old rows are deleted, and it is loaded again"),
+                Turn::Overtaken => tracing::info!("another exporter has moved Redshift on: beginning anew"),
             }
-            tracing::info!("another exporter has moved Redshift on: beginning anew");
         }
         Err(ExportError::Fenced(TURNS))
     }
@@ -105,6 +112,9 @@ impl<'l> Exporter<'l> {
         let state = self.state(&format!("begin {turn}"))?;
         let extent = self.lake.extent()?;
         self.belongs(&state, &extent.positions)?;
+        if state.generation > 0 && state.rebuild != extent.rebuild {
+            return self.empty(state.generation, extent.rebuild);
+        }
         let held = Held::read(self.lake, &self.target.folder, state.generation, &state.load)?;
         let plan = Plan::new(state.generation, &state.positions, &extent, &held);
         if plan.is_empty() {
@@ -130,6 +140,17 @@ impl<'l> Exporter<'l> {
             rows: inserts.into_iter().map(|(table, at)| (table, of(at))).collect(),
             positions: extent.positions,
         }))
+    }
+
+    /// Deletes the rows of a star that was rebuilt. Its new rows would be mixed with them, because a
+    /// row is known by its record's position. This transaction and the load that follows have too
+    /// many statements for one batch.
+    fn empty(&self, generation: i64, rebuild: Option<i64>) -> Result<Turn, ExportError> {
+        let plan = Plan::of_nothing(generation, rebuild);
+        let names = Names::new(&self.target, generation, &plan.id);
+        let mut batch = names.begin(generation, &plan.id, rebuild);
+        batch.extend(names.empty());
+        Ok(self.apply(&plan, &batch)?.map_or(Turn::Overtaken, |_| Turn::Emptied))
     }
 
     /// Refuses a lake that has less than Redshift, or another lake: its rows would be mixed with
@@ -160,11 +181,12 @@ impl<'l> Exporter<'l> {
         let number = |cell: &Option<String>| cell.as_deref().and_then(|text| text.parse::<i64>().ok());
         let mut state: Option<State> = None;
         for row in &rows {
-            let [generation, load, lake, topic, partition, next] = row.as_slice() else { continue };
+            let [generation, load, lake, rebuild, topic, partition, next] = row.as_slice() else { continue };
             let state = state.get_or_insert_with(|| State {
                 generation: number(generation).unwrap_or_default(),
                 load: load.clone().unwrap_or_default(),
                 lake: lake.clone().unwrap_or_default(),
+                rebuild: number(rebuild),
                 positions: Positions::default(),
             });
             if let (Some(topic), Some(partition), Some(next)) = (topic, number(partition), number(next)) {
@@ -307,7 +329,7 @@ fn passes(why: &str) -> bool {
 
 /// The statements of the transaction, and the index of the statement that adds each table's rows.
 fn apply(plan: &Plan, names: &Names) -> (Vec<String>, Vec<(Table, usize)>) {
-    let mut batch = names.begin(plan.generation, &plan.id);
+    let mut batch = names.begin(plan.generation, &plan.id, plan.rebuild);
     let mut inserts = Vec::new();
     for load in &plan.loads {
         match schema::origin(load.table) {

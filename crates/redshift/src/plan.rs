@@ -22,6 +22,8 @@ pub(crate) struct Plan {
     /// Each partition's position in Redshift, and the new one.
     pub(crate) positions: Vec<(Partition, i64, i64)>,
     pub(crate) loads: Vec<Load>,
+    /// The last rebuild of the star that the files are of.
+    pub(crate) rebuild: Option<i64>,
     /// Equal plans have equal ids.
     pub(crate) id: String,
 }
@@ -47,14 +49,22 @@ impl Plan {
                 loads.push(Load { table, files });
             }
         }
-        let mut plan = Self { generation, positions, loads, id: String::new() };
-        plan.id = format!("{:016x}", xxh3_128(plan.words().as_bytes()) as u64);
-        plan
+        Self { generation, positions, loads, rebuild: extent.rebuild, id: String::new() }.identified()
+    }
+
+    /// Before the first load of a rebuilt star: loads nothing.
+    pub(crate) fn of_nothing(generation: i64, rebuild: Option<i64>) -> Self {
+        Self { generation, positions: Vec::new(), loads: Vec::new(), rebuild, id: String::new() }.identified()
+    }
+
+    fn identified(mut self) -> Self {
+        self.id = format!("{:016x}", xxh3_128(self.words().as_bytes()) as u64);
+        self
     }
 
     /// A text that identifies the plan.
     fn words(&self) -> String {
-        let mut words = format!("{}\n", self.generation);
+        let mut words = format!("{} {:?}\n", self.generation, self.rebuild);
         for (partition, from, to) in &self.positions {
             words += &format!("{:?} {} {from} {to}\n", partition.topic, partition.number);
         }

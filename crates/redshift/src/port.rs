@@ -11,6 +11,8 @@ pub struct Extent {
     pub positions: Positions,
     /// The existing tables.
     pub tables: Vec<TableFiles>,
+    /// The id of the last rebuild of the star. `None`: there was none.
+    pub rebuild: Option<i64>,
 }
 
 /// A table's files at one version.

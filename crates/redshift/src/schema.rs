@@ -141,7 +141,7 @@ fn own_tables(own: &str) -> [String; 2] {
     [
         format!(
             "CREATE TABLE IF NOT EXISTS {own}.\"state\" (\n  \"generation\" BIGINT NOT NULL,\n  \"load_id\" VARCHAR(64) NOT NULL,\n  \
-             \"lake\" VARCHAR(4096) NOT NULL,\n  \"loaded_at\" TIMESTAMPTZ NOT NULL\n)\nDISTSTYLE ALL"
+             \"lake\" VARCHAR(4096) NOT NULL,\n  \"loaded_at\" TIMESTAMPTZ NOT NULL,\n  \"rebuild\" BIGINT\n)\nDISTSTYLE ALL"
         ),
         format!(
             "CREATE TABLE IF NOT EXISTS {own}.\"positions\" (\n  \"topic\" VARCHAR(4096) NOT NULL,\n  \"partition\" BIGINT NOT NULL,\n  \

@@ -69,14 +69,15 @@ impl Names {
         ]
     }
 
-    /// Begins to apply a load on top of a generation. The last statement fails if another load was
-    /// applied before.
-    pub(crate) fn begin(&self, generation: i64, load: &str) -> Vec<String> {
+    /// Begins to apply a load of a star on top of a generation. The last statement fails if another
+    /// load was applied before.
+    pub(crate) fn begin(&self, generation: i64, load: &str, rebuild: Option<i64>) -> Vec<String> {
         let (state, next) = (self.own("state"), generation + 1);
+        let rebuild = rebuild.map_or_else(|| "NULL".to_owned(), |id| id.to_string());
         vec![
             format!("LOCK {state}"),
             format!(
-                "UPDATE {state} SET \"generation\" = {next}, \"load_id\" = {load}, \"loaded_at\" = GETDATE() WHERE \"generation\" = {generation}",
+                "UPDATE {state} SET \"generation\" = {next}, \"load_id\" = {load}, \"loaded_at\" = GETDATE(), \"rebuild\" = {rebuild} WHERE \"generation\" = {generation}",
                 load = literal(load)
             ),
             format!(
@@ -123,6 +124,12 @@ impl Names {
         [format!("DELETE FROM {target}"), insert]
     }
 
+    /// Deletes all rows and positions.
+    pub(crate) fn empty(&self) -> Vec<String> {
+        let tables = schema::tables().map(|table| self.table(table));
+        tables.chain([self.own("positions")]).map(|table| format!("DELETE FROM {table}")).collect()
+    }
+
     pub(crate) fn move_positions(&self) -> [String; 2] {
         let positions = self.own("positions");
         let staged = self.staging("positions");
@@ -157,11 +164,11 @@ fn values(table: Table) -> String {
     values.collect::<Vec<_>>().join(", ")
 }
 
-/// Generation, load, lake, and a row for each partition, at one moment.
+/// Generation, load, lake, rebuild, and a row for each partition, at one moment.
 pub(crate) fn state(target: &Target) -> String {
     let own = quoted(&target.own_schema());
     format!(
-        "SELECT s.\"generation\", s.\"load_id\", s.\"lake\", p.\"topic\", p.\"partition\", p.\"next_offset\" \
+        "SELECT s.\"generation\", s.\"load_id\", s.\"lake\", s.\"rebuild\", p.\"topic\", p.\"partition\", p.\"next_offset\" \
          FROM {own}.\"state\" s LEFT JOIN {own}.\"positions\" p ON 1 = 1"
     )
 }
@@ -193,6 +200,11 @@ pub(crate) fn add_column(target: &Target, table: Table, field: &arrow_schema::Fi
     // Existing rows have no value for it.
     let optional = field.clone().with_nullable(true);
     format!("ALTER TABLE {}.{} ADD COLUMN {}", quoted(&target.schema), quoted(table.name()), schema::column(&optional))
+}
+
+/// Adds the id of the rebuild to a state that an earlier version made.
+pub(crate) fn add_rebuild(target: &Target) -> String {
+    format!("ALTER TABLE {}.\"state\" ADD COLUMN \"rebuild\" BIGINT", quoted(&target.own_schema()))
 }
 
 /// The generation in a staging table's name: its load can apply only on top of that one.

@@ -42,6 +42,19 @@ pub enum Format {
     Parquet,
 }
 
+impl Format {
+    /// How files hold records of a stream's format. `None`: not at all.
+    pub fn of(format: kassa_model::Format, delimiter: u8) -> Option<Self> {
+        match format {
+            kassa_model::Format::Csv => Some(Self::Csv { delimiter }),
+            kassa_model::Format::Json | kassa_model::Format::Debezium => Some(Self::Ndjson),
+            kassa_model::Format::Parquet => Some(Self::Parquet),
+            // Files do not have a schema registry's framing.
+            kassa_model::Format::Avro => None,
+        }
+    }
+}
+
 /// The encoding of a text file's fields. The records' values are the file's original bytes in any
 /// encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -116,6 +116,8 @@ pub struct Emitted {
 pub struct Shop {
     seed: u64,
     sessions_per_day: u64,
+    /// Customers whose records are sent on the first day.
+    listed: u32,
     calendar: Calendar,
     agenda: Agenda,
     world: World,
@@ -151,6 +153,7 @@ impl Shop {
         let mut shop = Self {
             seed,
             sessions_per_day: sessions_per_day.max(1),
+            listed: 0,
             calendar: shop.calendar(),
             agenda: Agenda::default(),
             world,
@@ -162,6 +165,16 @@ impl Shop {
         };
         shop.open(start);
         Ok(shop)
+    }
+
+    /// The shop begins with this many customers and sends all their records during the first day, in
+    /// addition to the records of that day. To be called before the first record is taken.
+    #[must_use]
+    pub fn with_customers(mut self, customers: u32) -> Self {
+        self.world.people = People::new(self.seed, u64::from(customers));
+        self.listed = customers;
+        self.agenda.add(self.agenda.next_at(), Event::Customer(0));
+        self
     }
 
     /// The first day: rates, the whole catalogue, and the first visitor.
@@ -217,6 +230,7 @@ impl Shop {
             }
             Event::Session(place) => self.go_on(place, at, now),
             Event::Order(place) => self.follow(place, at, now),
+            Event::Customer(customer) => self.send_listed(customer, at, now),
         }
     }
 
@@ -231,6 +245,18 @@ impl Shop {
             self.agenda.add(self.world.rng.between(at, tomorrow - SECOND), Event::Reprice);
         }
         self.agenda.add(tomorrow, Event::Day);
+    }
+
+    /// Sends the record of a listed customer, and schedules the next one.
+    fn send_listed(&mut self, customer: u32, at: i64, now: i64) {
+        if customer >= self.listed {
+            return;
+        }
+        if self.world.people.is_due(customer) {
+            let home = self.world.people.home_of(customer);
+            self.world.post_customer(now, customer, &home);
+        }
+        self.agenda.add(at + DAY / i64::from(self.listed), Event::Customer(customer + 1));
     }
 
     /// A visitor arrives, and the next one is scheduled.

@@ -27,6 +27,9 @@ pub enum WarehouseError {
     /// A newer kassa has migrated it.
     #[error(transparent)]
     Newer(#[from] Newer),
+    /// A rebuild has marked it and has not ended.
+    #[error("{0}")]
+    Rebuilding(String),
 }
 
 impl From<WarehouseError> for SinkError {
@@ -38,6 +41,7 @@ impl From<WarehouseError> for SinkError {
             WarehouseError::Fenced(what) => SinkError::Fenced(what),
             WarehouseError::Rewound(what) => SinkError::Rewound(what),
             WarehouseError::Newer(newer) => SinkError::Newer(newer),
+            WarehouseError::Rebuilding(what) => SinkError::Rebuilding(what),
         }
     }
 }

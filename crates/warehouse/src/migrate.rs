@@ -25,6 +25,9 @@ pub const ROLES: &str = include_str!("../schema/roles.sql");
 /// What the roles may do; part of every migration.
 pub const GRANTS: &str = include_str!("../schema/grants.sql");
 
+const KEEP_RIGHTS: &str = include_str!("../schema/keep_rights.sql");
+const RESTORE_RIGHTS: &str = include_str!("../schema/restore_rights.sql");
+
 /// Which kassa migrates a database at a time: two that start together take turns.
 const LOCK: &str = "SELECT pg_advisory_lock(hashtext('kassa migrations'))";
 const UNLOCK: &str = "SELECT pg_advisory_unlock(hashtext('kassa migrations'))";
@@ -62,9 +65,38 @@ fn apply(client: &mut Client) -> Result<Vec<String>, WarehouseError> {
     let migrations = known()?;
     let mut runner = Runner::new(&migrations).set_abort_divergent(true).set_abort_missing(true);
     runner.set_migration_table_name("kassa.migrations");
-    let report = runner.run(client).map_err(refused)?;
+    // Of a migration that was killed.
+    restore_rights(client)?;
+    if is_behind(client, &migrations)? {
+        client.batch_execute(KEEP_RIGHTS)?;
+    }
+    let applied = runner.run(client).map_err(refused);
+    let restored = restore_rights(client);
+    let report = applied?;
+    restored?;
     client.batch_execute(GRANTS)?;
     Ok(report.applied_migrations().iter().map(|migration| migration.name().to_owned()).collect())
+}
+
+fn has_table(client: &mut Client, name: &str) -> Result<bool, WarehouseError> {
+    Ok(client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&name])?.get(0))
+}
+
+/// Whether a schema exists that lacks some of the migrations.
+fn is_behind(client: &mut Client, migrations: &[Migration]) -> Result<bool, WarehouseError> {
+    if !has_table(client, "kassa.migrations")? {
+        return Ok(false);
+    }
+    let applied: i64 = client.query_one("SELECT count(*) FROM kassa.migrations", &[])?.get(0);
+    Ok(usize::try_from(applied).unwrap_or(usize::MAX) < migrations.len())
+}
+
+/// A migration may be killed between its own transaction and this one: then the next one begins with it.
+fn restore_rights(client: &mut Client) -> Result<(), WarehouseError> {
+    if has_table(client, "kassa.kept_rights")? {
+        client.batch_execute(RESTORE_RIGHTS)?;
+    }
+    Ok(())
 }
 
 /// Whether there are migrations, and this login may read which.

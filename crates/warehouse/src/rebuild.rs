@@ -48,10 +48,7 @@ pub(crate) fn refuse_unfinished(client: &mut Client, target: &Target) -> Result<
     if target.is_rebuilding || !is_marked(client)? {
         return Ok(());
     }
-    Err(WarehouseError::Invalid(format!(
-        "the warehouse {} is being rebuilt, or its rebuild was interrupted. `kassa rebuild --apply` completes it",
-        target.place()
-    )))
+    Err(WarehouseError::Rebuilding(format!("a rebuild of the warehouse {} has not ended", target.place())))
 }
 
 fn is_marked(client: &mut impl GenericClient) -> Result<bool, WarehouseError> {

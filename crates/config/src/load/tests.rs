@@ -1,8 +1,10 @@
 use std::ffi::OsString;
 use std::fs;
 
+use kassa_model::Format;
+
 use super::*;
-use crate::config::{Config, Encoding, Format, LakePlace, Source};
+use crate::config::{Config, Encoding, LakePlace, Source};
 use crate::options::Override;
 use crate::{DEFAULT_TOML, keys};
 

@@ -18,6 +18,12 @@ pub(super) struct Name {
     checksum: u64,
 }
 
+impl Name {
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Pieces(PathBuf);
 

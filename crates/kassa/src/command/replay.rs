@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use kassa_config::{Config, Encoding, Format as Written, Stream};
+use kassa_config::{Config, Encoding, Stream};
 use kassa_model::{Code, Counts};
 use kassa_pipeline::Batch;
 use kassa_source::file::{self, FileOptions, FileSource};
@@ -149,14 +149,11 @@ fn progress_bar(files: &[std::path::PathBuf]) -> ProgressBar {
 }
 
 fn options(stream: &Stream) -> anyhow::Result<FileOptions> {
-    let format = match stream.format {
-        Written::Csv => file::Format::Csv { delimiter: stream.delimiter },
-        Written::Json | Written::Debezium => file::Format::Ndjson,
-        Written::Parquet => file::Format::Parquet,
-        Written::Avro => anyhow::bail!(
+    let Some(format) = file::Format::of(stream.format, stream.delimiter) else {
+        anyhow::bail!(
             "the stream `{}` is Avro in a schema registry's framing, which files do not have: give the stream of the files another format",
             stream.name
-        ),
+        );
     };
     let encoding = match stream.encoding {
         Encoding::Utf8 => file::Encoding::Utf8,

@@ -28,7 +28,11 @@ pub fn shop(seed: u64, records_per_day: u64) -> anyhow::Result<Shop> {
 }
 
 pub fn simulate(args: &Simulate) -> anyhow::Result<()> {
-    let mut shop = shop(args.seed, args.per_day)?;
+    let shop = shop(args.seed, args.per_day)?;
+    let mut shop = match args.customers {
+        Some(customers) => shop.with_customers(customers),
+        None => shop,
+    };
     let started = Instant::now();
     let mut pace = Pace::new(args.rate);
     let is_kafka = args.to.starts_with("kafka://");

@@ -270,6 +270,7 @@ impl KafkaFeed {
                 Ok(Next::Records(records, from))
             }
             Turn::Assigned(partitions) => {
+                tracing::info!(partitions = partitions.len(), "Kafka assigned partitions");
                 self.assigned.extend(partitions);
                 Ok(Next::Moved)
             }

@@ -10,13 +10,15 @@ use kassa_config::{Config, LakePlace};
 use kassa_lake::delta::table::partition_of;
 use kassa_lake::delta::{self, Add, Snapshot};
 use kassa_lake::read::{self, folder_of};
-use kassa_lake::{LogError, Store, encode};
+use kassa_lake::{LogError, Store, encode, rebuild};
 use kassa_model::{Positions, Table, star};
 use kassa_redshift::{Column, DataFile, Extent, LakeError, TableFiles, schema};
 
+use crate::failure::Failure;
 use crate::wiring::Lake;
 
 pub struct Shelf<'l> {
+    lake: &'l Lake,
     store: &'l dyn Store,
     /// The prefix of the URLs of its objects.
     url: String,
@@ -30,7 +32,7 @@ impl<'l> Shelf<'l> {
             LakePlace::S3(s3) => format!("s3://{}/{}", s3.bucket, s3.prefix),
             LakePlace::Folder(dir) => format!("file://{}", dir.display()),
         };
-        Self { store: lake.store.as_ref(), url, zstd_level: config.lake.zstd_level }
+        Self { lake, store: lake.store.as_ref(), url, zstd_level: config.lake.zstd_level }
     }
 
     fn snapshot(&self, table: Table) -> Result<Snapshot, LogError> {
@@ -38,6 +40,15 @@ impl<'l> Shelf<'l> {
         // Rows are exported only once, so a column that is missing now would stay missing.
         snapshot.metadata.as_ref().map_or(Ok(()), |held| delta::schema::refuse_newer(&folder_of(table), held))?;
         Ok(snapshot)
+    }
+
+    /// Refuses tables of which a rebuild may have exchanged some meanwhile.
+    fn refuse_rebuilt(&self, before: Option<i64>) -> Result<(), LakeError> {
+        self.lake.refuse_rebuilt(before).map_err(|error| match error.downcast::<Failure>() {
+            // As a boxed `anyhow::Error` it would lose its code.
+            Ok(failure) => LakeError::from(failure),
+            Err(error) => error.into(),
+        })
     }
 
     /// Hands the rows of a file to `take`.
@@ -97,7 +108,9 @@ impl kassa_redshift::Lake for Shelf<'_> {
             let positions = if table.has_lineage() { positions(&snapshot) } else { Positions::default() };
             tables.push(TableFiles { table, files: files_of(table, &snapshot)?, positions });
         }
-        Ok(Extent { positions: accounted, tables })
+        let rebuild = rebuild::last_in(&spans);
+        self.refuse_rebuilt(rebuild)?;
+        Ok(Extent { positions: accounted, tables, rebuild })
     }
 
     fn columns(&self, file: &DataFile) -> Result<Vec<Column>, LakeError> {

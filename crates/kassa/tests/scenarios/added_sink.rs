@@ -1,12 +1,10 @@
 //! A sink that was added later is given from the archive what it lacks, and ends equal.
 
-use std::time::{Duration, Instant};
-
 use kassa_kafka::Admin;
 use kassa_stack::postgres::Postgres;
 use serde_json::Value;
 
-use crate::harness::Shop;
+use crate::harness::{Shop, until};
 use crate::whole_way::Between;
 
 /// Has the shop's configuration name a warehouse.
@@ -21,15 +19,11 @@ fn a_warehouse_that_is_added_is_filled_from_the_archive_while_the_stream_runs() 
     let between = Between::without_warehouse();
     let truth = between.simulate("20000", "5");
     let server = between.shop.serve();
-    let deadline = Instant::now() + Duration::from_secs(60);
     let accounted = || -> i64 {
         let rows = between.shop.json(&["sql", "SELECT coalesce(sum(read), 0) AS n FROM spans"]);
         rows[0]["n"].as_str().and_then(|n| n.parse().ok()).unwrap_or(0)
     };
-    while accounted() < 10_000 {
-        assert!(Instant::now() < deadline, "the lake has accounted for {} records", accounted());
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    until("10,000 records in the lake", || accounted() >= 10_000);
     add_warehouse(&between.shop, &between.postgres);
     let filled = between.shop.json(&["replay", "--from", "archive", "--sinks", "warehouse"]);
     assert!(filled["records"].as_i64().is_some_and(|records| records >= 10_000), "{filled}");

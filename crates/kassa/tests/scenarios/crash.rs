@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Rng, Server, Shop, http};
+use crate::harness::{Rng, Server, Shop, http, until};
 use crate::s3;
 
 /// Points at the durable boundaries of log, lake, archive, derived tables and maintenance. Each is hit within some seconds of traffic.
@@ -104,12 +104,12 @@ fn traffic(
 /// Waits until the process is dead; kills it after `after`. Its stderr.
 fn die(server: &mut Server, after: Duration) -> String {
     let end = Instant::now() + after;
-    while server.child.try_wait().expect("a child").is_none() {
+    until("the process's end", || {
         if Instant::now() >= end {
             server.child.kill().expect("killed");
         }
-        std::thread::sleep(Duration::from_millis(5));
-    }
+        server.child.try_wait().expect("a child").is_some()
+    });
     server.words()
 }
 

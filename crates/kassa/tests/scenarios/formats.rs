@@ -2,6 +2,7 @@
 //! `scripts/formats`. And what a newer version has written is refused by name.
 
 mod refused;
+mod upgrade;
 mod warehouse;
 
 use std::collections::BTreeMap;

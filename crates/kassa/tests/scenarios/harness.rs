@@ -1,5 +1,6 @@
 //! Runs the built program in folders of its own.
 
+use std::fmt::Debug;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
@@ -149,6 +150,28 @@ pub(crate) struct Server {
 
 /// Longer than anything takes, on whatever machine.
 const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Between two looks at something that must come.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Waits for something that must come, and says what did not.
+#[track_caller]
+pub(crate) fn until(what: &str, mut come: impl FnMut() -> bool) {
+    until_ok(what, || come().then_some(()).ok_or("not yet"));
+}
+
+/// The same for a value; the error says what there is instead.
+#[track_caller]
+pub(crate) fn until_ok<T, E: Debug>(what: &str, mut come: impl FnMut() -> Result<T, E>) -> T {
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        match come() {
+            Ok(value) => return value,
+            Err(instead) => assert!(Instant::now() < give_up, "it never came: {what}; {instead:?}"),
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
 
 impl Server {
     /// All that it said, when it has ended.

@@ -149,6 +149,31 @@ fn what_was_set_aside_and_mended_comes_to_redshift_too_once() {
     }
 }
 
+#[test]
+fn a_rebuilt_star_replaces_the_rows_in_redshift() {
+    let world = World::new(&till("price"));
+    let shop = &world.shop;
+    let lines: Vec<String> = (0..6).map(|id| format!(r#"{{"id":"r{id}","price":"2.50"}}"#)).collect();
+    let file = shop.dir.path().join("till.ndjson");
+    std::fs::write(&file, lines.join("\n")).expect("written");
+    shop.ok(&["replay", "--stream", "till", file.to_str().expect("UTF-8")]);
+    let held = || world.sql("SELECT count(*), sum(net_amount) FROM dwh.fact_sales");
+    world.export();
+    assert_eq!(held(), "6|15.000000");
+    let config = std::fs::read_to_string(&shop.config).expect("a configuration");
+    std::fs::write(&shop.config, config.replace("price AS", "CAST(price AS DECIMAL(18, 2)) + 1.00 AS")).expect("written");
+    let mut interrupted = shop.command(&["rebuild", "--apply"]);
+    let output = interrupted.env("KASSA_CRASH_POINT", "rebuild.after_table:3").output().expect("started");
+    assert!(said(&output).contains("crash point rebuild."), "{}", said(&output));
+    let words = said(&shop.run(&["job", "run", "redshift"]));
+    assert!(words.contains("error[K027]") && held() == "6|15.000000", "{words}");
+    shop.ok(&["rebuild", "--apply"]);
+    assert_eq!(world.export()["changed"], true);
+    assert_eq!(held(), "6|21.000000");
+    world.is_equal();
+    assert_eq!(world.export()["changed"], false);
+}
+
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

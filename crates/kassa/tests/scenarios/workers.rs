@@ -10,7 +10,7 @@ use kassa_kafka::{KafkaSource, SourceOptions, Subscription, Turn};
 use kassa_model::time::SystemClock;
 use serde_json::Value;
 
-use crate::harness::{KASSA, Server};
+use crate::harness::{KASSA, Server, until_ok};
 use crate::others_read::STREAMS;
 use crate::whole_way::{Between, millionths};
 
@@ -60,37 +60,27 @@ fn owned(worker: &Server) -> BTreeSet<(String, String)> {
 
 /// Waits until all partitions are divided among these workers, each of whom has a share.
 fn until_divided(workers: &[&Server]) {
-    let deadline = Instant::now() + Duration::from_secs(120);
     let all = TOPICS * usize::try_from(PARTITIONS).expect("small");
-    loop {
+    until_ok("a fair division of the partitions", || {
         let shares: Vec<_> = workers.iter().map(|worker| owned(worker)).collect();
         let sum: usize = shares.iter().map(BTreeSet::len).sum();
         let together: BTreeSet<_> = shares.iter().flatten().collect();
         let fair = all / workers.len() / 2;
-        if sum == all && together.len() == all && shares.iter().all(|share| share.len() >= fair) {
-            return;
-        }
-        let sizes: Vec<usize> = shares.iter().map(BTreeSet::len).collect();
-        assert!(Instant::now() < deadline, "{sizes:?} of {all} partitions");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+        let is_fair = sum == all && together.len() == all && shares.iter().all(|share| share.len() >= fair);
+        is_fair.then_some(()).ok_or_else(|| shares.iter().map(BTreeSet::len).collect::<Vec<_>>())
+    });
 }
 
 /// Waits until a worker's own dashboard shows the truth: what it read itself and what the others did.
 fn until_shown(worker: &Server, truth: &Value) {
-    let deadline = Instant::now() + Duration::from_secs(120);
     let wanted = millionths(truth["figures"]["net_sales"].as_str().expect("a figure"));
-    loop {
+    until_ok(&format!("net sales {wanted} of {} records", truth["produced"]), || {
         let answer = worker.get("/api/v1/figures/net_sales");
         let shown = answer["rows"][0]["value"].as_str().map_or(0, millionths);
         let counts = worker.get("/api/v1/pipeline")["records"].clone();
         let read = counts["read"].as_str().and_then(|text| text.parse::<i64>().ok()).or_else(|| counts["read"].as_i64());
-        if shown == wanted && read == truth["produced"].as_i64() {
-            return;
-        }
-        assert!(Instant::now() < deadline, "net sales {shown}, not {wanted}; {counts} of {}", truth["produced"]);
-        std::thread::sleep(Duration::from_millis(200));
-    }
+        if shown == wanted && read == truth["produced"].as_i64() { Ok(()) } else { Err((shown, counts)) }
+    });
 }
 
 #[test]
@@ -144,14 +134,7 @@ fn a_member_whose_place_was_taken_joins_anew_once_and_then_says_why_not() {
     let truth = between.simulate("20000", "1");
     until_shown(&worker, &truth);
     take_the_place(&between, "till");
-    let deadline = Instant::now() + Duration::from_secs(120);
-    let status = loop {
-        if let Some(status) = worker.child.try_wait().expect("a process") {
-            break status;
-        }
-        assert!(Instant::now() < deadline, "it does not end");
-        std::thread::sleep(Duration::from_millis(100));
-    };
+    let status = until_ok("the worker's end", || worker.child.try_wait().expect("a process").ok_or("it runs"));
     let words = worker.words();
     assert!(!status.success() && words.contains("give each process its own"), "{status}: {words}");
     between.shop.ok(&["run", "--until-caught-up"]);

@@ -7,10 +7,11 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, BinaryArray, RecordBatch};
 use arrow_schema::DataType;
-use kassa_model::{Currency, Fate, Headers, Partition, decimal, time};
+use kassa_model::{Currency, Fate, Format, Headers, Partition, decimal, time};
 
 use super::*;
 use crate::dedupe::IndexOptions;
+use crate::ports::{Mapper, MapperError};
 
 mod avro;
 mod columns;

@@ -28,6 +28,9 @@ impl Exporter<'_> {
                 self.run("making the schema", some.to_vec(), &format!("{} {nth}", self.run))?;
             }
         }
+        if tables.contains(&(own.as_str(), "state")) && !columns.contains(&("state", "rebuild")) {
+            self.run("adding state.rebuild", vec![statements::add_rebuild(&self.target)], &self.run)?;
+        }
         let here = schema::tables().filter(|table| tables.contains(&(self.target.schema.as_str(), table.name())));
         let mut is_altered = !schema::view_names().all(|view| tables.contains(&(self.target.schema.as_str(), view.as_str())));
         for table in here {

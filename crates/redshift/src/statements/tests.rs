@@ -22,7 +22,7 @@ fn names() -> Names {
 #[test]
 fn a_whole_load_is_one_batch_of_the_data_api() {
     let names = names();
-    let mut batch = names.begin(7, "00ff");
+    let mut batch = names.begin(7, "00ff", Some(1));
     for table in schema::tables() {
         match schema::origin(table) {
             Some(origin) => batch.push(names.add(table, origin)),
@@ -31,6 +31,7 @@ fn a_whole_load_is_one_batch_of_the_data_api() {
     }
     batch.extend(names.move_positions());
     assert!(batch.len() <= 40, "{} statements", batch.len());
+    assert!(names.begin(7, "00ff", None).len() + names.empty().len() <= 40);
     assert!(batch.iter().all(|sql| sql.len() < 100 * 1024));
     assert!(schema::statements("dwh").iter().all(|sql| sql.len() < 100 * 1024));
 }

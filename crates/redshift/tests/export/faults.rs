@@ -1,10 +1,10 @@
 //! Faults between an export and Redshift, each with a proof that it fired.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kassa_redshift::ExportError;
-use kassa_stack::data_api::{Fault, Status};
+use kassa_stack::data_api::{Fault, Rule, Status};
 
 use crate::World;
 
@@ -12,6 +12,15 @@ const BATCH: &str = "BatchExecuteStatement";
 /// Matches only the transaction that applies a load.
 const LOADING: &str = "kassa: loading";
 const STAGING: &str = "kassa: staging dim_channel";
+
+/// Waits until the export has come to a fault.
+fn until_fired(rule: &Rule) {
+    let since = Instant::now();
+    while rule.fired() == 0 {
+        assert!(since.elapsed() < Duration::from_secs(60), "the fault never fired");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
 
 /// A world with ten loaded records and ten more to load.
 fn begun() -> World {
@@ -52,6 +61,25 @@ fn a_fault_that_passes_is_passed_by_and_nothing_is_doubled() {
     assert!(!world.export("again").is_changed);
 }
 
+/// The first transaction deletes the old rows, the second one loads the new ones.
+#[test]
+fn a_fault_while_a_rebuilt_star_is_loaded_leaves_no_old_row() {
+    let faults = [Fault::LoseReply, Fault::SayFailed, Fault::Expire, Fault::FailAt(5)];
+    for (fault, nth) in faults.into_iter().flat_map(|fault| [(fault, 1), (fault, 2)]) {
+        let world = begun();
+        world.export("more");
+        world.lake.rebuild(7, "orders", 0, 15..20);
+        let rule = world.api.on(BATCH, LOADING, (nth, 1), fault);
+        let first = world.export_as("rebuilt", world.target());
+        assert_eq!(rule.fired(), 1, "{fault:?} {nth}");
+        world.api.clear();
+        assert_eq!(first.is_err(), matches!(fault, Fault::FailAt(_)), "{fault:?} {nth}: {first:?}");
+        world.export("again");
+        world.is_equal();
+        assert_eq!(world.sql("SELECT count(*) FROM dwh.dim_channel"), "5", "{fault:?} {nth}");
+    }
+}
+
 #[test]
 fn a_lost_reply_runs_its_statements_once() {
     let world = begun();
@@ -90,9 +118,7 @@ fn a_staging_file_that_is_gone_or_changed_fails_the_load_as_a_whole() {
         let (rule, api) = (&rule, &world.api);
         scope.spawn(move || {
             // The manifest is written, and COPY has not begun.
-            while rule.fired() == 0 {
-                thread::sleep(Duration::from_millis(5));
-            }
+            until_fired(rule);
             for entry in std::fs::read_dir(&path).unwrap() {
                 let file = entry.unwrap().path();
                 std::fs::rename(&file, file.with_extension("moved")).unwrap();
@@ -145,9 +171,7 @@ fn a_load_that_another_overtook_is_fenced_and_begun_anew() {
     let late = thread::scope(|scope| {
         let target = world.target();
         let late = scope.spawn(|| world.export_as("late", target));
-        while slow.fired() == 0 {
-            thread::sleep(Duration::from_millis(5));
-        }
+        until_fired(&slow);
         world.lake.append("orders", 0, 20..25);
         world.api.forget_tokens();
         world.export("quick");

@@ -34,6 +34,7 @@ struct Inner {
     next_file: u64,
     without: Option<&'static str>,
     with: Option<&'static str>,
+    rebuild: Option<i64>,
 }
 
 pub(crate) struct SmallLake {
@@ -96,6 +97,18 @@ impl SmallLake {
     pub(crate) fn replace_times(&self, minutes: i64) {
         self.inner().files.remove(&Table::DimTime);
         self.write(Table::DimTime, &rows(Table::DimTime, "", 0, 0..minutes, &[]));
+    }
+
+    /// Exchanges all rows for those of a rebuilt star, which has fewer at the same positions.
+    pub(crate) fn rebuild(&self, id: i64, topic: &str, partition: i64, offsets: Range<i64>) {
+        {
+            let mut inner = self.inner();
+            inner.files.clear();
+            inner.written.clear();
+            inner.rebuild = Some(id);
+        }
+        self.append_late(topic, partition, offsets.clone());
+        self.write(Table::Spans, &rows(Table::Spans, topic, partition, offsets, &[]));
     }
 
     pub(crate) fn go_back(&self, topic: &str, partition: i64, to: i64) {
@@ -215,7 +228,7 @@ impl Lake for SmallLake {
         let of = |table: Table| if table.has_lineage() { inner.reached.clone() } else { Positions::default() };
         let tables =
             inner.files.iter().map(|(table, files)| TableFiles { table: *table, files: files.clone(), positions: of(*table) });
-        Ok(Extent { positions: inner.accounted.clone(), tables: tables.collect() })
+        Ok(Extent { positions: inner.accounted.clone(), tables: tables.collect(), rebuild: inner.rebuild })
     }
 
     fn columns(&self, file: &DataFile) -> Result<Vec<Column>, LakeError> {

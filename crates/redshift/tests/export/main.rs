@@ -179,6 +179,47 @@ fn what_is_remembered_beside_the_rows_saves_work_and_decides_nothing() {
 }
 
 #[test]
+fn a_rebuilt_star_replaces_all_rows_and_is_loaded_once() {
+    let world = World::new();
+    world.lake.append("orders", 0, 0..10);
+    world.lake.append("orders", 1, 0..4);
+    world.export("a");
+    // Partition 1 has no rows any more, and partition 0 fewer.
+    world.lake.rebuild(7, "orders", 0, 3..10);
+    let report = world.export("b");
+    assert!(report.is_changed && report.generation == 3, "{report:?}");
+    world.is_equal();
+    assert_eq!(world.sql("SELECT count(*) FROM dwh.dim_channel"), "7");
+    assert_eq!(world.sql("SELECT rebuild FROM dwh_kassa.state"), "7");
+    assert!(!world.export("c").is_changed);
+    world.lake.append("orders", 0, 10..12);
+    assert_eq!(world.export("d").generation, 4);
+    world.is_equal();
+}
+
+#[test]
+fn the_first_export_of_a_rebuilt_star_deletes_nothing() {
+    let world = World::new();
+    world.lake.append("orders", 0, 0..10);
+    world.lake.rebuild(7, "orders", 0, 3..10);
+    assert_eq!(world.export("a").generation, 1);
+    world.is_equal();
+}
+
+#[test]
+fn a_redshift_that_an_earlier_version_loaded_learns_of_rebuilds() {
+    let world = World::new();
+    world.lake.append("orders", 0, 0..10);
+    world.export("a");
+    world.sql("ALTER TABLE dwh_kassa.state DROP COLUMN rebuild");
+    assert!(!world.export("b").is_changed, "a star that was never rebuilt is as it was");
+    world.sql("ALTER TABLE dwh_kassa.state DROP COLUMN rebuild");
+    world.lake.rebuild(7, "orders", 0, 3..10);
+    assert!(world.export("c").is_changed);
+    world.is_equal();
+}
+
+#[test]
 fn a_replaced_table_is_replaced() {
     let world = World::new();
     world.lake.append("orders", 0, 0..3);

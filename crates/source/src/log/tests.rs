@@ -10,7 +10,7 @@ use kassa_model::{Partition, Positions};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{Log, LogError, LogOptions, LogReader, LogRecord, Receipt, Retained, verify};
+use super::{Log, LogError, LogOptions, LogReader, LogRecord, Receipt, Retained, verify, verify_from};
 
 mod crash;
 mod recovery;

@@ -16,6 +16,8 @@ pub(super) enum Event {
     Session(u32),
     /// The order at this index continues.
     Order(u32),
+    /// The record of this customer is due, who is in the list of customers that the shop begins with.
+    Customer(u32),
 }
 
 #[derive(Debug, Default)]

@@ -130,6 +130,11 @@ impl People {
         news
     }
 
+    /// Whether the record of this customer is still due, because they have not visited the shop.
+    pub(super) fn is_due(&mut self, customer: u32) -> bool {
+        self.customers.get_mut(customer as usize).is_some_and(|held| !std::mem::replace(&mut held.is_recorded, true))
+    }
+
     pub(super) fn write_customer(&self, customer: u32, home: &Home, json: &mut Json<'_>) {
         let mut rng = self.rng_of(2, u64::from(customer));
         let (first, last) = (rng.one_of(home.country.first), rng.one_of(home.country.last));

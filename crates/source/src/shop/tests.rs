@@ -376,3 +376,14 @@ fn a_shop_is_at_rest_between_orders() {
     }
     assert!(rests > 10_000);
 }
+
+#[test]
+fn listed_customers_are_all_sent_on_the_first_day() {
+    let options = Options { faults: Faults::NONE, ..options(3, 4_000) };
+    let end = options.start + DAY;
+    let mut shop = Shop::new(options).unwrap().with_customers(3_000);
+    let is_listed = |made: &Made| made.emitted.contract == Contract::Customer && made.emitted.event_time < end;
+    let number = |made: &Made| made.json()["customer_id"].as_str().unwrap()[1..].parse::<u32>().unwrap();
+    let sent: HashSet<u32> = making(&mut shop).take(12_000).filter(is_listed).map(|made| number(&made)).collect();
+    assert!((1..=3_000).all(|customer| sent.contains(&customer)), "{} customers were sent", sent.len());
+}

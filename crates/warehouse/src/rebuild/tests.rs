@@ -56,7 +56,7 @@ fn a_rebuild_empties_the_warehouse_and_keeps_others_away_until_it_is_full_again(
         WarehouseSink::open(target.clone(), Arc::new(Fixed)).map(drop).unwrap_err(),
     ];
     for refused in refused {
-        assert!(refused.to_string().contains("`kassa rebuild --apply` completes it"), "{refused}");
+        assert!(matches!(refused, WarehouseError::Rebuilding(_)), "{refused:?}");
     }
     fill(rebuilding(&warehouse));
     // It continues where it was interrupted; with other settings it starts again.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kassa_stack::http_faults::Fault;
 
 use super::run::Run;
-use super::servers::until;
+use crate::harness::until;
 
 /// Requests, and what may become of them.
 const PUTS: [Fault; 7] = [

@@ -13,7 +13,7 @@ use kassa_warehouse::Target;
 use kassa_warehouse::read::Reader;
 
 use super::run::{Kind, Run};
-use super::servers::until;
+use crate::harness::until;
 use crate::whole_way::millionths;
 
 impl Run<'_> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::run::{Kind, Run};
-use super::servers::until;
+use crate::harness::until;
 
 /// Points at the durable boundaries of archive, lake, derived tables, maintenance and warehouse, and how often each may be passed before.
 const POINTS: [(&str, usize); 11] = [

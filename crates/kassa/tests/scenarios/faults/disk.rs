@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::run::Run;
-use super::servers::until;
+use crate::harness::until;
 
 /// A file system of memory over a run's data folder; gone when dropped.
 pub(crate) struct Disk(String);

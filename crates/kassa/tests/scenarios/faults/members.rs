@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::run::Run;
-use super::servers::until;
+use crate::harness::until;
 
 /// A worker is stopped for longer than its session, another takes its partitions, and it wakes up.
 pub(crate) fn zombie(run: &mut Run<'_>) {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::servers::until;
+use crate::harness::{until, until_ok};
 
 pub(crate) struct Process {
     child: Child,
@@ -39,13 +39,10 @@ impl Process {
     /// Waits until it has ended by itself.
     pub(crate) fn until_ended(&mut self, within: Duration) -> Option<ExitStatus> {
         let begun = Instant::now();
-        loop {
+        until_ok("an end, or the time for it", || {
             let ended = self.child.try_wait().expect("a child");
-            if ended.is_some() || begun.elapsed() >= within {
-                return ended;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+            if ended.is_some() || begun.elapsed() >= within { Ok(ended) } else { Err("it runs") }
+        })
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

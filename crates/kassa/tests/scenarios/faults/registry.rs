@@ -5,7 +5,7 @@ use std::time::Duration;
 use kassa_stack::proxy::HttpFault;
 
 use super::run::Run;
-use super::servers::until;
+use crate::harness::until;
 
 /// Slow, down or busy: the records wait for it.
 pub(crate) fn unavailable(run: &mut Run<'_>) {

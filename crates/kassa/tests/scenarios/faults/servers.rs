@@ -1,7 +1,6 @@
 //! The servers of all runs: started once, with proxies before those that are to misbehave.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
 
 use kassa_kafka::{Admin, Connection};
 use kassa_stack::http_faults::HttpFaults;
@@ -84,14 +83,4 @@ impl Servers {
 
 fn connection(kafka: &Kafka) -> Connection {
     Connection { brokers: kafka.plaintext(), ..Connection::default() }
-}
-
-/// Waits for something that must come, and says what did not.
-#[track_caller]
-pub(crate) fn until(what: &str, mut come: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !come() {
-        assert!(begun.elapsed() < Duration::from_secs(150), "it never came: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }

@@ -9,7 +9,7 @@ use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use super::run::Run;
-use super::servers::until;
+use crate::harness::until;
 
 const LONG: Duration = Duration::from_secs(60);
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kassa_stack::proxy::LostReply;
 
 use super::run::Run;
-use super::servers::until;
+use crate::harness::until;
 
 /// The COMMIT is made, and its answer never comes.
 pub(crate) fn commit_reply_lost(run: &mut Run<'_>) {

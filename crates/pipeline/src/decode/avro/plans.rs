@@ -42,9 +42,11 @@ impl Plans {
         Ok(known)
     }
 
-    /// What is known of a schema without asking for it.
-    pub(crate) fn held(&self, contract: Contract, id: i32) -> Option<&Held> {
-        self.held.get(&(contract, id))
+    /// What the schema of one value leads to. `None`: the registry has not been asked for it yet.
+    pub(crate) fn held(&self, contract: Contract, value: &[u8]) -> Option<Known> {
+        let Ok((id, _)) = frame(value) else { return Some(Known::default()) };
+        let held = self.held.get(&(contract, id))?;
+        Some(Known(HashMap::from_iter([(id, held.clone())])))
     }
 
     fn of(&mut self, layout: &Layout, id: i32) -> Result<Held, SchemasError> {

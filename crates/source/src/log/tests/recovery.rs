@@ -174,6 +174,53 @@ fn damage_in_an_earlier_segment_stops_its_reader_and_is_found_by_verify() {
 }
 
 #[test]
+fn from_a_position_on_the_segments_before_it_are_known_by_their_names_only() {
+    let dir = TempDir::new().unwrap();
+    append(&open(dir.path(), &small()), 0..50);
+    let firsts = segments(dir.path());
+    let whole = verify(dir.path()).unwrap();
+    assert!(firsts.len() > 4 && whole.problems.is_empty());
+    for (nth, first) in firsts.iter().enumerate() {
+        let path = file(dir.path(), *first);
+        let bytes = fs::read(&path).unwrap();
+        let end = firsts.get(nth + 1).copied().unwrap_or(50);
+        let mut damaged = bytes.clone();
+        damaged[HEADER_BYTES + 8] ^= 1;
+        fs::write(&path, &damaged).unwrap();
+        for from in [0, *first, end - 1, end, end + 1] {
+            let found = verify_from(dir.path(), &Positions::from_iter([(orders(), from)])).unwrap();
+            let problems: Vec<i64> = found.problems.iter().map(|problem| problem.from).collect();
+            // The last segment has no name after it that states its end, so it is always read.
+            let is_read = end > from || nth + 1 == firsts.len();
+            assert_eq!(problems, if is_read { vec![*first] } else { vec![] }, "segment {nth} from {from}");
+            if !is_read {
+                assert_eq!(found.partitions, whole.partitions, "what is left out changes nothing that is known of the log");
+            }
+        }
+        // Positions of other partitions leave out nothing here.
+        let other = Positions::from_iter([(Partition::new("orders", 1), 50), (Partition::new("others", 0), 50)]);
+        assert_eq!(verify_from(dir.path(), &other).unwrap().problems.len(), 1);
+        fs::write(&path, bytes).unwrap();
+    }
+}
+
+#[test]
+fn from_a_position_on_a_missing_segment_that_has_it_or_comes_later_is_reported() {
+    let dir = TempDir::new().unwrap();
+    append(&open(dir.path(), &small()), 0..50);
+    let firsts = segments(dir.path());
+    fs::remove_file(file(dir.path(), firsts[2])).unwrap();
+    for from in [0, firsts[1], firsts[2] - 1, firsts[2], firsts[3] - 1] {
+        let problem = verify_from(dir.path(), &Positions::from_iter([(orders(), from)])).unwrap().problems.remove(0);
+        assert_eq!((problem.kind, problem.from, problem.to), (ProblemKind::Missing, firsts[2], firsts[3]), "from {from}");
+    }
+    for from in [firsts[3], 49] {
+        let found = verify_from(dir.path(), &Positions::from_iter([(orders(), from)])).unwrap();
+        assert_eq!(found.problems, [], "from {from}");
+    }
+}
+
+#[test]
 fn a_deleted_log_continues_at_the_sinks_positions_and_a_shortened_one_is_refused() {
     let dir = TempDir::new().unwrap();
     let log = open(dir.path(), &small());

@@ -165,7 +165,6 @@ fn a_standby_that_lost_acknowledged_commits_rewinds_the_sink() {
     let mut sink = impatient(WarehouseSink::open(proxy.target(), Arc::new(Fixed)).unwrap());
     sink.commit(&[sold(0, 0..4), sold(1, 0..2)]).unwrap();
     let mut standby = warehouse.server.standby().unwrap();
-    sleep(Duration::from_millis(200));
     standby.stop().unwrap();
     sink.commit(&[sold(0, 4..9)]).unwrap();
     warehouse.server.kill().unwrap();

@@ -1,0 +1,22 @@
+//! Why the stage could not do its work.
+
+use crate::dedupe::IndexError;
+use crate::dimensions::Collision;
+use crate::ports::{MapperError, SchemasError};
+
+/// We could not do our work, whatever the record.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    #[error("no stream reads the topic `{0}`")]
+    UnknownTopic(String),
+    #[error(transparent)]
+    Collision(#[from] Collision),
+    #[error(transparent)]
+    Mapper(#[from] MapperError),
+    #[error("could not build rows")]
+    Rows(#[from] arrow_schema::ArrowError),
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    #[error(transparent)]
+    Schemas(#[from] SchemasError),
+}
