@@ -80,8 +80,11 @@ impl Admin {
         let answers = block_on(self.client.describe_configs(&asked, &options())).map_err(|error| self.failed(&what, &error))?;
         let unknown = || KafkaError::UnknownTopic { at: self.context().connection().at(), topic: topic.into() };
         let answer = answers.into_iter().next().ok_or_else(unknown)?;
-        let refused =
-            |code| KafkaError::Refused { at: self.context().connection().at(), what: what.clone(), why: format!("{code}") };
+        let refused = |code| KafkaError::Refused {
+            at: self.context().connection().at(),
+            what: what.clone(),
+            why: format!("{code}").into(),
+        };
         let found = answer.map_err(|code| self.context().explain(code, topic).unwrap_or_else(|| refused(code)))?;
         if found.entries.is_empty() {
             // The client does not report the broker's refusal; instead, the answer contains no
@@ -95,7 +98,7 @@ impl Admin {
         for result in block_on(asked).map_err(|error| self.failed(what, &error))? {
             if let Err((topic, code)) = result {
                 let at = self.context().connection().at();
-                let refused = KafkaError::Refused { at, what: what.into(), why: format!("{topic}: {code}") };
+                let refused = KafkaError::Refused { at, what: what.into(), why: format!("{topic}: {code}").into() };
                 return Err(self.context().explain(code, &topic).unwrap_or(refused));
             }
         }

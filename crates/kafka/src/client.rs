@@ -6,6 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use kassa_model::Cause;
 use rdkafka::ClientContext;
 use rdkafka::TopicPartitionList;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
@@ -188,7 +189,7 @@ impl Context {
     }
 
     fn refused(&self, what: &str, error: &ClientError) -> KafkaError {
-        KafkaError::Refused { at: self.connection.at(), what: what.into(), why: error.to_string() }
+        KafkaError::Refused { at: self.connection.at(), what: what.into(), why: Cause::of(error.clone()) }
     }
 
     fn unavailable(&self, why: &str) -> KafkaError {

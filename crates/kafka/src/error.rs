@@ -1,5 +1,7 @@
 //! Errors of Kafka, and what the caller should do.
 
+use kassa_model::Cause;
+
 /// What a caller should do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -28,7 +30,12 @@ pub enum KafkaError {
     #[error("{what} cannot be used: {why}")]
     Invalid { what: String, why: String },
     #[error("{what} at {at}: {why}")]
-    Refused { at: String, what: String, why: String },
+    Refused {
+        at: String,
+        what: String,
+        #[source]
+        why: Cause,
+    },
     #[error("a record for {topic} was not delivered to {at}: {why}")]
     Undelivered { at: String, topic: String, why: String },
 }
