@@ -91,15 +91,22 @@ impl Field {
         Ok(())
     }
 
+    /// Pages that the server has read, and rows that it has written.
+    fn counters(&self) -> anyhow::Result<[u64; 2]> {
+        let [pages, rows] = ["blks_hit + blks_read", "tup_inserted + tup_updated + tup_deleted"];
+        let sql = format!("SELECT {pages}, {rows} FROM pg_stat_database WHERE datname = current_database()");
+        let said = self.postgres.sql(DATABASE, &sql)?;
+        let (pages, rows) = said.trim().split_once('|').with_context(|| format!("no counters: {said}"))?;
+        Ok([pages.parse()?, rows.parse()?])
+    }
+
     fn refresh(&self) -> anyhow::Result<Cost> {
-        let (pages, rows) = (
-            "SELECT blks_hit + blks_read FROM pg_stat_database WHERE datname = current_database()",
-            "SELECT tup_inserted + tup_updated + tup_deleted FROM pg_stat_database WHERE datname = current_database()",
-        );
-        let (held_pages, held_rows, since) = (self.number(pages)?, self.number(rows)?, Instant::now());
+        // The question itself reads pages of the catalogue.
+        let (first, before, since) = (self.counters()?, self.counters()?, Instant::now());
         derived::refresh(&self.target, &self.shop)?;
-        let milliseconds = since.elapsed().as_secs_f64() * 1e3;
-        Ok(Cost { milliseconds, pages: self.number(pages)? - held_pages, rows: self.number(rows)? - held_rows })
+        let (milliseconds, after) = (since.elapsed().as_secs_f64() * 1e3, self.counters()?);
+        let [pages, rows] = [0, 1].map(|at| (after[at] - before[at]).saturating_sub(before[at] - first[at]));
+        Ok(Cost { milliseconds, pages, rows })
     }
 
     fn after_an_order(&self, records: u64, truth: &Value) -> anyhow::Result<Cost> {

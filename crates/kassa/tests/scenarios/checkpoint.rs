@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use kassa_engine::checkpoint::Sizes;
 use serde_json::Value;
 
 use crate::harness::{Server, Shop};
@@ -186,4 +187,20 @@ fn a_replay_of_dead_letters_and_other_settings_make_a_checkpoint_unusable() {
     let text = fs::read_to_string(&shop.config).expect("read").replace("Europe/London", "America/New_York");
     fs::write(&shop.config, text).expect("written");
     assert!(!again(&shop).0, "other days");
+}
+
+#[test]
+fn the_state_on_disk_is_stated_by_kind() {
+    let shop = shop();
+    let server = serve(&shop);
+    post(&server, 0..100);
+    stopped(server);
+    let state = shop.data().join("state");
+    let sizes = Sizes::of(&state).expect("a checkpoint");
+    // A line has two keys: its event's id and its own.
+    assert!(sizes.money_keys >= 200 * 16 && sizes.members > 0 && sizes.figures > 0, "{sizes:?}");
+    let size = |entry: std::io::Result<fs::DirEntry>| entry.and_then(|entry| entry.metadata()).expect("a file").len();
+    let of = |folder: &str| fs::read_dir(state.join(folder)).expect("a folder").map(size).sum::<u64>();
+    let stated = sizes.money_keys + sizes.event_keys + sizes.members + sizes.figures + sizes.rest;
+    assert!(stated <= of("checkpoint") + of("dedupe"), "{sizes:?}");
 }
