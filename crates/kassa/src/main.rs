@@ -16,6 +16,7 @@ mod refill;
 mod schemas;
 mod server;
 mod settings;
+mod sinks;
 mod top;
 mod topology;
 mod tracker;
