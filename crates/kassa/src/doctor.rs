@@ -13,10 +13,10 @@
 //! The servers are checked in parallel, one thread each, so that one without an answer does not
 //! block the others. The checks leave nothing behind.
 
-mod check;
+pub mod check;
 mod clock;
 mod kafka;
-mod lake;
+pub mod lake;
 mod machine;
 mod positions;
 mod registry;
@@ -25,27 +25,18 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod topics;
-mod warehouse;
+pub mod warehouse;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread;
 
 use kassa_config::Config;
-use kassa_model::Positions;
 use kassa_model::time::Clock;
 
+use self::check::Store;
 pub use self::check::{Check, Report, Verdict};
-
-/// The results of a store's checks.
-#[derive(Default)]
-struct Store {
-    checks: Vec<Check>,
-    /// The positions of its sinks, as far as they could be read.
-    sinks: Vec<(&'static str, Positions)>,
-    /// The ids of Kafka's topics at the time of reading.
-    topic_ids: HashMap<String, String>,
-}
+use crate::sinks;
 
 /// Runs all checks of a valid configuration.
 pub fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Report {
@@ -54,19 +45,21 @@ pub fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Report {
     thread::scope(|scope| {
         let kafka = scope.spawn(|| kafka::examine(config));
         let registry = scope.spawn(|| registry::checks(config));
-        let lake = scope.spawn(|| lake::examine(config, clock));
-        let warehouse = scope.spawn(|| warehouse::examine(config, clock));
+        let examine = |sink: &'static dyn sinks::Registration| (sink.name(), scope.spawn(move || sink.examine(config, clock)));
+        let stores = sinks::ALL.map(examine);
         let (from_kafka, seen) = kafka.join().unwrap_or_else(|_| (vec![panicked("kafka")], None));
         checks.extend(from_kafka);
         checks.extend(registry.join().unwrap_or_else(|_| vec![panicked("registry")]));
-        let broken = |system| Store { checks: vec![panicked(system)], ..Store::default() };
-        let lake = lake.join().unwrap_or_else(|_| broken("lake"));
-        let warehouse = warehouse.join().unwrap_or_else(|_| broken("warehouse"));
-        checks.extend(lake.checks);
-        checks.extend(warehouse.checks);
+        let (mut sinks, mut topic_ids) = (Vec::new(), HashMap::new());
+        for (name, store) in stores {
+            let broken = || Store { checks: vec![panicked(name)], ..Store::default() };
+            let Some(store) = store.join().unwrap_or_else(|_| Some(broken())) else { continue };
+            checks.extend(store.checks);
+            sinks.extend(store.sinks);
+            topic_ids.extend(store.topic_ids);
+        }
         if let Some(seen) = seen {
-            let sinks: Vec<_> = lake.sinks.into_iter().chain(warehouse.sinks).collect();
-            checks.extend(positions::checks(&seen, &sinks, &lake.topic_ids, clock.now()));
+            checks.extend(positions::checks(&seen, &sinks, &topic_ids, clock.now()));
         }
     });
     Report::new(checks)

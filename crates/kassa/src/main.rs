@@ -12,6 +12,7 @@ mod proof;
 mod schemas;
 mod server;
 mod settings;
+mod sinks;
 mod top;
 mod warehouse;
 mod wiring;

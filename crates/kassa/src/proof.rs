@@ -1,8 +1,8 @@
-//! The proof of a configuration's source, lake and warehouse, for `kassa prove` and for a running pipeline.
+//! The proof of a configuration's source, lake and other sinks, for `kassa prove` and for a running pipeline.
 
 mod progress;
 mod source;
-mod warehouse;
+pub mod warehouse;
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -15,6 +15,7 @@ pub use self::progress::Bar;
 use self::source::{Collected, Kept, Unasked};
 use crate::feed::refused;
 use crate::settings;
+use crate::sinks::{self, Proven};
 use crate::wiring::Lake;
 
 /// What a proof asks of Kafka.
@@ -34,12 +35,12 @@ pub struct Scope<'s> {
     /// Whether a pipeline may be writing, so that one sink may lag behind another.
     pub at_work: bool,
     pub asks: Asks,
-    /// The first ingest day (UTC, such as 2026-01-31) of the records that are proven. `None`: all, and the warehouse.
+    /// The first ingest day (UTC, such as 2026-01-31) of the records that are proven. `None`: all, and the sinks beside the lake.
     pub since: Option<&'s str>,
     pub progress: &'s dyn Progress,
 }
 
-/// Proves the lake of a configuration and, unless the proof begins with a day, the warehouse.
+/// Proves the lake of a configuration and, unless the proof begins with a day, the other sinks.
 pub fn proof(config: &Config, scope: Scope<'_>) -> anyhow::Result<Proof> {
     let Scope { at_work, asks, since, progress } = scope;
     let config = &settings::with_known_topics(config.clone())?;
@@ -59,11 +60,10 @@ pub fn proof(config: &Config, scope: Scope<'_>) -> anyhow::Result<Proof> {
             kept.failed.map_or(proof, |error| Err(refused(error).context(UNASKED)))?
         }
     };
-    if let Some(target) = lake.warehouse.as_ref().filter(|_| since.is_none()) {
-        progress.step("warehouse", None);
-        let (found, rows) = warehouse::findings(lake.store.as_ref(), (target, &config.shop), at_work)?;
-        proof.ok &= found.is_empty();
-        proof.findings.extend(found);
+    for sink in sinks::ALL.into_iter().filter(|_| since.is_none()) {
+        let Proven { findings, rows } = sink.prove(&lake, config, (at_work, progress))?;
+        proof.ok &= findings.is_empty();
+        proof.findings.extend(findings);
         proof.rows += rows;
     }
     // Tables that were exchanged meanwhile do not fit each other.

@@ -101,7 +101,7 @@ fn archive(args: &Replay, config: &Config) -> anyhow::Result<()> {
     if fed.lake {
         lake.derive(config)?;
     } else {
-        lake.derive_warehouse(config)?;
+        lake.derive_beside(config)?;
         std::fs::remove_dir_all(&index).with_context(|| format!("could not delete {}", index.display()))?;
     }
     progress.finish_and_clear();

@@ -7,6 +7,7 @@ use crate::cli::Run;
 use crate::failure::Failure;
 use crate::server::{Chosen, Service};
 use crate::settings;
+use crate::sinks::{self, LIVE, Registration};
 use crate::wiring::Durable;
 
 pub fn run(args: &Run) -> anyhow::Result<()> {
@@ -39,19 +40,20 @@ fn an_open_stream(config: &Config) -> &str {
     names().find(|name| *name == "orders").or_else(|| names().next()).unwrap_or("orders")
 }
 
-/// The names of the sinks of a run.
-const SINKS: [&str; 4] = ["archive", "lake", "warehouse", "live"];
-
 /// The sinks with these names; all of them if there are none.
 pub fn sinks(names: &[String]) -> anyhow::Result<Chosen> {
+    let registered = sinks::ALL;
     if names.is_empty() {
         return Ok(Chosen::ALL);
     }
-    if let Some(unknown) = names.iter().find(|name| !SINKS.contains(&name.as_str())) {
-        let failure = Failure::new(Code::BadParameter, format!("there is no sink `{unknown}`"));
-        return Err(failure.hint(format!("sinks: {}", SINKS.join(", "))).into());
+    let mut durable = Durable { archive: false, lake: false, warehouse: false };
+    for name in names {
+        let Some(sink) = registered.into_iter().find(|sink| sink.name() == name) else {
+            let failure = Failure::new(Code::BadParameter, format!("there is no sink `{name}`"));
+            let known = registered.map(Registration::name).join(", ");
+            return Err(failure.hint(format!("sinks: {known}")).into());
+        };
+        sink.feed(&mut durable);
     }
-    let has = |wanted: &str| names.iter().any(|name| name == wanted);
-    let durable = Durable { archive: has("archive"), lake: has("lake"), warehouse: has("warehouse") };
-    Ok(Chosen { durable, live: has("live") })
+    Ok(Chosen { durable, live: names.iter().any(|name| name == LIVE) })
 }

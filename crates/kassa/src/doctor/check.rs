@@ -1,5 +1,8 @@
 //! One check: what, where, the result, why it matters, and the fix.
 
+use std::collections::HashMap;
+
+use kassa_model::Positions;
 use serde::Serialize;
 
 /// The result of a check.
@@ -79,4 +82,14 @@ impl Report {
     pub fn count(&self, verdict: Verdict) -> usize {
         self.checks.iter().filter(|check| check.verdict == verdict).count()
     }
+}
+
+/// The results of a store's checks.
+#[derive(Debug, Default)]
+pub struct Store {
+    pub checks: Vec<Check>,
+    /// The positions of its sinks, as far as they could be read.
+    pub sinks: Vec<(&'static str, Positions)>,
+    /// The ids of Kafka's topics at the time of reading.
+    pub topic_ids: HashMap<String, String>,
 }

@@ -11,7 +11,8 @@ use kassa_model::Positions;
 use kassa_model::time::Clock;
 use kassa_pipeline::Sink;
 
-use super::{Check, Store, clock, machine};
+use super::check::{Check, Store, Verdict};
+use super::{clock, machine};
 use crate::feed::TopicIds;
 use crate::wiring;
 
@@ -26,7 +27,7 @@ pub fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Store {
         LakePlace::Folder(dir) => (vec![machine::folder(SYSTEM, "folder", dir)], Some(Arc::new(Folder::new(dir)) as Objects)),
         LakePlace::S3(s3) => bucket(config, s3, clock),
     };
-    let is_sound = checks.iter().all(|check| check.verdict < super::Verdict::Wrong);
+    let is_sound = checks.iter().all(|check| check.verdict < Verdict::Wrong);
     let Some(objects) = objects.filter(|_| is_sound) else { return Store { checks, ..Store::default() } };
     let place = config.lake.place.to_string();
     if let Ok(Some(_)) = kassa_lake::rebuild::interrupted(objects.as_ref()) {

@@ -9,8 +9,8 @@ use kassa_model::time::Clock;
 use kassa_warehouse::examine::{Examiner, Schema};
 use kassa_warehouse::{Target, WarehouseError};
 
-use super::{Check, Store, clock};
-use crate::failure;
+use super::check::{Check, Store};
+use super::clock;
 
 const SYSTEM: &str = "warehouse";
 const CONNECT: Duration = Duration::from_secs(5);

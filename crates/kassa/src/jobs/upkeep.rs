@@ -20,10 +20,7 @@ pub fn derive(config: &Config) -> anyhow::Result<Done> {
     let _lock = Lock::take(&config.data_dir)?;
     let lake = Lake::of(config)?;
     let is_changed = lake.derived(config)?.refresh().context("could not bring the derived tables up to date")?;
-    if let Some(target) = &lake.warehouse {
-        kassa_warehouse::derived::refresh(target, &config.shop)
-            .context("could not bring the warehouse's derived tables up to date")?;
-    }
+    lake.derive_beside(config)?;
     let words = if is_changed { "the derived tables are up to date" } else { "there was nothing to derive" };
     Ok(Done { is_changed, words: words.to_owned(), detail: json!({}) })
 }

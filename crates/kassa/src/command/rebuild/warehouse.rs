@@ -71,7 +71,7 @@ pub fn fill(dir: &Path, config: &Config, lake: &mut Lake) -> anyhow::Result<()> 
     replay::fill(config, lake, (WAREHOUSE, &dir.join("warehouse")), &mut |batch| {
         progress.inc(u64::try_from(batch.records().len()).unwrap_or(0));
     })?;
-    lake.derive_warehouse(config)?;
+    lake.derive_beside(config)?;
     progress.finish_and_clear();
     crash::point("rebuild.before_warehouse_finished");
     kassa_warehouse::rebuild::finish(&target).context("could not finish the rebuild of the warehouse")?;

@@ -1,0 +1,56 @@
+//! What the program asks of a sink.
+
+use std::sync::Arc;
+
+use kassa_config::Config;
+use kassa_lake::prove::{Finding, Progress};
+use kassa_model::time::Clock;
+use kassa_pipeline::Sink;
+
+use crate::doctor::check::Store;
+use crate::wiring::{Durable, Lake};
+
+/// A sink, and what the program does with it beside feeding it. What a sink does not have is left out.
+pub trait Registration: Sync {
+    /// As in `--sinks`, in metrics and in messages.
+    fn name(&self) -> &'static str;
+
+    /// Adds it to those that a command feeds.
+    fn feed(&self, fed: &mut Durable);
+
+    /// Whether a command feeds it.
+    fn is_fed(&self, fed: Durable) -> bool;
+
+    /// Opens it for commits. `None`: the configuration has none, or it is opened with the server.
+    fn open(&self, _: &Lake, _: &Config) -> anyhow::Result<Option<Box<dyn Sink>>> {
+        Ok(None)
+    }
+
+    /// What it holds of the star schema, to complete a memory by: it may be ahead of the lake.
+    fn held(&self, _: &Lake) -> anyhow::Result<Option<Box<dyn kassa_engine::Held>>> {
+        Ok(None)
+    }
+
+    /// Brings the derived tables that it has beside those of the lake up to date.
+    fn derive(&self, _: &Lake, _: &Config) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    /// Proves it against the lake, whose own proof comes first. The flag: whether it may lag behind, because a pipeline is at work.
+    fn prove(&self, _: &Lake, _: &Config, _: (bool, &dyn Progress)) -> anyhow::Result<Proven> {
+        Ok(Proven::default())
+    }
+
+    /// Checks its store for `kassa doctor`. `None`: it is in the store of another sink.
+    fn examine(&self, _: &Config, _: &Arc<dyn Clock>) -> Option<Store> {
+        None
+    }
+}
+
+/// The findings of a sink's own proof.
+#[derive(Debug, Default)]
+pub struct Proven {
+    pub findings: Vec<Finding>,
+    /// The number of rows that were counted.
+    pub rows: i64,
+}
