@@ -11,6 +11,7 @@ use kassa_warehouse::{Target, WarehouseError};
 
 use super::check::{Check, Store};
 use super::clock;
+use crate::failure;
 
 const SYSTEM: &str = "warehouse";
 const CONNECT: Duration = Duration::from_secs(5);
