@@ -77,6 +77,7 @@ impl Engine {
         let Memory { stage, known } = memory;
         let mut topology = Topology::start(stage, cadences, watch.shown, &lake.clock)?;
         refilled(&mut topology, feed.as_mut(), lake, watch.fed)?;
+        topology.stage.evict_events(Arc::clone(&lake.clock));
         feed.begin(&topology.reached())?;
         Ok(Self {
             topology,

@@ -1,7 +1,7 @@
 //! Builds the parts that a configuration names: the streams with their mappings, the sinks, and the stage with its memory
 //! rebuilt from the lake.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -188,6 +188,7 @@ impl Lake {
 
     fn stage_of(&self, config: &Config, index: Index) -> anyhow::Result<Stage> {
         let streams = streams(config)?;
+        let index = index.with_windows(event_windows(config));
         Ok(Stage::new(&config.shop, index, streams).with_schemas(Box::new(Registry::of(config, &self.store)?)))
     }
 }
@@ -197,20 +198,27 @@ pub fn checkpoints(config: &Config, replays: i64) -> Place {
     let mut streams: Vec<(&str, Contract)> =
         config.streams.iter().map(|stream| (stream.topic.as_str(), stream.contract)).collect();
     streams.sort_unstable_by_key(|(topic, _)| *topic);
-    let window = config.streams.iter().map(|stream| stream.dedupe_window.as_micros()).max();
+    let windows = event_windows(config);
     let shop = (&config.shop.zone_name, config.shop.currency.code());
     // What state follows from the same records depends on these alone.
-    let settings = format!("{:?}", (env!("CARGO_PKG_VERSION"), streams, window, shop));
+    let settings = format!("{:?}", (env!("CARGO_PKG_VERSION"), streams, windows, shop));
     Place::new(config.data_dir.join("state/checkpoint"), xxh3_64(settings.as_bytes()), replays)
 }
 
 pub fn index_options(config: &Config, dir: Option<&Path>) -> IndexOptions {
-    let window = config.streams.iter().map(|stream| stream.dedupe_window).max().unwrap_or_default();
-    IndexOptions {
-        memory_bytes: INDEX_BYTES,
-        dir: dir.map(Path::to_owned),
-        event_window_us: i64::try_from(window.as_micros()).unwrap_or(i64::MAX),
+    let event_window_us = event_windows(config).into_values().max().unwrap_or_default();
+    IndexOptions { memory_bytes: INDEX_BYTES, dir: dir.map(Path::to_owned), event_window_us }
+}
+
+/// The window (µs) of each contract of events. Streams of one contract share their ids, so the longest of their windows counts.
+fn event_windows(config: &Config) -> BTreeMap<Contract, i64> {
+    let mut windows = BTreeMap::new();
+    for stream in config.streams.iter().filter(|stream| !stream.contract.is_money()) {
+        let window = i64::try_from(stream.dedupe_window.as_micros()).unwrap_or(i64::MAX);
+        let held = windows.entry(stream.contract).or_insert(window);
+        *held = window.max(*held);
     }
+    windows
 }
 
 /// How long a bucket's server may be away before the sinks hear of it.
@@ -353,3 +361,6 @@ impl Lock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

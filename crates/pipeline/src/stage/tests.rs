@@ -16,6 +16,7 @@ mod avro;
 mod columns;
 mod contracts;
 mod debezium;
+mod eviction;
 mod hostile;
 mod identity;
 mod json;
