@@ -19,7 +19,6 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use kassa_model::key::Id;
-use kassa_model::time::HOUR;
 use kassa_model::{Contract, Partition};
 
 mod block;
@@ -264,53 +263,6 @@ impl Index {
         let entry = self.entry(row, steps(row.ingested_at))?.with_id(kept(id));
         self.remember_entry(entry, class)?;
         self.tend(class, 1)
-    }
-
-    /// From now (µs UTC) on, [`has_read`](Self::has_read) evicts events that are past their window.
-    pub fn evict_from(&mut self, now: i64) {
-        self.reading = Some(Reading::begin(now));
-    }
-
-    /// Evicts nothing until [`evict_from`](Self::evict_from) is called: older records will be read, or the partitions change.
-    pub fn evict_nothing(&mut self) {
-        self.reading = None;
-    }
-
-    /// A batch of events was decided on; `ingested_at` is the newest time in it. Evicts events that no row can be a duplicate of any
-    /// more that lies less than a window (an hour at least) behind what every partition has reached.
-    ///
-    /// A row that lies further behind is late: it counts as ingested at that horizon, and is decided on by what the index holds then.
-    pub fn has_read(&mut self, partition: PartitionId, ingested_at: i64, now: i64) {
-        let Some(reading) = &mut self.reading else { return };
-        reading.note(partition, ingested_at, now);
-        let Some(reached) = reading.reached(now).map(steps) else { return };
-        self.raise_floors(|window| reached.saturating_sub(window.max(steps(HOUR))));
-        self.report_late(partition);
-    }
-
-    /// Names late rows, once each time that the horizon moves.
-    fn report_late(&mut self, partition: PartitionId) {
-        let late = self.late - std::mem::replace(&mut self.late_reported, self.late);
-        if late > 0 {
-            let topic = self.partition_of(partition).map(|partition| partition.topic);
-            tracing::warn!(events = late, ?topic, "events came long after their ingest time: some may repeat evicted ones");
-        }
-    }
-
-    /// No record ingested before this time will be asked about again: events too old to matter to later ones are evicted.
-    #[cfg(test)]
-    fn forget_before(&mut self, ingested_at: i64) {
-        self.raise_floors(|_| steps(ingested_at));
-    }
-
-    fn raise_floors(&mut self, floor: impl Fn(u64) -> u64) {
-        let (money, events) = self.classes.split_at_mut(MONEY + 1);
-        debug_assert!(money.iter().all(|keys| keys.window.is_none()), "money is kept for good");
-        let crowded = events.iter().map(|keys| keys.table.memory_bytes()).sum::<usize>() > self.memory_bytes / 2;
-        for keys in events {
-            let floor = floor(keys.window.unwrap_or(0));
-            keys.raise_floor(&mut self.files, floor, crowded);
-        }
     }
 
     fn number(&self, class: Class) -> usize {

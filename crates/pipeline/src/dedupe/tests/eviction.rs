@@ -1,6 +1,6 @@
 //! Events past their window are evicted, and no verdict changes by it.
 
-use kassa_model::time::DAY;
+use kassa_model::time::{DAY, HOUR};
 
 use super::super::reading::QUIET;
 use super::*;
@@ -124,17 +124,23 @@ fn long_and_short(index: Index) -> Index {
     index.with_windows([(Contract::Event, LONG), (Contract::Inventory, SHORT)])
 }
 
-/// A backlog of three partitions, read in turn. The times of each only grow.
-fn events(partitions: &[PartitionId], read: &[(i64, u64, bool)]) -> Vec<Event> {
+/// A backlog of three partitions, read in turn. Each time is so many steps later than the latest of its partition, and then goes back by
+/// some, as times that producers set can.
+fn events(partitions: &[PartitionId], read: &[(i64, i64, u64, bool)]) -> Vec<Event> {
     let mut reached = [START; 3];
-    let event = |(n, (later, key, is_stock)): (usize, &(i64, u64, bool))| {
+    let event = |(n, (later, back, key, is_stock)): (usize, &(i64, i64, u64, bool))| {
         let at = n % 3;
         reached[at] += later * STEP;
-        let row = Row { ingested_at: reached[at], ..row(partitions[at], n as i64) };
+        let row = Row { ingested_at: reached[at] - back * STEP, ..row(partitions[at], n as i64) };
         let class = if *is_stock { STOCK } else { EVENT };
         Event { class, key: *key, row, now: START + 10 * DAY + n as i64 * STEP }
     };
     read.iter().enumerate().map(event).collect()
+}
+
+/// Less than an hour, which both contracts allow.
+fn back() -> impl Strategy<Value = i64> {
+    prop_oneof![4 => Just(0), 1 => 0..HOUR / STEP]
 }
 
 fn decide(index: &mut Index, event: &Event) -> Verdict {
@@ -154,7 +160,7 @@ proptest! {
     #[test]
     fn neither_eviction_nor_a_restart_changes_a_verdict(
         kib in 4..100_usize,
-        read in prop::collection::vec((0..40_i64, 0..40_u64, any::<bool>()), 60..700),
+        read in prop::collection::vec((0..40_i64, back(), 0..40_u64, any::<bool>()), 60..700),
         saved in any::<prop::sample::Index>(),
         crash in any::<prop::sample::Index>(),
     ) {
