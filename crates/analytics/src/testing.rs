@@ -109,7 +109,7 @@ fn array(field: &Field, rows: &[Cells]) -> ArrayRef {
 
 /// A number as it stands; a word as the key of what it names.
 pub(crate) fn long(text: &str) -> i64 {
-    text.parse().unwrap_or_else(|_| Key::of("any", &[text]).0)
+    text.parse().unwrap_or_else(|_| Key::of("any", &[text]).stored())
 }
 
 pub(crate) type Tables<'a> = [(Table, &'a [&'a str])];

@@ -185,7 +185,8 @@ pub(crate) const KEYS: &[Key] = &[
         "streams.*.dedupe_window",
         duration(60_000, 400 * DAY),
         "7d",
-        "How long kassa remembers the ids of behaviour events, by ingest time. Ids of orders, lines, payments and refunds are kept forever.",
+        "How long kassa remembers the ids of behaviour events, by ingest time. Of streams with one contract, the longest \
+         window counts. Ids of orders, lines, payments and refunds are kept forever.",
     ),
     key("streams.*.max_record", bytes(KIB, 64 * MIB), "1MiB", "A larger record is a dead letter (`too_large`)."),
     required(

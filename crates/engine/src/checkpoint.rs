@@ -37,7 +37,7 @@ pub use self::writer::Writer;
 use crate::{Known, Tally};
 
 /// The version of the format of everything that a checkpoint holds. Increase it with every change to a type that is saved.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// The memory of a stage as a checkpoint holds it.
 #[derive(Debug)]
@@ -95,13 +95,12 @@ impl Place {
     pub fn stage(&self, manifest: &Manifest, options: &IndexOptions) -> Result<SavedStage, Unusable> {
         let keys = |names: &KeysNames| -> Result<SavedKeys, Unusable> {
             let table = names.table.iter().map(|name| self.pieces.read(name)).collect::<Result<Vec<_>, _>>()?;
-            Ok(SavedKeys { runs: names.runs.clone(), table })
+            Ok(SavedKeys { window: names.window, floor: names.floor, runs: names.runs.clone(), table })
         };
         let saved = SavedIndex {
             places: self.pieces.read(&manifest.places)?,
             last_id: manifest.last_run,
-            money: keys(&manifest.money)?,
-            event: keys(&manifest.event)?,
+            keys: manifest.keys.iter().map(keys).collect::<Result<_, _>>()?,
         };
         let mut members = Members::default();
         for name in &manifest.members {

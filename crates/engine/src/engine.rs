@@ -109,6 +109,7 @@ impl Engine {
         let Memory { stage, known } = memory;
         let mut topology = Topology::start(stage, sinks, watch.shown, host)?;
         refilled(&mut topology, feed.as_mut(), (store.as_ref(), contracts), watch.fed)?;
+        topology.stage.evict_events(Arc::clone(&host.clock));
         feed.begin(&topology.reached())?;
         Ok(Self {
             topology,

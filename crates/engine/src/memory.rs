@@ -73,6 +73,7 @@ impl Memory {
         mut warehouse: Option<&mut dyn Held>,
     ) -> Result<Option<Self>, MemoryError> {
         let Self { mut stage, mut known } = self;
+        stage.keep_events();
         let accounted = figures::accounted(store)?;
         // What all of them hold.
         let held = warehouse.as_ref().map(|warehouse| warehouse.positions());

@@ -5,7 +5,7 @@ mod connections;
 mod lock;
 mod streams;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -123,6 +123,7 @@ impl Lake {
     /// A stage with this index.
     pub fn stage_of(&self, config: &Config, index: Index) -> anyhow::Result<Stage> {
         let streams = streams(config)?;
+        let index = index.with_windows(event_windows(config));
         Ok(Stage::new(&config.shop, index, streams).with_schemas(Box::new(Registry::of(config, &self.store)?)))
     }
 }
@@ -132,10 +133,10 @@ pub fn checkpoints(config: &Config, replays: i64) -> Place {
     let mut streams: Vec<(&str, Contract)> =
         config.streams.iter().map(|stream| (stream.topic.as_str(), stream.contract)).collect();
     streams.sort_unstable_by_key(|(topic, _)| *topic);
-    let window = config.streams.iter().map(|stream| stream.dedupe_window.as_micros()).max();
+    let windows = event_windows(config);
     let shop = (&config.shop.zone_name, config.shop.currency.code());
     // What state follows from the same records depends on these alone.
-    let settings = format!("{:?}", (env!("CARGO_PKG_VERSION"), streams, window, shop));
+    let settings = format!("{:?}", (env!("CARGO_PKG_VERSION"), streams, windows, shop));
     Place::new(config.data_dir.join("state/checkpoint"), xxh3_64(settings.as_bytes()), replays)
 }
 
@@ -144,12 +145,19 @@ pub fn index_options(config: &Config, dir: Option<&Path>) -> anyhow::Result<Inde
     if let Some(dir) = dir {
         std::fs::create_dir_all(dir).with_context(|| format!("could not create {}", dir.display()))?;
     }
-    let window = config.streams.iter().map(|stream| stream.dedupe_window).max().unwrap_or_default();
-    Ok(IndexOptions {
-        memory_bytes: INDEX_BYTES,
-        dir: dir.map(Path::to_owned),
-        event_window_us: i64::try_from(window.as_micros()).unwrap_or(i64::MAX),
-    })
+    let event_window_us = event_windows(config).into_values().max().unwrap_or_default();
+    Ok(IndexOptions { memory_bytes: INDEX_BYTES, dir: dir.map(Path::to_owned), event_window_us })
+}
+
+/// The window (µs) of each contract of events. Streams of one contract share their ids, so the longest of their windows counts.
+fn event_windows(config: &Config) -> BTreeMap<Contract, i64> {
+    let mut windows = BTreeMap::new();
+    for stream in config.streams.iter().filter(|stream| !stream.contract.is_money()) {
+        let window = i64::try_from(stream.dedupe_window.as_micros()).unwrap_or(i64::MAX);
+        let held = windows.entry(stream.contract).or_insert(window);
+        *held = window.max(*held);
+    }
+    windows
 }
 
 pub fn maintenance(config: &Config) -> maintain::Options {
@@ -161,3 +169,6 @@ pub fn maintenance(config: &Config) -> maintain::Options {
         ..maintain::Options::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

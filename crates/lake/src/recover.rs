@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use kassa_model::key::Id;
 use kassa_model::star::LINEAGE;
 use kassa_model::{Contract, Key, Partition, Positions, Table};
 use kassa_pipeline::dedupe::{self, Class, Index, IndexError};
@@ -54,7 +55,8 @@ pub fn members(store: &dyn Store, wanted: Wanted<'_>, members: &mut Members) -> 
     // Their rows do not hold all of their natural keys.
     for (table, key) in [(Table::DimCity, "city_key"), (Table::DimAddress, "address_key")] {
         beyond(store, table, &[key], wanted, &mut |rows| {
-            rows.column(0).as_primitive::<Int64Type>().values().iter().for_each(|key| members.remember(table, Key(*key)));
+            let keys = rows.column(0).as_primitive::<Int64Type>().values();
+            keys.iter().for_each(|key| members.remember(table, Key::from_stored(*key)));
             Ok(())
         })?;
     }
@@ -64,7 +66,7 @@ pub fn members(store: &dyn Store, wanted: Wanted<'_>, members: &mut Members) -> 
             let parts = (1..columns.len()).map(|at| texts(&rows, at)).collect::<Result<Vec<_>, _>>()?;
             for row in 0..rows.num_rows() {
                 let natural: Vec<&str> = parts.iter().map(|part| if part.is_valid(row) { part.value(row) } else { "" }).collect();
-                members.is_new(table, Key(keys.value(row)), &natural).map_err(LogError::corrupt)?;
+                members.is_new(table, Key::from_stored(keys.value(row)), &natural).map_err(LogError::corrupt)?;
             }
             Ok(())
         })?;
@@ -152,12 +154,12 @@ pub fn identity_columns(table: Table) -> Vec<&'static str> {
 /// The keys that a row stands for: one or two.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KeysOf {
-    keys: [u64; 2],
+    keys: [Id; 2],
     count: usize,
 }
 
 impl KeysOf {
-    pub(crate) fn held(&self) -> &[u64] {
+    pub(crate) fn held(&self) -> &[Id] {
         &self.keys[..self.count]
     }
 }
@@ -202,7 +204,7 @@ impl<'r> Held<'r> {
     }
 
     fn teach(&self, row: usize, contract: Contract, table: Table, index: &mut Index) -> Result<(), IndexError> {
-        let class = if contract.is_money() { Class::Money } else { Class::Event };
+        let class = Class::of(contract);
         let partition = index.partition(&Partition::new(self.topic.value(row), self.partition.value(row)))?;
         let nth = if is_nested(contract, table) { self.nth.value(row) } else { 0 };
         let known = dedupe::Row {
@@ -219,17 +221,17 @@ impl<'r> Held<'r> {
     pub(crate) fn keys(&self, row: usize, contract: Contract, table: Table) -> KeysOf {
         let store = self.store.value(row);
         if is_nested(contract, table) {
-            return KeysOf { keys: [stage::line_key(store, self.text(0, row), self.text(1, row)), 0], count: 1 };
+            return KeysOf { keys: [stage::line_key(store, self.text(0, row), self.text(1, row)), Id::default()], count: 1 };
         }
         let source = self.source.is_valid(row).then(|| self.source.value(row));
         let event = stage::event_key(contract, source, self.event_id.value(row));
         match self.business_key(row, contract, store) {
             Some(business) => KeysOf { keys: [event, business], count: 2 },
-            None => KeysOf { keys: [event, 0], count: 1 },
+            None => KeysOf { keys: [event, Id::default()], count: 1 },
         }
     }
 
-    fn business_key(&self, row: usize, contract: Contract, store: &str) -> Option<u64> {
+    fn business_key(&self, row: usize, contract: Contract, store: &str) -> Option<Id> {
         match contract {
             Contract::Order => {
                 let revision = self.business[1].as_primitive::<Int64Type>().value(row);

@@ -1,15 +1,16 @@
 //! One order, decided once: which record was the first with its key, and so which records are duplicates of it.
 //!
-//! A key (the hash of an event id or of a business key) leads to the position of its **winner**. A record is accepted if its keys
+//! A key (the identity of an event id or of a business key) leads to the position of its **winner**. A record is accepted if its keys
 //! are new or if it is itself the winner, read again; else it is a duplicate of the winner, or in conflict with it if the contents
-//! differ. Money keys are kept for good. Keys of behaviour events count within a window, measured between the two records' own
-//! ingest times, never by a clock.
+//! differ. Money keys are kept for good. Keys of behaviour events count within the window of their contract, measured between the
+//! two records' own ingest times, never by a clock.
 //!
 //! ```text
-//!  keys ──► table in memory ──(at the bound)──► sealed run ─┐ 4 of a kind merge, a few entries with every insertion
-//!           256 shards, 24 B an entry           on disk,    ├──────────────────────────────────────────► larger run
-//!                                               filter in   │
-//!                                               memory      └ a run of events all past the window is removed whole
+//!  keys ──► table in memory ──(at the bound)──► sealed run ─┐ 4 of a class merge, a few entries with every insertion
+//!           256 shards, 32 B an entry           on disk,    ├──────────────────────────────────────────► larger run
+//!                                               some 21 B,  │
+//!                                               filter in   └ a run of events is removed as a whole when no row that may still
+//!                                               memory        come lies within the window of its entries
 //! ```
 //!
 //! The index is a cache: what it holds can be rebuilt by [`Index::remember`] from the rows that a sink holds.
@@ -17,8 +18,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use kassa_model::Partition;
+use kassa_model::key::Id;
+use kassa_model::{Contract, Partition};
 
+mod block;
 mod codec;
 mod entry;
 mod files;
@@ -26,17 +29,21 @@ mod filter;
 mod keys;
 mod merge;
 mod places;
+mod reading;
 mod run;
 mod snapshot;
+mod stats;
 mod table;
 
 pub use places::PartitionId;
-pub use snapshot::{IndexCut, KeysCut, RunName, SavedIndex, SavedKeys};
+pub use snapshot::{IndexCut, KeysCut, RunName, SavedIndex, SavedKeys, Window};
+pub use stats::Stats;
 
-use entry::{Entry, spread, steps};
+use entry::{Entry, IdWords, kept, steps};
 use files::Files;
 use keys::Keys;
 use places::Places;
+use reading::Reading;
 
 /// Entries merged with each insertion while a merge is under way: each is written some four times in its life.
 const MERGED_PER_INSERT: usize = 16;
@@ -62,21 +69,28 @@ impl IndexError {
 /// How much the index may hold, and where.
 #[derive(Debug, Clone)]
 pub struct IndexOptions {
-    /// The bound of both tables in memory. Filters of sealed runs come on top: 1.2 bytes a sealed key.
+    /// The bound of all tables in memory. Filters of sealed runs come on top: 1.2 bytes a sealed key.
     pub memory_bytes: usize,
     /// Where sealed runs are kept; without it the tables grow beyond the bound.
     pub dir: Option<PathBuf>,
-    /// How far apart two records of one event may be ingested and still be duplicates; kept in steps of 17 s, rounded up.
+    /// How far apart two records of one event may be ingested and still be duplicates, where [`Index::with_windows`] does not state
+    /// another window; kept in steps of 17 s, rounded up.
     pub event_window_us: i64,
 }
 
 /// How long a key counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
     /// For good.
     Money,
-    /// Within the window.
-    Event,
+    /// Within the window of this contract.
+    Event(Contract),
+}
+
+impl Class {
+    pub fn of(contract: Contract) -> Self {
+        if contract.is_money() { Self::Money } else { Self::Event(contract) }
+    }
 }
 
 /// A row that asks to be accepted: where it is, what it holds, when it came.
@@ -122,30 +136,27 @@ impl Verdict {
     }
 }
 
-/// What the index holds and what it has done since it was opened.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stats {
-    pub money_keys: u64,
-    pub event_keys: u64,
-    pub memory_bytes: usize,
-    pub runs: usize,
-    /// Keys that were there already.
-    pub hits: u64,
-    /// Run files read because their filter said yes, and of those the ones in vain.
-    pub runs_read: u64,
-    pub false_positives: u64,
-}
-
 /// The index of one worker. See the [module's words](self).
 #[derive(Debug)]
 pub struct Index {
     memory_bytes: usize,
     files: Files,
     places: Places,
-    money: Keys,
-    event: Keys,
+    /// Money first, then events, a class for each window.
+    classes: Vec<Keys>,
+    /// The class of each contract's events, by the contract's number.
+    of_contract: [usize; Contract::ALL.len()],
+    is_recorded: bool,
+    /// How far reading has come, if old events are evicted.
+    reading: Option<Reading>,
     hits: u64,
+    late: u64,
+    /// Of those, the ones that a warning has named.
+    late_reported: u64,
 }
+
+/// The class of money.
+const MONEY: usize = 0;
 
 impl Index {
     /// An empty index. What an earlier one left in its folder is removed.
@@ -156,15 +167,44 @@ impl Index {
     }
 
     fn bare(options: &IndexOptions, places: Places) -> Self {
-        let window = steps(options.event_window_us) + 1;
-        Self {
+        let mut index = Self {
             memory_bytes: options.memory_bytes,
             files: Files::default(),
             places,
-            money: Keys::new(None),
-            event: Keys::new(Some(window)),
+            classes: vec![Keys::new(None)],
+            of_contract: [MONEY; Contract::ALL.len()],
+            is_recorded: false,
+            reading: None,
             hits: 0,
+            late: 0,
+            late_reported: 0,
+        };
+        let default = index.class_of(Some(window_steps(options.event_window_us)));
+        index.of_contract = [default; Contract::ALL.len()];
+        index
+    }
+
+    /// States the windows (µs) of the events of these contracts.
+    #[must_use]
+    pub fn with_windows(mut self, windows: impl IntoIterator<Item = (Contract, i64)>) -> Self {
+        for (contract, window_us) in windows {
+            self.of_contract[contract as usize] = self.class_of(Some(window_steps(window_us)));
         }
+        self
+    }
+
+    /// The class with this window, a new one if there is none.
+    fn class_of(&mut self, window: Window) -> usize {
+        if let Some(class) = self.classes.iter().position(|keys| keys.window == window) {
+            return class;
+        }
+        let mut keys = Keys::new(window);
+        if self.is_recorded {
+            // A checkpoint without it has it as it is: empty.
+            keys.journal.start(true);
+        }
+        self.classes.push(keys);
+        self.classes.len() - 1
     }
 
     /// The id by which rows name their partition here; ask once a batch.
@@ -179,89 +219,75 @@ impl Index {
 
     /// Fetches from memory what [`decide`](Self::decide) will need for these keys. Called with some hundred keys ahead of deciding
     /// on them, it saves each the wait for memory.
-    pub fn warm(&self, keys: &[u64], class: Class) {
-        let held = match class {
-            Class::Money => &self.money,
-            Class::Event => &self.event,
-        };
-        held.warm(keys.iter().map(|key| spread(*key)));
+    pub fn warm(&self, ids: &[Id], class: Class) {
+        self.classes[self.number(class)].warm(ids.iter().map(|id| id.short()));
     }
 
     /// What would become of a row with this one key. Remembers nothing.
-    pub fn probe(&mut self, key: u64, class: Class, row: &Row) -> Result<Verdict, IndexError> {
-        let entry = self.entry(key, row)?;
+    pub fn probe(&mut self, id: Id, class: Class, row: &Row) -> Result<Verdict, IndexError> {
+        let class = self.number(class);
+        let entry = self.asked(row, class)?.with_id(kept(id));
         self.judge(entry, class)
     }
 
     /// What becomes of a row with these keys. If it is accepted, they are remembered with it as their winner.
     ///
     /// After an error the same question may be asked again, and has the same answer.
-    pub fn decide(&mut self, keys: &[u64], class: Class, row: &Row) -> Result<Verdict, IndexError> {
+    pub fn decide(&mut self, ids: &[Id], class: Class, row: &Row) -> Result<Verdict, IndexError> {
         self.make_room()?;
-        let template = self.entry(0, row)?;
+        let class = self.number(class);
+        let template = self.asked(row, class)?;
+        let entries = ids.iter().map(|id| template.with_id(kept(*id)));
         let (mut verdict, mut all_won) = (Verdict::New, true);
-        for key in keys {
-            let by_key = self.judge(with_key(template, *key), class)?;
+        for entry in entries.clone() {
+            let by_key = self.judge(entry, class)?;
             all_won &= by_key == Verdict::Winner;
             verdict = verdict.and(by_key);
         }
+        self.late += u64::from(steps(row.ingested_at) < self.classes[class].floor && verdict != Verdict::Winner);
         if verdict == Verdict::New {
-            keys.iter().for_each(|key| self.keys(class).insert(with_key(template, *key)));
+            entries.for_each(|entry| self.classes[class].insert(entry));
         } else if verdict == Verdict::Winner && !all_won {
-            keys.iter().try_for_each(|key| self.remember_entry(with_key(template, *key), class))?;
+            for entry in entries {
+                self.remember_entry(entry, class)?;
+            }
         }
-        self.tend(class, keys.len())?;
+        self.tend(class, ids.len())?;
         Ok(verdict)
     }
 
     /// Takes a row for a winner: it was accepted before. Told twice, it is held once.
-    pub fn remember(&mut self, key: u64, class: Class, row: &Row) -> Result<(), IndexError> {
+    pub fn remember(&mut self, id: Id, class: Class, row: &Row) -> Result<(), IndexError> {
         self.make_room()?;
-        let entry = self.entry(key, row)?;
+        let class = self.number(class);
+        let entry = self.entry(row, steps(row.ingested_at))?.with_id(kept(id));
         self.remember_entry(entry, class)?;
         self.tend(class, 1)
     }
 
-    /// No record ingested before this time will be asked about again: events too old to matter to later ones are let go.
-    pub fn forget_before(&mut self, ingested_at: i64) {
-        let horizon = steps(ingested_at).saturating_sub(self.event.window.unwrap_or(0));
-        let crowded = self.event.table.memory_bytes() > self.memory_bytes / 2;
-        self.event.move_horizon(&mut self.files, horizon, crowded);
-    }
-
-    pub fn stats(&self) -> Stats {
-        let classes = [&self.money, &self.event];
-        let sum = |of: fn(&Keys) -> u64| classes.into_iter().map(of).sum();
-        let memory: usize = classes.iter().map(|keys| keys.table.memory_bytes() + keys.runs_memory_bytes()).sum();
-        Stats {
-            money_keys: self.money.len(),
-            event_keys: self.event.len(),
-            memory_bytes: memory + self.places.memory_bytes(),
-            runs: classes.iter().map(|keys| keys.runs.len()).sum(),
-            hits: self.hits,
-            runs_read: sum(|keys| keys.asked.runs_read),
-            false_positives: sum(|keys| keys.asked.false_positives),
-        }
-    }
-
-    fn keys(&mut self, class: Class) -> &mut Keys {
+    fn number(&self, class: Class) -> usize {
         match class {
-            Class::Money => &mut self.money,
-            Class::Event => &mut self.event,
+            Class::Money => MONEY,
+            Class::Event(contract) => self.of_contract[contract as usize],
         }
     }
 
-    fn entry(&mut self, key: u64, row: &Row) -> Result<Entry, IndexError> {
+    /// The entry of a row to decide on, without an id: a late row counts as of the floor.
+    fn asked(&mut self, row: &Row, class: usize) -> Result<Entry, IndexError> {
+        self.entry(row, steps(row.ingested_at).max(self.classes[class].floor))
+    }
+
+    fn entry(&mut self, row: &Row, step: u64) -> Result<Entry, IndexError> {
         let at = self.places.locate(row.partition, row.offset, row.index)?;
-        Ok(Entry::new(spread(key), at.place, at.offset_low, at.index_low, row.content, steps(row.ingested_at)))
+        Ok(Entry::new(IdWords::default(), at.place, at.offset_low, at.index_low, row.content, step))
     }
 
     /// The verdict on `asked` by what its key's entries say. Of several within the window the eldest is the winner.
-    fn judge(&mut self, asked: Entry, class: Class) -> Result<Verdict, IndexError> {
-        let keys = self.keys(class);
+    fn judge(&mut self, asked: Entry, class: usize) -> Result<Verdict, IndexError> {
+        let keys = &mut self.classes[class];
         let window = keys.window.unwrap_or(u64::MAX);
         let (mut is_winner, mut eldest) = (false, None::<Entry>);
-        keys.visit(asked.key(), |held| {
+        keys.visit(asked.id(), |held| {
             is_winner |= held.is_same_row(asked);
             let counts = held.step().abs_diff(asked.step()) <= window;
             if counts && eldest.is_none_or(|eldest| held.seniority() < eldest.seniority()) {
@@ -281,30 +307,31 @@ impl Index {
         }))
     }
 
-    fn remember_entry(&mut self, entry: Entry, class: Class) -> Result<(), IndexError> {
-        let keys = self.keys(class);
+    fn remember_entry(&mut self, entry: Entry, class: usize) -> Result<(), IndexError> {
+        let keys = &mut self.classes[class];
         let mut is_held = false;
-        keys.visit(entry.key(), |held| is_held |= held.is_same_row(entry))?;
+        keys.visit(entry.id(), |held| is_held |= held.is_same_row(entry))?;
         if !is_held {
             keys.insert(entry);
         }
         Ok(())
     }
 
-    /// Seals the larger table once both together are beyond the bound.
+    /// Seals the largest table once all together are beyond the bound.
+    #[inline]
     fn make_room(&mut self) -> Result<(), IndexError> {
-        let (money, event) = (self.money.table.memory_bytes(), self.event.table.memory_bytes());
-        if money + event <= self.memory_bytes {
-            return Ok(());
-        }
-        if money > event { self.money.seal(&mut self.files) } else { self.event.seal(&mut self.files) }
+        let total: usize = self.classes.iter().map(|keys| keys.table.memory_bytes()).sum();
+        if total > self.memory_bytes { self.seal_largest() } else { Ok(()) }
     }
 
-    fn tend(&mut self, class: Class, inserted: usize) -> Result<(), IndexError> {
-        let keys = match class {
-            Class::Money => &mut self.money,
-            Class::Event => &mut self.event,
-        };
+    #[cold]
+    fn seal_largest(&mut self) -> Result<(), IndexError> {
+        let largest = self.classes.iter_mut().max_by_key(|keys| keys.table.memory_bytes());
+        largest.map_or(Ok(()), |keys| keys.seal(&mut self.files))
+    }
+
+    fn tend(&mut self, class: usize, inserted: usize) -> Result<(), IndexError> {
+        let keys = &mut self.classes[class];
         if !keys.is_merging() {
             return Ok(());
         }
@@ -312,9 +339,9 @@ impl Index {
     }
 }
 
-/// The same row under another key.
-fn with_key(template: Entry, key: u64) -> Entry {
-    Entry([spread(key), template.0[1], template.0[2]])
+/// A window (µs) in steps, rounded up.
+fn window_steps(micros: i64) -> u64 {
+    steps(micros) + 1
 }
 
 #[cfg(test)]

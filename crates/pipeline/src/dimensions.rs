@@ -100,10 +100,10 @@ impl Members {
             return Ok(false);
         }
         let check = check(natural);
-        match self.known[table as usize].entry(key.0) {
+        match self.known[table as usize].entry(key.stored()) {
             hashbrown::hash_map::Entry::Vacant(entry) => {
                 entry.insert(check);
-                self.journal.add(to_bytes(table as usize, key.0, check));
+                self.journal.add(to_bytes(table as usize, key.stored(), check));
                 Ok(true)
             }
             hashbrown::hash_map::Entry::Occupied(mut entry) if [check, UNCHECKED].contains(entry.get()) => {
@@ -111,7 +111,7 @@ impl Members {
                 Ok(false)
             }
             hashbrown::hash_map::Entry::Occupied(_) => {
-                Err(Collision { table: table.name(), key: key.0, natural: natural.join("/") })
+                Err(Collision { table: table.name(), key: key.stored(), natural: natural.join("/") })
             }
         }
     }
@@ -119,7 +119,7 @@ impl Members {
     /// Fetches from memory what [`is_new`](Self::is_new) will ask of these keys, many at once.
     pub fn warm(&self, table: Table, keys: impl Iterator<Item = Key>) {
         let known = &self.known[table as usize];
-        std::hint::black_box(keys.fold(0, |seen, key| seen ^ known.get(&key.0).copied().unwrap_or_default()));
+        std::hint::black_box(keys.fold(0, |seen, key| seen ^ known.get(&key.stored()).copied().unwrap_or_default()));
     }
 
     pub fn len(&self) -> usize {
@@ -128,9 +128,9 @@ impl Members {
 
     /// Takes note of a member whose natural key is not known any more: its key is, and is taken for right.
     pub fn remember(&mut self, table: Table, key: Key) {
-        if let hashbrown::hash_map::Entry::Vacant(entry) = self.known[table as usize].entry(key.0) {
+        if let hashbrown::hash_map::Entry::Vacant(entry) = self.known[table as usize].entry(key.stored()) {
             entry.insert(UNCHECKED);
-            self.journal.add(to_bytes(table as usize, key.0, UNCHECKED));
+            self.journal.add(to_bytes(table as usize, key.stored(), UNCHECKED));
         }
     }
 
@@ -167,7 +167,7 @@ impl Members {
 
     /// Forgets the members of a table that `keep` does not approve of.
     pub fn retain(&mut self, table: Table, keep: impl Fn(Key) -> bool) {
-        self.known[table as usize].retain(|key, _| keep(Key(*key)));
+        self.known[table as usize].retain(|key, _| keep(Key::from_stored(*key)));
         self.last[table as usize] = Last::default();
         self.journal.rewrite();
     }

@@ -244,7 +244,7 @@ impl Row<'_> {
 
     #[inline(always)]
     pub fn key(self, key: Key) -> Self {
-        self.i64(key.0)
+        self.i64(key.stored())
     }
 
     #[inline(always)]

@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use kassa_model::key::Id;
+use kassa_model::time::Clock;
 use kassa_model::{Contract, DeadLetter, Fate, Headers, Partition, Positions, Reason, Records, Shop, Table, key};
 
 use crate::batch::Batch;
@@ -50,6 +52,8 @@ pub struct Stage {
     pub index: Index,
     pub decided: Decided,
     plans: Plans,
+    /// By which events past their window are evicted from the index; without it, all stay.
+    clock: Option<Arc<dyn Clock>>,
 }
 
 impl Stage {
@@ -60,7 +64,20 @@ impl Stage {
             index,
             decided: Decided::default(),
             plans: Plans::default(),
+            clock: None,
         }
+    }
+
+    /// Evicts events past their window from now on. Call it when each partition is read forwards from where its sinks are.
+    pub fn evict_events(&mut self, clock: Arc<dyn Clock>) {
+        self.index.evict_from(clock.now());
+        self.clock = Some(clock);
+    }
+
+    /// Evicts nothing: records from before may be read.
+    pub fn keep_events(&mut self) {
+        self.index.evict_nothing();
+        self.clock = None;
     }
 
     /// Says where the schemas of Avro records are looked up.
@@ -76,8 +93,18 @@ impl Stage {
     /// Decodes, maps, validates, dedupes and shapes. `from` is the position that the records were read from.
     pub fn run(&mut self, records: Records, from: i64) -> Result<Batch, StageError> {
         let (fates, rows) = self.shape(&records, None)?;
+        self.evict(&records)?;
         let is_framed = self.stream(&records.partition.topic).is_some_and(|stream| formats::is_framed(stream.format));
         Ok(Batch::new(Arc::new(records), from, fates, rows).framed(is_framed))
+    }
+
+    fn evict(&mut self, read: &Records) -> Result<(), StageError> {
+        let is_event = self.stream(&read.partition.topic).is_some_and(|stream| !stream.contract.is_money());
+        if let (Some(clock), Some(newest), true) = (&self.clock, read.ingested_at.iter().max(), is_event) {
+            let partition = self.index.partition(&read.partition)?;
+            self.index.has_read(partition, *newest, clock.now());
+        }
+        Ok(())
     }
 
     /// The rows of each record by itself, as if no other had come before: for the proof. Nothing is a duplicate here, and all lines
@@ -297,7 +324,7 @@ impl Run<'_> {
 
     /// Whether a record that a sink has passed was a duplicate then. Events are remembered for a while only, so that cannot be told of them.
     fn was_refused(&mut self, keys: &Keys, row: &Row) -> Result<bool, StageError> {
-        if self.class() == Class::Event || self.decided.letters.contains(&(self.records.partition.clone(), row.offset)) {
+        if !self.stream.contract.is_money() || self.decided.letters.contains(&(self.records.partition.clone(), row.offset)) {
             return Ok(false);
         }
         for key in keys.held() {
@@ -309,7 +336,7 @@ impl Run<'_> {
     }
 
     fn class(&self) -> Class {
-        if self.stream.contract.is_money() { Class::Money } else { Class::Event }
+        Class::of(self.stream.contract)
     }
 
     /// The record's own row (0) or that of its n-th line. What a row is known by in the index is its `source_index`, from which the
@@ -407,7 +434,7 @@ enum Decision {
 
 /// The keys by which a record is known: its event id (or what stands in for it) and, where money is, its business key.
 struct Keys {
-    keys: [u64; 2],
+    keys: [Id; 2],
     count: usize,
 }
 
@@ -425,38 +452,38 @@ impl Keys {
         Self { keys: [event, business.unwrap_or_default()], count: if business.is_some() { 2 } else { 1 } }
     }
 
-    fn held(&self) -> &[u64] {
+    fn held(&self) -> &[Id] {
         &self.keys[..self.count]
     }
 }
 
 /// The dedupe key of (source, event id), apart for each contract.
-pub fn event_key(contract: Contract, source: Option<&str>, event_id: &str) -> u64 {
-    key::hash("event_id", &[contract.name(), source.unwrap_or_default(), event_id])
+pub fn event_key(contract: Contract, source: Option<&str>, event_id: &str) -> Id {
+    key::identity("event_id", &[contract.name(), source.unwrap_or_default(), event_id])
 }
 
 /// The dedupe key of a revision of an order.
-pub fn order_key(store_id: &str, order_id: &str, revision: i64) -> u64 {
-    key::hash(Contract::Order.name(), &[store_id, order_id, &revision.to_string()])
+pub fn order_key(store_id: &str, order_id: &str, revision: i64) -> Id {
+    key::identity(Contract::Order.name(), &[store_id, order_id, &revision.to_string()])
 }
 
 /// The dedupe key of a payment transaction.
-pub fn payment_key(store_id: &str, payment_id: &str, kind: &str) -> u64 {
-    key::hash(Contract::Payment.name(), &[store_id, payment_id, kind])
+pub fn payment_key(store_id: &str, payment_id: &str, kind: &str) -> Id {
+    key::identity(Contract::Payment.name(), &[store_id, payment_id, kind])
 }
 
 /// The dedupe key of a refund.
-pub fn refund_key(store_id: &str, refund_id: &str) -> u64 {
-    key::hash(Contract::Refund.name(), &[store_id, refund_id])
+pub fn refund_key(store_id: &str, refund_id: &str) -> Id {
+    key::identity(Contract::Refund.name(), &[store_id, refund_id])
 }
 
 /// The dedupe key of an order line, nested or not.
-pub fn line_key(store_id: &str, order_id: &str, line_id: &str) -> u64 {
-    key::hash(Contract::OrderLine.name(), &[store_id, order_id, line_id])
+pub fn line_key(store_id: &str, order_id: &str, line_id: &str) -> Id {
+    key::identity(Contract::OrderLine.name(), &[store_id, order_id, line_id])
 }
 
 /// A key for each line of an order. A refund's lines are known by their refund alone.
-fn nested_keys(event: &Event<'_>, lines: &Lines) -> Vec<u64> {
+fn nested_keys(event: &Event<'_>, lines: &Lines) -> Vec<Id> {
     match &event.body {
         Body::Order(order) => {
             lines.fresh.iter().map(|line| line_key(event.envelope.store_id, order.order_id, &line.line_id)).collect()

@@ -94,7 +94,7 @@ impl Drafts {
 
     /// Whether the last checkpoint contains all of this already.
     pub(super) fn is_saved(&self, cut: &StageCut) -> bool {
-        let is_empty = cut.index.money.table.is_empty() && cut.index.event.table.is_empty() && cut.members.is_empty();
+        let is_empty = cut.index.adds_nothing() && cut.members.is_empty();
         is_empty
             && self.parts.desk.manifest().is_some_and(|saved| {
                 saved.known() == cut.known && manifest::positions(&saved.figures_at) == (self.parts.figures_at)()
@@ -113,11 +113,13 @@ impl Drafts {
         let (tally, tally_at) = &self.parts.tally;
         let tally = next.write(&mut |file| postcard::to_io(tally, file).map(drop).map_err(io::Error::other))?;
         let places = next.bytes(&cut.index.places)?;
-        let (money, event, members) = before.map(|before| (before.money, before.event, before.members)).unwrap_or_default();
-        let mut keys = |held: KeysNames, cut: &KeysCut| -> io::Result<KeysNames> {
-            Ok(KeysNames { runs: cut.runs(), table: next.add(held.table, &cut.table)? })
+        let (held, members) = before.map(|before| (before.keys, before.members)).unwrap_or_default();
+        let mut keys = |cut: &KeysCut| -> io::Result<KeysNames> {
+            let table = held.iter().find(|held| held.window == cut.window).map(|held| held.table.clone());
+            let table = next.add(table.unwrap_or_default(), &cut.table)?;
+            Ok(KeysNames { window: cut.window, floor: cut.floor, runs: cut.runs(), table })
         };
-        let (money, event) = (keys(money, &cut.index.money)?, keys(event, &cut.index.event)?);
+        let keys = cut.index.keys.iter().map(&mut keys).collect::<io::Result<_>>()?;
         let members = next.add(members, &cut.members)?;
         crash::point("checkpoint.after_pieces");
         let manifest = Manifest {
@@ -127,8 +129,7 @@ impl Drafts {
             members_at: manifest::saved(&cut.known.members),
             places,
             last_run: cut.index.last_id,
-            money,
-            event,
+            keys,
             members,
             figures_at: manifest::saved(&figures_at),
             figures,

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 
 use kassa_model::{Partition, Positions};
-use kassa_pipeline::dedupe::RunName;
+use kassa_pipeline::dedupe::{RunName, Window};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -27,6 +27,9 @@ pub(super) type SavedPositions = Vec<(String, i64, i64)>;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct KeysNames {
+    /// Of the class, in the steps of the index; none for money.
+    pub(super) window: Window,
+    pub(super) floor: u64,
     pub(super) runs: Vec<RunName>,
     /// In the order in which they were written.
     pub(super) table: Vec<Name>,
@@ -41,8 +44,7 @@ pub struct Manifest {
     pub(super) members_at: SavedPositions,
     pub(super) places: Name,
     pub(super) last_run: u64,
-    pub(super) money: KeysNames,
-    pub(super) event: KeysNames,
+    pub(super) keys: Vec<KeysNames>,
     pub(super) members: Vec<Name>,
     pub(super) figures_at: SavedPositions,
     pub(super) figures: Name,
@@ -67,7 +69,7 @@ impl Manifest {
 
     /// The pieces that it names.
     pub(super) fn names(&self) -> impl Iterator<Item = &Name> {
-        let tables = self.money.table.iter().chain(&self.event.table);
+        let tables = self.keys.iter().flat_map(|keys| &keys.table);
         [&self.places, &self.figures, &self.tally].into_iter().chain(tables).chain(&self.members)
     }
 

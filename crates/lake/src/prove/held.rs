@@ -79,7 +79,7 @@ impl<'r> Lineage<'r> {
     }
 
     pub(super) fn key(&self, row: usize) -> Key {
-        Key(self.keys.map_or(0, |keys| keys.value(row)))
+        self.keys.map_or(Key::UNKNOWN, |keys| Key::from_stored(keys.value(row)))
     }
 }
 

@@ -71,7 +71,7 @@ pub(super) struct Members {
 
 fn claim(table: Table, key: Key, part: u32, offset: i64) -> u64 {
     let mut bytes = [0; 24];
-    bytes[..8].copy_from_slice(&key.0.to_le_bytes());
+    bytes[..8].copy_from_slice(&key.stored().to_le_bytes());
     bytes[8..16].copy_from_slice(&offset.to_le_bytes());
     bytes[16..20].copy_from_slice(&part.to_le_bytes());
     xxh3_64(&bytes) ^ xxh3_64(table.name().as_bytes())
@@ -117,7 +117,7 @@ impl Prover<'_> {
             let mut last = ("", 0);
             for row in (0..rows.num_rows()).filter(|row| codes.is_valid(*row)) {
                 if codes.value(row) != last.0 {
-                    last = (codes.value(row), Key::of("currency", &[codes.value(row)]).0);
+                    last = (codes.value(row), Key::of("currency", &[codes.value(row)]).stored());
                 }
                 self.named(&lineage, row, table, column, (Table::DimCurrency, last.1));
             }
@@ -132,9 +132,9 @@ impl Prover<'_> {
             let key = lineage.key(row);
             let begins = placeholder.is_none_or(|placeholder| placeholder.value(row));
             let members = &mut self.members;
-            members.held.insert((table, key.0));
+            members.held.insert((table, key.stored()));
             let part = self.parts.number(lineage.topics.value(row), lineage.numbers.value(row));
-            if begins && !members.placeholders.insert((table, key.0, part)) {
+            if begins && !members.placeholders.insert((table, key.stored(), part)) {
                 let offset = lineage.offsets.value(row);
                 // Twice from one record: the sums tell.
                 if offset < self.parts[part].cut && !self.members.is_claimed(table, key, part, offset) {

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 
 use arrow_array::RecordBatch;
+use kassa_model::key::Id;
 use kassa_model::{Contract, Table};
 
 use super::Prover;
@@ -46,7 +47,7 @@ impl Item {
 }
 
 /// By a key: whose it is, which line of it, and with what contents.
-type Asked = HashMap<u64, Vec<(usize, i32, i64)>>;
+type Asked = HashMap<Id, Vec<(usize, i32, i64)>>;
 
 #[derive(Debug, Default)]
 pub(super) struct Pending {
@@ -68,7 +69,7 @@ pub(super) struct Known {
 }
 
 impl Pending {
-    pub(super) fn add(&mut self, what: What, place: (u32, i64), nth: i32, content: i64, keys: &[u64]) {
+    pub(super) fn add(&mut self, what: What, place: (u32, i64), nth: i32, content: i64, keys: &[Id]) {
         // A record's rows are one question; each line that an accepted order repeats is one of its own.
         let next = self.items.len();
         let item = if what == What::Line { next } else { *self.records.entry(place).or_insert(next) };
@@ -199,7 +200,7 @@ impl Prover<'_> {
     }
 
     /// A line that no revision of its order left in the ledger is missing where it came first.
-    fn lines_missing(&mut self, lines: &BTreeSet<(u64, i64, (u32, i64))>) {
+    fn lines_missing(&mut self, lines: &BTreeSet<(Id, i64, (u32, i64))>) {
         let mut last = None;
         for (key, content, (part, offset)) in lines {
             if last != Some((key, content)) {

@@ -29,7 +29,7 @@ impl Prover<'_> {
         self.each_known(&mut |prover, known| {
             if prover.is_money(known) {
                 for key in known.keys.held() {
-                    spill.add((*key, known.part, known.offset))?;
+                    spill.add((key.short(), known.part, known.offset))?;
                 }
             }
             Ok(())
@@ -40,7 +40,7 @@ impl Prover<'_> {
             return Ok(());
         }
         self.each_known(&mut |prover, known| {
-            if prover.is_money(known) && known.keys.held().iter().any(|key| doubled.contains(key)) {
+            if prover.is_money(known) && known.keys.held().iter().any(|key| doubled.contains(&key.short())) {
                 let detail = "another record of the same id was accepted too";
                 prover.findings.mark(Kind::Double, Site::Table(known.table), known.part, known.offset, detail);
             }

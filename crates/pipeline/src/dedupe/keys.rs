@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::IndexError;
-use super::entry::Entry;
+use super::entry::{Entry, IdWords};
 use super::files::Files;
 use super::merge::{self, Merge};
 use super::run::{Run, RunWriter};
@@ -25,8 +25,8 @@ pub(super) struct Keys {
     merge: Option<Merge>,
     /// How far apart two ingest times may lie for their records to be duplicates; none for keys that are kept for good.
     pub(super) window: Option<u64>,
-    /// Entries of earlier steps matter no more.
-    horizon: u64,
+    /// No row of an earlier step is asked about: one that comes all the same counts as of this step.
+    pub(super) floor: u64,
     purged: u64,
     pub(super) asked: Asked,
     /// What was added to the table since the last checkpoint.
@@ -36,7 +36,7 @@ pub(super) struct Keys {
 impl Keys {
     pub(super) fn new(window: Option<u64>) -> Self {
         let (table, runs, journal) = (Table::new(), vec![], Journal::default());
-        Self { table, runs, merge: None, window, horizon: 0, purged: 0, asked: Asked::default(), journal }
+        Self { table, runs, merge: None, window, floor: 0, purged: 0, asked: Asked::default(), journal }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -47,7 +47,13 @@ impl Keys {
         self.runs.iter().map(|run| run.memory_bytes()).sum()
     }
 
-    /// Fetches from memory what visiting these keys will need.
+    /// Bytes of the runs, and of the one that a merge is writing.
+    pub(super) fn disk_bytes(&self) -> u64 {
+        let merged = self.merge.as_ref().map_or(0, Merge::bytes);
+        self.runs.iter().map(|run| run.bytes).sum::<u64>() + merged
+    }
+
+    /// Fetches from memory what visiting these keys, the first 64 bits of ids, will need.
     pub(super) fn warm(&self, keys: impl Iterator<Item = u64> + Clone) {
         std::hint::black_box(self.table.warm(keys));
     }
@@ -56,13 +62,13 @@ impl Keys {
         self.merge.is_some()
     }
 
-    /// Calls `see` with every entry of `key`, wherever it is.
+    /// Calls `see` with every entry of `id`, wherever it is.
     #[inline]
-    pub(super) fn visit(&mut self, key: u64, mut see: impl FnMut(Entry)) -> Result<(), IndexError> {
-        self.table.visit(key, &mut see);
-        for run in self.runs.iter().filter(|run| run.may_hold(key)) {
+    pub(super) fn visit(&mut self, id: IdWords, mut see: impl FnMut(Entry)) -> Result<(), IndexError> {
+        self.table.visit(id, &mut see);
+        for run in self.runs.iter().filter(|run| run.may_hold(id)) {
             self.asked.runs_read += 1;
-            self.asked.false_positives += u64::from(!run.visit(key, &mut see)?);
+            self.asked.false_positives += u64::from(!run.visit(id, &mut see)?);
         }
         Ok(())
     }
@@ -73,11 +79,16 @@ impl Keys {
         self.table.insert(entry);
     }
 
+    /// Entries of earlier steps matter to no row that may still come.
+    fn horizon(&self) -> u64 {
+        self.window.map_or(0, |window| self.floor.saturating_sub(window))
+    }
+
     /// Writes the table out as a run and empties it.
     pub(super) fn seal(&mut self, files: &mut Files) -> Result<(), IndexError> {
         let Some(dir) = files.dir().filter(|_| self.table.len() > 0) else { return Ok(()) };
         let mut run = RunWriter::create(&dir, files.next_id(), 0)?;
-        let horizon = self.horizon;
+        let horizon = self.horizon();
         self.table.for_each_sorted(|entry| if entry.step() < horizon { Ok(()) } else { run.add(entry) })?;
         self.runs.push(Arc::new(run.finish()?));
         self.table = Table::new();
@@ -89,7 +100,7 @@ impl Keys {
     /// Goes on with a merge by some entries. A merge that fails is given up: its inputs stay.
     pub(super) fn tend(&mut self, files: &mut Files, entries: usize) -> Result<(), IndexError> {
         let Some(mut merge) = self.merge.take() else { return Ok(()) };
-        if !merge.step(entries, self.horizon)? {
+        if !merge.step(entries, self.horizon())? {
             self.merge = Some(merge);
             return Ok(());
         }
@@ -108,13 +119,14 @@ impl Keys {
         self.begin_merge(files)
     }
 
-    /// Entries before `horizon` (in steps) matter no more. `crowded` says that the table should be rid of them now.
-    pub(super) fn move_horizon(&mut self, files: &mut Files, horizon: u64, crowded: bool) {
-        self.horizon = self.horizon.max(horizon);
+    /// No row of a step before `floor` will be asked about. `crowded` says that the table should drop old entries now.
+    pub(super) fn raise_floor(&mut self, files: &mut Files, floor: u64, crowded: bool) {
+        self.floor = self.floor.max(floor);
         self.expire(files);
         // Going through the table costs as much as filling it: half a window must have passed since the last time.
-        if crowded && self.horizon.saturating_sub(self.purged) > self.window.unwrap_or(0) / 2 {
-            self.purged = self.horizon;
+        let horizon = self.horizon();
+        if crowded && horizon.saturating_sub(self.purged) > self.window.unwrap_or(0) / 2 {
+            self.purged = horizon;
             self.table.retain(|entry| entry.step() >= horizon);
             self.journal.rewrite();
         }
@@ -122,10 +134,11 @@ impl Keys {
 
     /// Drops the runs of which nothing matters any more.
     fn expire(&mut self, files: &mut Files) {
-        let Self { runs, merge, horizon, .. } = self;
+        let horizon = self.horizon();
+        let Self { runs, merge, .. } = self;
         let is_merged = |run: &Run| merge.as_ref().is_some_and(|merge| merge.is_input(run));
         runs.retain(|run| {
-            let keep = is_merged(run) || (run.entries > 0 && run.newest >= *horizon);
+            let keep = is_merged(run) || (run.entries > 0 && run.newest >= horizon);
             if !keep {
                 files.retire([run]);
             }

@@ -38,13 +38,18 @@ impl Merge {
             }
             let Some((entry, from)) = least else { return Ok(true) };
             self.inputs[from].next()?;
-            let repeated = self.last.is_some_and(|last| last.key() == entry.key() && last.is_same_row(entry));
+            let repeated = self.last.is_some_and(|last| last.id() == entry.id() && last.is_same_row(entry));
             if !repeated && entry.step() >= horizon {
                 self.output.add(entry)?;
                 self.last = Some(entry);
             }
         }
         Ok(false)
+    }
+
+    /// Bytes written so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.output.bytes()
     }
 
     pub(super) fn is_input(&self, run: &Run) -> bool {

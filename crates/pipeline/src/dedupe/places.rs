@@ -114,5 +114,11 @@ fn hash(place: Place) -> u64 {
     let Place { topic, offset_high, index_high, base, number } = place;
     let stretch = (u64::from(offset_high) << 32) | u64::from(index_high);
     let owner = (u64::from(topic) << 32) | u64::from(base);
-    [owner, stretch, number.cast_unsigned()].iter().fold(0, |all, part| super::entry::spread(all ^ part).rotate_left(17))
+    [owner, stretch, number.cast_unsigned()].iter().fold(0, |all, part| spread(all ^ part).rotate_left(17))
+}
+
+/// Spreads a number over all 64 bits, one to one.
+fn spread(number: u64) -> u64 {
+    let mixed = (number ^ (number >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    mixed ^ (mixed >> 29)
 }

@@ -1,13 +1,14 @@
-//! A sealed run: entries in the order of their keys in a file that never changes, asked through filters held in memory.
+//! A sealed run: entries in the order of their ids in a file that never changes, asked through filters held in memory.
 //!
 //! ```text
-//!  block × n   170 entries of 24 bytes · how many of them are used · checksum        4,096 bytes
-//!  footer      entries · newest time · first key of each block · filters
+//!  block × n   up to 256 entries, packed (see `block`)
+//!  footer      format · bits of an id · entries · newest time · first id and end of each block · filters
 //!  trailer     length of the footer · its checksum                                   16 bytes
 //! ```
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,15 +16,18 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::IndexError;
+use super::block::{self, Block, PER_BLOCK};
 use super::codec::{Reader, put_u64};
-use super::entry::{Entry, Words};
+use super::entry::{Entry, ID_LOW_BITS, IdWords};
 use super::filter::{Filters, FiltersBuilder};
 
-const BLOCK: usize = 4096;
-const PER_BLOCK: usize = (BLOCK - 16) / size_of::<Words>();
+/// The version of the file's format.
+const FORMAT: u64 = 2;
 const TRAILER: usize = 16;
-/// How many blocks a cursor reads at once: 64 KiB.
+/// How many blocks a cursor reads at once: 80 to 120 KiB.
 const READ_AHEAD: usize = 16;
+/// Bytes that a writer gathers.
+const BUFFER: usize = 64 << 10;
 
 /// An open run file.
 #[derive(Debug)]
@@ -31,13 +35,31 @@ pub(super) struct Run {
     pub(super) id: u64,
     /// How many rounds of merging its entries have been through.
     pub(super) level: u32,
+    pub(super) path: PathBuf,
+    /// Its size.
+    pub(super) bytes: u64,
     pub(super) entries: u64,
     /// The newest ingest time of its entries, in steps.
     pub(super) newest: u64,
-    pub(super) path: PathBuf,
     file: File,
-    /// The first key of each block.
+    blocks: Blocks,
+    filters: Filters,
+}
+
+/// Where the blocks of a run are.
+#[derive(Debug, Default)]
+struct Blocks {
+    /// The first 64 bits of the first id of each.
     firsts: Vec<u64>,
+    /// The byte after each.
+    ends: Vec<u64>,
+}
+
+/// What a file says about itself.
+struct Footer {
+    entries: u64,
+    newest: u64,
+    blocks: Blocks,
     filters: Filters,
 }
 
@@ -51,60 +73,88 @@ impl Run {
     pub(super) fn open(dir: &Path, id: u64, level: u32) -> Result<Self, IndexError> {
         let path = path_of(dir, id);
         let file = File::open(&path).map_err(IndexError::io(&path))?;
-        let length = file.metadata().map_err(IndexError::io(&path))?.len();
-        let footer = read_footer(&file, length).map_err(IndexError::io(&path))?;
-        let decoded = footer.as_deref().and_then(|footer| decode_footer(&mut Reader(footer)));
-        let Some((entries, newest, firsts, filters)) = decoded else { return Err(IndexError::Corrupt(path)) };
-        Ok(Self { id, level, entries, newest, path, file, firsts, filters })
+        let bytes = file.metadata().map_err(IndexError::io(&path))?.len();
+        let footer = read_footer(&file, bytes).map_err(IndexError::io(&path))?;
+        let decoded = footer.as_deref().and_then(|footer| Footer::decode(&mut Reader(footer)));
+        let Some(Footer { entries, newest, blocks, filters }) = decoded else { return Err(IndexError::Corrupt(path)) };
+        Ok(Self { id, level, path, bytes, entries, newest, file, blocks, filters })
     }
 
-    pub(super) fn may_hold(&self, key: u64) -> bool {
-        self.filters.may_hold(key)
+    pub(super) fn may_hold(&self, id: IdWords) -> bool {
+        self.filters.may_hold(id[0])
     }
 
-    /// Calls `see` with every entry of `key`; says whether there was one.
-    pub(super) fn visit(&self, key: u64, mut see: impl FnMut(Entry)) -> Result<bool, IndexError> {
-        let first = self.firsts.partition_point(|first| *first < key).saturating_sub(1);
+    /// Calls `see` with every entry of `id`; says whether there was one.
+    pub(super) fn visit(&self, id: IdWords, mut see: impl FnMut(Entry)) -> Result<bool, IndexError> {
+        let firsts = &self.blocks.firsts;
+        let first = firsts.partition_point(|first| *first < id[0]).saturating_sub(1);
         let mut found = false;
-        let mut block = [0; BLOCK];
-        for at in first..self.firsts.len() {
-            if self.firsts[at] > key {
-                break;
-            }
-            self.read(at, &mut block)?;
-            let entries = self.check(&block)?;
-            for entry in entries.filter(|entry| entry.key() == key) {
-                found = true;
-                see(entry);
-            }
+        for at in (first..firsts.len()).take_while(|at| firsts[*at] <= id[0]) {
+            let bytes = self.read(at..at + 1)?;
+            found |= self.check(&bytes)?.visit(id, &mut see);
         }
         Ok(found)
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.filters.memory_bytes() + self.firsts.capacity() * size_of::<u64>()
+        let words = self.blocks.firsts.capacity() + self.blocks.ends.capacity();
+        self.filters.memory_bytes() + words * size_of::<u64>()
     }
 
     pub(super) fn sync(&self) -> Result<(), IndexError> {
         self.file.sync_all().map_err(IndexError::io(&self.path))
     }
 
-    fn read(&self, block: usize, into: &mut [u8]) -> Result<(), IndexError> {
-        self.file.read_exact_at(into, (block * BLOCK) as u64).map_err(IndexError::io(&self.path))
+    /// The bytes of some blocks.
+    fn read(&self, blocks: Range<usize>) -> Result<Vec<u8>, IndexError> {
+        let (start, end) = (self.blocks.start(blocks.start), self.blocks.start(blocks.end));
+        let mut bytes = vec![0; usize::try_from(end - start).unwrap_or(0)];
+        self.file.read_exact_at(&mut bytes, start).map_err(IndexError::io(&self.path))?;
+        Ok(bytes)
     }
 
-    /// The entries of a block, if it is as it was written.
-    fn check<'a>(&self, block: &'a [u8]) -> Result<impl Iterator<Item = Entry> + use<'a>, IndexError> {
-        let corrupt = || IndexError::Corrupt(self.path.clone());
-        let (body, checksum) = block.split_at_checked(BLOCK - 8).ok_or_else(corrupt)?;
-        if xxh3_64(body).to_le_bytes() != checksum {
-            return Err(corrupt());
+    fn check<'b>(&self, bytes: &'b [u8]) -> Result<Block<'b>, IndexError> {
+        Block::open(bytes).ok_or_else(|| IndexError::Corrupt(self.path.clone()))
+    }
+}
+
+impl Blocks {
+    fn len(&self) -> usize {
+        self.firsts.len()
+    }
+
+    /// The first byte of a block, or the end of the last one.
+    fn start(&self, block: usize) -> u64 {
+        block.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0)
+    }
+
+    fn push(&mut self, first: u64, bytes: usize) {
+        self.ends.push(self.start(self.len()) + bytes as u64);
+        self.firsts.push(first);
+    }
+}
+
+impl Footer {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let head = [FORMAT, u64::from(ID_LOW_BITS), self.entries, self.newest, self.blocks.len() as u64];
+        head.iter().for_each(|word| put_u64(&mut out, *word));
+        self.blocks.firsts.iter().chain(&self.blocks.ends).for_each(|word| put_u64(&mut out, *word));
+        self.filters.encode(&mut out);
+        out
+    }
+
+    /// `None`: it is damaged, or of another format.
+    fn decode(from: &mut Reader<'_>) -> Option<Self> {
+        if (from.u64()?, from.u64()?) != (FORMAT, u64::from(ID_LOW_BITS)) {
+            return None;
         }
-        let used = Reader(&body[BLOCK - 16..]).u64().and_then(|used| usize::try_from(used).ok());
-        let used = used.filter(|used| *used <= PER_BLOCK).ok_or_else(corrupt)?;
-        let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap_or_default());
-        let entries = body[..used * size_of::<Words>()].chunks_exact(size_of::<Words>());
-        Ok(entries.map(move |entry| Entry([word(&entry[..8]), word(&entry[8..16]), word(&entry[16..])])))
+        let (entries, newest, count) = (from.u64()?, from.u64()?, from.u64()?);
+        let mut words = || (0..count).map(|_| from.u64()).collect::<Option<Vec<_>>>();
+        let blocks = Blocks { firsts: words()?, ends: words()? };
+        let is_ordered = blocks.ends.windows(2).all(|pair| pair[0] < pair[1]);
+        is_ordered.then_some(())?;
+        Some(Self { entries, newest, blocks, filters: Filters::decode(from)? })
     }
 }
 
@@ -120,21 +170,15 @@ fn read_footer(file: &File, length: u64) -> std::io::Result<Option<Vec<u8>>> {
     Ok((xxh3_64(&footer) == checksum).then_some(footer))
 }
 
-fn decode_footer(from: &mut Reader<'_>) -> Option<(u64, u64, Vec<u64>, Filters)> {
-    let (entries, newest, blocks) = (from.u64()?, from.u64()?, from.u64()?);
-    let firsts = (0..blocks).map(|_| from.u64()).collect::<Option<Vec<_>>>()?;
-    Some((entries, newest, firsts, Filters::decode(from)?))
-}
-
-/// Writes a run from entries that come in the order of their keys.
+/// Writes a run from entries that come in the order of their ids.
 #[derive(Debug)]
 pub(super) struct RunWriter {
     id: u64,
     level: u32,
     path: PathBuf,
     file: BufWriter<File>,
-    block: Vec<u8>,
-    firsts: Vec<u64>,
+    block: Vec<Entry>,
+    blocks: Blocks,
     entries: u64,
     newest: u64,
     filters: FiltersBuilder,
@@ -144,53 +188,48 @@ impl RunWriter {
     pub(super) fn create(dir: &Path, id: u64, level: u32) -> Result<Self, IndexError> {
         let path = path_of(dir, id);
         let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
-        let file = BufWriter::with_capacity(16 * BLOCK, file.map_err(IndexError::io(&path))?);
-        let filters = FiltersBuilder::default();
-        let block = Vec::with_capacity(BLOCK);
-        Ok(Self { id, level, path, file, block, firsts: Vec::new(), entries: 0, newest: 0, filters })
+        let file = BufWriter::with_capacity(BUFFER, file.map_err(IndexError::io(&path))?);
+        let (filters, blocks) = (FiltersBuilder::default(), Blocks::default());
+        Ok(Self { id, level, path, file, block: Vec::with_capacity(PER_BLOCK), blocks, entries: 0, newest: 0, filters })
+    }
+
+    /// Bytes of the blocks written so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.blocks.start(self.blocks.len())
     }
 
     pub(super) fn add(&mut self, entry: Entry) -> Result<(), IndexError> {
-        if self.block.is_empty() {
-            self.firsts.push(entry.key());
-        }
-        self.filters.add(entry.key());
-        entry.0.iter().for_each(|word| put_u64(&mut self.block, *word));
+        self.filters.add(entry.id()[0]);
+        self.block.push(entry);
         self.entries += 1;
         self.newest = self.newest.max(entry.step());
-        if self.block.len() == PER_BLOCK * size_of::<Words>() { self.end_block() } else { Ok(()) }
+        if self.block.len() == PER_BLOCK { self.end_block() } else { Ok(()) }
     }
 
     pub(super) fn finish(mut self) -> Result<Run, IndexError> {
-        if !self.block.is_empty() {
-            self.end_block()?;
-        }
-        let filters = self.filters.finish();
-        let mut footer = Vec::new();
-        put_u64(&mut footer, self.entries);
-        put_u64(&mut footer, self.newest);
-        put_u64(&mut footer, self.firsts.len() as u64);
-        self.firsts.iter().for_each(|first| put_u64(&mut footer, *first));
-        filters.encode(&mut footer);
-        let (length, checksum) = (footer.len() as u64, xxh3_64(&footer));
-        put_u64(&mut footer, length);
-        put_u64(&mut footer, checksum);
-        self.file.write_all(&footer).map_err(IndexError::io(&self.path))?;
-        let file = self.file.into_inner().map_err(|failed| IndexError::io(&self.path)(failed.into_error()))?;
-        let Self { id, level, path, mut firsts, entries, newest, .. } = self;
-        firsts.shrink_to_fit();
-        Ok(Run { id, level, entries, newest, path, file, firsts, filters })
+        self.end_block()?;
+        let start = self.bytes();
+        let Self { id, level, path, mut file, mut blocks, entries, newest, filters, .. } = self;
+        blocks.firsts.shrink_to_fit();
+        blocks.ends.shrink_to_fit();
+        let footer = Footer { entries, newest, blocks, filters: filters.finish() };
+        let mut tail = footer.encode();
+        let (length, checksum) = (tail.len() as u64, xxh3_64(&tail));
+        put_u64(&mut tail, length);
+        put_u64(&mut tail, checksum);
+        file.write_all(&tail).map_err(IndexError::io(&path))?;
+        let file = file.into_inner().map_err(|failed| IndexError::io(&path)(failed.into_error()))?;
+        let Footer { blocks, filters, .. } = footer;
+        Ok(Run { id, level, path, bytes: start + tail.len() as u64, entries, newest, file, blocks, filters })
     }
 
     fn end_block(&mut self) -> Result<(), IndexError> {
-        let used = self.block.len() / size_of::<Words>();
-        self.block.resize(BLOCK - 16, 0);
-        put_u64(&mut self.block, used as u64);
-        let checksum = xxh3_64(&self.block);
-        put_u64(&mut self.block, checksum);
-        let written = self.file.write_all(&self.block).map_err(IndexError::io(&self.path));
+        let Some(first) = self.block.first() else { return Ok(()) };
+        let mut bytes = Vec::new();
+        block::encode(&self.block, &mut bytes);
+        self.blocks.push(first.id()[0], bytes.len());
         self.block.clear();
-        written
+        self.file.write_all(&bytes).map_err(IndexError::io(&self.path))
     }
 }
 
@@ -214,7 +253,7 @@ impl Cursor {
 
     /// The next entry, which stays; `None` at the end.
     pub(super) fn peek(&mut self) -> Result<Option<Entry>, IndexError> {
-        if self.ahead.is_empty() && self.next_block < self.run.firsts.len() {
+        if self.ahead.is_empty() && self.next_block < self.run.blocks.len() {
             self.read_ahead()?;
         }
         Ok(self.ahead.last().copied())
@@ -228,14 +267,17 @@ impl Cursor {
     }
 
     fn read_ahead(&mut self) -> Result<(), IndexError> {
-        let blocks = READ_AHEAD.min(self.run.firsts.len() - self.next_block);
-        let mut bytes = vec![0; blocks * BLOCK];
-        self.run.read(self.next_block, &mut bytes)?;
-        for block in bytes.chunks_exact(BLOCK) {
-            self.ahead.extend(self.run.check(block)?);
+        let blocks = self.next_block..self.run.blocks.len().min(self.next_block + READ_AHEAD);
+        let bytes = self.run.read(blocks.clone())?;
+        let start = self.run.blocks.start(blocks.start);
+        let end = |block: usize| usize::try_from(self.run.blocks.start(block + 1) - start).unwrap_or(0);
+        let mut from = 0;
+        for to in blocks.clone().map(end) {
+            self.ahead.extend(self.run.check(&bytes[from..to])?.entries());
+            from = to;
         }
         self.ahead.reverse();
-        self.next_block += blocks;
+        self.next_block = blocks.end;
         Ok(())
     }
 }

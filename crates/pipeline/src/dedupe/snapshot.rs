@@ -17,11 +17,17 @@ use crate::journal::Piece;
 /// The name of a run, and how many rounds of merging it has been through.
 pub type RunName = (u64, u32);
 
+/// The window of a class in steps; none for money.
+pub type Window = Option<u64>;
+
 /// The keys of one class at a moment.
 #[derive(Debug)]
 pub struct KeysCut {
+    pub window: Window,
+    /// Rows of earlier steps count as of this one.
+    pub floor: u64,
     runs: Vec<Arc<Run>>,
-    /// Entries of the table, 24 bytes each.
+    /// Entries of the table, 32 bytes each.
     pub table: Piece,
 }
 
@@ -31,8 +37,7 @@ pub struct IndexCut {
     /// The partitions by which entries say where they are.
     pub places: Vec<u8>,
     pub last_id: u64,
-    pub money: KeysCut,
-    pub event: KeysCut,
+    pub keys: Vec<KeysCut>,
 }
 
 /// The same, read back.
@@ -40,12 +45,13 @@ pub struct IndexCut {
 pub struct SavedIndex {
     pub places: Vec<u8>,
     pub last_id: u64,
-    pub money: SavedKeys,
-    pub event: SavedKeys,
+    pub keys: Vec<SavedKeys>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct SavedKeys {
+    pub window: Window,
+    pub floor: u64,
     pub runs: Vec<RunName>,
     /// The pieces, in the order in which they were written.
     pub table: Vec<Vec<u8>>,
@@ -60,34 +66,38 @@ impl KeysCut {
 impl IndexCut {
     /// Has the files of the runs written to the disk.
     pub fn sync(&self) -> Result<(), IndexError> {
-        self.money.runs.iter().chain(&self.event.runs).try_for_each(|run| run.sync())
+        self.keys.iter().flat_map(|keys| &keys.runs).try_for_each(|run| run.sync())
     }
 
     /// The files of the runs.
     pub fn files(&self) -> BTreeSet<PathBuf> {
-        self.money.runs.iter().chain(&self.event.runs).map(|run| run.path.clone()).collect()
+        self.keys.iter().flat_map(|keys| &keys.runs).map(|run| run.path.clone()).collect()
+    }
+
+    /// Whether nothing was added since the last cut.
+    pub fn adds_nothing(&self) -> bool {
+        self.keys.iter().all(|keys| keys.table.is_empty())
     }
 }
 
 impl Index {
     /// Starts to record what is added, for checkpoints. `is_saved`: the index is as a checkpoint has it.
     pub fn record(&mut self, is_saved: bool) {
-        self.money.journal.start(is_saved);
-        self.event.journal.start(is_saved);
+        self.is_recorded = true;
+        self.classes.iter_mut().for_each(|keys| keys.journal.start(is_saved));
     }
 
     /// Makes the next cut a whole one: the pieces written so far are too many, or one of them was lost.
     pub fn rewrite(&mut self) {
-        self.money.journal.rewrite();
-        self.event.journal.rewrite();
+        self.classes.iter_mut().for_each(|keys| keys.journal.rewrite());
     }
 
     /// The index as it is now. The cost is that of what was added since the last cut.
     pub fn cut(&mut self) -> IndexCut {
         let mut places = Vec::new();
         put_places(&mut places, &self.places);
-        let (money, event) = (self.money.cut(), self.event.cut());
-        let cut = IndexCut { places, last_id: self.files.last_id(), money, event };
+        let keys = self.classes.iter_mut().map(Keys::cut).collect();
+        let cut = IndexCut { places, last_id: self.files.last_id(), keys };
         self.files.pin(cut.files());
         cut
     }
@@ -102,7 +112,10 @@ impl Index {
         let dir = options.dir.clone()?;
         let mut index = Self::bare(options, get_places(&mut Reader(&saved.places))?);
         let mut files = BTreeSet::new();
-        for (keys, saved) in [(&mut index.money, &saved.money), (&mut index.event, &saved.event)] {
+        for saved in &saved.keys {
+            let class = index.class_of(saved.window);
+            let keys = index.classes.get_mut(class)?;
+            keys.floor = saved.floor;
             for (id, level) in &saved.runs {
                 let run = Run::open(&dir, *id, *level).ok()?;
                 files.insert(run.path.clone());
@@ -120,7 +133,7 @@ impl Keys {
     fn cut(&mut self) -> KeysCut {
         let table = &self.table;
         let piece = self.journal.cut(|bytes| table.for_each(|entry| bytes.extend_from_slice(&to_bytes(entry))));
-        KeysCut { runs: self.runs.clone(), table: piece }
+        KeysCut { window: self.window, floor: self.floor, runs: self.runs.clone(), table: piece }
     }
 
     fn load(&mut self, piece: &[u8]) -> Option<()> {

@@ -1,16 +1,16 @@
-//! The newest keys, in memory: open addressing in 256 shards by the key's high bits.
+//! The newest keys, in memory: open addressing in 256 shards by the id's high bits.
 //!
 //! Slots come in groups of 8 with a byte of tag each, so that a new key is known as new from the tags alone: they are a
-//! twenty-fifth of the table, and stay in the cache where the table does not. Each shard grows on its own: by half while all are
+//! thirty-third of the table, and stay in the cache where the table does not. Each shard grows on its own: by half while all are
 //! small, later by a quarter, so that growing never doubles the memory nor stalls for long, and a large table stays 70 to 90 % full:
-//! 28 to 35 bytes a key.
+//! 37 to 47 bytes a key.
 
-use super::entry::{Entry, Words};
+use super::entry::{Entry, IdWords, Words};
 
 const SHARD_BITS: u32 = 8;
 const SHARDS: usize = 1 << SHARD_BITS;
 const GROUP: usize = 8;
-/// Groups below which a shard is small: all shards as large are 25 MiB.
+/// Groups below which a shard is small: all shards as large are 33 MiB.
 const SMALL: usize = 512;
 const GROUP_BYTES: usize = GROUP * (size_of::<Words>() + 1);
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -46,13 +46,13 @@ impl Table {
         self.bytes
     }
 
-    /// Calls `see` with every entry of `key`.
+    /// Calls `see` with every entry of `id`.
     #[inline]
-    pub(super) fn visit(&self, key: u64, see: impl FnMut(Entry)) {
-        self.shards[shard_of(key)].visit(key, see);
+    pub(super) fn visit(&self, id: IdWords, see: impl FnMut(Entry)) {
+        self.shards[shard_of(id[0])].visit(id, see);
     }
 
-    /// Reads the tags, and then the slot, that a search for each key begins with. These reads wait for nothing but memory, so the
+    /// Reads the tags, and then the slot, that a search for each key (the first 64 bits of an id) begins with. These reads wait for nothing but memory, so the
     /// processor does many at once.
     pub(super) fn warm(&self, keys: impl Iterator<Item = u64> + Clone) -> u64 {
         let mut seen = keys.clone().fold(0, |seen, key| seen ^ self.shards[shard_of(key)].home_tags(key));
@@ -61,7 +61,7 @@ impl Table {
             let tags = shard.home_tags(key);
             let marks = equal_bytes(tags, tag(key)) | (!tags & HIGHS);
             let slot = shard.slots.get(shard.home(key) * GROUP + first_byte(marks) % GROUP);
-            seen ^= slot.map_or(0, |words| words[2]);
+            seen ^= slot.map_or(0, |words| words[3]);
         }
         seen
     }
@@ -69,7 +69,7 @@ impl Table {
     /// Adds an entry beside those that its key may have already.
     #[inline]
     pub(super) fn insert(&mut self, entry: Entry) {
-        let shard = &mut self.shards[shard_of(entry.key())];
+        let shard = &mut self.shards[shard_of(entry.0[0])];
         if shard.is_full() {
             let before = shard.tags.len();
             shard.grow();
@@ -120,7 +120,7 @@ fn shard_of(key: u64) -> usize {
 
 /// No entry's last word is 0, as no place is.
 fn is_used(words: &Words) -> bool {
-    words[2] != 0
+    words[3] != 0
 }
 
 /// A byte that is not 0, from bits that do not choose the group.
@@ -151,15 +151,15 @@ impl Shard {
     }
 
     #[inline]
-    fn visit(&self, key: u64, mut see: impl FnMut(Entry)) {
+    fn visit(&self, id: IdWords, mut see: impl FnMut(Entry)) {
         let groups = self.tags.len();
-        let mut group = self.home(key);
+        let mut group = self.home(id[0]);
         for _ in 0..groups {
             let tags = self.tags[group];
-            let mut marks = equal_bytes(tags, tag(key));
+            let mut marks = equal_bytes(tags, tag(id[0]));
             while marks != 0 {
                 let words = self.slots[group * GROUP + first_byte(marks)];
-                if words[0] == key {
+                if words[0] == id[0] && words[1] == id[1] {
                     see(Entry(words));
                 }
                 marks &= marks - 1;
@@ -180,7 +180,12 @@ impl Shard {
     fn grow(&mut self) {
         let held = self.tags.len();
         let groups = held + if held < SMALL { held / 2 } else { held / 4 } + 1;
-        let wider = Self { tags: vec![0; groups], slots: vec![[0; 3]; groups * GROUP], used: 0, limit: groups * GROUP * 9 / 10 };
+        let wider = Self {
+            tags: vec![0; groups],
+            slots: vec![Words::default(); groups * GROUP],
+            used: 0,
+            limit: groups * GROUP * 9 / 10,
+        };
         let old = std::mem::replace(self, wider);
         old.slots.into_iter().filter(is_used).for_each(|words| self.put(words));
     }

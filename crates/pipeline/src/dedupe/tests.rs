@@ -3,7 +3,32 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use kassa_model::key::identity;
+
 use super::*;
+
+mod eviction;
+
+const EVENT: Class = Class::Event(Contract::Event);
+/// Events of another contract, with a window of their own.
+const STOCK: Class = Class::Event(Contract::Inventory);
+const STOCK_WINDOW: i64 = 5 * STEP;
+
+/// By the number of the class in the index.
+const CLASSES: [Class; 3] = [Class::Money, EVENT, STOCK];
+
+fn with_stock(index: Index) -> Index {
+    index.with_windows([(Contract::Inventory, STOCK_WINDOW)])
+}
+
+/// A key by number.
+fn id(number: u64) -> Id {
+    identity("test", &[&number.to_string()])
+}
+
+fn ids<const N: usize>(numbers: [u64; N]) -> [Id; N] {
+    numbers.map(id)
+}
 
 const STEP: i64 = 1 << 24;
 const WINDOW: i64 = 20 * STEP;
@@ -31,51 +56,58 @@ fn run_files(dir: &TempDir) -> usize {
 #[test]
 fn the_first_wins_and_wins_again_when_read_again() {
     let (mut index, partition) = roomy();
-    assert_eq!(index.decide(&[1], Class::Money, &row(partition, 10)).unwrap(), Verdict::New);
-    assert_eq!(index.decide(&[1], Class::Money, &row(partition, 11)).unwrap(), Verdict::Duplicate { partition, offset: 10 });
-    assert_eq!(index.decide(&[1], Class::Money, &row(partition, 10)).unwrap(), Verdict::Winner);
+    assert_eq!(index.decide(&ids([1]), Class::Money, &row(partition, 10)).unwrap(), Verdict::New);
+    assert_eq!(index.decide(&ids([1]), Class::Money, &row(partition, 11)).unwrap(), Verdict::Duplicate { partition, offset: 10 });
+    assert_eq!(index.decide(&ids([1]), Class::Money, &row(partition, 10)).unwrap(), Verdict::Winner);
     assert_eq!(index.stats().money_keys, 1);
 }
 
 #[test]
 fn other_contents_under_a_known_key_are_a_conflict() {
     let (mut index, partition) = roomy();
-    index.decide(&[1], Class::Money, &row(partition, 10)).unwrap();
+    index.decide(&ids([1]), Class::Money, &row(partition, 10)).unwrap();
     let other = Row { content: 8, ..row(partition, 11) };
-    assert_eq!(index.decide(&[1], Class::Money, &other).unwrap(), Verdict::Conflict { partition, offset: 10 });
+    assert_eq!(index.decide(&ids([1]), Class::Money, &other).unwrap(), Verdict::Conflict { partition, offset: 10 });
     // Read again after its decoder was mended, the winner still wins.
     let mended = Row { content: 9, ..row(partition, 10) };
-    assert_eq!(index.decide(&[1], Class::Money, &mended).unwrap(), Verdict::Winner);
+    assert_eq!(index.decide(&ids([1]), Class::Money, &mended).unwrap(), Verdict::Winner);
 }
 
 #[test]
 fn two_rows_of_one_record_are_told_apart() {
     let (mut index, partition) = roomy();
-    index.decide(&[1], Class::Money, &row(partition, 10)).unwrap();
+    index.decide(&ids([1]), Class::Money, &row(partition, 10)).unwrap();
     for far in [1, 4095, 4096, 70_000] {
         let second = Row { index: far, ..row(partition, 10) };
-        assert_eq!(index.decide(&[1], Class::Money, &second).unwrap(), Verdict::Duplicate { partition, offset: 10 });
+        assert_eq!(index.decide(&ids([1]), Class::Money, &second).unwrap(), Verdict::Duplicate { partition, offset: 10 });
     }
 }
 
 #[test]
 fn a_row_is_accepted_only_if_all_its_keys_are() {
     let (mut index, partition) = roomy();
-    index.decide(&[1, 2], Class::Money, &row(partition, 10)).unwrap();
-    assert_eq!(index.decide(&[3, 2], Class::Money, &row(partition, 11)).unwrap(), Verdict::Duplicate { partition, offset: 10 });
-    assert_eq!(index.probe(3, Class::Money, &row(partition, 12)).unwrap(), Verdict::New, "a refused row leaves no key behind");
+    index.decide(&ids([1, 2]), Class::Money, &row(partition, 10)).unwrap();
+    assert_eq!(
+        index.decide(&ids([3, 2]), Class::Money, &row(partition, 11)).unwrap(),
+        Verdict::Duplicate { partition, offset: 10 }
+    );
+    assert_eq!(
+        index.probe(id(3), Class::Money, &row(partition, 12)).unwrap(),
+        Verdict::New,
+        "a refused row leaves no key behind"
+    );
     let other = Row { content: 8, ..row(partition, 13) };
-    index.decide(&[4], Class::Money, &other).unwrap();
-    let torn = index.decide(&[1, 4], Class::Money, &row(partition, 14)).unwrap();
+    index.decide(&ids([4]), Class::Money, &other).unwrap();
+    let torn = index.decide(&ids([1, 4]), Class::Money, &row(partition, 14)).unwrap();
     assert_eq!(torn, Verdict::Conflict { partition, offset: 13 }, "a conflict is not hidden by a duplicate");
 }
 
 #[test]
 fn a_winner_completes_its_keys() {
     let (mut index, partition) = roomy();
-    index.remember(1, Class::Money, &row(partition, 10)).unwrap();
-    assert_eq!(index.decide(&[1, 2], Class::Money, &row(partition, 10)).unwrap(), Verdict::Winner);
-    assert_eq!(index.probe(2, Class::Money, &row(partition, 11)).unwrap(), Verdict::Duplicate { partition, offset: 10 });
+    index.remember(id(1), Class::Money, &row(partition, 10)).unwrap();
+    assert_eq!(index.decide(&ids([1, 2]), Class::Money, &row(partition, 10)).unwrap(), Verdict::Winner);
+    assert_eq!(index.probe(id(2), Class::Money, &row(partition, 11)).unwrap(), Verdict::Duplicate { partition, offset: 10 });
 }
 
 #[test]
@@ -86,10 +118,10 @@ fn offsets_and_partitions_have_no_small_limit() {
     assert_ne!(index.partition(&Partition::new("files", 0x1234_5678_9ABC)).unwrap(), files[1]);
     assert_eq!(index.partition_of(files[5]), Some(Partition::new("file", 5 * 0x1234_5678_9ABC)));
     for (key, offset) in [(1, 1 << 31), (2, (1 << 32) + 5), (3, i64::MAX)] {
-        index.decide(&[key], Class::Money, &row(files[1], offset)).unwrap();
-        let again = index.decide(&[key], Class::Money, &row(files[2], offset)).unwrap();
+        index.decide(&ids([key]), Class::Money, &row(files[1], offset)).unwrap();
+        let again = index.decide(&ids([key]), Class::Money, &row(files[2], offset)).unwrap();
         assert_eq!(again, Verdict::Duplicate { partition: files[1], offset });
-        let low = index.decide(&[key], Class::Money, &row(files[1], offset & 0xFFFF_FFFF)).unwrap();
+        let low = index.decide(&ids([key]), Class::Money, &row(files[1], offset & 0xFFFF_FFFF)).unwrap();
         assert_eq!(low == Verdict::Winner, offset < 1 << 32, "offset {offset}");
     }
 }
@@ -99,23 +131,23 @@ fn the_window_lies_between_ingest_times() {
     let (mut index, partition) = roomy();
     let at = |offset, ingested_at| Row { ingested_at, ..row(partition, offset) };
     let start = 1_000 * STEP;
-    index.decide(&[1], Class::Event, &at(0, start)).unwrap();
-    let inside = index.decide(&[1], Class::Event, &at(1, start + WINDOW)).unwrap();
+    index.decide(&ids([1]), EVENT, &at(0, start)).unwrap();
+    let inside = index.decide(&ids([1]), EVENT, &at(1, start + WINDOW)).unwrap();
     assert_eq!(inside, Verdict::Duplicate { partition, offset: 0 });
-    assert_eq!(index.decide(&[1], Class::Event, &at(2, start + WINDOW + 2 * STEP)).unwrap(), Verdict::New);
-    assert_eq!(index.decide(&[1], Class::Event, &at(0, start)).unwrap(), Verdict::Winner, "the first reading is not undone");
-    index.decide(&[1], Class::Money, &at(0, start)).unwrap();
-    let years_later = index.decide(&[1], Class::Money, &at(1, start + 1_000_000 * STEP)).unwrap();
+    assert_eq!(index.decide(&ids([1]), EVENT, &at(2, start + WINDOW + 2 * STEP)).unwrap(), Verdict::New);
+    assert_eq!(index.decide(&ids([1]), EVENT, &at(0, start)).unwrap(), Verdict::Winner, "the first reading is not undone");
+    index.decide(&ids([1]), Class::Money, &at(0, start)).unwrap();
+    let years_later = index.decide(&ids([1]), Class::Money, &at(1, start + 1_000_000 * STEP)).unwrap();
     assert_eq!(years_later, Verdict::Duplicate { partition, offset: 0 });
 }
 
 #[test]
 fn sealed_keys_are_found_in_few_runs() {
     let dir = TempDir::new().unwrap();
-    let mut index = Index::new(&options(64 << 10, Some(&dir))).unwrap();
+    let mut index = Index::new(&options(85 << 10, Some(&dir))).unwrap();
     let partition = index.partition(&Partition::new("orders", 0)).unwrap();
     for n in 0..60_000_i64 {
-        let verdict = index.decide(&[n.cast_unsigned()], Class::Money, &row(partition, n)).unwrap();
+        let verdict = index.decide(&ids([n.cast_unsigned()]), Class::Money, &row(partition, n)).unwrap();
         assert_eq!(verdict, Verdict::New);
     }
     let stats = index.stats();
@@ -123,7 +155,7 @@ fn sealed_keys_are_found_in_few_runs() {
     assert!((2..=12).contains(&stats.runs), "{stats:?}");
     assert!(stats.false_positives < 60_000 * 12 / 100, "{stats:?}");
     for n in (0..60_000_i64).step_by(7) {
-        assert_eq!(index.decide(&[n.cast_unsigned()], Class::Money, &row(partition, n)).unwrap(), Verdict::Winner);
+        assert_eq!(index.decide(&ids([n.cast_unsigned()]), Class::Money, &row(partition, n)).unwrap(), Verdict::Winner);
     }
     assert!(run_files(&dir) <= stats.runs + 1, "merged runs are removed");
 }
@@ -134,11 +166,11 @@ fn one_key_may_fill_several_blocks() {
     let mut index = Index::new(&options(1 << 20, Some(&dir))).unwrap();
     let partition = index.partition(&Partition::new("clicks", 0)).unwrap();
     for n in 0..600_i64 {
-        index.remember(n.cast_unsigned() / 400, Class::Event, &row(partition, n)).unwrap();
+        index.remember(id(n.cast_unsigned() / 400), EVENT, &row(partition, n)).unwrap();
     }
-    index.event.seal(&mut index.files).unwrap();
+    index.classes[MONEY + 1].seal(&mut index.files).unwrap();
     for n in 0..600_i64 {
-        let verdict = index.probe(n.cast_unsigned() / 400, Class::Event, &row(partition, n)).unwrap();
+        let verdict = index.probe(id(n.cast_unsigned() / 400), EVENT, &row(partition, n)).unwrap();
         assert_eq!(verdict, Verdict::Winner, "row {n}");
     }
 }
@@ -148,22 +180,49 @@ fn without_a_folder_the_table_grows_and_says_so() {
     let mut index = Index::new(&options(1 << 10, None)).unwrap();
     let partition = index.partition(&Partition::new("orders", 0)).unwrap();
     for n in 0..20_000_i64 {
-        index.decide(&[n.cast_unsigned()], Class::Money, &row(partition, n)).unwrap();
+        index.decide(&ids([n.cast_unsigned()]), Class::Money, &row(partition, n)).unwrap();
     }
     let bytes_a_key = index.stats().memory_bytes / 20_000;
-    assert!((25..=42).contains(&bytes_a_key), "{bytes_a_key} bytes a key");
+    assert!((33..=56).contains(&bytes_a_key), "{bytes_a_key} bytes a key");
     assert!(index.cut().files().is_empty());
+}
+
+#[test]
+fn money_keys_take_at_most_24_bytes_on_disk() {
+    let dir = TempDir::new().unwrap();
+    let mut index = Index::new(&options(256 << 20, Some(&dir))).unwrap();
+    let partitions: Vec<_> = (0..12).map(|n| index.partition(&Partition::new("orders", n)).unwrap()).collect();
+    // A year of orders with two keys each, among other records, some of them with nested lines.
+    let (keys, year) = (1_000_000_i64, 365 * 86_400_000_000);
+    let order = |n: i64| {
+        let (partition, content) = (partitions[usize::try_from(n % 12).unwrap()], id(n.cast_unsigned()).short());
+        let row =
+            Row { partition, offset: n * 16, index: u32::try_from(n % 8).unwrap(), content, ingested_at: n * (year / keys) * 2 };
+        (ids([n.cast_unsigned() * 2, n.cast_unsigned() * 2 + 1]), row)
+    };
+    for (ids, row) in (0..keys / 2).map(order) {
+        assert_eq!(index.decide(&ids, Class::Money, &row).unwrap(), Verdict::New);
+    }
+    index.classes[MONEY].seal(&mut index.files).unwrap();
+    let stats = index.stats();
+    let [run] = &index.classes[MONEY].runs[..] else { panic!("{stats:?}") };
+    assert_eq!(std::fs::metadata(&run.path).unwrap().len(), stats.disk_bytes);
+    assert!(stats.disk_bytes <= 24 * keys.cast_unsigned(), "{} bytes a key", stats.disk_bytes as f64 / keys as f64);
+    assert!(stats.filters_bytes <= 2 * 1_000_000, "{stats:?}");
+    for (ids, row) in (0..keys / 2).step_by(97).map(order) {
+        assert_eq!(index.decide(&ids, Class::Money, &row).unwrap(), Verdict::Winner);
+    }
 }
 
 #[test]
 fn events_past_the_window_leave_disk_and_memory() {
     let dir = TempDir::new().unwrap();
-    let mut index = Index::new(&options(64 << 10, Some(&dir))).unwrap();
+    let mut index = Index::new(&options(85 << 10, Some(&dir))).unwrap();
     let partition = index.partition(&Partition::new("clicks", 0)).unwrap();
     let mut most = 0;
     for n in 0..100_000_i64 {
         let ingested_at = n * STEP / 100;
-        index.decide(&[n.cast_unsigned()], Class::Event, &Row { ingested_at, ..row(partition, n) }).unwrap();
+        index.decide(&ids([n.cast_unsigned()]), EVENT, &Row { ingested_at, ..row(partition, n) }).unwrap();
         if n % 1000 == 0 {
             index.forget_before(ingested_at);
             most = most.max(index.stats().event_keys);
@@ -175,7 +234,7 @@ fn events_past_the_window_leave_disk_and_memory() {
     let partition = rowless.partition(&Partition::new("clicks", 0)).unwrap();
     for n in 0..100_000_i64 {
         let ingested_at = n * STEP / 100;
-        rowless.decide(&[n.cast_unsigned()], Class::Event, &Row { ingested_at, ..row(partition, n) }).unwrap();
+        rowless.decide(&ids([n.cast_unsigned()]), EVENT, &Row { ingested_at, ..row(partition, n) }).unwrap();
         rowless.forget_before(ingested_at);
     }
     assert!(rowless.stats().event_keys < 10_000, "{:?}", rowless.stats());
@@ -186,7 +245,7 @@ fn events_past_the_window_leave_disk_and_memory() {
 struct Checkpoint {
     places: Vec<u8>,
     last_id: u64,
-    keys: [SavedKeys; 2],
+    keys: Vec<SavedKeys>,
 }
 
 impl Checkpoint {
@@ -196,20 +255,22 @@ impl Checkpoint {
         cut.sync().unwrap();
         let files = cut.files();
         (self.places, self.last_id) = (cut.places, cut.last_id);
-        for (saved, cut) in self.keys.iter_mut().zip([cut.money, cut.event]) {
-            saved.runs = cut.runs();
+        let mut before = std::mem::take(&mut self.keys);
+        for cut in cut.keys {
+            let held = before.iter_mut().find(|held| held.window == cut.window).map(std::mem::take);
+            let mut table = held.unwrap_or_default().table;
             if cut.table.replaces {
-                saved.table.clear();
+                table.clear();
             }
-            saved.table.push(cut.table.bytes);
+            let runs = cut.runs();
+            table.push(cut.table.bytes);
+            self.keys.push(SavedKeys { window: cut.window, floor: cut.floor, runs, table });
         }
         index.published(files);
     }
 
     fn load(&self, options: &IndexOptions) -> Option<Index> {
-        let [money, event] =
-            [&self.keys[0], &self.keys[1]].map(|saved| SavedKeys { runs: saved.runs.clone(), table: saved.table.clone() });
-        Index::load(options, SavedIndex { places: self.places.clone(), last_id: self.last_id, money, event })
+        Index::load(options, SavedIndex { places: self.places.clone(), last_id: self.last_id, keys: self.keys.clone() })
     }
 }
 
@@ -219,8 +280,8 @@ fn saved(dir: &TempDir) -> Checkpoint {
     let partition = index.partition(&Partition::new("orders", 3)).unwrap();
     let mut checkpoint = Checkpoint::default();
     for n in 0..10_000_i64 {
-        index.decide(&[n.cast_unsigned()], Class::Money, &row(partition, n)).unwrap();
-        index.decide(&[n.cast_unsigned()], Class::Event, &row(partition, n)).unwrap();
+        index.decide(&ids([n.cast_unsigned()]), Class::Money, &row(partition, n)).unwrap();
+        index.decide(&ids([n.cast_unsigned()]), EVENT, &row(partition, n)).unwrap();
         if n % 900 == 0 {
             checkpoint.publish(&mut index);
         }
@@ -228,11 +289,11 @@ fn saved(dir: &TempDir) -> Checkpoint {
     checkpoint.publish(&mut index);
     // What happens after a checkpoint, and is lost with the crash, does not harm it.
     for n in 10_000..30_000_i64 {
-        index.decide(&[n.cast_unsigned()], Class::Money, &row(partition, n)).unwrap();
+        index.decide(&ids([n.cast_unsigned()]), Class::Money, &row(partition, n)).unwrap();
     }
     index.cut();
     for n in 30_000..40_000_i64 {
-        index.decide(&[n.cast_unsigned()], Class::Money, &row(partition, n)).unwrap();
+        index.decide(&ids([n.cast_unsigned()]), Class::Money, &row(partition, n)).unwrap();
     }
     checkpoint
 }
@@ -245,7 +306,7 @@ fn a_checkpoint_outlives_a_crash() {
     let partition = index.partition(&Partition::new("orders", 3)).unwrap();
     for n in 0..30_000_i64 {
         let expected = if n < 10_000 { Verdict::Winner } else { Verdict::New };
-        assert_eq!(index.decide(&[n.cast_unsigned()], Class::Money, &row(partition, n)).unwrap(), expected);
+        assert_eq!(index.decide(&ids([n.cast_unsigned()]), Class::Money, &row(partition, n)).unwrap(), expected);
     }
     checkpoint.publish(&mut index);
     let needed = index.stats().runs;
@@ -282,46 +343,52 @@ fn a_cut_costs_what_is_new() {
     index.record(false);
     let partition = index.partition(&Partition::new("orders", 0)).unwrap();
     let decide = |index: &mut Index, n: i64| {
-        index.decide(&[n.cast_unsigned()], Class::Money, &row(partition, n)).unwrap();
+        index.decide(&ids([n.cast_unsigned()]), Class::Money, &row(partition, n)).unwrap();
     };
     (0..200_000).for_each(|n| decide(&mut index, n));
     index.cut();
     (200_000..200_010).for_each(|n| decide(&mut index, n));
     let cut = index.cut();
-    assert!(!cut.money.table.replaces && cut.event.table.is_empty());
-    assert_eq!(cut.money.table.bytes.len(), 240);
+    let [money, event] = &cut.keys[..] else { panic!("{cut:?}") };
+    assert!(!money.table.replaces && event.table.is_empty() && !cut.adds_nothing());
+    assert_eq!(money.table.bytes.len(), 320);
+    assert!(index.cut().adds_nothing());
 }
 
 #[test]
 fn a_run_that_was_tampered_with_is_not_believed() {
     let dir = TempDir::new().unwrap();
-    let mut index = Index::new(&options(64 << 10, Some(&dir))).unwrap();
+    let mut index = Index::new(&options(85 << 10, Some(&dir))).unwrap();
     let partition = index.partition(&Partition::new("orders", 0)).unwrap();
     for n in 0..1_000_i64 {
-        index.decide(&[n.cast_unsigned()], Class::Money, &row(partition, n)).unwrap();
+        index.decide(&ids([n.cast_unsigned()]), Class::Money, &row(partition, n)).unwrap();
     }
-    index.money.seal(&mut index.files).unwrap();
-    let path = index.money.runs[0].path.clone();
+    index.classes[MONEY].seal(&mut index.files).unwrap();
+    let path = index.classes[MONEY].runs[0].path.clone();
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[100] ^= 1;
     std::fs::write(&path, bytes).unwrap();
-    let failed = (0..1_000).filter_map(|n| index.probe(n, Class::Money, &row(partition, 0)).err()).next().unwrap();
+    let failed = (0..1_000).filter_map(|n| index.probe(id(n), Class::Money, &row(partition, 0)).err()).next().unwrap();
     assert!(matches!(failed, IndexError::Corrupt(at) if at == path));
 }
 
 /// What the index is meant to be, without any of its cleverness.
 #[derive(Debug, Default)]
-struct Oracle(HashMap<(bool, u64), Vec<Row>>);
+struct Oracle(HashMap<(Class, u64), Vec<Row>>);
 
 impl Oracle {
     /// Every verdict that is right: of two winners with one ingest time either may be named.
     fn judge(&self, key: u64, class: Class, asked: &Row) -> Vec<Verdict> {
-        let held = self.0.get(&(class == Class::Money, key)).map_or(&[][..], Vec::as_slice);
+        let held = self.0.get(&(class, key)).map_or(&[][..], Vec::as_slice);
         if held.iter().any(|held| is_same(held, asked)) {
             return vec![Verdict::Winner];
         }
         let apart = |held: &Row| (held.ingested_at / STEP - asked.ingested_at / STEP).abs();
-        let counts = |held: &&Row| class == Class::Money || apart(held) <= WINDOW / STEP + 1;
+        let counts = |held: &&Row| match class {
+            Class::Money => true,
+            STOCK => apart(held) <= STOCK_WINDOW / STEP + 1,
+            Class::Event(_) => apart(held) <= WINDOW / STEP + 1,
+        };
         let eldest = held.iter().filter(counts).map(|held| held.ingested_at / STEP).min();
         let winners = held.iter().filter(counts).filter(|held| Some(held.ingested_at / STEP) == eldest);
         let verdicts = winners.map(|&Row { partition, offset, content, .. }| match content == asked.content {
@@ -333,7 +400,7 @@ impl Oracle {
     }
 
     fn remember(&mut self, key: u64, class: Class, row: &Row) {
-        let held = self.0.entry((class == Class::Money, key)).or_default();
+        let held = self.0.entry((class, key)).or_default();
         if !held.iter().any(|held| is_same(held, row)) {
             held.push(*row);
         }
@@ -349,11 +416,11 @@ enum Step {
     /// So many rows, each with a new key of its own.
     Fill {
         rows: i64,
-        money: bool,
+        class: usize,
     },
     Read {
         keys: Vec<u64>,
-        money: bool,
+        class: usize,
         partition: usize,
         content: u64,
         index: u32,
@@ -362,7 +429,7 @@ enum Step {
     },
     ReadAgain(prop::sample::Index),
     Remember(prop::sample::Index),
-    Seal(bool),
+    Seal(usize),
     Merge(usize),
     Forget,
     Checkpoint,
@@ -371,15 +438,15 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let later = prop_oneof![12 => Just(0), 2 => 1..4_i64, 1 => 10..40_i64];
-    let read = (prop::collection::vec(0..12_u64, 1..=3), any::<bool>(), 0..4_usize, 0..3_u64, 0..6_u32, later, 0..15_i64);
+    let read = (prop::collection::vec(0..12_u64, 1..=3), 0..3_usize, 0..4_usize, 0..3_u64, 0..6_u32, later, 0..15_i64);
     prop_oneof![
-        5 => (1..1500_i64, any::<bool>()).prop_map(|(rows, money)| Step::Fill { rows, money }),
-        60 => read.prop_map(|(keys, money, partition, content, index, later, lag)| {
-            Step::Read { keys, money, partition, content, index: index * 1000, later, lag }
+        5 => (1..1500_i64, 0..3_usize).prop_map(|(rows, class)| Step::Fill { rows, class }),
+        60 => read.prop_map(|(keys, class, partition, content, index, later, lag)| {
+            Step::Read { keys, class, partition, content, index: index * 1000, later, lag }
         }),
         20 => any::<prop::sample::Index>().prop_map(Step::ReadAgain),
         3 => any::<prop::sample::Index>().prop_map(Step::Remember),
-        8 => any::<bool>().prop_map(Step::Seal),
+        8 => (0..3_usize).prop_map(Step::Seal),
         6 => (0..3000_usize).prop_map(Step::Merge),
         6 => Just(Step::Forget),
         3 => Just(Step::Checkpoint),
@@ -403,7 +470,7 @@ struct Both {
 impl Both {
     fn new(memory_bytes: usize) -> Self {
         let dir = TempDir::new().unwrap();
-        let mut index = Index::new(&options(memory_bytes, Some(&dir))).unwrap();
+        let mut index = with_stock(Index::new(&options(memory_bytes, Some(&dir))).unwrap());
         let names = [("orders", 0), ("orders", 1), ("file", i64::MAX), ("clicks", 0)];
         let partitions = names.map(|(topic, number)| index.partition(&Partition::new(topic, number)).unwrap()).to_vec();
         index.record(false);
@@ -423,8 +490,8 @@ impl Both {
 
     fn take(&mut self, step: &Step) {
         match step {
-            Step::Fill { rows, money } => {
-                let class = if *money { Class::Money } else { Class::Event };
+            Step::Fill { rows, class } => {
+                let class = CLASSES[*class];
                 for _ in 0..*rows {
                     let offset = self.read.len() as i64;
                     let row = Row { ingested_at: self.now, ..row(self.partitions[3], offset) };
@@ -432,13 +499,13 @@ impl Both {
                     self.decide(&[1000 + offset.cast_unsigned()], class, &row);
                 }
             }
-            Step::Read { keys, money, partition, content, index, later, lag } => {
+            Step::Read { keys, class, partition, content, index, later, lag } => {
                 self.now += later * STEP;
                 // Offsets of one partition lie beyond 2^32, where places begin to matter.
                 let offset = (*partition as i64) * 0xFFFF_FFF0 + self.read.len() as i64;
                 let partition = self.partitions[*partition];
                 let row = Row { partition, offset, index: *index, content: *content, ingested_at: self.now - lag * STEP };
-                let class = if *money { Class::Money } else { Class::Event };
+                let class = CLASSES[*class];
                 self.decide(keys, class, &row);
                 self.read.push((keys.clone(), class, row));
             }
@@ -449,17 +516,15 @@ impl Both {
             }
             Step::Remember(which) => {
                 if let Some((keys, class, row)) = self.pick(which) {
-                    self.index.remember(keys[0], class, &row).unwrap();
+                    self.index.remember(id(keys[0]), class, &row).unwrap();
                     self.oracle.remember(keys[0], class, &row);
                 }
             }
-            Step::Seal(money) => {
-                let keys = if *money { &mut self.index.money } else { &mut self.index.event };
-                keys.seal(&mut self.index.files).unwrap();
-            }
+            Step::Seal(class) => self.index.classes[*class].seal(&mut self.index.files).unwrap(),
             Step::Merge(entries) => {
-                self.index.money.tend(&mut self.index.files, *entries).unwrap();
-                self.index.event.tend(&mut self.index.files, *entries).unwrap();
+                for keys in &mut self.index.classes {
+                    keys.tend(&mut self.index.files, *entries).unwrap();
+                }
             }
             Step::Forget => {
                 self.forgotten = self.now - 15 * STEP;
@@ -476,7 +541,8 @@ impl Both {
     }
 
     fn decide(&mut self, keys: &[u64], class: Class, row: &Row) {
-        let verdict = self.index.decide(keys, class, row).unwrap();
+        let ids: Vec<Id> = keys.iter().map(|key| id(*key)).collect();
+        let verdict = self.index.decide(&ids, class, row).unwrap();
         let right = keys.iter().fold(vec![Verdict::New], |so_far, key| {
             let next = self.oracle.judge(*key, class, row);
             so_far.iter().flat_map(|before| next.iter().map(|verdict| before.and(*verdict))).collect()
@@ -489,7 +555,7 @@ impl Both {
 
     fn restart(&mut self) {
         self.checkpoint.publish(&mut self.index);
-        self.index = self.checkpoint.load(&options(self.memory_bytes, Some(&self.dir))).unwrap();
+        self.index = with_stock(self.checkpoint.load(&options(self.memory_bytes, Some(&self.dir))).unwrap());
         self.index.forget_before(self.forgotten);
     }
 }

@@ -17,6 +17,7 @@ mod avro;
 mod columns;
 mod contracts;
 mod debezium;
+mod eviction;
 mod hostile;
 mod identity;
 mod json;

@@ -1,0 +1,146 @@
+//! How far reading has come, by ingest time: what lies well behind that in every partition can be evicted.
+//!
+//! A partition that is being read has reached the newest time of its last batch. A log's times only grow, so nothing older follows.
+//! Times that Kafka's producers set can go back: for them events are kept for a second window (see [`super::Index::has_read`]), and an
+//! event that comes even later counts as ingested at the horizon. A time in the future counts as now. A partition that gave nothing
+//! for ten minutes has nothing to give: what comes next is new, so it does not hold the others back.
+
+use std::collections::HashMap;
+
+use kassa_model::time::{HOUR, SECOND};
+
+use super::entry::steps;
+use super::places::PartitionId;
+use super::{Index, MONEY};
+
+/// After so long (µs) without a batch, a partition has no records that wait. It is also the time after a start in which each
+/// partition with such records gives its first batch.
+pub(super) const QUIET: i64 = 600 * SECOND;
+/// The horizon moves no more often (µs).
+const PACE: i64 = 1 << 24;
+
+#[derive(Debug)]
+pub(super) struct Reading {
+    began: i64,
+    moved: i64,
+    partitions: HashMap<PartitionId, Reached>,
+}
+
+#[derive(Debug)]
+struct Reached {
+    ingested_at: i64,
+    read_at: i64,
+}
+
+impl Reading {
+    /// Times are in µs UTC.
+    pub(super) fn begin(now: i64) -> Self {
+        Self { began: now, moved: now, partitions: HashMap::new() }
+    }
+
+    /// Takes note of a batch; `ingested_at` is the newest time in it.
+    pub(super) fn note(&mut self, partition: PartitionId, ingested_at: i64, now: i64) {
+        self.partitions.insert(partition, Reached { ingested_at, read_at: now });
+    }
+
+    /// The ingest time that all partitions have reached, if it is known and time to ask again.
+    pub(super) fn reached(&mut self, now: i64) -> Option<i64> {
+        if now.saturating_sub(self.began) < QUIET || now.saturating_sub(self.moved) < PACE {
+            return None;
+        }
+        self.moved = now;
+        self.partitions.retain(|_, reached| now.saturating_sub(reached.read_at) < QUIET);
+        Some(self.partitions.values().map(|reached| reached.ingested_at).fold(now, i64::min))
+    }
+}
+
+impl Index {
+    /// From now (µs UTC) on, [`has_read`](Self::has_read) evicts events that are past their window.
+    pub fn evict_from(&mut self, now: i64) {
+        self.reading = Some(Reading::begin(now));
+    }
+
+    /// Evicts nothing until [`evict_from`](Self::evict_from) is called: older records will be read, or the partitions change.
+    pub fn evict_nothing(&mut self) {
+        self.reading = None;
+    }
+
+    /// A batch of events was decided on; `ingested_at` is the newest time in it. Evicts events that no row can be a duplicate of any
+    /// more that lies less than a window (an hour at least) behind what every partition has reached.
+    ///
+    /// A row that lies further behind is late: it counts as ingested at that horizon, and is decided on by what the index holds then.
+    pub fn has_read(&mut self, partition: PartitionId, ingested_at: i64, now: i64) {
+        let Some(reading) = &mut self.reading else { return };
+        reading.note(partition, ingested_at, now);
+        let Some(reached) = reading.reached(now).map(steps) else { return };
+        self.raise_floors(|window| reached.saturating_sub(window.max(steps(HOUR))));
+        self.report_late(partition);
+    }
+
+    /// Names late rows, once each time that the horizon moves.
+    fn report_late(&mut self, partition: PartitionId) {
+        let late = self.late - std::mem::replace(&mut self.late_reported, self.late);
+        if late > 0 {
+            let topic = self.partition_of(partition).map(|partition| partition.topic);
+            tracing::warn!(events = late, ?topic, "events came long after their ingest time: some may repeat evicted ones");
+        }
+    }
+
+    /// No record ingested before this time will be asked about again: events too old to matter to later ones are evicted.
+    #[cfg(test)]
+    pub(super) fn forget_before(&mut self, ingested_at: i64) {
+        self.raise_floors(|_| steps(ingested_at));
+    }
+
+    fn raise_floors(&mut self, floor: impl Fn(u64) -> u64) {
+        let (money, events) = self.classes.split_at_mut(MONEY + 1);
+        debug_assert!(money.iter().all(|keys| keys.window.is_none()), "money is kept for good");
+        let crowded = events.iter().map(|keys| keys.table.memory_bytes()).sum::<usize>() > self.memory_bytes / 2;
+        for keys in events {
+            let floor = floor(keys.window.unwrap_or(0));
+            keys.raise_floor(&mut self.files, floor, crowded);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: i64 = 60 * SECOND;
+    const START: i64 = 1_767_614_400_000_000;
+
+    #[test]
+    fn the_partition_that_is_furthest_behind_decides_while_it_is_read() {
+        let mut reading = Reading::begin(START);
+        let (one, other) = (PartitionId(1), PartitionId(2));
+        reading.note(one, START - 9 * MINUTE, START);
+        assert_eq!(reading.reached(START + QUIET - 1), None, "not every partition may have been read yet");
+        let now = START + QUIET;
+        reading.note(one, now, now);
+        reading.note(other, START - 500 * MINUTE, now);
+        assert_eq!(reading.reached(now), Some(START - 500 * MINUTE));
+        reading.note(other, START - 400 * MINUTE, now + PACE);
+        assert_eq!(reading.reached(now + PACE - 1), None, "a while between two moves");
+        assert_eq!(reading.reached(now + PACE), Some(START - 400 * MINUTE));
+    }
+
+    #[test]
+    fn a_quiet_partition_holds_nobody_back() {
+        let mut reading = Reading::begin(START);
+        reading.note(PartitionId(1), START, START + MINUTE);
+        let now = START + MINUTE + QUIET;
+        reading.note(PartitionId(2), now - 5, now);
+        assert_eq!(reading.reached(now - 1), Some(START), "it may have records that wait");
+        assert_eq!(reading.reached(now - 1 + PACE), Some(now - 5));
+        assert_eq!(reading.reached(now + QUIET), Some(now + QUIET), "with all of them quiet, what comes next is new");
+    }
+
+    #[test]
+    fn a_time_in_the_future_counts_as_now() {
+        let mut reading = Reading::begin(START);
+        let now = START + QUIET;
+        reading.note(PartitionId(1), START + 1_000_000 * MINUTE, now);
+        assert_eq!(reading.reached(now), Some(now));
+    }
+}
