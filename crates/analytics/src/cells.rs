@@ -16,7 +16,7 @@ pub(crate) enum Movement {
 }
 
 impl Movement {
-    const ALL: [Movement; 4] = [Movement::Sale, Movement::Return, Movement::Cancellation, Movement::Adjustment];
+    pub(crate) const ALL: [Movement; 4] = [Movement::Sale, Movement::Return, Movement::Cancellation, Movement::Adjustment];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -58,46 +58,6 @@ impl Sums {
             shipping: self.shipping.checked_add(other.shipping)?,
             units: self.units.checked_add(other.units)?,
         })
-    }
-}
-
-/// What is added up over the cells of the ledger. Each is linear, so that any grouping of it adds up to its total.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Measure {
-    Gross,
-    Discounts,
-    Returns,
-    Adjustments,
-    Net,
-    NetTaxShipping,
-    Units,
-    /// Gross less discounts: what the average order is taken of.
-    Sold,
-    SoldUnits,
-    ReturnedUnits,
-}
-
-impl Measure {
-    /// This measure of a cell; nothing if the cell's movement has no part in it.
-    pub(crate) fn of(self, movement: Movement, sums: &Sums) -> Option<i128> {
-        use Movement::{Adjustment, Cancellation, Return, Sale};
-        let value = match (self, movement) {
-            (Measure::Gross, Sale) => i128::from(sums.gross),
-            (Measure::Discounts, Sale) => i128::from(sums.discount),
-            (Measure::Returns, Return | Cancellation) => -i128::from(sums.net),
-            (Measure::Adjustments, Adjustment) | (Measure::Net, _) => i128::from(sums.net),
-            (Measure::NetTaxShipping, _) => i128::from(sums.net) + i128::from(sums.tax) + i128::from(sums.shipping),
-            (Measure::Units, _) | (Measure::SoldUnits, Sale) => i128::from(sums.units),
-            (Measure::Sold, Sale) => i128::from(sums.gross) - i128::from(sums.discount),
-            (Measure::ReturnedUnits, Return | Cancellation) => -i128::from(sums.units),
-            _ => return None,
-        };
-        Some(value)
-    }
-
-    /// Whether it is money, which a row without a rate to the shop's currency is missing from.
-    pub(crate) fn is_money(self) -> bool {
-        !matches!(self, Measure::Units | Measure::SoldUnits | Measure::ReturnedUnits)
     }
 }
 
@@ -164,7 +124,7 @@ mod tests {
         for _ in 0..100 {
             cells.add(key, &sums);
         }
-        let total: i128 = cells.iter().filter_map(|(key, sums)| Measure::Net.of(key.movement(), sums)).sum();
+        let total: i128 = cells.iter().map(|(_, sums)| i128::from(sums.net)).sum();
         assert_eq!(total, 99_999_999_999_999_999_900);
         assert_eq!((key.member(), key.movement(), key.coin()), (u32::MAX, Movement::Return, coin));
     }

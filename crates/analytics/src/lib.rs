@@ -14,8 +14,11 @@ mod customers;
 pub mod derived;
 mod duties;
 mod figures;
+mod grouping;
+mod kind;
 mod live;
 mod map;
+mod measure;
 mod names;
 mod orders;
 mod payments;
@@ -27,8 +30,10 @@ mod recent;
 mod run;
 mod sales;
 mod sessions;
+pub mod sql;
 #[cfg(test)]
 mod testing;
+mod unit;
 mod visits;
 
 pub use answer::{Answer, Row, Unconverted, Unit};

@@ -7,8 +7,8 @@ use kassa_model::time::Local;
 use serde::Serialize;
 
 use crate::answer::Unit;
-use crate::catalogue::Kind;
 use crate::figures::Figures;
+use crate::kind::Kind;
 use crate::query::Basis;
 use crate::recent::shift;
 
@@ -99,7 +99,7 @@ pub struct Live {
     pub top_products: Vec<ProductSales>,
 }
 
-const TILES: [Kind; 6] = [Kind::NetSales, Kind::Orders, Kind::Aov, Kind::Units, Kind::ActiveCustomers, Kind::Conversion];
+const TILES: [Kind; 6] = [Kind::NET_SALES, Kind::Orders, Kind::AOV, Kind::UNITS, Kind::ActiveCustomers, Kind::Conversion];
 
 /// The days that are shown: none before the first event.
 #[derive(Debug, Clone, Copy)]

@@ -2,124 +2,18 @@
 
 use jiff::civil::Date;
 use kassa_model::nearest::closest;
-use kassa_model::time::{date_key, parse_day};
-use serde::{Serialize, Serializer};
+use kassa_model::time::{date_key, date_of, parse_day};
 
 use crate::by_day::Days;
 use crate::catalogue::{Figure, catalogue};
 
-/// The day that a row of the ledger counts on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Basis {
-    /// Returns on the day they happen.
-    #[default]
-    Movement,
-    /// Returns go back to the day of their order.
-    Order,
-}
+pub use crate::grouping::{Basis, By};
 
 impl Basis {
-    pub const ALL: [Basis; 2] = [Basis::Movement, Basis::Order];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Basis::Movement => "movement",
-            Basis::Order => "order",
-        }
-    }
-
     pub fn parse(text: &str) -> Result<Self, QueryError> {
         Self::ALL.into_iter().find(|basis| basis.name() == text).ok_or_else(|| QueryError::UnknownBasis(text.to_owned()))
     }
 }
-
-/// How a figure is split into rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum By {
-    Total,
-    Hour,
-    QuarterHour,
-    Day,
-    Week,
-    Month,
-    Category,
-    Product,
-    Country,
-    Customer,
-    Channel,
-    Currency,
-    Movement,
-    Method,
-    Status,
-    /// The steps of the funnel.
-    Step,
-    /// Month of the first order and months since: `2026-01+2`.
-    Cohort,
-    /// Quintiles of recency, frequency and money: `R5F4M3`.
-    Segment,
-}
-
-impl By {
-    pub const ALL: [By; 18] = [
-        By::Total,
-        By::Hour,
-        By::QuarterHour,
-        By::Day,
-        By::Week,
-        By::Month,
-        By::Category,
-        By::Product,
-        By::Country,
-        By::Customer,
-        By::Channel,
-        By::Currency,
-        By::Movement,
-        By::Method,
-        By::Status,
-        By::Step,
-        By::Cohort,
-        By::Segment,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            By::Total => "total",
-            By::Hour => "hour",
-            By::QuarterHour => "quarter_hour",
-            By::Day => "day",
-            By::Week => "week",
-            By::Month => "month",
-            By::Category => "category",
-            By::Product => "product",
-            By::Country => "country",
-            By::Customer => "customer",
-            By::Channel => "channel",
-            By::Currency => "currency",
-            By::Movement => "movement",
-            By::Method => "method",
-            By::Status => "status",
-            By::Step => "step",
-            By::Cohort => "cohort",
-            By::Segment => "segment",
-        }
-    }
-
-    /// Whether the keys are times, whose rows come in order.
-    pub(crate) fn is_time(self) -> bool {
-        matches!(self, By::Hour | By::QuarterHour | By::Day | By::Week | By::Month)
-    }
-}
-
-macro_rules! serialize_as_name {
-    ($($kind:ty),*) => {$(
-        impl Serialize for $kind {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.name())
-            }
-        }
-    )*};
-}
-serialize_as_name!(Basis, By);
 
 /// Why a question has no answer. The text names the nearest valid word.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -173,6 +67,12 @@ impl Query {
         }
         let asked = given(basis).map(Basis::parse).transpose()?.unwrap_or_default();
         Ok(Self { figure, by, from, to, basis: figure.basis(asked) })
+    }
+
+    /// The question for a day's total.
+    pub(crate) fn of_day(figure: &'static Figure, day: i32, basis: Basis) -> Self {
+        let date = date_of(day);
+        Self { figure, by: By::Total, from: date, to: date, basis: figure.basis(basis) }
     }
 
     /// Whether the figure has the grouping, which a query not made by [`Query::parse`] may have got wrong.

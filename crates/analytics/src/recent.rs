@@ -7,8 +7,9 @@ use kassa_model::time::{Local, date_key, date_of};
 use serde::{Deserialize, Serialize};
 
 use crate::by_day::{ByDay, Days};
-use crate::cells::{Measure, Sums};
+use crate::cells::Sums;
 use crate::map::Map;
+use crate::measure::SOLD;
 use crate::orders::Dated;
 use crate::query::Basis;
 use crate::rates::{Coin, Rates, exact};
@@ -172,7 +173,7 @@ impl Recent {
             let money = day.money.entry((local.minute, run.head.coin)).or_default();
             money.net[index(basis)] += i128::from(sums.net);
             if basis == Basis::Order {
-                money.sold += Measure::Sold.of(run.head.movement, sums).unwrap_or_default();
+                money.sold += SOLD.of(run.head.movement, sums).unwrap_or_default();
             }
         }
     }

@@ -5,8 +5,9 @@ use kassa_model::time::Local;
 use serde::{Deserialize, Serialize};
 
 use crate::by_day::{ByDay, Days};
-use crate::cells::{CellKey, Cells, Measure, Movement, Sums};
+use crate::cells::{CellKey, Cells, Movement, Sums};
 use crate::map::Map;
+use crate::measure::{Measure, RETURNED_UNITS, SOLD_UNITS};
 use crate::period;
 use crate::query::{Basis, By};
 use crate::rates::{Rates, exact};
@@ -93,8 +94,8 @@ impl Sales {
             self.product_units.resize(at + 1, [0, 0]);
         }
         let units = &mut self.product_units[at];
-        units[0] += Measure::SoldUnits.of(head.movement, sums).unwrap_or_default();
-        units[1] += Measure::ReturnedUnits.of(head.movement, sums).unwrap_or_default();
+        units[0] += SOLD_UNITS.of(head.movement, sums).unwrap_or_default();
+        units[1] += RETURNED_UNITS.of(head.movement, sums).unwrap_or_default();
     }
 
     pub(crate) fn add(&mut self, run: &Run) {
@@ -128,7 +129,7 @@ impl Sales {
 
     /// The sums of a measure by group, money at these rates. A group whose rows have no part in the measure is absent; one whose rows have no
     /// rate is there.
-    pub(crate) fn sums(&self, (measure, rates): (Measure, &Rates), by: By, basis: Basis, days: Days) -> HashMap<Group, i128> {
+    pub(crate) fn sums(&self, (measure, rates): (&Measure, &Rates), by: By, basis: Basis, days: Days) -> HashMap<Group, i128> {
         let mut all: HashMap<Group, i128> = HashMap::new();
         for (day, facets) in self.days(basis, days) {
             for (key, sums) in facets.by(by).iter() {
@@ -142,7 +143,7 @@ impl Sales {
     }
 
     /// Rows that a measure misses for want of a rate, by currency.
-    pub(crate) fn unconverted(&self, (measure, rates): (Measure, &Rates), basis: Basis, days: Days) -> HashMap<u32, i64> {
+    pub(crate) fn unconverted(&self, (measure, rates): (&Measure, &Rates), basis: Basis, days: Days) -> HashMap<u32, i64> {
         let mut all = HashMap::new();
         if measure.is_money() {
             for (key, rows) in self.days(basis, days).flat_map(|(_, facets)| facets.rows.iter()) {

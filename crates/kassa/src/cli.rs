@@ -185,11 +185,22 @@ pub struct Figures {
     /// same answer at the same positions
     #[arg(long, value_name = "FILE")]
     pub at: Option<PathBuf>,
+    /// Print the figure's query over all days instead of its answer: for `kassa sql`, or for Spark
+    /// over the tables of the lake
+    #[arg(long, value_enum, value_name = "ENGINE", conflicts_with_all = ["from", "to", "at", "verbose", "format"])]
+    pub query: Option<Engine>,
     /// Print on stderr how many bytes of the lake's tables were read
     #[arg(long)]
     pub verbose: bool,
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
+}
+
+/// Whose SQL a query is written in.
+#[derive(Debug, Clone, Copy, ValueEnum, PartialEq, Eq)]
+pub enum Engine {
+    Lake,
+    Spark,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,8 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod figures;
+
 /// A lake whose table of spans has ten files, each with one row.
 fn lake() -> (TempDir, Arc<dyn Store>, DeltaTable) {
     let dir = tempfile::tempdir().unwrap();

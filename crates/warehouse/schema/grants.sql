@@ -17,11 +17,13 @@ BEGIN
     GRANT DELETE ON dwh.fact_session, dwh.dim_fx_rate, dwh.dim_date, dwh.dim_time, kassa.derived, kassa.claims TO kassa_ingest;
     REVOKE INSERT ON kassa.migrations, kassa.dropped FROM kassa_ingest;
     GRANT EXECUTE ON FUNCTION kassa.add_partition(text, integer, integer), kassa.retire_partition(text, text) TO kassa_ingest;
+    GRANT EXECUTE ON FUNCTION dwh.figure(text, text, text) TO kassa_ingest;
   END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'kassa_read') THEN
     GRANT USAGE ON SCHEMA dwh, ods, kassa TO kassa_read;
     GRANT SELECT ON ALL TABLES IN SCHEMA dwh, ods TO kassa_read;
     REVOKE ALL ON dwh.vault_customer, dwh.rejected FROM kassa_read;
+    GRANT EXECUTE ON FUNCTION dwh.figure(text, text, text) TO kassa_read;
     GRANT SELECT ON kassa.positions, kassa.spans, kassa.derived, kassa.dropped, kassa.partitions, kassa.migrations TO kassa_read;
   END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'kassa_erase') THEN

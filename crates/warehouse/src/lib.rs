@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  schema/*.sql ─► migrate.rs   schemas dwh (star, views), ods (current state), kassa (positions, spans, dead letters); roles
+//!                  views.rs     the figures' views that follow from the catalogue, replaced when their text changes
 //!  Batch ─► plan.rs ─► sink.rs  one transaction: positions.rs · fill.rs: copy/ (facts) · statements.rs (dimensions) · ods.rs · sums.rs · commits.rs
 //!                        └────► partitions.rs   made before rows need them, dropped when they have had their time
 //!  read.rs    rows at one snapshot, all or those beyond positions (by commits.rs) ─► figures.rs, derived.rs (what follows from the facts)
@@ -35,6 +36,7 @@ mod sums;
 #[cfg(test)]
 mod testing;
 pub mod url;
+mod views;
 
 pub use connect::connect;
 pub use error::WarehouseError;

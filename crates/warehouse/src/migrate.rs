@@ -1,4 +1,4 @@
-//! The schema: numbered migrations, each applied once, under a lock, and never changed afterwards.
+//! The schema: numbered migrations, each applied once, under a lock, and never changed afterwards; then the [`views`] that follow from the catalogue of figures.
 
 use kassa_model::Newer;
 use postgres::Client;
@@ -7,6 +7,7 @@ use refinery::{Migration, Runner};
 use crate::WarehouseError;
 use crate::connect::connect;
 use crate::url::Target;
+use crate::views;
 
 const MIGRATIONS: [(&str, &str); 9] = [
     ("V1__kassa", include_str!("../schema/V1__kassa.sql")),
@@ -32,7 +33,7 @@ const RESTORE_RIGHTS: &str = include_str!("../schema/restore_rights.sql");
 const LOCK: &str = "SELECT pg_advisory_lock(hashtext('kassa migrations'))";
 const UNLOCK: &str = "SELECT pg_advisory_unlock(hashtext('kassa migrations'))";
 
-/// Brings the schema up to date. The names of the migrations that had to be applied.
+/// Brings the schema up to date. The names of the migrations that had to be applied, and of generated views that were replaced.
 pub fn migrate(target: &Target) -> Result<Vec<String>, WarehouseError> {
     let mut client = connect(target)?;
     // An index over years of facts takes as long as it takes.
@@ -70,12 +71,16 @@ fn apply(client: &mut Client) -> Result<Vec<String>, WarehouseError> {
     if is_behind(client, &migrations)? {
         client.batch_execute(KEEP_RIGHTS)?;
     }
-    let applied = runner.run(client).map_err(refused);
+    let migrated = runner.run(client).map_err(refused);
     let restored = restore_rights(client);
-    let report = applied?;
+    let report = migrated?;
     restored?;
+    let mut applied: Vec<String> = report.applied_migrations().iter().map(|migration| migration.name().to_owned()).collect();
+    if views::replace(client)? {
+        applied.push(views::NAME.to_owned());
+    }
     client.batch_execute(GRANTS)?;
-    Ok(report.applied_migrations().iter().map(|migration| migration.name().to_owned()).collect())
+    Ok(applied)
 }
 
 fn has_table(client: &mut Client, name: &str) -> Result<bool, WarehouseError> {

@@ -5,36 +5,14 @@ use hashbrown::HashMap;
 use super::Figures;
 use crate::answer::{Answer, Keyed, Unconverted, Values, mean, ratio};
 use crate::by_day::Days;
-use crate::catalogue::Kind;
-use crate::cells::Measure;
 use crate::customers;
+use crate::kind::{Kind, Whole};
+use crate::measure::{Measure, NET};
 use crate::names::Names;
 use crate::period;
 use crate::query::{Basis, By, Query, QueryError};
 use crate::sales::Group;
 use crate::sessions::{Counts, Step};
-
-impl Kind {
-    /// The money of the ledger that the figure is made of.
-    fn measure(self) -> Option<Measure> {
-        match self {
-            Kind::NetSales | Kind::CustomerValue | Kind::Rfm => Some(Measure::Net),
-            Kind::GrossSales => Some(Measure::Gross),
-            Kind::Discounts => Some(Measure::Discounts),
-            Kind::Returns => Some(Measure::Returns),
-            Kind::Adjustments => Some(Measure::Adjustments),
-            Kind::TotalSales => Some(Measure::NetTaxShipping),
-            Kind::Units => Some(Measure::Units),
-            Kind::Aov => Some(Measure::Sold),
-            _ => None,
-        }
-    }
-
-    /// Whether rates have a part in it.
-    pub(super) fn is_money(self) -> bool {
-        self.measure().is_some_and(Measure::is_money) || self == Kind::Payments
-    }
-}
 
 impl Figures {
     /// Answers a query from all rows applied so far.
@@ -59,17 +37,20 @@ impl Figures {
     pub(crate) fn values(&self, query: &Query) -> Values {
         let (by, days, basis) = (query.by, query.days(), query.basis.unwrap_or_default());
         let sums = match query.figure.kind {
-            Kind::Orders => self.orders(by, days),
-            Kind::Aov => return self.ledger(Measure::Sold, by, Basis::Order, days).over(&self.orders(by, days), mean),
-            Kind::ReturnRate => {
-                let sold = self.ledger(Measure::SoldUnits, by, Basis::Order, days);
-                return self.ledger(Measure::ReturnedUnits, by, Basis::Order, days).over(&sold, ratio);
-            }
-            Kind::TotalSales => {
-                let mut all = self.ledger(Measure::NetTaxShipping, by, basis, days);
+            Kind::Sum(measure) => self.ledger(measure, by, basis, days),
+            Kind::SumWithDuty(measure) => {
+                let mut all = self.ledger(measure, by, basis, days);
                 all.add_all(self.keyed(by, self.duties.sums(&self.rates, by, days)));
                 all
             }
+            Kind::Ratio { part, whole } => {
+                let part = self.ledger(part, by, basis, days);
+                return match whole {
+                    Whole::Orders => part.over(&self.orders(by, days), mean),
+                    Whole::Measure(whole) => part.over(&self.ledger(whole, by, basis, days), ratio),
+                };
+            }
+            Kind::Orders => self.orders(by, days),
             Kind::Payments => self.keyed(by, self.payments.sums(&self.rates, by, days)),
             Kind::ActiveCustomers => self.counts(by, self.persons.by_time(by, days)),
             Kind::Sessions => self.sessions(by, days, |counts| counts.sessions),
@@ -85,13 +66,12 @@ impl Figures {
             Kind::RepeatRate => return Values::total(customers::repeat_rate(&self.orders.days_of_customers(), days)),
             Kind::CustomerValue => return self.customer_value(query, basis, days),
             Kind::Rfm => return self.rfm(query, basis, days),
-            kind => kind.measure().map_or_else(Keyed::default, |measure| self.ledger(measure, by, basis, days)),
         };
         sums.values(query.figure.unit)
     }
 
     /// A measure of the ledger by key, money exact; the total is there even of no rows.
-    pub(crate) fn ledger(&self, measure: Measure, by: By, basis: Basis, days: Days) -> Keyed {
+    pub(crate) fn ledger(&self, measure: &Measure, by: By, basis: Basis, days: Days) -> Keyed {
         self.keyed(by, self.sales.sums((measure, &self.rates), by, basis, days))
     }
 
@@ -151,7 +131,7 @@ impl Figures {
 
     /// Net sales of each known customer, exact.
     fn net_of_customers(&self, basis: Basis, days: Days) -> HashMap<u32, i128> {
-        let sums = self.sales.sums((Measure::Net, &self.rates), By::Customer, basis, days);
+        let sums = self.sales.sums((NET, &self.rates), By::Customer, basis, days);
         sums.into_iter()
             .filter_map(|(group, net)| if let Group::Member(id @ 1..) = group { Some((id, net)) } else { None })
             .collect()
@@ -185,7 +165,7 @@ impl Figures {
         let mut rows =
             kind.measure().map(|measure| self.sales.unconverted((measure, &self.rates), basis, days)).unwrap_or_default();
         let others = match kind {
-            Kind::TotalSales => self.duties.unconverted(&self.rates, days),
+            kind if kind.has_duty() => self.duties.unconverted(&self.rates, days),
             Kind::Payments => self.payments.unconverted(&self.rates, days),
             _ => HashMap::new(),
         };

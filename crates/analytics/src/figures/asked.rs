@@ -8,8 +8,8 @@ use jiff::tz::AmbiguousTimestamp;
 use kassa_model::{Shop, Table};
 
 use super::{Figures, ledger};
-use crate::catalogue::Kind;
 use crate::columns::{ApplyError, Columns};
+use crate::kind::Kind;
 use crate::query::{Basis, By, Query};
 
 /// What the watermark follows from, of each table of facts: a time, and the flags that keep a row from moving it.
@@ -48,7 +48,7 @@ impl Asked {
         let of_behaviour = self.is_of_sessions();
         match table {
             Table::FactSales => !of_behaviour && self.kind != Kind::Payments,
-            Table::FactOrder => matches!(self.kind, Kind::TotalSales | Kind::ActiveCustomers),
+            Table::FactOrder => self.kind.has_duty() || self.kind == Kind::ActiveCustomers,
             Table::FactPayment => self.kind == Kind::Payments,
             Table::FactFxRate => self.kind.is_money(),
             Table::FactEvent => of_behaviour || self.kind == Kind::ActiveCustomers,

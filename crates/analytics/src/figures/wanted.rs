@@ -22,8 +22,8 @@ use kassa_model::time::HOUR;
 use super::Figures;
 use super::asked::Asked;
 use super::money::payment_hash;
-use crate::catalogue::Kind;
 use crate::columns::{ApplyError, Columns};
+use crate::kind::Kind;
 use crate::query::Basis;
 use crate::visits::SILENCE;
 
@@ -127,13 +127,13 @@ impl Asked {
         }
         let (columns, kin): (&'static [&'static str], Option<Kin>) = match (table, self.kind) {
             (Table::FactSales, Kind::NewCustomers | Kind::ReturningCustomers | Kind::CohortRetention) => return None,
-            (Table::FactSales, Kind::Orders | Kind::Aov | Kind::RepeatRate) => (&["ordered_at"], Some(Kin::Order)),
+            (Table::FactSales, kind) if kind.counts_orders() => (&["ordered_at"], Some(Kin::Order)),
             (Table::FactSales, Kind::Rfm) if self.basis == Basis::Movement => (&["ordered_at", "moved_at"], Some(Kin::Order)),
             (Table::FactSales, Kind::Rfm) => (&["ordered_at"], Some(Kin::Order)),
             (Table::FactSales, Kind::ActiveCustomers) => (&["ordered_at"], None),
             (Table::FactSales, _) if self.basis == Basis::Movement => (&["moved_at"], None),
             (Table::FactSales, _) => (&["ordered_at"], None),
-            (Table::FactOrder, Kind::TotalSales) => (&["placed_at"], Some(Kin::Order)),
+            (Table::FactOrder, kind) if kind.has_duty() => (&["placed_at"], Some(Kin::Order)),
             (Table::FactOrder, _) => (&["placed_at"], None),
             (Table::FactPayment, _) => (&["occurred_at"], Some(Kin::Parent)),
             (Table::FactEvent, _) if self.is_of_sessions() => {

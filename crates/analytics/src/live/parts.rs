@@ -7,10 +7,10 @@ use hashbrown::HashMap;
 use super::{ByKey, CategorySales, CountrySales, FunnelStep, LiveDay, OrdersByHour, ProductSales, Shown, Tile};
 use crate::answer::{Unit, mean, ratio};
 use crate::by_day::Days;
-use crate::catalogue::Kind;
-use crate::cells::Measure;
 use crate::figures::Figures;
-use crate::query::{Basis, By};
+use crate::kind::Kind;
+use crate::measure::{Measure, NET, UNITS};
+use crate::query::{Basis, By, Query};
 use crate::recent::Span;
 use crate::sales::Group;
 
@@ -30,10 +30,10 @@ fn until(kind: Kind, sum: &Span, basis: Basis) -> Option<i128> {
 fn of_quarter(kind: Kind, sum: &Span, basis: Basis) -> Option<i128> {
     let counts = &sum.counts;
     match kind {
-        Kind::NetSales => Some(Unit::Money.rounded(sum.net(basis))),
-        Kind::Units => Some(counts.units(basis)),
+        Kind::NET_SALES => Some(Unit::Money.rounded(sum.net(basis))),
+        Kind::UNITS => Some(counts.units(basis)),
         Kind::Orders => Some(i128::from(counts.orders)),
-        Kind::Aov => mean(sum.sold(), i128::from(counts.orders)),
+        Kind::AOV => mean(sum.sold(), i128::from(counts.orders)),
         Kind::ActiveCustomers => Some(i128::from(counts.active)),
         Kind::Conversion => ratio(i128::from(counts.to_convert), i128::from(counts.sessions)),
         _ => None,
@@ -63,7 +63,7 @@ impl Figures {
         let series = |day: i32, quarters: usize| -> Vec<Option<String>> {
             self.quarters(day).iter().take(quarters).map(|quarter| text(of_quarter(kind, quarter, basis))).collect()
         };
-        let today = self.values(&figure.of_day(shown.now.date_key, basis));
+        let today = self.values(&Query::of_day(figure, shown.now.date_key, basis));
         Tile {
             figure: figure.name,
             unit: figure.unit,
@@ -109,7 +109,7 @@ impl Figures {
     }
 
     pub(super) fn by_category(&self, shown: &Shown) -> Vec<CategorySales> {
-        let net = self.ledger(Measure::Net, By::Category, shown.basis, Days::only(shown.now.date_key));
+        let net = self.ledger(NET, By::Category, shown.basis, Days::only(shown.now.date_key));
         let mut rows: Vec<_> = net.iter().collect();
         rows.sort_by_key(|(key, _, net)| (Reverse(*net), *key));
         let rest = rows.split_off(rows.len().min(CATEGORIES_MAX));
@@ -126,7 +126,7 @@ impl Figures {
 
     pub(super) fn by_country(&self, shown: &Shown) -> Vec<CountrySales> {
         let day = Days::only(shown.now.date_key);
-        let mut net = self.ledger(Measure::Net, By::Country, shown.basis, day);
+        let mut net = self.ledger(NET, By::Country, shown.basis, day);
         let orders = self.orders(By::Country, day);
         // A country whose orders all moved on another day is shown too.
         orders.iter().for_each(|(key, label, _)| net.add(key, label, 0));
@@ -143,8 +143,8 @@ impl Figures {
 
     pub(super) fn top_products(&self, shown: &Shown) -> Vec<ProductSales> {
         let day = Days::only(shown.now.date_key);
-        let sums = |measure| self.sales().sums((measure, self.rates()), By::Product, shown.basis, day);
-        let (net, units) = (sums(Measure::Net), sums(Measure::Units));
+        let sums = |measure: &Measure| self.sales().sums((measure, self.rates()), By::Product, shown.basis, day);
+        let (net, units) = (sums(NET), sums(UNITS));
         let mut by_key = ByKey::new();
         for group in net.keys() {
             if let Group::Member(product) = group {

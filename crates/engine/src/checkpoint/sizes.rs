@@ -28,9 +28,14 @@ impl Sizes {
             let runs = names.runs.iter().map(|run| size(&dedupe.join(format!("run-{:08}.keys", run.0))));
             Ok(runs.sum::<Result<u64, _>>()? + names.table.iter().map(Name::bytes).sum::<u64>())
         };
+        // Keys that are kept for good have no window.
+        let of = |is_money: bool| {
+            let classes = manifest.keys.iter().filter(move |names| names.window.is_none() == is_money);
+            classes.map(keys).sum::<Result<u64, _>>()
+        };
         Ok(Self {
-            money_keys: keys(&manifest.money)?,
-            event_keys: keys(&manifest.event)?,
+            money_keys: of(true)?,
+            event_keys: of(false)?,
             members: manifest.members.iter().map(Name::bytes).sum(),
             figures: manifest.figures.bytes(),
             rest: manifest.places.bytes() + manifest.tally.bytes() + size(&checkpoint.join("manifest"))?,

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use kassa_analytics::sql::{self, Dialect, Spark};
 use kassa_analytics::{Figures, Query};
 use kassa_config::Config;
 use kassa_lake::Store;
@@ -12,7 +13,7 @@ use kassa_model::{Cause, Code, Partition, Positions};
 use kassa_warehouse::read::Reader;
 use serde_json::Value;
 
-use crate::cli::{self, Format};
+use crate::cli::{self, Engine, Format};
 use crate::failure::Failure;
 use crate::wiring::Lake;
 use crate::{output, settings, warehouse};
@@ -23,6 +24,9 @@ pub fn figures(args: &cli::Figures) -> anyhow::Result<()> {
     let query = Query::parse(name, args.by.as_deref(), from, args.to.as_deref(), args.basis.as_deref())
         .map_err(|error| Failure::of(Code::UnknownFigure, error).hint("`kassa figures` lists all figures and groupings"))?;
     let config = settings::reading(&args.place)?;
+    if let Some(engine) = args.query {
+        return output::print(&written(&query, engine, &config.shop.zone_name)?);
+    }
     let lake = Lake::of(&config)?;
     let at = args.at.as_deref().map(positions_of).transpose()?;
     let empty = Figures::asked(&config.shop, &query);
@@ -144,6 +148,22 @@ fn of_warehouse(config: &Config, empty: Figures, wanted: Option<Positions>) -> a
     }
     let cut = cut(snapshot.positions().clone(), wanted)?;
     Ok((kassa_warehouse::figures::figures_before(&mut snapshot, empty, &cut)?, cut))
+}
+
+/// The query of a figure. A figure that is computed by code has one for its first grouping on its first basis, in the SQL of the lake.
+fn written(query: &Query, engine: Engine, zone: &str) -> Result<String, Failure> {
+    let Query { figure, by, basis, .. } = query;
+    let dialect: &dyn Dialect = match engine {
+        Engine::Lake => &sql::Lake::new(zone),
+        Engine::Spark => &Spark::new(zone),
+    };
+    let is_first = figure.groupings.first() == Some(by) && figure.bases.first() == basis.as_ref();
+    let own = || (engine == Engine::Lake && is_first).then(|| figure.sql());
+    figure.rows_in(dialect, basis.unwrap_or_default(), *by).or_else(own).ok_or_else(|| {
+        let first = figure.groupings.first().map_or("total", |by| by.name());
+        Failure::new(Code::UnknownFigure, format!("{} has no such query: it is not a sum of the ledger", figure.name))
+            .hint(format!("`kassa figures {} --by {first} --query lake` prints the query that it has", figure.name))
+    })
 }
 
 fn catalogue(format: Format) -> anyhow::Result<()> {

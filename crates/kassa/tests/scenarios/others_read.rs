@@ -1,5 +1,6 @@
 //! Others read the lake: deltalake, DuckDB and Polars from PyPI get kassa's own totals, and the archive's bytes.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 
 use kassa_model::decimal::{format_units, round_half_even};
@@ -55,6 +56,12 @@ pub(crate) fn spark_sql(lake: &str, sql: &str) -> Vec<String> {
     row.as_array().expect("a row").iter().map(decimal).collect()
 }
 
+/// All rows that Spark answers to each of some queries over the tables of a lake in a folder. Times are cut in UTC.
+fn spark_rows(lake: &str, queries: &[&str]) -> Vec<Vec<Vec<Option<String>>>> {
+    let answers = ask_spark(lake, &serde_json::json!({"spark.sql.session.timeZone": "UTC"}), queries);
+    serde_json::from_value(answers).expect("rows of each query")
+}
+
 fn ask_spark(lake: &str, settings: &Value, query: &[&str]) -> Value {
     let home = kassa_stack::cache_folder("spark");
     assert!(home.join("venv/bin/python").exists(), "no Spark in {}: run `scripts/tools test`, which fetches it", home.display());
@@ -92,4 +99,56 @@ fn other_readers_get_the_same_totals_and_the_archives_bytes() {
     assert!(read["archive"]["readable"].as_i64() >= truth["streams"]["order_lines"]["accepted"].as_i64());
     assert_eq!(read["spans"], truth["produced"]);
     shop.ok(&["prove"]);
+}
+
+/// Figures that measures make, one of each kind, in groupings that differ between dialects.
+const BY_QUERY: [(&str, &str, &str); 10] = [
+    ("net_sales", "total", "movement"),
+    ("net_sales", "quarter_hour", "order"),
+    ("tax_collected", "hour", "movement"),
+    ("returns", "week", "order"),
+    ("discounts", "category", "movement"),
+    ("units", "product", "movement"),
+    ("total_sales", "country", "order"),
+    ("orders", "customer", "order"),
+    ("aov", "month", "order"),
+    ("return_rate", "day", "order"),
+];
+
+#[test]
+fn the_queries_of_figures_come_to_their_values_in_the_lake_and_in_spark() {
+    let shop = Shop::new("[shop]\nname = \"Queries\"\ntime_zone = \"Europe/London\"\ncurrency = \"GBP\"\n");
+    let made = shop.dir.path().join("made");
+    let simulated = Command::new(KASSA).args(["simulate", "--records", "5000", "--to"]).arg(&made).status().expect("simulate");
+    assert!(simulated.success());
+    for stream in STREAMS {
+        let file = made.join(format!("{stream}.ndjson"));
+        if file.exists() {
+            shop.ok(&["replay", "--stream", stream, file.to_str().expect("UTF-8")]);
+        }
+    }
+    let query = |(figure, by, basis), engine| shop.ok(&["figures", figure, "--by", by, "--basis", basis, "--query", engine]);
+    let queries = BY_QUERY.map(|question| query(question, "spark"));
+    let asked: Vec<&str> = queries.iter().map(|query| query.trim()).collect();
+    let of_spark = spark_rows(&shop.data().join("lake").to_string_lossy(), &asked);
+    for (question, answered) in BY_QUERY.into_iter().zip(of_spark) {
+        let (figure, by, basis) = question;
+        let answer = shop.json(&["figures", figure, "--by", by, "--basis", basis]);
+        let cell = |value: &Value| value.as_str().map(rounded);
+        let rows = answer["rows"].as_array().expect("rows").iter();
+        let expected: BTreeMap<String, Option<String>> =
+            rows.map(|row| (row["key"].as_str().expect("a key").to_owned(), cell(&row["value"]))).collect();
+        assert!(!expected.is_empty(), "{question:?}");
+        let spark: BTreeMap<String, Option<String>> =
+            answered.into_iter().map(|row| (row[1].clone().expect("a key"), row[3].as_deref().map(rounded))).collect();
+        assert_eq!(spark, expected, "{question:?} in Spark");
+        let lake = shop.json(&["sql", query(question, "lake").trim()]);
+        let rows = lake.as_array().expect("rows").iter();
+        let lake: BTreeMap<String, Option<String>> =
+            rows.map(|row| (row["key"].as_str().expect("a key").to_owned(), cell(&row["value"]))).collect();
+        assert_eq!(lake, expected, "{question:?} in the lake");
+    }
+    let refused = shop.run(&["figures", "sessions", "--by", "day", "--query", "spark"]);
+    let refused = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.contains("kassa figures sessions --by total --query lake"), "{refused}");
 }

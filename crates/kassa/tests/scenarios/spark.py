@@ -1,12 +1,15 @@
 """Spark over the lake: the totals of the ledger, the rows of the archive, and what the spans say was read. Prints JSON.
 
 Arguments: the lake's URL (a path, or s3a://bucket/prefix), the jars' folder, settings of Spark as JSON, and, if only that is to be
-answered, a query over `sales`, a view of fact_sales: then the cells of its one row are printed as text.
+answered, a query over `sales`, a view of fact_sales: then the cells of its one row are printed as text. With several queries, which
+name the lake's tables, all rows of each are printed.
 """
 
 import glob
 import json
+import os
 import sys
+from decimal import Decimal
 
 from pyspark.sql import SparkSession
 
@@ -31,6 +34,17 @@ def one(query):
     return spark.sql(query).collect()[0]
 
 
+def cells(row):
+    return [None if cell is None else format(cell, "f") if isinstance(cell, Decimal) else str(cell) for cell in row]
+
+
+if len(sys.argv) > 5:
+    for table in os.listdir(f"{lake}/DWH"):
+        if os.path.isdir(f"{lake}/DWH/{table}/_delta_log"):
+            spark.sql(f"CREATE TEMPORARY VIEW {table} AS SELECT * FROM delta.`{lake}/DWH/{table}`")
+    print(json.dumps([[cells(row) for row in spark.sql(query).collect()] for query in sys.argv[4:]]), flush=True)
+    spark.stop()
+    sys.exit(0)
 if len(sys.argv) > 4:
     spark.sql(f"CREATE TEMPORARY VIEW sales AS SELECT * FROM delta.`{lake}/DWH/fact_sales`")
     print(json.dumps([str(cell) for cell in one(sys.argv[4])]), flush=True)

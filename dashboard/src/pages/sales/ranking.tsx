@@ -9,8 +9,8 @@ import { useFrame } from "../../parts/frame";
 import { Shown, memberName } from "../../parts/shown";
 
 const SHOWN = 15;
-/** Figures whose parts add up to the total, so that a share is meaningful. */
-const ADDITIVE = ["net_sales", "gross_sales", "discounts", "returns", "adjustments", "total_sales", "units", "payments"];
+/** Means of money: their parts do not add up to the total, so that a share has no meaning. All other sums of money and units do. */
+const MEANS = ["aov", "customer_value"];
 
 interface RankingProps {
   figure: string;
@@ -30,7 +30,7 @@ export function Ranking({ figure, by, unit, rows, before, total, neutral, hrefOf
   const shown = all ? rows.slice(0, 500) : rows.slice(0, SHOWN);
   const values = shown.map(({ value }) => value);
   const earlier = new Map(before.map(({ key, value }) => [key, value]));
-  const shares = ADDITIVE.includes(figure);
+  const shares = (unit === "money" || unit === "quantity") && !MEANS.includes(figure);
   return (
     <>
       <ul class={`ranking sales-ranking${shares ? "" : " no-share"}`}>

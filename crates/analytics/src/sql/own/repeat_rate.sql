@@ -1,0 +1,3 @@
+SELECT CASE WHEN COUNT(*) > 0 THEN
+  CAST(CAST(SUM(CASE WHEN orders > 1 THEN 1 ELSE 0 END) AS DECIMAL(38, 15)) / COUNT(*) AS DECIMAL(38, 15)) END AS value
+FROM (SELECT COUNT(*) AS orders FROM customer_orders GROUP BY customer_key) c

@@ -1,0 +1,1 @@
+SELECT COUNT(*) AS value FROM (SELECT DISTINCT session_key, visit FROM visits) s
