@@ -1,10 +1,13 @@
 //! Sums of the sales ledger by one dimension.
 
+mod day;
+
 use serde::{Deserialize, Serialize};
 
 use crate::columns::ApplyError;
-use crate::map::Map;
 use crate::rates::Coin;
+
+pub(crate) use self::day::Cells;
 
 /// What a row of the ledger is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -125,32 +128,6 @@ impl CellKey {
     }
 }
 
-/// Cells of 64-bit sums. One that would overflow is set aside and begun anew, so that totals, taken in 128 bits, stay exact.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Cells {
-    open: Map<CellKey, Sums>,
-    full: Vec<(CellKey, Sums)>,
-}
-
-impl Cells {
-    pub(crate) fn add(&mut self, key: CellKey, sums: &Sums) {
-        let cell = self.open.entry(key).or_default();
-        match cell.plus(sums) {
-            Some(total) => *cell = total,
-            None => self.full.push((key, std::mem::replace(cell, *sums))),
-        }
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (CellKey, &Sums)> {
-        self.open.iter().map(|(key, sums)| (*key, sums)).chain(self.full.iter().map(|(key, sums)| (*key, sums)))
-    }
-
-    /// Bytes held, to within the allocator's rounding.
-    pub(crate) fn size(&self) -> usize {
-        self.open.allocation_size() + self.full.capacity() * size_of::<(CellKey, Sums)>()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,7 +141,7 @@ mod tests {
         for _ in 0..100 {
             cells.add(key, &sums);
         }
-        let total: i128 = cells.iter().filter_map(|(key, sums)| Measure::Net.of(key.movement(), sums)).sum();
+        let total: i128 = cells.iter().filter_map(|(key, sums)| Measure::Net.of(key.movement(), &sums)).sum();
         assert_eq!(total, 99_999_999_999_999_999_900);
         assert_eq!((key.member(), key.movement(), key.coin()), (u32::MAX, Movement::Return, coin));
     }

@@ -18,6 +18,7 @@ mod live;
 mod map;
 mod names;
 mod orders;
+mod packed;
 mod payments;
 mod period;
 mod persons;
@@ -27,8 +28,10 @@ mod recent;
 mod run;
 mod sales;
 mod sessions;
+mod shared;
 #[cfg(test)]
 mod testing;
+mod varint;
 mod visits;
 
 pub use answer::{Answer, Row, Unconverted, Unit};
