@@ -40,8 +40,8 @@ mod pages;
 mod reference;
 
 pub use config::{
-    Archive, Collector, Config, Encoding, Format, Kafka, Lake, LakePlace, Live, Log, Login, Lookup, Mapping, Proof, Redshift,
-    RedshiftPlace, Registry, S3, S3Keys, Sasl, Server, Source, Stream, Tls, Warehouse,
+    Archive, Collector, Config, Encoding, Format, Kafka, Lake, LakePlace, Limits, Live, Log, Login, Lookup, Mapping, Proof,
+    Redshift, RedshiftPlace, Registry, S3, S3Keys, Sasl, Server, Source, Stream, Tls, Warehouse,
 };
 pub use kassa_model::Secret;
 pub use mistake::{Mistake, Mistakes};

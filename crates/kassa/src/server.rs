@@ -1,6 +1,7 @@
 //! The service: the engine, and the HTTP server beside it.
 
 mod adapters;
+mod memory;
 mod produced;
 mod proving;
 mod started;
@@ -25,6 +26,7 @@ use kassa_source::log::Log;
 use self::adapters::{Gate, OrdersOfLake, Overview};
 use self::proving::Proving;
 use self::started::Started;
+use crate::budget::Budget;
 use crate::deriver::Deriver;
 use crate::engine::{Engine, Stopped, Watch};
 use crate::failure::Failure;
@@ -332,6 +334,8 @@ impl Service {
 
     fn serve(&mut self, config: &Config, listener: TcpListener) -> anyhow::Result<()> {
         let proving = Proving::start(config.clone())?;
+        let desk = self.checkpoints.as_ref().map(|checkpoints| Arc::clone(&checkpoints.desk));
+        let memory = memory::Memory::new(Budget::of(config), Arc::clone(&self.live), desk);
         let app = App {
             shop: config.shop.clone(),
             live: Arc::clone(&self.live),
@@ -342,7 +346,7 @@ impl Service {
                 Arc::clone(&self.source),
                 Arc::clone(&self.tracker),
                 &self.lake,
-                proving.last(),
+                (proving.last(), memory),
             )),
             orders: Arc::new(OrdersOfLake::new(config, &self.lake)),
             clock: Arc::clone(&self.lake.clock),

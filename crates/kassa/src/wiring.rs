@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use kassa_analytics::Figures;
 use kassa_config::{Config, Encoding, Format as Written, LakePlace, Mapping as Sql, Mistake, Mistakes};
 use kassa_engine::Memory;
 use kassa_engine::checkpoint::{Place, SavedStage};
@@ -22,6 +23,7 @@ use kassa_pipeline::{Format, Mapper, Sink, Stage, Stream};
 use kassa_warehouse::Target;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::budget::Budget;
 use crate::failure::Failure;
 use crate::schemas::Registry;
 use crate::warehouse;
@@ -30,9 +32,6 @@ use crate::warehouse;
 pub fn index_dir(config: &Config) -> PathBuf {
     config.data_dir.join("state/dedupe")
 }
-
-/// Bytes that the dedupe index's tables may use.
-const INDEX_BYTES: usize = 64 << 20;
 
 /// What every command that touches the lake needs.
 pub struct Lake {
@@ -200,14 +199,14 @@ pub fn checkpoints(config: &Config, replays: i64) -> Place {
     let window = config.streams.iter().map(|stream| stream.dedupe_window.as_micros()).max();
     let shop = (&config.shop.zone_name, config.shop.currency.code());
     // What state follows from the same records depends on these alone.
-    let settings = format!("{:?}", (env!("CARGO_PKG_VERSION"), streams, window, shop));
+    let settings = format!("{:?}", (env!("CARGO_PKG_VERSION"), Figures::FORM, streams, window, shop));
     Place::new(config.data_dir.join("state/checkpoint"), xxh3_64(settings.as_bytes()), replays)
 }
 
 pub fn index_options(config: &Config, dir: Option<&Path>) -> IndexOptions {
     let window = config.streams.iter().map(|stream| stream.dedupe_window).max().unwrap_or_default();
     IndexOptions {
-        memory_bytes: INDEX_BYTES,
+        memory_bytes: Budget::of(config).dedupe_tables,
         dir: dir.map(Path::to_owned),
         event_window_us: i64::try_from(window.as_micros()).unwrap_or(i64::MAX),
     }

@@ -127,6 +127,9 @@ impl Verdict {
 pub struct Stats {
     pub money_keys: u64,
     pub event_keys: u64,
+    /// Bytes in memory: of the tables and of the partitions' names, of the filters of the sealed runs, and of both.
+    pub tables_bytes: usize,
+    pub filters_bytes: usize,
     pub memory_bytes: usize,
     pub runs: usize,
     /// Keys that were there already.
@@ -232,11 +235,15 @@ impl Index {
     pub fn stats(&self) -> Stats {
         let classes = [&self.money, &self.event];
         let sum = |of: fn(&Keys) -> u64| classes.into_iter().map(of).sum();
-        let memory: usize = classes.iter().map(|keys| keys.table.memory_bytes() + keys.runs_memory_bytes()).sum();
+        let tables: usize = classes.iter().map(|keys| keys.table.memory_bytes()).sum();
+        let tables_bytes = tables + self.places.memory_bytes();
+        let filters_bytes: usize = classes.iter().map(|keys| keys.runs_memory_bytes()).sum();
         Stats {
             money_keys: self.money.len(),
             event_keys: self.event.len(),
-            memory_bytes: memory + self.places.memory_bytes(),
+            tables_bytes,
+            filters_bytes,
+            memory_bytes: tables_bytes + filters_bytes,
             runs: classes.iter().map(|keys| keys.runs.len()).sum(),
             hits: self.hits,
             runs_read: sum(|keys| keys.asked.runs_read),

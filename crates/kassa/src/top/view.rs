@@ -10,7 +10,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Paragraph, Row, Table, Widget};
 
 use super::latest::Latest;
-use super::shapes::{Live, Partition, Pipeline, Sink, Tile};
+use super::shapes::{Live, MemoryPart, Partition, Pipeline, Sink, Tile};
 
 const UNKNOWN: &str = "–";
 /// After this silence, the data is marked as old: the pipeline's state arrives once a second.
@@ -40,7 +40,7 @@ impl<'h> View<'h> {
         let mut parts = Vec::new();
         parts.extend(self.latest.live.as_ref().map(today));
         if let Some(pipeline) = &self.latest.pipeline {
-            parts.extend([sinks(pipeline), letters(pipeline), partitions(pipeline)]);
+            parts.extend([sinks(pipeline), letters(pipeline), memory(pipeline), partitions(pipeline)]);
         }
         parts
     }
@@ -193,6 +193,17 @@ fn letters(pipeline: &Pipeline) -> Section {
         styles: vec![Style::new(); rows.len()],
         rows,
         widths: vec![24, 20, 12],
+    }
+}
+
+fn memory(pipeline: &Pipeline) -> Section {
+    let text = |bytes: Option<i64>| bytes.map_or_else(|| UNKNOWN.to_owned(), mebibytes);
+    let row = |part: &MemoryPart| vec![part.part.clone(), text(part.bytes), text(part.limit_bytes)];
+    Section {
+        header: header(["MEMORY", "NOW", "LIMIT"]),
+        rows: pipeline.memory.iter().map(row).collect(),
+        styles: vec![Style::new(); pipeline.memory.len()],
+        widths: vec![24, 12, 12],
     }
 }
 
