@@ -18,7 +18,8 @@ fn pipeline() -> Value {
             {"topic": "orders", "partition": "1", "log_start": null, "log_end": "1234567", "archive": "0", "lake": "0", "warehouse": "0", "live": "0"}],
         "records": {"read": 1_243_567, "accepted": 1_243_500, "duplicates": 60, "dead_letters": 7},
         "rate_per_s": null, "memory_bytes": 157_286_400, "spans": [],
-        "memory": [{"part": "dedupe.tables", "bytes": 3_145_728, "limit_bytes": 67_108_864}, {"part": "query", "bytes": null, "limit_bytes": null}],
+        "memory": [{"part": "query", "bytes": null, "limit_bytes": null}, {"part": "dimensions", "bytes": 1_048_576, "limit_bytes": null},
+            {"part": "dedupe.tables", "bytes": 3_145_728, "limit_bytes": 67_108_864}],
         "dead_letters": {"total": 7, "today": null, "by_reason": [{"reason": "not_json", "meaning": "", "stream": "events", "count": 7, "example": null}]},
         "proof": {"at": "2026-01-12T09:00:00Z", "ok": false, "findings": [{}, {}]}})
 }
@@ -71,6 +72,7 @@ fn events_are_shown_and_unknown_values_are_a_dash() {
     assert_eq!(row(&lines, "events/0"), ["events/0", "0", "9000", "0", "200", "–", "0"]);
     assert_eq!(row(&lines, "orders/1"), ["orders/1", "–", "1234567", "1,234,567", "1,234,567", "1,234,567", "1,234,567"]);
     let at = |name: &str| lines.iter().position(|line| line.starts_with(name));
+    assert!(at("dedupe.tables") < at("dimensions") && at("dimensions") < at("query"), "the largest part is first");
     assert!(at("orders/1") < at("events/0"), "the partition that is furthest behind is first");
     assert_eq!(lines.last().map(String::as_str), Some("q quits"));
 }

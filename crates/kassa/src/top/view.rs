@@ -15,6 +15,8 @@ use super::shapes::{Live, MemoryPart, Partition, Pipeline, Sink, Tile};
 const UNKNOWN: &str = "–";
 /// After this silence, the data is marked as old: the pipeline's state arrives once a second.
 const OLD: Duration = Duration::from_secs(5);
+/// Parts of the memory that are shown; `/metrics` has all.
+const MEMORY_PARTS: usize = 6;
 /// The width of a plain snapshot.
 const PLAIN: u16 = 110;
 
@@ -196,13 +198,17 @@ fn letters(pipeline: &Pipeline) -> Section {
     }
 }
 
+/// The largest parts of the memory.
 fn memory(pipeline: &Pipeline) -> Section {
     let text = |bytes: Option<i64>| bytes.map_or_else(|| UNKNOWN.to_owned(), mebibytes);
-    let row = |part: &MemoryPart| vec![part.part.clone(), text(part.bytes), text(part.limit_bytes)];
+    let row = |part: &&MemoryPart| vec![part.part.clone(), text(part.bytes), text(part.limit_bytes)];
+    let mut parts: Vec<&MemoryPart> = pipeline.memory.iter().collect();
+    parts.sort_by_key(|part| std::cmp::Reverse(part.bytes));
+    parts.truncate(MEMORY_PARTS);
     Section {
         header: header(["MEMORY", "NOW", "LIMIT"]),
-        rows: pipeline.memory.iter().map(row).collect(),
-        styles: vec![Style::new(); pipeline.memory.len()],
+        styles: vec![Style::new(); parts.len()],
+        rows: parts.iter().map(row).collect(),
         widths: vec![24, 12, 12],
     }
 }
