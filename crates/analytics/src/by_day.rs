@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::shared::Shared;
+
 /// Days of the shop as yyyymmdd, both inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Days {
@@ -21,10 +23,11 @@ impl Days {
     }
 }
 
-/// Values by day, in order of time. Remembers the day asked for last, because facts come nearly in order.
+/// Values by day, in order of time. Remembers the day asked for last, because facts come nearly in order. Clones share each day until
+/// one of them changes it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ByDay<T> {
-    days: Vec<(i32, T)>,
+    days: Vec<(i32, Shared<T>)>,
     #[serde(skip)]
     last: usize,
 }
@@ -45,37 +48,55 @@ impl<T> ByDay<T> {
 
     pub(crate) fn at(&mut self, day: i32) -> &mut T
     where
-        T: Default,
+        T: Clone + Default,
     {
         self.at_or(day, T::default)
     }
 
-    pub(crate) fn at_or(&mut self, day: i32, new: impl FnOnce() -> T) -> &mut T {
+    pub(crate) fn at_or(&mut self, day: i32, new: impl FnOnce() -> T) -> &mut T
+    where
+        T: Clone,
+    {
         self.last = self.find(day).unwrap_or_else(|at| {
-            self.days.insert(at, (day, new()));
+            self.days.insert(at, (day, Shared::new(new())));
             at
         });
-        &mut self.days[self.last].1
+        self.days[self.last].1.edit()
     }
 
     pub(crate) fn get(&self, day: i32) -> Option<&T> {
-        self.find(day).ok().map(|at| &self.days[at].1)
+        self.find(day).ok().map(|at| &*self.days[at].1)
     }
 
-    pub(crate) fn remove(&mut self, day: i32) -> Option<T> {
+    pub(crate) fn remove(&mut self, day: i32) -> Option<T>
+    where
+        T: Clone,
+    {
         let at = self.find(day).ok()?;
         self.last = 0;
-        Some(self.days.remove(at).1)
+        Some(self.days.remove(at).1.into_inner())
     }
 
     pub(crate) fn range(&self, days: Days) -> impl Iterator<Item = (i32, &T)> {
         let from = self.days.partition_point(|(day, _)| *day < days.from);
-        self.days[from..].iter().take_while(move |(day, _)| *day <= days.to).map(|(day, value)| (*day, value))
+        self.days[from..].iter().take_while(move |(day, _)| *day <= days.to).map(|(day, value)| (*day, &**value))
     }
 
-    /// The days before `day`, oldest first.
-    pub(crate) fn before_mut(&mut self, day: i32) -> impl Iterator<Item = &mut T> {
+    /// The days before `day`, oldest first. Editing one copies it if a clone has it too.
+    pub(crate) fn before_mut(&mut self, day: i32) -> impl Iterator<Item = &mut Shared<T>> {
         self.days.iter_mut().take_while(move |(at, _)| *at < day).map(|(_, value)| value)
+    }
+
+    /// Bytes of the list itself.
+    pub(crate) fn list_size(&self) -> usize {
+        self.days.capacity() * size_of::<(i32, Shared<T>)>() + self.days.len() * (size_of::<T>() + 2 * size_of::<usize>())
+    }
+
+    /// The days that are one value in memory with those of a clone, and all.
+    #[cfg(test)]
+    pub(crate) fn shared_days(&self, other: &Self) -> (usize, usize) {
+        let is_shared = |(day, value): &&(i32, Shared<T>)| other.find(*day).is_ok_and(|at| other.days[at].1.is_same(value));
+        (self.days.iter().filter(is_shared).count(), self.days.len())
     }
 
     pub(crate) fn drop_before(&mut self, day: i32) {
@@ -100,8 +121,12 @@ mod tests {
         let all: Vec<_> = counts.range(Days::ALL).map(|(day, count)| (day, *count)).collect();
         assert_eq!(all, [(20260101, 2), (20260102, 1), (20260103, 1)]);
         assert_eq!(counts.range(Days { from: 20260102, to: 20260102 }).count(), 1);
+        let before = counts.clone();
+        *counts.at(20260103) += 1;
+        assert_eq!((before.get(20260103), counts.get(20260103)), (Some(&1), Some(&2)));
+        assert_eq!(counts.shared_days(&before), (2, 3), "only the day that changed was copied");
         counts.drop_before(20260102);
         assert_eq!(counts.get(20260101), None);
-        assert_eq!(counts.get(20260103), Some(&1));
+        assert_eq!(counts.get(20260103), Some(&2));
     }
 }

@@ -1,10 +1,13 @@
 //! Sums of the sales ledger by one dimension.
 
+mod day;
+
 use serde::{Deserialize, Serialize};
 
 use crate::columns::ApplyError;
-use crate::map::Map;
 use crate::rates::Coin;
+
+pub(crate) use self::day::Cells;
 
 /// What a row of the ledger is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,32 +85,6 @@ impl CellKey {
 
     pub(crate) fn coin(self) -> Coin {
         Coin::from_bits(u32::try_from(self.0 & ((1 << Coin::BITS) - 1)).unwrap_or(0))
-    }
-}
-
-/// Cells of 64-bit sums. One that would overflow is set aside and begun anew, so that totals, taken in 128 bits, stay exact.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Cells {
-    open: Map<CellKey, Sums>,
-    full: Vec<(CellKey, Sums)>,
-}
-
-impl Cells {
-    pub(crate) fn add(&mut self, key: CellKey, sums: &Sums) {
-        let cell = self.open.entry(key).or_default();
-        match cell.plus(sums) {
-            Some(total) => *cell = total,
-            None => self.full.push((key, std::mem::replace(cell, *sums))),
-        }
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (CellKey, &Sums)> {
-        self.open.iter().map(|(key, sums)| (*key, sums)).chain(self.full.iter().map(|(key, sums)| (*key, sums)))
-    }
-
-    /// Bytes held, to within the allocator's rounding.
-    pub(crate) fn size(&self) -> usize {
-        self.open.allocation_size() + self.full.capacity() * size_of::<(CellKey, Sums)>()
     }
 }
 

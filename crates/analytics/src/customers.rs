@@ -9,8 +9,35 @@ use crate::by_day::Days;
 use crate::period;
 use crate::query::By;
 
-/// The days on which each known customer ordered, a day an order, in order of time.
-pub(crate) type History = HashMap<u32, Vec<i32>>;
+/// The days on which each known customer ordered, a day an order: sorted by customer and time.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct History(Vec<(u32, i32)>);
+
+impl History {
+    pub(crate) fn of(mut days: Vec<(u32, i32)>) -> Self {
+        days.sort_unstable();
+        Self(days)
+    }
+
+    /// The orders of each customer, at least one.
+    fn customers(&self) -> impl Iterator<Item = Customer<'_>> {
+        self.0.chunk_by(|one, other| one.0 == other.0).map(Customer)
+    }
+}
+
+/// The orders of one customer in order of time.
+#[derive(Debug, Clone, Copy)]
+struct Customer<'h>(&'h [(u32, i32)]);
+
+impl<'h> Customer<'h> {
+    fn days(self) -> impl DoubleEndedIterator<Item = i32> + Clone + 'h {
+        self.0.iter().map(|(_, day)| *day)
+    }
+
+    fn first(self) -> Option<i32> {
+        self.0.first().map(|(_, day)| *day)
+    }
+}
 
 fn code(by: By, day: i32) -> i64 {
     if by == By::Total { 0 } else { period::code(by, day, 0) }
@@ -19,8 +46,8 @@ fn code(by: By, day: i32) -> i64 {
 /// Customers by the period of their first order ever.
 pub(crate) fn new(history: &History, by: By, days: Days) -> HashMap<i64, i128> {
     let mut all = HashMap::new();
-    for first in history.values().filter_map(|orders| orders.first()).filter(|day| days.contains(**day)) {
-        *all.entry(code(by, *first)).or_default() += 1;
+    for first in history.customers().filter_map(Customer::first).filter(|day| days.contains(*day)) {
+        *all.entry(code(by, first)).or_default() += 1;
     }
     all
 }
@@ -28,11 +55,11 @@ pub(crate) fn new(history: &History, by: By, days: Days) -> HashMap<i64, i128> {
 /// Customers with an order in the period on a later day than that of their first.
 pub(crate) fn returning(history: &History, by: By, days: Days) -> HashMap<i64, i128> {
     let mut all = HashMap::new();
-    for orders in history.values() {
-        let again = orders.iter().filter(|day| Some(*day) > orders.first() && days.contains(**day));
+    for orders in history.customers() {
+        let again = orders.days().filter(|day| Some(*day) > orders.first() && days.contains(*day));
         // Days are sorted, so a customer's periods come in runs.
         let mut last = None;
-        for period in again.map(|day| code(by, *day)) {
+        for period in again.map(|day| code(by, day)) {
             if last.replace(period) != Some(period) {
                 *all.entry(period).or_default() += 1;
             }
@@ -43,7 +70,7 @@ pub(crate) fn returning(history: &History, by: By, days: Days) -> HashMap<i64, i
 
 /// Of the customers who ordered within the days, the share that did so more than once.
 pub(crate) fn repeat_rate(history: &History, days: Days) -> Option<i128> {
-    let counts = history.values().map(|orders| orders.iter().filter(|day| days.contains(**day)).count());
+    let counts = history.customers().map(|orders| orders.days().filter(|day| days.contains(*day)).count());
     let (mut once, mut again) = (0, 0);
     for count in counts.filter(|count| *count > 0) {
         once += 1;
@@ -59,14 +86,14 @@ fn month(day: i32) -> i32 {
 
 /// The share of each cohort that ordered in each month since, up to the last month in which anybody did.
 pub(crate) fn cohorts(history: &History, days: Days) -> Values {
-    let last = history.values().filter_map(|orders| orders.last()).map(|day| month(*day)).max().unwrap_or(0);
+    let last = history.0.iter().map(|(_, day)| month(*day)).max().unwrap_or(0);
     let mut sizes: BTreeMap<i32, i128> = BTreeMap::new();
     let mut active: HashMap<(i32, i32), i128> = HashMap::new();
-    for orders in history.values() {
-        let Some(first) = orders.first().filter(|day| days.contains(**day)) else { continue };
-        let cohort = month(*first);
+    for orders in history.customers() {
+        let Some(first) = orders.first().filter(|day| days.contains(*day)) else { continue };
+        let cohort = month(first);
         *sizes.entry(cohort).or_default() += 1;
-        let months: HashSet<i32> = orders.iter().map(|day| month(*day) - cohort).collect();
+        let months: HashSet<i32> = orders.days().map(|day| month(day) - cohort).collect();
         for since in months {
             *active.entry((cohort, since)).or_default() += 1;
         }
@@ -81,16 +108,13 @@ pub(crate) fn cohorts(history: &History, days: Days) -> Values {
 
 /// Quintiles of recency, frequency and money of each customer who ordered within the days; `net` is each customer's money.
 pub(crate) fn rfm(history: &History, days: Days, net: &HashMap<u32, i128>) -> Vec<(u32, [usize; 3])> {
-    let within = |orders: &Vec<i32>| {
-        let days = orders.iter().filter(|day| days.contains(**day));
-        days.clone().next_back().map(|last| (i128::from(*last), i128::try_from(days.count()).unwrap_or(0)))
+    let scored = |orders: Customer<'_>| {
+        let within = orders.days().filter(|day| days.contains(*day));
+        let (last, count) = (within.clone().next_back()?, i128::try_from(within.count()).unwrap_or(0));
+        let id = orders.0.first()?.0;
+        Some((id, [i128::from(last), count, net.get(&id).copied().unwrap_or_default()]))
     };
-    let customers: Vec<(u32, [i128; 3])> = history
-        .iter()
-        .filter_map(|(id, orders)| {
-            within(orders).map(|(last, count)| (*id, [last, count, net.get(id).copied().unwrap_or_default()]))
-        })
-        .collect();
+    let customers: Vec<(u32, [i128; 3])> = history.customers().filter_map(scored).collect();
     let sorted = [0, 1, 2].map(|measure| {
         let mut values: Vec<i128> = customers.iter().map(|(_, measures)| measures[measure]).collect();
         values.sort_unstable();

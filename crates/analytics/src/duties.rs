@@ -1,18 +1,19 @@
 //! Duty, which only the header of an order knows: that of the highest revision counts.
 
 use hashbrown::HashMap;
-use kassa_model::time::{Calendar, Local};
+use kassa_model::time::{Calendar, Local, SECOND};
 use serde::{Deserialize, Serialize};
 
 use crate::by_day::Days;
-use crate::map::Map;
+use crate::packed::Packed;
 use crate::period;
 use crate::query::By;
 use crate::rates::{Coin, Rates, exact};
 use crate::sales::Group;
+use crate::varint::{read, read_id, read_scaled, unzigzag, write, write_id, write_scaled, zigzag};
 
 /// A revision of an order; ordered by revision, and among equal ones by the rest, so that the same one wins in any order of arrival.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Header {
     pub(crate) revision: i64,
     pub(crate) placed_at: i64,
@@ -26,26 +27,60 @@ pub(crate) struct Header {
     pub(crate) coin: Coin,
 }
 
+/// Money is mostly of whole cents.
+const CENT: i64 = 10_000;
+
+impl Header {
+    fn write(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(32);
+        write(&mut out, zigzag(self.revision));
+        write_scaled(&mut out, self.placed_at, SECOND);
+        write_scaled(&mut out, self.duty, CENT);
+        for id in [self.country, self.customer, self.channel, self.currency, self.coin.bits()] {
+            write_id(&mut out, id);
+        }
+        out
+    }
+
+    fn read(mut bytes: &[u8]) -> Option<Self> {
+        let bytes = &mut bytes;
+        Some(Self {
+            revision: unzigzag(read(bytes)?),
+            placed_at: read_scaled(bytes, SECOND)?,
+            duty: read_scaled(bytes, CENT)?,
+            country: read_id(bytes)?,
+            customer: read_id(bytes)?,
+            channel: read_id(bytes)?,
+            currency: read_id(bytes)?,
+            coin: Coin::from_bits(read_id(bytes)?),
+        })
+    }
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Duties {
-    headers: Map<i64, Header>,
+    /// A later revision may change any of them, so each is kept.
+    headers: Packed,
     #[serde(skip, default = "crate::figures::unset")]
     pub(crate) calendar: Calendar,
 }
 
 impl Duties {
     pub(crate) fn new(calendar: Calendar) -> Self {
-        Self { headers: Map::default(), calendar }
+        Self { headers: Packed::default(), calendar }
     }
 
     pub(crate) fn add(&mut self, order_key: i64, header: Header) {
-        let known = self.headers.entry(order_key).or_insert(header);
-        *known = header.max(*known);
+        let known = self.headers.get(order_key.cast_unsigned()).and_then(Header::read);
+        if known.is_none_or(|known| known < header) {
+            self.headers.set(order_key.cast_unsigned(), &header.write());
+        }
     }
 
-    fn within(&self, days: Days) -> impl Iterator<Item = (Local, &Header)> {
+    fn within(&self, days: Days) -> impl Iterator<Item = (Local, Header)> {
         let mut calendar = self.calendar.clone();
-        let with_duty = self.headers.values().filter(|header| header.duty != 0);
+        let headers = self.headers.iter().filter_map(|(_, bytes)| Header::read(bytes));
+        let with_duty = headers.filter(|header| header.duty != 0);
         with_duty.map(move |header| (calendar.local(header.placed_at), header)).filter(move |(at, _)| days.contains(at.date_key))
     }
 
@@ -77,6 +112,23 @@ impl Duties {
 
     /// Bytes held, to within the allocator's rounding.
     pub(crate) fn size(&self) -> usize {
-        self.headers.allocation_size()
+        self.headers.size()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_header_is_read_as_it_was_written(longs: [i64; 3], ids: [u32; 4], bits in 0..1_u32 << Coin::BITS) {
+            let ([revision, placed_at, duty], [country, customer, channel, currency]) = (longs, ids);
+            let coin = Coin::from_bits(bits);
+            let header = Header { revision, placed_at, duty, country, customer, channel, currency, coin };
+            prop_assert_eq!(Header::read(&header.write()), Some(header));
+        }
     }
 }

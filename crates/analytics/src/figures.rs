@@ -31,6 +31,9 @@ use crate::sessions::Sessions;
 const OPEN: i64 = 2 * DAY;
 
 /// Everything that the figures of a shop are taken from, folded in row by row.
+///
+/// A clone is a snapshot. It costs a reference for each day and each part of a table: some 100 µs for a year. Clones share what none of
+/// them changes.
 #[derive(Debug, Clone)]
 pub struct Figures {
     shop: Shop,
@@ -52,6 +55,9 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// The form in which figures are saved. Saved figures of another form cannot be loaded: they are made anew from the rows.
+    pub const FORM: u32 = 2;
+
     pub fn new(shop: &Shop) -> Self {
         Self {
             shop: shop.clone(),
@@ -159,6 +165,7 @@ impl Figures {
         let has_turned = self.recent.advance(self.calendars[1].date_key(now));
         if has_turned {
             self.persons.settle(self.recent.from());
+            self.sales.settle(self.recent.from());
         }
         if has_turned || self.sessions.is_crowded() {
             self.sessions.pack(now.saturating_sub(OPEN));
@@ -173,10 +180,19 @@ impl Figures {
         self.first_day = Some(self.first_day.map_or(day, |first| first.min(day)));
     }
 
-    /// Bytes held, to within the allocator's rounding and what names take.
-    pub fn size(&self) -> usize {
-        let ledger = self.sales.size() + self.orders.size() + self.duties.size() + self.payments.size() + self.rates.size();
-        ledger + self.sessions.size() + self.persons.size() + self.recent.size()
+    /// Bytes held by each part, to within the allocator's rounding. Takes some milliseconds with millions of sessions: ask a snapshot.
+    pub fn sizes(&self) -> [(&'static str, usize); 9] {
+        [
+            ("figures.names", self.names.size()),
+            ("figures.sales", self.sales.size()),
+            ("figures.orders", self.orders.size()),
+            ("figures.duties", self.duties.size()),
+            ("figures.payments", self.payments.size()),
+            ("figures.rates", self.rates.size()),
+            ("figures.sessions", self.sessions.size()),
+            ("figures.persons", self.persons.size()),
+            ("figures.recent", self.recent.size()),
+        ]
     }
 }
 

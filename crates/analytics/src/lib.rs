@@ -21,6 +21,7 @@ mod map;
 mod measure;
 mod names;
 mod orders;
+mod packed;
 mod payments;
 mod period;
 mod persons;
@@ -30,10 +31,12 @@ mod recent;
 mod run;
 mod sales;
 mod sessions;
+mod shared;
 pub mod sql;
 #[cfg(test)]
 mod testing;
 mod unit;
+mod varint;
 mod visits;
 
 pub use answer::{Answer, Row, Unconverted, Unit};

@@ -1,29 +1,20 @@
-//! Hash maps and sets of the figures' state, which checkpoints save: the maps of `hashbrown`, with serde's two traits.
+//! Hash maps of the figures' state, which checkpoints save: the maps of `hashbrown`, with serde's two traits.
 
 use std::fmt;
 use std::hash::Hash;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Map<K, V>(HashMap<K, V>);
 
-#[derive(Debug, Clone)]
-pub(crate) struct Set<T>(HashSet<T>);
-
 impl<K, V> Default for Map<K, V> {
     fn default() -> Self {
         Self(HashMap::new())
-    }
-}
-
-impl<T> Default for Set<T> {
-    fn default() -> Self {
-        Self(HashSet::new())
     }
 }
 
@@ -41,41 +32,9 @@ impl<K, V> DerefMut for Map<K, V> {
     }
 }
 
-impl<T> Deref for Set<T> {
-    type Target = HashSet<T>;
-
-    fn deref(&self) -> &HashSet<T> {
-        &self.0
-    }
-}
-
-impl<T> DerefMut for Set<T> {
-    fn deref_mut(&mut self) -> &mut HashSet<T> {
-        &mut self.0
-    }
-}
-
-impl<K: Hash + Eq, V> FromIterator<(K, V)> for Map<K, V> {
-    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
-        Self(entries.into_iter().collect())
-    }
-}
-
-impl<T: Hash + Eq> FromIterator<T> for Set<T> {
-    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
-        Self(items.into_iter().collect())
-    }
-}
-
 impl<K: Serialize, V: Serialize> Serialize for Map<K, V> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(&self.0)
-    }
-}
-
-impl<T: Serialize> Serialize for Set<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(&self.0)
     }
 }
 
@@ -99,11 +58,5 @@ impl<'de, K: Deserialize<'de> + Hash + Eq, V: Deserialize<'de>> Deserialize<'de>
             }
         }
         deserializer.deserialize_map(Entries(PhantomData)).map(Self)
-    }
-}
-
-impl<'de, T: Deserialize<'de> + Hash + Eq> Deserialize<'de> for Set<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Vec::deserialize(deserializer)?.into_iter().collect())
     }
 }

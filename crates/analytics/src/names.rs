@@ -2,36 +2,91 @@
 
 use std::cmp::Ordering;
 
-use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::cells::Movement;
 use crate::map::Map;
+use crate::packed::Packed;
 use crate::query::By;
+use crate::shared::{Chunks, Sharded, Shared};
+use crate::varint::{read, write};
 
-/// Dimension keys and symbols as small numbers, in order of first sight. Number 0 is the unknown member.
+/// Dimension keys as small numbers, in order of first sight, and what they are called. Number 0 is the unknown member.
+///
+/// A member has a number only if a fact names it, and a text only if its dimension has one: a shop has many customers that never order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Members {
-    ids: Map<i64, u32>,
-    keys: Vec<i64>,
+    /// By key; see [`Member`].
+    all: Packed,
+    /// By number.
+    keys: Chunks<i64>,
+}
+
+/// What is known of a key: `number << 1 | has a text`, with the number 0 for none, and the text.
+struct Member<'a> {
+    number: u32,
+    text: Option<&'a str>,
+}
+
+impl<'a> Member<'a> {
+    fn read(mut bytes: &'a [u8]) -> Self {
+        let head = read(&mut bytes).unwrap_or_default();
+        let text = if head & 1 == 1 { std::str::from_utf8(bytes).ok() } else { None };
+        Self { number: u32::try_from(head >> 1).unwrap_or(0), text }
+    }
+
+    fn write(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(6 + self.text.map_or(0, str::len));
+        write(&mut out, i64::from(self.number) << 1 | i64::from(self.text.is_some()));
+        out.extend_from_slice(self.text.unwrap_or_default().as_bytes());
+        out
+    }
 }
 
 impl Default for Members {
     fn default() -> Self {
-        Self { ids: Map::from_iter([(0, 0)]), keys: vec![0] }
+        let mut keys = Chunks::default();
+        keys.push(0);
+        Self { all: Packed::default(), keys }
     }
 }
 
 impl Members {
     pub(crate) fn id(&mut self, key: i64) -> u32 {
-        *self.ids.entry(key).or_insert_with(|| {
-            self.keys.push(key);
-            u32::try_from(self.keys.len() - 1).unwrap_or(0)
-        })
+        if key == 0 {
+            return 0;
+        }
+        let known = self.all.get(key.cast_unsigned()).map(Member::read);
+        if let Some(member) = known.as_ref().filter(|member| member.number != 0) {
+            return member.number;
+        }
+        let number = u32::try_from(self.keys.len()).unwrap_or(0);
+        let new = Member { number, text: known.and_then(|member| member.text) }.write();
+        self.all.set(key.cast_unsigned(), &new);
+        self.keys.push(key);
+        number
     }
 
     fn key(&self, id: u32) -> i64 {
         usize::try_from(id).ok().and_then(|at| self.keys.get(at)).copied().unwrap_or(0)
+    }
+
+    fn text(&self, key: i64) -> Option<&str> {
+        self.all.get(key.cast_unsigned()).and_then(|bytes| Member::read(bytes).text)
+    }
+
+    /// All rows of a key name it alike. Should they ever differ, the first in the alphabet is kept whatever the order of arrival.
+    fn name(&mut self, key: i64, text: &str) {
+        let known = self.all.get(key.cast_unsigned()).map(Member::read);
+        if known.as_ref().and_then(|member| member.text).is_none_or(|known| text < known) {
+            let number = known.map_or(0, |member| member.number);
+            let new = Member { number, text: Some(text) }.write();
+            self.all.set(key.cast_unsigned(), &new);
+        }
+    }
+
+    fn size(&self) -> usize {
+        self.all.size() + self.keys.size()
     }
 }
 
@@ -93,17 +148,18 @@ pub(crate) struct Product {
     pub(crate) category_key: i64,
 }
 
+/// Code and name.
+type Country = (Box<str>, Box<str>);
+
 /// Natural keys and labels of every member named so far.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Names {
     pub(crate) members: Members,
     pub(crate) symbols: Symbols,
-    products: Map<i64, Product>,
+    products: Sharded<Product>,
     /// The top level of each category's path.
-    categories: Map<i64, Box<str>>,
-    countries: Map<i64, (Box<str>, Box<str>)>,
-    /// Customers by their id; channels and payment methods by their name.
-    plain: Map<i64, Box<str>>,
+    categories: Shared<Map<i64, Box<str>>>,
+    countries: Shared<Map<i64, Country>>,
 }
 
 pub(crate) const UNKNOWN: (&str, &str) = ("unknown", "Unknown");
@@ -112,41 +168,39 @@ impl Names {
     /// How a row would stand to the current one of its product, lineage apart.
     pub(crate) fn compare_version(&self, key: i64, is_real: bool, valid_from: i64) -> Ordering {
         self.products
-            .get(&key)
+            .get(key)
             .map_or(Ordering::Greater, |known| (is_real, valid_from).cmp(&(known.version.is_real, known.version.valid_from)))
     }
 
     pub(crate) fn set_product(&mut self, key: i64, product: Product) {
-        match self.products.get_mut(&key) {
-            Some(known) if known.version >= product.version => {}
-            Some(known) => *known = product,
-            None => {
-                self.products.insert(key, product);
-            }
+        if self.products.get(key).is_none_or(|known| known.version < product.version) {
+            self.products.edit(key).insert(key, product);
         }
     }
 
     pub(crate) fn set_category(&mut self, key: i64, path: &str) {
         let top = path.split('>').next().unwrap_or_default().trim();
-        set_least(&mut self.categories, key, top);
-    }
-
-    pub(crate) fn set_country(&mut self, key: i64, code: &str, name: &str) {
-        let known = self.countries.entry(key).or_insert_with(|| (code.into(), name.into()));
-        if (code, name) < (&known.0, &known.1) {
-            *known = (code.into(), name.into());
+        if self.categories.get(&key).is_none_or(|known| top < known.as_ref()) {
+            self.categories.edit().insert(key, top.into());
         }
     }
 
+    pub(crate) fn set_country(&mut self, key: i64, code: &str, name: &str) {
+        if self.countries.get(&key).is_none_or(|known| (code, name) < (&known.0, &known.1)) {
+            self.countries.edit().insert(key, (code.into(), name.into()));
+        }
+    }
+
+    /// Names a customer by its id, a channel or a payment method by its name.
     pub(crate) fn set_plain(&mut self, key: i64, name: &str) {
-        set_least(&mut self.plain, key, name);
+        self.members.name(key, name);
     }
 
     /// Key and label of a member in an answer.
     pub(crate) fn of(&self, by: By, id: u32) -> (&str, &str) {
         let key = self.members.key(id);
         match by {
-            By::Product => self.products.get(&key).map_or(UNKNOWN, |product| {
+            By::Product => self.products.get(key).map_or(UNKNOWN, |product| {
                 let label = product.name.as_deref().filter(|name| !name.is_empty());
                 (&product.id, label.unwrap_or(&product.id))
             }),
@@ -156,27 +210,31 @@ impl Names {
                 "" => UNKNOWN,
                 text => (text, text),
             },
-            _ => self.plain.get(&key).map_or(UNKNOWN, |name| (name, name)),
+            _ => self.members.text(key).map_or(UNKNOWN, |name| (name, name)),
         }
     }
 
     fn category(&self, product_key: i64) -> (&str, &str) {
-        let known = self.products.get(&product_key).and_then(|product| self.categories.get(&product.category_key));
+        let known = self.products.get(product_key).and_then(|product| self.categories.get(&product.category_key));
         known.filter(|name| !name.is_empty()).map_or(("Unknown", "Unknown"), |name| (name, name))
     }
 
     pub(crate) fn of_movement(movement: Movement) -> (&'static str, &'static str) {
         (movement.name(), movement.name())
     }
-}
 
-/// All rows of a key name it alike; should they ever differ, the first in the alphabet is kept whatever the order of arrival.
-fn set_least(names: &mut HashMap<i64, Box<str>>, key: i64, name: &str) {
-    match names.get_mut(&key) {
-        Some(known) if known.as_ref() <= name => {}
-        Some(known) => *known = name.into(),
-        None => {
-            names.insert(key, name.into());
-        }
+    /// Bytes held, to within the allocator's rounding.
+    pub(crate) fn size(&self) -> usize {
+        let text = |text: &str| text.len();
+        let of_product =
+            |product: &Product| text(&product.version.topic) + text(&product.id) + product.name.as_deref().map_or(0, text);
+        let products: usize = self.products.iter().map(|(_, product)| of_product(product)).sum();
+        let categories: usize = self.categories.values().map(|name| text(name)).sum();
+        let countries: usize = self.countries.values().map(|(code, name)| text(code) + text(name)).sum();
+        let maps = self.products.allocation_size() + self.categories.allocation_size() + self.countries.allocation_size();
+        self.members.size() + maps + products + categories + countries
     }
 }
+
+#[cfg(test)]
+mod tests;

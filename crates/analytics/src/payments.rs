@@ -4,11 +4,13 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::by_day::{ByDay, Days};
-use crate::map::{Map, Set};
+use crate::map::Map;
+use crate::packed::Packed;
 use crate::period;
 use crate::query::By;
 use crate::rates::{Coin, Rates, exact};
 use crate::sales::Group;
+use crate::varint::{read_day, read_id, read_scaled, write_day, write_id, write_scaled};
 
 /// What a payment does to the money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +50,31 @@ pub(crate) struct Place {
 }
 
 /// A payment that moved money.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Payment {
     pub(crate) day: i32,
     pub(crate) place: Place,
     /// In its own currency.
     pub(crate) amount: i64,
+}
+
+/// Money is mostly of whole cents.
+const CENT: i64 = 10_000;
+
+impl Payment {
+    fn write(&self, out: &mut Vec<u8>) {
+        write_day(out, self.day);
+        write_scaled(out, self.amount, CENT);
+        for id in [self.place.method, self.place.status, self.place.currency, self.place.coin.bits()] {
+            write_id(out, id);
+        }
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let (day, amount) = (read_day(bytes)?, read_scaled(bytes, CENT)?);
+        let (method, status, currency) = (read_id(bytes)?, read_id(bytes)?, read_id(bytes)?);
+        Some(Self { day, place: Place { method, status, currency, coin: Coin::from_bits(read_id(bytes)?) }, amount })
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
@@ -66,9 +87,9 @@ struct Cell {
 pub(crate) struct Payments {
     days: ByDay<Map<Place, Cell>>,
     /// Hashes of (store, payment id) of sales.
-    sales: Set<u64>,
+    sales: Packed,
     /// Captures that name a parent, by the hash of its (store, payment id): should it prove to be a sale, they are no second money.
-    captures: Map<u64, Vec<Payment>>,
+    captures: Packed,
 }
 
 impl Payments {
@@ -77,17 +98,22 @@ impl Payments {
             Flow::None => {}
             Flow::Sale => {
                 self.count(&payment, 1);
-                if self.sales.insert(id) {
-                    for capture in self.captures.remove(&id).unwrap_or_default() {
+                if self.sales.set(id, &[]) {
+                    let captures = self.captures.get(id).unwrap_or_default().to_vec();
+                    self.captures.remove(id);
+                    let mut rest = captures.as_slice();
+                    while let Some(capture) = Payment::read(&mut rest) {
                         self.count(&capture, -1);
                     }
                 }
             }
             Flow::Capture => match parent {
-                Some(parent) if self.sales.contains(&parent) => {}
+                Some(parent) if self.sales.contains(parent) => {}
                 Some(parent) => {
                     self.count(&payment, 1);
-                    self.captures.entry(parent).or_default().push(payment);
+                    let mut captures = self.captures.get(parent).unwrap_or_default().to_vec();
+                    payment.write(&mut captures);
+                    self.captures.set(parent, &captures);
                 }
                 None => self.count(&payment, 1),
             },
@@ -134,7 +160,48 @@ impl Payments {
 
     /// Bytes held, to within the allocator's rounding.
     pub(crate) fn size(&self) -> usize {
-        let waiting: usize = self.captures.values().map(|captures| captures.capacity() * size_of::<Payment>()).sum();
-        self.sales.allocation_size() + self.captures.allocation_size() + waiting
+        let days: usize = self.days.range(Days::ALL).map(|(_, cells)| cells.allocation_size()).sum();
+        self.sales.size() + self.captures.size() + self.days.list_size() + days
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn payment(day: i32, amount: i64, [method, status, currency]: [u32; 3], bits: u32) -> Payment {
+        Payment { day, place: Place { method, status, currency, coin: Coin::from_bits(bits) }, amount }
+    }
+
+    proptest! {
+        #[test]
+        fn payments_are_read_as_they_were_written(
+            one in (any::<i32>(), any::<i64>(), any::<[u32; 3]>(), 0..1_u32 << Coin::BITS),
+            other in (any::<i32>(), any::<i64>(), any::<[u32; 3]>(), 0..1_u32 << Coin::BITS),
+        ) {
+            let payments = [one, other].map(|(day, amount, ids, bits)| payment(day, amount, ids, bits));
+            let mut bytes = Vec::new();
+            payments.iter().for_each(|payment| payment.write(&mut bytes));
+            let mut rest = bytes.as_slice();
+            let read: Vec<Payment> = std::iter::from_fn(|| Payment::read(&mut rest)).collect();
+            prop_assert_eq!(read, payments);
+        }
+    }
+
+    #[test]
+    fn a_sale_that_comes_late_takes_back_all_its_captures() {
+        let count =
+            |payments: &Payments| payments.cells(Days::ALL).map(|(_, _, cell)| (cell.rows, cell.amount)).collect::<Vec<_>>();
+        let mut payments = Payments::default();
+        let paid = payment(20_260_101, 5_000_000, [1, 1, 1], 0);
+        payments.add(Flow::Capture, 11, Some(10), paid);
+        payments.add(Flow::Capture, 12, Some(10), paid);
+        assert_eq!(count(&payments), [(2, 10_000_000)]);
+        payments.add(Flow::Sale, 10, None, paid);
+        assert_eq!(count(&payments), [(1, 5_000_000)]);
+        payments.add(Flow::Capture, 13, Some(10), paid);
+        assert_eq!(count(&payments), [(1, 5_000_000)]);
     }
 }

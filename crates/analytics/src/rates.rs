@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::columns::{ApplyError, Columns};
 use crate::recent::shift;
+use crate::shared::Shared;
 
 /// A rate counts on its own day and on so many days after it.
 pub const RATE_DAYS: i32 = 7;
@@ -62,9 +63,9 @@ pub(crate) type SavedRates = Vec<(i32, String, String, i64, i64)>;
 #[derive(Debug, Clone)]
 pub struct Rates {
     own: Currency,
-    stated: BTreeMap<i32, Stated>,
+    stated: Shared<BTreeMap<i32, Stated>>,
     /// By currency and the day that a rate is of.
-    resolved: HashMap<Currency, BTreeMap<i32, Resolved>>,
+    resolved: Shared<HashMap<Currency, BTreeMap<i32, Resolved>>>,
 }
 
 impl Rates {
@@ -73,7 +74,7 @@ impl Rates {
 
     /// To the shop's own currency.
     pub fn new(own: Currency) -> Self {
-        Self { own, stated: BTreeMap::new(), resolved: HashMap::new() }
+        Self { own, stated: Shared::default(), resolved: Shared::default() }
     }
 
     /// The stated rates; the resolved ones follow from them.
@@ -91,7 +92,7 @@ impl Rates {
         let mut rates = Self::new(own);
         for (day, base, quote, at, rate) in saved {
             if let Some(pair) = Currency::parse(&base).zip(Currency::parse(&quote)) {
-                rates.stated.entry(day).or_default().insert(pair, (at, Rate::from_units(rate)));
+                rates.stated.edit().entry(day).or_default().insert(pair, (at, Rate::from_units(rate)));
             }
         }
         let days: Vec<i32> = rates.stated.keys().copied().collect();
@@ -104,13 +105,13 @@ impl Rates {
         let columns = Columns { table: Table::FactFxRate, rows };
         let (bases, quotes) = (columns.texts("base")?, columns.texts("quote")?);
         let (days, rates, times) = (columns.ints("rate_date_key")?, columns.rates("rate")?, columns.times("occurred_at")?);
-        let mut touched = BTreeSet::new();
+        let (stated, mut touched) = (self.stated.edit(), BTreeSet::new());
         for row in 0..rows.num_rows() {
             let code = |text: Option<&str>| text.and_then(Currency::parse);
             let (Some(base), Some(quote)) = (code(bases.get(row)), code(quotes.get(row))) else { continue };
             let Some(rate) = rates.get(row)?.filter(|rate| *rate > 0 && base != quote) else { continue };
             let new = (times.value(row), Rate::from_units(rate));
-            let held = self.stated.entry(days.value(row)).or_default().entry((base, quote)).or_insert(new);
+            let held = stated.entry(days.value(row)).or_default().entry((base, quote)).or_insert(new);
             *held = new.max(*held);
             touched.insert(days.value(row));
         }
@@ -122,7 +123,7 @@ impl Rates {
         let Some(stated) = self.stated.get(&day) else { return };
         let others: BTreeSet<Currency> = stated.keys().flat_map(|(base, quote)| [*base, *quote]).collect();
         for currency in others.iter().copied().filter(|currency| *currency != self.own) {
-            let days = self.resolved.entry(currency).or_default();
+            let days = self.resolved.edit().entry(currency).or_default();
             match of_day(stated, &others, currency, self.own) {
                 Some(resolved) => days.insert(day, resolved),
                 None => days.remove(&day),
@@ -151,7 +152,7 @@ impl Rates {
     /// The rates of every currency but the shop's own, on every day that has one. Sorted.
     pub fn each(&self) -> Vec<RateDay> {
         let mut all = Vec::new();
-        for (currency, days) in &self.resolved {
+        for (currency, days) in self.resolved.iter() {
             for (of, resolved) in days {
                 let next = days.range(of + 1..).next().map(|(day, _)| *day);
                 let mut day = Some(*of);

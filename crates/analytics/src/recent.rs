@@ -14,6 +14,7 @@ use crate::orders::Dated;
 use crate::query::Basis;
 use crate::rates::{Coin, Rates, exact};
 use crate::run::{Head, Run};
+use crate::shared::Shared;
 
 /// A day of the shop so many days away.
 pub(crate) fn shift(day: i32, by: i32) -> i32 {
@@ -102,8 +103,8 @@ struct Day {
     money: BTreeMap<(i32, Coin), Money>,
 }
 
-/// Net amounts by product and hour, in each coin.
-type Products = Map<(u32, i32), Vec<(Coin, i128)>>;
+/// Net amounts by hour and product, in each coin.
+type Products = BTreeMap<i32, Shared<Map<u32, Vec<(Coin, i128)>>>>;
 
 /// Minutes of the days from a week before today on, and today's products by the hour. Older days are dropped as today moves on, which
 /// it never takes back, so that what is here does not depend on the order of arrival.
@@ -112,7 +113,6 @@ pub(crate) struct Recent {
     from: i32,
     today: i32,
     days: ByDay<Day>,
-    /// By product and hour, in each coin.
     products: [ByDay<Products>; 2],
 }
 
@@ -151,7 +151,7 @@ impl Recent {
             let local = head.local(basis);
             if local.date_key >= self.today {
                 let hours = self.products[index(basis)].at(local.date_key);
-                let coins = hours.entry((product, local.minute / 60)).or_default();
+                let coins = hours.entry(local.minute / 60).or_default().edit().entry(product).or_default();
                 let net = i128::from(sums.net);
                 match coins.iter_mut().find(|(coin, _)| *coin == head.coin) {
                     Some((_, sum)) => *sum += net,
@@ -217,7 +217,7 @@ impl Recent {
     /// Today's net sales of a product in an hour, exact.
     pub(crate) fn product_hour(&self, product: u32, hour: i32, basis: Basis, rates: &Rates) -> i128 {
         let hours = self.products[index(basis)].get(self.today);
-        let coins = hours.and_then(|hours| hours.get(&(product, hour))).into_iter().flatten();
+        let coins = hours.and_then(|hours| hours.get(&hour)?.get(&product)).into_iter().flatten();
         coins.fold(0, |sum, (coin, net)| sum.saturating_add(exact(*net, rates.of(*coin).unwrap_or(0))))
     }
 
@@ -227,10 +227,11 @@ impl Recent {
             let (counts, money) = (day.counts.len(), day.money.len());
             2 * (counts * size_of::<(i32, Minute)>() + money * size_of::<((i32, Coin), Money)>())
         });
-        let products = self.products.iter().flat_map(|days| days.range(Days::ALL)).map(|(_, hours)| {
-            let coins: usize = hours.values().map(Vec::capacity).sum();
-            hours.allocation_size() + coins * size_of::<(Coin, i128)>()
-        });
+        let products =
+            self.products.iter().flat_map(|days| days.range(Days::ALL)).flat_map(|(_, hours)| hours.values()).map(|hours| {
+                let coins: usize = hours.values().map(Vec::capacity).sum();
+                hours.allocation_size() + coins * size_of::<(Coin, i128)>()
+            });
         days.sum::<usize>() + products.sum::<usize>()
     }
 }

@@ -12,6 +12,7 @@ use crate::period;
 use crate::query::{Basis, By};
 use crate::rates::{Rates, exact};
 use crate::run::{Head, Run};
+use crate::shared::Sharded;
 
 /// The cells of one day, by one dimension each.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -27,6 +28,26 @@ struct Facets {
 }
 
 impl Facets {
+    fn all(&self) -> [&Cells; 6] {
+        [&self.quarters, &self.products, &self.customers, &self.countries, &self.channels, &self.currencies]
+    }
+
+    /// Packs a day that few rows will still come for.
+    fn settle(&mut self) {
+        let Self { quarters, products, customers, countries, channels, currencies, rows: _ } = self;
+        [quarters, products, customers, countries, channels, currencies].into_iter().for_each(Cells::settle);
+    }
+
+    fn is_past(&self) -> bool {
+        self.currencies.is_past()
+    }
+
+    fn past() -> Self {
+        let mut facets = Self::default();
+        facets.settle();
+        facets
+    }
+
     fn add(&mut self, run: &Run) {
         let head = &run.head;
         self.customers.add(head.key(head.customer), &run.sums);
@@ -53,8 +74,7 @@ impl Facets {
     }
 
     fn size(&self) -> usize {
-        let cells = [&self.quarters, &self.products, &self.customers, &self.countries, &self.channels, &self.currencies];
-        cells.into_iter().map(Cells::size).sum::<usize>() + self.rows.allocation_size()
+        self.all().into_iter().map(Cells::size).sum::<usize>() + self.rows.allocation_size()
     }
 }
 
@@ -69,17 +89,51 @@ pub(crate) enum Group {
     Movement(Movement),
 }
 
+/// The days of one kind. Those before `past` are packed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct SalesDays {
+    days: ByDay<Facets>,
+    past: i32,
+}
+
+impl Default for SalesDays {
+    fn default() -> Self {
+        Self { days: ByDay::default(), past: i32::MIN }
+    }
+}
+
+impl SalesDays {
+    fn at(&mut self, day: i32) -> &mut Facets {
+        let is_past = day < self.past;
+        self.days.at_or(day, || if is_past { Facets::past() } else { Facets::default() })
+    }
+
+    fn settle(&mut self, before: i32) {
+        self.past = before;
+        self.days.before_mut(before).filter(|day| !day.is_past()).for_each(|day| day.edit().settle());
+    }
+
+    fn size(&self) -> usize {
+        self.days.list_size() + self.days.range(Days::ALL).map(|(_, day)| day.size()).sum::<usize>()
+    }
+}
+
 /// Every row stands on its day of movement and on its day of order. Most rows have both on one day and are kept once.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Sales {
-    same: ByDay<Facets>,
-    moved: ByDay<Facets>,
-    ordered: ByDay<Facets>,
+    same: SalesDays,
+    moved: SalesDays,
+    ordered: SalesDays,
     /// Units sold and returned of each product, to date, by its small number.
-    product_units: Vec<[i128; 2]>,
+    product_units: Sharded<[i128; 2]>,
 }
 
 impl Sales {
+    /// Packs the days before this one.
+    pub(crate) fn settle(&mut self, before: i32) {
+        [&mut self.same, &mut self.moved, &mut self.ordered].into_iter().for_each(|days| days.settle(before));
+    }
+
     /// Adds a line to what differs from line to line; the rest of it is added with its run.
     pub(crate) fn add_product(&mut self, head: &Head, product: u32, sums: &Sums) {
         let (moved, ordered) = (head.moved.date_key, head.ordered.date_key);
@@ -89,11 +143,8 @@ impl Sales {
             self.moved.at(moved).products.add(head.key(product), sums);
             self.ordered.at(ordered).products.add(head.key(product), sums);
         }
-        let at = usize::try_from(product).unwrap_or(0);
-        if at >= self.product_units.len() {
-            self.product_units.resize(at + 1, [0, 0]);
-        }
-        let units = &mut self.product_units[at];
+        let at = i64::from(product);
+        let units = self.product_units.edit(at).entry(at).or_default();
         units[0] += SOLD_UNITS.of(head.movement, sums).unwrap_or_default();
         units[1] += RETURNED_UNITS.of(head.movement, sums).unwrap_or_default();
     }
@@ -116,7 +167,7 @@ impl Sales {
 
     /// Units sold and returned of a product, to date.
     pub(crate) fn product_units(&self, product: u32) -> [i128; 2] {
-        usize::try_from(product).ok().and_then(|at| self.product_units.get(at)).copied().unwrap_or_default()
+        self.product_units.get(i64::from(product)).copied().unwrap_or_default()
     }
 
     fn days(&self, basis: Basis, days: Days) -> impl Iterator<Item = (i32, &Facets)> {
@@ -124,7 +175,7 @@ impl Sales {
             Basis::Movement => &self.moved,
             Basis::Order => &self.ordered,
         };
-        self.same.range(days).chain(apart.range(days))
+        self.same.days.range(days).chain(apart.days.range(days))
     }
 
     /// The sums of a measure by group, money at these rates. A group whose rows have no part in the measure is absent; one whose rows have no
@@ -133,7 +184,7 @@ impl Sales {
         let mut all: HashMap<Group, i128> = HashMap::new();
         for (day, facets) in self.days(basis, days) {
             for (key, sums) in facets.by(by).iter() {
-                let Some(value) = measure.of(key.movement(), sums) else { continue };
+                let Some(value) = measure.of(key.movement(), &sums) else { continue };
                 let value = if measure.is_money() { exact(value, rates.of(key.coin()).unwrap_or(0)) } else { value };
                 let sum = all.entry(group(by, day, key)).or_default();
                 *sum = sum.saturating_add(value);
@@ -157,12 +208,15 @@ impl Sales {
 
     /// Bytes held, to within the allocator's rounding.
     pub(crate) fn size(&self) -> usize {
-        let days: usize = [&self.same, &self.moved, &self.ordered]
-            .into_iter()
-            .flat_map(|days| days.range(Days::ALL))
-            .map(|(_, day)| day.size())
-            .sum();
-        days + self.product_units.capacity() * size_of::<[i128; 2]>()
+        self.same.size() + self.moved.size() + self.ordered.size() + self.product_units.allocation_size()
+    }
+
+    /// The days that are one value in memory with those of a clone, and all.
+    #[cfg(test)]
+    pub(crate) fn shared_days(&self, other: &Self) -> (usize, usize) {
+        let days = [(&self.same, &other.same), (&self.moved, &other.moved), (&self.ordered, &other.ordered)];
+        let shared = days.map(|(own, other)| own.days.shared_days(&other.days));
+        shared.into_iter().fold((0, 0), |sum, (shared, all)| (sum.0 + shared, sum.1 + all))
     }
 }
 

@@ -20,6 +20,7 @@ use crate::map::Map;
 use crate::period;
 use crate::query::By;
 use crate::recent::Recent;
+use crate::shared::Sharded;
 use crate::visits::{self, Visit};
 
 use packed::{Known, Packs};
@@ -214,7 +215,7 @@ impl Counts {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Sessions {
     /// By session id; of each in order of time. Of past days those alone that have changed since.
-    open: Map<i64, Vec<Session>>,
+    open: Sharded<Vec<Session>>,
     packs: Packs,
     /// Events that came when the sessions around them may have been packed.
     late: u32,
@@ -225,7 +226,7 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     pub(crate) fn new(calendar: Calendar) -> Self {
-        Self { open: Map::default(), packs: Packs::default(), late: 0, quarters: ByDay::default(), calendar }
+        Self { open: Sharded::default(), packs: Packs::default(), late: 0, quarters: ByDay::default(), calendar }
     }
 
     pub(crate) fn add(&mut self, key: i64, step: Step, at: i64, recent: &mut Recent) {
@@ -236,7 +237,7 @@ impl Sessions {
             self.late += 1;
             self.packs.take_near(at).into_iter().for_each(|known| self.reopen(known));
         }
-        let visits = self.open.entry(key).or_default();
+        let visits = self.open.edit(key).entry(key).or_default();
         let range = visits::around(visits, at);
         if range.len() == 1 {
             let session = &mut visits[range.start];
@@ -262,7 +263,7 @@ impl Sessions {
     }
 
     fn reopen(&mut self, (key, session): Known) {
-        let visits = self.open.entry(key).or_default();
+        let visits = self.open.edit(key).entry(key).or_default();
         let at = visits.partition_point(|held| held.first_at < session.first_at);
         visits.reserve_exact(1);
         visits.insert(at, session);
@@ -271,13 +272,16 @@ impl Sessions {
     /// Packs the sessions that ended before this time.
     pub(crate) fn pack(&mut self, before: i64) {
         let (mut past, is_past) = (Vec::new(), |session: &mut Session| session.last_at < before);
-        self.open.retain(|key, visits| {
-            past.extend(visits.extract_if(.., is_past).map(|session| (*key, session)));
-            !visits.is_empty()
-        });
-        // What a long past held at once is not needed again.
-        if self.open.capacity() / 4 > self.open.len() {
-            self.open.shrink_to_fit();
+        for shard in self.open.shards_mut().filter(|shard| !shard.is_empty()) {
+            let open = shard.edit();
+            open.retain(|key, visits| {
+                past.extend(visits.extract_if(.., is_past).map(|session| (*key, session)));
+                !visits.is_empty()
+            });
+            // What a long past held at once is not needed again.
+            if open.capacity() / 4 > open.len() {
+                open.shrink_to_fit();
+            }
         }
         self.packs.add(past);
         self.late = 0;
@@ -318,14 +322,16 @@ impl Sessions {
     pub(crate) fn go_on(&self, begun: &Range<i64>, until: i64) -> bool {
         let goes_on =
             |session: &Session| begun.contains(&session.first_at) && until.saturating_sub(session.last_at) < visits::SILENCE;
-        self.open.values().flatten().any(goes_on) || self.packs.go_on(begun, until.saturating_sub(visits::SILENCE))
+        self.open.iter().flat_map(|(_, visits)| visits).any(goes_on)
+            || self.packs.go_on(begun, until.saturating_sub(visits::SILENCE))
     }
 
     /// Bytes held, to within the allocator's rounding.
     pub(crate) fn size(&self) -> usize {
         let of = |session: &Session| size_of::<Session>() + session.marks.len() * size_of::<Mark>() + 8;
-        let held: usize = self.open.values().flatten().map(of).sum();
-        self.open.allocation_size() + held + self.packs.size()
+        let held: usize = self.open.iter().flat_map(|(_, visits)| visits).map(of).sum();
+        let quarters: usize = self.quarters.range(Days::ALL).map(|(_, quarters)| quarters.allocation_size()).sum();
+        self.open.allocation_size() + held + self.packs.size() + self.quarters.list_size() + quarters
     }
 }
 

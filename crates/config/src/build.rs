@@ -11,7 +11,8 @@ use kassa_model::{Code, Contract, Currency, Format, Shop};
 
 use crate::bucket;
 use crate::config::{
-    Archive, Collector, Config, Lake, LakePlace, Live, Log, Lookup, Mapping, Proof, Server, Source, Stream, default_stream,
+    Archive, Collector, Config, Lake, LakePlace, Limits, Live, Log, Lookup, Mapping, Proof, Server, Source, Stream,
+    default_stream,
 };
 use crate::mistake::Mistake;
 use crate::origin::{Origin, Place};
@@ -44,6 +45,7 @@ pub(crate) fn build(reader: &mut Reader, file: Option<PathBuf>) -> Option<Config
     let listen =
         reader.value("server.listen").and_then(|value| if let Value::Address(address) = value { Some(address) } else { None });
     let server = Server { listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))) };
+    let limits = Limits { memory_bytes: reader.number("limits.memory") };
     Some(Config {
         file,
         data_dir,
@@ -62,6 +64,7 @@ pub(crate) fn build(reader: &mut Reader, file: Option<PathBuf>) -> Option<Config
         proof,
         live,
         server,
+        limits,
     })
 }
 

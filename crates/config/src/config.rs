@@ -33,6 +33,7 @@ pub struct Config {
     pub proof: Proof,
     pub live: Live,
     pub server: Server,
+    pub limits: Limits,
 }
 
 impl Config {
@@ -288,6 +289,12 @@ pub struct Proof {
 #[derive(Debug, Clone)]
 pub struct Live {
     pub push_interval: Duration,
+}
+
+/// Bounds of what kassa uses.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    pub memory_bytes: usize,
 }
 
 #[derive(Debug, Clone)]

@@ -58,6 +58,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section { name: "proof", doc: "The regular proof in a running pipeline; the same as `kassa prove`." },
     Section { name: "live", doc: "The live stream of figures to the dashboard." },
     Section { name: "server", doc: "The one listener: collector, API and dashboard." },
+    Section { name: "limits", doc: "Bounds of what kassa uses." },
 ];
 
 const KIB: u64 = 1 << 10;
@@ -323,6 +324,13 @@ pub(crate) const KEYS: &[Key] = &[
         Kind::Address,
         "127.0.0.1:8080",
         "Address and port. Only loopback addresses, because kassa has no users or tokens yet. Port 0: any free port.",
+    ),
+    key(
+        "limits.memory",
+        bytes(128 * MIB, 1024 * GIB),
+        "512MiB",
+        "The memory that `kassa run` is meant to stay within. The tables of the dedupe index may use an eighth of it, and so may a query of the \
+         API. `/metrics` and `kassa top` show what each part uses.",
     ),
 ];
 

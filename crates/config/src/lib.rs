@@ -40,7 +40,7 @@ mod pages;
 mod reference;
 
 pub use config::{
-    Archive, Collector, Config, Encoding, Kafka, Lake, LakePlace, Live, Log, Login, Lookup, Mapping, Proof, Redshift,
+    Archive, Collector, Config, Encoding, Kafka, Lake, LakePlace, Limits, Live, Log, Login, Lookup, Mapping, Proof, Redshift,
     RedshiftPlace, Registry, S3, S3Keys, Sasl, Server, Source, Stream, Tls, Warehouse,
 };
 pub use kassa_model::{Format, Secret};

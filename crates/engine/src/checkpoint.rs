@@ -27,7 +27,7 @@ use kassa_model::{Positions, Shop};
 use kassa_pipeline::dedupe::{Index, IndexOptions, SavedIndex, SavedKeys};
 use kassa_pipeline::dimensions::Members;
 
-pub use self::desk::{Desk, StageCut};
+pub use self::desk::{Desk, StageCut, StageSizes};
 pub use self::draft::{Committed, Draft, Drafts, Parts, Snapshot, WriteError};
 pub use self::manifest::Manifest;
 use self::manifest::{KeysNames, Setting};

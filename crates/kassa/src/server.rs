@@ -1,6 +1,7 @@
 //! The service: the engine, and the HTTP server beside it.
 
 mod adapters;
+mod memory;
 mod passed;
 mod produced;
 mod proving;
@@ -32,6 +33,7 @@ use kassa_source::log::Log;
 
 use self::adapters::{Gate, OrdersOfLake, Overview};
 use self::proving::Proving;
+use crate::budget::Budget;
 use crate::failure::Failure;
 use crate::feed::{self, Feed, KafkaFeed, KafkaMarks, LogFeed, LogMarks, Marks};
 use crate::wiring::{self, Durable, Lake, Lock};
@@ -339,6 +341,8 @@ impl Service {
 
     fn serve(&mut self, config: &Config, listener: TcpListener) -> anyhow::Result<()> {
         let proving = Proving::start(config.clone())?;
+        let desk = self.checkpoints.as_ref().map(|checkpoints| Arc::clone(&checkpoints.desk));
+        let memory = memory::Memory::new(Budget::of(config), Arc::clone(&self.live), desk);
         let app = App {
             shop: config.shop.clone(),
             live: Arc::clone(&self.live),
@@ -349,7 +353,7 @@ impl Service {
                 Arc::clone(&self.source),
                 Arc::clone(&self.tracker),
                 &self.lake,
-                proving.last(),
+                (proving.last(), memory),
             )),
             orders: Arc::new(OrdersOfLake::new(config, &self.lake)),
             clock: Arc::clone(&self.lake.clock),

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use kassa_analytics::Figures;
 use kassa_config::{Config, LakePlace};
 pub use kassa_engine::Durable;
 use kassa_engine::Memory;
@@ -25,6 +26,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub use self::connections::{bucket, kafka};
 pub use self::lock::Lock;
 pub use self::streams::streams;
+use crate::budget::Budget;
 use crate::failure::{COMPLETE_REBUILD, Failure};
 use crate::schemas::Registry;
 use crate::warehouse;
@@ -33,9 +35,6 @@ use crate::warehouse;
 pub fn index_dir(config: &Config) -> PathBuf {
     config.data_dir.join("state/dedupe")
 }
-
-/// Bytes that the dedupe index's tables may use.
-const INDEX_BYTES: usize = 64 << 20;
 
 /// What every command that touches the lake needs.
 pub struct Lake {
@@ -136,7 +135,7 @@ pub fn checkpoints(config: &Config, replays: i64) -> Place {
     let windows = event_windows(config);
     let shop = (&config.shop.zone_name, config.shop.currency.code());
     // What state follows from the same records depends on these alone.
-    let settings = format!("{:?}", (env!("CARGO_PKG_VERSION"), streams, windows, shop));
+    let settings = format!("{:?}", (env!("CARGO_PKG_VERSION"), Figures::FORM, streams, windows, shop));
     Place::new(config.data_dir.join("state/checkpoint"), xxh3_64(settings.as_bytes()), replays)
 }
 
@@ -146,7 +145,7 @@ pub fn index_options(config: &Config, dir: Option<&Path>) -> anyhow::Result<Inde
         std::fs::create_dir_all(dir).with_context(|| format!("could not create {}", dir.display()))?;
     }
     let event_window_us = event_windows(config).into_values().max().unwrap_or_default();
-    Ok(IndexOptions { memory_bytes: INDEX_BYTES, dir: dir.map(Path::to_owned), event_window_us })
+    Ok(IndexOptions { memory_bytes: Budget::of(config).dedupe_tables, dir: dir.map(Path::to_owned), event_window_us })
 }
 
 /// The window (µs) of each contract of events. Streams of one contract share their ids, so the longest of their windows counts.

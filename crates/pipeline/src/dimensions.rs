@@ -122,6 +122,11 @@ impl Members {
         std::hint::black_box(keys.fold(0, |seen, key| seen ^ known.get(&key.stored()).copied().unwrap_or_default()));
     }
 
+    /// Bytes in memory.
+    pub fn size(&self) -> usize {
+        self.known.iter().map(HashMap::allocation_size).sum()
+    }
+
     pub fn len(&self) -> usize {
         self.known.iter().map(HashMap::len).sum()
     }

@@ -62,8 +62,13 @@ impl fmt::Debug for Session {
 impl Session {
     /// Registers only what `sql` names: a lake has many tables, and each costs reading its log.
     pub async fn open(store: &dyn Store, shop: &Shop, sql: &str) -> Result<Self, SqlError> {
+        Self::open_within(MEMORY, store, shop, sql).await
+    }
+
+    /// The same for queries that may use so many bytes; beyond them, they spill.
+    pub async fn open_within(memory: usize, store: &dyn Store, shop: &Shop, sql: &str) -> Result<Self, SqlError> {
         let lease = Lease::take(store).map_err(LogError::from)?;
-        let context = empty(&store.scratch())?;
+        let context = empty(&store.scratch(), memory)?;
         let shared = store.shared().map_err(LogError::from)?;
         context.register_object_store(&shared.url, Arc::clone(&shared.objects));
         let named = Named::by(&context, sql)?;
@@ -110,8 +115,8 @@ fn scanned(plan: &dyn ExecutionPlan) -> u64 {
 }
 
 /// Spills go below `spill`, or to the system's temporary folder if that is not writable.
-fn empty(spill: &Path) -> Result<SessionContext, SqlError> {
-    let bounded = || RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(MEMORY)));
+fn empty(spill: &Path, memory: usize) -> Result<SessionContext, SqlError> {
+    let bounded = || RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(memory)));
     let runtime = bounded().with_temp_file_path(spill).build_arc().or_else(|_| bounded().build_arc())?;
     let mut config = SessionConfig::new().with_information_schema(true).with_target_partitions(2);
     config.options_mut().execution.parquet.schema_force_view_types = false;

@@ -37,12 +37,12 @@ use kassa_model::Shop;
 use kassa_model::time::Clock;
 use tokio::sync::Semaphore;
 
-pub use live::{Live, LiveError, LiveSink};
+pub use live::{Live, LiveError, LiveSink, Snapshot};
 pub use ports::{BoxFuture, CollectError, Collector, Done, Kind, Metric, Orders, OrdersQuery, Sample, Status};
 pub use render::render;
 pub use status::{
-    DeadLetterStatus, Example, FindingStatus, PartitionStatus, PipelineStatus, Proof, Pulse, ReasonStatus, RecordCounts,
-    SinkState, SinkStatus, SpanStatus, Verdict,
+    DeadLetterStatus, Example, FindingStatus, MemoryPart, PartitionStatus, PipelineStatus, Proof, Pulse, ReasonStatus,
+    RecordCounts, SinkState, SinkStatus, SpanStatus, Verdict,
 };
 
 /// The server's data and settings.

@@ -21,9 +21,26 @@ pub enum LiveError {
 struct Held {
     figures: Figures,
     positions: Positions,
+    /// The number of changes so far.
+    change: u64,
+    /// The snapshot of this change, if anybody has asked for it.
+    snapshot: Option<Arc<Snapshot>>,
+}
+
+/// The figures at one moment between two commits. It never changes, and it shares with later figures what they do not change.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub figures: Figures,
+    /// The figures contain exactly the rows before these.
+    pub positions: Positions,
+    /// The number of earlier changes.
+    change: u64,
 }
 
 /// Figures that follow the batches, and a notification of each change.
+///
+/// Every answer is computed on a [`Snapshot`]: the lock is held for as long as rows are folded or a snapshot is taken, never while a
+/// query runs.
 pub struct Live {
     held: Mutex<Held>,
     /// The number of changes.
@@ -41,64 +58,78 @@ pub(crate) struct Shown {
 impl Live {
     /// `figures` must contain exactly the rows before `positions`.
     pub fn new(figures: Figures, positions: Positions) -> Self {
-        Self { held: Mutex::new(Held { figures, positions }), changes: watch::Sender::new(0) }
+        let held = Held { figures, positions, change: 0, snapshot: None };
+        Self { held: Mutex::new(held), changes: watch::Sender::new(0) }
     }
 
     /// The answer, and the positions that it was computed at.
     pub fn answer(&self, query: &Query) -> Result<(Answer, Positions), QueryError> {
-        let held = self.held();
-        Ok((held.figures.answer(query)?, held.positions.clone()))
+        let snapshot = self.current();
+        Ok((snapshot.figures.answer(query)?, snapshot.positions.clone()))
     }
 
     pub fn positions(&self) -> Positions {
         self.held().positions.clone()
     }
 
-    /// The current figures and their positions.
+    /// The current figures and their positions, for one who keeps them.
     pub fn snapshot(&self) -> (Figures, Positions) {
-        let held = self.held();
-        (held.figures.clone(), held.positions.clone())
+        let current = self.current();
+        (current.figures.clone(), current.positions.clone())
+    }
+
+    /// The current snapshot. All who ask between two changes get the same one.
+    pub fn current(&self) -> Arc<Snapshot> {
+        let mut held = self.held();
+        let Held { figures, positions, change, snapshot } = &mut *held;
+        let taken = || Arc::new(Snapshot { figures: figures.clone(), positions: positions.clone(), change: *change });
+        Arc::clone(snapshot.get_or_insert_with(taken))
     }
 
     /// Replaces the figures with others that contain exactly the rows before `positions`.
     pub fn replace(&self, figures: Figures, positions: Positions) {
-        *self.held() = Held { figures, positions };
-        self.changes.send_modify(|count| *count += 1);
+        self.change(self.held(), |held| {
+            (held.figures, held.positions) = (figures, positions);
+        });
     }
 
     /// Folds the rows beyond the positions and advances the positions. Earlier rows were folded
     /// already.
     pub fn apply(&self, batches: &[Arc<Batch>]) -> Result<(), LiveError> {
-        let mut held = self.held();
-        for batch in batches {
-            held.take(batch)?;
-        }
-        drop(held);
-        self.changes.send_modify(|count| *count += 1);
-        Ok(())
+        self.change(self.held(), |held| batches.iter().try_for_each(|batch| held.take(batch)))
     }
 
     /// Folds rows between two positions that other workers have written. Returns `false` and does
     /// nothing if the own positions differ from the first ones.
     pub fn follow(&self, rows: &[(Table, RecordBatch)], (from, to): (&Positions, &Positions)) -> Result<bool, LiveError> {
-        let mut held = self.held();
+        let held = self.held();
         if to.iter().any(|(partition, _)| held.positions.next(partition) != from.next(partition)) {
             return Ok(false);
         }
-        for (table, rows) in rows {
-            held.figures.apply(*table, rows)?;
-        }
-        to.iter().for_each(|(partition, next)| held.positions.advance(partition, next));
-        drop(held);
-        self.changes.send_modify(|count| *count += 1);
-        Ok(true)
+        self.change(held, |held| {
+            for (table, rows) in rows {
+                held.figures.apply(*table, rows)?;
+            }
+            to.iter().for_each(|(partition, next)| held.positions.advance(partition, next));
+            Ok(true)
+        })
+    }
+
+    /// Changes the figures and notifies of it.
+    fn change<T>(&self, mut held: MutexGuard<'_, Held>, change: impl FnOnce(&mut Held) -> T) -> T {
+        // Without it, what changes would be copied even if nobody reads the snapshot any more.
+        held.snapshot = None;
+        let changed = change(&mut held);
+        held.change += 1;
+        // Under the lock, so that a later change is never taken for one that is shown.
+        self.changes.send_replace(held.change);
+        changed
     }
 
     pub(crate) fn show(&self, basis: Basis) -> Shown {
-        let held = self.held();
-        // Read under the lock, so that a later change is never taken for one that is shown.
-        let change = *self.changes.borrow();
-        Shown { figures: held.figures.live(basis), event_time: held.figures.event_time(), change }
+        let snapshot = self.current();
+        let figures = snapshot.figures.live(basis);
+        Shown { figures, event_time: snapshot.figures.event_time(), change: snapshot.change }
     }
 
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {

@@ -152,6 +152,16 @@ pub struct Proof {
     pub findings: Vec<FindingStatus>,
 }
 
+/// A part of the process's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct MemoryPart {
+    pub part: &'static str,
+    /// `None`: not measured.
+    pub bytes: Option<i64>,
+    /// `None`: the part has no bound of its own.
+    pub limit_bytes: Option<i64>,
+}
+
 /// The whole state except `as_of`, which the server adds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct PipelineStatus {
@@ -159,7 +169,9 @@ pub struct PipelineStatus {
     pub partitions: Vec<PartitionStatus>,
     pub records: RecordCounts,
     pub rate_per_s: Option<i64>,
+    /// Resident memory of the process.
     pub memory_bytes: Option<i64>,
+    pub memory: Vec<MemoryPart>,
     /// The latest spans.
     pub spans: Vec<SpanStatus>,
     pub dead_letters: DeadLetterStatus,

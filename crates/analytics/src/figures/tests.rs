@@ -6,6 +6,7 @@ use crate::{Figures, Query};
 mod calendar;
 mod order;
 mod size;
+mod snapshot;
 
 /// Four orders, with a return, a cancellation, an adjustment, a test and a line without a known rate.
 pub(super) const SHOP: &Tables<'static> = &[

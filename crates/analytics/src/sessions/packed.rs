@@ -1,17 +1,15 @@
 //! Sessions of past days, packed: they hardly ever change, and are most of all sessions that there ever were.
 //!
-//! A pack has the sessions that begin on one day (UTC), sorted by id and time, as differences in as few bytes as they take: some 25 bytes a
+//! A pack has the sessions that begin on one day (UTC), sorted by id and time, as differences in as few bytes as they take: some 20 bytes a
 //! session instead of 110. An event near one of them brings the day back ([`Packs::take_near`]).
 
-use std::fmt;
-use std::sync::Arc;
-
 use kassa_model::time::DAY;
-use serde::de::Visitor;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::{Mark, Session};
 use crate::by_day::{ByDay, Days};
+use crate::shared::Bytes;
+use crate::varint::{read, read_scaled, write, write_scaled};
 use crate::visits::SILENCE;
 
 /// The day (UTC) that a session begins on, since 1970.
@@ -85,37 +83,8 @@ impl Pack {
     }
 }
 
-/// Bytes that clones share.
-#[derive(Debug, Clone, Default)]
-struct Bytes(Arc<[u8]>);
-
-impl Serialize for Bytes {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Take;
-        impl Visitor<'_> for Take {
-            type Value = Bytes;
-
-            fn expecting(&self, words: &mut fmt::Formatter<'_>) -> fmt::Result {
-                words.write_str("bytes")
-            }
-
-            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Bytes, E> {
-                Ok(Bytes(bytes.into()))
-            }
-
-            fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
-                Ok(Bytes(bytes.into()))
-            }
-        }
-        deserializer.deserialize_bytes(Take)
-    }
-}
+/// Most sources write times to the millisecond.
+const MILLISECOND: i64 = 1_000;
 
 /// The id and time that differences begin from.
 const START: (i64, i64) = (i64::MIN, 0);
@@ -125,11 +94,13 @@ fn encode(sessions: &[Known]) -> Vec<u8> {
     let (mut out, mut last) = (Vec::with_capacity(sessions.len() * 26), START);
     for (id, session) in sessions {
         write(&mut out, id.wrapping_sub(last.0));
-        write(&mut out, zigzag(session.first_at.wrapping_sub(last.1)));
-        write(&mut out, session.last_at.wrapping_sub(session.first_at));
+        write_scaled(&mut out, session.first_at.wrapping_sub(last.1), MILLISECOND);
+        write_scaled(&mut out, session.last_at.wrapping_sub(session.first_at), MILLISECOND);
         let viewed = session.viewed_at != i64::MAX;
-        write(&mut out, if viewed { session.viewed_at.wrapping_sub(session.first_at).wrapping_add(1) } else { 0 });
-        write(&mut out, i64::try_from(session.marks.len()).unwrap_or(i64::MAX));
+        write(&mut out, i64::try_from(session.marks.len()).unwrap_or(0) << 1 | i64::from(viewed));
+        if viewed {
+            write_scaled(&mut out, session.viewed_at.wrapping_sub(session.first_at), MILLISECOND);
+        }
         let mut before = session.first_at << 2;
         for mark in &session.marks {
             write(&mut out, mark.0.wrapping_sub(before));
@@ -154,49 +125,16 @@ fn decode(mut bytes: &[u8]) -> Vec<Known> {
 
 fn read_session(bytes: &mut &[u8], last: (i64, i64)) -> Option<Known> {
     let id = last.0.wrapping_add(read(bytes)?);
-    let first_at = last.1.wrapping_add(unzigzag(read(bytes)?));
-    let last_at = first_at.wrapping_add(read(bytes)?);
-    let viewed = read(bytes)?;
-    let viewed_at = if viewed == 0 { i64::MAX } else { first_at.wrapping_add(viewed.wrapping_sub(1)) };
-    let (count, mut before) = (read(bytes)?, first_at << 2);
-    let mut marks = Vec::new();
-    for _ in 0..count {
+    let first_at = last.1.wrapping_add(read_scaled(bytes, MILLISECOND)?);
+    let last_at = first_at.wrapping_add(read_scaled(bytes, MILLISECOND)?);
+    let head = read(bytes)?;
+    let viewed_at = if head & 1 == 0 { i64::MAX } else { first_at.wrapping_add(read_scaled(bytes, MILLISECOND)?) };
+    let (mut marks, mut before) = (Vec::new(), first_at << 2);
+    for _ in 0..head >> 1 {
         before = before.wrapping_add(read(bytes)?);
         marks.push(Mark(before));
     }
     Some((id, Session { first_at, last_at, viewed_at, marks: marks.into_boxed_slice() }))
-}
-
-/// Small numbers of either sign as small numbers without one.
-fn zigzag(number: i64) -> i64 {
-    number << 1 ^ number >> 63
-}
-
-fn unzigzag(number: i64) -> i64 {
-    (number.cast_unsigned() >> 1).cast_signed() ^ -(number & 1)
-}
-
-/// Seven bits a byte, the lowest first.
-fn write(out: &mut Vec<u8>, number: i64) {
-    let mut rest = number.cast_unsigned();
-    while rest >= 0x80 {
-        out.push(rest.to_le_bytes()[0] | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest.to_le_bytes()[0]);
-}
-
-fn read(bytes: &mut &[u8]) -> Option<i64> {
-    let mut number = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        number |= u64::from(byte & 0x7F) << shift;
-        if byte & 0x80 == 0 {
-            return Some(number.cast_signed());
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,8 +24,18 @@ pub struct StageCut {
     generation: u64,
 }
 
+/// Bytes that the memory of a stage takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StageSizes {
+    pub dedupe_tables: usize,
+    pub dedupe_filters: usize,
+    pub members: usize,
+}
+
 #[derive(Debug, Default)]
 pub struct Desk {
+    /// Those of the stage when the engine was here last.
+    sizes: [AtomicUsize; 3],
     /// Whether the engine has something to do here: asked with every batch.
     is_busy: AtomicBool,
     state: Mutex<State>,
@@ -60,6 +70,9 @@ impl Desk {
 
     /// Does what the writer waits for: called by the engine between two batches.
     pub fn serve(&self, stage: &mut Stage, known: &Known, read: &Positions) {
+        let stats = stage.index.stats();
+        let sizes = [stats.tables_bytes, stats.filters_bytes, stage.memory.members.size()];
+        self.sizes.iter().zip(sizes).for_each(|(shown, size)| shown.store(size, Ordering::Relaxed));
         if !self.is_busy.swap(false, Ordering::AcqRel) {
             return;
         }
@@ -78,6 +91,12 @@ impl Desk {
             state.cut = Some(StageCut { index, members, known: known.clone(), read: read.clone(), generation });
             self.given.notify_all();
         }
+    }
+
+    /// What the stage's memory takes.
+    pub fn sizes(&self) -> StageSizes {
+        let [dedupe_tables, dedupe_filters, members] = self.sizes.each_ref().map(|size| size.load(Ordering::Relaxed));
+        StageSizes { dedupe_tables, dedupe_filters, members }
     }
 
     /// Asks for a cut and waits for it, no longer than that.

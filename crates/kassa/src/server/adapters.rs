@@ -16,13 +16,15 @@ use kassa_model::{DeadLetter, Positions, Reason, Shop};
 use kassa_pipeline::Stage;
 use kassa_query::Session;
 use kassa_server::{BoxFuture, CollectError, Collector, Done, Kind, Metric, Orders, OrdersQuery, Sample, Status};
-use kassa_server::{PartitionStatus, PipelineStatus, SinkState, SinkStatus};
+use kassa_server::{MemoryPart, PartitionStatus, PipelineStatus, SinkState, SinkStatus};
 use kassa_source::log::{Log, LogError, LogRecord};
 use serde_json::{Value, json};
 
+use super::memory::{Memory, resident};
 use super::passed;
 use super::produced::Produced;
 use super::proving::Last;
+use crate::budget::Budget;
 use crate::feed::{self, Mark, Marks};
 use crate::wiring::Lake;
 
@@ -101,6 +103,7 @@ pub struct Overview {
     tracker: Arc<Tracker>,
     clock: Arc<dyn kassa_model::time::Clock>,
     proof: Arc<Last>,
+    memory: Memory,
     /// A sink that commits at this cadence is current within three of them.
     interval: Duration,
 }
@@ -112,9 +115,9 @@ impl Overview {
         source: Arc<dyn Marks>,
         tracker: Arc<Tracker>,
         lake: &Lake,
-        proof: Arc<Last>,
+        (proof, memory): (Arc<Last>, Memory),
     ) -> Self {
-        Self { sinks, source, tracker, clock: Arc::clone(&lake.clock), proof, interval: config.lake.commit_interval }
+        Self { sinks, source, tracker, clock: Arc::clone(&lake.clock), proof, memory, interval: config.lake.commit_interval }
     }
 
     fn sinks(&self) -> Vec<SinkStatus> {
@@ -182,7 +185,8 @@ impl Status for Overview {
             partitions: self.partitions(),
             records: self.tracker.counts().into(),
             rate_per_s: Some(self.tracker.rate()),
-            memory_bytes: memory_bytes(),
+            memory_bytes: resident(),
+            memory: self.memory.parts(),
             spans: passed::spans(&self.tracker),
             dead_letters: passed::dead_letters(&self.tracker),
             proof: self.proof.get(),
@@ -219,6 +223,12 @@ impl Status for Overview {
             labels: vec![("reason", reason.reason), ("stream", reason.stream)],
             value: whole(reason.count),
         });
+        let parts = self.memory.parts();
+        let of_parts = |known: fn(&MemoryPart) -> Option<i64>| -> Vec<Sample> {
+            let sample =
+                |part: &MemoryPart| Some(Sample { labels: vec![("part", part.part.to_owned())], value: whole(known(part)?) });
+            parts.iter().filter_map(sample).collect()
+        };
         vec![
             Metric {
                 name: "kassa_records_total",
@@ -258,9 +268,15 @@ impl Status for Overview {
             },
             Metric {
                 name: "kassa_memory_bytes",
-                help: "Resident memory of the process.",
+                help: "Memory by part. The part `process` is the resident memory of all.",
                 kind: Kind::Gauge,
-                samples: memory_bytes().map(|bytes| Sample { labels: Vec::new(), value: whole(bytes) }).into_iter().collect(),
+                samples: of_parts(|part| part.bytes),
+            },
+            Metric {
+                name: "kassa_memory_limit_bytes",
+                help: "The bounds of parts that have one.",
+                kind: Kind::Gauge,
+                samples: of_parts(|part| part.limit_bytes),
             },
         ]
     }
@@ -276,28 +292,24 @@ fn seconds(micros: i64) -> f64 {
     micros as f64 / 1e6
 }
 
-/// Resident memory, where the system tells.
-fn memory_bytes() -> Option<i64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: i64 = statm.split(' ').nth(1)?.parse().ok()?;
-    Some(pages * i64::try_from(rustix::param::page_size()).ok()?)
-}
-
 /// The orders behind a bar, by the lake's own rows.
 #[derive(Debug)]
 pub struct OrdersOfLake {
     store: Arc<dyn Store>,
     shop: Shop,
+    /// Bytes that a query may use.
+    memory: usize,
 }
 
 impl OrdersOfLake {
     pub fn new(config: &Config, lake: &Lake) -> Self {
-        Self { store: Arc::clone(&lake.store), shop: config.shop.clone() }
+        Self { store: Arc::clone(&lake.store), shop: config.shop.clone(), memory: Budget::of(config).query }
     }
 
     async fn ask(&self, asked: OrdersQuery) -> Result<Value, String> {
         let sql = orders_sql(&asked);
-        let session = Session::open(self.store.as_ref(), &self.shop, &sql).await.map_err(|error| error.to_string())?;
+        let session = Session::open_within(self.memory, self.store.as_ref(), &self.shop, &sql).await;
+        let session = session.map_err(|error| error.to_string())?;
         let batches = session.run(&sql).await.map_err(|error| error.to_string())?;
         let mut rows: Vec<Value> = batches.iter().flat_map(order_rows).collect();
         let truncated = rows.len() > asked.limit;

@@ -31,8 +31,18 @@ pub struct Pipeline {
     pub records: Records,
     pub rate_per_s: Option<i64>,
     pub memory_bytes: Option<i64>,
+    /// Absent in older versions.
+    #[serde(default)]
+    pub memory: Vec<MemoryPart>,
     pub dead_letters: Letters,
     pub proof: Option<Proof>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct MemoryPart {
+    pub part: String,
+    pub bytes: Option<i64>,
+    pub limit_bytes: Option<i64>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -18,6 +18,8 @@ fn pipeline() -> Value {
             {"topic": "orders", "partition": "1", "log_start": null, "log_end": "1234567", "archive": "0", "lake": "0", "warehouse": "0", "live": "0"}],
         "records": {"read": 1_243_567, "accepted": 1_243_500, "duplicates": 60, "dead_letters": 7},
         "rate_per_s": null, "memory_bytes": 157_286_400, "spans": [],
+        "memory": [{"part": "query", "bytes": null, "limit_bytes": null}, {"part": "dimensions", "bytes": 1_048_576, "limit_bytes": null},
+            {"part": "dedupe.tables", "bytes": 3_145_728, "limit_bytes": 67_108_864}],
         "dead_letters": {"total": 7, "today": null, "by_reason": [{"reason": "not_json", "meaning": "", "stream": "events", "count": 7, "example": null}]},
         "proof": {"at": "2026-01-12T09:00:00Z", "ok": false, "findings": [{}, {}]}})
 }
@@ -54,7 +56,7 @@ fn row<'l>(lines: &'l [String], name: &str) -> Vec<&'l str> {
 
 #[test]
 fn events_are_shown_and_unknown_values_are_a_dash() {
-    let lines = drawn(&latest(), (110, 40));
+    let lines = drawn(&latest(), (110, 50));
     assert_eq!(lines[0], "kassa top   http://127.0.0.1:8080   Harbour & Pine   2026-01-12T09:30:01Z");
     assert_eq!(lines[1], "– records/s   1,243,567 read = 1,243,500 accepted + 60 duplicates + 7 dead letters");
     assert_eq!(lines[2], "memory 150 MiB   2 findings 2026-01-12T09:00:00Z: see kassa prove");
@@ -65,9 +67,12 @@ fn events_are_shown_and_unknown_values_are_a_dash() {
     assert_eq!(row(&lines, "warehouse"), ["warehouse", "behind", "–", "–", "–", "–", "–"]);
     assert_eq!(row(&lines, "today"), ["today", "–"]);
     assert_eq!(row(&lines, "not_json"), ["not_json", "events", "7"]);
+    assert_eq!(row(&lines, "dedupe.tables"), ["dedupe.tables", "3 MiB", "64 MiB"]);
+    assert_eq!(row(&lines, "query"), ["query", "–", "–"]);
     assert_eq!(row(&lines, "events/0"), ["events/0", "0", "9000", "0", "200", "–", "0"]);
     assert_eq!(row(&lines, "orders/1"), ["orders/1", "–", "1234567", "1,234,567", "1,234,567", "1,234,567", "1,234,567"]);
     let at = |name: &str| lines.iter().position(|line| line.starts_with(name));
+    assert!(at("dedupe.tables") < at("dimensions") && at("dimensions") < at("query"), "the largest part is first");
     assert!(at("orders/1") < at("events/0"), "the partition that is furthest behind is first");
     assert_eq!(lines.last().map(String::as_str), Some("q quits"));
 }

@@ -10,11 +10,13 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Paragraph, Row, Table, Widget};
 
 use super::latest::Latest;
-use super::shapes::{Live, Partition, Pipeline, Sink, Tile};
+use super::shapes::{Live, MemoryPart, Partition, Pipeline, Sink, Tile};
 
 const UNKNOWN: &str = "–";
 /// After this silence, the data is marked as old: the pipeline's state arrives once a second.
 const OLD: Duration = Duration::from_secs(5);
+/// Parts of the memory that are shown; `/metrics` has all.
+const MEMORY_PARTS: usize = 6;
 /// The width of a plain snapshot.
 const PLAIN: u16 = 110;
 
@@ -40,7 +42,7 @@ impl<'h> View<'h> {
         let mut parts = Vec::new();
         parts.extend(self.latest.live.as_ref().map(today));
         if let Some(pipeline) = &self.latest.pipeline {
-            parts.extend([sinks(pipeline), letters(pipeline), partitions(pipeline)]);
+            parts.extend([sinks(pipeline), letters(pipeline), memory(pipeline), partitions(pipeline)]);
         }
         parts
     }
@@ -193,6 +195,21 @@ fn letters(pipeline: &Pipeline) -> Section {
         styles: vec![Style::new(); rows.len()],
         rows,
         widths: vec![24, 20, 12],
+    }
+}
+
+/// The largest parts of the memory.
+fn memory(pipeline: &Pipeline) -> Section {
+    let text = |bytes: Option<i64>| bytes.map_or_else(|| UNKNOWN.to_owned(), mebibytes);
+    let row = |part: &&MemoryPart| vec![part.part.clone(), text(part.bytes), text(part.limit_bytes)];
+    let mut parts: Vec<&MemoryPart> = pipeline.memory.iter().collect();
+    parts.sort_by_key(|part| std::cmp::Reverse(part.bytes));
+    parts.truncate(MEMORY_PARTS);
+    Section {
+        header: header(["MEMORY", "NOW", "LIMIT"]),
+        styles: vec![Style::new(); parts.len()],
+        rows: parts.iter().map(row).collect(),
+        widths: vec![24, 12, 12],
     }
 }
 

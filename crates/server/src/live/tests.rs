@@ -52,3 +52,20 @@ fn each_commit_notifies_once() {
     let shown = live.show(Basis::Movement);
     assert_eq!((shown.change, shown.figures.tiles[0].value.as_deref()), (1, Some("3.00")));
 }
+
+#[test]
+fn a_held_snapshot_keeps_its_answers_and_holds_up_no_commit() {
+    let query = Query::parse("net_sales", None, None, None, None).unwrap();
+    let value = |snapshot: &Snapshot| snapshot.figures.answer(&query).unwrap().rows[0].value.clone();
+    let live = live();
+    live.apply(&[batch(0, &["1", "2"])]).unwrap();
+    let held = live.current();
+    assert!(Arc::ptr_eq(&held, &live.current()), "all who ask between two changes share one");
+    // Whoever computes an answer on `held` has no lock: this would never return.
+    live.apply(&[batch(2, &["4"])]).unwrap();
+    assert!(live.held.try_lock().is_ok());
+    assert_eq!((value(&held), held.positions.next(&topic())), (Some("3.00".to_owned()), 2));
+    let next = live.current();
+    assert_eq!((value(&next), next.positions.next(&topic())), (Some("7.00".to_owned()), 3));
+    assert_eq!(net(&live), (Some("7.00".to_owned()), 3));
+}

@@ -92,13 +92,18 @@ fn rows(pairs: &'static [&'static str]) -> impl Strategy<Value = Vec<(Table, Str
 /// Rows in order, each batch a run of rows of one table, cut after so many.
 fn fold(rows: &[(Table, String)], batch_max: usize) -> Figures {
     let mut figures = Figures::new(&shop("Europe/London"));
+    apply(&mut figures, rows, batch_max, |_| {});
+    figures
+}
+
+fn apply(figures: &mut Figures, rows: &[(Table, String)], batch_max: usize, mut after: impl FnMut(&mut Figures)) {
     for run in rows.chunk_by(|left, right| left.0 == right.0) {
         for part in run.chunks(batch_max) {
             let texts: Vec<&String> = part.iter().map(|(_, row)| row).collect();
             figures.apply(run[0].0, &batch(run[0].0, &texts)).unwrap();
+            after(figures);
         }
     }
-    figures
 }
 
 fn everything(figures: &Figures) -> (Vec<Answer>, [Live; 2]) {
@@ -158,5 +163,38 @@ proptest! {
             }
             prop_assert_eq!(net, total(&figures, "net_sales", By::Total, Basis::Movement), "either basis holds every row");
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Days are packed after every batch, so that nearly every row is a late one for a packed day.
+    #[test]
+    fn packing_changes_no_answer(rows in rows(ALL_WAYS), batch_max in 1_usize..8, until in 0_i32..12) {
+        let mut packed = Figures::new(&shop("Europe/London"));
+        apply(&mut packed, &rows, batch_max, |figures| {
+            figures.sales.settle(20_260_101 + until);
+            figures.sessions.pack((START + i64::from(until) * 86_400) * 1_000_000);
+        });
+        prop_assert_eq!(everything(&packed), everything(&fold(&rows, batch_max)));
+    }
+
+    #[test]
+    fn a_snapshot_keeps_its_answers_while_rows_are_applied(rows in rows(ALL_WAYS), cut in 0_usize..60, batch_max in 1_usize..8) {
+        let (earlier, later) = rows.split_at(cut.min(rows.len()));
+        let mut figures = fold(earlier, batch_max);
+        let (snapshot, before) = (figures.clone(), everything(&figures));
+        apply(&mut figures, later, batch_max, |_| {});
+        prop_assert_eq!(everything(&snapshot), before);
+        prop_assert_eq!(everything(&figures), everything(&fold(&rows, batch_max)));
+    }
+
+    #[test]
+    fn saved_figures_have_the_answers_of_those_that_were_saved(rows in rows(ALL_WAYS)) {
+        let figures = fold(&rows, 7);
+        let saved = postcard::to_stdvec(&figures).unwrap();
+        let loaded = Figures::load(&shop("Europe/London"), &mut postcard::Deserializer::from_bytes(&saved)).unwrap();
+        prop_assert_eq!(everything(&loaded), everything(&figures));
     }
 }

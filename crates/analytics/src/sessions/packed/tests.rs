@@ -38,7 +38,7 @@ fn a_session_takes_few_bytes() {
         .collect();
     let mut packs = Packs::default();
     packs.add(of_a_day);
-    assert!(packs.size() < 28 * 10_000, "{} bytes", packs.size());
+    assert!(packs.size() < 21 * 10_000, "{} bytes", packs.size());
 }
 
 #[test]
@@ -93,15 +93,5 @@ proptest! {
         for by in [crate::query::By::Total, crate::query::By::QuarterHour] {
             prop_assert_eq!(often.by_time(by, Days::ALL), never.by_time(by, Days::ALL));
         }
-    }
-
-    #[test]
-    fn numbers_are_read_as_they_were_written(numbers in vec(any::<i64>(), 0..20)) {
-        let mut bytes = Vec::new();
-        numbers.iter().for_each(|number| write(&mut bytes, *number));
-        let mut rest = bytes.as_slice();
-        let read: Vec<i64> = std::iter::from_fn(|| read(&mut rest)).collect();
-        prop_assert_eq!(&read, &numbers);
-        prop_assert!(numbers.iter().all(|number| unzigzag(zigzag(*number)) == *number));
     }
 }
