@@ -9,7 +9,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use kassa_model::{Counts, Fate, Partition, Positions, Records, Span, Table};
 
-use crate::decode::avro;
+use crate::decode::framing;
 
 /// Cut once, and given to every sink alike.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Batch {
 
     /// The id of the schema that a record names, if the records of its stream do so.
     pub fn schema_id(&self, index: usize) -> Option<i32> {
-        if self.is_framed { avro::schema_id(self.records.value(index)) } else { None }
+        if self.is_framed { framing::schema_id(self.records.value(index)) } else { None }
     }
 
     pub fn records(&self) -> &Arc<Records> {

@@ -6,6 +6,7 @@
 mod change;
 mod envelope;
 mod money;
+mod rules;
 
-pub(crate) use change::Rules;
 pub(crate) use envelope::Change;
+pub(crate) use rules::Rules;

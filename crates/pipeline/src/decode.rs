@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 pub mod avro;
 mod flat;
+pub(crate) mod framing;
 
 pub use flat::Leads;
 

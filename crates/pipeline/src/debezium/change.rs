@@ -2,48 +2,13 @@
 
 use std::borrow::Cow;
 
-use jiff::tz::TimeZone;
-use kassa_model::{Contract, DeadLetter, Reason};
+use kassa_model::{Contract, DeadLetter};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::envelope::{Change, Op};
 use super::money;
-use crate::decode::{self, Layout, Leads, Payload, Value, keep_extra};
-
-/// The contract that the rows are in, and the zone of times without one.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Rules<'t> {
-    pub(crate) layout: &'t Layout,
-    pub(crate) zone: &'t TimeZone,
-}
-
-impl Rules<'_> {
-    pub(super) fn get<'p, 'a>(&self, payload: &'p Payload<'a>, name: &str) -> &'p Value<'a> {
-        self.layout.slot(name).map_or(&Value::Absent, |slot| payload.get(slot))
-    }
-
-    pub(super) fn has(&self, payload: &Payload<'_>, name: &str) -> bool {
-        match self.get(payload, name) {
-            Value::Absent => false,
-            Value::Text(text) => !text.is_empty(),
-            _ => true,
-        }
-    }
-
-    /// Puts a value in place of what the row has.
-    pub(super) fn put<'a>(&self, payload: &mut Payload<'a>, name: &str, value: Value<'a>) {
-        if let Some(slot) = self.layout.slot(name) {
-            // Whether the row named the field makes no difference here.
-            let _is_first = payload.set(slot, value);
-        }
-    }
-
-    fn put_if_absent<'a>(&self, payload: &mut Payload<'a>, name: &str, value: Value<'a>) {
-        if !self.has(payload, name) {
-            self.put(payload, name, value);
-        }
-    }
-}
+use super::rules::{Rules, unsupported};
+use crate::decode::{self, Leads, Payload, Value, keep_extra};
 
 /// The fields that name a row of a contract.
 fn key_fields(contract: Contract) -> &'static [&'static str] {
@@ -62,10 +27,6 @@ fn key_fields(contract: Contract) -> &'static [&'static str] {
 
 /// What a customer who is deleted leaves no new version of.
 const PERSONAL: [&str; 5] = ["name", "email", "phone", "address_street", "address_postcode"];
-
-pub(super) fn unsupported(field: &'static str, detail: &'static str) -> DeadLetter {
-    DeadLetter::new(Reason::UnsupportedChange, field, detail)
-}
 
 impl<'a> Change<'a> {
     /// Reads the rows, whose columns are named as the contract's fields, and makes of them what the change is: in `row`.

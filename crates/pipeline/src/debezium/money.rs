@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use kassa_model::decimal::Decimal;
 use kassa_model::{Contract, DeadLetter, Reason};
 
-use super::change::{Rules, unsupported};
 use super::envelope::{Change, no_before};
+use super::rules::{Rules, unsupported};
 use crate::decode::{Payload, Value};
 use crate::event::{self, Body, Event, Movement, OrderLine, Payment, Refund};
 

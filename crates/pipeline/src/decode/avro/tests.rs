@@ -8,7 +8,7 @@ use apache_avro::writer::datum::GenericDatumWriter;
 use apache_avro::{Days, Decimal, Duration, Millis, Months};
 use jiff::civil::{Date, DateTime};
 use jiff::{Span, ToSpan};
-use kassa_model::{Contract, Reason};
+use kassa_model::{Contract, DeadLetter, Reason};
 use proptest::prelude::*;
 
 use super::*;
