@@ -7,9 +7,9 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, BinaryArray, BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
+use kassa_model::star::rejected;
 use kassa_model::time::Clock;
 use kassa_model::{Headers, Partition, Reason, Records, Table, crash};
-use kassa_pipeline::rows::Rows;
 
 use crate::delta::table::NewFile;
 use crate::delta::{DeltaTable, LogError, Snapshot};
@@ -252,27 +252,27 @@ fn without(rows: &RecordBatch, held: &HashSet<Position>) -> Result<RecordBatch, 
 
 /// A row for each letter that says it was replayed.
 fn marks(letters: &[&Letter], now: i64) -> Result<RecordBatch, LogError> {
-    let mut rows = Rows::new(Table::Rejected);
+    let mut rows = rejected::Builder::sized(letters.len());
     for letter in letters {
         let (topic, partition, offset) = &letter.position;
-        let _row = rows
-            .row()
-            .text(topic.as_ref())
-            .i64(*partition)
-            .i64(*offset)
-            .i32(0)
-            .i64(letter.timestamp)
-            .bytes(letter.key.as_deref())
-            .text(letter.headers.as_deref())
-            .no_i32()
-            .bytes(letter.value.as_slice())
-            .text(letter.stream.as_str())
-            .text(letter.contract.as_str())
-            .text(letter.reason.as_str())
-            .text(letter.field.as_str())
-            .text(letter.detail.as_str())
-            .i64(letter.rejected_at)
-            .i64(now);
+        rows.push(&rejected::Row {
+            topic: topic.as_ref(),
+            partition: *partition,
+            offset: *offset,
+            source_index: 0,
+            timestamp: letter.timestamp,
+            key: letter.key.as_deref(),
+            headers: letter.headers.as_deref(),
+            schema_id: None,
+            value: Some(letter.value.as_slice()),
+            stream: &letter.stream,
+            contract: &letter.contract,
+            reason: &letter.reason,
+            field: Some(&letter.field),
+            detail: Some(&letter.detail),
+            rejected_at: letter.rejected_at,
+            replayed_at: Some(now),
+        });
     }
     rows.finish().map_err(|error| LogError::Encode(error.to_string()))
 }

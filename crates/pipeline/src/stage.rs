@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use kassa_model::star::RowSet;
 use kassa_model::{Contract, DeadLetter, Fate, Headers, Partition, Positions, Reason, Records, Shop, Table, key};
 
 use crate::batch::Batch;
@@ -17,8 +18,9 @@ use crate::dedupe::{Class, Index, IndexError, PartitionId, Row, Verdict};
 use crate::dimensions::Collision;
 use crate::event::{self, Body, Event};
 use crate::extract::{CsvPlan, Extract};
+use crate::letter::Refusal;
 use crate::ports::{Mapper, MapperError, Schemas, SchemasError};
-use crate::shape::{Lineage, Lines, Memory, RowSet, Shaper, nested_lines};
+use crate::shape::{Lineage, Lines, Memory, Shaper, nested_lines};
 
 mod formats;
 mod verdict;
@@ -549,9 +551,9 @@ impl Run<'_> {
         self.letters.sort_by_key(|(index, _)| *index);
         let (stream, records) = (self.stream, self.records);
         for (index, letter) in std::mem::take(&mut self.letters) {
-            let verdict = [letter.reason.code(), letter.field.as_ref(), letter.detail.as_ref()];
+            let refusal = Refusal { reason: letter.reason.code(), field: letter.field.as_ref(), detail: letter.detail.as_ref() };
             let schema_id = stream.schema_id(records.value(index));
-            self.rows.of(Table::Rejected).letter(records, index, schema_id, &stream.name, stream.contract, verdict);
+            self.rows.add(&crate::letter::letter(records, index, schema_id, &stream.name, stream.contract, refusal));
         }
     }
 }

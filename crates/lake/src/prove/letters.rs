@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 
 use arrow_array::{Array, RecordBatch, StringArray};
+use kassa_model::star::rejected;
 use kassa_model::{Contract, Reason, Records, Table};
-use kassa_pipeline::rows::Rows;
+use kassa_pipeline::letter::{Refusal, letter};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::finding::{Kind, Site};
@@ -108,8 +109,8 @@ pub(super) fn record_of(
     stream: &str,
     contract: Contract,
 ) -> Result<u128, LogError> {
-    let mut rows = Rows::new(Table::Rejected);
-    rows.letter(records, index, schema_id, stream, contract, [""; 3]);
+    let mut rows = rejected::Builder::sized(1);
+    rows.push(&letter(records, index, schema_id, stream, contract, Refusal::default()));
     let rows = rows.finish().map_err(|error| LogError::Encode(error.to_string()))?;
     let hashes = hash::rows(&read::plain(&rows)?, &VERDICT)?;
     Ok(hashes.first().copied().unwrap_or_default())
