@@ -18,6 +18,7 @@ pub mod kind;
 mod ledger;
 mod masters;
 mod members;
+pub mod read;
 mod shared;
 
 pub use derived::{dim_date, dim_fx_rate, dim_time, fact_session};

@@ -1,6 +1,7 @@
 //! What PostgreSQL's refusals ask of us, by SQLSTATE class.
 
 use kassa_model::Newer;
+use kassa_model::star::read::ReadError;
 use kassa_pipeline::SinkError;
 use postgres::error::SqlState;
 
@@ -37,6 +38,12 @@ impl From<WarehouseError> for SinkError {
             WarehouseError::Rewound(what) => SinkError::Rewound(what),
             WarehouseError::Newer(newer) => SinkError::Newer(newer),
         }
+    }
+}
+
+impl From<ReadError> for WarehouseError {
+    fn from(error: ReadError) -> Self {
+        WarehouseError::Corrupt(error.to_string())
     }
 }
 

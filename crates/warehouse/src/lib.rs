@@ -11,7 +11,6 @@
 //!  examine.rs what an operator must know before it is fed
 //! ```
 
-mod columns;
 mod commits;
 mod connect;
 mod copy;

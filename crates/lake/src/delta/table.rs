@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
+use kassa_model::star::read::ReadError;
 use kassa_model::time::Clock;
 use kassa_model::{Newer, Partition, Positions, crash, star};
 use kassa_pipeline::SinkError;
@@ -45,6 +46,12 @@ impl From<io::Error> for LogError {
             Some(refused) => Self::Refused(refused.clone()),
             None => Self::Io(error),
         }
+    }
+}
+
+impl From<ReadError> for LogError {
+    fn from(error: ReadError) -> Self {
+        Self::Corrupt(error.to_string())
     }
 }
 
