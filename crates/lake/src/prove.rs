@@ -15,7 +15,6 @@
 //! A proof since a day reads only the files that may hold rows of the records from that day on (see `since`).
 
 mod archive;
-mod columns;
 mod derive;
 mod derived;
 mod drill;

@@ -25,17 +25,39 @@ pub enum ReadError {
     TooLarge { table: &'static str, column: &'static str },
 }
 
+/// What rows belong to.
+pub trait Owner: Copy {
+    /// As errors name it.
+    fn name(self) -> &'static str;
+}
+
+impl Owner for Table {
+    fn name(self) -> &'static str {
+        Table::name(self)
+    }
+}
+
+/// The archive of a topic.
+#[derive(Debug, Clone, Copy)]
+pub struct Archive;
+
+impl Owner for Archive {
+    fn name(self) -> &'static str {
+        "archive"
+    }
+}
+
 /// The columns of one batch.
 #[derive(Debug, Clone, Copy)]
-pub struct Columns<'a> {
-    pub table: Table,
+pub struct Columns<'a, T = Table> {
+    pub table: T,
     pub rows: &'a RecordBatch,
 }
 
 /// A type of columns that can be read.
 pub trait Read {
     type Array<'a>;
-    fn read<'a>(columns: &Columns<'a>, column: &'static str) -> Result<Self::Array<'a>, ReadError>;
+    fn read<'a>(columns: &Columns<'a, impl Owner>, column: &'static str) -> Result<Self::Array<'a>, ReadError>;
 }
 
 macro_rules! read {
@@ -43,7 +65,7 @@ macro_rules! read {
         impl Read for $kind {
             type Array<$a> = $array;
 
-            fn read<$a>(columns: &Columns<$a>, column: &'static str) -> Result<$array, ReadError> {
+            fn read<$a>(columns: &Columns<$a, impl Owner>, column: &'static str) -> Result<$array, ReadError> {
                 columns.$method(column)
             }
         }
@@ -51,7 +73,7 @@ macro_rules! read {
         impl Read for Option<$kind> {
             type Array<$a> = $array;
 
-            fn read<$a>(columns: &Columns<$a>, column: &'static str) -> Result<$array, ReadError> {
+            fn read<$a>(columns: &Columns<$a, impl Owner>, column: &'static str) -> Result<$array, ReadError> {
                 columns.$method(column)
             }
         }
@@ -73,7 +95,7 @@ read! {
     Bytes: &'a BinaryArray, bytes;
 }
 
-impl<'a> Columns<'a> {
+impl<'a, T: Owner> Columns<'a, T> {
     /// A declared column.
     pub fn get<K: Read>(&self, column: Name<K>) -> Result<K::Array<'a>, ReadError> {
         K::read(self, column.name())
@@ -84,12 +106,12 @@ impl<'a> Columns<'a> {
         self.rows.column_by_name(column).ok_or_else(missing)
     }
 
-    fn typed<T>(
+    fn typed<A>(
         &self,
         column: &str,
         expected: &'static str,
-        cast: impl FnOnce(&'a ArrayRef) -> Option<T>,
-    ) -> Result<T, ReadError> {
+        cast: impl FnOnce(&'a ArrayRef) -> Option<A>,
+    ) -> Result<A, ReadError> {
         let array = self.array(column)?;
         cast(array).ok_or_else(|| ReadError::WrongType {
             table: self.table.name(),
