@@ -10,6 +10,7 @@ use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use crate::Contract;
 
 pub mod build;
+pub mod ddl;
 mod declare;
 mod derived;
 mod facts;

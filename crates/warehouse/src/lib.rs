@@ -1,7 +1,7 @@
 //! The warehouse: the star schema and the current state in PostgreSQL.
 //!
 //! ```text
-//!  schema/*.sql ─► migrate.rs   schemas dwh (star, views), ods (current state), kassa (positions, spans, dead letters); roles
+//!  schema/*.sql, declared.rs (columns) ─► migrate.rs   schemas dwh (star, views), ods (current state), kassa (positions, spans, dead letters); roles
 //!  Batch ─► plan.rs ─► sink.rs  one transaction: positions.rs · fill.rs: copy/ (facts) · statements.rs (dimensions) · ods.rs · sums.rs · commits.rs
 //!                        └────► partitions.rs   made before rows need them, dropped when they have had their time
 //!  read.rs    rows at one snapshot, all or those beyond positions (by commits.rs) ─► figures.rs, derived.rs (what follows from the facts)
@@ -14,6 +14,7 @@
 mod commits;
 mod connect;
 mod copy;
+mod declared;
 pub mod derived;
 mod error;
 pub mod examine;

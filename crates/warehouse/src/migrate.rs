@@ -4,9 +4,9 @@ use kassa_model::Newer;
 use postgres::Client;
 use refinery::{Migration, Runner};
 
-use crate::WarehouseError;
 use crate::connect::connect;
 use crate::url::Target;
+use crate::{WarehouseError, declared};
 
 const MIGRATIONS: [(&str, &str); 9] = [
     ("V1__kassa", include_str!("../schema/V1__kassa.sql")),
@@ -29,7 +29,7 @@ pub const GRANTS: &str = include_str!("../schema/grants.sql");
 const LOCK: &str = "SELECT pg_advisory_lock(hashtext('kassa migrations'))";
 const UNLOCK: &str = "SELECT pg_advisory_unlock(hashtext('kassa migrations'))";
 
-/// Brings the schema up to date. The names of the migrations that had to be applied.
+/// Brings the schema up to date: migrations, then columns that are declared and missing. The names of what had to be applied.
 pub fn migrate(target: &Target) -> Result<Vec<String>, WarehouseError> {
     let mut client = connect(target)?;
     // An index over years of facts takes as long as it takes.
@@ -63,8 +63,10 @@ fn apply(client: &mut Client) -> Result<Vec<String>, WarehouseError> {
     let mut runner = Runner::new(&migrations).set_abort_divergent(true).set_abort_missing(true);
     runner.set_migration_table_name("kassa.migrations");
     let report = runner.run(client).map_err(refused)?;
+    let columns = declared::add_columns(client)?;
     client.batch_execute(GRANTS)?;
-    Ok(report.applied_migrations().iter().map(|migration| migration.name().to_owned()).collect())
+    let migrated = report.applied_migrations().iter().map(|migration| migration.name().to_owned());
+    Ok(migrated.chain(columns).collect())
 }
 
 /// Whether there are migrations, and this login may read which.
