@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow_array::RecordBatch;
 use hashbrown::HashMap;
 use kassa_model::decimal::round_half_even;
+use kassa_model::star::fact_fx_rate;
 use kassa_model::time::{date_key, date_of};
 use kassa_model::{Currency, Rate, Table};
 use serde::{Deserialize, Serialize};
@@ -103,8 +104,9 @@ impl Rates {
     /// Folds in rows of `fact_fx_rate`. Rows may come in any order and more than once.
     pub fn apply(&mut self, rows: &RecordBatch) -> Result<(), ApplyError> {
         let columns = Columns { table: Table::FactFxRate, rows };
-        let (bases, quotes) = (columns.texts("base")?, columns.texts("quote")?);
-        let (days, rates, times) = (columns.ints("rate_date_key")?, columns.rates("rate")?, columns.times("occurred_at")?);
+        let (bases, quotes) = (columns.get(fact_fx_rate::base)?, columns.get(fact_fx_rate::quote)?);
+        let (days, rates) = (columns.get(fact_fx_rate::rate_date_key)?, columns.get(fact_fx_rate::rate)?);
+        let times = columns.get(fact_fx_rate::occurred_at)?;
         let (stated, mut touched) = (self.stated.edit(), BTreeSet::new());
         for row in 0..rows.num_rows() {
             let code = |text: Option<&str>| text.and_then(Currency::parse);

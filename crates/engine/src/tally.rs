@@ -6,9 +6,9 @@ use std::collections::btree_map::Iter;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
 use kassa_lake::{LogError, Store, Wanted, beyond, letters};
+use kassa_model::star::read::Columns;
+use kassa_model::star::spans;
 use kassa_model::time::Calendar;
 use kassa_model::{Counts, Partition, Positions, Span, Table};
 use serde::{Deserialize, Serialize};
@@ -113,13 +113,11 @@ pub fn of_lake(
 
 /// Hands on the spans that rows of the table state.
 pub fn each_span(rows: &RecordBatch, take: &mut dyn FnMut(&Span)) -> Result<(), LogError> {
-    let missing = |name: &str| LogError::Corrupt(format!("spans: no column {name}").into());
-    let column = |name: &str| rows.column_by_name(name).ok_or_else(|| missing(name));
-    let long = |name: &str| column(name)?.as_primitive_opt::<Int64Type>().ok_or_else(|| missing(name));
-    let topics = column("topic")?.as_string_opt::<i32>().ok_or_else(|| missing("topic"))?;
-    let (numbers, from, to, gap) = (long("partition")?, long("from_offset")?, long("to_offset")?, long("gap")?);
-    let (read, accepted) = (long("read")?, long("accepted")?);
-    let (duplicates, dead_letters) = (long("duplicates")?, long("dead_letters")?);
+    let columns = Columns { table: Table::Spans, rows };
+    let (topics, numbers) = (columns.get(spans::topic)?, columns.get(spans::partition)?);
+    let (from, to, gap) = (columns.get(spans::from_offset)?, columns.get(spans::to_offset)?, columns.get(spans::gap)?);
+    let (read, accepted) = (columns.get(spans::read)?, columns.get(spans::accepted)?);
+    let (duplicates, dead_letters) = (columns.get(spans::duplicates)?, columns.get(spans::dead_letters)?);
     for row in 0..rows.num_rows() {
         take(&Span {
             partition: Partition::new(topics.value(row), numbers.value(row)),

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, BinaryArray, BooleanArray, RecordBatch};
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, BinaryArray, BooleanArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow_select::filter::filter_record_batch;
+use kassa_model::star::read::{Columns, Texts};
+use kassa_model::star::rejected;
 use kassa_model::time::Clock;
 use kassa_model::{Headers, Partition, Reason, Records, Table, crash};
-use kassa_pipeline::rows::Rows;
 
 use crate::delta::table::NewFile;
 use crate::delta::{DeltaTable, LogError, Snapshot};
@@ -51,7 +52,7 @@ pub fn each(store: &dyn Store, take: &mut dyn FnMut(Letter) -> bool) -> Result<(
     let done = replayed(store)?;
     let mut more = true;
     scan(store, Table::Rejected, &[], &mut |rows| {
-        let columns = Columns::new(&rows)?;
+        let columns = Letters::new(&rows)?;
         for row in 0..rows.num_rows() {
             if more && columns.replayed_at.is_null(row) && !done.contains(&columns.position(row)) {
                 more = take(columns.letter(row));
@@ -64,7 +65,7 @@ pub fn each(store: &dyn Store, take: &mut dyn FnMut(Letter) -> bool) -> Result<(
 /// The letters among rows of `rejected` that are on their way to it.
 pub fn of_rows(rows: &RecordBatch) -> Result<Vec<Letter>, LogError> {
     let rows = read::plain(rows)?;
-    let columns = Columns::new(&rows)?;
+    let columns = Letters::new(&rows)?;
     Ok((0..rows.num_rows()).map(|row| columns.letter(row)).collect())
 }
 
@@ -72,48 +73,48 @@ pub fn of_rows(rows: &RecordBatch) -> Result<Vec<Letter>, LogError> {
 fn replayed(store: &dyn Store) -> Result<HashSet<Position>, LogError> {
     let mut done = HashSet::new();
     scan(store, Table::Rejected, &[], &mut |rows| {
-        let columns = Columns::new(&rows)?;
+        let columns = Letters::new(&rows)?;
         done.extend((0..rows.num_rows()).filter(|row| columns.replayed_at.is_valid(*row)).map(|row| columns.position(row)));
         Ok(())
     })?;
     Ok(done)
 }
 
-type Texts = arrow_array::StringArray;
-type Micros = arrow_array::TimestampMicrosecondArray;
-
-struct Columns<'r> {
-    topic: &'r Texts,
-    partition: &'r arrow_array::Int64Array,
-    offset: &'r arrow_array::Int64Array,
-    timestamp: &'r Micros,
+struct Letters<'r> {
+    topic: Texts<'r>,
+    partition: &'r Int64Array,
+    offset: &'r Int64Array,
+    timestamp: &'r TimestampMicrosecondArray,
     key: &'r BinaryArray,
-    headers: &'r Texts,
+    headers: Texts<'r>,
     value: &'r BinaryArray,
-    /// stream, contract, reason, field, detail
-    words: [&'r Texts; 5],
-    rejected_at: &'r Micros,
-    replayed_at: &'r Micros,
+    stream: Texts<'r>,
+    contract: Texts<'r>,
+    reason: Texts<'r>,
+    field: Texts<'r>,
+    detail: Texts<'r>,
+    rejected_at: &'r TimestampMicrosecondArray,
+    replayed_at: &'r TimestampMicrosecondArray,
 }
 
-impl<'r> Columns<'r> {
+impl<'r> Letters<'r> {
     fn new(rows: &'r RecordBatch) -> Result<Self, LogError> {
-        let column = |name: &str| {
-            rows.column_by_name(name).ok_or_else(|| LogError::Corrupt(format!("rejected has no column {name}").into()))
-        };
-        let texts = |name: &str| Ok::<_, LogError>(column(name)?.as_string::<i32>());
-        let micros = |name: &str| Ok::<_, LogError>(column(name)?.as_primitive::<TimestampMicrosecondType>());
+        let columns = Columns { table: Table::Rejected, rows };
         Ok(Self {
-            topic: texts("topic")?,
-            partition: column("partition")?.as_primitive::<Int64Type>(),
-            offset: column("offset")?.as_primitive::<Int64Type>(),
-            timestamp: micros("timestamp")?,
-            key: column("key")?.as_binary::<i32>(),
-            headers: texts("headers")?,
-            value: column("value")?.as_binary::<i32>(),
-            words: [texts("stream")?, texts("contract")?, texts("reason")?, texts("field")?, texts("detail")?],
-            rejected_at: micros("rejected_at")?,
-            replayed_at: micros("replayed_at")?,
+            topic: columns.get(rejected::topic)?,
+            partition: columns.get(rejected::partition)?,
+            offset: columns.get(rejected::offset)?,
+            timestamp: columns.get(rejected::timestamp)?,
+            key: columns.get(rejected::key)?,
+            headers: columns.get(rejected::headers)?,
+            value: columns.get(rejected::value)?,
+            stream: columns.get(rejected::stream)?,
+            contract: columns.get(rejected::contract)?,
+            reason: columns.get(rejected::reason)?,
+            field: columns.get(rejected::field)?,
+            detail: columns.get(rejected::detail)?,
+            rejected_at: columns.get(rejected::rejected_at)?,
+            replayed_at: columns.get(rejected::replayed_at)?,
         })
     }
 
@@ -122,18 +123,17 @@ impl<'r> Columns<'r> {
     }
 
     fn letter(&self, row: usize) -> Letter {
-        let word = |at: usize| self.words[at].value(row).to_owned();
         Letter {
             position: self.position(row),
             timestamp: self.timestamp.is_valid(row).then(|| self.timestamp.value(row)),
             key: self.key.is_valid(row).then(|| self.key.value(row).to_vec()),
-            headers: self.headers.is_valid(row).then(|| self.headers.value(row).to_owned()),
+            headers: self.headers.get(row).map(str::to_owned),
             value: self.value.value(row).to_vec(),
-            stream: word(0),
-            contract: word(1),
-            reason: word(2),
-            field: word(3),
-            detail: word(4),
+            stream: self.stream.value(row).to_owned(),
+            contract: self.contract.value(row).to_owned(),
+            reason: self.reason.value(row).to_owned(),
+            field: self.field.value(row).to_owned(),
+            detail: self.detail.value(row).to_owned(),
             rejected_at: self.rejected_at.value(row),
         }
     }
@@ -252,27 +252,27 @@ fn without(rows: &RecordBatch, held: &HashSet<Position>) -> Result<RecordBatch, 
 
 /// A row for each letter that says it was replayed.
 fn marks(letters: &[&Letter], now: i64) -> Result<RecordBatch, LogError> {
-    let mut rows = Rows::new(Table::Rejected);
+    let mut rows = rejected::Builder::sized(letters.len());
     for letter in letters {
         let (topic, partition, offset) = &letter.position;
-        let _row = rows
-            .row()
-            .text(topic.as_ref())
-            .i64(*partition)
-            .i64(*offset)
-            .i32(0)
-            .i64(letter.timestamp)
-            .bytes(letter.key.as_deref())
-            .text(letter.headers.as_deref())
-            .no_i32()
-            .bytes(letter.value.as_slice())
-            .text(letter.stream.as_str())
-            .text(letter.contract.as_str())
-            .text(letter.reason.as_str())
-            .text(letter.field.as_str())
-            .text(letter.detail.as_str())
-            .i64(letter.rejected_at)
-            .i64(now);
+        rows.push(&rejected::Row {
+            topic: topic.as_ref(),
+            partition: *partition,
+            offset: *offset,
+            source_index: 0,
+            timestamp: letter.timestamp,
+            key: letter.key.as_deref(),
+            headers: letter.headers.as_deref(),
+            schema_id: None,
+            value: Some(letter.value.as_slice()),
+            stream: &letter.stream,
+            contract: &letter.contract,
+            reason: &letter.reason,
+            field: Some(&letter.field),
+            detail: Some(&letter.detail),
+            rejected_at: letter.rejected_at,
+            replayed_at: Some(now),
+        });
     }
     rows.finish().map_err(LogError::encode)
 }

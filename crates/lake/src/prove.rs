@@ -17,7 +17,6 @@
 //! ones (see `since`).
 
 mod archive;
-mod columns;
 mod derive;
 mod derived;
 mod drill;

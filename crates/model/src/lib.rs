@@ -19,6 +19,7 @@ pub mod reason;
 pub mod record;
 pub mod secret;
 pub mod shop;
+pub mod short;
 pub mod star;
 pub mod time;
 

@@ -4,13 +4,16 @@
 use std::hash::{BuildHasherDefault, Hasher};
 
 use hashbrown::HashMap;
+use kassa_model::short::same;
+use kassa_model::star::{
+    dim_address, dim_category, dim_channel, dim_city, dim_country, dim_currency, dim_customer, dim_payment_method, dim_product,
+    dim_promotion,
+};
 use kassa_model::{Currency, Key, Table, country};
 
 use crate::event::{Address, Envelope};
 use crate::journal::{Journal, Piece};
-use crate::rows::Row;
 use crate::shape::Shaper;
-use crate::short::same;
 use crate::validate::{look_at, mix};
 
 /// Two members have one key: the lake would add up what does not belong together.
@@ -229,8 +232,17 @@ impl Shaper<'_> {
     pub(crate) fn customer(&mut self, envelope: &Envelope<'_>) -> Result<Key, Collision> {
         let (key, id) = (envelope.customer, envelope.customer_id);
         if self.memory.members.is_new(Table::DimCustomer, key, &[envelope.store_id, id])? {
-            self.add(Table::DimCustomer, |row, at| {
-                row.key(key).text(id).text(None).text(None).key(Key::UNKNOWN).i64(at).bool(true).text(None)
+            let origin = self.next_origin();
+            self.rows.add(&dim_customer::Row {
+                customer_key: key,
+                customer_id: id,
+                segment: None,
+                consent: None,
+                home_city_key: Key::UNKNOWN,
+                valid_from: self.lineage.occurred_at,
+                is_placeholder: true,
+                extra: None,
+                lineage: origin.row(),
             });
         }
         Ok(key)
@@ -249,21 +261,23 @@ impl Shaper<'_> {
         let key = Key::of("product", &natural);
         if self.memory.members.is_new(Table::DimProduct, key, &natural)? {
             let category = self.category(said.category)?;
-            self.add(Table::DimProduct, |row, at| {
-                row.key(key)
-                    .text(id)
-                    .text(variant)
-                    .text(said.sku)
-                    .text(said.name)
-                    .text(said.brand)
-                    .key(category)
-                    .decimal::<6>(None)
-                    .decimal::<6>(None)
-                    .text(None)
-                    .text(None)
-                    .i64(at)
-                    .bool(true)
-                    .text(None)
+            let origin = self.next_origin();
+            self.rows.add(&dim_product::Row {
+                product_key: key,
+                product_id: id,
+                variant_id: variant,
+                sku: said.sku,
+                name: said.name,
+                brand: said.brand,
+                category_key: category,
+                price: None,
+                cost: None,
+                currency: None,
+                status: None,
+                valid_from: self.lineage.occurred_at,
+                is_placeholder: true,
+                extra: None,
+                lineage: origin.row(),
             });
         }
         Ok(key)
@@ -280,7 +294,9 @@ impl Shaper<'_> {
             level += 1;
             if is_new {
                 let name = upto.rsplit(" > ").next().unwrap_or(upto);
-                self.add(Table::DimCategory, |row, _| row.key(key).text(name).i32(level).key(parent).text(upto));
+                let origin = self.next_origin();
+                let lineage = origin.row();
+                self.rows.add(&dim_category::Row { category_key: key, name, level, parent_key: parent, path: upto, lineage });
             }
             parent = key;
         }
@@ -292,7 +308,8 @@ impl Shaper<'_> {
         let (key, is_new) = self.member(Table::DimCountry, "country", &[code])?;
         if is_new {
             let name = country::name_of(code).unwrap_or(code);
-            self.add(Table::DimCountry, |row, _| row.key(key).text(code).text(name));
+            let origin = self.next_origin();
+            self.rows.add(&dim_country::Row { country_key: key, code, name, lineage: origin.row() });
         }
         Ok(key)
     }
@@ -302,7 +319,9 @@ impl Shaper<'_> {
         let natural = [address.country.unwrap_or_default(), address.region.unwrap_or_default(), name];
         let (key, is_new) = self.member(Table::DimCity, "city", &natural)?;
         if is_new {
-            self.add(Table::DimCity, |row, _| row.key(key).text(name).text(address.region).key(country));
+            let origin = self.next_origin();
+            let (region, lineage) = (address.region, origin.row());
+            self.rows.add(&dim_city::Row { city_key: key, name, region, country_key: country, lineage });
         }
         Ok(key)
     }
@@ -320,55 +339,52 @@ impl Shaper<'_> {
         let natural = [street, region, code, city_name, postcode, "address"];
         let (key, is_new) = self.member(Table::DimAddress, "address", &natural)?;
         if is_new {
-            self.add(Table::DimAddress, |row, _| row.key(key).text(address.postcode).key(city));
+            let origin = self.next_origin();
+            let (postcode, lineage) = (address.postcode, origin.row());
+            self.rows.add(&dim_address::Row { address_key: key, postcode, city_key: city, lineage });
         }
         Ok((key, country))
     }
 
-    fn named(&mut self, table: Table, kind: &str, name: &str) -> Result<Key, Collision> {
-        let (key, is_new) = self.member(table, kind, &[name])?;
+    pub(crate) fn channel(&mut self, name: &str) -> Result<Key, Collision> {
+        let (key, is_new) = self.member(Table::DimChannel, "channel", &[name])?;
         if is_new {
-            self.add(table, |row, _| row.key(key).text(name));
+            let origin = self.next_origin();
+            self.rows.add(&dim_channel::Row { channel_key: key, name, lineage: origin.row() });
         }
         Ok(key)
     }
 
-    pub(crate) fn channel(&mut self, name: &str) -> Result<Key, Collision> {
-        self.named(Table::DimChannel, "channel", name)
-    }
-
     pub(crate) fn promotion(&mut self, code: Option<&str>) -> Result<Key, Collision> {
-        self.named(Table::DimPromotion, "promotion", code.unwrap_or_default())
+        let code = code.unwrap_or_default();
+        let (key, is_new) = self.member(Table::DimPromotion, "promotion", &[code])?;
+        if is_new {
+            let origin = self.next_origin();
+            self.rows.add(&dim_promotion::Row { promotion_key: key, code, lineage: origin.row() });
+        }
+        Ok(key)
     }
 
     pub(crate) fn payment_method(&mut self, name: Option<&str>) -> Result<Key, Collision> {
-        self.named(Table::DimPaymentMethod, "payment_method", name.unwrap_or_default())
+        let name = name.unwrap_or_default();
+        let (key, is_new) = self.member(Table::DimPaymentMethod, "payment_method", &[name])?;
+        if is_new {
+            let origin = self.next_origin();
+            self.rows.add(&dim_payment_method::Row { payment_method_key: key, name, lineage: origin.row() });
+        }
+        Ok(key)
     }
 
     pub(crate) fn currency(&mut self, currency: Option<Currency>) -> Result<(), Collision> {
         let Some(currency) = currency else { return Ok(()) };
         let (key, is_new) = self.member(Table::DimCurrency, "currency", &[currency.code()])?;
         if is_new {
-            let digits = i32::try_from(currency.minor_digits()).unwrap_or(2);
-            self.add(Table::DimCurrency, |row, _| row.key(key).text(currency.code()).i32(digits));
+            let minor_digits = i32::try_from(currency.minor_digits()).unwrap_or(2);
+            let origin = self.next_origin();
+            let (code, lineage) = (currency.code(), origin.row());
+            self.rows.add(&dim_currency::Row { currency_key: key, code, minor_digits, lineage });
         }
         Ok(())
-    }
-
-    /// Adds the row that the record (0) or its n-th nested line is there for; `fill` gets the event time. Its index does not depend
-    /// on which members were new, so that a second reading makes the same row.
-    pub(crate) fn fact(&mut self, table: Table, nth: u32, fill: impl for<'r> FnOnce(Row<'r>, i64) -> Row<'r>) {
-        let lineage = self.lineage;
-        let row = fill(self.rows.of(table).row(), lineage.occurred_at);
-        lineage.finish(row, i32::try_from(nth).unwrap_or(i32::MAX));
-    }
-
-    /// Adds a row of a member that is new; `fill` gets the event time for `valid_from`.
-    pub(crate) fn add(&mut self, table: Table, fill: impl for<'r> FnOnce(Row<'r>, i64) -> Row<'r>) {
-        let lineage = self.lineage;
-        let row = fill(self.rows.of(table).row(), lineage.occurred_at);
-        lineage.finish(row, self.index);
-        self.index += 1;
     }
 }
 

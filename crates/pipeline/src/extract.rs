@@ -20,7 +20,7 @@ pub fn pseudo_columns() -> Vec<Field> {
         Field::new("_topic", DataType::Utf8, false),
         Field::new("_partition", DataType::Int64, false),
         Field::new("_key", DataType::Utf8, true),
-        Field::new("_ingested_at", star::timestamp(), false),
+        Field::new("_ingested_at", star::kind::Type::Timestamp.data_type(), false),
     ]
 }
 

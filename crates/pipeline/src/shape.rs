@@ -5,12 +5,12 @@ mod ledger;
 mod masters;
 mod nested;
 
+use kassa_model::star::{RowSet, lineage};
 use kassa_model::time::{Calendar, DAY};
-use kassa_model::{Partition, Shop, Table};
+use kassa_model::{Partition, Shop};
 
 use crate::dimensions::{Collision, Members};
 use crate::event::{Body, Event};
-use crate::rows::{Row, Rows};
 
 /// What shaping remembers from record to record. Rebuilt from the lake at start; nothing else is kept.
 #[derive(Debug)]
@@ -22,35 +22,6 @@ pub struct Memory {
 impl Memory {
     pub fn new(shop: &Shop) -> Self {
         Self { members: Members::default(), calendar: shop.calendar() }
-    }
-}
-
-/// The rows of a batch in the making, a builder for each table that has any.
-#[derive(Debug, Default)]
-pub struct RowSet {
-    tables: Vec<Rows>,
-    slots: Vec<(Table, usize)>,
-}
-
-impl RowSet {
-    /// For records that make about one row each of their primary table.
-    pub fn sized(primary: Table, rows: usize) -> Self {
-        Self { tables: vec![Rows::sized(primary, rows)], slots: vec![(primary, 0)] }
-    }
-
-    pub fn of(&mut self, table: Table) -> &mut Rows {
-        let held = self.slots.iter().find(|(held, _)| *held == table).map(|(_, slot)| *slot);
-        let slot = held.unwrap_or_else(|| {
-            self.slots.push((table, self.tables.len()));
-            self.tables.push(Rows::new(table));
-            self.tables.len() - 1
-        });
-        &mut self.tables[slot]
-    }
-
-    pub fn finish(self) -> Result<Vec<(Table, arrow_array::RecordBatch)>, arrow_schema::ArrowError> {
-        let named = self.slots.into_iter().map(|(table, _)| table).zip(self.tables);
-        named.filter(|(_, rows)| !rows.is_empty()).map(|(table, rows)| Ok((table, rows.finish()?))).collect()
     }
 }
 
@@ -67,18 +38,29 @@ pub struct Lineage<'r> {
     pub occurred_at: i64,
 }
 
-impl Lineage<'_> {
-    pub(crate) fn finish(&self, row: Row<'_>, index: i32) {
-        let _row = row
-            .text(self.partition.topic.as_ref())
-            .i64(self.partition.number)
-            .i64(self.offset)
-            .i32(index)
-            .text(self.event_id)
-            .text(self.source)
-            .text(self.store_id)
-            .i64(self.content_hash)
-            .i64(self.ingested_at);
+/// The lineage of one row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin<'r> {
+    lineage: Lineage<'r>,
+    /// The row's `source_index`.
+    index: i32,
+}
+
+impl Origin<'_> {
+    #[inline]
+    pub(crate) fn row(&self) -> lineage::Row<'_> {
+        let Lineage { partition, offset, event_id, source, store_id, content_hash, ingested_at, .. } = self.lineage;
+        lineage::Row {
+            source_topic: partition.topic.as_ref(),
+            source_partition: partition.number,
+            source_offset: offset,
+            source_index: self.index,
+            event_id,
+            source,
+            store_id,
+            content_hash,
+            ingested_at,
+        }
     }
 }
 
@@ -134,6 +116,19 @@ impl<'s> Shaper<'s> {
             Body::Inventory(inventory) => self.inventory(event, inventory),
             Body::FxRate(rate) => self.fx_rate(event, rate),
         }
+    }
+
+    /// The lineage of the row that the record (0) or its n-th nested line is there for. It does not depend on which members were new, so that a
+    /// second reading makes the same row.
+    pub(crate) fn origin(&self, nth: u32) -> Origin<'s> {
+        Origin { lineage: self.lineage, index: i32::try_from(nth).unwrap_or(i32::MAX) }
+    }
+
+    /// The lineage of the row of a new member.
+    pub(crate) fn next_origin(&mut self) -> Origin<'s> {
+        let origin = Origin { lineage: self.lineage, index: self.index };
+        self.index += 1;
+        origin
     }
 
     pub(crate) fn is_future(&self) -> bool {

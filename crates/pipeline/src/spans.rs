@@ -2,9 +2,8 @@
 
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
-use kassa_model::{Span, Table};
-
-use crate::rows::Rows;
+use kassa_model::Span;
+use kassa_model::star::spans;
 
 #[derive(Debug, Clone, Default)]
 pub struct Spans(Vec<Span>);
@@ -27,20 +26,20 @@ impl Spans {
 
     /// Rows of `spans`. `committed_at` is in µs UTC.
     pub fn rows(&self, committed_at: i64) -> Result<RecordBatch, ArrowError> {
-        let mut rows = Rows::new(Table::Spans);
+        let mut rows = spans::Builder::sized(self.0.len());
         for span in &self.0 {
-            let _row = rows
-                .row()
-                .text(span.partition.topic.as_ref())
-                .i64(span.partition.number)
-                .i64(span.from)
-                .i64(span.to)
-                .i64(span.counts.read)
-                .i64(span.counts.accepted)
-                .i64(span.counts.duplicates)
-                .i64(span.counts.dead_letters)
-                .i64(span.gap)
-                .i64(committed_at);
+            rows.push(&spans::Row {
+                topic: span.partition.topic.as_ref(),
+                partition: span.partition.number,
+                from_offset: span.from,
+                to_offset: span.to,
+                read: span.counts.read,
+                accepted: span.counts.accepted,
+                duplicates: span.counts.duplicates,
+                dead_letters: span.counts.dead_letters,
+                gap: span.gap,
+                committed_at,
+            });
         }
         rows.finish()
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use kassa_model::key::Id;
+use kassa_model::star::RowSet;
 use kassa_model::time::Clock;
 use kassa_model::{Contract, DeadLetter, Fate, Headers, Partition, Positions, Reason, Records, Shop, Table, key};
 
@@ -17,8 +18,9 @@ use crate::dedupe::{Class, Index, PartitionId, Row, Verdict};
 pub use crate::error::StageError;
 use crate::event::{self, Body, Event};
 use crate::formats::{self, Input, Judge, Values};
+use crate::letter::Refusal;
 use crate::ports::Schemas;
-use crate::shape::{Lineage, Lines, Memory, RowSet, Shaper, nested_lines};
+use crate::shape::{Lineage, Lines, Memory, Shaper, nested_lines};
 pub use crate::stream::Stream;
 
 mod verdict;
@@ -390,9 +392,9 @@ impl Run<'_> {
         self.letters.sort_by_key(|(index, _)| *index);
         let (stream, records) = (self.stream, self.records);
         for (index, letter) in std::mem::take(&mut self.letters) {
-            let verdict = [letter.reason.code(), letter.field.as_ref(), letter.detail.as_ref()];
+            let refusal = Refusal { reason: letter.reason.code(), field: letter.field.as_ref(), detail: letter.detail.as_ref() };
             let schema_id = stream.schema_id(records.value(index));
-            self.rows.of(Table::Rejected).letter(records, index, schema_id, &stream.name, stream.contract, verdict);
+            self.rows.add(&crate::letter::letter(records, index, schema_id, &stream.name, stream.contract, refusal));
         }
     }
 }

@@ -3,11 +3,10 @@
 use jiff::tz::TimeZone;
 use kassa_model::decimal::{Decimal, DecimalError};
 use kassa_model::time::{self, TimeError};
-use kassa_model::{Amount, Currency, DeadLetter, Quantity, Rate, Reason, country, key};
+use kassa_model::{Amount, Currency, DeadLetter, Quantity, Rate, Reason, country, key, short};
 
 use crate::canonical;
 use crate::decode::{Layout, Payload, Value, shorten};
-use crate::short;
 
 /// Reads one payload's fields in the order of its layout. Every read moves on by one slot.
 #[derive(Debug)]

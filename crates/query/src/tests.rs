@@ -4,10 +4,9 @@ use kassa_lake::delta::DeltaTable;
 use kassa_lake::delta::table::NewFile;
 use kassa_lake::maintain::{Maintainer, Options};
 use kassa_lake::{Folder, encode, star};
-use kassa_model::Currency;
-use kassa_model::decimal::Decimal;
+use kassa_model::star::{fact_fx_rate, lineage, spans};
 use kassa_model::time::{Clock, DAY, HOUR, SystemClock};
-use kassa_pipeline::rows::Rows;
+use kassa_model::{Currency, Rate};
 use tempfile::TempDir;
 
 use super::*;
@@ -20,8 +19,19 @@ fn lake() -> (TempDir, Arc<dyn Store>, DeltaTable) {
     let store: Arc<dyn Store> = Arc::new(Folder::new(dir.path()));
     let mut table = DeltaTable::open(Arc::clone(&store), star::table_spec(Table::Spans), Arc::new(SystemClock)).unwrap();
     for number in 0..10 {
-        let mut rows = Rows::new(Table::Spans);
-        let _row = rows.row().text("orders").i64(0).i64(number).i64(number + 1).i64(1).i64(1).i64(0).i64(0).i64(0).i64(number);
+        let mut rows = spans::Builder::sized(1);
+        rows.push(&spans::Row {
+            topic: "orders",
+            partition: 0,
+            from_offset: number,
+            to_offset: number + 1,
+            read: 1,
+            accepted: 1,
+            duplicates: 0,
+            dead_letters: 0,
+            gap: 0,
+            committed_at: number,
+        });
         let properties = encode::properties(&Table::Spans.schema(), encode::ZSTD_LEVEL);
         let bytes = encode::parquet(&[rows.finish().unwrap()], &properties).unwrap();
         table.append(vec![NewFile { bytes, rows: 1, partition_values: BTreeMap::new() }], &[]).unwrap();
@@ -92,11 +102,27 @@ fn rates() -> (TempDir, Arc<dyn Store>) {
     let store: Arc<dyn Store> = Arc::new(Folder::new(dir.path()));
     let mut table = DeltaTable::open(Arc::clone(&store), star::table_spec(Table::FactFxRate), Arc::new(SystemClock)).unwrap();
     for day in 1..=20 {
-        let mut rows = Rows::new(Table::FactFxRate);
+        let mut rows = fact_fx_rate::Builder::sized(50);
         for nth in 0..50 {
             let at = (i64::from(day) - 1) * DAY + i64::from(nth);
-            let rate = rows.row().text("EUR").text("GBP").i32(20_260_100 + day).decimal(Decimal::<9>(i64::from(nth))).i64(at);
-            let _row = rate.text("fx").i64(0).i64(i64::from(nth)).i32(nth).text("e").text(None).text("s").i64(0).i64(at);
+            rows.push(&fact_fx_rate::Row {
+                base: "EUR",
+                quote: "GBP",
+                rate_date_key: 20_260_100 + day,
+                rate: Rate::from_units(i64::from(nth)),
+                occurred_at: at,
+                lineage: lineage::Row {
+                    source_topic: "fx",
+                    source_partition: 0,
+                    source_offset: i64::from(nth),
+                    source_index: nth,
+                    event_id: "e",
+                    source: None,
+                    store_id: "s",
+                    content_hash: 0,
+                    ingested_at: at,
+                },
+            });
         }
         let properties = encode::properties(&Table::FactFxRate.schema(), encode::ZSTD_LEVEL);
         let bytes = encode::parquet(&[rows.finish().unwrap()], &properties).unwrap();

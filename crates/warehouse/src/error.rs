@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use kassa_model::star::read::ReadError;
 use kassa_model::{Cause, Newer};
 use kassa_pipeline::SinkError;
 use postgres::error::SqlState;
@@ -43,6 +44,12 @@ impl From<WarehouseError> for SinkError {
             WarehouseError::Newer(newer) => SinkError::Newer(newer),
             WarehouseError::Rebuilding(what) => SinkError::Rebuilding(what),
         }
+    }
+}
+
+impl From<ReadError> for WarehouseError {
+    fn from(error: ReadError) -> Self {
+        WarehouseError::corrupt(error)
     }
 }
 

@@ -5,7 +5,7 @@ use kassa_model::time::date_key;
 use postgres::Client;
 
 use crate::url::Target;
-use crate::{WarehouseError, connect, migrate, partitions, positions};
+use crate::{WarehouseError, connect, declared, migrate, partitions, positions};
 
 /// A read-only connection.
 pub struct Examiner {
@@ -105,7 +105,10 @@ impl Examiner {
         let changed = names(&|(version, _, sum)| of(*version).is_some_and(|known| known.checksum().to_string() != *sum));
         let is_applied = |version: i64| applied.iter().any(|(held, ..)| *held == version);
         let missing = known.iter().filter(|known| !is_applied(known.version().into()));
-        let missing: Vec<String> = missing.map(|known| named(&known.version().into(), known.name())).collect();
+        let mut missing: Vec<String> = missing.map(|known| named(&known.version().into(), known.name())).collect();
+        if missing.is_empty() && newer.is_empty() {
+            missing.extend(declared::lacking(&mut self.client)?.iter().map(declared::named));
+        }
         Ok(match (changed.is_empty(), newer.is_empty(), missing.is_empty()) {
             (false, ..) => Schema::Changed(changed),
             (_, false, _) => Schema::Newer(newer),

@@ -1,7 +1,7 @@
 //! The warehouse: the star schema and the current state in PostgreSQL.
 //!
 //! ```text
-//!  schema/*.sql ─► migrate.rs   schemas dwh (star, views), ods (current state), kassa (positions, spans, dead letters); roles
+//!  schema/*.sql, declared.rs (columns) ─► migrate.rs   schemas dwh (star, views), ods (current state), kassa (positions, spans, dead letters); roles
 //!                  views.rs     the figures' views that follow from the catalogue, replaced when their text changes
 //!  Batch ─► plan.rs ─► sink.rs  one transaction: positions.rs · fill.rs: copy/ (facts) · statements.rs (dimensions) · ods.rs · sums.rs · commits.rs
 //!                        └────► partitions.rs   made before rows need them, dropped when they have had their time
@@ -12,10 +12,10 @@
 //!  examine.rs what an operator must know before it is fed
 //! ```
 
-mod columns;
 mod commits;
 mod connect;
 mod copy;
+mod declared;
 pub mod derived;
 mod error;
 pub mod examine;

@@ -4,10 +4,9 @@ use kassa_model::Newer;
 use postgres::Client;
 use refinery::{Migration, Runner};
 
-use crate::WarehouseError;
 use crate::connect::connect;
 use crate::url::Target;
-use crate::views;
+use crate::{WarehouseError, declared, views};
 
 const MIGRATIONS: [(&str, &str); 9] = [
     ("V1__kassa", include_str!("../schema/V1__kassa.sql")),
@@ -33,7 +32,7 @@ const RESTORE_RIGHTS: &str = include_str!("../schema/restore_rights.sql");
 const LOCK: &str = "SELECT pg_advisory_lock(hashtext('kassa migrations'))";
 const UNLOCK: &str = "SELECT pg_advisory_unlock(hashtext('kassa migrations'))";
 
-/// Brings the schema up to date. The names of the migrations that had to be applied, and of generated views that were replaced.
+/// Brings the schema up to date: migrations, then columns that are declared and missing, then generated views. The names of what had to be applied.
 pub fn migrate(target: &Target) -> Result<Vec<String>, WarehouseError> {
     let mut client = connect(target)?;
     // An index over years of facts takes as long as it takes.
@@ -76,6 +75,7 @@ fn apply(client: &mut Client) -> Result<Vec<String>, WarehouseError> {
     let report = migrated?;
     restored?;
     let mut applied: Vec<String> = report.applied_migrations().iter().map(|migration| migration.name().to_owned()).collect();
+    applied.extend(declared::add_columns(client)?);
     if views::replace(client)? {
         applied.push(views::NAME.to_owned());
     }

@@ -12,11 +12,13 @@ use arrow_schema::{DataType, Field, Schema};
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 use hashbrown::{HashMap, HashSet};
-use kassa_model::{Table, star};
+use kassa_model::star::kind::Name;
+use kassa_model::star::read::{Columns, Texts};
+use kassa_model::star::{dim_customer, fact_order, fact_sales};
+use kassa_model::{Key, Table, star};
 use postgres::Transaction;
 
 use crate::WarehouseError;
-use crate::columns::Columns;
 use crate::plan::Plan;
 use crate::statements::{Statements, copy_in};
 
@@ -50,20 +52,24 @@ pub(crate) fn put(transaction: &mut Transaction<'_>, statements: &mut Statements
 
 fn put_customers(transaction: &mut Transaction<'_>, statements: &mut Statements, plan: &Plan) -> Result<(), WarehouseError> {
     let mut known = HashSet::new();
-    if let Some(rows) = newest(plan.rows(Table::DimCustomer), "customer_key", |columns| {
-        let (placeholder, from) = (columns.flags("is_placeholder")?.clone(), columns.times("valid_from")?.clone());
+    if let Some(rows) = newest(plan, Table::DimCustomer, dim_customer::customer_key, |columns| {
+        let placeholder = columns.get(dim_customer::is_placeholder)?.clone();
+        let from = columns.get(dim_customer::valid_from)?.clone();
         Ok(Box::new(move |row| (i64::from(!placeholder.value(row)), from.value(row))))
     })? {
-        known.extend(Columns(&rows).longs("customer_key")?.values().iter().copied());
+        let columns = Columns { table: Table::DimCustomer, rows: &rows };
+        known.extend(columns.get(dim_customer::customer_key)?.values().iter().copied());
         let rows = chosen(&rows, &CUSTOMER, "is_placeholder")?;
         statements.insert(transaction, "ods.customers", &[rows], &over(&CUSTOMER, "is_placeholder", "customer_key",
             "NOT new.is_placeholder AND (held.is_placeholder OR new.valid_from >= held.valid_from) OR held.customer_id IS NULL"))?;
     }
     let mut named: Vec<i64> = Vec::new();
-    for rows in plan.rows(Table::FactOrder).iter().chain(plan.rows(Table::FactSales)) {
-        for key in Columns(rows).longs("customer_key")?.values() {
-            if *key != 0 && known.insert(*key) {
-                named.push(*key);
+    for (table, column) in [(Table::FactOrder, fact_order::customer_key), (Table::FactSales, fact_sales::customer_key)] {
+        for rows in plan.rows(table) {
+            for key in (Columns { table, rows }).get(column)?.values() {
+                if *key != 0 && known.insert(*key) {
+                    named.push(*key);
+                }
             }
         }
     }
@@ -76,12 +82,14 @@ fn put_customers(transaction: &mut Transaction<'_>, statements: &mut Statements,
 
 fn put_orders(transaction: &mut Transaction<'_>, statements: &mut Statements, plan: &Plan) -> Result<(), WarehouseError> {
     let mut known = HashSet::new();
-    if let Some(rows) = newest(plan.rows(Table::FactOrder), "order_key", |columns| {
-        let (revision, at) = (columns.longs("revision")?.clone(), columns.times("occurred_at")?.clone());
+    if let Some(rows) = newest(plan, Table::FactOrder, fact_order::order_key, |columns| {
+        let (revision, at) = (columns.get(fact_order::revision)?.clone(), columns.get(fact_order::occurred_at)?.clone());
         Ok(Box::new(move |row| (revision.value(row), at.value(row))))
     })? {
-        known.extend(Columns(&rows).longs("order_key")?.values().iter().copied());
-        let rows = without_unknown(&with_flag(&chosen(&rows, &ORDER, "is_test")?, "is_placeholder", false)?, "customer_key")?;
+        let columns = Columns { table: Table::FactOrder, rows: &rows };
+        known.extend(columns.get(fact_order::order_key)?.values().iter().copied());
+        let rows = with_flag(&chosen(&rows, &ORDER, "is_test")?, "is_placeholder", false)?;
+        let rows = without_unknown(Columns { table: Table::FactOrder, rows: &rows }, fact_order::customer_key)?;
         statements.insert(
             transaction,
             "ods.orders",
@@ -113,15 +121,18 @@ type Rank<'r> = Box<dyn Fn(usize) -> (i64, i64) + 'r>;
 
 /// Of each key the row of the highest rank; of equal ones the later.
 fn newest<'r>(
-    batches: &'r [RecordBatch],
-    key: &str,
+    plan: &'r Plan,
+    table: Table,
+    key: Name<Key>,
     rank: impl Fn(Columns<'_>) -> Result<Rank<'r>, WarehouseError>,
 ) -> Result<Option<RecordBatch>, WarehouseError> {
+    let batches = plan.rows(table);
     let Some(first) = batches.first() else { return Ok(None) };
     // Dictionaries differ from batch to batch; what is put into arrays is plain.
     let plain = batches.iter().map(plain).collect::<Result<Vec<_>, _>>()?;
     let rows = concat_batches(&star::stored(&first.schema()), &plain).map_err(WarehouseError::corrupt)?;
-    let (keys, rank) = (Columns(&rows).longs(key)?, rank(Columns(&rows))?);
+    let columns = Columns { table, rows: &rows };
+    let (keys, rank) = (columns.get(key)?, rank(columns)?);
     let mut best: HashMap<i64, usize> = HashMap::new();
     for row in 0..rows.num_rows() {
         let held = best.entry(keys.value(row)).or_insert(row);
@@ -139,7 +150,8 @@ pub(crate) fn plain(rows: &RecordBatch) -> Result<RecordBatch, WarehouseError> {
     let (held, schema) = (rows.schema(), star::stored(&rows.schema()));
     let arrays = held.fields().iter().zip(rows.columns()).map(|(field, array)| match field.data_type() {
         DataType::Dictionary(..) => {
-            let texts = Columns(rows).texts(field.name())?;
+            let not_texts = || WarehouseError::Corrupt(format!("the column {} holds no texts", field.name()));
+            let texts = Texts::of(array).ok_or_else(not_texts)?;
             Ok(Arc::new((0..rows.num_rows()).map(|row| texts.get(row)).collect::<StringArray>()) as ArrayRef)
         }
         _ => Ok(Arc::clone(array)),
@@ -162,9 +174,10 @@ fn with_flag(rows: &RecordBatch, name: &str, flag: bool) -> Result<RecordBatch, 
 }
 
 /// Key 0 names nobody: null, which no foreign key asks after.
-fn without_unknown(rows: &RecordBatch, column: &str) -> Result<RecordBatch, WarehouseError> {
-    let place = rows.schema().index_of(column).map_err(WarehouseError::corrupt)?;
-    let known: Int64Array = Columns(rows).longs(column)?.iter().map(|key| key.filter(|key| *key != 0)).collect();
+fn without_unknown(of: Columns<'_>, column: Name<Key>) -> Result<RecordBatch, WarehouseError> {
+    let rows = of.rows;
+    let place = rows.schema().index_of(column.name()).map_err(WarehouseError::corrupt)?;
+    let known: Int64Array = of.get(column)?.iter().map(|key| key.filter(|key| *key != 0)).collect();
     let mut columns = rows.columns().to_vec();
     columns[place] = Arc::new(known);
     let fields: Vec<Field> = rows.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
@@ -188,7 +201,7 @@ impl Placeholders {
         let mut all = Self::default();
         for (table, time) in [(Table::FactSales, Some("ordered_at")), (Table::FactPayment, None)] {
             for rows in plan.rows(table) {
-                all.add(Columns(rows), time, &mut known)?;
+                all.add(Columns { table, rows }, time, &mut known)?;
             }
         }
         Ok(all)

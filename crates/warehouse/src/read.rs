@@ -7,10 +7,10 @@ use std::sync::Arc;
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::Schema;
 use arrow_select::filter::filter_record_batch;
+use kassa_model::star::read::Columns;
 use kassa_model::{Positions, Table, star};
 use postgres::{Client, IsolationLevel, Transaction};
 
-use crate::columns::Columns;
 use crate::commits::{self, Bounds};
 use crate::migrate::refuse_newer;
 use crate::plan::FACTS;
@@ -77,7 +77,7 @@ impl Dropped {
     /// The rows of a table on other days. A dropped day may have received new rows since.
     pub fn leave(&self, table: Table, rows: RecordBatch) -> Result<RecordBatch, WarehouseError> {
         let Some((column, days)) = self.0.get(&table) else { return Ok(rows) };
-        let held = Columns(&rows).ints(column)?.iter();
+        let held = Columns { table, rows: &rows }.ints(column)?.iter();
         let kept: BooleanArray =
             held.map(|day| Some(day.is_none_or(|day| !days.iter().any(|range| range.contains(&day))))).collect();
         filter_record_batch(&rows, &kept).map_err(WarehouseError::corrupt)

@@ -3,9 +3,10 @@
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use hashbrown::HashSet;
+use kassa_model::star::lineage;
+use kassa_model::star::read::Columns;
 use kassa_model::{Partition, Table};
 
-use crate::columns::Columns;
 use crate::fill::fill;
 use crate::plan::Plan;
 use crate::sink::WarehouseSink;
@@ -38,7 +39,7 @@ impl WarehouseSink {
             partitions.prepare(&mut connection.client, &Plan::of_rows(rows.iter().cloned()), now)?;
             let mut transaction = connection.client.transaction()?;
             let marked = mark(&mut transaction, letters, now)?;
-            let kept = rows.iter().map(|(table, rows)| Ok((*table, of_letters(rows, &marked)?)));
+            let kept = rows.iter().map(|(table, rows)| Ok((*table, of_letters(Columns { table: *table, rows }, &marked)?)));
             let plan = Plan::of_rows(kept.collect::<Result<Vec<_>, WarehouseError>>()?);
             let mut statements = Statements::default();
             fill(&mut transaction, &mut statements, &plan, now)?;
@@ -68,10 +69,9 @@ fn mark(
 }
 
 /// The rows that stem from these letters.
-fn of_letters(rows: &RecordBatch, letters: &HashSet<Place>) -> Result<RecordBatch, WarehouseError> {
-    let columns = Columns(rows);
-    let topics = columns.texts("source_topic")?;
-    let (numbers, offsets) = (columns.longs("source_partition")?, columns.longs("source_offset")?);
+fn of_letters(columns: Columns<'_>, letters: &HashSet<Place>) -> Result<RecordBatch, WarehouseError> {
+    let (rows, topics) = (columns.rows, columns.get(lineage::source_topic)?);
+    let (numbers, offsets) = (columns.get(lineage::source_partition)?, columns.get(lineage::source_offset)?);
     let keep: BooleanArray = (0..rows.num_rows())
         .map(|row| {
             let place = (topics.get(row).unwrap_or_default().to_owned(), numbers.value(row), offsets.value(row));

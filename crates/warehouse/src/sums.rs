@@ -2,20 +2,27 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, BooleanArray, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, BooleanArray, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow_schema::ArrowError;
 use hashbrown::HashMap;
 use kassa_model::Table;
+use kassa_model::star::read::{Columns, Decimals};
+use kassa_model::star::{fact_event, fact_sales};
 use postgres::Transaction;
 
 use crate::WarehouseError;
-use crate::columns::Columns;
 use crate::plan::Plan;
 use crate::statements::Statements;
 
 /// Decimal columns of `agg_sales_daily` with their scales, as in `fact_sales`.
-const AMOUNTS: [(&str, i8); 6] =
-    [("quantity", 3), ("gross_amount", 6), ("discount_amount", 6), ("tax_amount", 6), ("shipping_amount", 6), ("net_amount", 6)];
+const AMOUNTS: [(&str, i8); 6] = [
+    (fact_sales::quantity.name(), 3),
+    (fact_sales::gross_amount.name(), 6),
+    (fact_sales::discount_amount.name(), 6),
+    (fact_sales::tax_amount.name(), 6),
+    (fact_sales::shipping_amount.name(), 6),
+    (fact_sales::net_amount.name(), 6),
+];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct SalesKey {
@@ -41,7 +48,7 @@ pub(crate) fn put(transaction: &mut Transaction<'_>, statements: &mut Statements
 fn put_sales(transaction: &mut Transaction<'_>, statements: &mut Statements, plan: &Plan) -> Result<(), WarehouseError> {
     let mut sums: HashMap<SalesKey, SalesSum> = HashMap::new();
     for rows in plan.rows(Table::FactSales) {
-        add_sales(Columns(rows), &mut sums)?;
+        add_sales(Columns { table: Table::FactSales, rows }, &mut sums)?;
     }
     if sums.is_empty() {
         return Ok(());
@@ -61,13 +68,18 @@ fn put_sales(transaction: &mut Transaction<'_>, statements: &mut Statements, pla
 
 fn add_sales(columns: Columns<'_>, sums: &mut HashMap<SalesKey, SalesSum>) -> Result<(), WarehouseError> {
     let (days, movements, currencies) =
-        (columns.ints("movement_date_key")?, columns.texts("movement")?, columns.texts("currency")?);
+        (columns.get(fact_sales::movement_date_key)?, columns.get(fact_sales::movement)?, columns.get(fact_sales::currency)?);
     let (countries, channels, tests) =
-        (columns.longs("ship_country_key")?, columns.longs("channel_key")?, columns.flags("is_test")?);
-    let mut amounts = Vec::with_capacity(AMOUNTS.len());
-    for (name, _) in AMOUNTS {
-        amounts.push(columns.decimals(name)?);
-    }
+        (columns.get(fact_sales::ship_country_key)?, columns.get(fact_sales::channel_key)?, columns.get(fact_sales::is_test)?);
+    // In the order of `AMOUNTS`.
+    let amounts: [Decimals<'_>; AMOUNTS.len()] = [
+        columns.get(fact_sales::quantity)?,
+        columns.get(fact_sales::gross_amount)?,
+        columns.get(fact_sales::discount_amount)?,
+        columns.get(fact_sales::tax_amount)?,
+        columns.get(fact_sales::shipping_amount)?,
+        columns.get(fact_sales::net_amount)?,
+    ];
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     // Neighbours mostly have one key: it is looked up once.
     let mut run: Option<(SalesKey, SalesSum)> = None;
@@ -102,7 +114,7 @@ fn add_sales(columns: Columns<'_>, sums: &mut HashMap<SalesKey, SalesSum>) -> Re
         if let Some((_, sum)) = &mut run {
             sum.lines += 1;
             for (held, amount) in sum.amounts.iter_mut().zip(&amounts) {
-                *held += if amount.is_valid(row) { amount.value(row) } else { 0 };
+                *held += i128::from(amount.get(row)?.unwrap_or_default());
             }
         }
     }
@@ -170,9 +182,10 @@ impl From<&EventRef<'_>> for EventKey {
 fn put_events(transaction: &mut Transaction<'_>, statements: &mut Statements, plan: &Plan) -> Result<(), WarehouseError> {
     let mut counts: HashMap<EventKey, i64> = HashMap::new();
     for rows in plan.rows(Table::FactEvent) {
-        let columns = Columns(rows);
-        let (days, kinds, channels) = (columns.ints("event_date_key")?, columns.texts("type")?, columns.longs("channel_key")?);
-        let (tests, bots) = (columns.flags("is_test")?, columns.flags("is_bot")?);
+        let columns = Columns { table: Table::FactEvent, rows };
+        let (days, kinds) = (columns.get(fact_event::event_date_key)?, columns.get(fact_event::r#type)?);
+        let channels = columns.get(fact_event::channel_key)?;
+        let (tests, bots) = (columns.get(fact_event::is_test)?, columns.get(fact_event::is_bot)?);
         for row in 0..days.len() {
             let (kind, channel) = (kinds.get(row).unwrap_or_default(), channels.value(row));
             let key = EventRef { day: days.value(row), kind, channel, is_test: tests.value(row), is_bot: bots.value(row) };

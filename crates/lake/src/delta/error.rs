@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::{fmt, io};
 
+use kassa_model::star::read::ReadError;
 use kassa_model::{Cause, Newer};
 use kassa_pipeline::SinkError;
 
@@ -50,6 +51,12 @@ impl From<io::Error> for LogError {
             Some(refused) => Self::Refused(refused.clone()),
             None => Self::Io(error),
         }
+    }
+}
+
+impl From<ReadError> for LogError {
+    fn from(error: ReadError) -> Self {
+        Self::corrupt(error)
     }
 }
 

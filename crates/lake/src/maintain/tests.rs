@@ -8,9 +8,9 @@ use std::time::{Duration, Instant, SystemTime};
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
+use kassa_model::star::{dim_channel, lineage, spans};
 use kassa_model::time::{Clock, DAY, SystemClock};
-use kassa_model::{Currency, Partition, Records, Shop, Table};
-use kassa_pipeline::rows::Rows;
+use kassa_model::{Currency, Key, Partition, Records, Shop, Table};
 use kassa_pipeline::{Batch, Sink};
 
 use super::*;
@@ -44,11 +44,19 @@ impl Clock for Ticks {
 
 /// Commits one row that contains its own number.
 fn commit(table: &mut DeltaTable, number: i64) -> Result<(), LogError> {
-    let mut rows = Rows::new(Table::Spans);
-    let counts = |row: kassa_pipeline::rows::Row<'_>| {
-        let _row = row.i64(1).i64(1).i64(0).i64(0).i64(0).i64(number);
-    };
-    counts(rows.row().text(TOPIC).i64(3).i64(number).i64(number + 1));
+    let mut rows = spans::Builder::sized(1);
+    rows.push(&spans::Row {
+        topic: TOPIC,
+        partition: 3,
+        from_offset: number,
+        to_offset: number + 1,
+        read: 1,
+        accepted: 1,
+        duplicates: 0,
+        dead_letters: 0,
+        gap: 0,
+        committed_at: number,
+    });
     table.append(vec![file(Table::Spans, rows.finish().unwrap())], &[(partition(), number + 1)])
 }
 
@@ -297,8 +305,19 @@ fn a_reader_reads_a_table_to_its_end() {
 }
 
 fn channel() -> RecordBatch {
-    let mut rows = Rows::new(Table::DimChannel);
-    let _row = rows.row().i64(1).text("web").text("log").i64(0).i64(0).i32(0).text("e").text(None).text("").i64(0).i64(0);
+    let mut rows = dim_channel::Builder::sized(1);
+    let lineage = lineage::Row {
+        source_topic: "log",
+        source_partition: 0,
+        source_offset: 0,
+        source_index: 0,
+        event_id: "e",
+        source: None,
+        store_id: "",
+        content_hash: 0,
+        ingested_at: 0,
+    };
+    rows.push(&dim_channel::Row { channel_key: Key::of("channel", &["web"]), name: "web", lineage });
     rows.finish().unwrap()
 }
 
@@ -369,7 +388,7 @@ fn a_file_that_lost_rows_is_not_merged_away() {
     let mut table = open(&store);
     (0..10).for_each(|number| commit(&mut table, number).unwrap());
     let empty =
-        encode::parquet(&[Rows::new(Table::Spans).finish().unwrap()], &encode::properties(&Table::Spans.schema(), ZSTD_LEVEL))
+        encode::parquet(&[spans::Builder::sized(0).finish().unwrap()], &encode::properties(&Table::Spans.schema(), ZSTD_LEVEL))
             .unwrap();
     for add in table.snapshot().files.values() {
         store.put(&format!("DWH/spans/{}", add.path), &empty).unwrap();

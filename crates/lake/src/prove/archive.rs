@@ -7,6 +7,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
+use kassa_model::star::archive as archived;
+use kassa_model::star::read::{Archive, Columns};
 use kassa_model::time::{self, DAY};
 use kassa_model::{Partition, Records, star};
 use xxhash_rust::xxh3::Xxh3;
@@ -15,7 +17,7 @@ use super::finding::{Kind, Site};
 use super::parts::at;
 use super::since::may_hold_since;
 use super::sums::{Lane, bucket};
-use super::{Prover, SourceLog, columns};
+use super::{Prover, SourceLog};
 use crate::archive::read::{COLUMNS, records};
 use crate::beyond::archived_beyond;
 use crate::delta::{Add, LogError};
@@ -80,8 +82,9 @@ impl Prover<'_> {
             let day = add.partition_values.get("ingest_date").cloned().flatten();
             self.scan_archived(topic, add, &["partition", "offset", "ingested_at"], &mut |prover, rows| {
                 prover.count(&rows);
-                let (numbers, offsets) = (columns::longs(&rows, "partition")?, columns::longs(&rows, "offset")?);
-                let ingested = columns::micros(&rows, "ingested_at")?;
+                let columns = Columns { table: Archive, rows: &rows };
+                let (numbers, offsets) = (columns.get(archived::partition)?, columns.get(archived::offset)?);
+                let ingested = columns.get(archived::ingested_at)?;
                 let mut last = (i64::MIN, String::new());
                 for row in 0..rows.num_rows() {
                     let (part, offset) = (prover.parts.number(topic, numbers.value(row)), offsets.value(row));

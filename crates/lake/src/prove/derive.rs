@@ -3,6 +3,8 @@
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
+use kassa_model::star::read::Columns;
+use kassa_model::star::rejected;
 use kassa_model::{Contract, Records, Table};
 use kassa_pipeline::Stage;
 
@@ -13,7 +15,7 @@ use super::letters::{REJECTED, record_of};
 use super::parts::at;
 use super::pending::What;
 use super::sums::{Lane, bucket};
-use super::{Prover, columns, hash};
+use super::{Prover, hash};
 use crate::delta::LogError;
 use crate::read;
 use crate::recover::{Held, identity_columns, is_nested};
@@ -87,7 +89,8 @@ impl Prover<'_> {
 
     /// Records without rows.
     fn bad(&mut self, part: u32, rows: &RecordBatch) -> Result<(), LogError> {
-        let (offsets, reasons) = (columns::longs(rows, "offset")?, columns::texts(rows, "reason")?);
+        let columns = Columns { table: Table::Rejected, rows };
+        let (offsets, reasons) = (columns.get(rejected::offset)?, columns.get(rejected::reason)?);
         for (row, hash) in hash::rows(rows, &[])?.into_iter().enumerate() {
             let (offset, held) = (offsets.value(row), &self.parts[part]);
             let (accepted, replayed) = (held.accepted.contains(at(offset)), held.replayed.contains(at(offset)));

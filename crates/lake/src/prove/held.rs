@@ -1,14 +1,19 @@
 //! What the tables hold: a hash of each row, by where its record is.
 
+use arrow_array::{Array, BooleanArray, Int32Array, Int64Array, RecordBatch};
+use kassa_model::star::read::{Columns, Texts};
+use kassa_model::star::{dim_customer, lineage};
 use kassa_model::{Contract, Key, Table};
 
 use super::finding::{Kind, Site};
 use super::parts::at;
 use super::sums::{Lane, bucket};
-use super::{Prover, columns, hash, positions};
+use super::{Prover, hash, positions};
 use crate::delta::LogError;
 use crate::recover::is_nested;
-use arrow_array::{Array, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray};
+
+/// Whether a row of a dimension with versions was written before the member's own record came.
+pub(super) const PLACEHOLDER: &str = dim_customer::is_placeholder.name();
 
 /// The tables whose rows follow from records. Rates come before the facts that use them, and members before the rows that name them, so that
 /// few keys wait for their member.
@@ -35,7 +40,7 @@ pub(super) enum Role {
 /// The lineage columns of a table's rows.
 pub(super) struct Lineage<'r> {
     table: Table,
-    pub(super) topics: &'r StringArray,
+    pub(super) topics: Texts<'r>,
     pub(super) numbers: &'r Int64Array,
     pub(super) offsets: &'r Int64Array,
     pub(super) places: &'r Int32Array,
@@ -46,14 +51,15 @@ pub(super) struct Lineage<'r> {
 impl<'r> Lineage<'r> {
     pub(super) fn new(table: Table, rows: &'r RecordBatch) -> Result<Self, LogError> {
         let versioned = matches!(table, Table::DimCustomer | Table::DimProduct);
+        let columns = Columns { table, rows };
         Ok(Self {
             table,
-            topics: columns::texts(rows, "source_topic")?,
-            numbers: columns::longs(rows, "source_partition")?,
-            offsets: columns::longs(rows, "source_offset")?,
-            places: columns::ints(rows, "source_index")?,
-            keys: if table.name().starts_with("dim_") { columns::longs(rows, rows.schema().field(0).name()).ok() } else { None },
-            placeholder: if versioned { Some(columns::booleans(rows, "is_placeholder")?) } else { None },
+            topics: columns.get(lineage::source_topic)?,
+            numbers: columns.get(lineage::source_partition)?,
+            offsets: columns.get(lineage::source_offset)?,
+            places: columns.get(lineage::source_index)?,
+            keys: if table.name().starts_with("dim_") { columns.longs(rows.schema().field(0).name()).ok() } else { None },
+            placeholder: if versioned { Some(columns.flags(PLACEHOLDER)?) } else { None },
         })
     }
 

@@ -4,12 +4,13 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use arrow_array::{Array, RecordBatch};
+use kassa_model::star::read::Columns;
 use kassa_model::{Key, Table};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::Prover;
 use super::finding::{Kind, Site};
-use super::held::Lineage;
-use super::{Prover, columns};
+use super::held::{Lineage, PLACEHOLDER};
 use crate::delta::LogError;
 
 /// A table, a column of it, and the dimension that must have the member.
@@ -106,18 +107,19 @@ impl Prover<'_> {
         if table.name().starts_with("dim_") {
             self.members_of(table, rows, &lineage)?;
         }
+        let columns = Columns { table, rows };
         for (_, column, dimension) in REFERENCES.iter().filter(|(from, ..)| *from == table) {
-            let keys = columns::longs(rows, column)?;
+            let keys = columns.longs(column)?;
             for row in (0..rows.num_rows()).filter(|row| keys.is_valid(*row)) {
                 self.named(&lineage, row, table, column, (*dimension, keys.value(row)));
             }
         }
         for (_, column) in CURRENCIES.iter().filter(|(from, _)| *from == table) {
-            let codes = columns::texts(rows, column)?;
+            let codes = columns.texts(column)?;
             let mut last = ("", 0);
-            for row in (0..rows.num_rows()).filter(|row| codes.is_valid(*row)) {
-                if codes.value(row) != last.0 {
-                    last = (codes.value(row), Key::of("currency", &[codes.value(row)]).stored());
+            for (row, code) in (0..rows.num_rows()).filter_map(|row| Some((row, codes.get(row)?))) {
+                if code != last.0 {
+                    last = (code, Key::of("currency", &[code]).stored());
                 }
                 self.named(&lineage, row, table, column, (Table::DimCurrency, last.1));
             }
@@ -127,7 +129,8 @@ impl Prover<'_> {
     }
 
     fn members_of(&mut self, table: Table, rows: &RecordBatch, lineage: &Lineage<'_>) -> Result<(), LogError> {
-        let placeholder = rows.column_by_name("is_placeholder").map(|_| columns::booleans(rows, "is_placeholder")).transpose()?;
+        let columns = Columns { table, rows };
+        let placeholder = rows.column_by_name(PLACEHOLDER).map(|_| columns.flags(PLACEHOLDER)).transpose()?;
         for row in 0..rows.num_rows() {
             let key = lineage.key(row);
             let begins = placeholder.is_none_or(|placeholder| placeholder.value(row));
@@ -178,7 +181,7 @@ impl Prover<'_> {
         for table in dimensions {
             let key = table.schema().field(0).name().clone();
             self.scan_older(table, &[key.as_str()], &|prover| !prover.members.wants(table), &mut |prover, rows| {
-                let keys = columns::longs(&rows, &key)?;
+                let keys = Columns { table, rows: &rows }.longs(&key)?;
                 keys.values().iter().for_each(|key| prover.members.find((table, *key)));
                 Ok(())
             })?;

@@ -3,15 +3,17 @@
 
 use std::collections::HashMap;
 
-use arrow_array::{Array, RecordBatch, StringArray};
+use arrow_array::{Array, RecordBatch};
+use kassa_model::star::read::{Columns, Texts};
+use kassa_model::star::rejected;
 use kassa_model::{Contract, Reason, Records, Table};
-use kassa_pipeline::rows::Rows;
+use kassa_pipeline::letter::{Refusal, letter};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::finding::{Kind, Site};
 use super::parts::at;
 use super::sums::{Lane, bucket};
-use super::{Prover, columns, hash};
+use super::{Prover, hash};
 use crate::delta::LogError;
 use crate::read;
 
@@ -38,15 +40,16 @@ pub(super) fn said(field: &str, detail: &str) -> u64 {
 
 /// Where letters are, by the columns of `rejected`.
 pub(super) struct Places<'r> {
-    pub(super) topics: &'r StringArray,
+    pub(super) topics: Texts<'r>,
     pub(super) numbers: &'r arrow_array::Int64Array,
     pub(super) offsets: &'r arrow_array::Int64Array,
 }
 
 impl<'r> Places<'r> {
     pub(super) fn new(rows: &'r RecordBatch) -> Result<Self, LogError> {
-        let (topics, numbers) = (columns::texts(rows, "topic")?, columns::longs(rows, "partition")?);
-        Ok(Self { topics, numbers, offsets: columns::longs(rows, "offset")? })
+        let columns = Columns { table: Table::Rejected, rows };
+        let (topics, numbers) = (columns.get(rejected::topic)?, columns.get(rejected::partition)?);
+        Ok(Self { topics, numbers, offsets: columns.get(rejected::offset)? })
     }
 }
 
@@ -58,7 +61,8 @@ fn is_of_the_registry(reason: &str) -> bool {
 impl Prover<'_> {
     pub(super) fn letters(&mut self) -> Result<(), LogError> {
         self.scan(Table::Rejected, &["topic", "partition", "offset", "replayed_at"], &mut |prover, rows| {
-            let (places, replayed_at) = (Places::new(&rows)?, columns::micros(&rows, "replayed_at")?);
+            let columns = Columns { table: Table::Rejected, rows: &rows };
+            let (places, replayed_at) = (Places::new(&rows)?, columns.get(rejected::replayed_at)?);
             for row in (0..rows.num_rows()).filter(|row| replayed_at.is_valid(*row)) {
                 let part = prover.parts.number(places.topics.value(row), places.numbers.value(row));
                 prover.parts[part].replayed.insert(at(places.offsets.value(row)));
@@ -74,8 +78,9 @@ impl Prover<'_> {
     fn letters_of(&mut self, rows: &RecordBatch) -> Result<(), LogError> {
         let (places, hashes) = (Places::new(rows)?, hash::rows(rows, &[])?);
         let records = hash::rows(rows, &VERDICT)?;
-        let [reasons, fields, details] = VERDICT.map(|name| columns::texts(rows, name));
-        let (reasons, fields, details) = (reasons?, fields?, details?);
+        let columns = Columns { table: Table::Rejected, rows };
+        let (reasons, fields) = (columns.get(rejected::reason)?, columns.get(rejected::field)?);
+        let details = columns.get(rejected::detail)?;
         for row in 0..rows.num_rows() {
             let part = self.parts.number(places.topics.value(row), places.numbers.value(row));
             let offset = places.offsets.value(row);
@@ -108,8 +113,8 @@ pub(super) fn record_of(
     stream: &str,
     contract: Contract,
 ) -> Result<u128, LogError> {
-    let mut rows = Rows::new(Table::Rejected);
-    rows.letter(records, index, schema_id, stream, contract, [""; 3]);
+    let mut rows = rejected::Builder::sized(1);
+    rows.push(&letter(records, index, schema_id, stream, contract, Refusal::default()));
     let rows = rows.finish().map_err(LogError::encode)?;
     let hashes = hash::rows(&read::plain(&rows)?, &VERDICT)?;
     Ok(hashes.first().copied().unwrap_or_default())

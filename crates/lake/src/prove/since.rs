@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use kassa_model::star::archive;
+use kassa_model::star::read::{Archive, Columns};
 use kassa_model::{Partition, Positions, Table, star, time};
 use serde::Serialize;
 
 use super::finding::Site;
-use super::{Prover, columns, positions};
+use super::{Prover, positions};
 use crate::beyond::{Wanted, may_hold};
 use crate::delta::contents::Extent;
 use crate::delta::{Add, LogError, Snapshot};
@@ -105,8 +107,9 @@ impl Prover<'_> {
         let start = ingest_day(add).map_or_else(|| midnight(day), |_| i64::MIN);
         let wanted = ["partition", "offset", "ingested_at"];
         self.scan_file(Site::Archive, &folder, add, &schema, &wanted, &mut |_, rows| {
-            let (numbers, offsets) = (columns::longs(&rows, "partition")?, columns::longs(&rows, "offset")?);
-            let ingested = columns::micros(&rows, "ingested_at")?;
+            let columns = Columns { table: Archive, rows: &rows };
+            let (numbers, offsets) = (columns.get(archive::partition)?, columns.get(archive::offset)?);
+            let ingested = columns.get(archive::ingested_at)?;
             for row in (0..rows.num_rows()).filter(|row| ingested.value(*row) >= start) {
                 let first = &mut seen.entry(numbers.value(row)).or_default().first;
                 let offset = offsets.value(row);

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use kassa_model::star::read::Columns;
+use kassa_model::star::spans;
 use kassa_model::{Counts, Partition, Span, Table};
 use roaring::RoaringTreemap;
 
 use super::finding::{Kind, Site};
 use super::parts::at;
-use super::{Prover, columns, positions};
+use super::{Prover, positions};
 use crate::delta::LogError;
 
 const SPANS: Site = Site::Table(Table::Spans);
@@ -19,11 +21,12 @@ impl Prover<'_> {
         let damaged = self.findings.names(SPANS, Kind::LogDamaged);
         self.scan(Table::Spans, &[], &mut |prover, rows| {
             prover.count(&rows);
-            let topics = columns::texts(&rows, "topic")?;
-            let long = |name: &str| columns::longs(&rows, name);
-            let (numbers, from, to) = (long("partition")?, long("from_offset")?, long("to_offset")?);
-            let (read, accepted) = (long("read")?, long("accepted")?);
-            let (duplicates, dead_letters, gap) = (long("duplicates")?, long("dead_letters")?, long("gap")?);
+            let columns = Columns { table: Table::Spans, rows: &rows };
+            let (topics, numbers) = (columns.get(spans::topic)?, columns.get(spans::partition)?);
+            let (from, to) = (columns.get(spans::from_offset)?, columns.get(spans::to_offset)?);
+            let (read, accepted) = (columns.get(spans::read)?, columns.get(spans::accepted)?);
+            let (duplicates, dead_letters) = (columns.get(spans::duplicates)?, columns.get(spans::dead_letters)?);
+            let gap = columns.get(spans::gap)?;
             for row in 0..rows.num_rows() {
                 let part = prover.parts.number(topics.value(row), numbers.value(row));
                 let counts = Counts {

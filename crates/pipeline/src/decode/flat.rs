@@ -3,10 +3,10 @@
 
 use std::ops::Range;
 
+use kassa_model::short::same;
 use serde_json::value::RawValue;
 
 use super::{Fields, Value};
-use crate::short::same;
 
 /// The fields of the JSON object that `text` is; `None` leaves them half read.
 pub(super) fn read<'a>(text: &'a str, fields: &mut Fields<'_, 'a>, leads: &mut Leads) -> Option<()> {

@@ -1,13 +1,17 @@
 //! Rows of the facts other than the ledger.
 
-use kassa_model::{Key, Table};
+use kassa_model::star::{fact_event, fact_fx_rate, fact_inventory, fact_order, fact_payment};
+use kassa_model::{Currency, Key};
 
 use crate::dimensions::{Collision, Said};
 use crate::event::{Behaviour, Event, FxRate, Inventory, Order, Payment};
 use crate::shape::{Lines, Shaper};
 
+fn code(currency: Option<&Currency>) -> Option<&'static str> {
+    currency.map(Currency::code)
+}
+
 impl Shaper<'_> {
-    #[rustfmt::skip]
     pub(crate) fn behaviour(&mut self, event: &Event<'_>, behaviour: &Behaviour<'_>) -> Result<(), Collision> {
         let envelope = &event.envelope;
         let customer = self.customer(envelope)?;
@@ -24,53 +28,109 @@ impl Shaper<'_> {
         self.currency(behaviour.currency)?;
         let day = self.memory.calendar.date_key(envelope.occurred_at);
         let order_key = Key::of("order", &[envelope.store_id, behaviour.order_id.unwrap_or_default()]);
-        let [source, medium, campaign, term, content] = behaviour.utm;
+        let [utm_source, utm_medium, utm_campaign, utm_term, utm_content] = behaviour.utm;
+        let origin = self.origin(0);
         let is_future = self.is_future();
-        self.fact(Table::FactEvent, 0, |row, occurred_at| {
-            row.text(behaviour.kind).text(behaviour.custom_kind).i32(day).i64(occurred_at)
-                .key(customer).key(person).key(session).text(envelope.session_id).text(envelope.anonymous_id).key(product)
-                .key(channel).key(country).decimal(behaviour.quantity).decimal(behaviour.price).text(behaviour.currency.as_ref().map(|c| c.code()))
-                .text(behaviour.url).text(behaviour.referrer).text(source).text(medium).text(campaign)
-                .text(term).text(content).text(behaviour.device).text(behaviour.search_query).text(behaviour.list_id)
-                .i64(behaviour.position).text(behaviour.cart_id).text(behaviour.checkout_id).text(behaviour.order_id).key(order_key)
-                .bool(envelope.is_test).bool(envelope.is_bot).bool(is_future).text(event.extra)
+        self.rows.add(&fact_event::Row {
+            r#type: behaviour.kind,
+            custom_type: behaviour.custom_kind,
+            event_date_key: day,
+            occurred_at: envelope.occurred_at,
+            customer_key: customer,
+            person_key: person,
+            session_key: session,
+            session_id: envelope.session_id,
+            anonymous_id: envelope.anonymous_id,
+            product_key: product,
+            channel_key: channel,
+            country_key: country,
+            quantity: behaviour.quantity,
+            price: behaviour.price,
+            currency: code(behaviour.currency.as_ref()),
+            url: behaviour.url,
+            referrer: behaviour.referrer,
+            utm_source,
+            utm_medium,
+            utm_campaign,
+            utm_term,
+            utm_content,
+            device: behaviour.device,
+            search_query: behaviour.search_query,
+            list_id: behaviour.list_id,
+            position: behaviour.position,
+            cart_id: behaviour.cart_id,
+            checkout_id: behaviour.checkout_id,
+            order_id: behaviour.order_id,
+            order_key,
+            is_test: envelope.is_test,
+            is_bot: envelope.is_bot,
+            is_future,
+            extra: event.extra,
+            lineage: origin.row(),
         });
         Ok(())
     }
 
-    #[rustfmt::skip]
     pub(crate) fn order(&mut self, event: &Event<'_>, order: &Order<'_>, lines: &Lines) -> Result<(), Collision> {
         let envelope = &event.envelope;
         let customer = self.customer(envelope)?;
         let channel = self.channel(envelope.channel)?;
         let promotion = self.promotion(order.coupons.as_deref().and_then(|coupons| coupons.split(',').next()))?;
         let (billing, _) = self.address(&order.billing)?;
-        let (shipping, country) = self.address(&order.shipping)?;
+        let (ship_to, country) = self.address(&order.shipping)?;
         self.currency(order.currency)?;
         self.currency(order.shop_currency)?;
         let order_key = Key::of("order", &[envelope.store_id, order.order_id]);
         let day = self.memory.calendar.date_key(order.placed_at);
-        let [subtotal, discount, tax, ship, duty, tip, gift, total] = order.amounts;
-        let [processed, paid, cancelled, closed] = order.milestones;
-        let [status, financial, fulfilment] = order.statuses;
+        let [subtotal, discount, tax, shipping, duty, tip, gift_card, total] = order.amounts;
+        let [processed_at, paid_at, cancelled_at, closed_at] = order.milestones;
+        let [status, financial_status, fulfilment_status] = order.statuses;
+        let origin = self.origin(0);
         let is_future = self.is_future();
-        self.fact(Table::FactOrder, 0, |row, occurred_at| {
-            row.text(order.order_id).key(order_key).i64(order.revision).i32(day)
-                .text(status).text(financial).text(fulfilment)
-                .i64(occurred_at).i64(order.placed_at).i64(processed).i64(paid)
-                .i64(cancelled).i64(closed).text(order.cancel_reason)
-                .key(customer).key(channel).key(promotion).key(billing).key(shipping)
-                .key(country).text(order.currency.as_ref().map(|c| c.code())).text(order.shop_currency.as_ref().map(|c| c.code())).bool(order.tax_included)
-                .decimal(subtotal).decimal(discount).decimal(tax).decimal(ship).decimal(duty)
-                .decimal(tip).decimal(gift).decimal(total)
-                .text(order.coupons.as_deref()).text(order.attribution)
-                .bool(envelope.is_test).bool(is_future).bool(lines.differ)
-                .text(envelope.session_id).text(event.extra)
+        self.rows.add(&fact_order::Row {
+            order_id: order.order_id,
+            order_key,
+            revision: order.revision,
+            order_date_key: day,
+            status,
+            financial_status,
+            fulfilment_status,
+            occurred_at: envelope.occurred_at,
+            placed_at: order.placed_at,
+            processed_at,
+            paid_at,
+            cancelled_at,
+            closed_at,
+            cancel_reason: order.cancel_reason,
+            customer_key: customer,
+            channel_key: channel,
+            promotion_key: promotion,
+            billing_address_key: billing,
+            ship_address_key: ship_to,
+            ship_country_key: country,
+            currency: code(order.currency.as_ref()),
+            shop_currency: code(order.shop_currency.as_ref()),
+            tax_included: order.tax_included,
+            subtotal,
+            discount,
+            tax,
+            shipping,
+            duty,
+            tip,
+            gift_card,
+            total,
+            coupons: order.coupons.as_deref(),
+            attribution: order.attribution,
+            is_test: envelope.is_test,
+            is_future,
+            lines_differ: lines.differ,
+            session_id: envelope.session_id,
+            extra: event.extra,
+            lineage: origin.row(),
         });
         self.nested(event, order, &lines.fresh)
     }
 
-    #[rustfmt::skip]
     pub(crate) fn payment(&mut self, event: &Event<'_>, payment: &Payment<'_>) -> Result<(), Collision> {
         let envelope = &event.envelope;
         let customer = self.customer(envelope)?;
@@ -79,13 +139,29 @@ impl Shaper<'_> {
         self.currency(Some(payment.currency))?;
         let order_key = Key::of("order", &[envelope.store_id, payment.order_id]);
         let day = self.memory.calendar.date_key(envelope.occurred_at);
+        let origin = self.origin(0);
         let is_future = self.is_future();
-        self.fact(Table::FactPayment, 0, |row, occurred_at| {
-            row.text(payment.payment_id).text(payment.order_id).key(order_key).text(payment.kind).text(payment.parent_id)
-                .text(payment.status).text(payment.gateway).key(method).key(customer).key(channel)
-                .i32(day).i64(occurred_at).decimal(payment.amount).text(payment.currency.code())
-                .i64(payment.instalments).i64(payment.sequence)
-                .bool(envelope.is_test).bool(is_future).text(event.extra)
+        self.rows.add(&fact_payment::Row {
+            payment_id: payment.payment_id,
+            order_id: payment.order_id,
+            order_key,
+            kind: payment.kind,
+            parent_id: payment.parent_id,
+            status: payment.status,
+            gateway: payment.gateway,
+            payment_method_key: method,
+            customer_key: customer,
+            channel_key: channel,
+            payment_date_key: day,
+            occurred_at: envelope.occurred_at,
+            amount: payment.amount,
+            currency: payment.currency.code(),
+            instalments: payment.instalments,
+            sequence: payment.sequence,
+            is_test: envelope.is_test,
+            is_future,
+            extra: event.extra,
+            lineage: origin.row(),
         });
         Ok(())
     }
@@ -93,17 +169,30 @@ impl Shaper<'_> {
     pub(crate) fn inventory(&mut self, event: &Event<'_>, inventory: &Inventory<'_>) -> Result<(), Collision> {
         let product = self.product(event.envelope.store_id, Some(inventory.product_id), inventory.variant_id, Said::default())?;
         let day = self.memory.calendar.date_key(event.envelope.occurred_at);
-        self.fact(Table::FactInventory, 0, |row, occurred_at| {
-            row.key(product).text(inventory.location).i32(day).i64(occurred_at).decimal(inventory.level).text(event.extra)
+        let origin = self.origin(0);
+        self.rows.add(&fact_inventory::Row {
+            product_key: product,
+            location: inventory.location,
+            inventory_date_key: day,
+            occurred_at: event.envelope.occurred_at,
+            level: inventory.level,
+            extra: event.extra,
+            lineage: origin.row(),
         });
         Ok(())
     }
 
-    pub(crate) fn fx_rate(&mut self, _event: &Event<'_>, rate: &FxRate) -> Result<(), Collision> {
+    pub(crate) fn fx_rate(&mut self, event: &Event<'_>, rate: &FxRate) -> Result<(), Collision> {
         self.currency(Some(rate.base))?;
         self.currency(Some(rate.quote))?;
-        self.fact(Table::FactFxRate, 0, |row, occurred_at| {
-            row.text(rate.base.code()).text(rate.quote.code()).i32(rate.day).decimal(rate.rate).i64(occurred_at)
+        let origin = self.origin(0);
+        self.rows.add(&fact_fx_rate::Row {
+            base: rate.base.code(),
+            quote: rate.quote.code(),
+            rate_date_key: rate.day,
+            rate: rate.rate,
+            occurred_at: event.envelope.occurred_at,
+            lineage: origin.row(),
         });
         Ok(())
     }

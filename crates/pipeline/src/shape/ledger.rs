@@ -1,6 +1,7 @@
 //! The signed ledger: rows of `fact_sales` from lines, nested lines and refunds.
 
-use kassa_model::{Amount, Currency, Key, Quantity, Table};
+use kassa_model::star::fact_sales;
+use kassa_model::{Amount, Currency, Key, Quantity};
 
 use crate::decode::join_extra;
 use crate::dimensions::{Collision, Said};
@@ -135,7 +136,6 @@ impl Shaper<'_> {
         self.movement(event, place, &cells)
     }
 
-    #[rustfmt::skip]
     fn movement(&mut self, event: &Event<'_>, place: &Place<'_>, cells: &Cells<'_>) -> Result<(), Collision> {
         let envelope = &event.envelope;
         let channel = self.channel(envelope.channel)?;
@@ -143,17 +143,41 @@ impl Shaper<'_> {
         self.currency(Some(cells.currency))?;
         let order_key = Key::of("order", &[envelope.store_id, place.order_id]);
         let moved_day = self.memory.calendar.date_key(envelope.occurred_at);
-        let order_day = if place.placed_at == envelope.occurred_at { moved_day } else { self.memory.calendar.date_key(place.placed_at) };
+        let is_same_time = place.placed_at == envelope.occurred_at;
+        let order_day = if is_same_time { moved_day } else { self.memory.calendar.date_key(place.placed_at) };
         let [gross, discount, tax, shipping] = cells.amounts;
+        let origin = self.origin(place.nth);
         let is_future = self.is_future();
-        self.fact(Table::FactSales, place.nth, |row, moved_at| {
-            row.text(place.order_id).text(place.line_id).text(cells.movement.name()).key(order_key)
-                .i32(order_day).i32(moved_day).i64(place.placed_at).i64(moved_at)
-                .key(place.customer).key(cells.product).key(channel).key(promotion).key(place.address.0).key(place.address.1)
-                .text(cells.currency.code()).decimal(cells.quantity).decimal(cells.unit_price)
-                .decimal(gross).decimal(discount).decimal(tax).decimal(shipping).decimal(Amount::from_units(gross.0 - discount.0))
-                .bool(envelope.is_test).bool(cells.is_gift_card).bool(is_future)
-                .text(envelope.session_id).text(cells.extra).decimal(cells.list_price)
+        self.rows.add(&fact_sales::Row {
+            order_id: place.order_id,
+            line_id: place.line_id,
+            movement: cells.movement.name(),
+            order_key,
+            order_date_key: order_day,
+            movement_date_key: moved_day,
+            ordered_at: place.placed_at,
+            moved_at: envelope.occurred_at,
+            customer_key: place.customer,
+            product_key: cells.product,
+            channel_key: channel,
+            promotion_key: promotion,
+            ship_address_key: place.address.0,
+            ship_country_key: place.address.1,
+            currency: cells.currency.code(),
+            quantity: cells.quantity,
+            unit_price: cells.unit_price,
+            gross_amount: gross,
+            discount_amount: discount,
+            tax_amount: tax,
+            shipping_amount: shipping,
+            net_amount: Amount::from_units(gross.0 - discount.0),
+            is_test: envelope.is_test,
+            is_gift_card: cells.is_gift_card,
+            is_future,
+            session_id: envelope.session_id,
+            extra: cells.extra,
+            list_price: cells.list_price,
+            lineage: origin.row(),
         });
         Ok(())
     }

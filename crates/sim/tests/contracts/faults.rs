@@ -7,10 +7,10 @@ use std::time::Duration;
 use kassa_lake::delta::table::NewFile;
 use kassa_lake::delta::{DeltaTable, LogError};
 use kassa_lake::{Refused, S3, S3Options, Store, encode, read, star};
+use kassa_model::star::spans;
 use kassa_model::time::SystemClock;
 use kassa_model::{Partition, Table};
 use kassa_pipeline::SinkError;
-use kassa_pipeline::rows::Rows;
 use kassa_stack::http_faults::{Fault, HttpFaults};
 use kassa_stack::s3::S3Server;
 
@@ -128,8 +128,19 @@ fn table(store: &S3) -> DeltaTable {
 }
 
 pub(crate) fn row(offset: i64) -> NewFile {
-    let mut rows = Rows::new(Table::Spans);
-    let _row = rows.row().text(TOPIC).i64(0).i64(offset).i64(offset + 1).i64(1).i64(1).i64(0).i64(0).i64(0).i64(0);
+    let mut rows = spans::Builder::sized(1);
+    rows.push(&spans::Row {
+        topic: TOPIC,
+        partition: 0,
+        from_offset: offset,
+        to_offset: offset + 1,
+        read: 1,
+        accepted: 1,
+        duplicates: 0,
+        dead_letters: 0,
+        gap: 0,
+        committed_at: 0,
+    });
     let rows = rows.finish().unwrap();
     let properties = encode::properties(&Table::Spans.schema(), encode::ZSTD_LEVEL);
     NewFile { bytes: encode::parquet(&[rows], &properties).unwrap(), rows: 1, partition_values: Default::default() }

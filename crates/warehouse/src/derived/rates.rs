@@ -13,13 +13,14 @@ use jiff::ToSpan;
 use kassa_analytics::derived::{own_rate_rows, rate_days, rate_rows};
 use kassa_analytics::{RATE_DAYS, RateDay, Rates};
 use kassa_model::key::{hash, positive};
+use kassa_model::star::fact_fx_rate;
+use kassa_model::star::read::Columns;
 use kassa_model::time::{date_key, date_of};
 use kassa_model::{Shop, Table};
 
 use super::windows::Windows;
 use super::{State, calendar, state, without_positions};
 use crate::WarehouseError;
-use crate::columns::Columns;
 use crate::commits::Bounds;
 use crate::read::Snapshot;
 use crate::statements::copy_in;
@@ -59,7 +60,8 @@ pub(super) fn bring_up(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Chang
             bounds => {
                 let mut stated = BTreeSet::new();
                 snapshot.each_beyond_within(Table::FactFxRate, &["rate_date_key"], (&held, &bounds), &mut |rows| {
-                    stated.extend(Columns(&rows).ints("rate_date_key")?.values());
+                    let columns = Columns { table: Table::FactFxRate, rows: &rows };
+                    stated.extend(columns.get(fact_fx_rate::rate_date_key)?.values());
                     Ok(())
                 })?;
                 follow(snapshot, shop, &stated)?

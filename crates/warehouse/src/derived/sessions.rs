@@ -13,6 +13,8 @@ use std::collections::{BTreeSet, HashSet};
 use arrow_array::RecordBatch;
 use kassa_analytics::derived::session_rows;
 use kassa_analytics::{Claim, Claims, Credits, SessionRows};
+use kassa_model::star::read::Columns;
+use kassa_model::star::{fact_event, fact_sales};
 use kassa_model::{Positions, Shop, Table};
 
 use super::claims::{self, within};
@@ -20,7 +22,6 @@ use super::rates::{self, Price};
 use super::seen::{Seen, widened};
 use super::windows::Windows;
 use crate::WarehouseError;
-use crate::columns::Columns;
 use crate::commits::Bounds;
 use crate::read::Snapshot;
 use crate::statements::copy_in;
@@ -43,7 +44,7 @@ struct Touched {
 
 impl Touched {
     fn event_rows(&mut self, rows: &RecordBatch) -> Result<(), WarehouseError> {
-        let times = Columns(rows).times("occurred_at")?;
+        let times = Columns { table: Table::FactEvent, rows }.get(fact_event::occurred_at)?;
         SessionRows::keys(rows, |row, key| {
             // Above the limit, only the fact that it is exceeded matters.
             if self.ids.len() <= IDS {
@@ -56,7 +57,8 @@ impl Touched {
     }
 
     fn line_rows(&mut self, rows: &RecordBatch) -> Result<(), WarehouseError> {
-        let (orders, days) = (Columns(rows).longs("order_key")?, Columns(rows).ints("order_date_key")?);
+        let columns = Columns { table: Table::FactSales, rows };
+        let (orders, days) = (columns.get(fact_sales::order_key)?, columns.get(fact_sales::order_date_key)?);
         self.orders.extend(orders.values());
         self.days = self.days.into_iter().chain(days.values().iter().map(|day| (*day, *day))).reduce(widened);
         Ok(())

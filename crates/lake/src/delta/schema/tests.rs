@@ -135,11 +135,26 @@ fn an_older_program_leaves_a_newer_ones_columns_as_they_are() {
 
 #[test]
 fn a_merged_file_has_the_columns_of_the_program_and_those_of_the_table() {
-    let table =
-        held(vec![id(), text("old", true), Field::new("price", star::AMOUNT, true), Field::new("n", DataType::Int32, true)], 1);
+    let table = held(
+        vec![
+            id(),
+            text("old", true),
+            Field::new("price", star::kind::Type::Amount.data_type(), true),
+            Field::new("n", DataType::Int32, true),
+        ],
+        1,
+    );
     let merged = merged(&table, &spec(vec![id(), text("new", true)], &["old"])).unwrap();
     let fields: Vec<_> = merged.fields().iter().map(|field| (field.name().as_str(), field.data_type().clone())).collect();
-    assert_eq!(fields, [("id", DataType::Int64), ("new", DataType::Utf8), ("price", star::AMOUNT), ("n", DataType::Int32)]);
+    assert_eq!(
+        fields,
+        [
+            ("id", DataType::Int64),
+            ("new", DataType::Utf8),
+            ("price", star::kind::Type::Amount.data_type()),
+            ("n", DataType::Int32)
+        ]
+    );
 }
 
 #[test]

@@ -4,14 +4,17 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::DataType;
 use kassa_analytics::{By, Figures, Query, catalogue};
 use kassa_model::decimal::{format_units, round_half_even};
-use kassa_model::{Secret, Table, star};
+use kassa_model::star::SCHEMA;
+use kassa_model::star::ddl::postgres_table;
+use kassa_model::{Secret, Table};
 use kassa_pipeline::{Batch, Sink};
 use kassa_stack::postgres::Options;
 use serde_json::{Value, json};
 
+use crate::declared::name_of;
+use crate::examine::{Examiner, Schema};
 use crate::read::Reader;
 use crate::testing::{Feed, Fixed, Warehouse, shop, sold};
 use crate::{Target, WarehouseError, WarehouseSink, derived, figures, prove};
@@ -66,43 +69,62 @@ fn filled() -> (Warehouse, Vec<Arc<Batch>>) {
     (warehouse, batches)
 }
 
+/// Name, type and nullability of each column, by name.
+fn catalog(warehouse: &Warehouse, table: &str) -> String {
+    warehouse.sql(&format!(
+        "SELECT attname || ' ' || format_type(atttypid, atttypmod) || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END FROM pg_attribute
+         WHERE attrelid = '{table}'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attname"
+    ))
+}
+
 #[test]
-fn the_tables_are_the_stars() {
+fn the_tables_are_those_that_are_declared() {
     let warehouse = Warehouse::new();
+    warehouse.sql("CREATE SCHEMA declared");
     for table in Table::ALL {
-        let said = warehouse.sql(&format!(
-            "SELECT attname || ' ' || format_type(atttypid, atttypmod) || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END FROM pg_attribute
-             WHERE attrelid = '{}'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-            match table {
-                Table::Rejected => "kassa.dead_letters".to_owned(),
-                Table::Spans => "kassa.spans".to_owned(),
-                _ => format!("dwh.{}", table.name()),
-            }
-        ));
-        // A column that was added later is last here, but at its own index in the lake: statements
-        // name their columns.
-        let mut said: Vec<&str> = said.lines().collect();
-        said.sort_unstable();
-        let mut expected: Vec<String> = star::stored(&table.schema())
-            .fields()
-            .iter()
-            .map(|field| {
-                let kind = match field.data_type() {
-                    DataType::Utf8 => "text".to_owned(),
-                    DataType::Int64 => "bigint".to_owned(),
-                    DataType::Int32 => "integer".to_owned(),
-                    DataType::Boolean => "boolean".to_owned(),
-                    DataType::Binary => "bytea".to_owned(),
-                    DataType::Date32 => "date".to_owned(),
-                    DataType::Timestamp(..) => "timestamp with time zone".to_owned(),
-                    DataType::Decimal128(precision, scale) => format!("numeric({precision},{scale})"),
-                    other => panic!("{other}"),
-                };
-                format!("{} {kind}{}", field.name(), if field.is_nullable() { "" } else { " NOT NULL" })
-            })
-            .collect();
-        expected.sort_unstable();
-        assert_eq!(said, expected, "{}", table.name());
+        let declared = format!("declared.{}", table.name());
+        warehouse.sql(&postgres_table(&declared, table));
+        let (held, declared) = (catalog(&warehouse, &name_of(table)), catalog(&warehouse, &declared));
+        assert_eq!(held.lines().count(), table.columns().count(), "{}", table.name());
+        // A column that was added later stands at the end, and in its place in the lake: statements name their columns.
+        assert_eq!(held, declared, "{}", table.name());
+    }
+}
+
+#[test]
+fn a_declared_column_that_a_table_lacks_is_added_if_it_may_be_null() {
+    let warehouse = Warehouse::new();
+    let target = warehouse.target("postgres");
+    let whole = ["dwh.vault_customer", "kassa.dead_letters"].map(|table| catalog(&warehouse, table));
+    warehouse.sql("ALTER TABLE dwh.vault_customer DROP COLUMN phone, DROP COLUMN street");
+    let lacking = ["vault_customer.phone", "vault_customer.street"].map(str::to_owned);
+    let schema = || Examiner::connect(&target).unwrap().schema().unwrap();
+    assert_eq!(schema(), Schema::Behind(lacking.to_vec()));
+    assert_eq!(crate::migrate(&target).unwrap(), lacking);
+    assert_eq!(schema(), Schema::Current);
+    assert!(crate::migrate(&target).unwrap().is_empty(), "added again");
+    assert_eq!(["dwh.vault_customer", "kassa.dead_letters"].map(|table| catalog(&warehouse, table)), whole);
+    let recorded = "SELECT table_name || '.' || column_name || ' ' || schema FROM kassa.added_columns ORDER BY 1";
+    assert_eq!(warehouse.sql(recorded), format!("vault_customer.phone {SCHEMA}\nvault_customer.street {SCHEMA}"));
+    warehouse.sink().commit(&everything()).unwrap();
+    assert!(warehouse.count("dwh.vault_customer") > 0);
+}
+
+#[test]
+fn a_required_column_or_another_type_needs_a_migration_and_is_named() {
+    let warehouse = Warehouse::new();
+    let target = warehouse.target("postgres");
+    let cases = [
+        ("ALTER TABLE dwh.vault_customer ALTER COLUMN phone TYPE varchar(9)", "dwh.vault_customer.phone is character varying(9)"),
+        (
+            "ALTER TABLE dwh.vault_customer ALTER COLUMN phone TYPE text, DROP COLUMN valid_from",
+            "dwh.vault_customer has no column valid_from",
+        ),
+    ];
+    for (change, words) in cases {
+        warehouse.sql(change);
+        let refused = crate::migrate(&target);
+        assert!(matches!(&refused, Err(WarehouseError::Invalid(said)) if said.contains(words)), "{change}: {refused:?}");
     }
 }
 

@@ -1,8 +1,8 @@
-//! Short texts, as ids and names mostly are: less is done to them here than a call of the C library takes to begin.
+//! Comparing short texts, as ids and names mostly are: this costs less than the start of a call of the C library.
 
 /// Whether both are the same: of up to 16 bytes two words that overlap tell.
 #[inline]
-pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
+pub fn same(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;
     }
@@ -16,7 +16,7 @@ pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
 
 /// Fewer than eight bytes as a word, different for all texts of one length; it has no bytes but theirs and blanks.
 #[inline]
-pub(crate) fn word(text: &[u8]) -> u64 {
+pub fn word(text: &[u8]) -> u64 {
     if let (Some(head), Some(tail)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
         return u64::from(u32::from_le_bytes(*head)) | (u64::from(u32::from_le_bytes(*tail)) << 32);
     }

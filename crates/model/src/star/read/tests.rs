@@ -4,6 +4,7 @@ use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, DictionaryArray};
 
 use super::*;
+use crate::star::{fact_fx_rate, lineage};
 
 fn check(array: ArrayRef) {
     let rows = RecordBatch::try_from_iter_with_nullable([("movement", array, true)]).unwrap();
@@ -26,6 +27,38 @@ fn a_text_is_read_in_any_of_its_forms() {
     check(Arc::new(LargeStringArray::from(texts.to_vec())));
     check(Arc::new(StringViewArray::from(texts.to_vec())));
     check(Arc::new(texts.into_iter().collect::<DictionaryArray<Int32Type>>()));
+}
+
+#[test]
+fn a_declared_column_is_read_by_its_type() {
+    let row = fact_fx_rate::Row {
+        base: "EUR",
+        quote: "GBP",
+        rate_date_key: 20_260_105,
+        rate: Rate::from_units(7),
+        occurred_at: 9,
+        lineage: lineage::Row {
+            source_topic: "fx",
+            source_partition: 0,
+            source_offset: 3,
+            source_index: 0,
+            event_id: "e",
+            source: None,
+            store_id: "",
+            content_hash: 0,
+            ingested_at: 0,
+        },
+    };
+    let mut builder = fact_fx_rate::Builder::sized(1);
+    builder.push(&row);
+    let rows = builder.finish().unwrap();
+    let columns = Columns { table: Table::FactFxRate, rows: &rows };
+    assert_eq!(columns.get(fact_fx_rate::quote).unwrap().get(0), Some("GBP"));
+    assert_eq!(columns.get(fact_fx_rate::rate).unwrap().get(0), Ok(Some(7)));
+    assert_eq!(columns.get(fact_fx_rate::rate_date_key).unwrap().value(0), 20_260_105);
+    assert_eq!(columns.get(lineage::source_offset).unwrap().value(0), 3);
+    assert_eq!(columns.get(lineage::source).unwrap().get(0), None);
+    assert_eq!(columns.get(lineage::source).unwrap().value(0), "");
 }
 
 #[test]

@@ -1,0 +1,83 @@
+//! Columns that the star declares and a table lacks: added after the migrations, so that a new column needs none.
+
+use kassa_model::Table;
+use kassa_model::star::ddl::{postgres_column, postgres_type};
+use kassa_model::star::{Column, SCHEMA};
+use postgres::Client;
+
+use crate::WarehouseError;
+
+const HELD: &str = "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod)
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname || '.' || c.relname = $1 AND a.attnum > 0 AND NOT a.attisdropped";
+/// What was added, as `kassa.migrations` has what was migrated. Made when the first column is added.
+const RECORD: &str = "CREATE TABLE IF NOT EXISTS kassa.added_columns (
+    table_name text NOT NULL, column_name text NOT NULL, schema bigint NOT NULL, added_at timestamptz NOT NULL, PRIMARY KEY (table_name, column_name))";
+const ADDED: &str = "INSERT INTO kassa.added_columns VALUES ($1, $2, $3, now())
+    ON CONFLICT (table_name, column_name) DO UPDATE SET schema = excluded.schema, added_at = excluded.added_at";
+
+/// Where PostgreSQL has a table.
+pub(crate) fn name_of(table: Table) -> String {
+    match table {
+        Table::Rejected => "kassa.dead_letters".to_owned(),
+        Table::Spans => "kassa.spans".to_owned(),
+        _ => format!("dwh.{}", table.name()),
+    }
+}
+
+/// The declared columns that tables lack and that may be null.
+///
+/// # Errors
+/// A column that a table lacks may not be null, or a column has another type.
+pub(crate) fn lacking(client: &mut Client) -> Result<Vec<(Table, &'static Column)>, WarehouseError> {
+    let mut lacking = Vec::new();
+    for table in Table::ALL {
+        lacking.extend(missing(client, table)?.into_iter().map(|column| (table, column)));
+    }
+    Ok(lacking)
+}
+
+/// `table.column`
+pub(crate) fn named((table, column): &(Table, &Column)) -> String {
+    format!("{}.{}", table.name(), column.name)
+}
+
+/// Adds the columns that tables lack. Their names.
+pub(crate) fn add_columns(client: &mut Client) -> Result<Vec<String>, WarehouseError> {
+    let lacking = lacking(client)?;
+    if !lacking.is_empty() {
+        let mut transaction = client.transaction()?;
+        transaction.batch_execute(RECORD)?;
+        for (table, column) in &lacking {
+            transaction.batch_execute(&format!("ALTER TABLE {} ADD COLUMN {}", name_of(*table), postgres_column(column)))?;
+            transaction.execute(ADDED, &[&table.name(), &column.name, &i64::from(SCHEMA)])?;
+        }
+        transaction.commit()?;
+    }
+    Ok(lacking.iter().map(named).collect())
+}
+
+fn missing(client: &mut Client, table: Table) -> Result<Vec<&'static Column>, WarehouseError> {
+    let place = name_of(table);
+    let held = client.query(HELD, &[&place])?;
+    let held: Vec<(String, String)> = held.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let mut missing = Vec::new();
+    for column in table.columns() {
+        let kind = held.iter().find(|(name, _)| name == column.name).map(|(_, kind)| kind.as_str());
+        let declared = postgres_type(column.kind);
+        match kind {
+            Some(kind) if kind == declared => {}
+            Some(kind) => {
+                let words =
+                    format!("{place}.{} is {kind}, and this kassa declares {declared}: it needs a migration", column.name);
+                return Err(WarehouseError::Invalid(words));
+            }
+            None if column.is_nullable => missing.push(column),
+            None => {
+                let words = format!("{place} has no column {}, which may not be null: it needs a migration", column.name);
+                return Err(WarehouseError::Invalid(words));
+            }
+        }
+    }
+    Ok(missing)
+}
