@@ -9,6 +9,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::ArrowError;
 use arrow_select::filter::filter_record_batch;
+use kassa_model::star::read::Columns;
 use kassa_model::{Partition, Positions, Table, star};
 use parquet::file::metadata::RowGroupMetaData;
 
@@ -165,12 +166,8 @@ pub(crate) fn each_row<T>(
     of: impl Fn(&Partition) -> T,
     mut judge: impl FnMut(&T, i64) -> bool,
 ) -> Result<BooleanArray, LogError> {
-    let [topic, number, offset] = lineage(table).map(|name| rows.column_by_name(name));
-    let (Some(topics), Some(numbers), Some(offsets)) = (topic, number, offset) else {
-        return Err(LogError::Corrupt(format!("{}: no lineage", table.name()).into()));
-    };
-    let topics = topics.as_string_opt::<i32>().ok_or_else(|| LogError::Corrupt("topics of another type".into()))?;
-    let (numbers, offsets) = (numbers.as_primitive::<Int64Type>(), offsets.as_primitive::<Int64Type>());
+    let (columns, [topic, number, offset]) = (Columns { table, rows }, lineage(table));
+    let (topics, numbers, offsets) = (columns.texts(topic)?, columns.longs(number)?, columns.longs(offset)?);
     let mut known: BTreeMap<(&str, i64), T> = BTreeMap::new();
     let mut judged = Vec::with_capacity(rows.num_rows());
     for row in 0..rows.num_rows() {

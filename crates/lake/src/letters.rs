@@ -3,12 +3,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
 use arrow_array::{Array, BinaryArray, BooleanArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow_select::filter::filter_record_batch;
 use kassa_model::star::read::{Columns, Texts};
-use kassa_model::star::rejected;
+use kassa_model::star::{lineage, rejected};
 use kassa_model::time::Clock;
 use kassa_model::{Headers, Partition, Reason, Records, Table, crash};
 
@@ -193,7 +191,7 @@ pub fn commit(
     count_replay(store, clock)?;
     for (table, batches) in rows {
         let held = held(store.as_ref(), table, &batches)?;
-        let fresh: Vec<RecordBatch> = batches.iter().map(|rows| without(rows, &held)).collect::<Result<_, _>>()?;
+        let fresh: Vec<RecordBatch> = batches.iter().map(|rows| without(table, rows, &held)).collect::<Result<_, _>>()?;
         append(store, clock, table, fresh)?;
         crash::point("replay.after_table");
     }
@@ -211,20 +209,19 @@ fn append(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>, table: Table, rows: Ve
     table.append(vec![NewFile { bytes, rows: count, partition_values: BTreeMap::new() }], &[])
 }
 
-const LINEAGE: [&str; 3] = ["source_topic", "source_partition", "source_offset"];
+const LINEAGE: [&str; 3] = [lineage::source_topic.name(), lineage::source_partition.name(), lineage::source_offset.name()];
 
 /// The positions of `rows` that the table holds already.
 fn held(store: &dyn Store, table: Table, rows: &[RecordBatch]) -> Result<HashSet<Position>, LogError> {
     let mut wanted = HashSet::new();
     for rows in rows {
-        let plain = read::plain(rows)?;
-        positions(&plain, &mut |_, position| {
+        positions(table, rows, &mut |_, position| {
             wanted.insert(position);
         })?;
     }
     let mut held = HashSet::new();
     scan(store, table, &LINEAGE, &mut |rows| {
-        positions(&rows, &mut |_, position| {
+        positions(table, &rows, &mut |_, position| {
             if wanted.contains(&position) {
                 held.insert(position);
             }
@@ -233,20 +230,19 @@ fn held(store: &dyn Store, table: Table, rows: &[RecordBatch]) -> Result<HashSet
     Ok(held)
 }
 
-fn positions(rows: &RecordBatch, take: &mut dyn FnMut(usize, Position)) -> Result<(), LogError> {
-    let column = |name: &str| rows.column_by_name(name).ok_or_else(|| LogError::Corrupt(format!("no column {name}").into()));
-    let topics = column(LINEAGE[0])?.as_string::<i32>();
-    let numbers = column(LINEAGE[1])?.as_primitive::<Int64Type>();
-    let offsets = column(LINEAGE[2])?.as_primitive::<Int64Type>();
+fn positions(table: Table, rows: &RecordBatch, take: &mut dyn FnMut(usize, Position)) -> Result<(), LogError> {
+    let columns = Columns { table, rows };
+    let topics = columns.get(lineage::source_topic)?;
+    let (numbers, offsets) = (columns.get(lineage::source_partition)?, columns.get(lineage::source_offset)?);
     for row in 0..rows.num_rows() {
         take(row, (Arc::from(topics.value(row)), numbers.value(row), offsets.value(row)));
     }
     Ok(())
 }
 
-fn without(rows: &RecordBatch, held: &HashSet<Position>) -> Result<RecordBatch, LogError> {
+fn without(table: Table, rows: &RecordBatch, held: &HashSet<Position>) -> Result<RecordBatch, LogError> {
     let mut keep = vec![true; rows.num_rows()];
-    positions(&read::plain(rows)?, &mut |row, position| keep[row] = !held.contains(&position))?;
+    positions(table, rows, &mut |row, position| keep[row] = !held.contains(&position))?;
     filter_record_batch(rows, &BooleanArray::from(keep)).map_err(LogError::encode)
 }
 

@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::RecordBatch;
 use kassa_analytics::{Figures, Query, Rates};
 use kassa_config::Config;
 use kassa_lake::letters::{self, Letter};
 use kassa_lake::{LogError, recover};
 use kassa_model::nearest::nearest;
+use kassa_model::star::read::Columns;
+use kassa_model::star::rejected;
 use kassa_model::{Code, Fate, Partition, Reason, Table, time};
 use kassa_pipeline::decode::avro;
 use kassa_pipeline::stage::Decided;
@@ -265,13 +267,12 @@ fn judge<'l>(stage: &mut Stage, letters: &'l [Letter], done: &mut Replayed) -> a
 /// The records of a batch that are still dead letters: offset → reason and field.
 fn still(batch: &Batch) -> HashMap<i64, String> {
     let Some((_, rows)) = batch.tables().iter().find(|(table, _)| *table == Table::Rejected) else { return HashMap::new() };
-    let Ok(rows) = kassa_lake::read::plain(rows) else { return HashMap::new() };
-    let column = |name: &str| rows.column_by_name(name).map(|column| column.as_ref());
-    let (Some(offsets), Some(reasons), Some(fields)) = (column("offset"), column("reason"), column("field")) else {
+    let columns = Columns { table: Table::Rejected, rows };
+    let (Ok(offsets), Ok(reasons), Ok(fields)) =
+        (columns.get(rejected::offset), columns.get(rejected::reason), columns.get(rejected::field))
+    else {
         return HashMap::new();
     };
-    let offsets = offsets.as_primitive::<arrow::datatypes::Int64Type>();
-    let (reasons, fields) = (reasons.as_string::<i32>(), fields.as_string::<i32>());
     let word = |row: usize| match fields.value(row) {
         "" => reasons.value(row).to_owned(),
         field => format!("{} at {field}", reasons.value(row)),

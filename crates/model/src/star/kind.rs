@@ -199,7 +199,7 @@ numbers! {
     i64: I64, i64 as Int64Type, |value| value;
     Date: Date, i32 as Date32Type, |value| value;
     Timestamp: Timestamp, i64 as TimestampMicrosecondType, |value| value;
-    Key: Key, Key as Int64Type, |key| key.0;
+    Key: Key, Key as Int64Type, |key| key.stored();
     Amount: Amount, Amount as Decimal128Type, |amount| i128::from(amount.0);
     Quantity: Quantity, Quantity as Decimal128Type, |quantity| i128::from(quantity.0);
     Rate: Rate, Rate as Decimal128Type, |rate| i128::from(rate.0);
