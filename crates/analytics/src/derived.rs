@@ -28,10 +28,10 @@ pub fn session_rows(sessions: &[SessionRow], credits: &Credits) -> Result<Record
     let mut rows = fact_session::Builder::sized(sessions.len());
     for session in sessions {
         rows.push(&fact_session::Row {
-            session_key: Key(session.session_key),
+            session_key: Key::from_stored(session.session_key),
             session_id: session.session_id.as_deref(),
-            person_key: Key(session.person_key),
-            customer_key: Key(session.customer_key),
+            person_key: Key::from_stored(session.person_key),
+            customer_key: Key::from_stored(session.customer_key),
             session_date_key: session.date_key,
             started_at: session.started_at,
             ended_at: session.ended_at,

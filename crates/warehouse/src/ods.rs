@@ -150,7 +150,7 @@ pub(crate) fn plain(rows: &RecordBatch) -> Result<RecordBatch, WarehouseError> {
     let (held, schema) = (rows.schema(), star::stored(&rows.schema()));
     let arrays = held.fields().iter().zip(rows.columns()).map(|(field, array)| match field.data_type() {
         DataType::Dictionary(..) => {
-            let not_texts = || WarehouseError::Corrupt(format!("the column {} holds no texts", field.name()));
+            let not_texts = || WarehouseError::Corrupt(format!("the column {} holds no texts", field.name()).into());
             let texts = Texts::of(array).ok_or_else(not_texts)?;
             Ok(Arc::new((0..rows.num_rows()).map(|row| texts.get(row)).collect::<StringArray>()) as ArrayRef)
         }
