@@ -2,6 +2,7 @@
 
 use kassa_model::Newer;
 use postgres::Client;
+use postgres::error::SqlState;
 use refinery::{Migration, Runner};
 
 use crate::connect::connect;
@@ -134,9 +135,13 @@ fn refused(error: refinery::Error) -> WarehouseError {
     let source = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<postgres::Error>());
     match source.map(crate::error::class) {
         Some(crate::error::Class::Passing) => WarehouseError::Unavailable(error.to_string()),
-        _ => WarehouseError::Invalid(format!(
-            "could not migrate the warehouse: {error}{}. A migration that was changed after it was applied is not touched",
-            source.map(|cause| format!(": {}", crate::error::words(cause))).unwrap_or_default()
-        )),
+        _ => WarehouseError::Invalid(match source {
+            Some(cause) if cause.code() == Some(&SqlState::DEPENDENT_OBJECTS_STILL_EXIST) => format!(
+                "{}. Nothing was changed. Drop what depends on it, run `kassa migrate` again, and create it again",
+                crate::error::words(cause)
+            ),
+            Some(cause) => crate::error::words(cause),
+            None => format!("{error}. A migration that was changed after it was applied is not touched"),
+        }),
     }
 }
