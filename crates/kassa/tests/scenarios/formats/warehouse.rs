@@ -71,7 +71,12 @@ fn a_materialized_view_over_ours_is_named_and_can_be_made_again_after_the_migrat
         let lines = sql("SELECT sum(lines) FROM public.brands");
         let output = shop.run(&["migrate"]);
         let words = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(words.contains("error[K021]") && words.contains("materialized view public.brands") && words.contains("create it again"), "{words}");
+        assert!(
+            words.contains("error[K021]")
+                && words.contains("materialized view public.brands")
+                && words.contains("create it again"),
+            "{words}"
+        );
         assert_eq!(sql("SELECT sum(lines) FROM public.brands"), lines, "the migration that failed has changed nothing");
         sql("DROP MATERIALIZED VIEW public.brands");
         shop.ok(&["migrate"]);
