@@ -4,9 +4,6 @@ mod progress;
 mod source;
 pub mod warehouse;
 
-use std::fs::{File, TryLockError};
-use std::path::Path;
-
 use anyhow::Context;
 use kassa_config::{Config, Source};
 use kassa_lake::prove::{self, Progress, Proof, SourceLog, Subject};
@@ -69,9 +66,4 @@ pub fn proof(config: &Config, scope: Scope<'_>) -> anyhow::Result<Proof> {
     // Tables that were exchanged meanwhile do not fit each other.
     lake.refuse_unfinished()?;
     Ok(proof)
-}
-
-/// Whether another kassa writes below this folder now.
-pub fn is_at_work(data_dir: &Path) -> bool {
-    File::open(data_dir.join("kassa.lock")).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }

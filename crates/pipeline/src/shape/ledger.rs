@@ -4,9 +4,10 @@ use kassa_model::star::fact_sales;
 use kassa_model::{Amount, Currency, Key, Quantity};
 
 use crate::decode::join_extra;
-use crate::dimensions::{Collision, Said};
+use crate::dimensions::Collision;
 use crate::event::{Event, Movement, Order, OrderLine, Refund};
 use crate::shape::Shaper;
+use crate::shape::members::Said;
 use crate::shape::nested::{Movements, NestedLine, negative};
 
 /// Where and when the movement belongs.
