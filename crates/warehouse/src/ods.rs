@@ -12,9 +12,9 @@ use arrow_schema::{DataType, Field, Schema};
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 use hashbrown::{HashMap, HashSet};
-use kassa_model::star::kind::Name;
+use kassa_model::star::kind::{Name, Timestamp};
 use kassa_model::star::read::{Columns, Texts};
-use kassa_model::star::{dim_customer, fact_order, fact_sales};
+use kassa_model::star::{dim_customer, fact_order, fact_payment, fact_sales, lineage};
 use kassa_model::{Key, Table, star};
 use postgres::Transaction;
 
@@ -199,7 +199,7 @@ struct Placeholders {
 impl Placeholders {
     fn of(plan: &Plan, mut known: HashSet<i64>) -> Result<Self, WarehouseError> {
         let mut all = Self::default();
-        for (table, time) in [(Table::FactSales, Some("ordered_at")), (Table::FactPayment, None)] {
+        for (table, time) in [(Table::FactSales, Some(fact_sales::ordered_at)), (Table::FactPayment, None)] {
             for rows in plan.rows(table) {
                 all.add(Columns { table, rows }, time, &mut known)?;
             }
@@ -207,11 +207,18 @@ impl Placeholders {
         Ok(all)
     }
 
-    fn add(&mut self, columns: Columns<'_>, time: Option<&str>, known: &mut HashSet<i64>) -> Result<(), WarehouseError> {
-        let (keys, ids, stores) = (columns.longs("order_key")?, columns.texts("order_id")?, columns.texts("store_id")?);
+    fn add(
+        &mut self,
+        columns: Columns<'_>,
+        time: Option<Name<Timestamp>>,
+        known: &mut HashSet<i64>,
+    ) -> Result<(), WarehouseError> {
+        // Lines have the same columns.
+        let (keys, ids, stores) =
+            (columns.get(fact_payment::order_key)?, columns.get(fact_payment::order_id)?, columns.get(lineage::store_id)?);
         let (customers, currencies, tests) =
-            (columns.longs("customer_key")?, columns.texts("currency")?, columns.flags("is_test")?);
-        let times = time.map(|time| columns.times(time)).transpose()?;
+            (columns.get(fact_payment::customer_key)?, columns.get(fact_payment::currency)?, columns.get(fact_payment::is_test)?);
+        let times = time.map(|time| columns.get(time)).transpose()?;
         for row in 0..keys.len() {
             let key = keys.value(row);
             if !known.insert(key) {
