@@ -124,7 +124,7 @@ impl<'f> Field<'f> {
     }
 }
 
-fn connection(kafka: &Kafka) -> Connection {
+pub(crate) fn connection(kafka: &Kafka) -> Connection {
     Connection { brokers: kafka.plaintext(), ..Connection::default() }
 }
 

@@ -24,6 +24,7 @@ use serde_json::Value;
 
 use super::command::{Took, patience, timed};
 use super::{DAYS, Year, collector, float};
+use crate::kafka::connection;
 use crate::latency::{Server, get};
 use crate::warehouse::{PARTITIONS, STREAMS, asked_of};
 
@@ -66,7 +67,7 @@ struct Field<'k> {
 
 pub(super) fn measure(kassa: &Path, year: Year) -> anyhow::Result<Cost> {
     let field = Field { kassa, kafka: Kafka::start(&KafkaOptions::default())?, place: tempfile::tempdir()?, year };
-    let admin = Admin::connect(&field.connection())?;
+    let admin = Admin::connect(&connection(&field.kafka))?;
     for topic in STREAMS {
         admin.create_topic(topic, PARTITIONS, 1, &ANY_TIME)?;
     }
@@ -74,10 +75,6 @@ pub(super) fn measure(kassa: &Path, year: Year) -> anyhow::Result<Cost> {
 }
 
 impl Field<'_> {
-    fn connection(&self) -> Connection {
-        Connection { brokers: self.kafka.plaintext(), ..Connection::default() }
-    }
-
     fn lake(&self) -> PathBuf {
         self.place.path().join("lake")
     }
@@ -93,7 +90,7 @@ impl Field<'_> {
         ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let (stays, first) = (self.worker("stays")?, self.worker("first")?);
         self.wait_for(&stays, self.year.records)?;
-        let tail = Tail::start(self.connection(), self.year.records / DAYS)?;
+        let tail = Tail::start(connection(&self.kafka), self.year.records / DAYS)?;
         let after_stop = self.takeover(&stays, first, Server::stop)?;
         let second = self.worker("second")?;
         let after_kill = self.takeover(&stays, second, Server::kill)?;

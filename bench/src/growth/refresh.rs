@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use kassa_kafka::{Admin, Connection, Outgoing, Producer, ProducerOptions};
+use kassa_kafka::{Admin, Outgoing, Producer, ProducerOptions};
 use kassa_model::{Currency, Shop};
 use kassa_stack::postgres::{Options, Postgres};
 use kassa_stack::{Kafka, KafkaOptions};
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::Year;
 use super::command::patience;
+use crate::kafka::connection;
 use crate::latency::Server;
 use crate::warehouse::{PARTITIONS, SETTINGS, STREAMS};
 
@@ -51,7 +52,7 @@ pub(super) fn measure(kassa: &Path, year: Year) -> anyhow::Result<Cost> {
     let currency = Currency::parse("GBP").context("no pounds")?;
     let shop = Shop::new("Harbour & Pine", "Europe/London", currency).context("no such time zone")?;
     let field = Field { kafka, postgres, target, shop };
-    let admin = Admin::connect(&field.connection())?;
+    let admin = Admin::connect(&connection(&field.kafka))?;
     for topic in STREAMS {
         admin.create_topic(topic, PARTITIONS, 1, &[])?;
     }
@@ -72,10 +73,6 @@ pub(super) fn measure(kassa: &Path, year: Year) -> anyhow::Result<Cost> {
 }
 
 impl Field {
-    fn connection(&self) -> Connection {
-        Connection { brokers: self.kafka.plaintext(), ..Connection::default() }
-    }
-
     fn number(&self, sql: &str) -> anyhow::Result<u64> {
         let said = self.postgres.sql(DATABASE, sql)?;
         said.trim().parse().with_context(|| format!("{sql}: {said}"))
@@ -114,7 +111,7 @@ impl Field {
         // The first one makes everything.
         self.refresh()?;
         let day = truth["by_day"].as_object().and_then(|days| days.keys().next_back()).context("no days")?;
-        let (producer, mut sent) = (Producer::connect(&ProducerOptions::new(self.connection()))?, records);
+        let (producer, mut sent) = (Producer::connect(&ProducerOptions::new(connection(&self.kafka)))?, records);
         let mut costs = Vec::new();
         for nth in 0..ROUNDS {
             for (topic, record) in order(nth, day) {

@@ -1,5 +1,7 @@
 //! Values by the shop's day.
 
+use jiff::ToSpan;
+use kassa_model::time::{date_key, date_of};
 use serde::{Deserialize, Serialize};
 
 use crate::shared::Shared;
@@ -21,6 +23,11 @@ impl Days {
     pub(crate) fn contains(&self, day: i32) -> bool {
         (self.from..=self.to).contains(&day)
     }
+}
+
+/// A day of the shop so many days away.
+pub(crate) fn shift(day: i32, by: i32) -> i32 {
+    date_of(day).and_then(|date| date.checked_add(by.days()).ok()).map_or(day, date_key)
 }
 
 /// Values by day, in order of time. Remembers the day asked for last, because facts come nearly in order. Clones share each day until

@@ -10,6 +10,7 @@ mod saved;
 mod wanted;
 
 use arrow_array::RecordBatch;
+use kassa_model::star::{dim_channel, dim_customer, dim_payment_method};
 use kassa_model::time::{Calendar, DAY, Local};
 use kassa_model::{Shop, Table};
 
@@ -97,9 +98,11 @@ impl Figures {
             Table::DimProduct => self.names.apply_products(&columns),
             Table::DimCategory => self.names.apply_categories(&columns),
             Table::DimCountry => self.names.apply_countries(&columns),
-            Table::DimCustomer => self.names.apply_plain(&columns, "customer_key", "customer_id"),
-            Table::DimChannel => self.names.apply_plain(&columns, "channel_key", "name"),
-            Table::DimPaymentMethod => self.names.apply_plain(&columns, "payment_method_key", "name"),
+            Table::DimCustomer => self.names.apply_plain(&columns, dim_customer::customer_key, dim_customer::customer_id),
+            Table::DimChannel => self.names.apply_plain(&columns, dim_channel::channel_key, dim_channel::name),
+            Table::DimPaymentMethod => {
+                self.names.apply_plain(&columns, dim_payment_method::payment_method_key, dim_payment_method::name)
+            }
             _ => Ok(()),
         };
         self.turn_the_day();

@@ -7,10 +7,10 @@ use kassa_model::time::Local;
 use serde::Serialize;
 
 use crate::answer::Unit;
+use crate::by_day::shift;
 use crate::figures::Figures;
 use crate::kind::Kind;
 use crate::query::Basis;
-use crate::recent::shift;
 
 /// The shop and the moment on its clock that the latest event time stands for; none before the first event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -15,8 +15,8 @@ use kassa_model::time::{date_key, date_of};
 use kassa_model::{Currency, Rate, Table};
 use serde::{Deserialize, Serialize};
 
+use crate::by_day::shift;
 use crate::columns::{ApplyError, Columns};
-use crate::recent::shift;
 use crate::shared::Shared;
 
 /// A rate counts on its own day and on so many days after it.

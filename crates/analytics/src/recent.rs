@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use jiff::ToSpan;
-use kassa_model::time::{Local, date_key, date_of};
+use kassa_model::time::Local;
 use serde::{Deserialize, Serialize};
 
-use crate::by_day::{ByDay, Days};
+use crate::by_day::{ByDay, Days, shift};
 use crate::cells::Sums;
 use crate::map::Map;
 use crate::measure::SOLD;
@@ -15,11 +14,6 @@ use crate::query::Basis;
 use crate::rates::{Coin, Rates, exact};
 use crate::run::{Head, Run};
 use crate::shared::Shared;
-
-/// A day of the shop so many days away.
-pub(crate) fn shift(day: i32, by: i32) -> i32 {
-    date_of(day).and_then(|date| date.checked_add(by.days()).ok()).map_or(day, date_key)
-}
 
 fn index(basis: Basis) -> usize {
     match basis {

@@ -4,15 +4,12 @@ mod progress;
 mod source;
 pub mod warehouse;
 
-use std::fs::{File, TryLockError};
-use std::path::Path;
-
 use anyhow::Context;
 use kassa_config::{Config, Source};
-use kassa_lake::prove::{self, Progress, Proof, SourceLog, Subject};
+use kassa_lake::prove::{self, NoLog, Progress, Proof, SourceLog, Subject};
 
 pub use self::progress::Bar;
-use self::source::{Collected, Kept, Unasked};
+use self::source::{Collected, Kept};
 use crate::feed::refused;
 use crate::settings;
 use crate::sinks::{self, Proven};
@@ -53,7 +50,7 @@ pub fn proof(config: &Config, scope: Scope<'_>) -> anyhow::Result<Proof> {
     };
     let mut proof = match &config.source {
         Source::Log => prove(&mut Collected(config.data_dir.clone()))?,
-        Source::Kafka(_) if asks == Asks::Nothing => prove(&mut Unasked)?,
+        Source::Kafka(_) if asks == Asks::Nothing => prove(&mut NoLog)?,
         Source::Kafka(kafka) => {
             let mut kept = Kept::open(config, kafka, &lake).context(UNASKED)?;
             let proof = prove(&mut kept);
@@ -69,9 +66,4 @@ pub fn proof(config: &Config, scope: Scope<'_>) -> anyhow::Result<Proof> {
     // Tables that were exchanged meanwhile do not fit each other.
     lake.refuse_unfinished()?;
     Ok(proof)
-}
-
-/// Whether another kassa writes below this folder now.
-pub fn is_at_work(data_dir: &Path) -> bool {
-    File::open(data_dir.join("kassa.lock")).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }

@@ -9,6 +9,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::ArrowError;
 use arrow_select::filter::filter_record_batch;
+use kassa_model::star::kind::Symbol;
 use kassa_model::star::read::Columns;
 use kassa_model::{Partition, Positions, Table, star};
 use parquet::file::metadata::RowGroupMetaData;
@@ -167,7 +168,8 @@ pub(crate) fn each_row<T>(
     mut judge: impl FnMut(&T, i64) -> bool,
 ) -> Result<BooleanArray, LogError> {
     let (columns, [topic, number, offset]) = (Columns { table, rows }, lineage(table));
-    let (topics, numbers, offsets) = (columns.texts(topic)?, columns.longs(number)?, columns.longs(offset)?);
+    let (topics, numbers, offsets) =
+        (columns.named::<Symbol>(topic)?, columns.named::<i64>(number)?, columns.named::<i64>(offset)?);
     let mut known: BTreeMap<(&str, i64), T> = BTreeMap::new();
     let mut judged = Vec::with_capacity(rows.num_rows());
     for row in 0..rows.num_rows() {

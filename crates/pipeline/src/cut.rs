@@ -6,10 +6,11 @@ use arrow_array::types::Int64Type;
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::ArrowError;
 use arrow_select::filter::filter_record_batch;
+use kassa_model::star::lineage;
 use kassa_model::{Partition, Positions};
 
 /// The columns that a cut asks after, all plain.
-pub const COLUMNS: [&str; 3] = ["source_topic", "source_partition", "source_offset"];
+pub const COLUMNS: [&str; 3] = [lineage::source_topic.name(), lineage::source_partition.name(), lineage::source_offset.name()];
 
 /// Which rows stem from before the cut.
 pub fn are_before(rows: &RecordBatch, cut: &Positions) -> Result<Vec<bool>, ArrowError> {

@@ -3,6 +3,7 @@
 mod facts;
 mod ledger;
 mod masters;
+mod members;
 mod nested;
 
 use kassa_model::star::{RowSet, lineage};

@@ -1,11 +1,13 @@
-//! The star schema in Redshift's dialect, generated from the model's Arrow schemas.
+//! The star schema in Redshift's dialect, generated from the declared tables.
 //!
 //! Redshift enforces no key and has no index: distribution and sort order make queries fast. Facts
 //! that are joined are on the same node by their join key, small dimensions are on every node, and
 //! facts are sorted by time.
 
-use arrow_schema::{DataType, Field};
 use kassa_model::Table;
+use kassa_model::star::Column;
+use kassa_model::star::ddl::{postgres_type, quoted};
+use kassa_model::star::kind::Type;
 
 /// The distribution of a table over the nodes.
 enum Spread {
@@ -83,33 +85,28 @@ fn width(name: &str) -> u32 {
     }
 }
 
-/// A column's type; `None` if Redshift has no equivalent.
-fn type_of(field: &Field) -> Option<String> {
-    Some(match field.data_type() {
-        DataType::Int32 => "INTEGER".to_owned(),
-        DataType::Int64 => "BIGINT".to_owned(),
-        DataType::Boolean => "BOOLEAN".to_owned(),
-        DataType::Date32 => "DATE".to_owned(),
-        DataType::Decimal128(precision, scale) => format!("DECIMAL({precision},{scale})"),
-        DataType::Timestamp(..) => "TIMESTAMPTZ".to_owned(),
-        DataType::Utf8 | DataType::Dictionary(..) => format!("VARCHAR({})", width(field.name())),
-        _ => return None,
-    })
+fn type_of(column: &Column) -> String {
+    match column.kind {
+        Type::I32 => "INTEGER".to_owned(),
+        Type::Key | Type::I64 => "BIGINT".to_owned(),
+        Type::Bool => "BOOLEAN".to_owned(),
+        Type::Date => "DATE".to_owned(),
+        Type::Timestamp => "TIMESTAMPTZ".to_owned(),
+        Type::Bytes => format!("VARBYTE({LONGEST})"),
+        Type::Text | Type::Symbol => format!("VARCHAR({})", width(column.name)),
+        kind => postgres_type(kind).replace("numeric", "DECIMAL"),
+    }
 }
 
-pub(crate) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// A column of a target table.
-pub(crate) fn column(field: &Field) -> String {
-    let rule = if field.is_nullable() { "" } else { " NOT NULL" };
-    format!("{} {}{rule}", quoted(field.name()), type_of(field).unwrap_or_default())
+/// A column of a target table; one that is added to rows is null in them.
+pub(crate) fn column(column: &Column, is_added: bool) -> String {
+    let rule = if column.is_nullable || is_added { "" } else { " NOT NULL" };
+    format!("{} {}{rule}", quoted(column.name), type_of(column))
 }
 
 /// The columns of a target table, one per line.
 fn columns(table: Table) -> String {
-    table.schema().fields().iter().map(|field| format!("  {}", column(field))).collect::<Vec<_>>().join(",\n")
+    table.columns().map(|each| format!("  {}", column(each, false))).collect::<Vec<_>>().join(",\n")
 }
 
 /// A target table.
@@ -127,10 +124,9 @@ pub(crate) fn create(schema: &str, table: Table) -> String {
 /// The columns of a staging table: those of the files, all optional. COPY of Parquet accepts no
 /// time with a zone.
 pub(crate) fn staged_columns(table: Table) -> String {
-    let schema = table.schema();
-    let columns = schema.fields().iter().map(|field| {
-        let kind = type_of(field).unwrap_or_default().replace("TIMESTAMPTZ", "TIMESTAMP");
-        format!("{} {kind}", quoted(field.name()))
+    let columns = table.columns().map(|column| {
+        let kind = type_of(column).replace("TIMESTAMPTZ", "TIMESTAMP");
+        format!("{} {kind}", quoted(column.name))
     });
     columns.collect::<Vec<_>>().join(", ")
 }
@@ -169,8 +165,7 @@ pub(crate) fn views(schema: &str) -> Vec<String> {
     let schema = quoted(schema);
     let view = |(table, day, amounts): (Table, &str, &[&str])| {
         let name = format!("{schema}.{}", quoted(&format!("{}_reporting", table.name())));
-        let fields = table.schema();
-        let own = fields.fields().iter().map(|field| format!("f.{}", quoted(field.name())));
+        let own = table.columns().map(|column| format!("f.{}", quoted(column.name)));
         let converted = amounts
             .iter()
             .map(|amount| format!("f.{} * r.\"rate\" AS {}", quoted(amount), quoted(&format!("{amount}_reporting"))));

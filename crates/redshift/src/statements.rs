@@ -1,10 +1,12 @@
 //! The statements of a load. None grows with the lake: manifests list the files, and a file
 //! contains the positions.
 
-use arrow_schema::DataType;
 use kassa_model::Table;
+use kassa_model::star::Column;
+use kassa_model::star::ddl::quoted;
+use kassa_model::star::kind::Type;
 
-use crate::schema::{self, quoted};
+use crate::schema;
 use crate::target::Target;
 
 /// The names of a load's staging tables and target tables.
@@ -151,15 +153,14 @@ fn has_rows(table: &str, rows: i64) -> String {
 }
 
 fn names(table: Table) -> String {
-    table.schema().fields().iter().map(|field| quoted(field.name())).collect::<Vec<_>>().join(", ")
+    table.columns().map(|column| quoted(column.name)).collect::<Vec<_>>().join(", ")
 }
 
 /// The staged columns with the target's types: times are UTC, which staging does not state.
 fn values(table: Table) -> String {
-    let schema = table.schema();
-    let values = schema.fields().iter().map(|field| match field.data_type() {
-        DataType::Timestamp(..) => format!("s.{} AT TIME ZONE 'UTC'", quoted(field.name())),
-        _ => format!("s.{}", quoted(field.name())),
+    let values = table.columns().map(|column| match column.kind {
+        Type::Timestamp => format!("s.{} AT TIME ZONE 'UTC'", quoted(column.name)),
+        _ => format!("s.{}", quoted(column.name)),
     });
     values.collect::<Vec<_>>().join(", ")
 }
@@ -195,11 +196,9 @@ pub(crate) fn catalogue(target: &Target) -> String {
     )
 }
 
-/// Adds a column that is new in the model to an existing table.
-pub(crate) fn add_column(target: &Target, table: Table, field: &arrow_schema::Field) -> String {
-    // Existing rows have no value for it.
-    let optional = field.clone().with_nullable(true);
-    format!("ALTER TABLE {}.{} ADD COLUMN {}", quoted(&target.schema), quoted(table.name()), schema::column(&optional))
+/// Adds a column that is new in the model to an existing table, whose rows have no value for it.
+pub(crate) fn add_column(target: &Target, table: Table, column: &Column) -> String {
+    format!("ALTER TABLE {}.{} ADD COLUMN {}", quoted(&target.schema), quoted(table.name()), schema::column(column, true))
 }
 
 /// Adds the id of the rebuild to a state that an earlier version made.

@@ -12,9 +12,9 @@ use arrow_schema::{DataType, Field, Schema};
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 use hashbrown::{HashMap, HashSet};
-use kassa_model::star::kind::Name;
-use kassa_model::star::read::{Columns, Texts};
-use kassa_model::star::{dim_customer, fact_order, fact_sales};
+use kassa_model::star::kind::{Name, Timestamp};
+use kassa_model::star::read::Columns;
+use kassa_model::star::{dim_customer, fact_order, fact_payment, fact_sales, lineage};
 use kassa_model::{Key, Table, star};
 use postgres::Transaction;
 
@@ -129,7 +129,7 @@ fn newest<'r>(
     let batches = plan.rows(table);
     let Some(first) = batches.first() else { return Ok(None) };
     // Dictionaries differ from batch to batch; what is put into arrays is plain.
-    let plain = batches.iter().map(plain).collect::<Result<Vec<_>, _>>()?;
+    let plain = batches.iter().map(star::plain).collect::<Result<Vec<_>, _>>().map_err(WarehouseError::corrupt)?;
     let rows = concat_batches(&star::stored(&first.schema()), &plain).map_err(WarehouseError::corrupt)?;
     let columns = Columns { table, rows: &rows };
     let (keys, rank) = (columns.get(key)?, rank(columns)?);
@@ -143,20 +143,6 @@ fn newest<'r>(
     let mut places: Vec<u32> = best.into_values().filter_map(|row| u32::try_from(row).ok()).collect();
     places.sort_unstable();
     take_record_batch(&rows, &UInt32Array::from(places)).map(Some).map_err(WarehouseError::corrupt)
-}
-
-/// The same rows, symbols being plain texts.
-pub(crate) fn plain(rows: &RecordBatch) -> Result<RecordBatch, WarehouseError> {
-    let (held, schema) = (rows.schema(), star::stored(&rows.schema()));
-    let arrays = held.fields().iter().zip(rows.columns()).map(|(field, array)| match field.data_type() {
-        DataType::Dictionary(..) => {
-            let not_texts = || WarehouseError::Corrupt(format!("the column {} holds no texts", field.name()).into());
-            let texts = Texts::of(array).ok_or_else(not_texts)?;
-            Ok(Arc::new((0..rows.num_rows()).map(|row| texts.get(row)).collect::<StringArray>()) as ArrayRef)
-        }
-        _ => Ok(Arc::clone(array)),
-    });
-    RecordBatch::try_new(schema, arrays.collect::<Result<_, WarehouseError>>()?).map_err(WarehouseError::corrupt)
 }
 
 fn chosen(rows: &RecordBatch, columns: &[&str], last: &str) -> Result<RecordBatch, WarehouseError> {
@@ -199,7 +185,7 @@ struct Placeholders {
 impl Placeholders {
     fn of(plan: &Plan, mut known: HashSet<i64>) -> Result<Self, WarehouseError> {
         let mut all = Self::default();
-        for (table, time) in [(Table::FactSales, Some("ordered_at")), (Table::FactPayment, None)] {
+        for (table, time) in [(Table::FactSales, Some(fact_sales::ordered_at)), (Table::FactPayment, None)] {
             for rows in plan.rows(table) {
                 all.add(Columns { table, rows }, time, &mut known)?;
             }
@@ -207,11 +193,18 @@ impl Placeholders {
         Ok(all)
     }
 
-    fn add(&mut self, columns: Columns<'_>, time: Option<&str>, known: &mut HashSet<i64>) -> Result<(), WarehouseError> {
-        let (keys, ids, stores) = (columns.longs("order_key")?, columns.texts("order_id")?, columns.texts("store_id")?);
+    fn add(
+        &mut self,
+        columns: Columns<'_>,
+        time: Option<Name<Timestamp>>,
+        known: &mut HashSet<i64>,
+    ) -> Result<(), WarehouseError> {
+        // Lines have the same columns.
+        let (keys, ids, stores) =
+            (columns.get(fact_payment::order_key)?, columns.get(fact_payment::order_id)?, columns.get(lineage::store_id)?);
         let (customers, currencies, tests) =
-            (columns.longs("customer_key")?, columns.texts("currency")?, columns.flags("is_test")?);
-        let times = time.map(|time| columns.times(time)).transpose()?;
+            (columns.get(fact_payment::customer_key)?, columns.get(fact_payment::currency)?, columns.get(fact_payment::is_test)?);
+        let times = time.map(|time| columns.get(time)).transpose()?;
         for row in 0..keys.len() {
             let key = keys.value(row);
             if !known.insert(key) {

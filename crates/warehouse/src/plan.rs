@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, TimestampMicrosecondType};
+use kassa_model::star::lineage;
+use kassa_model::star::read::Columns;
 use kassa_model::{Partition, Positions, Table};
 use kassa_pipeline::{Batch, SinkError, Spans};
 
@@ -75,17 +75,13 @@ impl Plan {
 
     /// The earliest ingest time of its rows, µs UTC; `None`: it has no rows.
     pub(crate) fn ingested_from(&self) -> Option<i64> {
-        let times = self.tables.values().flatten().filter_map(|rows| rows.column_by_name("ingested_at"));
-        times
-            .filter_map(|times| times.as_primitive_opt::<TimestampMicrosecondType>())
-            .flat_map(|times| times.values())
-            .min()
-            .copied()
+        let batches = self.tables.iter().flat_map(|(table, rows)| rows.iter().map(|rows| Columns { table: *table, rows }));
+        batches.filter_map(|columns| columns.get(lineage::ingested_at).ok()).flat_map(|times| times.values()).min().copied()
     }
 
     /// The days of a fact's rows.
-    pub(crate) fn days(&self, table: Table, column: &str) -> BTreeSet<i32> {
-        let keys = self.rows(table).iter().filter_map(|rows| rows.column_by_name(column)?.as_primitive_opt::<Int32Type>());
+    pub(crate) fn days(&self, table: Table, column: &'static str) -> BTreeSet<i32> {
+        let keys = self.rows(table).iter().filter_map(|rows| Columns { table, rows }.named::<i32>(column).ok());
         let mut days = BTreeSet::new();
         let mut last = None;
         for day in keys.flat_map(|keys| keys.values()) {

@@ -77,7 +77,7 @@ impl Dropped {
     /// The rows of a table on other days. A dropped day may have received new rows since.
     pub fn leave(&self, table: Table, rows: RecordBatch) -> Result<RecordBatch, WarehouseError> {
         let Some((column, days)) = self.0.get(&table) else { return Ok(rows) };
-        let held = Columns { table, rows: &rows }.ints(column)?.iter();
+        let held = Columns { table, rows: &rows }.named::<i32>(column)?.iter();
         let kept: BooleanArray =
             held.map(|day| Some(day.is_none_or(|day| !days.iter().any(|range| range.contains(&day))))).collect();
         filter_record_batch(&rows, &kept).map_err(WarehouseError::corrupt)

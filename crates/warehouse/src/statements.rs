@@ -6,6 +6,7 @@ use std::io::Write;
 
 use arrow_array::RecordBatch;
 use arrow_schema::Schema;
+use kassa_model::star::ddl::quoted;
 use postgres::types::ToSql;
 use postgres::{Statement, Transaction};
 
@@ -20,11 +21,6 @@ impl std::fmt::Debug for Statements {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Statements({})", self.0.len())
     }
-}
-
-/// A quoted SQL name: some column names are keywords.
-pub(crate) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 pub(crate) fn column_list(schema: &Schema) -> String {

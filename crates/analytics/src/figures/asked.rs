@@ -5,6 +5,7 @@ use std::ops::Range;
 use arrow_array::RecordBatch;
 use jiff::civil::{Date, Time};
 use jiff::tz::AmbiguousTimestamp;
+use kassa_model::star::kind::Timestamp;
 use kassa_model::{Shop, Table};
 
 use super::{Figures, ledger};
@@ -97,7 +98,8 @@ impl Figures {
     pub fn latest(table: Table, rows: &RecordBatch) -> Result<Option<i64>, ApplyError> {
         let Some([time, is_test, is_future]) = Self::watermark(table) else { return Ok(None) };
         let columns = Columns { table, rows };
-        let (times, is_test, is_future) = (columns.times(time)?, columns.flags(is_test)?, columns.flags(is_future)?);
+        let (times, is_test, is_future) =
+            (columns.named::<Timestamp>(time)?, columns.named::<bool>(is_test)?, columns.named::<bool>(is_future)?);
         let counted = (0..times.len()).filter(|row| !is_test.value(*row) && !is_future.value(*row));
         Ok(counted.map(|row| times.value(row)).max())
     }

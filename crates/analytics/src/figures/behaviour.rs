@@ -1,5 +1,7 @@
 //! Rows of behaviour events into state.
 
+use kassa_model::star::fact_event;
+
 use super::Figures;
 use crate::columns::{ApplyError, Columns};
 use crate::sessions::Step;
@@ -10,12 +12,13 @@ pub(super) const EVENT: &[&str] =
 impl Figures {
     pub(super) fn apply_events(&mut self, columns: &Columns<'_>) -> Result<(), ApplyError> {
         let rows = columns.rows.num_rows();
-        let steps: Result<_, ApplyError> = columns.texts("type")?.each(rows, |kind| Ok(Step::of(kind.unwrap_or_default())));
+        let steps: Result<_, ApplyError> =
+            columns.get(fact_event::r#type)?.each(rows, |kind| Ok(Step::of(kind.unwrap_or_default())));
         let steps: Vec<Step> = steps?;
-        let (occurred_at, customers) = (columns.times("occurred_at")?, columns.longs("customer_key")?);
-        let (persons, sessions) = (columns.longs("person_key")?, columns.longs("session_key")?);
-        let (is_test, is_bot) = (columns.flags("is_test")?, columns.flags("is_bot")?);
-        let is_future = columns.flags("is_future")?;
+        let (occurred_at, customers) = (columns.get(fact_event::occurred_at)?, columns.get(fact_event::customer_key)?);
+        let (persons, sessions) = (columns.get(fact_event::person_key)?, columns.get(fact_event::session_key)?);
+        let (is_test, is_bot) = (columns.get(fact_event::is_test)?, columns.get(fact_event::is_bot)?);
+        let is_future = columns.get(fact_event::is_future)?;
         for row in (0..rows).filter(|row| !is_test.value(*row)) {
             let at = occurred_at.value(row);
             let local = self.calendars[1].local(at);

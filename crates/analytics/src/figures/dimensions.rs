@@ -2,6 +2,10 @@
 
 use std::cmp::Ordering;
 
+use kassa_model::Key;
+use kassa_model::star::kind::{Name, Text};
+use kassa_model::star::{dim_category, dim_country, dim_product, lineage};
+
 use crate::columns::{ApplyError, Columns};
 use crate::names::{Names, Product, Version};
 
@@ -20,11 +24,12 @@ pub(super) const PRODUCT: &[&str] = &[
 
 impl Names {
     pub(super) fn apply_products(&mut self, columns: &Columns<'_>) -> Result<(), ApplyError> {
-        let (keys, ids, names) = (columns.longs("product_key")?, columns.texts("product_id")?, columns.texts("name")?);
-        let (categories, valid_from) = (columns.longs("category_key")?, columns.times("valid_from")?);
-        let (is_placeholder, topics) = (columns.flags("is_placeholder")?, columns.texts("source_topic")?);
-        let (partitions, offsets) = (columns.longs("source_partition")?, columns.longs("source_offset")?);
-        let indexes = columns.ints("source_index")?;
+        let (keys, ids, names) =
+            (columns.get(dim_product::product_key)?, columns.get(dim_product::product_id)?, columns.get(dim_product::name)?);
+        let (categories, valid_from) = (columns.get(dim_product::category_key)?, columns.get(dim_product::valid_from)?);
+        let (is_placeholder, topics) = (columns.get(dim_product::is_placeholder)?, columns.get(lineage::source_topic)?);
+        let (partitions, offsets) = (columns.get(lineage::source_partition)?, columns.get(lineage::source_offset)?);
+        let indexes = columns.get(lineage::source_index)?;
         for row in 0..columns.rows.num_rows() {
             let (key, is_real) = (keys.value(row), !is_placeholder.value(row));
             if self.compare_version(key, is_real, valid_from.value(row)) == Ordering::Less {
@@ -48,7 +53,7 @@ impl Names {
     }
 
     pub(super) fn apply_categories(&mut self, columns: &Columns<'_>) -> Result<(), ApplyError> {
-        let (keys, paths) = (columns.longs("category_key")?, columns.texts("path")?);
+        let (keys, paths) = (columns.get(dim_category::category_key)?, columns.get(dim_category::path)?);
         for row in 0..keys.len() {
             self.set_category(keys.value(row), paths.get(row).unwrap_or_default());
         }
@@ -56,15 +61,16 @@ impl Names {
     }
 
     pub(super) fn apply_countries(&mut self, columns: &Columns<'_>) -> Result<(), ApplyError> {
-        let (keys, codes, names) = (columns.longs("country_key")?, columns.texts("code")?, columns.texts("name")?);
+        let (keys, codes, names) =
+            (columns.get(dim_country::country_key)?, columns.get(dim_country::code)?, columns.get(dim_country::name)?);
         for row in 0..keys.len() {
             self.set_country(keys.value(row), codes.get(row).unwrap_or_default(), names.get(row).unwrap_or_default());
         }
         Ok(())
     }
 
-    pub(super) fn apply_plain(&mut self, columns: &Columns<'_>, key: &'static str, name: &'static str) -> Result<(), ApplyError> {
-        let (keys, names) = (columns.longs(key)?, columns.texts(name)?);
+    pub(super) fn apply_plain(&mut self, columns: &Columns<'_>, key: Name<Key>, name: Name<Text>) -> Result<(), ApplyError> {
+        let (keys, names) = (columns.get(key)?, columns.get(name)?);
         for row in 0..keys.len() {
             self.set_plain(keys.value(row), names.get(row).unwrap_or_default());
         }

@@ -1,8 +1,11 @@
 //! Rows of the sales ledger into state.
 
+use kassa_model::Movement;
+use kassa_model::star::fact_sales;
+
 use super::Figures;
 use super::money::currencies;
-use crate::cells::{Movement, Sums};
+use crate::cells::Sums;
 use crate::columns::{ApplyError, Columns, Decimals};
 use crate::names::Memo;
 use crate::rates::Coin;
@@ -44,11 +47,11 @@ struct Money<'a> {
 impl<'a> Money<'a> {
     fn of(columns: &Columns<'a>) -> Result<Self, ApplyError> {
         Ok(Self {
-            gross: columns.amounts("gross_amount")?,
-            discount: columns.amounts("discount_amount")?,
-            tax: columns.amounts("tax_amount")?,
-            shipping: columns.amounts("shipping_amount")?,
-            net: columns.amounts("net_amount")?,
+            gross: columns.get(fact_sales::gross_amount)?,
+            discount: columns.get(fact_sales::discount_amount)?,
+            tax: columns.get(fact_sales::tax_amount)?,
+            shipping: columns.get(fact_sales::shipping_amount)?,
+            net: columns.get(fact_sales::net_amount)?,
         })
     }
 
@@ -59,17 +62,27 @@ impl<'a> Money<'a> {
     }
 }
 
+fn movements(columns: &Columns<'_>) -> Result<Vec<Movement>, ApplyError> {
+    columns.get(fact_sales::movement)?.each(columns.rows.num_rows(), |text| {
+        text.and_then(Movement::parse).ok_or_else(|| ApplyError::UnknownValue {
+            table: "fact_sales",
+            column: "movement",
+            value: text.unwrap_or_default().to_owned(),
+        })
+    })
+}
+
 impl Figures {
     pub(super) fn apply_sales(&mut self, columns: &Columns<'_>) -> Result<(), ApplyError> {
         let rows = columns.rows.num_rows();
-        let movements = columns.texts("movement")?.each(rows, Movement::parse)?;
-        let currencies = currencies(&mut self.names.symbols, columns.texts("currency")?, rows)?;
+        let movements = movements(columns)?;
+        let currencies = currencies(&mut self.names.symbols, columns.get(fact_sales::currency)?, rows)?;
         let (orders, ordered_at, moved_at) =
-            (columns.longs("order_key")?, columns.times("ordered_at")?, columns.times("moved_at")?);
-        let (products, customers) = (columns.longs("product_key")?, columns.longs("customer_key")?);
-        let (countries, channels) = (columns.longs("ship_country_key")?, columns.longs("channel_key")?);
-        let (quantities, money) = (columns.quantities("quantity")?, Money::of(columns)?);
-        let (is_test, is_future) = (columns.flags("is_test")?, columns.flags("is_future")?);
+            (columns.get(fact_sales::order_key)?, columns.get(fact_sales::ordered_at)?, columns.get(fact_sales::moved_at)?);
+        let (products, customers) = (columns.get(fact_sales::product_key)?, columns.get(fact_sales::customer_key)?);
+        let (countries, channels) = (columns.get(fact_sales::ship_country_key)?, columns.get(fact_sales::channel_key)?);
+        let (quantities, money) = (columns.get(fact_sales::quantity)?, Money::of(columns)?);
+        let (is_test, is_future) = (columns.get(fact_sales::is_test)?, columns.get(fact_sales::is_future)?);
         let [mut product, mut customer, mut country, mut channel] = [(); 4].map(|()| Memo::default());
         let mut run: Option<Run> = None;
         for row in (0..rows).filter(|row| !is_test.value(*row)) {
@@ -116,10 +129,10 @@ impl Figures {
 
     /// Takes in of the ledger no more than its orders, their times and their customers.
     pub(super) fn apply_order_days(&mut self, columns: &Columns<'_>) -> Result<(), ApplyError> {
-        let movements = columns.texts("movement")?.each(columns.rows.num_rows(), Movement::parse)?;
-        let (orders, customers) = (columns.longs("order_key")?, columns.longs("customer_key")?);
-        let (ordered_at, moved_at) = (columns.times("ordered_at")?, columns.times("moved_at")?);
-        let (is_test, is_future) = (columns.flags("is_test")?, columns.flags("is_future")?);
+        let movements = movements(columns)?;
+        let (orders, customers) = (columns.get(fact_sales::order_key)?, columns.get(fact_sales::customer_key)?);
+        let (ordered_at, moved_at) = (columns.get(fact_sales::ordered_at)?, columns.get(fact_sales::moved_at)?);
+        let (is_test, is_future) = (columns.get(fact_sales::is_test)?, columns.get(fact_sales::is_future)?);
         let mut customer = Memo::default();
         for row in (0..movements.len()).filter(|row| !is_test.value(*row)) {
             let moved = self.calendars[1].local(moved_at.value(row));

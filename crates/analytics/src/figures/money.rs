@@ -1,5 +1,6 @@
 //! Rows of orders' headers and of payments into state.
 
+use kassa_model::star::{fact_order, fact_payment, lineage};
 use kassa_model::{Currency, key};
 
 use super::Figures;
@@ -58,12 +59,12 @@ pub(super) fn currencies(
 impl Figures {
     pub(super) fn apply_orders(&mut self, columns: &Columns<'_>) -> Result<(), ApplyError> {
         let rows = columns.rows.num_rows();
-        let currencies = currencies(&mut self.names.symbols, columns.texts("currency")?, rows)?;
-        let (orders, revisions) = (columns.longs("order_key")?, columns.longs("revision")?);
-        let (occurred_at, placed_at) = (columns.times("occurred_at")?, columns.times("placed_at")?);
-        let (customers, channels) = (columns.longs("customer_key")?, columns.longs("channel_key")?);
-        let (countries, is_test) = (columns.longs("ship_country_key")?, columns.flags("is_test")?);
-        let (duties, is_future) = (columns.amounts("duty")?, columns.flags("is_future")?);
+        let currencies = currencies(&mut self.names.symbols, columns.get(fact_order::currency)?, rows)?;
+        let (orders, revisions) = (columns.get(fact_order::order_key)?, columns.get(fact_order::revision)?);
+        let (occurred_at, placed_at) = (columns.get(fact_order::occurred_at)?, columns.get(fact_order::placed_at)?);
+        let (customers, channels) = (columns.get(fact_order::customer_key)?, columns.get(fact_order::channel_key)?);
+        let (countries, is_test) = (columns.get(fact_order::ship_country_key)?, columns.get(fact_order::is_test)?);
+        let (duties, is_future) = (columns.get(fact_order::duty)?, columns.get(fact_order::is_future)?);
         for row in (0..rows).filter(|row| !is_test.value(*row)) {
             let placed = self.calendars[0].local(placed_at.value(row));
             let (currency, code) = currencies[row];
@@ -87,16 +88,18 @@ impl Figures {
 
     pub(super) fn apply_payments(&mut self, columns: &Columns<'_>) -> Result<(), ApplyError> {
         let rows = columns.rows.num_rows();
-        let currencies = currencies(&mut self.names.symbols, columns.texts("currency")?, rows)?;
-        let statuses = symbols(&mut self.names.symbols, columns.texts("status")?, rows)?;
-        let successes: Result<_, ApplyError> = columns.texts("status")?.each(rows, |status| Ok(is_successful(status)));
+        let currencies = currencies(&mut self.names.symbols, columns.get(fact_payment::currency)?, rows)?;
+        let statuses = symbols(&mut self.names.symbols, columns.get(fact_payment::status)?, rows)?;
+        let successes: Result<_, ApplyError> = columns.get(fact_payment::status)?.each(rows, |status| Ok(is_successful(status)));
         let successes: Vec<bool> = successes?;
-        let flows: Result<_, ApplyError> = columns.texts("kind")?.each(rows, |kind| Ok(Flow::of(kind.unwrap_or_default())));
+        let flows: Result<_, ApplyError> =
+            columns.get(fact_payment::kind)?.each(rows, |kind| Ok(Flow::of(kind.unwrap_or_default())));
         let flows: Vec<Flow> = flows?;
-        let (ids, parents, stores) = (columns.texts("payment_id")?, columns.texts("parent_id")?, columns.texts("store_id")?);
-        let (methods, occurred_at) = (columns.longs("payment_method_key")?, columns.times("occurred_at")?);
-        let (amounts, is_test) = (columns.amounts("amount")?, columns.flags("is_test")?);
-        let is_future = columns.flags("is_future")?;
+        let (ids, parents, stores) =
+            (columns.get(fact_payment::payment_id)?, columns.get(fact_payment::parent_id)?, columns.get(lineage::store_id)?);
+        let (methods, occurred_at) = (columns.get(fact_payment::payment_method_key)?, columns.get(fact_payment::occurred_at)?);
+        let (amounts, is_test) = (columns.get(fact_payment::amount)?, columns.get(fact_payment::is_test)?);
+        let is_future = columns.get(fact_payment::is_future)?;
         for row in (0..rows).filter(|row| !is_test.value(*row)) {
             let day = self.calendars[1].date_key(occurred_at.value(row));
             self.saw(occurred_at.value(row), day, is_future.value(row));

@@ -17,6 +17,8 @@ use std::ops::Range;
 use arrow_array::{BooleanArray, RecordBatch};
 use hashbrown::HashSet;
 use kassa_model::Table;
+use kassa_model::star::kind::Timestamp;
+use kassa_model::star::{fact_order, fact_payment, lineage};
 use kassa_model::time::HOUR;
 
 use super::Figures;
@@ -45,7 +47,7 @@ impl Times {
     /// Which rows these are.
     pub fn contain(&self, table: Table, rows: &RecordBatch) -> Result<BooleanArray, ApplyError> {
         let columns = Columns { table, rows };
-        let times = self.columns.iter().map(|name| columns.times(name)).collect::<Result<Vec<_>, _>>()?;
+        let times = self.columns.iter().map(|name| columns.named::<Timestamp>(name)).collect::<Result<Vec<_>, _>>()?;
         let is_within = |row: usize| times.iter().any(|times| self.range.contains(&times.value(row)));
         Ok((0..rows.num_rows()).map(|row| Some(is_within(row))).collect())
     }
@@ -73,9 +75,10 @@ impl Kin {
     pub fn ask(self, table: Table, rows: &RecordBatch, asked: &mut HashSet<u64>) -> Result<(), ApplyError> {
         let columns = Columns { table, rows };
         match self {
-            Kin::Order => asked.extend(columns.longs("order_key")?.values().iter().map(|key| key.cast_unsigned())),
+            // The ledger has the column too.
+            Kin::Order => asked.extend(columns.get(fact_order::order_key)?.values().iter().map(|key| key.cast_unsigned())),
             Kin::Parent => {
-                let (stores, parents) = (columns.texts("store_id")?, columns.texts("parent_id")?);
+                let (stores, parents) = (columns.get(lineage::store_id)?, columns.get(fact_payment::parent_id)?);
                 let parent = |row: usize| Some((row, parents.get(row).filter(|id| !id.is_empty())?));
                 let named = (0..rows.num_rows()).filter_map(parent);
                 asked.extend(named.map(|(row, id)| payment_hash(stores.get(row), id)));
@@ -88,11 +91,14 @@ impl Kin {
     pub fn are_asked(self, table: Table, rows: &RecordBatch, asked: &HashSet<u64>) -> Result<BooleanArray, ApplyError> {
         let columns = Columns { table, rows };
         Ok(match self {
-            Kin::Order => {
-                columns.longs("order_key")?.values().iter().map(|key| Some(asked.contains(&key.cast_unsigned()))).collect()
-            }
+            Kin::Order => columns
+                .get(fact_order::order_key)?
+                .values()
+                .iter()
+                .map(|key| Some(asked.contains(&key.cast_unsigned())))
+                .collect(),
             Kin::Parent => {
-                let (stores, ids) = (columns.texts("store_id")?, columns.texts("payment_id")?);
+                let (stores, ids) = (columns.get(lineage::store_id)?, columns.get(fact_payment::payment_id)?);
                 let is_asked = |row| asked.contains(&payment_hash(stores.get(row), ids.get(row).unwrap_or_default()));
                 (0..rows.num_rows()).map(|row| Some(is_asked(row))).collect()
             }

@@ -2,6 +2,7 @@
 
 use arrow_array::RecordBatch;
 use kassa_model::Table;
+use kassa_model::star::fact_event;
 
 use super::rows::Visible;
 use crate::columns::{ApplyError, Columns};
@@ -29,9 +30,9 @@ impl Claims {
     pub fn read(rows: &RecordBatch, mut take: impl FnMut(usize, Claim)) -> Result<(), ApplyError> {
         let columns = Columns { table: Table::FactEvent, rows };
         let visible = Visible::of(&columns)?;
-        let orders = columns.longs("order_key")?;
-        let times = columns.times("occurred_at")?;
-        let kinds = columns.texts("type")?;
+        let orders = columns.get(fact_event::order_key)?;
+        let times = columns.get(fact_event::occurred_at)?;
+        let kinds = columns.get(fact_event::r#type)?;
         for row in (0..rows.num_rows()).filter(|row| orders.value(*row) != 0) {
             if let Some(session_key) = visible.session(row)
                 && kinds.get(row) == Some("order_completed")

@@ -2,6 +2,7 @@
 
 use arrow_array::RecordBatch;
 use hashbrown::HashMap;
+use kassa_model::star::fact_sales;
 use kassa_model::{Currency, Table};
 
 use super::{Claim, SessionRow};
@@ -30,9 +31,9 @@ impl Credits {
     /// Adds the money among rows of `fact_sales`; what has no rate is left out.
     pub fn apply(&mut self, rows: &RecordBatch, rates: &Rates) -> Result<(), ApplyError> {
         let columns = Columns { table: Table::FactSales, rows };
-        let (orders, is_test) = (columns.longs("order_key")?, columns.flags("is_test")?);
-        let (amounts, days) = (columns.amounts("net_amount")?, columns.ints("movement_date_key")?);
-        let currencies = columns.texts("currency")?.each(rows.num_rows(), |text| Ok(text.and_then(Currency::parse)))?;
+        let (orders, is_test) = (columns.get(fact_sales::order_key)?, columns.get(fact_sales::is_test)?);
+        let (amounts, days) = (columns.get(fact_sales::net_amount)?, columns.get(fact_sales::movement_date_key)?);
+        let currencies = columns.get(fact_sales::currency)?.each(rows.num_rows(), |text| Ok(text.and_then(Currency::parse)))?;
         for row in (0..rows.num_rows()).filter(|row| !is_test.value(*row)) {
             if let Some((_, sum)) = self.0.get_mut(&orders.value(row)) {
                 let rate = rates.of(Coin::new(currencies[row], days.value(row))).unwrap_or(0);

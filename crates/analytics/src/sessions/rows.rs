@@ -2,6 +2,7 @@
 
 use arrow_array::{BooleanArray, Int64Array, RecordBatch};
 use hashbrown::HashMap;
+use kassa_model::star::fact_event;
 use kassa_model::time::Calendar;
 use kassa_model::{Shop, Table};
 
@@ -42,8 +43,8 @@ pub(crate) struct Visible<'r> {
 
 impl<'r> Visible<'r> {
     pub(crate) fn of(columns: &Columns<'r>) -> Result<Self, ApplyError> {
-        let (sessions, is_test) = (columns.longs("session_key")?, columns.flags("is_test")?);
-        Ok(Self { sessions, is_test, is_bot: columns.flags("is_bot")? })
+        let (sessions, is_test) = (columns.get(fact_event::session_key)?, columns.get(fact_event::is_test)?);
+        Ok(Self { sessions, is_test, is_bot: columns.get(fact_event::is_bot)? })
     }
 
     /// The session id's key, of an event that counts.
@@ -189,15 +190,15 @@ impl SessionRows {
         let columns = Columns { table: Table::FactEvent, rows };
         let visible = Visible::of(&columns)?;
         let steps: Result<Vec<Step>, ApplyError> =
-            columns.texts("type")?.each(rows.num_rows(), |kind| Ok(Step::of(kind.unwrap_or_default())));
+            columns.get(fact_event::r#type)?.each(rows.num_rows(), |kind| Ok(Step::of(kind.unwrap_or_default())));
         let steps = steps?;
         let cells = Cells {
-            times: columns.times("occurred_at")?,
-            persons: columns.longs("person_key")?,
-            customers: columns.longs("customer_key")?,
-            orders: columns.longs("order_key")?,
-            ids: columns.texts("session_id")?,
-            urls: columns.texts("url")?,
+            times: columns.get(fact_event::occurred_at)?,
+            persons: columns.get(fact_event::person_key)?,
+            customers: columns.get(fact_event::customer_key)?,
+            orders: columns.get(fact_event::order_key)?,
+            ids: columns.get(fact_event::session_id)?,
+            urls: columns.get(fact_event::url)?,
         };
         for (row, step) in steps.into_iter().enumerate() {
             if let Some(key) = visible.session(row).filter(|key| wanted(*key)) {

@@ -6,7 +6,8 @@ use kassa_model::Code;
 
 use crate::cli::{Format, Prove};
 use crate::failure::{Exit, Failure};
-use crate::proof::{Asks, Bar, Scope, is_at_work, proof};
+use crate::proof::{Asks, Bar, Scope, proof};
+use crate::wiring::Lock;
 use crate::{output, settings};
 
 const HEADER: [&str; 7] = ["kind", "table", "topic", "partition", "from", "to", "detail"];
@@ -16,7 +17,7 @@ pub fn prove(args: &Prove) -> anyhow::Result<()> {
     let proof = {
         let bar = Bar::on_stderr();
         let asks = if args.without_kafka { Asks::Nothing } else { Asks::Kafka };
-        let at_work = is_at_work(&config.data_dir);
+        let at_work = Lock::is_taken(&config.data_dir);
         proof(&config, Scope { at_work, asks, since: args.since.as_deref(), progress: &bar })?
     };
     if args.format == Format::Json {

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use kassa_config::{Config, LakePlace, Source};
 
 use super::Check;
-use crate::proof::is_at_work;
+use crate::wiring::Lock;
 
 const SYSTEM: &str = "machine";
 /// Less free space than this is a problem soon.
 const LITTLE: u64 = 2 << 30;
 
 pub fn checks(config: &Config) -> Vec<Check> {
-    let at_work = is_at_work(&config.data_dir);
+    let at_work = Lock::is_taken(&config.data_dir);
     let mut checks = vec![folder(SYSTEM, "data_dir", &config.data_dir), lock(&config.data_dir, at_work)];
     checks.push(listen(config.server.listen, at_work));
     // The lake's folder may be on another disk.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context;
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::Int64Type;
+use arrow::array::RecordBatch;
 use kassa_lake::prove::row_hashes;
 use kassa_lake::{LogError, Store, figures};
 use kassa_model::finding::{Finding, Kind};
+use kassa_model::star::lineage;
+use kassa_model::star::read::Columns;
 use kassa_model::{Partition, Positions, Shop, Table};
 use kassa_pipeline::cut::before;
 use kassa_warehouse::read::{Reader, Snapshot};
@@ -42,11 +43,11 @@ pub fn findings(store: &dyn Store, (target, shop): (&Target, &Shop), at_work: bo
         let (mut ours, mut theirs) = (Sums::new(), Sums::new());
         figures::rows_before(store, table, &cut, &mut |rows| {
             let rows = kept(table, rows).map_err(LogError::corrupt)?;
-            add(&mut ours, &rows)
+            add(&mut ours, table, &rows)
         })?;
         snapshot.each(table, &[], &mut |rows| {
             let rows = before(&rows, &cut).map_err(WarehouseError::corrupt)?;
-            add(&mut theirs, &kept(table, rows)?).map_err(WarehouseError::corrupt)
+            add(&mut theirs, table, &kept(table, rows)?).map_err(WarehouseError::corrupt)
         })?;
         found.extend(differences(table, &ours, &theirs, &cut));
     }
@@ -69,10 +70,9 @@ fn rates(snapshot: &mut Snapshot<'_>, shop: &Shop) -> anyhow::Result<Option<Find
     Ok((hashes != held).then(|| Finding::new(Kind::Altered, SINK, Table::DimFxRate.name(), detail())))
 }
 
-fn add(sums: &mut Sums, rows: &RecordBatch) -> Result<(), LogError> {
-    let column = |name: &str| rows.column_by_name(name).ok_or_else(|| LogError::Corrupt(format!("no column {name}").into()));
-    let topics = column("source_topic")?.as_string::<i32>();
-    let numbers = column("source_partition")?.as_primitive::<Int64Type>();
+fn add(sums: &mut Sums, table: Table, rows: &RecordBatch) -> Result<(), LogError> {
+    let columns = Columns { table, rows };
+    let (topics, numbers) = (columns.get(lineage::source_topic)?, columns.get(lineage::source_partition)?);
     let mut last: Option<Partition> = None;
     for (row, hash) in row_hashes(rows)?.into_iter().enumerate() {
         let same = last.as_ref().is_some_and(|p| *p.topic == *topics.value(row) && p.number == numbers.value(row));

@@ -29,4 +29,9 @@ impl Lock {
             Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("could not lock {}", path.display())),
         }
     }
+
+    /// Whether another kassa writes below this folder now.
+    pub fn is_taken(data_dir: &Path) -> bool {
+        File::open(data_dir.join("kassa.lock")).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    }
 }

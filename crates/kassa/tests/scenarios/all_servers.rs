@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use self::claims::Claims;
-use crate::harness::{Server, Shop};
+use crate::harness::{Server, Shop, plain};
 use crate::others_read::{self, STREAMS};
 use crate::s3;
 use crate::servers::{Servers, truth_of};
@@ -94,7 +94,7 @@ fn analyst_reads(servers: &Servers, net: &str) {
     }
     let ask = |sql: &str| servers.postgres.sql_as("analyst", crate::servers::DATABASE, sql);
     let read = ask("SELECT sum(net_amount_reporting) FROM dwh.sales_flat WHERE NOT is_test").expect("a total");
-    assert_eq!(others_read::rounded(read.trim()), claims::plain(net));
+    assert_eq!(others_read::rounded(read.trim()), plain(net));
     for refused in [
         "DELETE FROM dwh.fact_sales",
         "UPDATE dwh.fact_sales SET net_amount = 0",
@@ -143,7 +143,7 @@ fn the_whole_way(records: u64, per_day: u64) {
     );
     let lake = format!("s3a://{}/kassa", s3::BUCKET);
     let read = others_read::spark(&lake, &s3::settings_of_spark(&servers.s3));
-    assert_eq!(others_read::decimal(&read["net"]), claims::plain(net), "Spark");
+    assert_eq!(others_read::decimal(&read["net"]), plain(net), "Spark");
     assert_eq!(read["spans"], truth["produced"], "Spark");
 }
 

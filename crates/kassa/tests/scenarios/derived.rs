@@ -6,12 +6,10 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{KASSA, Shop};
+use crate::harness::{KASSA, Shop, plain};
+use crate::others_read::STREAMS;
 
 const CONFIG: &str = "[shop]\nname = \"Sessions\"\ntime_zone = \"Europe/London\"\ncurrency = \"GBP\"\ncountry = \"GB\"\n";
-
-const STREAMS: [&str; 9] =
-    ["fx_rates", "products", "customers", "events", "orders", "order_lines", "payments", "refunds", "inventory"];
 
 /// The synthetic shop's records, a file a stream: with duplicates, late ones, bots and tests.
 fn simulated(shop: &Shop, records: &str) -> PathBuf {
@@ -35,10 +33,6 @@ fn rows(shop: &Shop, sql: &str) -> Vec<Value> {
 
 fn one(shop: &Shop, sql: &str) -> String {
     rows(shop, sql)[0]["n"].as_str().expect("a value").to_owned()
-}
-
-fn plain(decimal: &str) -> String {
-    if decimal.contains('.') { decimal.trim_end_matches('0').trim_end_matches('.').to_owned() } else { decimal.to_owned() }
 }
 
 /// `part / whole` to six places.

@@ -17,10 +17,6 @@ use crate::one_number::ledger::units;
 use crate::others_read;
 use crate::tamper::surgery::{Body, text};
 
-/// Reference data first, as `scripts/formats` has replayed them: a fact must find the rates of its day.
-const STREAMS: [&str; 9] =
-    ["fx_rates", "products", "customers", "events", "orders", "order_lines", "payments", "refunds", "inventory"];
-
 /// What a version has written.
 struct Fixture {
     dir: PathBuf,
@@ -92,12 +88,18 @@ fn agrees(shop: &Shop, expected: &Answers, more: &[&str]) {
 
 /// Replays the fixture's further records.
 fn append(shop: &Shop) {
-    for stream in STREAMS {
-        let file = shop.dir.path().join("more").join(format!("{stream}.ndjson"));
-        if file.exists() {
-            shop.ok(&["replay", "--stream", stream, file.to_str().expect("UTF-8")]);
-        }
-    }
+    others_read::replay(shop, &shop.dir.path().join("more"));
+}
+
+/// Sends the last record to the collector: the figures are then those that the fixture states.
+#[track_caller]
+fn collects(fixture: &Fixture, shop: &Shop) {
+    let server = shop.serve();
+    assert_eq!(server.post("order_lines", LINE).expect("an answer").0, 202);
+    server.until_committed();
+    server.stop();
+    shop.ok(&["prove"]);
+    agrees(shop, &fixture.answers("figures-after.json"), &[]);
 }
 
 /// One order line through the collector, so that its log is written too.
@@ -114,12 +116,7 @@ fn what_released_versions_wrote_is_read_appended_to_and_proven() {
 
         append(&shop);
         agrees(&shop, &fixture.answers("figures-after.json"), &[]);
-        let server = shop.serve();
-        assert_eq!(server.post("order_lines", LINE).expect("an answer").0, 202);
-        server.until_committed();
-        server.stop();
-        shop.ok(&["prove"]);
-        agrees(&shop, &fixture.answers("figures-after.json"), &[]);
+        collects(&fixture, &shop);
     }
 }
 

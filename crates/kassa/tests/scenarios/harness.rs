@@ -282,6 +282,17 @@ impl Drop for Server {
     }
 }
 
+/// Equal as decimals, whatever zeros they end in.
+pub(crate) fn plain(decimal: &str) -> String {
+    let cut = if decimal.contains('.') { decimal.trim_end_matches('0').trim_end_matches('.') } else { decimal };
+    if cut == "-0" { "0".to_owned() } else { cut.to_owned() }
+}
+
+/// What a command wrote to stderr.
+pub(crate) fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
 /// One request on a connection of its own. `None` if the other side was not there or went away.
 pub(crate) fn http(address: &str, method: &str, path: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
     use std::io::Write;

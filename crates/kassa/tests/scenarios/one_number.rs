@@ -11,8 +11,8 @@ use std::process::Command;
 use serde_json::Value;
 
 use self::crafted::{Crafted, Expected};
-use self::ways::{Question, Rows, Shown, by_cli, by_page, by_sql, plain, questions, rows, text};
-use crate::harness::{KASSA, Server, Shop, test_data};
+use self::ways::{Question, Rows, Shown, by_cli, by_page, by_sql, questions, rows, text};
+use crate::harness::{KASSA, Server, Shop, plain, test_data};
 use crate::others_read::rounded;
 
 /// What the API answers to every question, after the command line and SQL have answered the same. `sampled` leaves the command line one grouping

@@ -1,6 +1,7 @@
 //! Others read the lake: deltalake, DuckDB and Polars from PyPI get kassa's own totals, and the archive's bytes.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use kassa_model::decimal::{format_units, round_half_even};
@@ -8,8 +9,28 @@ use serde_json::Value;
 
 use crate::harness::{KASSA, Shop, root};
 
+/// Reference data first: a fact must find the rates of its day.
 pub(crate) const STREAMS: [&str; 9] =
     ["fx_rates", "products", "customers", "events", "orders", "order_lines", "payments", "refunds", "inventory"];
+
+/// Makes the records of a synthetic shop and replays them; the folder with their files.
+pub(crate) fn simulated(shop: &Shop, records: &str) -> PathBuf {
+    let made = shop.dir.path().join("made");
+    let simulated = Command::new(KASSA).args(["simulate", "--records", records, "--to"]).arg(&made).status();
+    assert!(simulated.expect("simulate").success());
+    replay(shop, &made);
+    made
+}
+
+/// Replays the streams that have a file in a folder.
+pub(crate) fn replay(shop: &Shop, folder: &Path) {
+    for stream in STREAMS {
+        let file = folder.join(format!("{stream}.ndjson"));
+        if file.exists() {
+            shop.ok(&["replay", "--stream", stream, file.to_str().expect("UTF-8")]);
+        }
+    }
+}
 
 /// A decimal without trailing zeros, exact sums rounded as figures are.
 pub(crate) fn decimal(value: &Value) -> String {
@@ -77,15 +98,7 @@ fn ask_spark(lake: &str, settings: &Value, query: &[&str]) -> Value {
 #[test]
 fn other_readers_get_the_same_totals_and_the_archives_bytes() {
     let shop = Shop::new("[shop]\nname = \"Readers\"\ntime_zone = \"Europe/London\"\ncurrency = \"GBP\"\n");
-    let made = shop.dir.path().join("made");
-    let simulated = Command::new(KASSA).args(["simulate", "--records", "30000", "--to"]).arg(&made).status().expect("simulate");
-    assert!(simulated.success());
-    for stream in STREAMS {
-        let file = made.join(format!("{stream}.ndjson"));
-        if file.exists() {
-            shop.ok(&["replay", "--stream", stream, file.to_str().expect("UTF-8")]);
-        }
-    }
+    let made = simulated(&shop, "30000");
     let Some(read) = read(&shop) else { return };
     let net = decimal(&Value::from(shop.figure("net_sales")));
     let lines = shop.json(&["sql", "SELECT count(*) AS n FROM fact_sales WHERE NOT is_test"]);
@@ -118,15 +131,7 @@ const BY_QUERY: [(&str, &str, &str); 10] = [
 #[test]
 fn the_queries_of_figures_come_to_their_values_in_the_lake_and_in_spark() {
     let shop = Shop::new("[shop]\nname = \"Queries\"\ntime_zone = \"Europe/London\"\ncurrency = \"GBP\"\n");
-    let made = shop.dir.path().join("made");
-    let simulated = Command::new(KASSA).args(["simulate", "--records", "5000", "--to"]).arg(&made).status().expect("simulate");
-    assert!(simulated.success());
-    for stream in STREAMS {
-        let file = made.join(format!("{stream}.ndjson"));
-        if file.exists() {
-            shop.ok(&["replay", "--stream", stream, file.to_str().expect("UTF-8")]);
-        }
-    }
+    simulated(&shop, "5000");
     let query = |(figure, by, basis), engine| shop.ok(&["figures", figure, "--by", by, "--basis", basis, "--query", engine]);
     let queries = BY_QUERY.map(|question| query(question, "spark"));
     let asked: Vec<&str> = queries.iter().map(|query| query.trim()).collect();

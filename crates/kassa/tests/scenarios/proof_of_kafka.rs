@@ -15,7 +15,7 @@ use crate::harness::Shop;
 const TOPIC: &str = "events";
 const LONG: Duration = Duration::from_secs(60);
 
-fn event(id: &str) -> String {
+pub(crate) fn event(id: &str) -> String {
     format!(r#"{{"event_id":"{id}","occurred_at":"2026-01-05T10:00:00Z","type":"product_viewed","session_id":"{id}"}}"#)
 }
 

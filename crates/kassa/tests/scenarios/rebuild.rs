@@ -1,13 +1,13 @@
 //! A changed mapping: the star is made again from the archive, after every figure was shown as it was and as it will be.
 
 use std::collections::BTreeMap;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 use std::time::Instant;
 
 use kassa_stack::postgres::Postgres;
 use serde_json::Value;
 
-use crate::harness::{Rng, Shop};
+use crate::harness::{Rng, Shop, said};
 use crate::s3;
 
 const CONFIG: &str = r#"
@@ -79,10 +79,6 @@ fn figures(shop: &Shop) -> Vec<BTreeMap<String, String>> {
 fn line<'d>(diff: &'d Value, figure: &str) -> &'d Value {
     let lines = diff["figures"].as_array().expect("figures");
     lines.iter().find(|line| line["figure"] == figure).unwrap_or_else(|| panic!("no {figure} in {diff}"))
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 fn is_clean(shop: &Shop) {

@@ -7,7 +7,7 @@ use kassa_stack::postgres::Postgres;
 use kassa_stack::s3::S3Server;
 use serde_json::Value;
 
-use crate::harness::{KASSA, Shop};
+use crate::harness::{KASSA, Shop, said};
 use crate::{others_read, s3};
 
 struct World {
@@ -172,10 +172,6 @@ fn a_rebuilt_star_replaces_the_rows_in_redshift() {
     assert_eq!(held(), "6|21.000000");
     world.is_equal();
     assert_eq!(world.export()["changed"], false);
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[test]

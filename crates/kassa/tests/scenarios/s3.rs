@@ -3,7 +3,7 @@
 use kassa_stack::s3::{ACCESS_KEY_ID, S3Server, SECRET_ACCESS_KEY};
 use serde_json::{Value, json};
 
-use crate::harness::{KASSA, Shop, test_data};
+use crate::harness::{Shop, test_data};
 use crate::online_retail::{TOTALS, files, replay, totals};
 use crate::others_read;
 
@@ -79,16 +79,7 @@ fn a_years_totals_are_right_in_a_bucket_and_a_second_replay_adds_nothing() {
 fn what_runs_over_a_bucket_is_what_others_read_there() {
     let server = server();
     let shop = shop(&server, "[shop]\nname = \"Bucket\"\ntime_zone = \"Europe/London\"\ncurrency = \"GBP\"\n");
-    let made = shop.dir.path().join("made");
-    let simulated =
-        std::process::Command::new(KASSA).args(["simulate", "--records", "20000", "--to"]).arg(&made).status().expect("simulate");
-    assert!(simulated.success());
-    for stream in others_read::STREAMS {
-        let file = made.join(format!("{stream}.ndjson"));
-        if file.exists() {
-            shop.ok(&["replay", "--stream", stream, file.to_str().expect("UTF-8")]);
-        }
-    }
+    let made = others_read::simulated(&shop, "20000");
     let truth: Value = serde_json::from_slice(&std::fs::read(made.join("truth.json")).expect("truth.json")).expect("JSON");
     let net = others_read::decimal(&Value::from(shop.figure("net_sales")));
     assert_eq!(net, others_read::decimal(&truth["figures"]["net_sales"]));

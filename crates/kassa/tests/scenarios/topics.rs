@@ -5,10 +5,7 @@ use kassa_stack::{Kafka, KafkaOptions};
 use std::time::Duration;
 
 use crate::harness::Shop;
-
-fn event(id: &str) -> String {
-    format!(r#"{{"event_id":"{id}","occurred_at":"2026-01-05T10:00:00Z","type":"product_viewed","session_id":"{id}"}}"#)
-}
+use crate::proof_of_kafka::event;
 
 #[test]
 fn all_topics_of_a_stream_are_read_including_a_new_one() {

@@ -58,8 +58,8 @@ impl<'r> Lineage<'r> {
             numbers: columns.get(lineage::source_partition)?,
             offsets: columns.get(lineage::source_offset)?,
             places: columns.get(lineage::source_index)?,
-            keys: if table.name().starts_with("dim_") { columns.longs(rows.schema().field(0).name()).ok() } else { None },
-            placeholder: if versioned { Some(columns.flags(PLACEHOLDER)?) } else { None },
+            keys: if table.name().starts_with("dim_") { columns.named::<Key>(table.own_columns()[0].name).ok() } else { None },
+            placeholder: if versioned { Some(columns.get(dim_customer::is_placeholder)?) } else { None },
         })
     }
 

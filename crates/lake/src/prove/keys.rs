@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use arrow_array::{Array, RecordBatch};
+use kassa_model::star::kind::Symbol;
 use kassa_model::star::read::Columns;
 use kassa_model::{Key, Table};
 use xxhash_rust::xxh3::xxh3_64;
@@ -109,13 +110,13 @@ impl Prover<'_> {
         }
         let columns = Columns { table, rows };
         for (_, column, dimension) in REFERENCES.iter().filter(|(from, ..)| *from == table) {
-            let keys = columns.longs(column)?;
+            let keys = columns.named::<Key>(column)?;
             for row in (0..rows.num_rows()).filter(|row| keys.is_valid(*row)) {
                 self.named(&lineage, row, table, column, (*dimension, keys.value(row)));
             }
         }
         for (_, column) in CURRENCIES.iter().filter(|(from, _)| *from == table) {
-            let codes = columns.texts(column)?;
+            let codes = columns.named::<Symbol>(column)?;
             let mut last = ("", 0);
             for (row, code) in (0..rows.num_rows()).filter_map(|row| Some((row, codes.get(row)?))) {
                 if code != last.0 {
@@ -130,7 +131,7 @@ impl Prover<'_> {
 
     fn members_of(&mut self, table: Table, rows: &RecordBatch, lineage: &Lineage<'_>) -> Result<(), LogError> {
         let columns = Columns { table, rows };
-        let placeholder = rows.column_by_name(PLACEHOLDER).map(|_| columns.flags(PLACEHOLDER)).transpose()?;
+        let placeholder = rows.column_by_name(PLACEHOLDER).map(|_| columns.named::<bool>(PLACEHOLDER)).transpose()?;
         for row in 0..rows.num_rows() {
             let key = lineage.key(row);
             let begins = placeholder.is_none_or(|placeholder| placeholder.value(row));
@@ -179,9 +180,9 @@ impl Prover<'_> {
     fn older_members(&mut self) -> Result<(), LogError> {
         let dimensions: BTreeSet<Table> = self.members.wanted.keys().map(|(dimension, _)| *dimension).collect();
         for table in dimensions {
-            let key = table.schema().field(0).name().clone();
-            self.scan_older(table, &[key.as_str()], &|prover| !prover.members.wants(table), &mut |prover, rows| {
-                let keys = Columns { table, rows: &rows }.longs(&key)?;
+            let key = table.own_columns()[0].name;
+            self.scan_older(table, &[key], &|prover| !prover.members.wants(table), &mut |prover, rows| {
+                let keys = Columns { table, rows: &rows }.named::<Key>(key)?;
                 keys.values().iter().for_each(|key| prover.members.find((table, *key)));
                 Ok(())
             })?;

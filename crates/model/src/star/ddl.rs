@@ -21,10 +21,15 @@ pub fn postgres_type(kind: Type) -> &'static str {
     }
 }
 
+/// A name in SQL: some column names are keywords.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 /// A column as `CREATE TABLE` and `ADD COLUMN` state it.
 pub fn postgres_column(column: &Column) -> String {
     let rule = if column.is_nullable { "" } else { " NOT NULL" };
-    format!("\"{}\" {}{rule}", column.name, postgres_type(column.kind))
+    format!("{} {}{rule}", quoted(column.name), postgres_type(column.kind))
 }
 
 /// `CREATE TABLE` for the columns of a table. `name` contains the schema. Keys, partitions and

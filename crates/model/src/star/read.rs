@@ -101,6 +101,11 @@ impl<'a, T: Owner> Columns<'a, T> {
         K::read(self, column.name())
     }
 
+    /// A column whose name is data, such as the time by which rows are chosen.
+    pub fn named<K: Read>(&self, column: &'static str) -> Result<K::Array<'a>, ReadError> {
+        K::read(self, column)
+    }
+
     fn array(&self, column: &str) -> Result<&'a ArrayRef, ReadError> {
         let missing = || ReadError::MissingColumn { table: self.table.name(), column: column.to_owned() };
         self.rows.column_by_name(column).ok_or_else(missing)
@@ -121,35 +126,35 @@ impl<'a, T: Owner> Columns<'a, T> {
         })
     }
 
-    pub fn longs(&self, column: &str) -> Result<&'a Int64Array, ReadError> {
+    fn longs(&self, column: &'static str) -> Result<&'a Int64Array, ReadError> {
         self.typed(column, "Int64", |array| array.as_primitive_opt::<Int64Type>())
     }
 
-    pub fn ints(&self, column: &str) -> Result<&'a Int32Array, ReadError> {
+    fn ints(&self, column: &'static str) -> Result<&'a Int32Array, ReadError> {
         self.typed(column, "Int32", |array| array.as_primitive_opt::<Int32Type>())
     }
 
-    pub fn flags(&self, column: &str) -> Result<&'a BooleanArray, ReadError> {
+    fn flags(&self, column: &'static str) -> Result<&'a BooleanArray, ReadError> {
         self.typed(column, "Boolean", |array| array.as_boolean_opt())
     }
 
-    pub fn times(&self, column: &str) -> Result<&'a TimestampMicrosecondArray, ReadError> {
+    fn times(&self, column: &'static str) -> Result<&'a TimestampMicrosecondArray, ReadError> {
         self.typed(column, "Timestamp(µs)", |array| array.as_primitive_opt::<TimestampMicrosecondType>())
     }
 
-    pub fn bytes(&self, column: &str) -> Result<&'a BinaryArray, ReadError> {
+    fn bytes(&self, column: &'static str) -> Result<&'a BinaryArray, ReadError> {
         self.typed(column, "Binary", |array| array.as_binary_opt::<i32>())
     }
 
-    pub fn amounts(&self, column: &'static str) -> Result<Decimals<'a>, ReadError> {
+    fn amounts(&self, column: &'static str) -> Result<Decimals<'a>, ReadError> {
         self.decimals(column, "Decimal128(18, 6)", 6)
     }
 
-    pub fn quantities(&self, column: &'static str) -> Result<Decimals<'a>, ReadError> {
+    fn quantities(&self, column: &'static str) -> Result<Decimals<'a>, ReadError> {
         self.decimals(column, "Decimal128(18, 3)", 3)
     }
 
-    pub fn rates(&self, column: &'static str) -> Result<Decimals<'a>, ReadError> {
+    fn rates(&self, column: &'static str) -> Result<Decimals<'a>, ReadError> {
         self.decimals(column, "Decimal128(18, 9)", 9)
     }
 
@@ -159,7 +164,7 @@ impl<'a, T: Owner> Columns<'a, T> {
         Ok(Decimals { array, table: self.table.name(), column })
     }
 
-    pub fn texts(&self, column: &str) -> Result<Texts<'a>, ReadError> {
+    fn texts(&self, column: &'static str) -> Result<Texts<'a>, ReadError> {
         self.typed(column, "text", Texts::of)
     }
 }

@@ -101,4 +101,19 @@ impl Entry {
     pub(super) fn of_fields([high, low, content, offset_low, place, index_low, step]: Fields) -> Self {
         Self::new([high, low << (64 - ID_LOW_BITS)], place, offset_low, index_low, content, step)
     }
+
+    /// As checkpoints keep it.
+    pub(super) fn to_bytes(self) -> [u8; size_of::<Words>()] {
+        let mut bytes = [0; size_of::<Words>()];
+        let (words, _) = bytes.as_chunks_mut::<8>();
+        words.iter_mut().zip(self.0).for_each(|(bytes, word)| *bytes = word.to_le_bytes());
+        bytes
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8; size_of::<Words>()]) -> Self {
+        let (words, _) = bytes.as_chunks::<8>();
+        let mut entry = Self(Words::default());
+        entry.0.iter_mut().zip(words).for_each(|(word, bytes)| *word = u64::from_le_bytes(*bytes));
+        entry
+    }
 }

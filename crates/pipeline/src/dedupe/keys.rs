@@ -7,7 +7,6 @@ use super::entry::{Entry, IdWords};
 use super::files::Files;
 use super::merge::{self, Merge};
 use super::run::{Run, RunWriter};
-use super::snapshot::to_bytes;
 use super::table::Table;
 use crate::journal::Journal;
 
@@ -75,7 +74,7 @@ impl Keys {
 
     #[inline]
     pub(super) fn insert(&mut self, entry: Entry) {
-        self.journal.add(to_bytes(entry));
+        self.journal.add(entry.to_bytes());
         self.table.insert(entry);
     }
 

@@ -132,29 +132,15 @@ impl Index {
 impl Keys {
     fn cut(&mut self) -> KeysCut {
         let table = &self.table;
-        let piece = self.journal.cut(|bytes| table.for_each(|entry| bytes.extend_from_slice(&to_bytes(entry))));
+        let piece = self.journal.cut(|bytes| table.for_each(|entry| bytes.extend_from_slice(&entry.to_bytes())));
         KeysCut { window: self.window, floor: self.floor, runs: self.runs.clone(), table: piece }
     }
 
     fn load(&mut self, piece: &[u8]) -> Option<()> {
         let (entries, rest) = piece.as_chunks::<{ size_of::<Words>() }>();
-        entries.iter().for_each(|bytes| self.table.insert(from_bytes(bytes)));
+        entries.iter().for_each(|bytes| self.table.insert(Entry::from_bytes(bytes)));
         rest.is_empty().then_some(())
     }
-}
-
-pub(super) fn to_bytes(entry: Entry) -> [u8; size_of::<Words>()] {
-    let mut bytes = [0; size_of::<Words>()];
-    let (words, _) = bytes.as_chunks_mut::<8>();
-    words.iter_mut().zip(entry.0).for_each(|(bytes, word)| *bytes = word.to_le_bytes());
-    bytes
-}
-
-fn from_bytes(bytes: &[u8; size_of::<Words>()]) -> Entry {
-    let (words, _) = bytes.as_chunks::<8>();
-    let mut entry = Entry(Words::default());
-    entry.0.iter_mut().zip(words).for_each(|(word, bytes)| *word = u64::from_le_bytes(*bytes));
-    entry
 }
 
 fn put_places(out: &mut Vec<u8>, places: &Places) {

@@ -3,8 +3,9 @@
 use kassa_model::star::{fact_event, fact_fx_rate, fact_inventory, fact_order, fact_payment};
 use kassa_model::{Currency, Key};
 
-use crate::dimensions::{Collision, Said};
+use crate::dimensions::Collision;
 use crate::event::{Behaviour, Event, FxRate, Inventory, Order, Payment};
+use crate::shape::members::Said;
 use crate::shape::{Lines, Shaper};
 
 fn code(currency: Option<&Currency>) -> Option<&'static str> {

@@ -34,12 +34,11 @@ impl Exporter<'_> {
         let here = schema::tables().filter(|table| tables.contains(&(self.target.schema.as_str(), table.name())));
         let mut is_altered = !schema::view_names().all(|view| tables.contains(&(self.target.schema.as_str(), view.as_str())));
         for table in here {
-            let schema = table.schema();
-            for field in schema.fields().iter().filter(|field| !columns.contains(&(table.name(), field.name().as_str()))) {
+            for column in table.columns().filter(|column| !columns.contains(&(table.name(), column.name))) {
                 // ALTER TABLE … ADD COLUMN has no IF NOT EXISTS: a second exporter fails, and finds
                 // the column when it runs again.
-                let name = format!("adding {}.{}", table.name(), field.name());
-                self.run(&name, vec![statements::add_column(&self.target, table, field)], &self.run)?;
+                let name = format!("adding {}.{}", table.name(), column.name);
+                self.run(&name, vec![statements::add_column(&self.target, table, column)], &self.run)?;
                 is_altered = true;
             }
         }

@@ -1,18 +1,6 @@
 use super::*;
 
 #[test]
-fn every_exported_column_has_a_type_of_redshifts() {
-    for table in tables() {
-        for field in table.schema().fields() {
-            assert!(type_of(field).is_some(), "{}.{}", table.name(), field.name());
-            if let DataType::Decimal128(precision, _) = field.data_type() {
-                assert!(*precision <= 38);
-            }
-        }
-    }
-}
-
-#[test]
 fn distribution_and_sort_keys_are_columns() {
     for table in tables() {
         let schema = table.schema();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::harness::{Server, Shop};
+use crate::harness::{Server, Shop, plain};
 use crate::servers::Servers;
 
 /// What the truth tells beside figures: parts of `total_sales` and of `payments`.
@@ -28,12 +28,6 @@ pub(super) struct Claims(Vec<Claim>);
 
 /// The rows of all figures' views: (figure, basis, grouping, key) → value.
 pub(super) type Views = BTreeMap<[String; 4], String>;
-
-/// Equal as decimals, whatever zeros they end in.
-pub(super) fn plain(decimal: &str) -> String {
-    let cut = if decimal.contains('.') { decimal.trim_end_matches('0').trim_end_matches('.') } else { decimal };
-    if cut == "-0" { "0".to_owned() } else { cut.to_owned() }
-}
 
 fn text(value: &Value) -> String {
     plain(&value.as_str().map_or_else(|| value.to_string(), str::to_owned))

@@ -11,8 +11,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::warehouse::loaded;
-use super::{Fixture, LINE, STREAMS, agrees, append, fixtures};
+use super::{Fixture, LINE, agrees, append, collects, fixtures};
 use crate::harness::{Rng, Shop, http};
+use crate::others_read::STREAMS;
 
 /// Points in the first commits, in the first refresh of the derived tables, and in the first checkpoint after an upgrade.
 const POINTS: [&str; 6] = [
@@ -170,12 +171,7 @@ fn the_state_of_an_old_worker_beside_a_lake_that_a_new_one_has_upgraded_is_compl
         fs::rename(&kept, &state).expect("renamed");
         // Everything that was appended is known, whatever that memory says.
         append(&shop);
-        let server = shop.serve();
-        assert_eq!(server.post("order_lines", LINE).expect("an answer").0, 202);
-        server.until_committed();
-        server.stop();
-        shop.ok(&["prove"]);
-        agrees(&shop, &fixture.answers("figures-after.json"), &[]);
+        collects(&fixture, &shop);
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::ways::{Question, Rows, plain, rows, text};
-use crate::harness::Shop;
+use super::ways::{Question, Rows, rows, text};
+use crate::harness::{Shop, plain};
 use crate::others_read::rounded;
 
 /// Figure, what is counted, and over which movements.

@@ -103,12 +103,6 @@ pub(super) fn by_sql(shop: &Shop, questions: &[Question]) -> BTreeMap<Question, 
     found
 }
 
-/// Equal as decimals, whatever zeros they end in.
-pub(super) fn plain(decimal: &str) -> String {
-    let cut = if decimal.contains('.') { decimal.trim_end_matches('0').trim_end_matches('.') } else { decimal };
-    if cut == "-0" { "0".to_owned() } else { cut.to_owned() }
-}
-
 /// What a view of the page shows.
 #[derive(Debug)]
 pub(super) struct Shown {

@@ -4,12 +4,12 @@ use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, DictionaryArray};
 
 use super::*;
-use crate::star::{fact_fx_rate, lineage};
+use crate::star::{fact_fx_rate, fact_sales, lineage};
 
 fn check(array: ArrayRef) {
     let rows = RecordBatch::try_from_iter_with_nullable([("movement", array, true)]).unwrap();
     let columns = Columns { table: Table::FactSales, rows: &rows };
-    let texts = columns.texts("movement").unwrap();
+    let texts = columns.get(fact_sales::movement).unwrap();
     let mut asked = 0;
     let lengths: Result<Vec<usize>, ()> = texts.each(rows.num_rows(), |text| {
         asked += 1;
@@ -65,9 +65,9 @@ fn a_declared_column_is_read_by_its_type() {
 fn a_missing_or_wrong_column_is_named() {
     let rows = RecordBatch::try_from_iter([("quantity", Arc::new(StringArray::from(vec!["1"])) as ArrayRef)]).unwrap();
     let columns = Columns { table: Table::FactSales, rows: &rows };
-    assert_eq!(columns.longs("order_key").unwrap_err().to_string(), "fact_sales.order_key is missing");
+    assert_eq!(columns.get(fact_sales::order_key).unwrap_err().to_string(), "fact_sales.order_key is missing");
     assert_eq!(
-        columns.quantities("quantity").unwrap_err().to_string(),
+        columns.get(fact_sales::quantity).unwrap_err().to_string(),
         "fact_sales.quantity is Utf8, expected Decimal128(18, 3)"
     );
 }
