@@ -1,7 +1,8 @@
 //! Orders that have a line sold, each at the time of the first. A late line may change any of them, so each is kept: in some 35 bytes with
 //! its products. What is asked of a day at every moment is counted by day.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
+use kassa_model::key::hash;
 use kassa_model::time::{Calendar, Local, SECOND};
 use serde::{Deserialize, Serialize};
 
@@ -14,34 +15,62 @@ use crate::packed::Packed;
 use crate::period;
 use crate::query::By;
 use crate::run::{Head, Run};
-use crate::varint::{read, read_id, read_scaled, write, write_id, write_scaled};
+use crate::varint::{read_id, read_scaled, write_id, write_scaled};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Order {
     first_at: i64,
     /// By the place in [`OF_AN_ORDER`].
     members: [u32; OF_AN_ORDER.len()],
-    /// Members that the order has beside those, as when its lines go to two countries: place and member. Sorted.
-    others: Vec<(u8, u32)>,
-    /// Sorted.
+    /// Sorted; no more than [`PRODUCTS`], the others are [`More`].
     products: Vec<u32>,
+}
+
+/// Products of an order beside which no more are kept with it: the order is written again with each of its lines, and a source that gives
+/// all lines one order must not make that dear.
+const PRODUCTS: usize = 64;
+
+/// A member that an order has beside those that are kept with it, as when its lines go to two countries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct More {
+    order: u64,
+    /// In [`OF_AN_ORDER`], or [`PRODUCT`].
+    place: u8,
+    member: u32,
+}
+
+/// The place of products, after those of [`OF_AN_ORDER`].
+const PRODUCT: u8 = 4;
+
+impl More {
+    fn key(&self) -> u64 {
+        hash("member of an order", &[&self.order.to_string(), &self.place.to_string(), &self.member.to_string()])
+    }
+
+    fn write(&self) -> Vec<u8> {
+        let mut out = self.order.to_le_bytes().to_vec();
+        out.push(self.place);
+        write_id(&mut out, self.member);
+        out
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (order, rest) = bytes.split_first_chunk()?;
+        let (place, mut rest) = rest.split_first()?;
+        Some(Self { order: u64::from_le_bytes(*order), place: *place, member: read_id(&mut rest)? })
+    }
 }
 
 impl Order {
     fn of(head: &Head) -> Self {
         let members = [head.country, head.customer, head.channel, head.currency];
-        Self { first_at: head.ordered_at, members, others: Vec::new(), products: Vec::new() }
+        Self { first_at: head.ordered_at, members, products: Vec::new() }
     }
 
     fn write(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(40);
         write_scaled(&mut out, self.first_at, SECOND);
         self.members.iter().for_each(|member| write_id(&mut out, *member));
-        write(&mut out, i64::try_from(self.others.len()).unwrap_or(i64::MAX));
-        for (of, member) in &self.others {
-            out.push(*of);
-            write_id(&mut out, *member);
-        }
         let mut last = 0;
         for product in &self.products {
             write_id(&mut out, product - last);
@@ -56,39 +85,41 @@ impl Order {
         for member in &mut members {
             *member = read_id(&mut bytes)?;
         }
-        let (mut others, mut products, mut last) = (Vec::new(), Vec::new(), 0);
-        for _ in 0..read(&mut bytes)? {
-            let (of, rest) = bytes.split_first()?;
-            bytes = rest;
-            others.push((*of, read_id(&mut bytes)?));
-        }
+        let (mut products, mut last) = (Vec::new(), 0);
         while let Some(difference) = read_id(&mut bytes) {
             last += difference;
             products.push(last);
         }
-        Some(Self { first_at, members, others, products })
+        Some(Self { first_at, members, products })
     }
 
-    /// Adds what another line of the order says of all but its time.
-    fn add(&mut self, line: &Order, products: &[u32]) {
+    /// Adds what another line of the order says of all but its time. `more` gets the place and the member of what is not kept with the order.
+    fn add(&mut self, line: &Order, products: &[u32], mut more: impl FnMut(u8, u32)) {
         for (of, (own, other)) in (0_u8..).zip(self.members.iter().zip(line.members)) {
             if *own != other {
-                insert(&mut self.others, (of, other));
+                more(of, other);
             }
         }
-        products.iter().for_each(|product| insert(&mut self.products, *product));
+        for product in products {
+            match self.products.binary_search(product) {
+                Ok(_) => {}
+                Err(at) if self.products.len() < PRODUCTS => self.products.insert(at, *product),
+                Err(_) => more(PRODUCT, *product),
+            }
+        }
     }
-}
 
-/// Into a sorted list, once.
-fn insert<T: Ord>(list: &mut Vec<T>, item: T) {
-    if let Err(at) = list.binary_search(&item) {
-        list.insert(at, item);
+    /// The members at a place that are kept with it.
+    fn own(&self, place: u8) -> &[u32] {
+        match self.members.get(usize::from(place)) {
+            Some(member) => std::slice::from_ref(member),
+            None => &self.products,
+        }
     }
 }
 
 const OF_AN_ORDER: [By; 4] = [By::Country, By::Customer, By::Channel, By::Currency];
-const CUSTOMER: usize = 1;
+const CUSTOMER: u8 = 1;
 
 /// The place of a dimension in [`OF_AN_ORDER`].
 fn place(by: By) -> Option<usize> {
@@ -111,15 +142,15 @@ pub(crate) struct Dated {
 struct Day {
     /// By quarter hour.
     quarters: Map<u32, i64>,
-    /// By place and member, without those in `others`.
+    /// By place and member, without [`More`].
     members: Map<(u8, u32), i64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Orders {
     all: Packed,
-    /// The orders that have `others`, which are few.
-    mixed: Packed,
+    /// [`More`], by its key. Few orders have any.
+    more: Packed,
     days: ByDay<Day>,
     #[serde(skip, default = "crate::figures::unset")]
     pub(crate) calendar: Calendar,
@@ -127,7 +158,7 @@ pub(crate) struct Orders {
 
 impl Orders {
     pub(crate) fn new(calendar: Calendar) -> Self {
-        Self { all: Packed::default(), mixed: Packed::default(), days: ByDay::default(), calendar }
+        Self { all: Packed::default(), more: Packed::default(), days: ByDay::default(), calendar }
     }
 
     /// Takes in lines sold; tells whether and how the order's time changed by them.
@@ -136,15 +167,15 @@ impl Orders {
         let line = Order::of(head);
         let known = self.all.get(key).and_then(Order::read);
         let mut order = known.clone().unwrap_or_else(|| line.clone());
-        order.add(&line, &run.products);
+        order.add(&line, &run.products, |place, member| {
+            let more = More { order: key, place, member };
+            self.more.set(more.key(), &more.write());
+        });
         order.first_at = order.first_at.min(line.first_at);
         if known.as_ref() == Some(&order) {
             return None;
         }
         self.all.set(key, &order.write());
-        if !order.others.is_empty() {
-            self.mixed.set(key, &[]);
-        }
         let dated = match known {
             Some(known) if known.first_at <= line.first_at => return None,
             Some(known) => Dated { from: Some(self.calendar.local(known.first_at)), to: head.ordered },
@@ -193,11 +224,31 @@ impl Orders {
             Some(of) => self.by_own_member((by, of), days, names, &mut all),
             None => {
                 for (_, order) in self.each().filter(|(day, _)| days.contains(*day)) {
-                    add_each(&mut all, order.products.iter().map(|product| names.of(by, *product)), None);
+                    add_each(&mut all, order.products.iter().map(|product| names.of(by, *product)));
                 }
             }
         }
+        self.add_more(by, days, names, &mut all);
         all
+    }
+
+    /// Adds an order to each key that it has by [`More`] alone.
+    fn add_more(&self, by: By, days: Days, names: &Names, all: &mut Keyed) {
+        let wanted = place(by).and_then(|of| u8::try_from(of).ok()).unwrap_or(PRODUCT);
+        let mut seen: HashSet<(u64, &str)> = HashSet::new();
+        for (more, (_, order)) in self.each_more().filter(|(more, (day, _))| more.place == wanted && days.contains(*day)) {
+            let (key, label) = names.of(by, more.member);
+            let is_counted = order.own(wanted).iter().any(|member| names.of(by, *member).0 == key);
+            all.add(key, label, i128::from(!is_counted && seen.insert((more.order, key))));
+        }
+    }
+
+    /// All [`More`], each with its order and the order's day.
+    fn each_more(&self) -> impl Iterator<Item = (More, (i32, Order))> {
+        let mut calendar = self.calendar.clone();
+        let all = self.more.iter().filter_map(|(_, bytes)| More::read(bytes));
+        let ordered = all.filter_map(|more| Some((more, self.all.get(more.order).and_then(Order::read)?)));
+        ordered.map(move |(more, order)| (more, (calendar.date_key(order.first_at), order)))
     }
 
     fn by_own_member(&self, (by, of): (By, usize), days: Days, names: &Names, all: &mut Keyed) {
@@ -214,29 +265,20 @@ impl Orders {
             let (key, label) = names.of(by, member);
             all.add(key, label, count);
         }
-        let mut calendar = self.calendar.clone();
-        let mixed = self.mixed.iter().filter_map(|(key, _)| self.all.get(key).and_then(Order::read));
-        for order in mixed.filter(|order| days.contains(calendar.date_key(order.first_at))) {
-            let others = order.others.iter().filter(|(place, _)| usize::from(*place) == of);
-            add_each(all, others.map(|(_, member)| names.of(by, *member)), Some(names.of(by, order.members[of]).0));
-        }
     }
 
     /// The days on which each known customer ordered, a day an order, in order of time.
     pub(crate) fn days_of_customers(&self) -> History {
-        let of = |(day, order): (i32, Order)| {
-            let others = order.others.into_iter().filter(|(place, _)| usize::from(*place) == CUSTOMER);
-            let all = others.map(|(_, customer)| customer).chain([order.members[CUSTOMER]]);
-            all.filter(|customer| *customer != 0).map(move |customer| (customer, day))
-        };
-        History::of(self.each().flat_map(of).collect())
+        let own = self.each().map(|(day, order)| (order.members[usize::from(CUSTOMER)], day));
+        let more = self.each_more().filter(|(more, _)| more.place == CUSTOMER).map(|(more, (day, _))| (more.member, day));
+        History::of(own.chain(more).filter(|(customer, _)| *customer != 0).collect())
     }
 
     /// Bytes held, to within the allocator's rounding.
     pub(crate) fn size(&self) -> usize {
         let of_day = |day: &Day| day.quarters.allocation_size() + day.members.allocation_size();
         let days: usize = self.days.range(Days::ALL).map(|(_, day)| of_day(day)).sum();
-        self.all.size() + self.mixed.size() + self.days.list_size() + days
+        self.all.size() + self.more.size() + self.days.list_size() + days
     }
 
     /// The leaves of orders that are one value in memory with those of a clone, and all.
@@ -246,12 +288,11 @@ impl Orders {
     }
 }
 
-/// Adds an order to each key once, but for the key that it is counted in already.
-fn add_each<'n>(all: &mut Keyed, members: impl Iterator<Item = (&'n str, &'n str)>, counted: Option<&str>) {
+/// Adds an order to each key once.
+fn add_each<'n>(all: &mut Keyed, members: impl Iterator<Item = (&'n str, &'n str)>) {
     let mut seen: Vec<&str> = Vec::new();
     for (key, label) in members {
-        let is_first = counted != Some(key) && !seen.contains(&key);
-        all.add(key, label, i128::from(is_first));
+        all.add(key, label, i128::from(!seen.contains(&key)));
         seen.push(key);
     }
 }

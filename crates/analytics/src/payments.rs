@@ -1,6 +1,7 @@
 //! Money captured less money given back.
 
 use hashbrown::HashMap;
+use kassa_model::key::hash;
 use serde::{Deserialize, Serialize};
 
 use crate::by_day::{ByDay, Days};
@@ -10,7 +11,7 @@ use crate::period;
 use crate::query::By;
 use crate::rates::{Coin, Rates, exact};
 use crate::sales::Group;
-use crate::varint::{read_day, read_id, read_scaled, write_day, write_id, write_scaled};
+use crate::varint::{read, read_day, read_id, read_scaled, write, write_day, write_id, write_scaled};
 
 /// What a payment does to the money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,8 +89,24 @@ pub(crate) struct Payments {
     days: ByDay<Map<Place, Cell>>,
     /// Hashes of (store, payment id) of sales.
     sales: Packed,
-    /// Captures that name a parent, by the hash of its (store, payment id): should it prove to be a sale, they are no second money.
+    /// Captures that name a parent, by the hash of its (store, payment id): should it prove to be a sale, they are no second money. A
+    /// value is the number of the parent's further pieces, and the latest captures.
     captures: Packed,
+    /// Earlier captures of parents that have many; see [`piece`].
+    pieces: Packed,
+}
+
+/// Captures of one parent are kept in pieces of about so many bytes: a source that gives all of its captures one parent must not have one
+/// value that grows, and is written again, with each of them.
+const PIECE: usize = 256;
+
+/// Where a further piece of a parent is, from the first on.
+fn piece(parent: u64, nth: i64) -> u64 {
+    hash("captures", &[&parent.to_string(), &nth.to_string()])
+}
+
+fn read_all(mut bytes: &[u8]) -> Vec<Payment> {
+    std::iter::from_fn(|| Payment::read(&mut bytes)).collect()
 }
 
 impl Payments {
@@ -99,26 +116,48 @@ impl Payments {
             Flow::Sale => {
                 self.count(&payment, 1);
                 if self.sales.set(id, &[]) {
-                    let captures = self.captures.get(id).unwrap_or_default().to_vec();
-                    self.captures.remove(id);
-                    let mut rest = captures.as_slice();
-                    while let Some(capture) = Payment::read(&mut rest) {
-                        self.count(&capture, -1);
-                    }
+                    self.take_captures(id).iter().for_each(|capture| self.count(capture, -1));
                 }
             }
             Flow::Capture => match parent {
                 Some(parent) if self.sales.contains(parent) => {}
                 Some(parent) => {
                     self.count(&payment, 1);
-                    let mut captures = self.captures.get(parent).unwrap_or_default().to_vec();
-                    payment.write(&mut captures);
-                    self.captures.set(parent, &captures);
+                    self.keep_capture(parent, &payment);
                 }
                 None => self.count(&payment, 1),
             },
             Flow::Back => self.count(&Payment { amount: -payment.amount.abs(), ..payment }, 1),
         }
+    }
+
+    fn keep_capture(&mut self, parent: u64, payment: &Payment) {
+        let mut rest = self.captures.get(parent).unwrap_or_default();
+        let mut further = read(&mut rest).unwrap_or(0);
+        let mut latest = rest.to_vec();
+        if latest.len() >= PIECE {
+            further += 1;
+            self.pieces.set(piece(parent, further), &latest);
+            latest.clear();
+        }
+        let mut value = Vec::with_capacity(latest.len() + 32);
+        write(&mut value, further);
+        value.extend_from_slice(&latest);
+        payment.write(&mut value);
+        self.captures.set(parent, &value);
+    }
+
+    /// Takes out all captures that name a parent.
+    fn take_captures(&mut self, parent: u64) -> Vec<Payment> {
+        let mut rest = self.captures.get(parent).unwrap_or_default();
+        let further = read(&mut rest).unwrap_or(0);
+        let mut all = read_all(rest);
+        self.captures.remove(parent);
+        for at in (1..=further).map(|nth| piece(parent, nth)) {
+            all.extend(read_all(self.pieces.get(at).unwrap_or_default()));
+            self.pieces.remove(at);
+        }
+        all
     }
 
     fn count(&mut self, payment: &Payment, sign: i64) {
@@ -161,7 +200,7 @@ impl Payments {
     /// Bytes held, to within the allocator's rounding.
     pub(crate) fn size(&self) -> usize {
         let days: usize = self.days.range(Days::ALL).map(|(_, cells)| cells.allocation_size()).sum();
-        self.sales.size() + self.captures.size() + self.days.list_size() + days
+        self.sales.size() + self.captures.size() + self.pieces.size() + self.days.list_size() + days
     }
 }
 
@@ -203,5 +242,19 @@ mod tests {
         assert_eq!(count(&payments), [(1, 5_000_000)]);
         payments.add(Flow::Capture, 13, Some(10), paid);
         assert_eq!(count(&payments), [(1, 5_000_000)]);
+    }
+
+    #[test]
+    fn captures_that_all_name_one_parent_make_no_long_value_and_are_all_taken_back() {
+        let mut payments = Payments::default();
+        for nth in 0..5_000_u32 {
+            payments.add(Flow::Capture, nth.into(), Some(u64::MAX), payment(20_260_101, i64::from(nth), [1, 1, 1], 0));
+        }
+        let longest = payments.captures.iter().chain(payments.pieces.iter()).map(|(_, value)| value.len()).max();
+        assert!(longest < Some(2 * PIECE), "{longest:?} bytes are written again with each capture");
+        let rows = |payments: &Payments| payments.cells(Days::ALL).map(|(_, _, cell)| (cell.rows, cell.amount)).next();
+        assert_eq!(rows(&payments), Some((5_000, 5_000 * 4_999 / 2)));
+        payments.add(Flow::Sale, u64::MAX, None, payment(20_260_101, 7, [1, 1, 1], 0));
+        assert_eq!((rows(&payments), payments.captures.len(), payments.pieces.len()), (Some((1, 7)), 0, 0));
     }
 }

@@ -6,6 +6,7 @@ use kassa_model::star::{Column, SCHEMA};
 use postgres::Client;
 
 use crate::WarehouseError;
+use crate::url::Target;
 
 const HELD: &str = "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod)
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -35,6 +36,21 @@ pub(crate) fn lacking(client: &mut Client) -> Result<Vec<(Table, &'static Column
         lacking.extend(missing(client, table)?.into_iter().map(|column| (table, column)));
     }
     Ok(lacking)
+}
+
+/// Refuses tables that lack declared columns: this login could not add them, and a commit would fail.
+pub(crate) fn refuse_lacking(client: &mut Client, target: &Target) -> Result<(), WarehouseError> {
+    let names: Vec<String> = lacking(client)?.iter().map(named).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(WarehouseError::Invalid(format!(
+        "the warehouse {} lacks {}, and {} may not add columns. Start kassa once with a login of the role kassa_migrate, or the database's owner \
+         (docs/how-to/postgresql.md)",
+        target.place(),
+        names.join(", "),
+        target.user
+    )))
 }
 
 /// `table.column`

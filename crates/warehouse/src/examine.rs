@@ -40,6 +40,8 @@ pub enum Schema {
     Newer(Vec<String>),
     /// Applied migrations that differ from this kassa's with the same number.
     Changed(Vec<String>),
+    /// All migrations are applied, and still a table has another column than is declared: which, and how it differs.
+    Altered(String),
 }
 
 /// A missing right of a login: `INSERT ON dwh.fact_sales`.
@@ -107,7 +109,12 @@ impl Examiner {
         let missing = known.iter().filter(|known| !is_applied(known.version().into()));
         let mut missing: Vec<String> = missing.map(|known| named(&known.version().into(), known.name())).collect();
         if missing.is_empty() && newer.is_empty() {
-            missing.extend(declared::lacking(&mut self.client)?.iter().map(declared::named));
+            match declared::lacking(&mut self.client) {
+                Ok(lacking) => missing.extend(lacking.iter().map(declared::named)),
+                Err(WarehouseError::Invalid(words)) if changed.is_empty() => return Ok(Schema::Altered(words)),
+                Err(WarehouseError::Invalid(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(match (changed.is_empty(), newer.is_empty(), missing.is_empty()) {
             (false, ..) => Schema::Changed(changed),

@@ -20,6 +20,7 @@ use postgres::Client;
 
 use crate::WarehouseError;
 use crate::connect::connect;
+use crate::declared::refuse_lacking;
 use crate::fill::fill;
 use crate::migrate::refuse_newer;
 use crate::partitions::{Partitions, retire_before, today};
@@ -104,6 +105,7 @@ impl WarehouseSink {
         refuse_newer(client, &sink.target)?;
         refuse_unfinished(client, &sink.target)?;
         sink.positions = positions::read(client)?;
+        refuse_lacking(client, &sink.target)?;
         sink.partitions.make_ahead(client, now)?;
         Ok(sink)
     }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cells::Sums;
+use crate::names::{Product, Version};
 use crate::rates::Coin;
 
 proptest! {
@@ -15,14 +16,15 @@ proptest! {
     fn an_order_is_read_as_it_was_written(
         first_at: i64,
         members: [u32; 4],
-        others in vec((0..4_u8, any::<u32>()), 0..4),
         products in vec(any::<u32>(), 0..9),
+        more in (any::<u64>(), any::<u8>(), any::<u32>()),
     ) {
-        let (mut others, mut products) = (others, products);
-        others.sort_unstable();
+        let mut products = products;
         products.sort_unstable();
-        let order = Order { first_at, members, others, products };
+        let order = Order { first_at, members, products };
         prop_assert_eq!(Order::read(&order.write()), Some(order));
+        let more = More { order: more.0, place: more.1, member: more.2 };
+        prop_assert_eq!(More::read(&more.write()), Some(more));
     }
 }
 
@@ -94,4 +96,33 @@ proptest! {
         expected.sort_unstable();
         prop_assert_eq!(products, expected);
     }
+}
+
+#[test]
+fn an_order_of_all_lines_is_no_longer_than_another_and_counts_once_for_each_member() {
+    let mut calendar = Calendar::new(TimeZone::UTC);
+    let (mut orders, mut names) = (Orders::new(calendar.clone()), Names::default());
+    for member in 1..=2_000_u32 {
+        assert_eq!(names.members.id(member.into()), member);
+        names.set_plain(member.into(), &format!("m{member}"));
+        let product = Product { version: version(), id: format!("p{}", member / 2).into(), name: None, category_key: 0 };
+        names.set_product(member.into(), product);
+    }
+    for line in 1..=2_000_u32 {
+        orders.add(&run((1, 30, line, 1 + line % 3, line), &mut calendar));
+        orders.add(&run((1, 30, line, 1 + line % 3, line), &mut calendar));
+    }
+    let longest = orders.all.iter().map(|(_, bytes)| bytes.len()).max();
+    assert!(longest < Some(500), "{longest:?} bytes are written again with each line");
+    for (by, keys) in [(By::Customer, 2_000), (By::Product, 1_001)] {
+        let counted = orders.by_member(by, Days::ALL, &names);
+        let values: Vec<i128> = counted.iter().map(|(_, _, value)| value).collect();
+        assert_eq!(values, vec![1; keys], "{by:?}");
+    }
+    assert_eq!(orders.by_member(By::Customer, Days::only(19_700_101), &names).iter().count(), 0);
+    assert_eq!(orders.days_of_customers(), History::of((1..=2_000).map(|customer| (customer, 19_700_102)).collect()));
+}
+
+fn version() -> Version {
+    Version { is_real: true, valid_from: 0, topic: "t".into(), partition: 0, offset: 0, index: 0 }
 }

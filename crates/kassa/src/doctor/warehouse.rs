@@ -142,6 +142,11 @@ fn schema(examiner: &mut Examiner, place: &str) -> (Check, bool) {
             "this kassa may write rows that the newer one cannot read",
             "run the kassa that migrated it, or a later one",
         ),
+        Schema::Altered(words) => wrong(
+            words.clone(),
+            "kassa writes every column as it is declared",
+            "undo the change to the table: docs/reference/star.md lists the columns and their types",
+        ),
         Schema::Changed(names) => wrong(
             format!("was migrated with other statements than this kassa's: {}", names.join(", ")),
             "kassa does not continue after a migration that was changed after it was applied",

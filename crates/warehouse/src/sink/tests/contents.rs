@@ -128,6 +128,28 @@ fn a_required_column_or_another_type_needs_a_migration_and_is_named() {
     }
 }
 
+#[test]
+fn a_login_that_may_not_add_a_declared_column_is_told_when_it_opens_the_warehouse() {
+    let warehouse = Warehouse::new();
+    warehouse.sql(crate::ROLES);
+    warehouse.sql(crate::GRANTS);
+    warehouse.sql("CREATE ROLE kassa LOGIN IN ROLE kassa_ingest");
+    let open = || WarehouseSink::open(warehouse.target("kassa"), Arc::new(Fixed)).map(drop);
+    open().unwrap();
+    warehouse.sql("ALTER TABLE dwh.vault_customer DROP COLUMN phone");
+    let refused = open();
+    let names = |words: &str| words.contains("vault_customer.phone") && words.contains("kassa_migrate");
+    assert!(matches!(&refused, Err(WarehouseError::Invalid(words)) if names(words)), "{refused:?}");
+    warehouse.sql("ALTER TABLE dwh.vault_customer ADD COLUMN phone text");
+    open().unwrap();
+    warehouse.sql("ALTER TABLE dwh.vault_customer ALTER COLUMN phone TYPE varchar(9)");
+    let schema = Examiner::connect(&warehouse.target("kassa")).unwrap().schema().unwrap();
+    assert!(
+        matches!(&schema, Schema::Altered(words) if words.contains("dwh.vault_customer.phone is character varying(9)")),
+        "{schema:?}"
+    );
+}
+
 fn shown(rows: &[RecordBatch]) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for rows in rows {
