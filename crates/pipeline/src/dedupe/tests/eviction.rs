@@ -1,12 +1,13 @@
 //! Events past their window are evicted, and no verdict changes by it.
 
-use kassa_model::time::{DAY, HOUR};
+use kassa_model::time::{DAY, HOUR, SECOND};
 
 use super::super::reading::QUIET;
 use super::*;
 
 /// 2026-01-05.
 const START: i64 = 1_767_614_400_000_000;
+const MINUTE: i64 = 60 * SECOND;
 
 #[test]
 fn each_contract_has_its_own_window() {
@@ -98,10 +99,11 @@ fn nothing_is_evicted_before_every_partition_was_read() {
     (0..100).for_each(|n| read(&mut index, n, START + 200 * DAY));
     assert_eq!(index.classes[1].floor, 0, "it was not asked to evict");
     index.evict_from(START + 200 * DAY);
-    read(&mut index, 100, START + 200 * DAY + QUIET - 1);
+    let minutes = QUIET / MINUTE;
+    (1..minutes).for_each(|minute| read(&mut index, 100 + minute, START + 200 * DAY + minute * MINUTE));
     assert_eq!(index.classes[1].floor, 0, "others may not have been read yet");
-    read(&mut index, 101, START + 200 * DAY + QUIET);
-    assert_eq!(index.classes[1].floor, steps(START + 101 * DAY) - steps(HOUR));
+    read(&mut index, 100 + minutes, START + 200 * DAY + QUIET);
+    assert_eq!(index.classes[1].floor, steps(START + (100 + minutes) * DAY) - steps(HOUR));
     let before = index.classes[1].floor;
     index.evict_nothing();
     read(&mut index, 190, START + 300 * DAY);
