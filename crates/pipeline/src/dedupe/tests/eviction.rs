@@ -49,6 +49,28 @@ fn rows_of_the_past_that_are_remembered_do_not_become_recent() {
     assert_eq!(index.decide(&ids([1]), EVENT, &at(1, 2_001)).unwrap(), Verdict::New);
 }
 
+/// Late rows, read after the last checkpoint, of which the sinks hold the accepted one: the next start decides as the last one did.
+#[test]
+fn a_late_event_counts_as_ingested_at_the_horizon_after_a_restart_too() {
+    let dir = TempDir::new().unwrap();
+    let options = options(1 << 30, Some(&dir));
+    let mut index = Index::new(&options).unwrap();
+    index.record(false);
+    let partition = index.partition(&Partition::new("clicks", 0)).unwrap();
+    index.forget_before(2_000 * STEP);
+    let mut checkpoint = Checkpoint::default();
+    checkpoint.publish(&mut index);
+    let at = |offset, step: i64| Row { ingested_at: step * STEP, ..row(partition, offset) };
+    let decide = |index: &mut Index| {
+        let rows = [at(0, 1_001), at(1, 1_002), at(2, 2_010), at(3, 2_022)];
+        rows.map(|row| index.decide(&ids([1]), EVENT, &row).unwrap().is_accepted())
+    };
+    assert_eq!(decide(&mut index), [true, false, false, true]);
+    let mut index = checkpoint.load(&options).unwrap();
+    index.remember_since(id(1), EVENT, &at(0, 1_001)).unwrap();
+    assert_eq!(decide(&mut index), [true, false, false, true]);
+}
+
 /// Of 50 windows of events, some four are held at once; all money is.
 #[test]
 fn fifty_windows_of_events_fill_neither_memory_nor_disk() {
