@@ -177,6 +177,11 @@ impl Engine {
         Ok(true)
     }
 
+    /// The program ends: a store that does not answer gets limited time, also while this engine catches up.
+    pub fn hurry(&mut self) {
+        self.topology.hurry();
+    }
+
     /// Reads to the end and returns when everything is committed. `false`: the pipeline must restart first.
     pub fn catch_up(&mut self) -> anyhow::Result<bool> {
         loop {

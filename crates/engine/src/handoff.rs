@@ -29,6 +29,9 @@ pub trait HandOff: fmt::Debug {
     /// Fails if the sink has stopped by itself.
     fn check(&mut self) -> Result<(), SinkError>;
 
+    /// The program ends: from now on the sink waits for a limited time for a store that does not answer.
+    fn hurry(&mut self);
+
     /// No batch will come. The sink commits what it has.
     fn close(&mut self);
 

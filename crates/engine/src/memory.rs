@@ -88,7 +88,7 @@ impl Memory {
         recover::dedupe(store, contracts, &known.index, &mut stage.index)?;
         stage.decided = Decided { positions: recover::decided(store, contracts)?, ..Decided::default() };
         if let Some(warehouse) = &mut warehouse {
-            complete_by(&mut **warehouse, contracts, &accounted, &mut stage)?;
+            complete_by(&mut **warehouse, (contracts, &known.index), &accounted, &mut stage)?;
         }
         set_aside(store, &behind, &mut stage.decided)?;
         known = Known { index: accounted, members: behind };
@@ -97,11 +97,16 @@ impl Memory {
 }
 
 /// The same of what the warehouse holds beyond the lake.
-fn complete_by(warehouse: &mut dyn Held, contracts: &Contracts, lake: &Positions, stage: &mut Stage) -> Result<(), MemoryError> {
+fn complete_by(
+    warehouse: &mut dyn Held,
+    (contracts, known): (&Contracts, &Positions),
+    lake: &Positions,
+    stage: &mut Stage,
+) -> Result<(), MemoryError> {
     for table in recover::primary_tables(contracts) {
         let index = &mut stage.index;
         let columns = recover::identity_columns(table);
-        warehouse.each_beyond(table, &columns, lake, &mut |rows| recover::teach(&rows, table, contracts, index))?;
+        warehouse.each_beyond(table, &columns, lake, &mut |rows| recover::teach(&rows, table, (contracts, known), index))?;
     }
     warehouse.positions().iter().for_each(|(partition, next)| stage.decided.positions.advance(partition, next));
     Ok(())

@@ -96,8 +96,12 @@ impl HandOff for SinkThread {
         if self.thread.as_ref().is_none_or(JoinHandle::is_finished) { Err(self.failure()) } else { Ok(()) }
     }
 
-    fn close(&mut self) {
+    fn hurry(&mut self) {
         self.ends.store(true, Ordering::Release);
+    }
+
+    fn close(&mut self) {
+        self.hurry();
         self.sender = None;
     }
 

@@ -430,7 +430,10 @@ impl Service {
         if let Some(http) = self.http.take() {
             http.join().map_err(|_| anyhow::anyhow!("the server panicked"))?.context("the server failed")?;
         }
-        self.catch_up()?;
+        self.engine(|engine| {
+            engine.hurry();
+            engine.catch_up()
+        })?;
         if let Some(engine) = self.engine.take() {
             let Stopped { memory, read, outcome, .. } = engine.stop();
             outcome?;

@@ -84,7 +84,8 @@ fn business_columns(table: Table) -> &'static [&'static str] {
     }
 }
 
-/// Adds to the index the records that the primary tables hold at or beyond these positions. `contracts` are those of the topics.
+/// Adds to the index the records that the primary tables hold at or beyond these positions, which it knows already up to there.
+/// `contracts` are those of the topics.
 pub fn dedupe(
     store: &dyn Store,
     contracts: &HashMap<Arc<str>, Contract>,
@@ -93,7 +94,7 @@ pub fn dedupe(
 ) -> Result<(), LogError> {
     for table in primary_tables(contracts) {
         let wanted = Wanted { from, to: None };
-        beyond(store, table, &identity_columns(table), wanted, &mut |rows| teach(&rows, table, contracts, index))?;
+        beyond(store, table, &identity_columns(table), wanted, &mut |rows| teach(&rows, table, (contracts, from), index))?;
     }
     Ok(())
 }
@@ -117,11 +118,11 @@ pub fn decided(store: &dyn Store, contracts: &HashMap<Arc<str>, Contract>) -> Re
     Ok(decided)
 }
 
-/// Teaches the index the records of rows with the [`identity_columns`] of a primary table, in their order.
+/// Teaches the index the records of rows with the [`identity_columns`] of a primary table, in their order. `known`: what it knew before.
 pub fn teach(
     rows: &RecordBatch,
     table: Table,
-    contracts: &HashMap<Arc<str>, Contract>,
+    (contracts, known): (&HashMap<Arc<str>, Contract>, &Positions),
     index: &mut Index,
 ) -> Result<(), LogError> {
     let held = Held::of_table(rows, table)?;
@@ -129,7 +130,7 @@ pub fn teach(
         // Other records leave rows in a primary table too: an order's placeholder for its customer.
         let contract = contracts.get(held.topic.value(row)).copied();
         if let Some(contract) = contract.filter(|contract| Table::primary(*contract) == table || is_nested(*contract, table)) {
-            held.teach(row, contract, table, index).map_err(LogError::corrupt)?;
+            held.teach(row, (contract, table), known, index).map_err(LogError::corrupt)?;
         }
     }
     Ok(())
@@ -203,18 +204,27 @@ impl<'r> Held<'r> {
         self.business[column].as_string_opt::<i32>().map_or("", |texts| texts.value(row))
     }
 
-    fn teach(&self, row: usize, contract: Contract, table: Table, index: &mut Index) -> Result<(), IndexError> {
+    fn teach(
+        &self,
+        row: usize,
+        (contract, table): (Contract, Table),
+        known: &Positions,
+        index: &mut Index,
+    ) -> Result<(), IndexError> {
         let class = Class::of(contract);
-        let partition = index.partition(&Partition::new(self.topic.value(row), self.partition.value(row)))?;
+        let partition = Partition::new(self.topic.value(row), self.partition.value(row));
+        // Of a partition that it did not know, all of the past comes, which must not become recent.
+        let remember = if known.get(&partition).is_some() { Index::remember_since } else { Index::remember };
+        let partition = index.partition(&partition)?;
         let nth = if is_nested(contract, table) { self.nth.value(row) } else { 0 };
-        let known = dedupe::Row {
+        let taught = dedupe::Row {
             partition,
             offset: self.offset.value(row),
             index: u32::try_from(nth).unwrap_or(u32::MAX),
             content: u64::from_ne_bytes(self.content.value(row).to_ne_bytes()),
             ingested_at: self.ingested_at.value(row),
         };
-        self.keys(row, contract, table).held().iter().try_for_each(|key| index.remember(*key, class, &known))
+        self.keys(row, contract, table).held().iter().try_for_each(|key| remember(index, *key, class, &taught))
     }
 
     /// The keys by which the row's record is known, or, of an order's line, the line.

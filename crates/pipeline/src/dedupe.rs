@@ -258,9 +258,20 @@ impl Index {
 
     /// Takes a row for a winner: it was accepted before. Told twice, it is held once.
     pub fn remember(&mut self, id: Id, class: Class, row: &Row) -> Result<(), IndexError> {
+        self.remember_from(id, class, (row, 0))
+    }
+
+    /// The same of a row that was read after this index was saved. It was decided on with the floor as it is now or a later one: if
+    /// it was late, it counted as of that.
+    pub fn remember_since(&mut self, id: Id, class: Class, row: &Row) -> Result<(), IndexError> {
+        let floor = self.classes[self.number(class)].floor;
+        self.remember_from(id, class, (row, floor))
+    }
+
+    fn remember_from(&mut self, id: Id, class: Class, (row, floor): (&Row, u64)) -> Result<(), IndexError> {
         self.make_room()?;
         let class = self.number(class);
-        let entry = self.entry(row, steps(row.ingested_at))?.with_id(kept(id));
+        let entry = self.entry(row, steps(row.ingested_at).max(floor))?.with_id(kept(id));
         self.remember_entry(entry, class)?;
         self.tend(class, 1)
     }

@@ -112,3 +112,53 @@ fn the_failure_of_a_sink_reaches_the_engine() {
     sink.join().unwrap();
     assert!(committed.lock().unwrap().is_empty());
 }
+
+/// Time that passes two hundred times as fast.
+#[derive(Debug, Default)]
+struct Fast(SystemTicks);
+
+impl Ticks for Fast {
+    fn now(&self) -> Duration {
+        self.0.now() * 200
+    }
+
+    fn wait(&self, pause: Duration) {
+        self.0.wait(pause / 200);
+    }
+}
+
+/// A store that never answers.
+#[derive(Debug)]
+struct Away;
+
+impl Sink for Away {
+    fn name(&self) -> &'static str {
+        "away"
+    }
+
+    fn positions(&self) -> Positions {
+        Positions::default()
+    }
+
+    fn commit(&mut self, _: &[Arc<Batch>]) -> Result<(), SinkError> {
+        Err(SinkError::Unavailable("no answer".to_owned()))
+    }
+
+    fn settle(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+/// The end of the program reads to the end of the source before it closes the sinks.
+#[test]
+fn a_flush_at_the_end_of_the_program_does_not_wait_for_ever() {
+    let ticks: Arc<dyn Ticks> = Arc::new(Fast::default());
+    let cadence = Cadence { sink: Box::new(Away), interval: Duration::ZERO, records: 1_000 };
+    let committer = Committer::new(cadence, SinkHandle::new("away"), Arc::new(Still), Arc::clone(&ticks));
+    let mut sink = SinkThread::start(committer, ticks).unwrap();
+    assert!(sink.offer(&batch(1)).unwrap());
+    sink.flush().unwrap();
+    sink.hurry();
+    let failure = sink.flushed().unwrap_err();
+    assert!(matches!(failure, SinkError::Unavailable(_)), "{failure:?}");
+}

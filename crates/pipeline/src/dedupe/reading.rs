@@ -3,7 +3,8 @@
 //! A partition that is being read has reached the newest time of its last batch. A log's times only grow, so nothing older follows.
 //! Times that Kafka's producers set can go back: for them events are kept for a second window (see [`super::Index::has_read`]), and an
 //! event that comes even later counts as ingested at the horizon. A time in the future counts as now. A partition that gave nothing
-//! for ten minutes has nothing to give: what comes next is new, so it does not hold the others back.
+//! for ten minutes of reading has nothing to give: what comes next is new, so it does not hold the others back. While a sink has no
+//! room nothing is read, so such pauses do not count, nor do jumps of the clock.
 
 use std::collections::HashMap;
 
@@ -13,15 +14,22 @@ use super::entry::steps;
 use super::places::PartitionId;
 use super::{Index, MONEY};
 
-/// After so long (µs) without a batch, a partition has no records that wait. It is also the time after a start in which each
-/// partition with such records gives its first batch.
+/// After so long (µs) of reading without a batch, a partition has no records that wait. It is also the time after a start in which
+/// each partition with such records gives its first batch.
 pub(super) const QUIET: i64 = 600 * SECOND;
-/// The horizon moves no more often (µs).
+/// The time between two batches counts as time of reading up to here (µs): a longer pause may be that of a sink without room, of a
+/// suspended machine or of a clock that was set, in which no partition could give a batch.
+const PAUSE: i64 = 60 * SECOND;
+/// The horizon moves no more often (µs of reading).
 const PACE: i64 = 1 << 24;
 
 #[derive(Debug)]
 pub(super) struct Reading {
-    began: i64,
+    /// When the last batch came (µs UTC).
+    seen: i64,
+    /// µs of reading so far.
+    spent: i64,
+    /// The value of `spent` when the horizon moved last.
     moved: i64,
     partitions: HashMap<PartitionId, Reached>,
 }
@@ -29,27 +37,31 @@ pub(super) struct Reading {
 #[derive(Debug)]
 struct Reached {
     ingested_at: i64,
+    /// The value of `spent` then.
     read_at: i64,
 }
 
 impl Reading {
     /// Times are in µs UTC.
     pub(super) fn begin(now: i64) -> Self {
-        Self { began: now, moved: now, partitions: HashMap::new() }
+        Self { seen: now, spent: 0, moved: 0, partitions: HashMap::new() }
     }
 
     /// Takes note of a batch; `ingested_at` is the newest time in it.
     pub(super) fn note(&mut self, partition: PartitionId, ingested_at: i64, now: i64) {
-        self.partitions.insert(partition, Reached { ingested_at, read_at: now });
+        let since = now.saturating_sub(std::mem::replace(&mut self.seen, now));
+        self.spent += since.clamp(0, PAUSE);
+        self.partitions.insert(partition, Reached { ingested_at, read_at: self.spent });
     }
 
     /// The ingest time that all partitions have reached, if it is known and time to ask again.
     pub(super) fn reached(&mut self, now: i64) -> Option<i64> {
-        if now.saturating_sub(self.began) < QUIET || now.saturating_sub(self.moved) < PACE {
+        let spent = self.spent;
+        if spent < QUIET || spent - self.moved < PACE {
             return None;
         }
-        self.moved = now;
-        self.partitions.retain(|_, reached| now.saturating_sub(reached.read_at) < QUIET);
+        self.moved = spent;
+        self.partitions.retain(|_, reached| spent - reached.read_at < QUIET);
         Some(self.partitions.values().map(|reached| reached.ingested_at).fold(now, i64::min))
     }
 }
@@ -110,37 +122,62 @@ mod tests {
     const MINUTE: i64 = 60 * SECOND;
     const START: i64 = 1_767_614_400_000_000;
 
+    /// Reads a batch of a partition in each of these minutes after the start, as new as its minute.
+    fn read(reading: &mut Reading, partition: PartitionId, minutes: std::ops::RangeInclusive<i64>) -> i64 {
+        let last = START + minutes.end() * MINUTE;
+        minutes.map(|minute| START + minute * MINUTE).for_each(|now| reading.note(partition, now, now));
+        last
+    }
+
     #[test]
     fn the_partition_that_is_furthest_behind_decides_while_it_is_read() {
         let mut reading = Reading::begin(START);
         let (one, other) = (PartitionId(1), PartitionId(2));
-        reading.note(one, START - 9 * MINUTE, START);
-        assert_eq!(reading.reached(START + QUIET - 1), None, "not every partition may have been read yet");
-        let now = START + QUIET;
-        reading.note(one, now, now);
+        let now = read(&mut reading, one, 0..=9);
+        assert_eq!(reading.reached(now), None, "not every partition may have been read yet");
         reading.note(other, START - 500 * MINUTE, now);
+        let now = read(&mut reading, one, 10..=10);
         assert_eq!(reading.reached(now), Some(START - 500 * MINUTE));
-        reading.note(other, START - 400 * MINUTE, now + PACE);
+        reading.note(other, START - 400 * MINUTE, now + PACE - 1);
         assert_eq!(reading.reached(now + PACE - 1), None, "a while between two moves");
+        reading.note(other, START - 400 * MINUTE, now + PACE);
         assert_eq!(reading.reached(now + PACE), Some(START - 400 * MINUTE));
     }
 
     #[test]
     fn a_quiet_partition_holds_nobody_back() {
         let mut reading = Reading::begin(START);
-        reading.note(PartitionId(1), START, START + MINUTE);
-        let now = START + MINUTE + QUIET;
-        reading.note(PartitionId(2), now - 5, now);
-        assert_eq!(reading.reached(now - 1), Some(START), "it may have records that wait");
-        assert_eq!(reading.reached(now - 1 + PACE), Some(now - 5));
-        assert_eq!(reading.reached(now + QUIET), Some(now + QUIET), "with all of them quiet, what comes next is new");
+        let (one, other) = (PartitionId(1), PartitionId(2));
+        read(&mut reading, one, 1..=1);
+        let now = read(&mut reading, other, 2..=10);
+        assert_eq!(reading.reached(now), Some(START + MINUTE), "it may have records that wait");
+        let now = read(&mut reading, other, 11..=11);
+        assert_eq!(reading.reached(now), Some(now), "what comes next is new");
+    }
+
+    /// A sink had no room for two hours, or the clock was set.
+    #[test]
+    fn a_partition_is_not_quiet_because_nothing_was_read() {
+        for jump in [120 * MINUTE, 100_000 * MINUTE, -120 * MINUTE] {
+            let mut reading = Reading::begin(START);
+            let (one, other) = (PartitionId(1), PartitionId(2));
+            let before = read(&mut reading, one, 0..=11);
+            reading.note(other, START - 5_000 * MINUTE, before);
+            assert_eq!(reading.reached(before), Some(START - 5_000 * MINUTE));
+            let now = before + jump;
+            reading.note(one, now, now);
+            assert_ne!(reading.reached(now), Some(now), "{jump}: the other has a backlog");
+            reading.note(one, now + MINUTE, now + MINUTE);
+            assert_eq!(reading.reached(now + MINUTE), Some(START - 5_000 * MINUTE), "{jump}");
+        }
     }
 
     #[test]
     fn a_time_in_the_future_counts_as_now() {
         let mut reading = Reading::begin(START);
-        let now = START + QUIET;
+        let now = read(&mut reading, PartitionId(2), 1..=10);
         reading.note(PartitionId(1), START + 1_000_000 * MINUTE, now);
+        reading.note(PartitionId(2), START + 1_000_000 * MINUTE, now);
         assert_eq!(reading.reached(now), Some(now));
     }
 }

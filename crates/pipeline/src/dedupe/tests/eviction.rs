@@ -1,12 +1,13 @@
 //! Events past their window are evicted, and no verdict changes by it.
 
-use kassa_model::time::{DAY, HOUR};
+use kassa_model::time::{DAY, HOUR, SECOND};
 
 use super::super::reading::QUIET;
 use super::*;
 
 /// 2026-01-05.
 const START: i64 = 1_767_614_400_000_000;
+const MINUTE: i64 = 60 * SECOND;
 
 #[test]
 fn each_contract_has_its_own_window() {
@@ -46,6 +47,28 @@ fn rows_of_the_past_that_are_remembered_do_not_become_recent() {
     let at = |offset, step: i64| Row { ingested_at: step * STEP, ..row(partition, offset) };
     index.remember(id(1), EVENT, &at(0, 100)).unwrap();
     assert_eq!(index.decide(&ids([1]), EVENT, &at(1, 2_001)).unwrap(), Verdict::New);
+}
+
+/// Late rows, read after the last checkpoint, of which the sinks hold the accepted one: the next start decides as the last one did.
+#[test]
+fn a_late_event_counts_as_ingested_at_the_horizon_after_a_restart_too() {
+    let dir = TempDir::new().unwrap();
+    let options = options(1 << 30, Some(&dir));
+    let mut index = Index::new(&options).unwrap();
+    index.record(false);
+    let partition = index.partition(&Partition::new("clicks", 0)).unwrap();
+    index.forget_before(2_000 * STEP);
+    let mut checkpoint = Checkpoint::default();
+    checkpoint.publish(&mut index);
+    let at = |offset, step: i64| Row { ingested_at: step * STEP, ..row(partition, offset) };
+    let decide = |index: &mut Index| {
+        let rows = [at(0, 1_001), at(1, 1_002), at(2, 2_010), at(3, 2_022)];
+        rows.map(|row| index.decide(&ids([1]), EVENT, &row).unwrap().is_accepted())
+    };
+    assert_eq!(decide(&mut index), [true, false, false, true]);
+    let mut index = checkpoint.load(&options).unwrap();
+    index.remember_since(id(1), EVENT, &at(0, 1_001)).unwrap();
+    assert_eq!(decide(&mut index), [true, false, false, true]);
 }
 
 /// Of 50 windows of events, some four are held at once; all money is.
@@ -98,10 +121,11 @@ fn nothing_is_evicted_before_every_partition_was_read() {
     (0..100).for_each(|n| read(&mut index, n, START + 200 * DAY));
     assert_eq!(index.classes[1].floor, 0, "it was not asked to evict");
     index.evict_from(START + 200 * DAY);
-    read(&mut index, 100, START + 200 * DAY + QUIET - 1);
+    let minutes = QUIET / MINUTE;
+    (1..minutes).for_each(|minute| read(&mut index, 100 + minute, START + 200 * DAY + minute * MINUTE));
     assert_eq!(index.classes[1].floor, 0, "others may not have been read yet");
-    read(&mut index, 101, START + 200 * DAY + QUIET);
-    assert_eq!(index.classes[1].floor, steps(START + 101 * DAY) - steps(HOUR));
+    read(&mut index, 100 + minutes, START + 200 * DAY + QUIET);
+    assert_eq!(index.classes[1].floor, steps(START + (100 + minutes) * DAY) - steps(HOUR));
     let before = index.classes[1].floor;
     index.evict_nothing();
     read(&mut index, 190, START + 300 * DAY);

@@ -151,6 +151,10 @@ impl HandOff for Inline {
         self.lane.borrow_mut().check()
     }
 
+    fn hurry(&mut self) {
+        self.lane.borrow_mut().committer.hurry();
+    }
+
     fn close(&mut self) {
         let mut lane = self.lane.borrow_mut();
         lane.take_all();
