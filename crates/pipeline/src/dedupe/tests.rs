@@ -194,7 +194,7 @@ fn tables_keep_their_bound_while_ten_times_as_many_keys_come() {
     let mut index = Index::new(&options(memory_bytes, Some(&dir))).unwrap();
     let partition = index.partition(&Partition::new("orders", 0)).unwrap();
     // A table has 33 bytes a key at least.
-    let (keys, mut most) = (10 * (1_i64 << 20) / 33, 0);
+    let (keys, mut most) = (10 * (1_i64 << 20) / 33, 0_usize);
     for n in 0..keys {
         assert_eq!(index.decide(&ids([n.cast_unsigned()]), Class::Money, &row(partition, n)).unwrap(), Verdict::New);
         if n % 16 == 0 {

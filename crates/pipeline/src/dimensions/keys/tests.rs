@@ -35,7 +35,7 @@ fn lines_read(keys: &Keys, key: i64) -> usize {
 #[test]
 fn a_million_members_take_at_most_20_bytes_each_and_grow_in_small_steps() {
     let mut keys = Keys::default();
-    let (mut size, mut largest) = (0, 0);
+    let (mut size, mut largest) = (0_usize, 0_usize);
     for number in 0..1_000_000 {
         assert!(keys.add(key(number), 1).is_none());
         if keys.size() != size {
