@@ -95,7 +95,8 @@ impl<'de> Deserialize<'de> for Bytes {
                 Ok(Bytes(bytes.into()))
             }
         }
-        deserializer.deserialize_bytes(Take)
+        // Not borrowed, so that figures can be read from a file, too.
+        deserializer.deserialize_byte_buf(Take)
     }
 }
 

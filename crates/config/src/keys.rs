@@ -235,7 +235,8 @@ pub(crate) const KEYS: &[Key] = &[
         "lake.commit_rows",
         count(1, 10_000_000),
         "200000",
-        "kassa also commits when this many records, or 48 MiB of them, are waiting. Batches of up to 8192 are not split.",
+        "kassa also commits when this many records, or 48 MiB of them (less where `limits.memory` is below 512 MiB), are waiting. Batches of \
+         up to 8192 are not split.",
     ),
     key("lake.compact_after_files", count(2, 100_000), "32", "The number of small files above which a table is compacted."),
     key("lake.checkpoint_interval", count(1, 100_000), "50", "Commits of a table between two checkpoints of its Delta log."),
@@ -329,8 +330,9 @@ pub(crate) const KEYS: &[Key] = &[
         "limits.memory",
         bytes(128 * MIB, 1024 * GIB),
         "512MiB",
-        "The memory that `kassa run` is meant to stay within. The tables of the dedupe index may use an eighth of it, and so may a query of the \
-         API. `/metrics` and `kassa top` show what each part uses.",
+        "The memory that `kassa run` is meant to stay within. The tables of the dedupe index may use an eighth of it, and so may all queries of \
+         the API; a sink gathers 3/32 of it before a commit, at most 48 MiB; 1/16, at most 32 MiB, may wait to be written to the collector's \
+         log. `/metrics` and `kassa top` show what each part uses.",
     ),
 ];
 

@@ -31,7 +31,7 @@ pub use self::desk::{Desk, StageCut, StageSizes};
 pub use self::draft::{Committed, Draft, Drafts, Parts, Snapshot, WriteError};
 pub use self::manifest::Manifest;
 use self::manifest::{KeysNames, Setting};
-use self::pieces::Pieces;
+use self::pieces::{Pieces, Streamed};
 pub use self::sizes::Sizes;
 pub use self::writer::Writer;
 use crate::{Known, Tally};
@@ -104,7 +104,7 @@ impl Place {
         };
         let mut members = Members::default();
         for name in &manifest.members {
-            members.load(&self.pieces.read(name)?).ok_or_else(|| Unusable::Damaged(self.pieces.path(name)))?;
+            members.load(self.pieces.open(name)?).map_err(|_| Unusable::Damaged(self.pieces.path(name)))?;
         }
         members.record(true);
         let index = Index::load(options, saved).ok_or_else(|| Unusable::Damaged(options.dir.clone().unwrap_or_default()))?;
@@ -113,9 +113,10 @@ impl Place {
 
     /// The figures, and their positions.
     pub fn figures(&self, manifest: &Manifest, shop: &Shop) -> Result<(Figures, Positions), Unusable> {
-        let bytes = self.pieces.read(&manifest.figures)?;
-        let figures = Figures::load(shop, &mut postcard::Deserializer::from_bytes(&bytes));
-        let figures = figures.map_err(|_| Unusable::Damaged(self.pieces.path(&manifest.figures)))?;
+        let name = &manifest.figures;
+        let saved = Streamed::new(self.pieces.open(name)?, name);
+        let figures = Figures::load(shop, &mut postcard::Deserializer::from_flavor(saved));
+        let figures = figures.map_err(|_| Unusable::Damaged(self.pieces.path(name)))?;
         Ok((figures, manifest::positions(&manifest.figures_at)))
     }
 

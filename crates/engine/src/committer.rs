@@ -20,8 +20,8 @@ pub use self::commits::Commits;
 pub use self::shown::{SinkHandle, SinkState};
 use crate::ticks::Ticks;
 
-/// Bytes of records and rows that a sink gathers before it commits, whatever its interval.
-const COMMIT_BYTES: usize = 48 << 20;
+/// Bytes of records and rows with which a sink commits, whatever its interval, if memory is no reason for less. Larger commits are no faster.
+pub const COMMIT_BYTES: usize = 48 << 20;
 /// A batch that comes after a pause waits this long for others, not for the whole interval.
 const LINGER: Duration = Duration::from_millis(20);
 /// A store that does not answer is asked again after the first of these, then after twice as long, up to the second.
@@ -38,6 +38,8 @@ pub struct Cadence {
     pub interval: Duration,
     /// Records after which it commits before the interval is over. A batch is not split.
     pub records: usize,
+    /// Bytes of records and rows that it may gather: a batch that could exceed them waits. One batch is always accepted.
+    pub bytes: usize,
 }
 
 /// What a committer needs next.
@@ -87,6 +89,8 @@ pub struct Committer {
     gathered: Vec<Arc<Batch>>,
     records: usize,
     bytes: usize,
+    /// Bytes of the largest batch so far, as the next one may have.
+    largest: usize,
     /// When what is gathered must be committed.
     due: Option<Duration>,
     /// When the interval after the last commit is over.
@@ -111,6 +115,7 @@ impl Committer {
             gathered: Vec::new(),
             records: 0,
             bytes: 0,
+            largest: 0,
             due: None,
             rested: now,
             settle_at: now + SETTLE,
@@ -128,7 +133,9 @@ impl Committer {
     pub fn take(&mut self, batch: Arc<Batch>) {
         self.records += batch.records().len();
         self.bytes += batch.bytes();
+        self.largest = self.largest.max(batch.bytes());
         self.gathered.push(batch);
+        self.handle.update(|state| state.gathered_bytes = self.bytes);
         let soon = self.ticks.now() + LINGER.min(self.cadence.interval);
         self.due = self.due.or(Some(self.rested.max(soon)));
     }
@@ -170,7 +177,7 @@ impl Committer {
             return Step::Ended;
         }
         // While a store does not answer, the sink gathers what there is room for, so that the other sinks can continue.
-        let takes = self.ending < Ending::Closed && (self.retry.is_none() || self.bytes < COMMIT_BYTES);
+        let takes = self.ending < Ending::Closed && (self.retry.is_none() || !self.has_no_room());
         Step::Wait { until: self.until(), takes }
     }
 
@@ -184,8 +191,13 @@ impl Committer {
     }
 
     fn is_urgent(&self) -> bool {
-        let is_full = self.bytes >= COMMIT_BYTES || self.records >= self.cadence.records;
-        self.is_flushing || self.ending == Ending::Closed || (is_full && !self.gathered.is_empty())
+        let is_full = self.has_no_room() || (self.records >= self.cadence.records && !self.gathered.is_empty());
+        self.is_flushing || self.ending == Ending::Closed || is_full
+    }
+
+    /// Whether one more batch, as large as the largest, would exceed the bound.
+    fn has_no_room(&self) -> bool {
+        !self.gathered.is_empty() && self.bytes + self.largest > self.cadence.bytes
     }
 
     fn request(&self, now: Duration) -> Request {
@@ -219,7 +231,10 @@ impl Committer {
                 (self.records, self.bytes, self.due) = (0, 0, None);
                 self.rested = now + self.cadence.interval;
                 let committed = std::mem::take(&mut self.gathered);
-                self.handle.update(|state| state.commits.took(now.saturating_sub(began)));
+                self.handle.update(|state| {
+                    state.commits.took(now.saturating_sub(began));
+                    state.gathered_bytes = 0;
+                });
                 self.show(&committed);
             }
             Request::Settle => {

@@ -23,7 +23,7 @@ pub mod ticks;
 pub mod topology;
 pub mod tracker;
 
-pub use committer::{Cadence, Committer, SinkHandle};
+pub use committer::{COMMIT_BYTES, Cadence, Committer, SinkHandle};
 pub use engine::{Durable, Engine};
 pub use feed::Feed;
 pub use handoff::{HandOff, Host};

@@ -48,7 +48,7 @@ impl SinkThread {
             let result = work(committer, &receiver, ticks.as_ref(), &ending);
             if let Err(error) = &result {
                 tracing::error!(sink = shown.name, %error, "sink stopped");
-                shown.update(|state| state.failed = Some(error.to_string()));
+                shown.update(|state| (state.failed, state.gathered_bytes) = (Some(error.to_string()), 0));
             }
             result
         };

@@ -1,7 +1,7 @@
 //! The topology: a stage reads and shapes, and each sink commits on its own.
 //!
 //! ```text
-//!  feed (log or Kafka) ─Records─► Stage ─Arc<Batch>─┬─[2 batches]─► archive     one commit per interval, or at a commit's records or 48 MiB
+//!  feed (log or Kafka) ─Records─► Stage ─Arc<Batch>─┬─[2 batches]─► archive     one commit per interval, or at a commit's records or bytes
 //!     ≤ 8,192 records, ≤ 2 MiB      decode … shape  ├─[2 batches]─► lake        the same
 //!                                                   ├─[2 batches]─► warehouse   the same, with an interval of its own
 //!                                                   └─[2 batches]─► live        at once

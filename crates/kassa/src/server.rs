@@ -28,6 +28,7 @@ use kassa_engine::{Cadence, Host, Memory, SinkHandle, Tally, Ticks, tally, threa
 use kassa_lake::{LogError, letters};
 use kassa_model::{Code, Counts, Positions, Table};
 use kassa_pipeline::{Sink, SinkError};
+use kassa_query::Pool;
 use kassa_server::{App, Limits, Live, LiveSink};
 use kassa_source::log::Log;
 
@@ -342,7 +343,16 @@ impl Service {
     fn serve(&mut self, config: &Config, listener: TcpListener) -> anyhow::Result<()> {
         let proving = Proving::start(config.clone())?;
         let desk = self.checkpoints.as_ref().map(|checkpoints| Arc::clone(&checkpoints.desk));
-        let memory = memory::Memory::new(Budget::of(config), Arc::clone(&self.live), desk);
+        let budget = Budget::of(config);
+        let pool = Pool::new(budget.query);
+        let holders = memory::Holders {
+            live: Arc::clone(&self.live),
+            desk,
+            sinks: self.handles.clone(),
+            log: Arc::clone(&self.log),
+            queries: pool.clone(),
+        };
+        let memory = memory::Memory::new(budget, holders);
         let app = App {
             shop: config.shop.clone(),
             live: Arc::clone(&self.live),
@@ -355,7 +365,7 @@ impl Service {
                 &self.lake,
                 (proving.last(), memory),
             )),
-            orders: Arc::new(OrdersOfLake::new(config, &self.lake)),
+            orders: Arc::new(OrdersOfLake::new(config, &self.lake, pool)),
             clock: Arc::clone(&self.lake.clock),
             limits: Limits {
                 max_body_bytes: config.collector.max_body_bytes,
@@ -455,7 +465,7 @@ fn cadence(config: &Config, sink: Box<dyn Sink>) -> Cadence {
         ("warehouse", Some(warehouse)) => warehouse.commit_interval,
         _ => config.lake.commit_interval,
     };
-    Cadence { sink, interval, records: config.lake.commit_rows }
+    Cadence { sink, interval, records: config.lake.commit_rows, bytes: Budget::of(config).sink }
 }
 
 /// The live figures, to which the follower adds.

@@ -12,7 +12,7 @@ use datafusion::datasource::MemTable;
 use datafusion::datasource::file_format::options::ReadOptions;
 use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::error::DataFusionError;
-use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::{ParquetReadOptions, SQLOptions, SessionConfig, SessionContext};
@@ -46,6 +46,22 @@ impl From<DataFusionError> for SqlError {
 /// Memory that one query may use; beyond it, it spills.
 const MEMORY: usize = 256 * 1024 * 1024;
 
+/// The memory of queries that run at the same time. What exceeds their share spills to files; a query that can neither have memory nor spill
+/// is refused ("Resources exhausted").
+#[derive(Debug, Clone)]
+pub struct Pool(Arc<dyn MemoryPool>);
+
+impl Pool {
+    pub fn new(bytes: usize) -> Self {
+        Self(Arc::new(FairSpillPool::new(bytes)))
+    }
+
+    /// Bytes that running queries have reserved.
+    pub fn reserved(&self) -> usize {
+        self.0.reserved()
+    }
+}
+
 /// The tables, views and figures that one query names, as of now. Their files are not deleted while
 /// this is held.
 pub struct Session {
@@ -62,13 +78,13 @@ impl fmt::Debug for Session {
 impl Session {
     /// Registers only what `sql` names: a lake has many tables, and each costs reading its log.
     pub async fn open(store: &dyn Store, shop: &Shop, sql: &str) -> Result<Self, SqlError> {
-        Self::open_within(MEMORY, store, shop, sql).await
+        Self::open_within(&Pool::new(MEMORY), store, shop, sql).await
     }
 
-    /// The same for queries that may use so many bytes; beyond them, they spill.
-    pub async fn open_within(memory: usize, store: &dyn Store, shop: &Shop, sql: &str) -> Result<Self, SqlError> {
+    /// The same with memory that other queries use, too.
+    pub async fn open_within(pool: &Pool, store: &dyn Store, shop: &Shop, sql: &str) -> Result<Self, SqlError> {
         let lease = Lease::take(store).map_err(LogError::from)?;
-        let context = empty(&store.scratch(), memory)?;
+        let context = empty(&store.scratch(), pool)?;
         let shared = store.shared().map_err(LogError::from)?;
         context.register_object_store(&shared.url, Arc::clone(&shared.objects));
         let named = Named::by(&context, sql)?;
@@ -115,8 +131,8 @@ fn scanned(plan: &dyn ExecutionPlan) -> u64 {
 }
 
 /// Spills go below `spill`, or to the system's temporary folder if that is not writable.
-fn empty(spill: &Path, memory: usize) -> Result<SessionContext, SqlError> {
-    let bounded = || RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(memory)));
+fn empty(spill: &Path, pool: &Pool) -> Result<SessionContext, SqlError> {
+    let bounded = || RuntimeEnvBuilder::new().with_memory_pool(Arc::clone(&pool.0));
     let runtime = bounded().with_temp_file_path(spill).build_arc().or_else(|_| bounded().build_arc())?;
     let mut config = SessionConfig::new().with_information_schema(true).with_target_partitions(2);
     config.options_mut().execution.parquet.schema_force_view_types = false;

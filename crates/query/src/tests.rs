@@ -1,5 +1,8 @@
 use std::collections::BTreeMap;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use datafusion::execution::memory_pool::MemoryConsumer;
 use kassa_lake::delta::DeltaTable;
 use kassa_lake::delta::table::NewFile;
 use kassa_lake::maintain::{Maintainer, Options};
@@ -154,4 +157,58 @@ async fn a_query_about_days_or_times_scans_the_files_of_those_alone() {
         assert!(scanned <= whole * files / 20 + whole / 100, "{filter}: {scanned} of {whole} bytes");
         assert!(files < 20 || scanned > whole / 2, "{filter}: {scanned} of {whole} bytes: nothing was measured");
     }
+}
+
+/// The answer of a query on [`rates`] that may use this memory.
+async fn answer(pool: &Pool, store: &Arc<dyn Store>, sql: &str) -> Result<i64, SqlError> {
+    let shop = Shop::new("Test", "Europe/London", Currency::parse("GBP").unwrap()).unwrap();
+    let rows = Session::open_within(pool, store.as_ref(), &shop, sql).await?.run(sql).await?;
+    Ok(rows[0].column(0).as_primitive::<Int64Type>().value(0))
+}
+
+fn is_exhausted(error: &SqlError) -> bool {
+    matches!(error, SqlError::Refused(_)) && error.to_string().contains("Resources exhausted")
+}
+
+/// A join holds one of its sides, and cannot spill it.
+const JOIN: &str = "SELECT count(*) FROM fact_fx_rate AS a JOIN fact_fx_rate AS b ON a.occurred_at = b.occurred_at";
+
+#[tokio::test]
+async fn a_query_beyond_the_pool_is_refused_by_name_and_gives_back_what_it_had() {
+    let (_dir, store) = rates();
+    for (bytes, is_enough) in [(1 << 10, false), (64 << 20, true)] {
+        let pool = Pool::new(bytes);
+        match answer(&pool, &store, JOIN).await {
+            Ok(count) => assert_eq!((count, is_enough), (1_000, true)),
+            Err(error) => assert!(is_exhausted(&error) && !is_enough, "{error}"),
+        }
+        assert_eq!(pool.reserved(), 0);
+    }
+}
+
+#[tokio::test]
+async fn queries_share_the_pool() {
+    let (_dir, store) = rates();
+    let pool = Pool::new(16 << 20);
+    let other = MemoryConsumer::new("another query").register(&pool.0);
+    other.try_grow((16 << 20) - 100).unwrap();
+    assert_eq!(pool.reserved(), (16 << 20) - 100);
+    let error = answer(&pool, &store, JOIN).await.unwrap_err();
+    assert!(is_exhausted(&error), "{error}");
+    drop(other);
+    assert_eq!(answer(&pool, &store, JOIN).await.unwrap(), 1_000);
+}
+
+/// 200,000 pairs take more than 16 bytes each.
+#[tokio::test]
+async fn a_query_that_can_spill_has_the_right_answer_or_is_refused() {
+    let (_dir, store) = rates();
+    let pairs = "SELECT DISTINCT a.occurred_at AS x, b.occurred_at AS y FROM fact_fx_rate AS a CROSS JOIN fact_fx_rate AS b";
+    let sql = format!("SELECT count(*) FROM ({pairs} WHERE b.rate_date_key <= 20260104)");
+    let pool = Pool::new(3 << 20);
+    match answer(&pool, &store, &sql).await {
+        Ok(count) => assert_eq!(count, 200_000),
+        Err(error) => assert!(is_exhausted(&error), "{error}"),
+    }
+    assert_eq!(pool.reserved(), 0);
 }

@@ -1,6 +1,8 @@
 //! The state of the pipeline, as JSON for `GET /api/v1/pipeline`. Offsets and partitions are texts,
 //! times RFC 3339; unknown values are null.
 
+use std::borrow::Cow;
+
 use kassa_model::{Counts, time};
 use serde::{Serialize, Serializer};
 
@@ -153,9 +155,9 @@ pub struct Proof {
 }
 
 /// A part of the process's memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MemoryPart {
-    pub part: &'static str,
+    pub part: Cow<'static, str>,
     /// `None`: not measured.
     pub bytes: Option<i64>,
     /// `None`: the part has no bound of its own.

@@ -215,6 +215,11 @@ impl Log {
         self.shared.queue.stopped()
     }
 
+    /// The bytes of accepted records that are not on disk yet.
+    pub fn queued_bytes(&self) -> u64 {
+        self.shared.queue.queued_bytes()
+    }
+
     /// The bytes that wait for the sinks, as of the last [`Log::retain`], plus newer ones.
     pub fn backlog_bytes(&self) -> u64 {
         self.shared.queue.backlog_bytes()

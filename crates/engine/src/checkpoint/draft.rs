@@ -218,8 +218,8 @@ impl Numbers<'_> {
         let pieces = self.pieces;
         self.write(&mut |file| {
             names.iter().try_for_each(|name| {
-                let bytes = pieces.read(name).map_err(io::Error::other)?;
-                io::Write::write_all(file, &bytes)
+                let mut piece = pieces.open(name).map_err(io::Error::other)?;
+                io::copy(&mut piece, file).map(drop)
             })
         })
     }

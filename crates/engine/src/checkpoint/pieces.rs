@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use postcard::de_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
@@ -52,6 +53,15 @@ impl Pieces {
         }
     }
 
+    /// A reader of a large piece. Its bytes were read once before, and are those that were written.
+    pub(super) fn open(&self, name: &Name) -> Result<BufReader<File>, Unusable> {
+        let path = self.path(name);
+        match checked(&path, name) {
+            Ok(Some(file)) => Ok(file),
+            _ => Err(Unusable::Damaged(path)),
+        }
+    }
+
     /// Writes a piece, to the disk.
     pub(super) fn write(&self, number: u64, fill: impl FnOnce(&mut Counted) -> io::Result<()>) -> io::Result<Name> {
         fs::create_dir_all(&self.0)?;
@@ -75,6 +85,74 @@ impl Pieces {
     }
 }
 
+/// `None`: the file contains other bytes.
+fn checked(path: &Path, name: &Name) -> io::Result<Option<BufReader<File>>> {
+    let mut file = BufReader::with_capacity(1 << 16, File::open(path)?);
+    let (mut hash, mut length) = (Xxh3::new(), 0);
+    loop {
+        let bytes = file.fill_buf()?;
+        let count = bytes.len();
+        if count == 0 {
+            break;
+        }
+        hash.update(bytes);
+        length += count as u64;
+        file.consume(count);
+    }
+    file.rewind()?;
+    Ok((length == name.bytes && hash.digest() == name.checksum).then_some(file))
+}
+
+/// The input of a deserializer that reads a piece bit by bit, so that the piece and what it becomes are not in memory together.
+pub(super) struct Streamed {
+    file: BufReader<File>,
+    /// Bytes that have not been read.
+    rest: u64,
+    /// The last text or byte string.
+    buffer: Vec<u8>,
+}
+
+impl Streamed {
+    pub(super) fn new(file: BufReader<File>, name: &Name) -> Self {
+        Self { file, rest: name.bytes, buffer: Vec::new() }
+    }
+
+    fn fill(&mut self, bytes: usize) -> postcard::Result<()> {
+        self.rest = self.rest.checked_sub(bytes as u64).ok_or(postcard::Error::DeserializeUnexpectedEnd)?;
+        self.buffer.resize(bytes, 0);
+        self.file.read_exact(&mut self.buffer).map_err(|_| postcard::Error::DeserializeUnexpectedEnd)
+    }
+}
+
+impl<'de> Flavor<'de> for Streamed {
+    type Remainder = ();
+    type Source = ();
+
+    fn pop(&mut self) -> postcard::Result<u8> {
+        let byte = self.file.fill_buf().ok().and_then(|bytes| bytes.first().copied());
+        self.file.consume(usize::from(byte.is_some()));
+        self.rest = self.rest.saturating_sub(1);
+        byte.ok_or(postcard::Error::DeserializeUnexpectedEnd)
+    }
+
+    /// Nothing that checkpoints contain is borrowed from them.
+    fn try_take_n(&mut self, _bytes: usize) -> postcard::Result<&'de [u8]> {
+        Err(postcard::Error::WontImplement)
+    }
+
+    fn try_take_n_temp<'a>(&'a mut self, bytes: usize) -> postcard::Result<&'a [u8]>
+    where
+        'de: 'a,
+    {
+        self.fill(bytes)?;
+        Ok(&self.buffer)
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
+}
+
 /// A file that counts and hashes what is written to it.
 pub(super) struct Counted {
     file: BufWriter<File>,
@@ -92,5 +170,56 @@ impl Write for Counted {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+
+    fn written(dir: &Path, bytes: &[u8]) -> (Pieces, Name) {
+        let pieces = Pieces::new(dir.to_owned());
+        let name = pieces.write(7, |file| file.write_all(bytes)).unwrap();
+        (pieces, name)
+    }
+
+    fn streamed<T: DeserializeOwned>(pieces: &Pieces, name: &Name) -> postcard::Result<T> {
+        let file = Streamed::new(pieces.open(name).unwrap(), name);
+        T::deserialize(&mut postcard::Deserializer::from_flavor(file))
+    }
+
+    type Saved = (String, Vec<(i64, Option<f64>, char)>, Box<str>, u128);
+
+    #[test]
+    fn a_piece_is_read_from_its_file_as_from_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let rows = (0..50_000).map(|number| (number * 7_919, (number % 3 == 0).then_some(0.5), 'é')).collect();
+        let saved: Saved = ("long ".repeat(40_000), rows, "".into(), u128::MAX);
+        let (pieces, name) = written(dir.path(), &postcard::to_stdvec(&saved).unwrap());
+        assert_eq!(streamed::<Saved>(&pieces, &name).unwrap(), saved);
+    }
+
+    #[test]
+    fn a_damaged_piece_is_not_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let (pieces, name) = written(dir.path(), &[1; 200_000]);
+        let path = pieces.path(&name);
+        pieces.open(&name).unwrap();
+        for bytes in [vec![1_u8; 199_999], vec![1; 200_001], [vec![1; 199_999], vec![2]].concat()] {
+            fs::write(&path, bytes).unwrap();
+            assert!(matches!(pieces.open(&name), Err(Unusable::Damaged(damaged)) if damaged == path));
+        }
+        fs::remove_file(&path).unwrap();
+        pieces.open(&name).unwrap_err();
+    }
+
+    /// A length beyond the end of the file asks for no memory.
+    #[test]
+    fn a_text_longer_than_its_piece_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let (pieces, name) = written(dir.path(), &postcard::to_stdvec(&u64::MAX).unwrap());
+        assert_eq!(streamed::<String>(&pieces, &name), Err(postcard::Error::DeserializeUnexpectedEnd));
     }
 }

@@ -16,6 +16,8 @@ pub struct SinkState {
     /// µs UTC.
     pub committed_at: Option<i64>,
     pub commits: Commits,
+    /// Bytes of the batches that it has gathered and not committed.
+    pub gathered_bytes: usize,
     /// Why its store does not answer, for as long as it does not.
     pub waiting: Option<String>,
     pub failed: Option<String>,

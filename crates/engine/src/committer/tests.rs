@@ -82,9 +82,14 @@ impl Sink for Scripted {
 
 /// A committer every 200 ms, or with 10 records.
 fn committer() -> (Committer, Scripted) {
+    committer_within(COMMIT_BYTES)
+}
+
+/// The same, with a bound of bytes.
+fn committer_within(bytes: usize) -> (Committer, Scripted) {
     let ticks = Arc::<Virtual>::default();
     let sink = Scripted { seen: Arc::default(), ticks: Arc::clone(&ticks) };
-    let cadence = Cadence { sink: Box::new(sink.clone()), interval: 200 * MS, records: 10 };
+    let cadence = Cadence { sink: Box::new(sink.clone()), interval: 200 * MS, records: 10, bytes };
     let clock: Arc<dyn Clock> = Arc::clone(&ticks) as Arc<dyn Clock>;
     (Committer::new(cadence, SinkHandle::new("scripted"), clock, ticks), sink)
 }
@@ -172,6 +177,43 @@ fn a_store_that_does_not_answer_is_asked_ever_more_rarely_and_the_sink_gathers_m
     assert_eq!(sink.seen().requests, expected);
     let state = committer.handle().state();
     assert_eq!((state.waiting, state.commits.last()), (None, Some(16_300 * MS)));
+}
+
+#[test]
+fn a_sink_whose_store_does_not_answer_gathers_no_more_than_its_bound() {
+    let one = batch(0, 1).bytes();
+    let bound = 4 * one + one / 2;
+    let (mut committer, sink) = committer_within(bound);
+    sink.seen().answers = unavailable(3);
+    committer.take(batch(0, 1));
+    let (mut taken, mut step) = (1, run(&mut committer, &sink, 20).unwrap());
+    while let Step::Wait { takes: true, .. } = step {
+        committer.take(batch(taken, taken + 1));
+        taken += 1;
+        step = committer.step().unwrap();
+    }
+    let gathered = |committer: &Committer| committer.handle().state().gathered_bytes;
+    assert_eq!((taken, gathered(&committer)), (4, 4 * one));
+    let step = run(&mut committer, &sink, 1_000).unwrap();
+    assert!(matches!(step, Step::Wait { takes: true, .. }), "{step:?}");
+    assert_eq!(gathered(&committer), 0);
+    assert_eq!(sink.seen().requests, [("commit", 20, 1), ("commit", 120, 4), ("commit", 320, 4), ("commit", 720, 4)]);
+}
+
+#[test]
+fn a_sink_commits_when_another_batch_would_exceed_its_bound() {
+    let one = batch(0, 1).bytes();
+    for (bound, expected) in [(one / 2, 1), (one, 1), (2 * one, 2), (3 * one, 3)] {
+        let (mut committer, sink) = committer_within(bound);
+        let mut most = 0_usize;
+        for number in 0..6 {
+            committer.take(batch(number, number + 1));
+            most = most.max(committer.handle().state().gathered_bytes);
+            committer.step().unwrap();
+        }
+        assert_eq!(most, expected * one, "of {bound}");
+        assert_eq!(sink.seen().requests, vec![("commit", 0, expected); 6 / expected], "of {bound}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use kassa_model::{Partition, Positions};
 use kassa_pipeline::Sink;
 
 use super::*;
-use crate::committer::Cadence;
+use crate::committer::{COMMIT_BYTES, Cadence};
 
 /// A clock that stands still.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ fn started(records: usize, gate: Option<Gate>) -> (Box<dyn HandOff>, Committed) 
     let committed = Committed::default();
     let host = host(&(Arc::new(Still) as Arc<dyn Clock>));
     let sink = Box::new(Gated { committed: Arc::clone(&committed), gate });
-    let cadence = Cadence { sink, interval: Duration::from_secs(3_600), records };
+    let cadence = Cadence { sink, interval: Duration::from_secs(3_600), records, bytes: COMMIT_BYTES };
     let committer = Committer::new(cadence, SinkHandle::new("gated"), Arc::clone(&host.clock), Arc::clone(&host.ticks));
     ((host.start)(committer).unwrap(), committed)
 }

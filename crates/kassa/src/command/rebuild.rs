@@ -24,6 +24,7 @@ use kassa_pipeline::Sink;
 
 use self::diff::{Diff, Seen};
 use super::replay::COMMIT_INTERVAL;
+use crate::budget::Budget;
 use crate::cli::Rebuild;
 use crate::failure::Failure;
 use crate::settings;
@@ -101,7 +102,8 @@ fn build(dir: &Path, config: &Config, lake: &Lake, (cut, records): (&Positions, 
         contracts: lake.contracts.clone(),
         clock: Arc::clone(&lake.clock),
     };
-    let cadence = |sink: Box<dyn Sink>| Cadence { sink, interval: COMMIT_INTERVAL, records: config.lake.commit_rows };
+    let bytes = Budget::of(config).sink;
+    let cadence = |sink: Box<dyn Sink>| Cadence { sink, interval: COMMIT_INTERVAL, records: config.lake.commit_rows, bytes };
     let sinks = star.sinks(config, STAR)?.into_iter().map(cadence).collect();
     let stage = lake.bare_stage(config, Some(&dir.join("dedupe")))?;
     let mut topology = Topology::start(stage, sinks, &[], &threads::host(&lake.clock))?;

@@ -18,6 +18,7 @@ use kassa_source::file::{self, FileOptions, FileSource};
 use serde::Serialize;
 
 use super::run;
+use crate::budget::Budget;
 use crate::cli::{Format, Replay};
 use crate::failure::Failure;
 use crate::wiring::{self, Durable, Lake, Lock};
@@ -79,7 +80,8 @@ impl Report {
 }
 
 fn topology(config: &Config, lake: &Lake, fed: Durable, index: &Path) -> anyhow::Result<Topology> {
-    let cadence = |sink| Cadence { sink, interval: COMMIT_INTERVAL, records: config.lake.commit_rows };
+    let bytes = Budget::of(config).sink;
+    let cadence = |sink| Cadence { sink, interval: COMMIT_INTERVAL, records: config.lake.commit_rows, bytes };
     let sinks = lake.sinks(config, fed)?.into_iter().map(cadence).collect();
     Topology::start(lake.stage(config, fed, index)?.stage, sinks, &[], &threads::host(&lake.clock))
 }

@@ -10,6 +10,7 @@ use kassa_model::{Partition, Positions};
 use kassa_source::log::{Log, LogOptions, LogReader};
 
 use super::{Feed, Mark, Marks, Next, Reached};
+use crate::budget::Budget;
 use crate::wiring::Lake;
 
 /// The partition of a topic in the collector's log.
@@ -23,6 +24,7 @@ pub fn open_log(config: &Config, lake: &Lake) -> anyhow::Result<Arc<Log>> {
         retention_age: Some(config.log.retention),
         capacity_bytes: config.log.capacity_bytes,
         max_record_bytes: config.collector.max_body_bytes,
+        queue_bytes: Budget::of(config).collector_queue as u64,
         ..LogOptions::default()
     };
     Ok(Arc::new(Log::open(&config.data_dir, options, Arc::clone(&lake.clock)).context("could not open the collector's log")?))

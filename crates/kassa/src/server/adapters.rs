@@ -14,7 +14,7 @@ use kassa_lake::Store;
 use kassa_model::decimal::{format_units, round_half_even};
 use kassa_model::{DeadLetter, Positions, Reason, Shop};
 use kassa_pipeline::Stage;
-use kassa_query::Session;
+use kassa_query::{Pool, Session};
 use kassa_server::{BoxFuture, CollectError, Collector, Done, Kind, Metric, Orders, OrdersQuery, Sample, Status};
 use kassa_server::{MemoryPart, PartitionStatus, PipelineStatus, SinkState, SinkStatus};
 use kassa_source::log::{Log, LogError, LogRecord};
@@ -24,7 +24,6 @@ use super::memory::{Memory, resident};
 use super::passed;
 use super::produced::Produced;
 use super::proving::Last;
-use crate::budget::Budget;
 use crate::feed::{self, Mark, Marks};
 use crate::wiring::Lake;
 
@@ -226,7 +225,7 @@ impl Status for Overview {
         let parts = self.memory.parts();
         let of_parts = |known: fn(&MemoryPart) -> Option<i64>| -> Vec<Sample> {
             let sample =
-                |part: &MemoryPart| Some(Sample { labels: vec![("part", part.part.to_owned())], value: whole(known(part)?) });
+                |part: &MemoryPart| Some(Sample { labels: vec![("part", part.part.to_string())], value: whole(known(part)?) });
             parts.iter().filter_map(sample).collect()
         };
         vec![
@@ -297,18 +296,17 @@ fn seconds(micros: i64) -> f64 {
 pub struct OrdersOfLake {
     store: Arc<dyn Store>,
     shop: Shop,
-    /// Bytes that a query may use.
-    memory: usize,
+    pool: Pool,
 }
 
 impl OrdersOfLake {
-    pub fn new(config: &Config, lake: &Lake) -> Self {
-        Self { store: Arc::clone(&lake.store), shop: config.shop.clone(), memory: Budget::of(config).query }
+    pub fn new(config: &Config, lake: &Lake, pool: Pool) -> Self {
+        Self { store: Arc::clone(&lake.store), shop: config.shop.clone(), pool }
     }
 
     async fn ask(&self, asked: OrdersQuery) -> Result<Value, String> {
         let sql = orders_sql(&asked);
-        let session = Session::open_within(self.memory, self.store.as_ref(), &self.shop, &sql).await;
+        let session = Session::open_within(&self.pool, self.store.as_ref(), &self.shop, &sql).await;
         let session = session.map_err(|error| error.to_string())?;
         let batches = session.run(&sql).await.map_err(|error| error.to_string())?;
         let mut rows: Vec<Value> = batches.iter().flat_map(order_rows).collect();

@@ -188,6 +188,27 @@ fn without_a_folder_the_table_grows_and_says_so() {
 }
 
 #[test]
+fn tables_keep_their_bound_while_ten_times_as_many_keys_come() {
+    let dir = TempDir::new().unwrap();
+    let memory_bytes = 1 << 20;
+    let mut index = Index::new(&options(memory_bytes, Some(&dir))).unwrap();
+    let partition = index.partition(&Partition::new("orders", 0)).unwrap();
+    // A table has 33 bytes a key at least.
+    let (keys, mut most) = (10 * (1_i64 << 20) / 33, 0_usize);
+    for n in 0..keys {
+        assert_eq!(index.decide(&ids([n.cast_unsigned()]), Class::Money, &row(partition, n)).unwrap(), Verdict::New);
+        if n % 16 == 0 {
+            most = most.max(index.stats().tables_bytes);
+        }
+    }
+    assert!((memory_bytes / 2..=memory_bytes + (16 << 10)).contains(&most), "{most} bytes");
+    assert_eq!(index.stats().money_keys, keys.cast_unsigned());
+    for n in (0..keys).step_by(997) {
+        assert_eq!(index.decide(&ids([n.cast_unsigned()]), Class::Money, &row(partition, n)).unwrap(), Verdict::Winner);
+    }
+}
+
+#[test]
 fn money_keys_take_at_most_24_bytes_on_disk() {
     let dir = TempDir::new().unwrap();
     let mut index = Index::new(&options(256 << 20, Some(&dir))).unwrap();

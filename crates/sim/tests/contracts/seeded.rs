@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use kassa_analytics::Query;
 use kassa_engine::Ticks;
-use kassa_lake::prove::{self, Kind, NoLog, Subject};
+use kassa_lake::prove::{self, Finding, Kind, NoLog, Subject};
 use kassa_lake::{Folder, recover};
 use kassa_model::{Partition, Table};
 use kassa_sim::{Rng, batches};

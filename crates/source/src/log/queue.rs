@@ -105,6 +105,10 @@ impl Queue {
         held(&self.state).stopped.clone()
     }
 
+    pub(super) fn queued_bytes(&self) -> u64 {
+        held(&self.state).queued_bytes
+    }
+
     pub(super) fn backlog_bytes(&self) -> u64 {
         held(&self.state).backlog_bytes
     }

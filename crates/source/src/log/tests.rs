@@ -216,6 +216,7 @@ fn a_full_queue_refuses_more() {
     log.append(&orders(), values(1..2), answer(sender.clone())).unwrap();
     log.append(&orders(), values(2..3), answer(sender.clone())).unwrap();
     assert!(matches!(log.append(&orders(), values(3..4), |_| ()), Err(LogError::Full { .. })));
+    assert!((60..=100).contains(&log.queued_bytes()), "{}", log.queued_bytes());
     open_gate.send(()).unwrap();
     drop((log, sender));
     assert_eq!(answers.iter().collect::<Vec<_>>(), [1, 2], "accepted records are answered, even at the end");

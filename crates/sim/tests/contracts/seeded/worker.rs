@@ -12,7 +12,7 @@ use kassa_engine::checkpoint::{Desk, Draft, Drafts, Parts, Place, StageCut, Unus
 use kassa_engine::engine::{Engine, Step, Stopped, Watch};
 use kassa_engine::memory::{Take, is_ahead};
 use kassa_engine::recall::{self, Started};
-use kassa_engine::{Cadence, Durable, HandOff, Held, Host, Memory, MemoryError, SinkHandle, Ticks};
+use kassa_engine::{COMMIT_BYTES, Cadence, Durable, HandOff, Held, Host, Memory, MemoryError, SinkHandle, Ticks};
 use kassa_lake::maintain::Options;
 use kassa_lake::{ArchiveSink, Folder, LogError, StarSink, Store, figures, letters, read};
 use kassa_model::time::{Clock, SystemClock};
@@ -331,7 +331,7 @@ fn cadences(sinks: Vec<Box<dyn Sink>>, seed: u64) -> Vec<Cadence> {
     let mut rng = Rng(seed ^ 0x5EED);
     let cadence = |sink: Box<dyn Sink>| {
         let interval = Duration::from_millis([0, 20, 100, 200][rng.below(4)]);
-        Cadence { sink, interval, records: [20, 100, 10_000][rng.below(3)] }
+        Cadence { sink, interval, records: [20, 100, 10_000][rng.below(3)], bytes: COMMIT_BYTES }
     };
     sinks.into_iter().map(cadence).collect()
 }
