@@ -2,42 +2,12 @@
 
 mod day;
 
+use kassa_model::Movement;
 use serde::{Deserialize, Serialize};
 
-use crate::columns::ApplyError;
 use crate::rates::Coin;
 
 pub(crate) use self::day::Cells;
-
-/// What a row of the ledger is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Movement {
-    Sale,
-    Return,
-    Cancellation,
-    Adjustment,
-}
-
-impl Movement {
-    pub(crate) const ALL: [Movement; 4] = [Movement::Sale, Movement::Return, Movement::Cancellation, Movement::Adjustment];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Movement::Sale => "sale",
-            Movement::Return => "return",
-            Movement::Cancellation => "cancellation",
-            Movement::Adjustment => "adjustment",
-        }
-    }
-
-    pub(crate) fn parse(text: Option<&str>) -> Result<Self, ApplyError> {
-        Self::ALL.into_iter().find(|movement| Some(movement.name()) == text).ok_or_else(|| ApplyError::UnknownValue {
-            table: "fact_sales",
-            column: "movement",
-            value: text.unwrap_or_default().to_owned(),
-        })
-    }
-}
 
 /// Money in 10⁻⁶ of its own currency, units in 10⁻³.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -1,7 +1,9 @@
 //! Measures of the ledger as data: which columns are added up, of which movements, with which sign. A measure is linear, so any grouping of it adds up to its
 //! total, and from the same terms follow both the sums of [`crate::Figures`] and the SQL of every dialect ([`crate::sql`]).
 
-use crate::cells::{Movement, Sums};
+use kassa_model::Movement;
+
+use crate::cells::Sums;
 
 /// An amount of a row of `fact_sales`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use std::cmp::Ordering;
 
+use kassa_model::Movement;
 use serde::{Deserialize, Serialize};
 
-use crate::cells::Movement;
 use crate::map::Map;
 use crate::packed::Packed;
 use crate::query::By;

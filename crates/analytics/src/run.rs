@@ -1,8 +1,9 @@
 //! Lines of the ledger on their way into sums.
 
+use kassa_model::Movement;
 use kassa_model::time::Local;
 
-use crate::cells::{CellKey, Movement, Sums};
+use crate::cells::{CellKey, Sums};
 use crate::query::Basis;
 use crate::rates::Coin;
 

@@ -1,11 +1,12 @@
 //! The sales ledger by day, dimension and date basis.
 
 use hashbrown::HashMap;
+use kassa_model::Movement;
 use kassa_model::time::Local;
 use serde::{Deserialize, Serialize};
 
 use crate::by_day::{ByDay, Days};
-use crate::cells::{CellKey, Cells, Movement, Sums};
+use crate::cells::{CellKey, Cells, Sums};
 use crate::map::Map;
 use crate::measure::{Measure, RETURNED_UNITS, SOLD_UNITS};
 use crate::period;

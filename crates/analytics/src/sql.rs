@@ -7,7 +7,8 @@ mod spark;
 pub use self::lake::Lake;
 pub use self::spark::Spark;
 
-use crate::cells::Movement;
+use kassa_model::Movement;
+
 use crate::grouping::{Basis, By};
 use crate::kind::{Kind, Whole};
 use crate::measure::{Column, EVERY, Measure, Sign, Term};
@@ -22,7 +23,9 @@ pub trait Dialect {
     fn duties(&self) -> String;
 
     /// Orders with a line sold, at the time of the first one: day, at.
-    fn sold_orders(&self) -> String;
+    fn sold_orders(&self) -> String {
+        "(SELECT MIN(order_date_key) AS day, MIN(ordered_at) AS at FROM fact_sales WHERE movement = 'sale' AND NOT is_test GROUP BY order_key) o".to_owned()
+    }
 
     /// Members of a dimension: member, key and label.
     fn members(&self, by: By) -> String;

@@ -6,10 +6,10 @@ pub mod warehouse;
 
 use anyhow::Context;
 use kassa_config::{Config, Source};
-use kassa_lake::prove::{self, Progress, Proof, SourceLog, Subject};
+use kassa_lake::prove::{self, NoLog, Progress, Proof, SourceLog, Subject};
 
 pub use self::progress::Bar;
-use self::source::{Collected, Kept, Unasked};
+use self::source::{Collected, Kept};
 use crate::feed::refused;
 use crate::settings;
 use crate::sinks::{self, Proven};
@@ -50,7 +50,7 @@ pub fn proof(config: &Config, scope: Scope<'_>) -> anyhow::Result<Proof> {
     };
     let mut proof = match &config.source {
         Source::Log => prove(&mut Collected(config.data_dir.clone()))?,
-        Source::Kafka(_) if asks == Asks::Nothing => prove(&mut Unasked)?,
+        Source::Kafka(_) if asks == Asks::Nothing => prove(&mut NoLog)?,
         Source::Kafka(kafka) => {
             let mut kept = Kept::open(config, kafka, &lake).context(UNASKED)?;
             let proof = prove(&mut kept);

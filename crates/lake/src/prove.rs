@@ -104,6 +104,20 @@ pub trait SourceLog {
     fn read(&mut self, partition: &Partition, range: Range<i64>, take: &mut dyn FnMut(&Records)) -> Result<(), Cause>;
 }
 
+/// No source: the lake's own tables alone are proven.
+#[derive(Debug)]
+pub struct NoLog;
+
+impl SourceLog for NoLog {
+    fn states(&mut self, _: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), Cause> {
+        Ok((Vec::new(), Vec::new()))
+    }
+
+    fn read(&mut self, _: &Partition, _: Range<i64>, _: &mut dyn FnMut(&Records)) -> Result<(), Cause> {
+        Ok(())
+    }
+}
+
 /// The subject of a proof.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'p> {

@@ -233,7 +233,7 @@ pub fn archive_folder(topic: &str) -> String {
 
 /// Rows with their stored types: symbols as plain strings.
 pub fn plain(rows: &RecordBatch) -> Result<RecordBatch, LogError> {
-    conform(rows, &star::stored(&rows.schema())).map_err(LogError::encode)
+    star::plain(rows).map_err(LogError::encode)
 }
 
 /// The sum of a decimal column's units.

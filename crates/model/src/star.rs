@@ -4,9 +4,10 @@
 
 use std::sync::{Arc, LazyLock};
 
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 
+use self::read::Texts;
 use crate::Contract;
 
 pub mod build;
@@ -296,6 +297,22 @@ pub fn stored(schema: &Schema) -> SchemaRef {
         _ => field.as_ref().clone(),
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// Rows as those see them who read the table: symbols are plain strings.
+///
+/// # Errors
+/// A symbol's column holds no texts.
+pub fn plain(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let schema = stored(&rows.schema());
+    let arrays = schema.fields().iter().zip(rows.columns()).map(|(field, array)| {
+        if field.data_type() == array.data_type() {
+            return Ok(Arc::clone(array));
+        }
+        let texts = Texts::of(array).ok_or_else(|| ArrowError::SchemaError(format!("{} holds no texts", field.name())))?;
+        Ok(Arc::new((0..rows.num_rows()).map(|row| texts.get(row)).collect::<StringArray>()) as ArrayRef)
+    });
+    RecordBatch::try_new(Arc::clone(&schema), arrays.collect::<Result<_, ArrowError>>()?)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Validated events: what a record says, in the contract's terms. Texts borrow from the record.
 
 use kassa_model::contract::{Contract, EVENT_TYPES};
-use kassa_model::{Amount, Currency, DeadLetter, Key, Quantity, Rate, Reason};
+use kassa_model::{Amount, Currency, DeadLetter, Key, Movement, Quantity, Rate, Reason};
 
 use crate::decode::{Layout, Payload};
 use crate::validate::Reader;
@@ -29,29 +29,6 @@ pub struct Address<'r> {
     pub city: Option<&'r str>,
     pub region: Option<&'r str>,
     pub country: Option<&'static str>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Movement {
-    Sale,
-    Return,
-    Cancellation,
-    Adjustment,
-}
-
-impl Movement {
-    pub fn name(self) -> &'static str {
-        match self {
-            Movement::Sale => "sale",
-            Movement::Return => "return",
-            Movement::Cancellation => "cancellation",
-            Movement::Adjustment => "adjustment",
-        }
-    }
-
-    fn parse(name: &str) -> Option<Self> {
-        [Movement::Sale, Movement::Return, Movement::Cancellation, Movement::Adjustment].into_iter().find(|m| m.name() == name)
-    }
 }
 
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 use hashbrown::{HashMap, HashSet};
 use kassa_model::star::kind::{Name, Timestamp};
-use kassa_model::star::read::{Columns, Texts};
+use kassa_model::star::read::Columns;
 use kassa_model::star::{dim_customer, fact_order, fact_payment, fact_sales, lineage};
 use kassa_model::{Key, Table, star};
 use postgres::Transaction;
@@ -129,7 +129,7 @@ fn newest<'r>(
     let batches = plan.rows(table);
     let Some(first) = batches.first() else { return Ok(None) };
     // Dictionaries differ from batch to batch; what is put into arrays is plain.
-    let plain = batches.iter().map(plain).collect::<Result<Vec<_>, _>>()?;
+    let plain = batches.iter().map(star::plain).collect::<Result<Vec<_>, _>>().map_err(WarehouseError::corrupt)?;
     let rows = concat_batches(&star::stored(&first.schema()), &plain).map_err(WarehouseError::corrupt)?;
     let columns = Columns { table, rows: &rows };
     let (keys, rank) = (columns.get(key)?, rank(columns)?);
@@ -143,20 +143,6 @@ fn newest<'r>(
     let mut places: Vec<u32> = best.into_values().filter_map(|row| u32::try_from(row).ok()).collect();
     places.sort_unstable();
     take_record_batch(&rows, &UInt32Array::from(places)).map(Some).map_err(WarehouseError::corrupt)
-}
-
-/// The same rows, symbols being plain texts.
-pub(crate) fn plain(rows: &RecordBatch) -> Result<RecordBatch, WarehouseError> {
-    let (held, schema) = (rows.schema(), star::stored(&rows.schema()));
-    let arrays = held.fields().iter().zip(rows.columns()).map(|(field, array)| match field.data_type() {
-        DataType::Dictionary(..) => {
-            let not_texts = || WarehouseError::Corrupt(format!("the column {} holds no texts", field.name()).into());
-            let texts = Texts::of(array).ok_or_else(not_texts)?;
-            Ok(Arc::new((0..rows.num_rows()).map(|row| texts.get(row)).collect::<StringArray>()) as ArrayRef)
-        }
-        _ => Ok(Arc::clone(array)),
-    });
-    RecordBatch::try_new(schema, arrays.collect::<Result<_, WarehouseError>>()?).map_err(WarehouseError::corrupt)
 }
 
 fn chosen(rows: &RecordBatch, columns: &[&str], last: &str) -> Result<RecordBatch, WarehouseError> {

@@ -1,8 +1,9 @@
 //! The figures, as data. A figure that is a sum of the ledger or a ratio of sums is added here and nowhere else: the sums of live figures, the views and the
 //! queries of every dialect follow from its measure.
 
+use kassa_model::Movement;
+
 use super::{Figure, Sql};
-use crate::cells::Movement;
 use crate::grouping::{Basis, By};
 use crate::kind::{Kind, Whole};
 use crate::measure::{BACK, Column, EVERY, Measure, NET, RETURNED_UNITS, SALE, SOLD, SOLD_UNITS, Sign, Term, UNITS};

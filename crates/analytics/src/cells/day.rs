@@ -128,7 +128,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::cells::Movement;
+    use kassa_model::Movement;
 
     fn sums() -> impl Strategy<Value = Sums> {
         // Cents, parts of cents, and numbers that overflow when they are added.

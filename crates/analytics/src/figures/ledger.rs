@@ -1,10 +1,11 @@
 //! Rows of the sales ledger into state.
 
+use kassa_model::Movement;
 use kassa_model::star::fact_sales;
 
 use super::Figures;
 use super::money::currencies;
-use crate::cells::{Movement, Sums};
+use crate::cells::Sums;
 use crate::columns::{ApplyError, Columns, Decimals};
 use crate::names::Memo;
 use crate::rates::Coin;
@@ -61,10 +62,20 @@ impl<'a> Money<'a> {
     }
 }
 
+fn movements(columns: &Columns<'_>) -> Result<Vec<Movement>, ApplyError> {
+    columns.get(fact_sales::movement)?.each(columns.rows.num_rows(), |text| {
+        text.and_then(Movement::parse).ok_or_else(|| ApplyError::UnknownValue {
+            table: "fact_sales",
+            column: "movement",
+            value: text.unwrap_or_default().to_owned(),
+        })
+    })
+}
+
 impl Figures {
     pub(super) fn apply_sales(&mut self, columns: &Columns<'_>) -> Result<(), ApplyError> {
         let rows = columns.rows.num_rows();
-        let movements = columns.get(fact_sales::movement)?.each(rows, Movement::parse)?;
+        let movements = movements(columns)?;
         let currencies = currencies(&mut self.names.symbols, columns.get(fact_sales::currency)?, rows)?;
         let (orders, ordered_at, moved_at) =
             (columns.get(fact_sales::order_key)?, columns.get(fact_sales::ordered_at)?, columns.get(fact_sales::moved_at)?);
@@ -118,7 +129,7 @@ impl Figures {
 
     /// Takes in of the ledger no more than its orders, their times and their customers.
     pub(super) fn apply_order_days(&mut self, columns: &Columns<'_>) -> Result<(), ApplyError> {
-        let movements = columns.get(fact_sales::movement)?.each(columns.rows.num_rows(), Movement::parse)?;
+        let movements = movements(columns)?;
         let (orders, customers) = (columns.get(fact_sales::order_key)?, columns.get(fact_sales::customer_key)?);
         let (ordered_at, moved_at) = (columns.get(fact_sales::ordered_at)?, columns.get(fact_sales::moved_at)?);
         let (is_test, is_future) = (columns.get(fact_sales::is_test)?, columns.get(fact_sales::is_future)?);

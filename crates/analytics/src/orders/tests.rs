@@ -1,12 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
+use kassa_model::Movement;
 use kassa_model::time::HOUR;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::cells::{Movement, Sums};
+use crate::cells::Sums;
 use crate::rates::Coin;
 
 proptest! {

@@ -54,10 +54,6 @@ impl Dialect for Lake {
             .to_owned()
     }
 
-    fn sold_orders(&self) -> String {
-        "(SELECT MIN(order_date_key) AS day, MIN(ordered_at) AS at FROM fact_sales WHERE movement = 'sale' AND NOT is_test GROUP BY order_key) o".to_owned()
-    }
-
     fn members(&self, by: By) -> String {
         members(by, "dim_product_current")
     }

@@ -224,28 +224,12 @@ impl KafkaFeed {
     }
 
     fn begin_at(&mut self, starts: &[Start]) -> anyhow::Result<()> {
-        loop {
-            match self.source.begin(starts) {
-                Err(error) if error.kind() == ErrorKind::Unavailable => {
-                    self.marks.unwell(error.to_string());
-                    thread::sleep(RETRY);
-                }
-                done => return done.map_err(refused),
-            }
-        }
+        answered(&self.marks, || self.source.begin(starts))
     }
 
-    /// Where a partition begins and ends, as soon as Kafka answers.
+    /// Where a partition begins and ends.
     fn bounds(&self, partition: &Partition, number: i32) -> anyhow::Result<Bounds> {
-        loop {
-            match self.source.cluster().bounds(&partition.topic, number) {
-                Err(error) if error.kind() == ErrorKind::Unavailable => {
-                    self.marks.unwell(error.to_string());
-                    thread::sleep(RETRY);
-                }
-                done => return done.map_err(refused),
-            }
-        }
+        answered(&self.marks, || self.source.cluster().bounds(&partition.topic, number))
     }
 
     /// Has facts wait until reference data is read to where it ends now: so a fact finds the members that came before it.
@@ -410,6 +394,19 @@ impl Feed for KafkaFeed {
         self.fresh.clear();
         self.waiting.clear();
         self.join()
+    }
+}
+
+/// Asks again until Kafka answers.
+fn answered<T>(marks: &KafkaMarks, mut ask: impl FnMut() -> Result<T, KafkaError>) -> anyhow::Result<T> {
+    loop {
+        match ask() {
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                marks.unwell(error.to_string());
+                thread::sleep(RETRY);
+            }
+            done => return done.map_err(refused),
+        }
     }
 }
 

@@ -110,16 +110,3 @@ impl SourceLog for Kept {
         })
     }
 }
-
-/// Nothing but the lake and the warehouse themselves.
-pub(super) struct Unasked;
-
-impl SourceLog for Unasked {
-    fn states(&mut self, _: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), Cause> {
-        Ok((Vec::new(), Vec::new()))
-    }
-
-    fn read(&mut self, _: &Partition, _: Range<i64>, _: &mut dyn FnMut(&Records)) -> Result<(), Cause> {
-        Ok(())
-    }
-}

@@ -11,12 +11,12 @@ use arrow_array::{ArrayRef, BinaryArray, Decimal128Array, RecordBatch};
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
 use kassa_model::time::{self, DAY, SystemClock};
-use kassa_model::{Cause, Contract, Currency, Headers, Partition, Positions, Records, Shop, Table, star};
+use kassa_model::{Contract, Currency, Headers, Partition, Records, Shop, Table, star};
 use kassa_pipeline::dedupe::{Index, IndexOptions};
 use kassa_pipeline::{Format, Sink, Stage, Stream};
 use tempfile::TempDir;
 
-use super::{Finding, Kind, LogState, Proof, Silent, SourceLog, Subject, prove};
+use super::{Finding, Kind, NoLog, Proof, Silent, Subject, prove};
 use crate::delta::{LogError, Snapshot};
 use crate::encode::{self, ZSTD_LEVEL};
 use crate::read::{self, archive_folder, folder_of};
@@ -56,19 +56,6 @@ fn line(id: i64) -> String {
     format!(
         r#"{{"event_id":"e{id}","occurred_at":"2026-01-05T10:00:00Z","order_id":"o{id}","line_id":"1","product_id":"lamp","quantity":"1","unit_price":"2.50","currency":"GBP"}}"#
     )
-}
-
-/// A source without any records.
-struct NoLog;
-
-impl SourceLog for NoLog {
-    fn states(&mut self, _: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), Cause> {
-        Ok((Vec::new(), Vec::new()))
-    }
-
-    fn read(&mut self, _: &Partition, _: Range<i64>, _: &mut dyn FnMut(&Records)) -> Result<(), Cause> {
-        Ok(())
-    }
 }
 
 struct Lake {

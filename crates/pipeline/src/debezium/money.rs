@@ -4,12 +4,12 @@
 use std::borrow::Cow;
 
 use kassa_model::decimal::Decimal;
-use kassa_model::{Contract, DeadLetter, Reason};
+use kassa_model::{Contract, DeadLetter, Movement, Reason};
 
 use super::envelope::{Change, no_before};
 use super::rules::{Rules, unsupported};
 use crate::decode::{Payload, Value};
-use crate::event::{self, Body, Event, Movement, OrderLine, Payment, Refund};
+use crate::event::{self, Body, Event, OrderLine, Payment, Refund};
 
 /// What a row says of money, and the fields that an adjustment cannot change.
 struct Held {

@@ -1,11 +1,11 @@
 //! The signed ledger: rows of `fact_sales` from lines, nested lines and refunds.
 
 use kassa_model::star::fact_sales;
-use kassa_model::{Amount, Currency, Key, Quantity};
+use kassa_model::{Amount, Currency, Key, Movement, Quantity};
 
 use crate::decode::join_extra;
 use crate::dimensions::Collision;
-use crate::event::{Event, Movement, Order, OrderLine, Refund};
+use crate::event::{Event, Order, OrderLine, Refund};
 use crate::shape::Shaper;
 use crate::shape::members::Said;
 use crate::shape::nested::{Movements, NestedLine, negative};

@@ -5,11 +5,11 @@ use std::sync::LazyLock;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use kassa_model::contract::REFUND_LINE;
-use kassa_model::{Amount, Contract, Currency, DeadLetter, Quantity, Reason};
+use kassa_model::{Amount, Contract, Currency, DeadLetter, Movement, Quantity, Reason};
 use serde_json::value::RawValue;
 
 use crate::decode::{self, Layout, Leads, Payload, Value};
-use crate::event::{self, Address, Body, Event, Movement, Order, OrderLine, Refund};
+use crate::event::{self, Address, Body, Event, Order, OrderLine, Refund};
 use crate::validate::{Reader, mix};
 
 /// A line inside an order or a refund, checked.

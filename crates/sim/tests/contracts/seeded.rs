@@ -21,9 +21,9 @@ use std::time::{Duration, Instant};
 
 use kassa_analytics::Query;
 use kassa_engine::Ticks;
-use kassa_lake::prove::{self, Finding, Kind, LogState, SourceLog, Subject};
+use kassa_lake::prove::{self, Finding, Kind, NoLog, Subject};
 use kassa_lake::{Folder, recover};
-use kassa_model::{Cause, Partition, Positions, Records, Table};
+use kassa_model::{Partition, Table};
 use kassa_sim::{Rng, batches};
 use tempfile::TempDir;
 
@@ -357,24 +357,6 @@ fn equal(sink: &str, rows: impl Iterator<Item = (String, i128)>, truth: &BTreeMa
     assert!(missing.is_empty(), "{sink} lacks {missing:?}");
     let wrong = held.iter().filter(|(key, amount)| truth.get(*key) != Some(amount)).take(3).collect::<Vec<_>>();
     assert!(wrong.is_empty(), "{sink} contains {wrong:?}");
-}
-
-/// These runs have no collector's log.
-struct NoLog;
-
-impl SourceLog for NoLog {
-    fn states(&mut self, _from: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), Cause> {
-        Ok((Vec::new(), Vec::new()))
-    }
-
-    fn read(
-        &mut self,
-        _partition: &Partition,
-        _range: std::ops::Range<i64>,
-        _take: &mut dyn FnMut(&Records),
-    ) -> Result<(), Cause> {
-        Ok(())
-    }
 }
 
 /// Runs seeds on two threads. Returns how often each fault fired in total, and in how many runs.

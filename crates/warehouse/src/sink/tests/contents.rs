@@ -131,7 +131,7 @@ fn a_required_column_or_another_type_needs_a_migration_and_is_named() {
 fn shown(rows: &[RecordBatch]) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for rows in rows {
-        let plain = crate::ods::plain(rows).unwrap();
+        let plain = kassa_model::star::plain(rows).unwrap();
         all.extend((0..plain.num_rows()).map(|row| format!("{:?}", plain.slice(row, 1).columns())));
     }
     all.sort();
