@@ -153,7 +153,7 @@ impl Sink for Away {
 #[test]
 fn a_flush_at_the_end_of_the_program_does_not_wait_for_ever() {
     let ticks: Arc<dyn Ticks> = Arc::new(Fast::default());
-    let cadence = Cadence { sink: Box::new(Away), interval: Duration::ZERO, records: 1_000 };
+    let cadence = Cadence { sink: Box::new(Away), interval: Duration::ZERO, records: 1_000, bytes: COMMIT_BYTES };
     let committer = Committer::new(cadence, SinkHandle::new("away"), Arc::new(Still), Arc::clone(&ticks));
     let mut sink = SinkThread::start(committer, ticks).unwrap();
     assert!(sink.offer(&batch(1)).unwrap());
