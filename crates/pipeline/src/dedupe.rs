@@ -36,6 +36,7 @@ mod stats;
 mod table;
 
 pub use places::PartitionId;
+pub use run::path_of as run_path;
 pub use snapshot::{IndexCut, KeysCut, RunName, SavedIndex, SavedKeys, Window};
 pub use stats::Stats;
 

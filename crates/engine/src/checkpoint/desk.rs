@@ -34,7 +34,7 @@ pub struct StageSizes {
 
 #[derive(Debug, Default)]
 pub struct Desk {
-    /// Those of the stage when the engine was here last.
+    /// Those of the stage when the engine last had something to do here.
     sizes: [AtomicUsize; 3],
     /// Whether the engine has something to do here: asked with every batch.
     is_busy: AtomicBool,
@@ -66,16 +66,17 @@ impl Desk {
         let mut state = self.state();
         let generation = state.generation + 1;
         *state = State { generation, must_rewrite: manifest.is_none(), manifest, ..State::default() };
+        self.is_busy.store(true, Ordering::Release);
     }
 
     /// Does what the writer waits for: called by the engine between two batches.
     pub fn serve(&self, stage: &mut Stage, known: &Known, read: &Positions) {
-        let stats = stage.index.stats();
-        let sizes = [stats.tables_bytes, stats.filters_bytes, stage.memory.members.size()];
-        self.sizes.iter().zip(sizes).for_each(|(shown, size)| shown.store(size, Ordering::Relaxed));
         if !self.is_busy.swap(false, Ordering::AcqRel) {
             return;
         }
+        let stats = stage.index.stats();
+        let sizes = [stats.tables_bytes, stats.filters_bytes, stage.memory.members.size()];
+        self.sizes.iter().zip(sizes).for_each(|(shown, size)| shown.store(size, Ordering::Relaxed));
         let mut state = self.state();
         if let Some(files) = state.published.take() {
             stage.index.published(files);
@@ -93,8 +94,9 @@ impl Desk {
         }
     }
 
-    /// What the stage's memory takes.
+    /// What the stage's memory takes, as of the last cut or the last call: this one has the engine look again.
     pub fn sizes(&self) -> StageSizes {
+        self.is_busy.store(true, Ordering::Release);
         let [dedupe_tables, dedupe_filters, members] = self.sizes.each_ref().map(|size| size.load(Ordering::Relaxed));
         StageSizes { dedupe_tables, dedupe_filters, members }
     }
@@ -150,5 +152,35 @@ impl Desk {
     /// A cut was not published: the next cut is a whole one.
     pub fn rewrite(&self) {
         self.state().must_rewrite = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kassa_model::{Currency, Key, Shop, Table};
+    use kassa_pipeline::dedupe::{Index, IndexOptions};
+
+    use super::*;
+
+    #[test]
+    fn sizes_are_looked_up_when_they_are_asked_for_and_not_with_every_batch() {
+        let shop = Shop::new("Shop", "Europe/London", Currency::parse("GBP").unwrap()).unwrap();
+        let index = Index::new(&IndexOptions { memory_bytes: 1 << 20, dir: None, event_window_us: 1 }).unwrap();
+        let mut stage = Stage::new(&shop, index, []);
+        let desk = Desk::default();
+        let mut add = |count: usize| {
+            for number in 0..count {
+                stage.memory.members.remember(Table::DimCustomer, Key::of("customer", &["", &number.to_string()]));
+            }
+            desk.serve(&mut stage, &Known::default(), &Positions::default());
+            stage.memory.members.size()
+        };
+        desk.begin(None);
+        let few = add(10);
+        assert!(few > 0);
+        let many = add(10_000);
+        assert_eq!(desk.sizes().members, few, "nobody had asked");
+        assert_eq!(add(0), many);
+        assert_eq!(desk.sizes().members, many);
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn positions(saved: &SavedPositions) -> Positions {
     saved.iter().map(|(topic, number, next)| (Partition::new(topic.as_str(), *number), *next)).collect()
 }
 
-const FILE: &str = "manifest";
+pub(super) const FILE: &str = "manifest";
 
 impl Manifest {
     pub(super) fn known(&self) -> Known {

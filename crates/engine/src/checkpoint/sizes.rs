@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use kassa_pipeline::dedupe::run_path;
+
 use super::Unusable;
-use super::manifest::{KeysNames, Manifest};
+use super::manifest::{FILE, KeysNames, Manifest};
 use super::pieces::{Name, Pieces};
 
 /// Bytes by what they keep. Keys are those of sealed runs and of the tables' entries.
@@ -25,7 +27,7 @@ impl Sizes {
         let manifest = Manifest::read(&Pieces::new(checkpoint.clone()))?;
         let size = |path: &Path| fs::metadata(path).map(|held| held.len()).map_err(|_| Unusable::Damaged(path.to_owned()));
         let keys = |names: &KeysNames| -> Result<u64, Unusable> {
-            let runs = names.runs.iter().map(|run| size(&dedupe.join(format!("run-{:08}.keys", run.0))));
+            let runs = names.runs.iter().map(|run| size(&run_path(&dedupe, run.0)));
             Ok(runs.sum::<Result<u64, _>>()? + names.table.iter().map(Name::bytes).sum::<u64>())
         };
         // Keys that are kept for good have no window.
@@ -38,7 +40,7 @@ impl Sizes {
             event_keys: of(false)?,
             members: manifest.members.iter().map(Name::bytes).sum(),
             figures: manifest.figures.bytes(),
-            rest: manifest.places.bytes() + manifest.tally.bytes() + size(&checkpoint.join("manifest"))?,
+            rest: manifest.places.bytes() + manifest.tally.bytes() + size(&checkpoint.join(FILE))?,
         })
     }
 }

@@ -63,8 +63,8 @@ struct Footer {
     filters: Filters,
 }
 
-/// Where run `id` is kept.
-pub(super) fn path_of(dir: &Path, id: u64) -> PathBuf {
+/// Where run `id` is kept, in the folder of the index.
+pub fn path_of(dir: &Path, id: u64) -> PathBuf {
     dir.join(format!("run-{id:08}.keys"))
 }
 
