@@ -24,7 +24,7 @@ use kassa_engine::memory::is_ahead;
 use kassa_engine::recall::{self, Started};
 use kassa_engine::ticks::SystemTicks;
 use kassa_engine::tracker::Tracker;
-use kassa_engine::{Cadence, Host, Memory, SinkHandle, Tally, Ticks, tally, threads};
+use kassa_engine::{Host, Memory, SinkHandle, Tally, Ticks, tally, threads};
 use kassa_lake::{LogError, letters};
 use kassa_model::{Code, Counts, Positions, Table};
 use kassa_pipeline::{Sink, SinkError};
@@ -37,6 +37,7 @@ use self::proving::Proving;
 use crate::budget::Budget;
 use crate::failure::Failure;
 use crate::feed::{self, Feed, KafkaFeed, KafkaMarks, LogFeed, LogMarks, Marks};
+use crate::sinks;
 use crate::wiring::{self, Durable, Lake, Lock};
 
 /// Everything that `kassa run` and `kassa demo` keep going.
@@ -79,8 +80,6 @@ struct Checkpoints {
 /// program's error.
 const ANEW_MAX: u32 = 10;
 const SOUND: Duration = Duration::from_secs(60);
-/// How often live figures take in new rows.
-const LIVE: Duration = Duration::from_millis(20);
 
 /// The sinks that a run has.
 #[derive(Debug, Clone, Copy)]
@@ -243,7 +242,7 @@ impl Service {
         let observer = Box::new(move |batch: &kassa_pipeline::Batch| observed.observe(batch));
         let watch = Watch { fed: chosen.durable, shown: &self.handles, observer, desk };
         let lake = (&self.lake.store, &self.lake.contracts);
-        let sinks = sinks.into_iter().map(|sink| cadence(config, sink)).collect();
+        let sinks = sinks.into_iter().map(|sink| sinks::cadence(config, sink)).collect();
         let engine = Engine::start(&self.host, lake, feed, sinks, memory, watch)?;
         self.handles = engine.handles();
         self.engine = Some(engine);
@@ -457,15 +456,6 @@ impl Service {
 
 fn ticks() -> Arc<dyn Ticks> {
     Arc::new(SystemTicks::default())
-}
-
-fn cadence(config: &Config, sink: Box<dyn Sink>) -> Cadence {
-    let interval = match (sink.name(), &config.warehouse) {
-        ("live", _) => LIVE,
-        ("warehouse", Some(warehouse)) => warehouse.commit_interval,
-        _ => config.lake.commit_interval,
-    };
-    Cadence { sink, interval, records: config.lake.commit_rows, bytes: Budget::of(config).sink }
 }
 
 /// The live figures, to which the follower adds.

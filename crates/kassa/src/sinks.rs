@@ -7,18 +7,36 @@ mod live;
 mod registration;
 mod warehouse;
 
+use std::time::Duration;
+
 use anyhow::Context;
 use kassa_config::Config;
-use kassa_engine::Memory;
+use kassa_engine::{Cadence, Memory};
 use kassa_lake::format;
 use kassa_pipeline::Sink;
 
 pub use self::live::LIVE;
 pub use self::registration::{Proven, Registration};
+use crate::budget::Budget;
 use crate::wiring::{Durable, Lake};
 
 /// In the order of the data flow.
 pub const ALL: [&dyn Registration; 4] = [&archive::Archive, &lake::Star, &warehouse::Warehouse, &live::Figures];
+
+/// Nobody waits for the rows of a replay or a rebuild, so their commits are large.
+const BULK: Duration = Duration::from_secs(5);
+
+/// How a running pipeline commits to a sink.
+pub fn cadence(config: &Config, sink: Box<dyn Sink>) -> Cadence {
+    let registered = ALL.into_iter().find(|known| known.name() == sink.name());
+    let interval = registered.map_or(config.lake.commit_interval, |known| known.interval(config));
+    Cadence { interval, ..bulk(config, sink) }
+}
+
+/// How a replay or a rebuild commits to a sink.
+pub fn bulk(config: &Config, sink: Box<dyn Sink>) -> Cadence {
+    Cadence { sink, interval: BULK, records: config.lake.commit_rows, bytes: Budget::of(config).sink }
+}
 
 impl Lake {
     /// Opens the durable sinks that a command feeds.

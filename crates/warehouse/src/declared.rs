@@ -1,5 +1,7 @@
 //! Columns that the star declares and a table lacks: added after the migrations, so that a new column needs none.
 
+use std::collections::HashMap;
+
 use kassa_model::Table;
 use kassa_model::star::ddl::{postgres_column, postgres_type};
 use kassa_model::star::{Column, SCHEMA};
@@ -8,14 +10,17 @@ use postgres::Client;
 use crate::WarehouseError;
 use crate::url::Target;
 
-const HELD: &str = "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod)
+const HELD: &str = "SELECT n.nspname || '.' || c.relname, a.attname::text, format_type(a.atttypid, a.atttypmod)
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname || '.' || c.relname = $1 AND a.attnum > 0 AND NOT a.attisdropped";
+    WHERE n.nspname || '.' || c.relname = ANY($1) AND a.attnum > 0 AND NOT a.attisdropped";
 /// What was added, as `kassa.migrations` has what was migrated. Made when the first column is added.
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS kassa.added_columns (
     table_name text NOT NULL, column_name text NOT NULL, schema bigint NOT NULL, added_at timestamptz NOT NULL, PRIMARY KEY (table_name, column_name))";
 const ADDED: &str = "INSERT INTO kassa.added_columns VALUES ($1, $2, $3, now())
     ON CONFLICT (table_name, column_name) DO UPDATE SET schema = excluded.schema, added_at = excluded.added_at";
+
+/// The types of columns, by table and name.
+type Held = HashMap<(String, String), String>;
 
 /// Where PostgreSQL has a table.
 pub(crate) fn name_of(table: Table) -> String {
@@ -31,9 +36,11 @@ pub(crate) fn name_of(table: Table) -> String {
 /// # Errors
 /// A column that a table lacks may not be null, or a column has another type.
 pub(crate) fn lacking(client: &mut Client) -> Result<Vec<(Table, &'static Column)>, WarehouseError> {
+    let rows = client.query(HELD, &[&Table::ALL.map(name_of).as_slice()])?;
+    let held: Held = rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
     let mut lacking = Vec::new();
     for table in Table::ALL {
-        lacking.extend(missing(client, table)?.into_iter().map(|column| (table, column)));
+        lacking.extend(missing(&held, table)?.into_iter().map(|column| (table, column)));
     }
     Ok(lacking)
 }
@@ -73,13 +80,11 @@ pub(crate) fn add_columns(client: &mut Client) -> Result<Vec<String>, WarehouseE
     Ok(lacking.iter().map(named).collect())
 }
 
-fn missing(client: &mut Client, table: Table) -> Result<Vec<&'static Column>, WarehouseError> {
+fn missing(held: &Held, table: Table) -> Result<Vec<&'static Column>, WarehouseError> {
     let place = name_of(table);
-    let held = client.query(HELD, &[&place])?;
-    let held: Vec<(String, String)> = held.iter().map(|row| (row.get(0), row.get(1))).collect();
     let mut missing = Vec::new();
     for column in table.columns() {
-        let kind = held.iter().find(|(name, _)| name == column.name).map(|(_, kind)| kind.as_str());
+        let kind = held.get(&(place.clone(), column.name.to_owned())).map(String::as_str);
         let declared = postgres_type(column.kind);
         match kind {
             Some(kind) if kind == declared => {}

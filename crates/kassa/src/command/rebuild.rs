@@ -16,19 +16,16 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kassa_config::Config;
 use kassa_engine::refill::{Wanted, refill};
-use kassa_engine::{Cadence, Topology, threads};
+use kassa_engine::{Topology, threads};
 use kassa_lake::rebuild::{Exchange, interrupted};
 use kassa_lake::{Folder, figures};
 use kassa_model::{Code, Positions};
-use kassa_pipeline::Sink;
 
 use self::diff::{Diff, Seen};
-use super::replay::COMMIT_INTERVAL;
-use crate::budget::Budget;
 use crate::cli::Rebuild;
 use crate::failure::Failure;
-use crate::settings;
 use crate::wiring::{self, Durable, Lake, Lock};
+use crate::{settings, sinks};
 
 const STAR: Durable = Durable { archive: false, lake: true, warehouse: false };
 
@@ -102,9 +99,7 @@ fn build(dir: &Path, config: &Config, lake: &Lake, (cut, records): (&Positions, 
         contracts: lake.contracts.clone(),
         clock: Arc::clone(&lake.clock),
     };
-    let bytes = Budget::of(config).sink;
-    let cadence = |sink: Box<dyn Sink>| Cadence { sink, interval: COMMIT_INTERVAL, records: config.lake.commit_rows, bytes };
-    let sinks = star.sinks(config, STAR)?.into_iter().map(cadence).collect();
+    let sinks = star.sinks(config, STAR)?.into_iter().map(|sink| sinks::bulk(config, sink)).collect();
     let stage = lake.bare_stage(config, Some(&dir.join("dedupe")))?;
     let mut topology = Topology::start(stage, sinks, &[], &threads::host(&lake.clock))?;
     let progress = progress_bar(records);

@@ -11,21 +11,17 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kassa_config::{Config, Encoding, Stream};
 use kassa_engine::feed::{BATCH_BYTES, BATCH_RECORDS, Next};
 use kassa_engine::refill::{Wanted, refill};
-use kassa_engine::{Cadence, Topology, threads};
+use kassa_engine::{Topology, threads};
 use kassa_model::{Code, Counts};
 use kassa_pipeline::Batch;
 use kassa_source::file::{self, FileOptions, FileSource};
 use serde::Serialize;
 
 use super::run;
-use crate::budget::Budget;
 use crate::cli::{Format, Replay};
 use crate::failure::Failure;
 use crate::wiring::{self, Durable, Lake, Lock};
-use crate::{output, settings, warehouse};
-
-/// Nobody waits for a replay's rows, so its commits are large.
-pub const COMMIT_INTERVAL: Duration = Duration::from_secs(5);
+use crate::{output, settings, sinks, warehouse};
 
 /// The results of a replay. Counts are of records that this run read; files replayed before count
 /// in `known_files`.
@@ -80,9 +76,7 @@ impl Report {
 }
 
 fn topology(config: &Config, lake: &Lake, fed: Durable, index: &Path) -> anyhow::Result<Topology> {
-    let bytes = Budget::of(config).sink;
-    let cadence = |sink| Cadence { sink, interval: COMMIT_INTERVAL, records: config.lake.commit_rows, bytes };
-    let sinks = lake.sinks(config, fed)?.into_iter().map(cadence).collect();
+    let sinks = lake.sinks(config, fed)?.into_iter().map(|sink| sinks::bulk(config, sink)).collect();
     Topology::start(lake.stage(config, fed, index)?.stage, sinks, &[], &threads::host(&lake.clock))
 }
 

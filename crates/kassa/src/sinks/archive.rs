@@ -18,12 +18,8 @@ impl Registration for Archive {
         "archive"
     }
 
-    fn feed(&self, fed: &mut Durable) {
-        fed.archive = true;
-    }
-
-    fn is_fed(&self, fed: Durable) -> bool {
-        fed.archive
+    fn flag<'f>(&self, fed: &'f mut Durable) -> Option<&'f mut bool> {
+        Some(&mut fed.archive)
     }
 
     fn open(&self, lake: &Lake, config: &Config) -> anyhow::Result<Option<Box<dyn Sink>>> {

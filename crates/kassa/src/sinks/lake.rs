@@ -21,12 +21,8 @@ impl Registration for Star {
         "lake"
     }
 
-    fn feed(&self, fed: &mut Durable) {
-        fed.lake = true;
-    }
-
-    fn is_fed(&self, fed: Durable) -> bool {
-        fed.lake
+    fn flag<'f>(&self, fed: &'f mut Durable) -> Option<&'f mut bool> {
+        Some(&mut fed.lake)
     }
 
     fn open(&self, lake: &Lake, config: &Config) -> anyhow::Result<Option<Box<dyn Sink>>> {

@@ -1,7 +1,10 @@
 //! The live figures. They are in memory: the server opens them with its own state.
 
+use std::time::Duration;
+
+use kassa_config::Config;
+
 use super::registration::Registration;
-use crate::wiring::Durable;
 
 #[derive(Debug)]
 pub struct Figures;
@@ -13,10 +16,7 @@ impl Registration for Figures {
         LIVE
     }
 
-    /// The server opens it.
-    fn feed(&self, _: &mut Durable) {}
-
-    fn is_fed(&self, _: Durable) -> bool {
-        false
+    fn interval(&self, _: &Config) -> Duration {
+        Duration::from_millis(20)
     }
 }

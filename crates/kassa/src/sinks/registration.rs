@@ -1,6 +1,7 @@
 //! What the program asks of a sink.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kassa_config::Config;
 use kassa_lake::prove::{Finding, Progress};
@@ -15,11 +16,25 @@ pub trait Registration: Sync {
     /// As in `--sinks`, in metrics and in messages.
     fn name(&self) -> &'static str;
 
+    /// Its flag among those of the sinks that a command feeds. `None`: the server feeds it by itself.
+    fn flag<'f>(&self, _: &'f mut Durable) -> Option<&'f mut bool> {
+        None
+    }
+
     /// Adds it to those that a command feeds.
-    fn feed(&self, fed: &mut Durable);
+    fn feed(&self, fed: &mut Durable) {
+        self.flag(fed).into_iter().for_each(|flag| *flag = true);
+    }
 
     /// Whether a command feeds it.
-    fn is_fed(&self, fed: Durable) -> bool;
+    fn is_fed(&self, mut fed: Durable) -> bool {
+        self.flag(&mut fed).is_some_and(|flag| *flag)
+    }
+
+    /// The longest time between two commits of a running pipeline.
+    fn interval(&self, config: &Config) -> Duration {
+        config.lake.commit_interval
+    }
 
     /// Opens it for commits. `None`: the configuration has none, or it is opened with the server.
     fn open(&self, _: &Lake, _: &Config) -> anyhow::Result<Option<Box<dyn Sink>>> {

@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
 
+use kassa_config::LoadOptions;
+
 use super::*;
 
 const NONE: Durable = Durable { archive: false, lake: false, warehouse: false };
@@ -19,4 +21,17 @@ fn each_durable_sink_is_fed_by_its_own_flag_and_live_by_none() {
     let names: BTreeSet<&str> = ALL.into_iter().map(Registration::name).collect();
     assert_eq!(names.len(), ALL.len(), "two sinks have one name");
     assert_eq!(fed(Durable::ALL).len(), ALL.len() - 1);
+}
+
+#[test]
+fn each_sink_commits_in_its_own_interval() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("kassa.toml");
+    let text =
+        "[lake]\ncommit_interval = \"3s\"\n[warehouse]\nurl = \"postgres://kassa@127.0.0.1/shop\"\ncommit_interval = \"7s\"\n";
+    std::fs::write(&file, text).unwrap();
+    let options = LoadOptions { path: Some(file), working_dir: dir.path().to_owned(), ..LoadOptions::default() };
+    let config = Config::load(&options).unwrap().0;
+    let intervals = ALL.map(|sink| (sink.name(), sink.interval(&config).as_millis()));
+    assert_eq!(intervals, [("archive", 3_000), ("lake", 3_000), ("warehouse", 7_000), ("live", 20)]);
 }

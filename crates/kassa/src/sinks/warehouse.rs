@@ -1,6 +1,7 @@
 //! The star schema and the current state in PostgreSQL.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use kassa_config::Config;
@@ -23,12 +24,12 @@ impl Registration for Warehouse {
         "warehouse"
     }
 
-    fn feed(&self, fed: &mut Durable) {
-        fed.warehouse = true;
+    fn flag<'f>(&self, fed: &'f mut Durable) -> Option<&'f mut bool> {
+        Some(&mut fed.warehouse)
     }
 
-    fn is_fed(&self, fed: Durable) -> bool {
-        fed.warehouse
+    fn interval(&self, config: &Config) -> Duration {
+        config.warehouse.as_ref().map_or(config.lake.commit_interval, |warehouse| warehouse.commit_interval)
     }
 
     /// Migrates the schema first, if the login may.
