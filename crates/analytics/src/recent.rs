@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::by_day::{ByDay, Days, shift};
 use crate::cells::Sums;
 use crate::map::Map;
-use crate::measure::SOLD;
+use crate::measure::{NET, SOLD};
 use crate::orders::Dated;
 use crate::query::Basis;
 use crate::rates::{Coin, Rates, exact};
@@ -146,7 +146,7 @@ impl Recent {
             if local.date_key >= self.today {
                 let hours = self.products[index(basis)].at(local.date_key);
                 let coins = hours.entry(local.minute / 60).or_default().edit().entry(product).or_default();
-                let net = i128::from(sums.net);
+                let net = NET.of(head.movement, sums).unwrap_or_default();
                 match coins.iter_mut().find(|(coin, _)| *coin == head.coin) {
                     Some((_, sum)) => *sum += net,
                     None => coins.push((head.coin, net)),
@@ -165,7 +165,7 @@ impl Recent {
             let day = self.days.at(local.date_key);
             day.counts.entry(local.minute).or_default().units[index(basis)] += i128::from(sums.units);
             let money = day.money.entry((local.minute, run.head.coin)).or_default();
-            money.net[index(basis)] += i128::from(sums.net);
+            money.net[index(basis)] += NET.of(run.head.movement, sums).unwrap_or_default();
             if basis == Basis::Order {
                 money.sold += SOLD.of(run.head.movement, sums).unwrap_or_default();
             }

@@ -70,14 +70,14 @@ impl Memory {
     pub fn complete(
         self,
         (store, contracts): (&dyn Store, &Contracts),
-        mut warehouse: Option<&mut dyn Held>,
+        beside: &mut [Box<dyn Held>],
     ) -> Result<Option<Self>, MemoryError> {
         let Self { mut stage, mut known } = self;
         stage.keep_events();
         let accounted = figures::accounted(store)?;
         // What all of them hold.
-        let held = warehouse.as_ref().map(|warehouse| warehouse.positions());
-        let least = |partition: &Partition, next: i64| held.as_ref().map_or(next, |held| held.next(partition).min(next));
+        let held: Vec<Positions> = beside.iter().map(|sink| sink.positions()).collect();
+        let least = |partition: &Partition, next: i64| held.iter().map(|held| held.next(partition)).fold(next, i64::min);
         let behind: Positions = accounted.iter().map(|(partition, next)| (partition.clone(), least(partition, next))).collect();
         if is_ahead(&known.index, &accounted) || is_ahead(&known.members, &behind) {
             return Ok(None);
@@ -87,8 +87,8 @@ impl Memory {
         recover::members(store, wanted, &mut stage.memory.members)?;
         recover::dedupe(store, contracts, &known.index, &mut stage.index)?;
         stage.decided = Decided { positions: recover::decided(store, contracts)?, ..Decided::default() };
-        if let Some(warehouse) = &mut warehouse {
-            complete_by(&mut **warehouse, (contracts, &known.index), &accounted, &mut stage)?;
+        for sink in beside {
+            complete_by(sink.as_mut(), (contracts, &known.index), &accounted, &mut stage)?;
         }
         set_aside(store, &behind, &mut stage.decided)?;
         known = Known { index: accounted, members: behind };
@@ -96,9 +96,9 @@ impl Memory {
     }
 }
 
-/// The same of what the warehouse holds beyond the lake.
+/// Completes a stage by what another sink holds beyond the lake.
 fn complete_by(
-    warehouse: &mut dyn Held,
+    sink: &mut dyn Held,
     (contracts, known): (&Contracts, &Positions),
     lake: &Positions,
     stage: &mut Stage,
@@ -106,9 +106,9 @@ fn complete_by(
     for table in recover::primary_tables(contracts) {
         let index = &mut stage.index;
         let columns = recover::identity_columns(table);
-        warehouse.each_beyond(table, &columns, lake, &mut |rows| recover::teach(&rows, table, (contracts, known), index))?;
+        sink.each_beyond(table, &columns, lake, &mut |rows| recover::teach(&rows, table, (contracts, known), index))?;
     }
-    warehouse.positions().iter().for_each(|(partition, next)| stage.decided.positions.advance(partition, next));
+    sink.positions().iter().for_each(|(partition, next)| stage.decided.positions.advance(partition, next));
     Ok(())
 }
 

@@ -197,8 +197,7 @@ impl Service {
     /// Starts to write checkpoints. `tally` is what the lake accounts for up to some positions.
     fn checkpoints(&self, (place, desk): (Arc<Place>, Arc<Desk>), tally: (Tally, Positions)) -> anyhow::Result<Checkpoints> {
         let (live, at) = (Arc::clone(&self.live), Arc::clone(&self.live));
-        let star = |handle: &&SinkHandle| ["lake", "warehouse"].contains(&handle.name);
-        let sinks: Vec<SinkHandle> = self.handles.iter().filter(star).cloned().collect();
+        let sinks: Vec<SinkHandle> = self.handles.iter().filter(|handle| sinks::has_star(handle.name)).cloned().collect();
         let parts = Parts {
             place: Arc::clone(&place),
             desk: Arc::clone(&desk),

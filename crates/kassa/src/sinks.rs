@@ -33,6 +33,11 @@ pub fn cadence(config: &Config, sink: Box<dyn Sink>) -> Cadence {
     Cadence { interval, ..bulk(config, sink) }
 }
 
+/// Whether the sink of this name holds the star schema.
+pub fn has_star(name: &str) -> bool {
+    ALL.into_iter().any(|sink| sink.name() == name && sink.has_star())
+}
+
 /// How a replay or a rebuild commits to a sink.
 pub fn bulk(config: &Config, sink: Box<dyn Sink>) -> Cadence {
     Cadence { sink, interval: BULK, records: config.lake.commit_rows, bytes: Budget::of(config).sink }
@@ -62,11 +67,9 @@ impl Lake {
 
     /// Completes a stage's memory by what the sinks hold beyond what it knows; `None`: it knows more than one of them holds.
     pub fn complete(&self, fed: Durable, memory: Memory) -> anyhow::Result<Option<Memory>> {
-        // The memory is completed by the lake and by one sink beside it.
-        let held = ALL.into_iter().filter(|sink| sink.is_fed(fed)).map(|sink| sink.held(self)).find_map(Result::transpose);
-        let mut held = held.transpose()?;
-        let held = held.as_mut().map(|held| held.as_mut() as &mut dyn kassa_engine::Held);
-        Ok(memory.complete((self.store.as_ref(), &self.contracts), held)?)
+        let held = ALL.into_iter().filter(|sink| sink.is_fed(fed)).map(|sink| sink.held(self)).filter_map(Result::transpose);
+        let mut held = held.collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(memory.complete((self.store.as_ref(), &self.contracts), &mut held)?)
     }
 }
 

@@ -34,7 +34,10 @@ impl Client {
 
     /// The status and body of the answer.
     pub fn send(&mut self, method: &str, path: &str, body: &[u8]) -> anyhow::Result<(u16, Vec<u8>)> {
-        let head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n", self.host, body.len());
+        // By lines: a body of few records, of which some are broken, does not tell by itself that it is NDJSON.
+        let (host, length) = (&self.host, body.len());
+        let fields = format!("Host: {host}\r\nContent-Type: application/x-ndjson\r\nContent-Length: {length}");
+        let head = format!("{method} {path} HTTP/1.1\r\n{fields}\r\n\r\n");
         let stream = self.stream.get_mut();
         stream.write_all(head.as_bytes())?;
         stream.write_all(body)?;

@@ -25,6 +25,10 @@ impl Registration for Star {
         Some(&mut fed.lake)
     }
 
+    fn has_star(&self) -> bool {
+        true
+    }
+
     fn open(&self, lake: &Lake, config: &Config) -> anyhow::Result<Option<Box<dyn Sink>>> {
         let star = StarSink::open(&lake.store, lake.contracts.clone(), Arc::clone(&lake.clock));
         Ok(Some(Box::new(star.context("could not open the lake")?.maintained(maintenance(config)))))

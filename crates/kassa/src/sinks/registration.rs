@@ -31,6 +31,11 @@ pub trait Registration: Sync {
         self.flag(&mut fed).is_some_and(|flag| *flag)
     }
 
+    /// Whether it holds the star schema: a checkpoint must not be ahead of it.
+    fn has_star(&self) -> bool {
+        false
+    }
+
     /// The longest time between two commits of a running pipeline.
     fn interval(&self, config: &Config) -> Duration {
         config.lake.commit_interval
