@@ -1,7 +1,7 @@
 //! Raw values → [`Config`]: one pass over all keys, and the checks across keys.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ use crate::origin::{Origin, Place};
 use crate::reader::{Reader, absolute, quoted};
 use crate::redshift;
 use crate::servers;
-use crate::text_file::read_bounded;
+use crate::text_file::{fault, read_bounded};
 use crate::value::Value;
 
 /// The configuration; `None` only together with a mistake. An empty value replaces a wrong one, so
@@ -45,7 +45,11 @@ pub(crate) fn build(reader: &mut Reader, file: Option<PathBuf>) -> Option<Config
     let listen =
         reader.value("server.listen").and_then(|value| if let Value::Address(address) = value { Some(address) } else { None });
     let server = Server { listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))) };
-    let limits = Limits { memory_bytes: reader.number("limits.memory") };
+    let limits = Limits {
+        memory_bytes: reader.number("limits.memory"),
+        query_memory_bytes: reader.number("limits.query_memory"),
+        query_time: reader.duration("limits.query_time"),
+    };
     Some(Config {
         file,
         data_dir,
@@ -221,10 +225,9 @@ fn lookup(reader: &mut Reader, name: String, origin: Origin) -> Lookup {
         }
     }
     let file = reader.path(&path("file")).unwrap_or_default();
-    let opened = File::open(&file).and_then(|opened| opened.metadata());
-    let fault = match opened {
-        Ok(metadata) if metadata.is_dir() => Some("it is a folder".to_owned()),
-        Ok(_) => None,
+    // A named pipe is not opened: that would wait for a writer.
+    let fault = match fs::metadata(&file) {
+        Ok(about) => fault(&about).map(str::to_owned).or_else(|| File::open(&file).err().map(|error| error.to_string())),
         Err(error) => Some(error.to_string()),
     };
     if let (Some(fault), false) = (fault, file.as_os_str().is_empty()) {

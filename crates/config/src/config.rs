@@ -295,6 +295,8 @@ pub struct Live {
 #[derive(Debug, Clone)]
 pub struct Limits {
     pub memory_bytes: usize,
+    pub query_memory_bytes: usize,
+    pub query_time: Duration,
 }
 
 #[derive(Debug, Clone)]

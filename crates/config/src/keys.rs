@@ -334,6 +334,19 @@ pub(crate) const KEYS: &[Key] = &[
          the API; a sink gathers 3/32 of it before a commit, at most 48 MiB; 1/16, at most 32 MiB, may wait to be written to the collector's \
          log. `/metrics` and `kassa top` show what each part uses.",
     ),
+    key(
+        "limits.query_memory",
+        bytes(128 * MIB, 1024 * GIB),
+        "512MiB",
+        "The memory of a query of `kassa sql`. Joins, sorts and groups may hold three eighths of it; beyond that they spill to files where they \
+         can, up to four times it. A query that needs more is ended.",
+    ),
+    key(
+        "limits.query_time",
+        duration(100, DAY),
+        "60s",
+        "How long a query of `kassa sql` may take. Time in which its output waits for a reader does not count.",
+    ),
 ];
 
 /// Finds the key of a concrete path: `streams.orders.topic` is an instance of `streams.*.topic`.

@@ -48,6 +48,7 @@ pub use mistake::{Mistake, Mistakes};
 pub use options::{LoadOptions, Override};
 pub use origin::{Entry, Origin, Origins, Place};
 pub use schema::schema;
+pub use text_file::read_bounded;
 
 /// The file with every key, its default and a comment.
 pub const DEFAULT_TOML: &str = include_str!("../../../config/default.toml");

@@ -12,7 +12,7 @@ use crate::keys;
 use crate::kind::Kind;
 use crate::mistake::Mistake;
 use crate::origin::{Entry, Origin, Origins};
-use crate::text_file::read_bounded;
+use crate::text_file::{not_a_text, read_bounded};
 use crate::value::{LakeUrl, SourceUrl, Value};
 
 /// Reads values from the layers by key, and records every mistake and origin.
@@ -138,6 +138,15 @@ impl Reader {
     pub(crate) fn path(&mut self, path: &str) -> Option<PathBuf> {
         let origin = self.origin(path, &Origin::Default);
         self.text(path).map(|text| self.resolve(&text, &origin))
+    }
+
+    /// The same for a file that a client of a server reads whole.
+    pub(crate) fn text_file(&mut self, path: &str) -> Option<PathBuf> {
+        let file = self.path(path)?;
+        if let Some(fault) = not_a_text(&file) {
+            self.unreadable(path, &file, fault);
+        }
+        Some(file)
     }
 
     pub(crate) fn text(&mut self, path: &str) -> Option<String> {

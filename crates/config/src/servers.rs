@@ -59,7 +59,7 @@ fn properties(reader: &mut Reader) -> Vec<(String, String)> {
 }
 
 fn tls(reader: &mut Reader, wanted: bool) -> Option<Tls> {
-    let [ca, certificate, key] = ["ca", "certificate", "key"].map(|word| reader.path(&format!("source.{word}")));
+    let [ca, certificate, key] = ["ca", "certificate", "key"].map(|word| reader.text_file(&format!("source.{word}")));
     if !wanted {
         without_effect(reader, &["ca", "certificate", "key"], "tls");
         return None;
@@ -118,7 +118,7 @@ pub(crate) fn registry(reader: &mut Reader) -> Option<Registry> {
         reader.report(given, Code::MissingKey, what, &["give both, or only `token`"]);
     }
     let basic = user.zip(password).map(|(user, password)| Login::Basic { user, password });
-    Some(Registry { url, login: token.map(Login::Bearer).or(basic), ca: reader.path("registry.ca") })
+    Some(Registry { url, login: token.map(Login::Bearer).or(basic), ca: reader.text_file("registry.ca") })
 }
 
 pub(crate) fn warehouse(reader: &mut Reader) -> Option<Warehouse> {

@@ -208,11 +208,21 @@ pub struct Sql {
     pub query: String,
     #[command(flatten)]
     pub place: Place,
+    /// The memory of the query [default: limits.query_memory, 512MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+    /// End the query after this time, without that in which its output waits for a reader [default:
+    /// limits.query_time, 60s]
+    #[arg(long, value_name = "DURATION")]
+    pub timeout: Option<String>,
     /// Print on stderr how many bytes of the lake's tables were read
     #[arg(long)]
     pub verbose: bool,
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
+    /// The process that watches the query gives this: run it here, and spill to the folder
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub contained: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

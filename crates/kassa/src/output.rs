@@ -1,13 +1,16 @@
 //! Data on stdout: tables for people, JSON and CSV for programs. In JSON, decimals and keys are
 //! strings.
 
+mod rows;
+
 use std::io::{self, Write};
 
 use arrow::array::{Array, RecordBatch};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use kassa_lake::Store;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+pub use self::rows::Rows;
 use crate::cli::Format;
 
 /// Writes to stdout. A closed reader (`| head`) is not a failure.
@@ -87,50 +90,6 @@ fn csv_cell(cell: &str, is_text: bool) -> String {
     let formula = is_text && cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let cell = if formula { format!("'{cell}") } else { cell.to_owned() };
     if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
-}
-
-/// The rows of a query.
-pub fn batches(batches: &[RecordBatch], format: Format) -> anyhow::Result<()> {
-    match format {
-        Format::Table => print(&arrow::util::pretty::pretty_format_batches(batches)?.to_string()),
-        Format::Json => {
-            let mut objects = Vec::new();
-            for batch in batches {
-                let cells = formatters(batch)?;
-                for row in 0..batch.num_rows() {
-                    let fields = batch.schema();
-                    let object: Map<String, Value> = fields
-                        .fields()
-                        .iter()
-                        .enumerate()
-                        .map(|(at, field)| (field.name().clone(), json_cell(batch.column(at).as_ref(), row, &cells[at])))
-                        .collect();
-                    objects.push(Value::Object(object));
-                }
-            }
-            json(&objects)
-        }
-        Format::Csv => {
-            let mut lines = Vec::new();
-            if let Some(first) = batches.first() {
-                let schema = first.schema();
-                let names = schema.fields().iter().map(|field| csv_cell(field.name(), true));
-                lines.push(names.collect::<Vec<_>>().join(","));
-            }
-            for batch in batches {
-                let cells = formatters(batch)?;
-                for row in 0..batch.num_rows() {
-                    let line = cells.iter().enumerate().map(|(at, cell)| {
-                        let column = batch.column(at);
-                        let text = if column.is_null(row) { String::new() } else { cell.value(row).to_string() };
-                        csv_cell(&text, !column.data_type().is_numeric())
-                    });
-                    lines.push(line.collect::<Vec<_>>().join(","));
-                }
-            }
-            print(&lines.join("\n"))
-        }
-    }
 }
 
 fn formatters(batch: &RecordBatch) -> anyhow::Result<Vec<ArrayFormatter<'_>>> {

@@ -51,12 +51,16 @@ pub fn examine(place: &Place) -> anyhow::Result<(Vec<String>, Mistakes)> {
 /// the folder may be wrong.
 pub fn reading(place: &Place) -> anyhow::Result<Config> {
     let config = config(place)?;
+    note_missing_lake(&config);
+    Ok(config)
+}
+
+pub fn note_missing_lake(config: &Config) {
     if let LakePlace::Folder(dir) = &config.lake.place
         && !dir.is_dir()
     {
         eprintln!("note: there is no lake yet at {}", dir.display());
     }
-    Ok(config)
 }
 
 /// Only the configuration.

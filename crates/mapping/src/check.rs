@@ -57,7 +57,7 @@ fn compared(part: &Expr) -> Vec<(&Expr, &Expr)> {
     }
 }
 
-fn find(expr: &Expr, mut wrong: impl FnMut(&Expr) -> Option<MappingError>) -> Result<(), MappingError> {
+pub(crate) fn find(expr: &Expr, mut wrong: impl FnMut(&Expr) -> Option<MappingError>) -> Result<(), MappingError> {
     let mut found = Ok(());
     let walked = expr.apply(|part| {
         Ok(match wrong(part) {

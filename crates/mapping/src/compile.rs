@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::thread;
 
 use arrow_schema::SchemaRef;
 use datafusion::common::DFSchema;
@@ -18,16 +19,19 @@ use kassa_model::Contract;
 use kassa_model::nearest::nearest;
 use kassa_pipeline::extract::input_schema;
 
-use crate::MappingError;
-use crate::check;
 use crate::lookup::Lookups;
 use crate::parse::Select;
+use crate::weight::{self, Weight};
+use crate::{MappingError, bounded, check};
+
+/// The stack of the thread that compiles.
+const STACK_BYTES: usize = 32 << 20;
 
 /// A compiled mapping.
 #[derive(Debug)]
 pub struct Mapping {
     pub(crate) inputs: Vec<String>,
-    pub(crate) outputs: Vec<(String, Arc<dyn PhysicalExpr>)>,
+    pub(crate) outputs: Vec<(String, Arc<dyn PhysicalExpr>, Weight)>,
     pub(crate) schema: SchemaRef,
 }
 
@@ -37,6 +41,20 @@ impl Mapping {
     /// Every required field must be selected, every column must be a field, and every lookup must
     /// name an existing table and column.
     pub fn compile(sql: &str, contract: Contract, lookups: &Lookups) -> Result<Self, Vec<MappingError>> {
+        // The parser and the planner call themselves once a level.
+        let compiled = thread::scope(|scope| {
+            let deep = thread::Builder::new().stack_size(STACK_BYTES);
+            let compiling = deep.spawn_scoped(scope, || Self::compile_here(sql, contract, lookups));
+            compiling.map(|thread| thread.join())
+        });
+        match compiled {
+            Ok(Ok(compiled)) => compiled,
+            Ok(Err(_)) => Err(vec![MappingError::new("the engine cannot compile it")]),
+            Err(error) => Err(vec![MappingError::new(format!("no thread to compile it: {error}"))]),
+        }
+    }
+
+    fn compile_here(sql: &str, contract: Contract, lookups: &Lookups) -> Result<Self, Vec<MappingError>> {
         let select = Select::parse(sql).map_err(|error| vec![error])?;
         let schema = input_schema(&select.inputs);
         let planner = Planner::new(&schema, lookups).map_err(|error| vec![MappingError::of(&error)])?;
@@ -48,7 +66,10 @@ impl Mapping {
             }
             let known = is_field(contract, &column.name).and_then(|()| lookups.check(&column.expr));
             match known.and_then(|()| planner.compile(&select, nth, contract)) {
-                Ok(compiled) => outputs.push((column.name.clone(), compiled)),
+                Ok(compiled) => {
+                    let weight = Weight::of(&compiled);
+                    outputs.push((column.name.clone(), compiled, weight));
+                }
                 Err(error) if error.line == 1 && error.column == 1 => errors.push(error.at(column.span)),
                 Err(error) => errors.push(error),
             }
@@ -98,6 +119,7 @@ impl Planner {
         parser.map_string_types_to_utf8view = false;
         parser.parse_float_as_decimal = true;
         let context = SessionContext::new_with_config(config);
+        bounded::register(&context);
         context.register_udf(lookups.function());
         context.register_table("input", Arc::new(MemTable::try_new(Arc::clone(schema), vec![vec![]])?))?;
         let input = DFSchema::try_from_qualified_schema("input", schema)?;
@@ -109,6 +131,7 @@ impl Planner {
         let engine = |error: DataFusionError| MappingError::of(&error);
         let expr = self.plan(select, nth)?;
         check::is_repeatable(&expr)?;
+        weight::check(&expr)?;
         check::compares_exactly(&expr, &self.input)?;
         let expr = self.simplify(expr).map_err(engine)?;
         let compiled = self.state.create_physical_expr(expr, &self.input).map_err(engine)?;

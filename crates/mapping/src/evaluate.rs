@@ -10,6 +10,7 @@ use kassa_model::Cause;
 use kassa_pipeline::ports::{Mapped, Mapper, MapperError};
 
 use crate::Mapping;
+use crate::weight::Weight;
 
 /// Row, field, message.
 type Failed = Vec<(usize, String, String)>;
@@ -22,8 +23,8 @@ impl Mapper for Mapping {
     fn map(&self, input: &RecordBatch) -> Result<Mapped, MapperError> {
         let mut failed = Failed::new();
         let (mut fields, mut columns) = (Vec::new(), Vec::new());
-        for (name, expr) in &self.outputs {
-            let column = self.column(name, expr.as_ref(), input, &mut failed)?;
+        for (name, expr, weight) in &self.outputs {
+            let column = self.column(name, (expr.as_ref(), weight), input, &mut failed)?;
             fields.push(Field::new(name, column.data_type().clone(), true));
             columns.push(column);
         }
@@ -39,13 +40,13 @@ impl Mapping {
     fn column(
         &self,
         name: &str,
-        expr: &dyn PhysicalExpr,
+        (expr, weight): (&dyn PhysicalExpr, &Weight),
         input: &RecordBatch,
         failed: &mut Failed,
     ) -> Result<ArrayRef, MapperError> {
         let kind = expr.data_type(&self.schema).map_err(|error| MapperError(Cause::of(error)))?;
         let mut parts = Vec::new();
-        narrow(expr, input, 0, &kind, &mut parts, &mut |row, detail| failed.push((row, name.to_owned(), detail)));
+        narrow((expr, weight), input, 0, &kind, &mut parts, &mut |row, detail| failed.push((row, name.to_owned(), detail)));
         match parts.as_slice() {
             [whole] => Ok(Arc::clone(whole)),
             _ => {
@@ -56,10 +57,10 @@ impl Mapping {
     }
 }
 
-/// Evaluates the rows from `first`. On failure, it evaluates each half separately, down to the
+/// Evaluates the rows from `first`. On failure, or if they are too much at once, it evaluates each half separately, down to the
 /// single failing rows.
 fn narrow(
-    expr: &dyn PhysicalExpr,
+    (expr, weight): (&dyn PhysicalExpr, &Weight),
     input: &RecordBatch,
     first: usize,
     kind: &DataType,
@@ -70,7 +71,7 @@ fn narrow(
     if rows == 0 {
         return parts.push(new_null_array(kind, 0));
     }
-    match expr.evaluate(input).and_then(|value| value.into_array(rows)) {
+    match weight.check(input).and_then(|()| expr.evaluate(input)).and_then(|value| value.into_array(rows)) {
         Ok(column) => parts.push(column),
         Err(error) if rows == 1 => {
             fail(first, error.strip_backtrace());
@@ -78,8 +79,8 @@ fn narrow(
         }
         Err(_) => {
             let half = rows / 2;
-            narrow(expr, &input.slice(0, half), first, kind, parts, fail);
-            narrow(expr, &input.slice(half, rows - half), first + half, kind, parts, fail);
+            narrow((expr, weight), &input.slice(0, half), first, kind, parts, fail);
+            narrow((expr, weight), &input.slice(half, rows - half), first + half, kind, parts, fail);
         }
     }
 }

@@ -9,7 +9,8 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
-use datafusion::sql::sqlparser::tokenizer::Span;
+use datafusion::sql::sqlparser::tokenizer::{Span, Token, Tokenizer};
+use kassa_model::nesting::{Bounds, Excess};
 use kassa_pipeline::extract::pseudo_columns;
 
 use crate::error::MappingError;
@@ -34,6 +35,7 @@ pub(crate) struct Column {
 
 impl Select {
     pub(crate) fn parse(sql: &str) -> Result<Self, MappingError> {
+        check_text(sql)?;
         let statements = Parser::parse_sql(&GenericDialect {}, sql).map_err(|error| syntax(&error.to_string()))?;
         let [mut statement] = <[Statement; 1]>::try_from(statements).map_err(|_| not_a_select())?;
         only_projects(&statement)?;
@@ -59,6 +61,19 @@ impl Select {
         }
         statement
     }
+}
+
+/// Refuses a text that is too long or too deep to be parsed, or for the stack on which its expressions are evaluated.
+fn check_text(sql: &str) -> Result<(), MappingError> {
+    const BOUNDS: Bounds = Bounds { bytes: 256 << 10, depth: 200, selects: 10 };
+    let refused = |excess: Excess| {
+        MappingError::new(excess.to_string()).hint("write CASE or IN instead of long chains, or compute it at the source")
+    };
+    BOUNDS.check_length(sql).map_err(refused)?;
+    // What is wrong with a text without tokens is said by the parser.
+    let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize().unwrap_or_default();
+    let counted = tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_)));
+    BOUNDS.check(counted.map(ToString::to_string)).map_err(refused)
 }
 
 fn not_a_select() -> MappingError {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
@@ -118,6 +118,10 @@ fn split(fields: &mut Fields, record: &[u8], row: usize, encoding: Encoding) -> 
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TableError> {
+    // A device may have no end, and a named pipe waits for a writer.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file").into());
+    }
     let mut head = Vec::new();
     File::open(path)?.take(4).read_to_end(&mut head)?;
     let file = BufReader::new(File::open(path)?);

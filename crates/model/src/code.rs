@@ -104,6 +104,8 @@ codes! {
     NewerFormat = "K026", "a newer version has written this";
     /// A rebuild has exchanged some tables of the star and not all of them.
     Rebuilding = "K027", "the star is being rebuilt";
+    /// Memory, time or nesting of one query of `kassa sql`.
+    QueryLimit = "K033", "a query exceeds a limit";
 }
 
 impl fmt::Display for Code {

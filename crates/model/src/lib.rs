@@ -14,6 +14,7 @@ pub mod format;
 pub mod key;
 pub mod movement;
 pub mod nearest;
+pub mod nesting;
 pub mod newer;
 pub mod position;
 pub mod reason;

@@ -3,19 +3,16 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use datafusion::datasource::MemTable;
 use datafusion::datasource::file_format::options::ReadOptions;
 use datafusion::datasource::listing::ListingTableUrl;
-use datafusion::error::DataFusionError;
-use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool};
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::physical_plan::{ExecutionPlan, collect};
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
 use datafusion::prelude::{ParquetReadOptions, SQLOptions, SessionConfig, SessionContext};
+use futures::StreamExt;
 use kassa_analytics::{Basis, Figure, Figures, Query, catalogue};
 use kassa_lake::delta::{Add, Snapshot};
 use kassa_lake::lease::Lease;
@@ -24,43 +21,16 @@ use kassa_lake::store::Shared;
 use kassa_lake::{LogError, Store};
 use kassa_model::{Cause, Shop, Table, star};
 
+pub use self::error::SqlError;
+pub use self::limits::{Pool, Room, STACK_BYTES};
 use self::table::LakeTable;
 
+mod error;
+mod limits;
 mod table;
-
-/// Why a query gave no rows.
-#[derive(Debug, thiserror::Error)]
-pub enum SqlError {
-    #[error(transparent)]
-    Refused(Cause),
-    #[error(transparent)]
-    Lake(#[from] LogError),
-}
-
-impl From<DataFusionError> for SqlError {
-    fn from(error: DataFusionError) -> Self {
-        Self::Refused(Cause::new(error.strip_backtrace(), error))
-    }
-}
 
 /// Memory that one query may use; beyond it, it spills.
 const MEMORY: usize = 256 * 1024 * 1024;
-
-/// The memory of queries that run at the same time. What exceeds their share spills to files; a query that can neither have memory nor spill
-/// is refused ("Resources exhausted").
-#[derive(Debug, Clone)]
-pub struct Pool(Arc<dyn MemoryPool>);
-
-impl Pool {
-    pub fn new(bytes: usize) -> Self {
-        Self(Arc::new(FairSpillPool::new(bytes)))
-    }
-
-    /// Bytes that running queries have reserved.
-    pub fn reserved(&self) -> usize {
-        self.0.reserved()
-    }
-}
 
 /// The tables, views and figures that one query names, as of now. Their files are not deleted while
 /// this is held.
@@ -83,8 +53,14 @@ impl Session {
 
     /// The same with memory that other queries use, too.
     pub async fn open_within(pool: &Pool, store: &dyn Store, shop: &Shop, sql: &str) -> Result<Self, SqlError> {
+        Self::open_in(&Room::of(pool, store), store, shop, sql).await
+    }
+
+    /// The same, with all its limits given.
+    pub async fn open_in(room: &Room, store: &dyn Store, shop: &Shop, sql: &str) -> Result<Self, SqlError> {
+        limits::check_text(sql)?;
         let lease = Lease::take(store).map_err(LogError::from)?;
-        let context = empty(&store.scratch(), pool)?;
+        let context = empty(room)?;
         let shared = store.shared().map_err(LogError::from)?;
         context.register_object_store(&shared.url, Arc::clone(&shared.objects));
         let named = Named::by(&context, sql)?;
@@ -110,16 +86,51 @@ impl Session {
 
     /// The same; also returns the number of scanned bytes of the tables' files.
     pub async fn run_measured(&self, sql: &str) -> Result<(Vec<RecordBatch>, u64), SqlError> {
+        let mut stream = self.stream(sql).await?;
+        let mut rows = Vec::new();
+        while let Some(batch) = stream.next().await {
+            rows.push(batch?);
+        }
+        if rows.is_empty() {
+            rows.push(RecordBatch::new_empty(stream.schema()));
+        }
+        Ok((rows, stream.scanned()))
+    }
+
+    /// Begins one query, whose rows come as they are computed and are not held. Statements that change anything are refused.
+    pub async fn stream(&self, sql: &str) -> Result<Rows, SqlError> {
         let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         let frame = self.context.sql_with_options(sql, options).await?;
-        let schema = Arc::new(frame.schema().as_arrow().clone());
         let task = Arc::new(frame.task_ctx());
         let plan = frame.create_physical_plan().await?;
-        let mut rows = collect(Arc::clone(&plan), task).await?;
-        if rows.is_empty() {
-            rows.push(RecordBatch::new_empty(schema));
-        }
-        Ok((rows, scanned(plan.as_ref())))
+        Ok(Rows { stream: execute_stream(Arc::clone(&plan), task)?, plan })
+    }
+}
+
+/// The rows of a running query. It ends when this is dropped.
+pub struct Rows {
+    stream: SendableRecordBatchStream,
+    plan: Arc<dyn ExecutionPlan>,
+}
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rows").field("schema", &self.schema()).finish_non_exhaustive()
+    }
+}
+
+impl Rows {
+    pub fn schema(&self) -> SchemaRef {
+        self.stream.schema()
+    }
+
+    pub async fn next(&mut self) -> Option<Result<RecordBatch, SqlError>> {
+        Some(self.stream.next().await?.map_err(SqlError::from))
+    }
+
+    /// Bytes of the tables' files that were scanned so far.
+    pub fn scanned(&self) -> u64 {
+        scanned(self.plan.as_ref())
     }
 }
 
@@ -130,14 +141,11 @@ fn scanned(plan: &dyn ExecutionPlan) -> u64 {
     own + plan.children().into_iter().map(|input| scanned(input.as_ref())).sum::<u64>()
 }
 
-/// Spills go below `spill`, or to the system's temporary folder if that is not writable.
-fn empty(spill: &Path, pool: &Pool) -> Result<SessionContext, SqlError> {
-    let bounded = || RuntimeEnvBuilder::new().with_memory_pool(Arc::clone(&pool.0));
-    let runtime = bounded().with_temp_file_path(spill).build_arc().or_else(|_| bounded().build_arc())?;
+fn empty(room: &Room) -> Result<SessionContext, SqlError> {
     let mut config = SessionConfig::new().with_information_schema(true).with_target_partitions(2);
     config.options_mut().execution.parquet.schema_force_view_types = false;
     config.options_mut().sql_parser.map_string_types_to_utf8view = false;
-    Ok(SessionContext::new_with_config_rt(config, runtime))
+    Ok(SessionContext::new_with_config_rt(config, room.runtime()?))
 }
 
 /// The tables and views that a query reads, directly and through views.
@@ -152,7 +160,8 @@ impl Named {
         let state = context.state();
         let references = |sql: &str| {
             let statement = state.sql_to_statement(sql, &state.config().options().sql_parser.dialect)?;
-            state.resolve_table_references(&statement)
+            limits::check_reads(&statement)?;
+            Ok::<_, SqlError>(state.resolve_table_references(&statement)?)
         };
         let (mut named, mut texts) = (Self { names: HashSet::new(), all: false }, vec![sql]);
         while let Some(sql) = texts.pop() {

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use super::*;
 
 mod figures;
+mod limits;
 
 /// A lake whose table of spans has ten files, each with one row.
 fn lake() -> (TempDir, Arc<dyn Store>, DeltaTable) {
@@ -167,7 +168,7 @@ async fn answer(pool: &Pool, store: &Arc<dyn Store>, sql: &str) -> Result<i64, S
 }
 
 fn is_exhausted(error: &SqlError) -> bool {
-    matches!(error, SqlError::Refused(_)) && error.to_string().contains("Resources exhausted")
+    matches!(error, SqlError::Memory(_)) && error.to_string().contains("Resources exhausted")
 }
 
 /// A join holds one of its sides, and cannot spill it.

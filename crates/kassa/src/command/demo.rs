@@ -86,7 +86,7 @@ fn prepare(args: &Demo) -> anyhow::Result<Config> {
 /// be duplicates. It deletes nothing else.
 fn clear(dir: &Path, file: &Path) -> anyhow::Result<()> {
     let data = dir.join("data");
-    let is_ours = fs::read_to_string(file).map_or(!data.exists(), |text| text.starts_with(MARK));
+    let is_ours = kassa_config::read_bounded(file).map_or(!data.exists(), |text| text.starts_with(MARK.as_bytes()));
     if !is_ours {
         let failure = Failure::new(Code::BadParameter, format!("{} contains files that are not from a demo", dir.display()));
         return Err(failure.hint("the demo clears its folder: give it its own folder with --dir").into());

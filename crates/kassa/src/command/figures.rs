@@ -1,6 +1,5 @@
 //! `kassa figures`: one figure from the lake or the warehouse, or the catalogue.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -106,7 +105,7 @@ fn positions_of(path: &Path) -> anyhow::Result<Positions> {
         let failure = Failure::new(Code::BadParameter, what.within(path.display()));
         failure.hint("--at needs the `positions` of an answer of `kassa figures --format json`")
     };
-    let text = fs::read(path).map_err(|error| wrong(Cause::of(error)))?;
+    let text = kassa_config::read_bounded(path).map_err(|error| wrong(Cause::of(error)))?;
     let answer: Value = serde_json::from_slice(&text).map_err(|error| wrong(Cause::of(error)))?;
     let positions = answer.get("positions").unwrap_or(&answer).as_array().ok_or_else(|| wrong("no positions".into()))?;
     let place = |place: &Value| {

@@ -65,6 +65,7 @@ fn errors_that_stop_a_command_equal_their_pages() {
     let shop = replayed();
     fails(&shop, "K007", &["figures", "net_sale", "--by", "day"]);
     fails(&shop, "K008", &["sql", "DELETE FROM fact_sales"]);
+    fails(&shop, "K033", &["sql", "SELECT repeat('x', 2000000000)"]);
     let format = shop.data().join("lake/_kassa/format");
     fs::write(&format, "2\n").expect("written");
     fails(&shop, "K026", &["figures", "net_sales"]);

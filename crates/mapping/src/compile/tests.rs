@@ -5,6 +5,8 @@ use arrow_schema::DataType;
 use super::*;
 use crate::{Encoding, TableFile};
 
+mod limits;
+
 fn lookups() -> Lookups {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("orders.csv");

@@ -8,6 +8,8 @@ use kassa_model::Contract;
 use super::*;
 use crate::{Encoding, Lookups, TableFile};
 
+mod limits;
+
 /// The cell's text, `-` for NULL.
 fn cell(column: &ArrayRef, row: usize) -> String {
     if column.is_null(row) { "-".to_owned() } else { array_value_to_string(column, row).unwrap() }

@@ -70,3 +70,12 @@ fn a_missing_file_is_an_error() {
         Table::load(TableFile { path: Path::new("/nowhere.csv"), key: "id", encoding: Encoding::Utf8, delimiter: b',' });
     assert_eq!(missing.unwrap_err().to_string(), "it cannot be read: No such file or directory (os error 2)");
 }
+
+#[test]
+fn what_has_no_end_is_not_read() {
+    for path in ["/dev/zero", "/dev", "/dev/urandom"] {
+        let file = TableFile { path: Path::new(path), key: "id", encoding: Encoding::Utf8, delimiter: b',' };
+        let said = Table::load(file).map(|_| ()).unwrap_err().to_string();
+        assert_eq!(said, "it cannot be read: it is not a regular file", "{path}");
+    }
+}

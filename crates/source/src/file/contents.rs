@@ -1,7 +1,7 @@
 //! A file's decompressed contents: hashed once, then read.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
@@ -123,8 +123,17 @@ impl fmt::Debug for Contents {
     }
 }
 
+/// Opens a file that has an end. A device may have none, and a named pipe waits for a writer and can be read only once.
 fn open(path: &Path) -> Result<File, FileError> {
-    File::open(path).map_err(|source| FileError::Io { file: path.to_owned(), source })
+    let failed = |source| FileError::Io { file: path.to_owned(), source };
+    let about = fs::metadata(path).map_err(failed)?;
+    if !about.is_file() {
+        return Err(FileError::NotAFile {
+            file: path.to_owned(),
+            found: if about.is_dir() { "a folder" } else { "not a regular file" },
+        });
+    }
+    File::open(path).map_err(failed)
 }
 
 fn sniff(path: &Path) -> Result<Packing, FileError> {

@@ -9,6 +9,8 @@ use kassa_model::{Cause, Code};
 pub enum FileError {
     #[error("could not read {}", .file.display())]
     Io { file: PathBuf, source: io::Error },
+    #[error("{} is {found}", .file.display())]
+    NotAFile { file: PathBuf, found: &'static str },
     #[error("{} is corrupt: its {what} cannot be read: {detail}", .file.display())]
     Corrupt {
         file: PathBuf,
@@ -41,6 +43,7 @@ impl FileError {
     /// How to fix it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
+            Self::NotAFile { .. } => Some("write its records to a file first: each file is read twice, and its name is kept"),
             Self::Corrupt { .. } => Some("get the file again; this run has stored nothing of it"),
             Self::OtherFormat { .. } => Some("set the stream's `format`, or export the file as CSV, NDJSON or Parquet"),
             Self::HeaderEncoding { .. } => Some("set the stream's `encoding`, for example \"windows-1252\""),

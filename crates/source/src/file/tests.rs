@@ -250,3 +250,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_has_no_end_is_not_opened() {
+    let dir = TempDir::new().unwrap();
+    let pipe = dir.path().join("pipe.csv");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for (path, found) in [(dir.path(), "a folder"), (&pipe, "not a regular file"), (Path::new("/dev/zero"), "not a regular file")]
+    {
+        let (done, answer) = std::sync::mpsc::channel();
+        let asked = path.to_owned();
+        std::thread::spawn(move || {
+            done.send(open_with(&asked, FileOptions::new(CSV)).map(|_| ()).map_err(|error| error.to_string()))
+        });
+        let answer = answer.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
+        assert_eq!(answer, Err(format!("{} is {found}", path.display())));
+    }
+}
