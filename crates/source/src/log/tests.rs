@@ -10,10 +10,11 @@ use kassa_model::{Partition, Positions};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{Log, LogError, LogOptions, LogReader, LogRecord, Receipt, Retained, verify, verify_from};
+use super::{Log, LogError, LogOptions, LogReader, LogRecord, Receipt, Retained, repair, verify, verify_from};
 
 mod crash;
 mod recovery;
+mod repair;
 
 /// Blocks until it is released.
 #[derive(Debug, Default)]
