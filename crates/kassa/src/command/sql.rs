@@ -9,7 +9,7 @@ use kassa_query::{Session, SqlError};
 use crate::cli::Sql;
 use crate::failure::Failure;
 use crate::wiring::Lake;
-use crate::{output, settings};
+use crate::{failure, output, settings};
 
 pub fn sql(args: &Sql) -> anyhow::Result<()> {
     let config = settings::reading(&args.place)?;
@@ -23,6 +23,14 @@ pub fn sql(args: &Sql) -> anyhow::Result<()> {
     });
     let (rows, scanned) = rows.map_err(|error| match error {
         SqlError::Refused(why) => {
+            // A disk or a store that fails while rows are read is no mistake in the query.
+            if let Some((code, fix)) = failure::of_system(&why) {
+                let failure = Failure::new(code, why);
+                return anyhow::Error::new(match fix {
+                    Some(fix) => failure.hint(fix),
+                    None => failure,
+                });
+            }
             let hint = "kassa sql reads only; `SHOW TABLES` lists tables and views";
             anyhow::Error::new(Failure::new(Code::SqlRefused, why).hint(hint))
         }

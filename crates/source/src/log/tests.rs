@@ -13,8 +13,8 @@ use tempfile::TempDir;
 use super::{Log, LogError, LogOptions, LogReader, LogRecord, Receipt, Retained, repair, verify, verify_from};
 
 mod crash;
+mod damage;
 mod recovery;
-mod repair;
 
 /// Blocks until it is released.
 #[derive(Debug, Default)]
