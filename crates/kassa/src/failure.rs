@@ -6,12 +6,13 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
+use kassa_engine::checkpoint::WriteError;
 use kassa_engine::refill::Incomplete;
 use kassa_kafka::registry::RegistryError;
 use kassa_kafka::{ErrorKind, KafkaError};
 use kassa_model::{Cause, Code, Newer};
 use kassa_pipeline::dedupe::IndexError;
-use kassa_pipeline::{SchemasError, SinkError, StageError};
+use kassa_pipeline::{SinkError, StageError};
 use kassa_redshift::ExportError;
 use kassa_source::file::FileError;
 use kassa_warehouse::WarehouseError;
@@ -87,8 +88,8 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
 /// The code of an error and its fix: those of the outermost cause that has any; then those of the system's error below it. What is left
 /// is a defect: a broken invariant, or a panic.
 pub fn judge(error: &anyhow::Error) -> (Code, Option<String>) {
-    let known = error.chain().find_map(judged);
-    known.or_else(|| system::below(error.as_ref())).unwrap_or((Code::Defect, None))
+    let known = error.chain().find_map(judged).or_else(|| system::below(error.as_ref()));
+    known.or_else(|| error.chain().find_map(unexplained)).unwrap_or((Code::Defect, None))
 }
 
 /// The same of an error of a library that is the system's, if it is.
@@ -184,17 +185,29 @@ fn judged(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
         let is_away = error.kind() == ErrorKind::Unavailable;
         return Some((if is_away { Code::SourceUnreachable } else { Code::SourceRefused }, error.hint()));
     }
-    if cause.is::<SchemasError>() {
-        return Some((Code::SourceUnreachable, Some("check the schema registry: `kassa doctor`".to_owned())));
-    }
-    if let Some(StageError::UnknownTopic(topic)) = cause.downcast_ref::<StageError>() {
-        return Some((Code::UnknownStream, Some(format!("configure a stream with `topic = \"{topic}\"`"))));
-    }
-    if let Some(IndexError::Corrupt(_)) = cause.downcast_ref::<IndexError>() {
-        let fix = "delete the folder `state` in data_dir and start again: it is rebuilt from the lake";
-        return Some((Code::StorageFailed, Some(fix.to_owned())));
-    }
     None
+}
+
+/// The same of causes that have nothing below them that explains them better.
+fn unexplained(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
+    let index = cause.downcast_ref::<IndexError>();
+    let index = index.or_else(|| match cause.downcast_ref::<WriteError>() {
+        Some(WriteError::Index(error)) => Some(error),
+        _ => None,
+    });
+    match (cause.downcast_ref::<StageError>(), index) {
+        (Some(StageError::Schemas(_)), _) => {
+            Some((Code::SourceUnreachable, Some("`kassa doctor` checks the schema registry".to_owned())))
+        }
+        (Some(StageError::UnknownTopic(topic)), _) => {
+            Some((Code::UnknownStream, Some(format!("configure a stream with `topic = \"{topic}\"`"))))
+        }
+        (Some(StageError::Index(IndexError::Corrupt(_))), _) | (_, Some(IndexError::Corrupt(_))) => {
+            let fix = "delete the folder `state` in data_dir and start again: it is rebuilt from the lake";
+            Some((Code::StorageFailed, Some(fix.to_owned())))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -230,6 +243,9 @@ mod tests {
             assert!(fix.is_some_and(|fix| fix.contains("free space")), "{error:?}");
         }
         assert_eq!(judge(&at("s3://shop/lake: connection refused".to_owned())).0, Code::StoreUnreachable);
+        let damaged = StageError::from(IndexError::Corrupt("index".into()));
+        assert_eq!(judge(&anyhow::Error::new(damaged)).0, Code::StorageFailed);
+        assert_eq!(judge(&anyhow::Error::new(StageError::UnknownTopic("visits".to_owned()))).0, Code::UnknownStream);
         let away = WarehouseError::Unavailable("connection refused".to_owned());
         assert_eq!(judge(&anyhow::Error::new(away)).0, Code::StoreUnreachable);
         assert_eq!(judge(&anyhow::Error::msg("the server panicked")).0, Code::Defect);

@@ -25,7 +25,7 @@ pub enum Asks {
     Nothing,
 }
 
-const UNASKED: &str = "could not ask Kafka what it still has (`--without-kafka` proves the rest)";
+const UNASKED: &str = "could not ask Kafka what it still has (`--without-kafka` does not ask)";
 
 /// What a proof is about, and who is shown its progress.
 #[derive(Debug, Clone, Copy)]

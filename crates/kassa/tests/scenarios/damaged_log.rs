@@ -28,8 +28,8 @@ fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 fn flip_last_byte(log: &Path) {
-    let segments = files(log).into_iter().filter(|(path, _)| path.extension().is_some_and(|ending| ending == "seg"));
-    let (segment, mut bytes) = segments.last().expect("a segment");
+    let mut segments = files(log).into_iter().filter(|(path, _)| path.extension().is_some_and(|ending| ending == "seg"));
+    let (segment, mut bytes) = segments.next_back().expect("a segment");
     *bytes.last_mut().expect("a byte") ^= 1;
     fs::write(segment, bytes).expect("written");
 }

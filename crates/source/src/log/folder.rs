@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! <first offset, 20 digits>.seg                 a segment
-//! <first offset, 20 digits>.seg.damaged-<byte>  the damaged bytes of a segment, from this byte on (`repair`)
+//! <first offset, 20 digits>.seg.damaged-<byte>  the damaged bytes of a segment, from this byte on (`salvage`)
 //! acknowledged                                  the end of what was answered (`mark`)
 //! lost.ndjson                                   what a repair gave up (`loss`)
 //! ```
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use kassa_model::Partition;
@@ -41,6 +41,20 @@ pub(super) fn evidence_file(segment: &Path, byte: u64) -> PathBuf {
     let mut name = segment.as_os_str().to_owned();
     name.push(format!(".damaged-{byte}"));
     name.into()
+}
+
+/// Copies a file's bytes from `byte` on, durably, to a file beside it.
+pub(super) fn keep_aside(file: &Path, byte: u64) -> Result<PathBuf, LogError> {
+    let (evidence, dir) = (evidence_file(file, byte), file.parent().unwrap_or(file));
+    let mut from = File::open(file).during("open", file)?;
+    from.seek(SeekFrom::Start(byte)).during("read", file)?;
+    // An earlier repair that was interrupted may have cut the file already: its copy stays.
+    if from.metadata().during("read", file)?.len() > byte || !evidence.exists() {
+        let copy = |mut to: File| io::copy(&mut from, &mut to).and_then(|_| to.sync_all());
+        File::create(&evidence).and_then(copy).during("write", &evidence)?;
+        sync(dir)?;
+    }
+    Ok(evidence)
 }
 
 /// The first offsets of a partition's segments, in order. A missing folder has none.

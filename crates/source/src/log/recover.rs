@@ -11,7 +11,7 @@ use kassa_model::{Partition, crash};
 use super::error::IoContext;
 use super::loss::Losses;
 use super::segment::{Next, Segment};
-use super::{LogError, PartitionLog, SegmentInfo, folder, mark, repair};
+use super::{LogError, PartitionLog, SegmentInfo, folder, mark};
 
 pub(super) fn recover(log_dir: &Path, partition: &Partition) -> Result<PartitionLog, LogError> {
     let dir = folder::partition_dir(log_dir, partition)?;
@@ -117,7 +117,7 @@ fn end_of(segment: &mut Segment, acknowledged: Option<i64>) -> Result<i64, LogEr
         }
         if acknowledged.is_none() {
             // A version without marks wrote this: whether these records were acknowledged is unknown.
-            let evidence = repair::keep_aside(segment.path(), segment.byte())?;
+            let evidence = folder::keep_aside(segment.path(), segment.byte())?;
             tracing::warn!(evidence = %evidence.display(), "the log has no mark of what was acknowledged; its torn tail is kept aside");
         }
         let length = file.metadata().during("read", segment.path())?.len();

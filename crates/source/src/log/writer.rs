@@ -102,12 +102,12 @@ impl Written {
         Ok(())
     }
 
-    /// Marks what is synced as acknowledged, before anybody is answered.
-    fn acknowledge(&mut self) -> Result<(), LogError> {
+    /// Marks what is before `next` as acknowledged, before anybody is answered.
+    fn acknowledge(&mut self, next: i64) -> Result<(), LogError> {
         if self.mark.is_none() {
             self.mark = Some(Acknowledged::open(&self.log.dir, self.log.durable())?);
         }
-        self.mark.as_ref().map_or(Ok(()), |mark| mark.set(self.next))
+        self.mark.as_ref().map_or(Ok(()), |mark| mark.set(next))
     }
 
     fn publish(&mut self) {
@@ -202,7 +202,13 @@ impl Writer {
             tail.sync()?;
         }
         crash::point("log.after_fsync");
-        touched.iter_mut().try_for_each(|written| written.acknowledge())?;
+        if let Err(error) = touched.iter_mut().try_for_each(|written| written.acknowledge(written.next)) {
+            // Nobody of the group is answered: no mark may be ahead of what is.
+            for written in touched {
+                written.acknowledge(written.log.durable()).unwrap_or_else(|error| tracing::warn!(%error, "a mark is ahead"));
+            }
+            return Err(error);
+        }
         touched.into_iter().for_each(Written::publish);
         Ok(receipts)
     }

@@ -9,8 +9,7 @@
 //! Every step is durable before the next, in this order: the evidence, the record of the loss, the
 //! new segments, the cut. After a crash in between, the same repair completes it.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek, SeekFrom};
+use std::fs::{self, OpenOptions};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -65,20 +64,6 @@ pub fn repair(data_dir: &Path, committed: &Positions, clock: &dyn Clock, apply: 
         repaired.extend(plan.lost.iter().map(named));
     }
     Ok(repaired)
-}
-
-/// Copies a file's bytes from `byte` on, durably, to a file beside it.
-pub(super) fn keep_aside(file: &Path, byte: u64) -> Result<PathBuf, LogError> {
-    let (evidence, dir) = (folder::evidence_file(file, byte), file.parent().unwrap_or(file));
-    let mut from = File::open(file).during("open", file)?;
-    from.seek(SeekFrom::Start(byte)).during("read", file)?;
-    // An earlier repair that was interrupted may have cut the file already: its copy stays.
-    if from.metadata().during("read", file)?.len() > byte || !evidence.exists() {
-        let copy = |mut to: File| io::copy(&mut from, &mut to).and_then(|_| to.sync_all());
-        File::create(&evidence).and_then(copy).during("write", &evidence)?;
-        folder::sync(dir)?;
-    }
-    Ok(evidence)
 }
 
 #[derive(Debug)]
@@ -204,10 +189,10 @@ impl Plan {
 
     fn apply(&self, dir: &Path, at: &str) -> Result<(), LogError> {
         if self.mark_is_damaged {
-            keep_aside(&mark::path(dir), 0)?;
+            folder::keep_aside(&mark::path(dir), 0)?;
         }
         for (first, byte) in &self.cut {
-            keep_aside(&folder::segment_file(dir, *first), *byte)?;
+            folder::keep_aside(&folder::segment_file(dir, *first), *byte)?;
         }
         let name = |lost: &Lost| {
             let evidence = folder::evidence_file(&lost.file, lost.damaged_from?);
