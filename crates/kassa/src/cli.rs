@@ -39,9 +39,12 @@ pub enum Command {
     #[command(after_help = "Example: kassa sql \"SELECT top_category, SUM(net_amount_reporting) FROM sales_flat GROUP BY 1\"")]
     Sql(Sql),
     /// Recount everything from the stored records; exit 0 only if nothing is lost, doubled or
-    /// changed
+    /// changed, and 3 if a system could not be compared
     #[command(after_help = "Example: kassa prove --format json\n         kassa prove --since 2026-01-31")]
     Prove(Prove),
+    /// Show what is damaged in the collector's log; let the log go on without it
+    #[command(after_help = "Example: kassa repair\n         kassa repair --apply")]
+    Repair(Repair),
     /// List, show and replay dead letters
     #[command(subcommand, name = "dead-letters")]
     DeadLetters(DeadLetters),
@@ -235,6 +238,18 @@ pub struct Prove {
     /// Skip the comparison with Kafka; the rest is proven even if Kafka does not answer
     #[arg(long)]
     pub without_kafka: bool,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct Repair {
+    #[command(flatten)]
+    pub place: Place,
+    /// Keep the damaged bytes in a file beside the segment, record which records are lost, and let
+    /// the log go on after them; without this, nothing changes
+    #[arg(long)]
+    pub apply: bool,
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
 }

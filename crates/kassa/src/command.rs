@@ -13,6 +13,7 @@ pub mod post;
 pub mod produce;
 pub mod prove;
 pub mod rebuild;
+pub mod repair;
 pub mod replay;
 pub mod run;
 pub mod simulate;

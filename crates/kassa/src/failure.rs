@@ -1,14 +1,18 @@
 //! Failures with a code and a page, and the output and exit code of every error.
 
-use std::error::Error;
-use std::process::ExitCode;
-use std::{fmt, io};
+mod system;
 
+use std::error::Error;
+use std::fmt;
+use std::process::ExitCode;
+
+use kassa_engine::checkpoint::WriteError;
 use kassa_engine::refill::Incomplete;
 use kassa_kafka::registry::RegistryError;
-use kassa_lake::Refused;
+use kassa_kafka::{ErrorKind, KafkaError};
 use kassa_model::{Cause, Code, Newer};
-use kassa_pipeline::SinkError;
+use kassa_pipeline::dedupe::IndexError;
+use kassa_pipeline::{SinkError, StageError};
 use kassa_redshift::ExportError;
 use kassa_source::file::FileError;
 use kassa_warehouse::WarehouseError;
@@ -68,7 +72,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         eprintln!("{mistakes}");
         return ExitCode::from(78);
     }
-    let (code, hint) = error.chain().find_map(judged).unwrap_or((Code::Defect, None));
+    let (code, hint) = judge(error);
     eprintln!("error[{code}]: {}", chain(error));
     if let Some(hint) = hint {
         eprintln!("   = {hint}");
@@ -79,6 +83,18 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         code if code.code().starts_with('C') => 78,
         _ => 1,
     })
+}
+
+/// The code of an error and its fix: those of the outermost cause that has any; then those of the system's error below it. What is left
+/// is a defect: a broken invariant, or a panic.
+pub fn judge(error: &anyhow::Error) -> (Code, Option<String>) {
+    let known = error.chain().find_map(judged).or_else(|| system::below(error.as_ref()));
+    known.or_else(|| error.chain().find_map(unexplained)).unwrap_or((Code::Defect, None))
+}
+
+/// The same of an error of a library that is the system's, if it is.
+pub fn of_system(error: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
+    system::outside(error)
 }
 
 /// The error and its causes; a repeated cause is printed once.
@@ -105,7 +121,8 @@ fn newer() -> (Code, Option<String>) {
 /// The code of a cause, and a hint.
 fn judged(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
     let whole = || Some("`kassa prove` shows what is intact and what is not".to_owned());
-    let of_store = |code| (code, if code == Code::LakeCorrupt { whole() } else { None });
+    // What could not be read because of the disk or a server is not damaged.
+    let corrupt = |why: &Cause| system::outside(why).unwrap_or_else(|| (Code::LakeCorrupt, whole()));
     if let Some(failure) = cause.downcast_ref::<Failure>() {
         return Some((failure.code, failure.hint.clone()));
     }
@@ -113,39 +130,38 @@ fn judged(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
         return Some((Code::LakeCorrupt, Some("`kassa prove` names what is missing".to_owned())));
     }
     if let Some(error) = cause.downcast_ref::<kassa_source::log::LogError>() {
-        return Some((error.code(), error.hint().map(str::to_owned)));
+        return Some((error.code(), error.hint().map(str::to_owned).or_else(|| system::below(error)?.1)));
     }
     if let Some(error) = cause.downcast_ref::<FileError>() {
-        return Some((error.code(), error.hint().map(str::to_owned)));
+        return Some((error.code(), error.hint().map(str::to_owned).or_else(|| system::below(error)?.1)));
     }
     if let Some(error) = cause.downcast_ref::<kassa_lake::LogError>() {
-        return Some(of_store(match error {
-            kassa_lake::LogError::Io(error) if error.kind() == io::ErrorKind::TimedOut => Code::StoreUnreachable,
-            kassa_lake::LogError::Io(_) => Code::StorageFailed,
-            kassa_lake::LogError::Refused(refused) => return Some((Code::StoreRefused, Some(refused.fix.clone()))),
-            kassa_lake::LogError::Corrupt(_) => Code::LakeCorrupt,
-            kassa_lake::LogError::Fenced(_) => Code::Fenced,
-            kassa_lake::LogError::Encode(_) => Code::Defect,
-            kassa_lake::LogError::Newer(_) => return Some(newer()),
-        }));
+        return Some(match error {
+            kassa_lake::LogError::Io(error) => system::below(error).unwrap_or((Code::StorageFailed, None)),
+            kassa_lake::LogError::Refused(refused) => (Code::StoreRefused, Some(refused.fix.clone())),
+            kassa_lake::LogError::Corrupt(why) => corrupt(why),
+            kassa_lake::LogError::Fenced(_) => (Code::Fenced, None),
+            kassa_lake::LogError::Encode(_) => return None,
+            kassa_lake::LogError::Newer(_) => newer(),
+        });
     }
     if let Some(error) = cause.downcast_ref::<SinkError>() {
-        return Some(of_store(match error {
+        return Some(match error {
             // An error about a URL is a server's, one about a path is a disk's.
-            SinkError::Unavailable(why) if why.contains("://") => Code::StoreUnreachable,
-            SinkError::Unavailable(_) => Code::StorageFailed,
-            SinkError::Fenced(_) | SinkError::Rewound(_) => Code::Fenced,
-            SinkError::Invalid(_) => Code::StoreRefused,
-            SinkError::Corrupt(_) => Code::LakeCorrupt,
-            SinkError::Newer(_) => return Some(newer()),
-            SinkError::Rebuilding(_) => return Some(rebuilding()),
-        }));
+            SinkError::Unavailable(why) if why.contains("://") => (Code::StoreUnreachable, None),
+            SinkError::Unavailable(why) => system::in_text(why).unwrap_or((Code::StorageFailed, None)),
+            SinkError::Fenced(_) | SinkError::Rewound(_) => (Code::Fenced, None),
+            SinkError::Invalid(_) => (Code::StoreRefused, None),
+            SinkError::Corrupt(why) => corrupt(why),
+            SinkError::Newer(_) => newer(),
+            SinkError::Rebuilding(_) => rebuilding(),
+        });
     }
     if let Some(error) = cause.downcast_ref::<WarehouseError>() {
         return Some(match error {
             WarehouseError::Unavailable(_) => (Code::StoreUnreachable, None),
             WarehouseError::Invalid(_) => (Code::StoreRefused, None),
-            WarehouseError::Corrupt(_) => of_store(Code::LakeCorrupt),
+            WarehouseError::Corrupt(why) => corrupt(why),
             WarehouseError::Fenced(_) | WarehouseError::Rewound(_) => (Code::Fenced, None),
             WarehouseError::Newer(_) => newer(),
             WarehouseError::Rebuilding(_) => rebuilding(),
@@ -157,25 +173,47 @@ fn judged(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
             ExportError::Unavailable { .. } => (Code::StoreUnreachable, None),
             ExportError::Statement { .. } => (Code::ExportFailed, None),
             ExportError::Fenced(_) => (Code::Fenced, Some("run it again when the other exporters have finished".to_owned())),
-            ExportError::Encode(_) => (Code::Defect, None),
             // The cause below has its own code.
-            ExportError::Lake(_) => return None,
+            ExportError::Lake(_) | ExportError::Encode(_) => return None,
         });
     }
     if let Some(error) = cause.downcast_ref::<RegistryError>() {
         let code = if error.is_transient() { Code::SourceUnreachable } else { Code::SourceRefused };
         return Some((code, error.hint()));
     }
-    let error = cause.downcast_ref::<io::Error>()?;
-    Some(match Refused::of(error) {
-        Some(refused) => (Code::StoreRefused, Some(refused.fix.clone())),
-        None if error.kind() == io::ErrorKind::TimedOut => (Code::StoreUnreachable, None),
-        None => (Code::StorageFailed, None),
-    })
+    if let Some(error) = cause.downcast_ref::<KafkaError>() {
+        let is_away = error.kind() == ErrorKind::Unavailable;
+        return Some((if is_away { Code::SourceUnreachable } else { Code::SourceRefused }, error.hint()));
+    }
+    None
+}
+
+/// The same of causes that have nothing below them that explains them better.
+fn unexplained(cause: &(dyn Error + 'static)) -> Option<(Code, Option<String>)> {
+    let index = cause.downcast_ref::<IndexError>();
+    let index = index.or_else(|| match cause.downcast_ref::<WriteError>() {
+        Some(WriteError::Index(error)) => Some(error),
+        _ => None,
+    });
+    match (cause.downcast_ref::<StageError>(), index) {
+        (Some(StageError::Schemas(_)), _) => {
+            Some((Code::SourceUnreachable, Some("`kassa doctor` checks the schema registry".to_owned())))
+        }
+        (Some(StageError::UnknownTopic(topic)), _) => {
+            Some((Code::UnknownStream, Some(format!("configure a stream with `topic = \"{topic}\"`"))))
+        }
+        (Some(StageError::Index(IndexError::Corrupt(_))), _) | (_, Some(IndexError::Corrupt(_))) => {
+            let fix = "delete the folder `state` in data_dir and start again: it is rebuilt from the lake";
+            Some((Code::StorageFailed, Some(fix.to_owned())))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     #[test]
@@ -185,7 +223,33 @@ mod tests {
         let error = anyhow::Error::new(damaged).context("could not read the lake");
         assert_eq!(chain(&error), "could not read the lake: DWH/fact_order/1.parquet: no such file");
         assert!(error.chain().any(|cause| cause.is::<io::Error>()), "{error:?}");
-        assert_eq!(error.chain().find_map(judged).map(|(code, _)| code), Some(Code::LakeCorrupt));
+        assert_eq!(judge(&error).0, Code::LakeCorrupt);
+    }
+
+    #[test]
+    fn only_what_no_cause_explains_is_a_defect() {
+        let full = || io::Error::from_raw_os_error(28);
+        let at = |why: String| anyhow::Error::new(SinkError::Unavailable(why)).context("the lake stopped");
+        for error in [
+            anyhow::Error::new(full()).context("could not write a file of the checkpoint"),
+            anyhow::Error::new(kassa_lake::LogError::from(full())).context("could not open the lake"),
+            anyhow::Error::new(kassa_lake::LogError::encode(io::Error::other(full()))),
+            anyhow::Error::new(ExportError::from(full())),
+            anyhow::Error::new(StageError::from(IndexError::Io { path: "index".into(), source: full() })),
+            at(format!("DWH/spans: {}", full())),
+        ] {
+            let (code, fix) = judge(&error);
+            assert_eq!(code, Code::StorageFailed, "{error:?}");
+            assert!(fix.is_some_and(|fix| fix.contains("free space")), "{error:?}");
+        }
+        assert_eq!(judge(&at("s3://shop/lake: connection refused".to_owned())).0, Code::StoreUnreachable);
+        let damaged = StageError::from(IndexError::Corrupt("index".into()));
+        assert_eq!(judge(&anyhow::Error::new(damaged)).0, Code::StorageFailed);
+        assert_eq!(judge(&anyhow::Error::new(StageError::UnknownTopic("visits".to_owned()))).0, Code::UnknownStream);
+        let away = WarehouseError::Unavailable("connection refused".to_owned());
+        assert_eq!(judge(&anyhow::Error::new(away)).0, Code::StoreUnreachable);
+        assert_eq!(judge(&anyhow::Error::msg("the server panicked")).0, Code::Defect);
+        assert_eq!(judge(&anyhow::Error::new(kassa_lake::LogError::encode(Cause::from("a row too many")))).0, Code::Defect);
     }
 
     #[test]

@@ -46,6 +46,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Demo(args) => command::demo::demo(&args),
         Command::Run(args) => command::run::run(&args),
         Command::Replay(args) => command::replay::replay(&args),
+        Command::Repair(args) => command::repair::repair(&args),
         Command::Rebuild(args) => command::rebuild::rebuild(&args),
         Command::Figures(args) => command::figures::figures(&args),
         Command::Sql(args) => command::sql::sql(&args),

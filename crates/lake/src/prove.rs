@@ -82,9 +82,23 @@ pub struct Proof {
     pub duplicates: i64,
     pub dead_letters: i64,
     pub rows: i64,
+    /// Offsets that the source lost before they were read, as the spans state them.
+    pub lost: Vec<Covered>,
+    /// Systems that could not be asked: nothing is known of them.
+    pub not_compared: Vec<NotCompared>,
     /// The range of the proof, if it is not everything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Since>,
+}
+
+/// A system that could not be asked, and why. That is no finding about its data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotCompared {
+    /// `kafka`, or the name of a sink.
+    pub system: &'static str,
+    pub code: &'static str,
+    pub why: String,
+    pub fix: Option<String>,
 }
 
 /// The offsets of a partition that a source has: half open.

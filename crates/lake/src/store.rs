@@ -149,6 +149,19 @@ impl Folder {
     }
 }
 
+/// Names the file in an error of the system.
+fn at(path: &Path) -> impl FnOnce(io::Error) -> io::Error + use<'_> {
+    move |error| io::Error::new(error.kind(), At { path: path.to_owned(), error })
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {error}", .path.display())]
+struct At {
+    path: PathBuf,
+    #[source]
+    error: io::Error,
+}
+
 fn sync(folder: &Path) -> io::Result<()> {
     if folder.as_os_str().is_empty() { File::open(".")?.sync_all() } else { File::open(folder)?.sync_all() }
 }
@@ -156,9 +169,7 @@ fn sync(folder: &Path) -> io::Result<()> {
 impl Store for Folder {
     fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
         let path = self.root.join(path);
-        let folder = self.prepare(&path)?;
-        Self::write(&path, bytes)?;
-        sync(folder)
+        self.prepare(&path).and_then(|folder| Self::write(&path, bytes).and_then(|()| sync(folder))).map_err(at(&path))
     }
 
     fn put_with(&self, path: &str, write: &mut WriteObject<'_>) -> io::Result<u64> {
@@ -174,28 +185,34 @@ impl Store for Folder {
 
     fn put_new(&self, path: &str, bytes: &[u8]) -> io::Result<bool> {
         let path = self.root.join(path);
-        let folder = self.prepare(&path)?;
+        let folder = self.prepare(&path).map_err(at(&path))?;
         let nth = self.unique.fetch_add(1, Ordering::Relaxed);
         let draft = folder.join(format!(".draft-{}-{nth}", std::process::id()));
-        Self::write(&draft, bytes)?;
+        if let Err(error) = Self::write(&draft, bytes) {
+            // A full disk is not to be filled with drafts.
+            fs::remove_file(&draft).ok();
+            return Err(at(&path)(error));
+        }
         // A link appears with its complete contents or not at all, and never replaces another.
         let linked = fs::hard_link(&draft, &path);
-        fs::remove_file(&draft)?;
+        fs::remove_file(&draft).map_err(at(&draft))?;
         match linked {
-            Ok(()) => sync(folder).map(|()| true),
+            Ok(()) => sync(folder).map(|()| true).map_err(at(folder)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(error),
+            Err(error) => Err(at(&path)(error)),
         }
     }
 
     fn get(&self, path: &str) -> io::Result<Vec<u8>> {
-        fs::read(self.root.join(path))
+        let path = self.root.join(path);
+        fs::read(&path).map_err(at(&path))
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
-        let entries = match fs::read_dir(self.root.join(folder)) {
+        let folder = self.root.join(folder);
+        let entries = match fs::read_dir(&folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries?,
+            entries => entries.map_err(at(&folder))?,
         };
         let mut names = Vec::new();
         for entry in entries {
@@ -206,9 +223,10 @@ impl Store for Folder {
     }
 
     fn delete(&self, path: &str) -> io::Result<()> {
-        match fs::remove_file(self.root.join(path)) {
+        let path = self.root.join(path);
+        match fs::remove_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            result => result,
+            result => result.map_err(at(&path)),
         }
     }
 
@@ -230,7 +248,8 @@ impl Store for Folder {
     }
 
     fn open(&self, path: &str) -> io::Result<Object> {
-        Object::of_file(File::open(self.root.join(path))?)
+        let path = self.root.join(path);
+        Object::of_file(File::open(&path).map_err(at(&path))?)
     }
 
     fn shared(&self) -> io::Result<Shared> {

@@ -32,6 +32,7 @@ mod stream;
 pub mod validate;
 
 pub use batch::{Batch, Gap, Slice};
+pub use error::StageError;
 pub use journal::Piece;
 pub use kassa_model::Format;
 pub use ports::{Mapped, Mapper, MapperError, SchemaText, Schemas, SchemasError, Sink, SinkError};

@@ -38,7 +38,7 @@ use kassa_model::time::Clock;
 use tokio::sync::Semaphore;
 
 pub use live::{Live, LiveError, LiveSink, Snapshot};
-pub use ports::{BoxFuture, CollectError, Collector, Done, Kind, Metric, Orders, OrdersQuery, Sample, Status};
+pub use ports::{BoxFuture, CollectError, Collector, Done, Kind, Metric, Orders, OrdersQuery, Sample, Status, Unanswered};
 pub use render::render;
 pub use status::{
     DeadLetterStatus, Example, FindingStatus, MemoryPart, PartitionStatus, PipelineStatus, Proof, Pulse, ReasonStatus,

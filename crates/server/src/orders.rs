@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::Server;
 use crate::parameters::parameters;
-use crate::ports::OrdersQuery;
+use crate::ports::{OrdersQuery, Unanswered};
 use crate::refusal::Refusal;
 
 const LIMIT: usize = 100;
@@ -21,13 +21,10 @@ const LIMIT_MAX: usize = 1000;
 
 pub(crate) async fn list(State(server): State<Arc<Server>>, uri: Uri) -> Result<Json<Value>, Refusal> {
     let query = query(&uri)?;
-    server.app.orders.orders(query).await.map(Json).map_err(|cause| {
-        Refusal::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            Code::StorageFailed,
-            cause,
-            "`kassa prove` checks whether the lake is intact",
-        )
+    server.app.orders.orders(query).await.map(Json).map_err(|Unanswered { code, why, fix }| {
+        let status = if code == Code::Defect { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::SERVICE_UNAVAILABLE };
+        let fix = fix.unwrap_or_else(|| "`kassa prove` checks whether the lake is intact".to_owned());
+        Refusal::new(status, code, why, fix)
     })
 }
 
@@ -98,7 +95,7 @@ mod tests {
             ("limit=1001", (400, "K015")),
             ("basis=x", (400, "K015")),
             ("dai=2026-01-31", (400, "K015")),
-            ("product=broken", (503, "K004")),
+            ("product=broken", (503, "K022")),
         ] {
             assert_eq!(house.get(&format!("/api/v1/orders?{query}")).await.refusal(), (want.0, want.1.to_owned()), "{query}");
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kassa_analytics::Basis;
-use kassa_model::DeadLetter;
+use kassa_model::{Code, DeadLetter};
 
 use crate::status::{PipelineStatus, Pulse};
 
@@ -99,5 +99,13 @@ pub struct OrdersQuery {
 /// Orders from the lake.
 pub trait Orders: Debug + Send + Sync {
     /// The JSON of `GET /api/v1/orders`: `{"rows": […], "truncated": …}`.
-    fn orders(&self, query: OrdersQuery) -> BoxFuture<'_, Result<serde_json::Value, String>>;
+    fn orders(&self, query: OrdersQuery) -> BoxFuture<'_, Result<serde_json::Value, Unanswered>>;
+}
+
+/// Why a question has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unanswered {
+    pub code: Code,
+    pub why: String,
+    pub fix: Option<String>,
 }

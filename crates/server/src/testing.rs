@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use kassa_analytics::Figures;
 use kassa_model::time::Clock;
-use kassa_model::{Contract, Currency, DeadLetter, Headers, Partition, Positions, Reason, Records, Shop};
+use kassa_model::{Code, Contract, Currency, DeadLetter, Headers, Partition, Positions, Reason, Records, Shop};
 use kassa_pipeline::dedupe::{Index, IndexOptions};
 use kassa_pipeline::{Batch, Format, Stage, Stream};
 use serde_json::{Value, json};
@@ -141,11 +141,16 @@ impl Status for FakeStatus {
 pub(crate) struct FakeOrders;
 
 impl Orders for FakeOrders {
-    fn orders(&self, query: OrdersQuery) -> BoxFuture<'_, Result<Value, String>> {
+    fn orders(&self, query: OrdersQuery) -> BoxFuture<'_, Result<Value, Unanswered>> {
         let failed = query.product.as_deref() == Some("broken");
         let rows = json!([{"from": query.from, "to": query.to, "basis": query.basis.name(), "country": query.country, "limit": query.limit}]);
         Box::pin(async move {
-            if failed { Err("the lake cannot be read".to_owned()) } else { Ok(json!({"rows": rows, "truncated": false})) }
+            let why = "the lake cannot be read".to_owned();
+            if failed {
+                Err(Unanswered { code: Code::StoreUnreachable, why, fix: None })
+            } else {
+                Ok(json!({"rows": rows, "truncated": false}))
+            }
         })
     }
 }

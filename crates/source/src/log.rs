@@ -9,8 +9,9 @@
 //!
 //! - An offset is answered and visible to readers only when its bytes are synced. After a failed
 //!   write or sync, the log stops.
-//! - Opening cuts a torn tail. Damage that is followed by whole frames, or is in an earlier
-//!   segment, is an error and nothing is cut.
+//! - Opening cuts a torn tail: bytes after the last acknowledged record (`mark`). Any other damage is
+//!   an error and nothing is cut. [`repair()`] keeps the damaged bytes aside, records what is lost,
+//!   and lets the log go on after it.
 //! - A segment is deleted only when every sink has committed all of it.
 
 use std::collections::BTreeMap;
@@ -28,10 +29,13 @@ use kassa_model::{Partition, Positions};
 mod error;
 mod folder;
 mod frame;
+mod loss;
+mod mark;
 mod queue;
 mod reader;
 mod recover;
 mod retention;
+mod salvage;
 mod segment;
 mod shared;
 mod signal;
@@ -39,8 +43,10 @@ mod verify;
 mod writer;
 
 pub use error::LogError;
+pub use loss::Loss;
 pub use reader::LogReader;
 pub use retention::Retained;
+pub use salvage::{Repaired, repair};
 pub use signal::Signal;
 pub use verify::{Problem, ProblemKind, Verification, Verified, verify, verify_from};
 
@@ -114,8 +120,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens `<data_dir>/log`, verifies each partition's last segment, cuts its torn tail, and
-    /// starts the writer.
+    /// Opens `<data_dir>/log`, verifies each partition's last segment, cuts its torn tail if nothing
+    /// in it was acknowledged, and starts the writer.
     pub fn open(data_dir: &Path, options: LogOptions, clock: Arc<dyn Clock>) -> Result<Self, LogError> {
         if options.max_record_bytes > frame::RECORD_BYTES_MAX {
             return Err(LogError::BadLimit { bytes: options.max_record_bytes, limit: frame::RECORD_BYTES_MAX });
@@ -203,6 +209,11 @@ impl Log {
     /// The offset after the last durable record, by partition.
     pub fn ends(&self) -> Positions {
         self.shared.positions(PartitionLog::durable)
+    }
+
+    /// The offset after the last record that a repair gave up; `None`: there is none.
+    pub fn lost_to(&self, partition: &Partition) -> Option<i64> {
+        held(&self.shared.partitions).get(partition).and_then(|log| log.losses.end())
     }
 
     /// Raised when records become durable.

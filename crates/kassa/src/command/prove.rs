@@ -22,9 +22,14 @@ pub fn prove(args: &Prove) -> anyhow::Result<()> {
     };
     if args.format == Format::Json {
         output::json(&proof)?;
-        return if proof.ok { Ok(()) } else { Err(Exit(1).into()) };
+        return match (proof.findings.is_empty(), proof.not_compared.is_empty()) {
+            (false, _) => Err(Exit(1).into()),
+            (true, false) => Err(Exit(NOT_COMPARED).into()),
+            (true, true) => Ok(()),
+        };
     }
-    if !proof.ok {
+    if !proof.findings.is_empty() {
+        tell_not_compared(&proof);
         return contradicted(&proof, args.format);
     }
     let day = proof.since.as_ref().map(|since| format!(" since {}", since.day)).unwrap_or_default();
@@ -32,10 +37,31 @@ pub fn prove(args: &Prove) -> anyhow::Result<()> {
         "proven{day}: {} records read = {} accepted + {} duplicates + {} dead letters; {} rows recounted",
         proof.records, proof.accepted, proof.duplicates, proof.dead_letters, proof.rows
     ))?;
+    for lost in &proof.lost {
+        output::print(&format!(
+            "lost by the source before it was read: {}/{} offsets {} to {}",
+            lost.topic, lost.partition, lost.from, lost.to
+        ))?;
+    }
     if let Some(since) = &proof.since {
         note(since);
     }
-    Ok(())
+    tell_not_compared(&proof);
+    if proof.not_compared.is_empty() { Ok(()) } else { Err(Exit(NOT_COMPARED).into()) }
+}
+
+/// The exit code of a proof without findings that could not ask every system.
+const NOT_COMPARED: u8 = 3;
+
+fn tell_not_compared(proof: &Proof) {
+    for away in &proof.not_compared {
+        eprintln!("error[{}]: could not compare {} with the lake: {}", away.code, away.system, away.why);
+        eprintln!("   = this is no finding about the data: everything else was proven without it");
+        if let Some(fix) = &away.fix {
+            eprintln!("   = {fix}");
+        }
+        eprintln!("   = see docs/errors/{}.md", away.code);
+    }
 }
 
 /// Prints the findings and fails.

@@ -52,6 +52,10 @@ pub fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Store {
     checks.push(Check::ok(SYSTEM, "tables", &place, format!("readable; {begun} partitions in the archive")));
     let ids = TopicIds::new(objects);
     let topics = config.streams.iter().map(|stream| &stream.topic);
+    // Partitions that began over and have no record yet are at 0.
+    let epochs: Vec<_> = topics.clone().filter_map(|topic| ids.epochs(topic).ok()).collect();
+    let completed = |positions: &Positions| epochs.iter().fold(positions.clone(), |held, epochs| epochs.complete(&held));
+    let sinks = sinks.into_iter().map(|(name, positions)| (name, completed(&positions))).collect();
     let topic_ids = topics.filter_map(|topic| Some((topic.clone(), ids.known(topic).ok().flatten()?))).collect();
     Store { checks, sinks, topic_ids }
 }

@@ -33,13 +33,14 @@ fn recreated(seen: &Seen, topic: &SeenTopic, before: &str, now: &str) -> Check {
         .fix("nothing, if this was intended; see docs/reference/kafka.md")
 }
 
-/// A sink's next offset in a partition, in its latest incarnation; 0 if it has none and another
-/// sink has read the topic.
+/// A sink's next offset in a partition, in the latest incarnation that any sink knows; 0 if it has
+/// none and another sink has read the topic.
 fn next(positions: &Positions, sinks: &[Sink], topic: &str, number: i32) -> Option<i64> {
-    let is_it = |partition: &Partition| *partition.topic == *topic && kafka_partition(partition) == Some(number);
-    let held = positions.iter().filter(|(partition, _)| is_it(partition)).max_by_key(|(partition, _)| partition.number);
-    let is_known = || sinks.iter().any(|(_, positions)| positions.iter().any(|(partition, _)| *partition.topic == *topic));
-    held.map(|(_, next)| next).or_else(|| is_known().then_some(0))
+    let known = || sinks.iter().flat_map(|(_, positions)| positions.iter()).map(|(partition, _)| partition);
+    let is_it = |partition: &&Partition| *partition.topic == *topic && kafka_partition(partition) == Some(number);
+    let latest = known().filter(is_it).max_by_key(|partition| partition.number);
+    let is_known = || known().any(|partition| *partition.topic == *topic);
+    latest.map(|latest| positions.next(latest)).or_else(|| is_known().then_some(0))
 }
 
 /// The unread part of a topic, for a sink.

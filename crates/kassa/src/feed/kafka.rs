@@ -195,14 +195,21 @@ impl KafkaFeed {
         }
     }
 
-    /// Where a partition goes on: under the latest of its incarnations that a sink knows.
+    /// Where a partition goes on: under the latest of its incarnations that a sink knows, or that began and has no record yet.
     fn start(&self, partition: &Partition, reached: &Reached) -> anyhow::Result<Start> {
+        let epochs = self.topics.epochs(&partition.topic)?;
+        let known = epochs.complete(&reached.by_any);
         let same = |held: &&Partition| held.topic == partition.topic && kafka_partition(held) == kafka_partition(partition);
-        let latest = reached.by_any.iter().map(|(held, _)| held).filter(same).max_by_key(|held| held.number);
+        let latest = known.iter().map(|(held, _)| held).filter(same).max_by_key(|held| held.number);
         let knows_topic = reached.by_any.iter().any(|(held, _)| held.topic == partition.topic);
+        let is_new = latest.is_none() && epochs.is_later();
+        if is_new {
+            // It was added to the present topic: it is not one of the topic before.
+            self.topics.begin_over(partition, &self.id_of(&partition.topic)?, "read for the first time")?;
+        }
         let partition = latest.unwrap_or(partition).clone();
         let next = knows_topic.then(|| reached.by_all.next(&partition));
-        let topic_id = self.topics.known(&partition.topic)?;
+        let topic_id = epochs.id_of(&partition).filter(|_| !is_new).map(ToOwned::to_owned);
         Ok(Start { partition, next, topic_id })
     }
 
@@ -295,8 +302,10 @@ impl KafkaFeed {
             Turn::Reset(reset) => {
                 let (topic, number) = (reset.partition.topic.as_ref(), reset.partition.number);
                 tracing::error!(topic, number, held = reset.held, cause = ?reset.cause, "the partition is another than the one that was read; it begins anew");
-                self.topics.replace(&reset.partition.topic, &self.id_of(&reset.partition.topic)?)?;
-                self.begin_at(&[Start::at(next_incarnation(&reset.partition), Some(0))])?;
+                let begun = next_incarnation(&reset.partition);
+                let why = format!("partition {number} was read up to {} and began over: {:?}", reset.held, reset.cause);
+                self.topics.begin_over(&begun, &self.id_of(topic)?, &why)?;
+                self.begin_at(&[Start::at(begun, Some(0))])?;
                 Ok(Next::Idle)
             }
             Turn::Idle => Ok(Next::Idle),

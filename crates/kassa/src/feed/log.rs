@@ -7,6 +7,7 @@ use anyhow::Context;
 use kassa_config::Config;
 use kassa_engine::feed::{BATCH_BYTES, BATCH_RECORDS};
 use kassa_model::{Partition, Positions};
+use kassa_pipeline::Batch;
 use kassa_source::log::{Log, LogOptions, LogReader};
 
 use super::{Feed, Mark, Marks, Next, Reached};
@@ -77,15 +78,24 @@ impl LogFeed {
         if left == 0 {
             return Ok(None);
         }
+        if let Some(lost) = reader.skip_lost() {
+            let (topic, from, to) = (input.partition.topic.as_ref(), lost.start, lost.end);
+            tracing::error!(topic, from, to, "the collector's log lost these records; a repair has given them up");
+            return Ok(Some(Next::Lost(Batch::lost(input.partition.clone(), lost))));
+        }
         let records = reader.read(left.min(BATCH_RECORDS), BATCH_BYTES)?;
         Ok(records.map(|records| Next::Records(records, from)))
     }
 }
 
 impl Feed for LogFeed {
+    /// Where a repair has given up records, the log begins after them: the archive may still have them.
     fn starts(&mut self, _reached: &Reached) -> anyhow::Result<Positions> {
         let starts = self.log.starts();
-        let of = |input: &Input| Some((input.partition.clone(), starts.get(&input.partition)?));
+        let of = |input: &Input| {
+            let start = starts.get(&input.partition)?;
+            Some((input.partition.clone(), self.log.lost_to(&input.partition).map_or(start, |lost_to| lost_to.max(start))))
+        };
         Ok(self.inputs.iter().filter_map(of).collect())
     }
 

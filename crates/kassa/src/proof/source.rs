@@ -58,7 +58,7 @@ fn finding(problem: &Problem) -> Option<Finding> {
 /// How long Kafka is asked before it is said that it does not answer.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Kafka, of the partitions that the lake knows, as they are now: a topic that was made anew since has nothing to say of the old one.
+/// Kafka, for the partitions that the lake knows, as they are now. A topic that was recreated since is another one.
 pub(super) struct Kept {
     reader: Reader,
     states: Vec<LogState>,
@@ -77,11 +77,15 @@ impl Kept {
                 Err(KafkaError::UnknownTopic { .. }) => continue,
                 topic => topic.map_err(refused)?,
             };
-            let is_another = ids.known(&stream.topic)?.zip(topic.id.clone()).is_some_and(|(known, now)| known != now);
-            let latest =
-                topic.partitions.iter().filter(|_| !is_another).filter_map(|number| latest(&held, &stream.topic, *number));
-            for partition in latest {
-                let Some(number) = kafka_partition(&partition) else { continue };
+            // What another topic of the same name has says nothing of the records that were read.
+            let epochs = ids.epochs(&stream.topic)?;
+            let is_it = |partition: &Partition| match (epochs.id_of(partition), topic.id.as_deref()) {
+                (Some(known), Some(now)) => known == now,
+                _ => true,
+            };
+            let known = epochs.complete(&held);
+            for partition in topic.partitions.iter().filter_map(|number| latest(&known, &stream.topic, *number)) {
+                let Some(number) = kafka_partition(&partition).filter(|_| is_it(&partition)) else { continue };
                 let bounds = cluster.bounds(&stream.topic, number).map_err(refused)?;
                 states.push(LogState { partition, first: bounds.start, next: bounds.stable_end });
             }

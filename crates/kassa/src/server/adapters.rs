@@ -12,10 +12,10 @@ use kassa_engine::SinkHandle;
 use kassa_engine::tracker::Tracker;
 use kassa_lake::Store;
 use kassa_model::decimal::{format_units, round_half_even};
-use kassa_model::{DeadLetter, Positions, Reason, Shop};
+use kassa_model::{Code, DeadLetter, Positions, Reason, Shop};
 use kassa_pipeline::Stage;
-use kassa_query::{Pool, Session};
-use kassa_server::{BoxFuture, CollectError, Collector, Done, Kind, Metric, Orders, OrdersQuery, Sample, Status};
+use kassa_query::{Pool, Session, SqlError};
+use kassa_server::{BoxFuture, CollectError, Collector, Done, Kind, Metric, Orders, OrdersQuery, Sample, Status, Unanswered};
 use kassa_server::{MemoryPart, PartitionStatus, PipelineStatus, SinkState, SinkStatus};
 use kassa_source::log::{Log, LogError, LogRecord};
 use serde_json::{Value, json};
@@ -24,6 +24,7 @@ use super::memory::{Memory, resident};
 use super::passed;
 use super::produced::Produced;
 use super::proving::Last;
+use crate::failure::{self, Failure};
 use crate::feed::{self, Mark, Marks};
 use crate::wiring::Lake;
 
@@ -304,11 +305,11 @@ impl OrdersOfLake {
         Self { store: Arc::clone(&lake.store), shop: config.shop.clone(), pool }
     }
 
-    async fn ask(&self, asked: OrdersQuery) -> Result<Value, String> {
+    async fn ask(&self, asked: OrdersQuery) -> Result<Value, Unanswered> {
         let sql = orders_sql(&asked);
         let session = Session::open_within(&self.pool, self.store.as_ref(), &self.shop, &sql).await;
-        let session = session.map_err(|error| error.to_string())?;
-        let batches = session.run(&sql).await.map_err(|error| error.to_string())?;
+        let session = session.map_err(unanswered)?;
+        let batches = session.run(&sql).await.map_err(unanswered)?;
         let mut rows: Vec<Value> = batches.iter().flat_map(order_rows).collect();
         let truncated = rows.len() > asked.limit;
         rows.truncate(asked.limit);
@@ -317,9 +318,23 @@ impl OrdersOfLake {
 }
 
 impl Orders for OrdersOfLake {
-    fn orders(&self, query: OrdersQuery) -> BoxFuture<'_, Result<Value, String>> {
+    fn orders(&self, query: OrdersQuery) -> BoxFuture<'_, Result<Value, Unanswered>> {
         Box::pin(self.ask(query))
     }
+}
+
+/// The query is ours: what is refused of it is its memory, or a defect.
+fn unanswered(error: SqlError) -> Unanswered {
+    let error = match error {
+        SqlError::Lake(error) => anyhow::Error::new(error),
+        SqlError::Refused(why) if why.text().contains("Resources exhausted") => {
+            let failure = Failure::new(Code::TooManyAtOnce, why);
+            failure.hint("ask for fewer days, or again when fewer people ask").into()
+        }
+        SqlError::Refused(why) => anyhow::Error::new(why),
+    };
+    let (code, fix) = failure::judge(&error);
+    Unanswered { code, why: failure::chain(&error), fix }
 }
 
 fn quoted(text: &str) -> String {

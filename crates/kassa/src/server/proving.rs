@@ -67,12 +67,20 @@ fn judged(config: &Config) -> Proof {
     let found = proof(config, Scope { at_work: true, asks: Asks::Nothing, since: None, progress: &prove::Silent });
     match &found {
         Ok(proof) if proof.ok => tracing::info!(records = proof.records, rows = proof.rows, "proven"),
+        Ok(proof) if proof.findings.is_empty() => {
+            for away in &proof.not_compared {
+                tracing::warn!(system = away.system, why = away.why, "proven but for a system that could not be asked");
+            }
+        }
         Ok(proof) => tracing::error!(findings = proof.findings.len(), "the proof found contradictions: run `kassa prove`"),
         Err(error) => tracing::error!(%error, "could not prove"),
     }
     match found {
-        Ok(proof) => Proof { at, ok: proof.ok, findings: proof.findings.into_iter().map(shown).collect() },
-        Err(error) => Proof { at, ok: false, findings: vec![unproven(&error)] },
+        Ok(proof) => {
+            let away = proof.not_compared.into_iter().map(|away| unproven(away.system, away.why));
+            Proof { at, ok: proof.ok, findings: proof.findings.into_iter().map(shown).chain(away).collect() }
+        }
+        Err(error) => Proof { at, ok: false, findings: vec![unproven("", failure::chain(&error))] },
     }
 }
 
@@ -89,16 +97,16 @@ fn shown(finding: prove::Finding) -> FindingStatus {
     }
 }
 
-fn unproven(error: &anyhow::Error) -> FindingStatus {
+fn unproven(system: &str, detail: String) -> FindingStatus {
     let none = String::new;
     FindingStatus {
         kind: "unproven".to_owned(),
-        sink: none(),
+        sink: system.to_owned(),
         table: none(),
         topic: none(),
         partition: none(),
         from: none(),
         to: none(),
-        detail: failure::chain(error),
+        detail,
     }
 }

@@ -7,6 +7,7 @@ mod bad_input;
 mod checkpoint;
 mod cli_reference;
 mod crash;
+mod damaged_log;
 mod demo;
 mod deploy;
 mod derived;

@@ -111,3 +111,66 @@ fn what_kafka_has_and_the_archive_has_not_or_otherwise_is_found() {
     let words = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && words.contains("--without-kafka") && words.contains("127.0.0.1"), "{words}");
 }
+
+impl Source {
+    /// Sends records to one partition.
+    fn produce_to(&self, partition: i32, ids: &[&str]) {
+        for id in ids {
+            let value = event(id);
+            let record =
+                Outgoing { topic: TOPIC, value: Some(value.as_bytes()), partition: Some(partition), ..Outgoing::default() };
+            self.producer.send(&record).expect("sent");
+        }
+        self.producer.flush(LONG).expect("delivered");
+    }
+
+    fn recreate(&self, partitions: i32) {
+        self.admin.delete_topic(TOPIC).expect("deleted");
+        self.admin.create_topic(TOPIC, partitions, 1, &[]).expect("a topic");
+    }
+}
+
+/// Runs until so many records were read, over all starts; and proves, in full and since a day.
+#[track_caller]
+fn read_and_proven(shop: &Shop, records: usize) {
+    let server = shop.serve();
+    server.until(|pipeline| pipeline["records"]["read"].to_string().trim_matches('"') == records.to_string());
+    server.stop();
+    for args in [&["prove"][..], &["prove", "--since", "2020-01-01"], &["prove", "--since", "2999-01-01"]] {
+        shop.ok(args);
+    }
+}
+
+#[test]
+fn a_recreated_topic_with_empty_or_fewer_partitions_is_another_one() {
+    let source = Source::start();
+    source.admin.create_topic(TOPIC, 2, 1, &[]).expect("a topic");
+    source.produce_to(0, &["a", "b", "c"]);
+    source.produce_to(1, &["d", "e"]);
+    let config = format!("[source]\nurl = \"kafka://{}\"\n[streams.events]\n", source.kafka.plaintext());
+    let shop = Shop::new(&config);
+    read_and_proven(&shop, 5);
+
+    // Partition 1 is empty: no table names what began over there.
+    source.recreate(2);
+    shop.ok(&["prove"]);
+    source.produce_to(0, &["f"]);
+    read_and_proven(&shop, 6);
+    read_and_proven(&shop, 6);
+    // As long as the old one was, and then longer: all of it is read.
+    source.produce_to(1, &["g", "h"]);
+    read_and_proven(&shop, 8);
+    source.produce_to(1, &["i"]);
+    read_and_proven(&shop, 9);
+
+    // Fewer partitions, and more than ever.
+    source.recreate(1);
+    shop.ok(&["prove"]);
+    source.produce_to(0, &["j"]);
+    read_and_proven(&shop, 10);
+    source.recreate(3);
+    source.produce_to(2, &["k"]);
+    read_and_proven(&shop, 11);
+    source.produce_to(1, &["l"]);
+    read_and_proven(&shop, 12);
+}

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -38,6 +39,13 @@ pub struct Covered {
     pub partition: String,
     pub from: String,
     pub to: String,
+}
+
+impl Covered {
+    pub(super) fn of(partition: &Partition, offsets: Range<i64>) -> Self {
+        let (topic, number) = (partition.topic.to_string(), partition.number.to_string());
+        Self { topic, partition: number, from: offsets.start.to_string(), to: offsets.end.to_string() }
+    }
 }
 
 const NOT_COVERED: &[&str] = &[
@@ -181,12 +189,7 @@ impl Prover<'_> {
         let covered = |number: u32| {
             let part = &self.parts[number];
             let (from, to) = (self.start(&part.partition), part.cut);
-            (from < to).then(|| Covered {
-                topic: part.partition.topic.to_string(),
-                partition: part.partition.number.to_string(),
-                from: from.to_string(),
-                to: to.to_string(),
-            })
+            (from < to).then(|| Covered::of(&part.partition, from..to))
         };
         let mut partitions: Vec<Covered> = self.parts.numbers().filter_map(covered).collect();
         partitions.sort_unstable_by(|one, other| (&one.topic, &one.partition).cmp(&(&other.topic, &other.partition)));

@@ -9,7 +9,7 @@ use roaring::RoaringTreemap;
 
 use super::finding::{Kind, Site};
 use super::parts::at;
-use super::{Prover, positions};
+use super::{Covered, Prover, positions};
 use crate::delta::LogError;
 
 const SPANS: Site = Site::Table(Table::Spans);
@@ -93,6 +93,9 @@ impl Prover<'_> {
             if !span.counts.add_up() || !adds_up {
                 let detail = format!("{} do not add up over {} offsets", words(&span), span.to - span.from);
                 find(Kind::Miscount, span.from..span.to, detail);
+            }
+            if span.gap > 0 {
+                self.proof.lost.push(Covered::of(&partition, span.from..span.to));
             }
             reached = reached.max(span.to);
             self.proof.records += span.counts.read;

@@ -30,6 +30,11 @@ pub enum LogError {
     /// off.
     #[error("the log of {}/{} ends at offset {end}, but was read up to {asked} before", .partition.topic, .partition.number)]
     Lost { partition: Partition, asked: i64, end: i64 },
+    /// Clients were answered for records that the log no longer has: its end was cut off.
+    #[error(
+        "the log of {}/{} ends at offset {end}, but records up to {acknowledged} were acknowledged", .partition.topic, .partition.number
+    )]
+    Cut { partition: Partition, acknowledged: i64, end: i64 },
     #[error("the log of {}/{} starts at offset {start}; offset {asked} no longer exists", .partition.topic, .partition.number)]
     Gone { partition: Partition, asked: i64, start: i64 },
     #[error("{} has log version {version}; this kassa supports log version {}", .file.display(), super::frame::VERSION)]
@@ -53,15 +58,17 @@ impl LogError {
             Self::Io { action: "sync", .. } => Code::SyncFailed,
             Self::Io { .. } => Code::StorageFailed,
             Self::Version { .. } => Code::NewerFormat,
-            Self::Corrupt { .. } | Self::Missing { .. } | Self::Lost { .. } | Self::Gone { .. } => Code::LogCorrupt,
+            Self::Corrupt { .. } | Self::Missing { .. } | Self::Lost { .. } | Self::Cut { .. } | Self::Gone { .. } => {
+                Code::LogCorrupt
+            }
         }
     }
 
     /// How to fix it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Corrupt { .. } | Self::Missing { .. } | Self::Lost { .. } => Some(
-                "keep the folder as evidence and restore the segment from a backup; records in the archive are safe: `kassa prove` shows which ones",
+            Self::Corrupt { .. } | Self::Missing { .. } | Self::Lost { .. } | Self::Cut { .. } => Some(
+                "restore the segment from a backup; or let `kassa repair` show what is lost, and `kassa repair --apply` keep the damaged bytes aside and go on",
             ),
             Self::Stopped { .. } => {
                 Some("check that the disk works and has free space, then restart: the log reads back its contents")

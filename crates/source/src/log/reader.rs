@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -5,6 +6,7 @@ use arrow_buffer::NullBuffer;
 use kassa_model::{Headers, Partition, Records};
 
 use super::frame::Frame;
+use super::loss::Losses;
 use super::segment::{Next, Segment};
 use super::{LogError, PartitionLog, folder};
 use crate::column::{Column, RUN_BYTES_MAX};
@@ -24,6 +26,7 @@ enum End {
 pub struct LogReader {
     partition: Partition,
     dir: PathBuf,
+    losses: Losses,
     end: End,
     next: i64,
     segment: Option<Segment>,
@@ -37,7 +40,8 @@ impl LogReader {
     /// nothing.
     pub fn open(data_dir: &Path, partition: &Partition, from: i64) -> Result<Self, LogError> {
         let dir = folder::partition_dir(&folder::log_dir(data_dir), partition)?;
-        Ok(Self { partition: partition.clone(), dir, end: End::LastWhole, next: from, segment: None, last: (0, 0) })
+        let (partition, losses) = (partition.clone(), Losses::read(&dir)?);
+        Ok(Self { partition, dir, losses, end: End::LastWhole, next: from, segment: None, last: (0, 0) })
     }
 
     pub(super) fn of_partition(log: Arc<PartitionLog>, from: i64) -> Result<Self, LogError> {
@@ -48,7 +52,8 @@ impl LogReader {
         if from > log.durable() {
             return Err(LogError::Lost { partition, asked: from, end: log.durable() });
         }
-        Ok(Self { partition, dir: log.dir.clone(), end: End::Durable(log), next: from, segment: None, last: (0, 0) })
+        let (dir, losses) = (log.dir.clone(), log.losses.clone());
+        Ok(Self { partition, dir, losses, end: End::Durable(log), next: from, segment: None, last: (0, 0) })
     }
 
     /// The offset of the next record that [`LogReader::read`] returns.
@@ -56,15 +61,27 @@ impl LogReader {
         self.next
     }
 
+    /// Skips records at the current position that a repair gave up, and returns their offsets.
+    pub fn skip_lost(&mut self) -> Option<Range<i64>> {
+        let lost = self.losses.at(self.next)?;
+        (self.next, self.segment) = (lost.end, None);
+        Some(lost)
+    }
+
     /// The next records, or `None` if there are none for now. A run ends with the record that
-    /// reaches `max_bytes` of values.
+    /// reaches `max_bytes` of values, and before lost ones; those are skipped.
     pub fn read(&mut self, max_records: usize, max_bytes: usize) -> Result<Option<Records>, LogError> {
         let limit = match &self.end {
             End::Durable(log) => log.durable(),
             End::LastWhole => i64::MAX,
         };
+        while self.skip_lost().is_some() {}
         let mut run = Run::sized(self.last);
-        while self.next < limit && run.offsets.len() < max_records && run.values.bytes() < max_bytes.min(RUN_BYTES_MAX) {
+        while self.next < limit
+            && self.losses.at(self.next).is_none()
+            && run.offsets.len() < max_records
+            && run.values.bytes() < max_bytes.min(RUN_BYTES_MAX)
+        {
             if self.segment.is_none() {
                 self.segment = self.find()?;
             }
@@ -134,7 +151,7 @@ impl LogReader {
         let Some(current) = &self.segment else { return Ok(false) };
         if current.index() > 0 && path.exists() {
             let Some(following) = self.open_segment(self.next)? else { return Ok(false) };
-            super::recover::follows(&following, self.next, Some(current))?;
+            super::recover::follows(&following, self.next, Some(current), &self.losses)?;
             self.segment = Some(following);
             return Ok(true);
         }

@@ -10,6 +10,9 @@ use super::frame::{self, FRAME_BYTES_MIN, Frame, HEADER_BYTES, Header, HeaderFau
 
 const BUFFER_BYTES: usize = 256 << 10;
 
+/// What is wrong with bytes that are the beginning of a frame.
+pub(super) const ENDS_WITHIN: &str = "the file ends within a frame";
+
 /// What is at the position of the next frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next<'a> {
@@ -89,7 +92,7 @@ impl Segment {
         Ok(match frame::parse(bytes, self.seed, self.index) {
             Parsed::Frame(frame) => Next::Frame(frame),
             Parsed::Short if bytes.is_empty() => Next::End,
-            Parsed::Short => Next::Bad("the file ends within a frame"),
+            Parsed::Short => Next::Bad(ENDS_WITHIN),
             Parsed::Bad(why) => Next::Bad(why),
         })
     }
@@ -131,6 +134,11 @@ impl Segment {
     /// Whether there is a whole frame of a later record after the bad bytes at the current
     /// position: then they are not a torn tail.
     pub(super) fn goes_on_beyond(&self) -> Result<bool, LogError> {
+        Ok(self.beyond()?.is_some())
+    }
+
+    /// The next whole frame after the bad bytes at the current position: its byte and its number.
+    fn beyond(&self) -> Result<Option<(u64, u32)>, LogError> {
         let length = self.file.metadata().during("read", &self.path)?.len();
         let mut window = vec![0; BUFFER_BYTES];
         let mut at = self.byte + 1;
@@ -138,8 +146,8 @@ impl Segment {
             let read = read_at(&self.file, &mut window, at).during("read", &self.path)?;
             let whole = read.saturating_sub(FRAME_BYTES_MIN - 1);
             for (place, byte) in (0..whole).zip(at..) {
-                if self.is_frame(&window[place..read], byte, length)? {
-                    return Ok(true);
+                if let Some(index) = self.frame_at(&window[place..read], byte, length)? {
+                    return Ok(Some((byte, index)));
                 }
             }
             if whole == 0 {
@@ -147,21 +155,30 @@ impl Segment {
             }
             at += u64::try_from(whole).unwrap_or(u64::MAX);
         }
-        Ok(false)
+        Ok(None)
+    }
+
+    /// Moves on to the next whole frame after the bad bytes at the current position. `false`: there
+    /// is none.
+    pub(super) fn skip_damage(&mut self) -> Result<bool, LogError> {
+        let Some((byte, index)) = self.beyond()? else { return Ok(false) };
+        self.file.seek(SeekFrom::Start(byte)).during("read", &self.path)?;
+        (self.byte, self.index, self.start, self.end) = (byte, index, 0, 0);
+        Ok(true)
     }
 
     /// Cheap checks first: the length and the number are rarely valid, and only then is the body
-    /// read for its checksum.
-    fn is_frame(&self, head: &[u8], byte: u64, length: u64) -> Result<bool, LogError> {
-        let (Some(needed), Some(index)) = (frame::bytes_needed(head), frame::claimed_index(head)) else { return Ok(false) };
+    /// read for its checksum. Returns the frame's number.
+    fn frame_at(&self, head: &[u8], byte: u64, length: u64) -> Result<Option<u32>, LogError> {
+        let (Some(needed), Some(index)) = (frame::bytes_needed(head), frame::claimed_index(head)) else { return Ok(None) };
         let fits = u64::try_from(needed).is_ok_and(|needed| byte + needed <= length);
         let between = (byte - self.byte) / FRAME_BYTES_MIN as u64 + 1;
         if !fits || index <= self.index || u64::from(index - self.index) > between {
-            return Ok(false);
+            return Ok(None);
         }
         let mut bytes = vec![0; needed];
         self.file.read_exact_at(&mut bytes, byte).during("read", &self.path)?;
-        Ok(matches!(frame::parse(&bytes, self.seed, index), Parsed::Frame(_)))
+        Ok(matches!(frame::parse(&bytes, self.seed, index), Parsed::Frame(_)).then_some(index))
     }
 
     pub(super) fn corrupt(&self, what: &'static str) -> LogError {

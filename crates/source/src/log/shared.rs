@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use kassa_model::time::Clock;
 use kassa_model::{Partition, Positions};
 
+use super::loss::Losses;
 use super::queue::Queue;
 use super::{LogError, LogOptions, Signal, folder, held};
 
@@ -23,6 +24,8 @@ pub(super) struct SegmentInfo {
 pub(super) struct PartitionLog {
     pub(super) partition: Partition,
     pub(super) dir: PathBuf,
+    /// What a repair gave up.
+    pub(super) losses: Losses,
     /// The first stored offset.
     pub(super) start: AtomicI64,
     /// The offset after the last durable record.
@@ -62,6 +65,7 @@ impl Shared {
         let new = Arc::new(PartitionLog {
             partition: partition.clone(),
             dir,
+            losses: Losses::default(),
             start: AtomicI64::new(0),
             durable: AtomicI64::new(0),
             last_ingested_at: AtomicI64::new(i64::MIN),

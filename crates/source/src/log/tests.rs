@@ -10,9 +10,10 @@ use kassa_model::{Partition, Positions};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{Log, LogError, LogOptions, LogReader, LogRecord, Receipt, Retained, verify, verify_from};
+use super::{Log, LogError, LogOptions, LogReader, LogRecord, Receipt, Retained, repair, verify, verify_from};
 
 mod crash;
+mod damage;
 mod recovery;
 
 /// Blocks until it is released.

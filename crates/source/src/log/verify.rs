@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use kassa_model::{Partition, Positions};
 
-use super::LogError;
-use super::folder;
+use super::loss::Losses;
 use super::recover::follows;
-use super::segment::{Next, Segment};
+use super::segment::{ENDS_WITHIN, Next, Segment};
+use super::{LogError, folder, mark};
 
 /// A partition of the log, according to its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,12 +22,12 @@ pub struct Verified {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProblemKind {
-    /// The last segment ends with bytes that are not a record. A crash leaves such bytes; they were
-    /// never acknowledged, and opening cuts them.
+    /// The last segment ends, after the last acknowledged record, with bytes that are not a record. A
+    /// crash leaves such bytes, and opening cuts them.
     TornTail,
     /// Bytes that were valid have changed.
     Corrupt,
-    /// No segment contains these offsets.
+    /// No segment contains these offsets, and no repair gave them up.
     Missing,
     /// Two segments contain these offsets.
     Overlap,
@@ -63,7 +63,18 @@ pub fn verify_from(data_dir: &Path, from: &Positions) -> Result<Verification, Lo
     let mut found = Verification::default();
     for partition in folder::partitions(&log_dir)? {
         let from = from.next(&partition);
-        Walk { dir: folder::partition_dir(&log_dir, &partition)?, partition, problems: &mut found.problems }
+        let dir = folder::partition_dir(&log_dir, &partition)?;
+        // Read before the segments: a writer may add records meanwhile.
+        let acknowledged = match mark::read(&dir) {
+            Err(LogError::Corrupt { what, .. }) => {
+                let (partition, file, detail) = (partition.clone(), mark::path(&dir), what.to_owned());
+                found.problems.push(Problem { partition, kind: ProblemKind::Corrupt, file, byte: 0, from: 0, to: 0, detail });
+                0
+            }
+            acknowledged => acknowledged?.unwrap_or(0),
+        };
+        let losses = Losses::read(&dir)?;
+        Walk { dir, partition, acknowledged, losses, problems: &mut found.problems }
             .segments(from)?
             .into_iter()
             .for_each(|verified| found.partitions.push(verified));
@@ -74,13 +85,19 @@ pub fn verify_from(data_dir: &Path, from: &Positions) -> Result<Verification, Lo
 struct Walk<'a> {
     partition: Partition,
     dir: PathBuf,
+    /// The offset after the last acknowledged record, as far as known.
+    acknowledged: i64,
+    losses: Losses,
     problems: &'a mut Vec<Problem>,
 }
 
 impl Walk<'_> {
     fn segments(&mut self, from: i64) -> Result<Option<Verified>, LogError> {
         let firsts = folder::segments(&self.dir)?;
-        let Some(&first) = firsts.first() else { return Ok(None) };
+        let Some(&first) = firsts.first() else {
+            self.must_reach(0, 0);
+            return Ok(None);
+        };
         let mut next = first;
         for (place, &first) in firsts.iter().enumerate() {
             self.must_follow(first, next);
@@ -90,13 +107,24 @@ impl Walk<'_> {
                 _ => self.segment(first, following)?,
             };
         }
+        self.must_reach(firsts.last().copied().unwrap_or(first), next);
+        let next = next.max(self.acknowledged);
         Ok(Some(Verified { partition: self.partition.clone(), first, next, segments: firsts.len() }))
+    }
+
+    /// The log has all that was acknowledged.
+    fn must_reach(&mut self, last: i64, next: i64) {
+        if next < self.acknowledged {
+            let detail = format!("the log ends at {next}, but records up to {} were acknowledged", self.acknowledged);
+            self.problem(ProblemKind::Missing, last, 0, next..self.acknowledged, detail);
+        }
     }
 
     fn must_follow(&mut self, first: i64, next: i64) {
         let detail = format!("the segment begins at offset {first}, the one before ends at {next}");
         match first.cmp(&next) {
             std::cmp::Ordering::Equal => {}
+            std::cmp::Ordering::Greater if self.losses.cover(next..first) => {}
             std::cmp::Ordering::Greater => self.problem(ProblemKind::Missing, first, 0, next..first, detail),
             std::cmp::Ordering::Less => self.problem(ProblemKind::Overlap, first, 0, first..next, detail),
         }
@@ -108,7 +136,7 @@ impl Walk<'_> {
         let path = folder::segment_file(&self.dir, first);
         let mut segment = match Segment::open(&path) {
             Ok(Some(segment)) => segment,
-            Ok(None) if following.is_none() => {
+            Ok(None) if following.is_none() && self.acknowledged <= first => {
                 self.problem(ProblemKind::TornTail, first, 0, first..first, "the header is not written".into());
                 return Ok(first);
             }
@@ -120,7 +148,7 @@ impl Walk<'_> {
             Err(error @ LogError::Io { .. }) => return Err(error),
             Err(error) => return Ok(self.unreadable(first, following, error.to_string())),
         };
-        if let Err(error) = follows(&segment, first, None) {
+        if let Err(error) = follows(&segment, first, None, &self.losses) {
             return Ok(self.unreadable(first, following, error.to_string()));
         }
         let why = loop {
@@ -134,15 +162,23 @@ impl Walk<'_> {
             }
         };
         let (at, byte) = (segment.offset(), segment.byte());
-        let torn = following.is_none() && !segment.goes_on_beyond()?;
-        let kind = if torn { ProblemKind::TornTail } else { ProblemKind::Corrupt };
-        self.problem(kind, first, byte, at..following.unwrap_or(at + i64::from(!torn)), why.into());
+        let is_end = following.is_none() && !segment.goes_on_beyond()?;
+        if is_end && self.acknowledged <= at {
+            self.problem(ProblemKind::TornTail, first, byte, at..at, why.into());
+            return Ok(at);
+        }
+        if is_end && why == ENDS_WITHIN {
+            // The file was cut, and not exactly between two frames.
+            return Ok(at);
+        }
+        let to = following.unwrap_or_else(|| self.acknowledged.max(at + 1));
+        self.problem(ProblemKind::Corrupt, first, byte, at..to, why.into());
         // Records hidden by the damage are reported once, and not again as missing.
-        Ok(following.unwrap_or(at))
+        Ok(following.unwrap_or_else(|| self.acknowledged.max(at)))
     }
 
     fn unreadable(&mut self, first: i64, following: Option<i64>, detail: String) -> i64 {
-        let next = following.unwrap_or(first);
+        let next = following.unwrap_or_else(|| self.acknowledged.max(first));
         self.problem(ProblemKind::Corrupt, first, 0, first..next, detail);
         next
     }

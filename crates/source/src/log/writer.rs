@@ -13,6 +13,7 @@ use kassa_model::{Partition, crash};
 
 use super::error::IoContext;
 use super::frame::{Frame, HEADER_BYTES, Header};
+use super::mark::Acknowledged;
 use super::queue::Request;
 use super::segment::Segment;
 use super::{LogError, PartitionLog, Receipt, SegmentInfo, Shared, folder, held};
@@ -59,6 +60,7 @@ impl Tail {
 struct Written {
     log: Arc<PartitionLog>,
     tail: Option<Tail>,
+    mark: Option<Acknowledged>,
     next: i64,
     last_ingested_at: i64,
 }
@@ -69,7 +71,7 @@ impl Written {
         let next = log.durable();
         let last = held(&log.segments).last().copied();
         let tail = last.map(|last| reopen(&log, last, next)).transpose()?;
-        Ok(Self { tail, next, last_ingested_at: log.last_ingested_at.load(Ordering::Acquire), log })
+        Ok(Self { tail, mark: None, next, last_ingested_at: log.last_ingested_at.load(Ordering::Acquire), log })
     }
 
     fn write(&mut self, frame: &Frame<'_>, segment_bytes: u64) -> Result<(), LogError> {
@@ -92,11 +94,20 @@ impl Written {
         if let Some(tail) = &mut self.tail {
             tail.flush()?;
             tail.sync()?;
+            self.mark.as_ref().map_or(Ok(()), Acknowledged::sync)?;
             note_bytes(&self.log, tail.first, tail.bytes);
         }
         let previous = self.tail.take().map(|tail| tail.first);
         self.tail = Some(create(&self.log, Header { first: self.next, previous, created_at })?);
         Ok(())
+    }
+
+    /// Marks what is before `next` as acknowledged, before anybody is answered.
+    fn acknowledge(&mut self, next: i64) -> Result<(), LogError> {
+        if self.mark.is_none() {
+            self.mark = Some(Acknowledged::open(&self.log.dir, self.log.durable())?);
+        }
+        self.mark.as_ref().map_or(Ok(()), |mark| mark.set(next))
     }
 
     fn publish(&mut self) {
@@ -170,6 +181,12 @@ impl Writer {
                 Err(error) => return self.stop(group, &error),
             }
         }
+        // All of it was answered already: a mark that does not reach the disk only knows less.
+        for mark in self.partitions.values().filter_map(|written| written.mark.as_ref()) {
+            if let Err(error) = mark.sync() {
+                tracing::warn!(%error, "the mark of the acknowledged end may be older after a power failure");
+            }
+        }
     }
 
     /// Writes and syncs a group. Nothing of it is published unless all of it is durable.
@@ -185,6 +202,13 @@ impl Writer {
             tail.sync()?;
         }
         crash::point("log.after_fsync");
+        if let Err(error) = touched.iter_mut().try_for_each(|written| written.acknowledge(written.next)) {
+            // Nobody of the group is answered: no mark may be ahead of what is.
+            for written in touched {
+                written.acknowledge(written.log.durable()).unwrap_or_else(|error| tracing::warn!(%error, "a mark is ahead"));
+            }
+            return Err(error);
+        }
         touched.into_iter().for_each(Written::publish);
         Ok(receipts)
     }

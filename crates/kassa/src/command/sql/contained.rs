@@ -15,7 +15,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Limits;
 use crate::cli::Sql;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::output;
 use crate::wiring::Lake;
 
@@ -61,7 +61,7 @@ fn query(args: &Sql, config: &Config, limits: &Limits, room: &Room) -> anyhow::R
         .build()?;
     let store = Measured::new(Arc::clone(&lake.store));
     let rebuilt = lake.rebuilt()?;
-    let refused = |error| failure(error, limits);
+    let refused = |error| told(error, limits);
     let scanned = runtime.block_on(async {
         let session = Session::open_in(room, &store, &config.shop, &args.query).await.map_err(refused)?;
         let mut rows = session.stream(&args.query).await.map_err(refused)?;
@@ -88,9 +88,14 @@ fn query(args: &Sql, config: &Config, limits: &Limits, room: &Room) -> anyhow::R
     Ok(())
 }
 
-fn failure(error: SqlError, limits: &Limits) -> anyhow::Error {
+fn told(error: SqlError, limits: &Limits) -> anyhow::Error {
     match error {
         SqlError::Refused(why) => {
+            // A disk or a store that fails while rows are read is no mistake in the query.
+            if let Some((code, fix)) = failure::of_system(&why) {
+                let failure = Failure::new(code, why);
+                return fix.into_iter().fold(failure, Failure::hint).into();
+            }
             let hint = "kassa sql reads only; `SHOW TABLES` lists tables and views";
             Failure::new(Code::SqlRefused, why).hint(hint).into()
         }

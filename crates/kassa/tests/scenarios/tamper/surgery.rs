@@ -200,5 +200,6 @@ pub(crate) fn with_text(row: &RecordBatch, name: &str, value: &str) -> RecordBat
 /// The one segment of a topic's log.
 pub(crate) fn segment(data: &Path, topic: &str) -> PathBuf {
     let dir = data.join("log").join(topic).join("0");
-    fs::read_dir(dir).expect("a log").map(|entry| entry.expect("an entry").path()).next().expect("a segment")
+    let mut files = fs::read_dir(dir).expect("a log").map(|entry| entry.expect("an entry").path());
+    files.find(|file| file.extension().is_some_and(|ending| ending == "seg")).expect("a segment")
 }

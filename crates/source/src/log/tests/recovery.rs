@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use kassa_model::code::Code;
 
 use super::super::frame::HEADER_BYTES;
-use super::super::{ProblemKind, folder};
+use super::super::{ProblemKind, folder, mark};
 use super::*;
 
 fn file(dir: &Path, first: i64) -> PathBuf {
@@ -36,6 +36,11 @@ fn replace(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
 }
 
+/// As a crash leaves it that came before this offset was acknowledged.
+fn acknowledged_to(dir: &Path, next: i64) {
+    mark::write(&dir.join("log/orders/0"), next).unwrap();
+}
+
 fn kinds(dir: &Path) -> Vec<ProblemKind> {
     verify(dir).unwrap().problems.iter().map(|problem| problem.kind).collect()
 }
@@ -48,6 +53,7 @@ fn a_tail_torn_at_any_byte_of_the_last_frame_is_cut_and_overwritten() {
     assert_eq!(end, bytes.len());
     for torn in last..end {
         replace(&file, &bytes[..torn]);
+        acknowledged_to(dir.path(), 4);
         let before = verify(dir.path()).unwrap();
         assert_eq!(before.partitions[0].next, 4);
         assert_eq!(before.problems.len(), usize::from(torn > last));
@@ -61,26 +67,66 @@ fn a_tail_torn_at_any_byte_of_the_last_frame_is_cut_and_overwritten() {
 }
 
 #[test]
-fn a_flipped_bit_in_the_last_frame_cuts_it_and_an_earlier_one_cuts_nothing() {
+fn a_flipped_bit_cuts_nothing_that_was_acknowledged() {
+    let (dir, file, bytes) = one_segment(5);
+    let starts = frame_starts(&bytes);
+    for acknowledged in [5, 4] {
+        for place in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[place / 8] ^= 1 << (place % 8);
+            replace(&file, &damaged);
+            acknowledged_to(dir.path(), acknowledged);
+            let opened = Log::open(dir.path(), LogOptions::default(), clock());
+            if acknowledged == 4 && place / 8 >= starts[4] {
+                assert_eq!(opened.unwrap().ends().get(&orders()), Some(4), "bit {place}");
+                continue;
+            }
+            let Err(LogError::Corrupt { file: named, byte, offset, .. }) = opened else { panic!("bit {place}: {opened:?}") };
+            let within = starts.iter().rposition(|start| *start <= place / 8);
+            let at = within.map_or(0, |index| starts[index]);
+            assert_eq!((named, byte, offset), (file.clone(), at as u64, within.unwrap_or(0) as i64), "bit {place}");
+            assert_eq!(fs::read(&file).unwrap(), damaged, "nothing is cut");
+            // A last frame that claims to be longer than the file looks like a file that was cut.
+            let is_length = (starts[4]..starts[4] + 4).contains(&(place / 8));
+            let found = kinds(dir.path());
+            assert!(found == [ProblemKind::Corrupt] || (is_length && found == [ProblemKind::Missing]), "bit {place}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn an_end_that_was_acknowledged_and_is_cut_off_is_refused() {
+    let (dir, file, bytes) = one_segment(5);
+    for cut in 0..bytes.len() {
+        replace(&file, &bytes[..cut]);
+        let opened = Log::open(dir.path(), LogOptions::default(), clock());
+        assert!(matches!(opened, Err(LogError::Corrupt { .. } | LogError::Cut { .. })), "{cut}: {opened:?}");
+        assert_eq!(fs::read(&file).unwrap(), bytes[..cut], "nothing is cut");
+        let problems = verify(dir.path()).unwrap().problems;
+        let kind = if cut < HEADER_BYTES { ProblemKind::Corrupt } else { ProblemKind::Missing };
+        assert_eq!(problems.len(), 1, "{cut}: {problems:?}");
+        assert_eq!((problems[0].kind, problems[0].to), (kind, 5), "{cut}");
+    }
+    fs::remove_file(&file).unwrap();
+    let opened = Log::open(dir.path(), LogOptions::default(), clock());
+    assert!(matches!(opened, Err(LogError::Cut { acknowledged: 5, end: 0, .. })), "{opened:?}");
+    assert_eq!(kinds(dir.path()), [ProblemKind::Missing]);
+}
+
+#[test]
+fn a_torn_tail_of_a_log_without_a_mark_is_kept_aside() {
     let (dir, file, bytes) = one_segment(5);
     let last = frame_starts(&bytes)[4];
-    for place in 0..bytes.len() * 8 {
-        let mut damaged = bytes.clone();
-        damaged[place / 8] ^= 1 << (place % 8);
-        replace(&file, &damaged);
-        let opened = Log::open(dir.path(), LogOptions::default(), clock());
-        if place / 8 >= last {
-            assert_eq!(opened.unwrap().ends().get(&orders()), Some(4), "bit {place}");
-            continue;
-        }
-        let Err(LogError::Corrupt { file: named, byte, offset, .. }) = opened else { panic!("bit {place}: {opened:?}") };
-        let starts = frame_starts(&bytes);
-        let within = starts.iter().rposition(|start| *start <= place / 8);
-        let at = within.map_or(0, |index| starts[index]);
-        assert_eq!((named, byte, offset), (file.clone(), at as u64, within.unwrap_or(0) as i64), "bit {place}");
-        assert_eq!(fs::read(&file).unwrap(), damaged, "nothing is cut");
-        assert_eq!(kinds(dir.path()), [ProblemKind::Corrupt]);
-    }
+    fs::remove_file(dir.path().join("log/orders/0/acknowledged")).unwrap();
+    let mut damaged = bytes.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    replace(&file, &damaged);
+    let log = open(dir.path(), &LogOptions::default());
+    assert_eq!(log.ends().get(&orders()), Some(4));
+    assert_eq!(fs::read(folder::evidence_file(&file, last as u64)).unwrap(), damaged[last..]);
+    assert_eq!(append(&log, 4..5).from, 4);
+    drop(log);
+    assert_eq!(mark::read(&dir.path().join("log/orders/0")).unwrap(), Some(5));
 }
 
 #[test]
@@ -90,6 +136,7 @@ fn several_torn_frames_are_cut_and_whole_ones_before_them_stay() {
     let mut torn = bytes.clone();
     torn[starts[2]..].fill(0);
     fs::write(&file, &torn).unwrap();
+    acknowledged_to(dir.path(), 2);
     assert_eq!(kinds(dir.path()), [ProblemKind::TornTail]);
     assert_eq!(open(dir.path(), &LogOptions::default()).ends().get(&orders()), Some(2));
 }
@@ -112,6 +159,7 @@ fn a_torn_record_that_contains_the_image_of_a_frame_is_still_a_torn_tail() {
     let file = self::file(dir.path(), 0);
     let own = fs::read(&file).unwrap();
     fs::write(&file, [&own[..starts[1]], &torn[starts[1]..]].concat()).unwrap();
+    acknowledged_to(dir.path(), 1);
     assert_eq!(kinds(dir.path()), [ProblemKind::TornTail]);
     assert_eq!(open(dir.path(), &LogOptions::default()).ends().get(&orders()), Some(1));
 }
