@@ -99,7 +99,11 @@ impl Feed for LogFeed {
             input.reader = Some(reader.with_context(|| format!("could not read the log of {}", partition.topic))?);
         }
         (self.at, self.round) = (0, None);
-        Ok(())
+        self.committed(reached)
+    }
+
+    fn is_pressed(&self) -> bool {
+        self.log.is_pressed()
     }
 
     fn next(&mut self) -> anyhow::Result<Next> {
@@ -171,6 +175,10 @@ impl Marks for LogMarks {
     }
 
     fn trouble(&self) -> Option<String> {
+        self.log.stopped().or_else(|| self.log.unavailable()).map(|failed| format!("the collector: {failed}"))
+    }
+
+    fn ended(&self) -> Option<String> {
         self.log.stopped().map(|stopped| format!("the collector: {stopped}"))
     }
 }

@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arrow_buffer::NullBuffer;
 use kassa_model::{Headers, Partition, Records};
@@ -27,6 +28,8 @@ pub struct LogReader {
     end: End,
     next: i64,
     segment: Option<Segment>,
+    /// The cuts of the log before `segment` was opened.
+    cuts: u64,
     /// Records and bytes of the last run, as an estimate for the next one, because growing a buffer
     /// costs more than filling it.
     last: (usize, usize),
@@ -37,7 +40,7 @@ impl LogReader {
     /// nothing.
     pub fn open(data_dir: &Path, partition: &Partition, from: i64) -> Result<Self, LogError> {
         let dir = folder::partition_dir(&folder::log_dir(data_dir), partition)?;
-        Ok(Self { partition: partition.clone(), dir, end: End::LastWhole, next: from, segment: None, last: (0, 0) })
+        Ok(Self { partition: partition.clone(), dir, end: End::LastWhole, next: from, segment: None, cuts: 0, last: (0, 0) })
     }
 
     pub(super) fn of_partition(log: Arc<PartitionLog>, from: i64) -> Result<Self, LogError> {
@@ -48,7 +51,8 @@ impl LogReader {
         if from > log.durable() {
             return Err(LogError::Lost { partition, asked: from, end: log.durable() });
         }
-        Ok(Self { partition, dir: log.dir.clone(), end: End::Durable(log), next: from, segment: None, last: (0, 0) })
+        let (dir, cuts) = (log.dir.clone(), log.cuts.load(Ordering::Acquire));
+        Ok(Self { partition, dir, end: End::Durable(log), next: from, segment: None, cuts, last: (0, 0) })
     }
 
     /// The offset of the next record that [`LogReader::read`] returns.
@@ -59,10 +63,7 @@ impl LogReader {
     /// The next records, or `None` if there are none for now. A run ends with the record that
     /// reaches `max_bytes` of values.
     pub fn read(&mut self, max_records: usize, max_bytes: usize) -> Result<Option<Records>, LogError> {
-        let limit = match &self.end {
-            End::Durable(log) => log.durable(),
-            End::LastWhole => i64::MAX,
-        };
+        let limit = self.limit();
         let mut run = Run::sized(self.last);
         while self.next < limit && run.offsets.len() < max_records && run.values.bytes() < max_bytes.min(RUN_BYTES_MAX) {
             if self.segment.is_none() {
@@ -89,6 +90,18 @@ impl LogReader {
         }
         self.last = (run.offsets.len(), run.values.bytes());
         Ok(run.finish(&self.partition, self.next))
+    }
+
+    /// Where reading ends for now. The end is loaded before the cuts: if it covers records that were written after a cut, the
+    /// cut is seen too, and the buffer with what was cut off is dropped.
+    fn limit(&mut self) -> i64 {
+        let End::Durable(log) = &self.end else { return i64::MAX };
+        let limit = log.durable();
+        let cuts = log.cuts.load(Ordering::Acquire);
+        if cuts != self.cuts {
+            (self.cuts, self.segment) = (cuts, None);
+        }
+        limit
     }
 
     /// The segment of the next record, positioned at that record; `None` if nothing was written

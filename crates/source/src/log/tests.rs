@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::{Log, LogError, LogOptions, LogReader, LogRecord, Receipt, Retained, verify, verify_from};
 
 mod crash;
+mod full;
 mod recovery;
 
 /// Blocks until it is released.
