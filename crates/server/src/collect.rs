@@ -1,6 +1,7 @@
 //! `POST /v1/{stream}`: the collector's endpoint.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -40,7 +41,8 @@ pub(crate) async fn post(
     request: Request,
 ) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
-    let (collector, stream) = match stream_of(&server, stream) {
+    let found = plain(&parts.headers).and_then(|()| stream_of(&server, stream));
+    let (collector, stream) = match found {
         Ok(found) => found,
         Err(refusal) => {
             body::discard_all(&parts.headers, body).await;
@@ -48,7 +50,7 @@ pub(crate) async fn post(
         }
     };
     let limits = server.app.limits;
-    let whole = body::read(&parts.headers, body, &limits, &server.bodies).await?;
+    let whole = body::read(&parts.headers, body, &limits, &server.rooms).await?;
     let by_line = is_ndjson(&parts.headers);
     let (done, durable) = oneshot::channel();
     // Splitting, waiting for the log and checking each record are blocking work.
@@ -73,6 +75,18 @@ fn stream_of(server: &Server, stream: Result<Path<String>, PathRejection>) -> Re
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("the streams are: {}", names().collect::<Vec<_>>().join(", ")),
     }))
+}
+
+/// kassa decompresses nothing: a compressed body would be one dead letter.
+fn plain(headers: &HeaderMap) -> Result<(), Refusal> {
+    let codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let mut codings = codings.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let Some(coding) = codings.find(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")) else {
+        return Ok(());
+    };
+    let detail = format!("Content-Encoding: {}", coding.escape_ascii());
+    let hint = "send the body as it is, without Content-Encoding";
+    Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::BadParameter, detail, hint))
 }
 
 fn is_ndjson(headers: &HeaderMap) -> bool {
@@ -136,6 +150,11 @@ impl From<CollectError> for Refusal {
                 Refusal::new(StatusCode::TOO_MANY_REQUESTS, Code::LogFull, "", hint).retry_after(retry_after)
             }
             CollectError::TooLarge => too_large("the log does not accept so much at once".to_owned(), "max_body"),
+            CollectError::Unavailable(cause) => {
+                let hint = "retry after the stated seconds; records with ids are not counted twice";
+                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::StorageFailed, cause, hint)
+                    .retry_after(Duration::from_secs(1))
+            }
             CollectError::Failed(cause) => {
                 let hint = "it is unknown whether this request was stored: send it again when /readyz is ready; records with ids are not counted twice";
                 Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::StorageFailed, cause, hint)

@@ -11,7 +11,7 @@ use kassa_model::time::{date_key, parse_day};
 use serde_json::Value;
 
 use crate::Server;
-use crate::parameters::parameters;
+use crate::parameters::{number, parameters};
 use crate::ports::OrdersQuery;
 use crate::refusal::Refusal;
 
@@ -21,6 +21,7 @@ const LIMIT_MAX: usize = 1000;
 
 pub(crate) async fn list(State(server): State<Arc<Server>>, uri: Uri) -> Result<Json<Value>, Refusal> {
     let query = query(&uri)?;
+    let _turn = server.answers.query().await?;
     server.app.orders.orders(query).await.map(Json).map_err(|cause| {
         Refusal::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -37,12 +38,7 @@ fn query(uri: &Uri) -> Result<OrdersQuery, Refusal> {
         parameters(uri, names)?.map(|value| value.filter(|text| !text.is_empty()));
     let (from, to) = days(day, from, to)?;
     let basis = basis.as_deref().map(Basis::parse).transpose()?.unwrap_or_default();
-    let limit = match limit {
-        None => LIMIT,
-        Some(text) => text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit)).ok_or_else(|| {
-            Refusal::bad_parameter(format!("limit={text}"), format!("a limit is a number from 1 to {LIMIT_MAX}"))
-        })?,
-    };
+    let limit = number("limit", limit, 1..=LIMIT_MAX, LIMIT)?;
     Ok(OrdersQuery { from, to, basis, category, product, country, limit })
 }
 
