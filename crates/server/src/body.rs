@@ -27,6 +27,8 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A body may be charged this much to the room for small ones, which large ones cannot fill.
 const SMALL: usize = 256 * 1024;
+/// Large bodies that are split at once.
+const SPLIT_MAX: usize = 2;
 /// The least by which a buffer grows.
 const GROWTH_MIN: usize = 16 * 1024;
 
@@ -37,14 +39,26 @@ pub(crate) struct Rooms {
     large: Arc<Semaphore>,
     /// The part of a body that is charged to `small`.
     small_max: usize,
+    large_max: usize,
+    /// For large bodies to be split.
+    turns: Arc<Semaphore>,
 }
 
 impl Rooms {
     pub(crate) fn new(limits: &Limits) -> Self {
         let (memory, max) = (limits.memory_bytes, limits.max_body_bytes);
         let units = |bytes: usize| Arc::new(Semaphore::new(bytes.div_ceil(UNIT).min(Semaphore::MAX_PERMITS)));
-        let small_max = SMALL.min(max / 8).max(UNIT);
-        Self { small: units(memory / 16), large: units((memory / 4).clamp(max, max.saturating_mul(2))), small_max }
+        let (small_max, large_max) = (SMALL.min(max / 8).max(UNIT), max.max(memory / 4));
+        let turns = Arc::new(Semaphore::new(SPLIT_MAX));
+        Self { small: units(memory / 16), large: units(large_max), small_max, large_max, turns }
+    }
+
+    /// Waits until a large body may be split.
+    pub(crate) async fn turn(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        match timeout(ROOM_TIMEOUT, Arc::clone(&self.turns).acquire_owned()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            _ => Err(no_room()),
+        }
     }
 }
 
@@ -56,11 +70,11 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// Grows to this many bytes; waits for other bodies to free memory.
-    async fn grow(&mut self, rooms: &Rooms, bytes: usize) -> Result<(), Refusal> {
+    /// Grows to this many bytes, or to all that there is; waits for other bodies to free memory.
+    pub(crate) async fn grow(&mut self, rooms: &Rooms, bytes: usize) -> Result<(), Refusal> {
         let small = bytes.min(rooms.small_max);
         enlarge(&mut self.small, &rooms.small, small).await?;
-        enlarge(&mut self.large, &rooms.large, bytes - small).await
+        enlarge(&mut self.large, &rooms.large, (bytes - small).min(rooms.large_max)).await
     }
 }
 

@@ -71,7 +71,7 @@ pub struct Limits {
     pub max_body_bytes: usize,
     pub max_record_bytes: usize,
     pub max_records: usize,
-    /// The memory of the process. Request bodies use a quarter of it, but at least one and at most two of the largest fit; unread
+    /// The memory of the process. Request bodies use a quarter of it, but at least one of the largest fits; unread
     /// answers a sixteenth.
     pub memory_bytes: usize,
 }

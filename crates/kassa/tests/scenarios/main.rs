@@ -16,6 +16,7 @@ mod faults;
 mod formats;
 mod harness;
 mod late_rates;
+mod listener;
 mod maintenance;
 mod mapping;
 mod memory;

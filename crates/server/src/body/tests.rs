@@ -6,7 +6,6 @@ use futures::stream;
 
 use super::*;
 
-/// Room for two bodies of the largest size.
 const LIMITS: Limits = Limits { max_body_bytes: 4096, max_record_bytes: 4096, max_records: 10, memory_bytes: 512 << 20 };
 /// A body's part in the room for small ones.
 const SMALL_KIB: usize = 1;
@@ -127,5 +126,18 @@ async fn a_body_that_trickles_is_refused() {
     });
     assert_eq!(status(&stated(4000), Body::from_stream(trickle), &rooms).await, StatusCode::REQUEST_TIMEOUT);
     assert!(before.elapsed() < 2 * crate::pace::WINDOW + DISCARD_TIMEOUT, "{:?}", before.elapsed());
+    assert_eq!(charged(&rooms), 0);
+}
+
+#[tokio::test]
+async fn what_records_cost_is_charged_as_far_as_there_is_memory() {
+    let rooms = rooms();
+    let all = charged(&rooms) + rooms.large.available_permits();
+    let mut whole = read(&stated(100), pieces(100, 1, &Arc::default()), &LIMITS, &rooms).await.unwrap();
+    whole.room.grow(&rooms, 100 + 2048).await.unwrap();
+    assert_eq!(charged(&rooms), 3);
+    whole.room.grow(&rooms, usize::MAX / 2).await.unwrap();
+    assert_eq!(charged(&rooms), all + SMALL_KIB);
+    drop(whole);
     assert_eq!(charged(&rooms), 0);
 }

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
+use bytes::Bytes;
 use serde_json::json;
 
 use super::*;
@@ -133,4 +134,14 @@ async fn a_body_that_would_have_to_be_decoded_is_refused() {
     for codings in [&[][..], &[""], &["identity"], &["Identity, identity"]] {
         assert_eq!(post(codings).await.status, StatusCode::ACCEPTED, "{codings:?}");
     }
+}
+
+#[test]
+fn an_answer_lists_a_limited_number_of_dead_letters() {
+    let (bytes, count) = (Bytes::from("1\n".repeat(3 * LISTED_MAX)), 3 * LISTED_MAX);
+    let ranges: Vec<_> = (0..count).map(|nth| 2 * nth..2 * nth + 1).collect();
+    let (done, _durable) = oneshot::channel();
+    let whole = Whole { bytes, room: body::Room::default() };
+    let receipt = take(house().log.as_ref(), "orders", whole, &ranges, done).unwrap();
+    assert_eq!((receipt.received, receipt.accepted, receipt.dead_letters.len()), (count, 0, LISTED_MAX));
 }

@@ -219,10 +219,11 @@ impl Writer {
         self.torn.extend(self.partitions.drain().map(|(_, written)| written.log));
         let unavailable = LogError::Unavailable { code: error.code(), why };
         answer(group.into_iter().chain(self.shared.queue.suspend(&unavailable)), &unavailable);
-        if error.is_out_of_space()
-            && let Err(cause) = retention::free(&self.shared, || false)
-        {
-            tracing::warn!(%cause, "could not delete segments that every sink has committed");
+        if error.is_out_of_space() {
+            self.shared.is_pressed.store(true, Ordering::Release);
+            if let Err(cause) = retention::free(&self.shared, || false) {
+                tracing::warn!(%cause, "could not delete segments that every sink has committed");
+            }
         }
     }
 
