@@ -1,6 +1,7 @@
 //! `GET /api/v1/orders`: the orders behind a bar.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -9,12 +10,15 @@ use kassa_analytics::{Basis, QueryError};
 use kassa_model::Code;
 use kassa_model::time::{date_key, parse_day};
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::Server;
 use crate::parameters::{number, parameters};
 use crate::ports::OrdersQuery;
 use crate::refusal::Refusal;
 
+/// Others wait for their turn meanwhile.
+const TIMEOUT: Duration = Duration::from_secs(30);
 const LIMIT: usize = 100;
 /// The limit of a list for people; `kassa sql` has no limit.
 const LIMIT_MAX: usize = 1000;
@@ -22,14 +26,17 @@ const LIMIT_MAX: usize = 1000;
 pub(crate) async fn list(State(server): State<Arc<Server>>, uri: Uri) -> Result<Json<Value>, Refusal> {
     let query = query(&uri)?;
     let _turn = server.answers.query().await?;
-    server.app.orders.orders(query).await.map(Json).map_err(|cause| {
-        Refusal::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            Code::StorageFailed,
-            cause,
-            "`kassa prove` checks whether the lake is intact",
-        )
-    })
+    let answered = timeout(TIMEOUT, server.app.orders.orders(query)).await;
+    answered.unwrap_or_else(|_| Err(format!("the lake has not answered for {} s", TIMEOUT.as_secs()))).map(Json).map_err(
+        |cause| {
+            Refusal::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                Code::StorageFailed,
+                cause,
+                "`kassa prove` checks whether the lake is intact",
+            )
+        },
+    )
 }
 
 fn query(uri: &Uri) -> Result<OrdersQuery, Refusal> {

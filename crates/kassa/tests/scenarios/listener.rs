@@ -42,7 +42,7 @@ fn the_log_stays_within_its_capacity_and_takes_records_again_as_soon_as_sinks_ha
             refused += usize::from(status == 429);
             status == 202
         });
-        assert!(began.elapsed() < Duration::from_secs(20), "refused for {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(60), "refused for {:?}", began.elapsed());
     }
     assert!(refused > 0, "the capacity was never reached");
     server.until_committed();
@@ -91,7 +91,7 @@ fn idle_connections_beyond_the_descriptors_take_nothing_from_the_log() {
     assert_eq!(post("events", &events(1, 1, 0)), Some(202));
     assert_eq!(http(&address, "GET", "/livez", b"").map(|(status, _)| status), Some(200));
     let open = std::fs::read_dir(format!("/proc/{}/fd", server.0.id())).expect("its descriptors").count();
-    assert!(open < 400, "{open} descriptors are open");
+    assert!(open < 300, "{open} descriptors are open: too few are left for the log and the lake");
     drop(idle);
     until("it is ready", || http(&address, "GET", "/readyz", b"").is_some_and(|(status, _)| status == 200));
     assert_eq!(post("events", &events(2, 1, 0)), Some(202));

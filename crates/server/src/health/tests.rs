@@ -62,7 +62,7 @@ async fn a_program_that_must_be_started_again_is_not_alive() {
     assert_eq!((reply.status, reply.text.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "the log has stopped: fsync failed\n"));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_check_that_hangs_takes_neither_health_nor_threads() {
     let house = house();
     let (release, released) = std::sync::mpsc::channel::<()>();
