@@ -214,7 +214,7 @@ pub(crate) const KEYS: &[Key] = &[
         "log.capacity",
         bytes(MIB, 1 << 50),
         "16GiB",
-        "The largest size of all segment files. Without room for a request, the collector answers 429.",
+        "The most disk space that the log takes. Without room for a request, the collector answers 429.",
     ),
     key("collector.max_body", bytes(KIB, GIB), "64MiB", "The largest request body."),
     key("collector.max_record", bytes(KIB, 64 * MIB), "1MiB", "The largest record in a request."),

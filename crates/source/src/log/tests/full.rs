@@ -16,9 +16,10 @@ use super::*;
 
 const CHILD: &str = "KASSA_TEST_LOG_LIMIT";
 
-/// A file may be deleted meanwhile.
+/// The bytes of all segment files. One may be deleted meanwhile.
 fn bytes_in(dir: &Path) -> u64 {
-    let size = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let is_segment = |path: &Path| path.extension().is_some_and(|extension| extension == "seg");
+    let size = |path: &Path| if is_segment(path) { fs::metadata(path).map_or(0, |metadata| metadata.len()) } else { 0 };
     let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     paths.map(|path| if path.is_dir() { bytes_in(&path) } else { size(&path) }).sum()
 }
