@@ -27,13 +27,13 @@ use bytes::Bytes;
 use kassa_model::time::Clock;
 use kassa_model::{Partition, Positions};
 
+mod cutback;
 mod error;
 mod folder;
 mod frame;
 mod queue;
 mod reader;
 mod recover;
-mod repair;
 mod retention;
 mod segment;
 mod shared;

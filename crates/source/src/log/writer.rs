@@ -15,7 +15,7 @@ use super::error::IoContext;
 use super::frame::{Frame, HEADER_BYTES, Header};
 use super::queue::{Request, Work};
 use super::segment::Segment;
-use super::{LogError, PartitionLog, Receipt, SegmentInfo, Shared, folder, held, repair, retention};
+use super::{LogError, PartitionLog, Receipt, SegmentInfo, Shared, cutback, folder, held, retention};
 
 /// Encoded frames are written in chunks of about this size.
 const WRITE_BYTES: usize = 1 << 20;
@@ -201,10 +201,10 @@ impl Writer {
     /// Cuts off what was not acknowledged, and tries whether the disk can be written.
     fn repair(&mut self) -> Result<(), LogError> {
         while let Some(log) = self.torn.last() {
-            repair::cut_back(log)?;
+            cutback::cut_back(log)?;
             self.torn.pop();
         }
-        repair::probe(&self.shared.dir)?;
+        cutback::probe(&self.shared.dir)?;
         self.shared.queue.resume();
         tracing::info!("the log writes again");
         Ok(())

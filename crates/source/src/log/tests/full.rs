@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::super::frame::Frame;
 use super::super::segment::Segment;
-use super::super::{folder, repair};
+use super::super::{cutback, folder};
 use super::*;
 
 const CHILD: &str = "KASSA_TEST_LOG_LIMIT";
@@ -135,7 +135,7 @@ fn what_was_not_acknowledged_is_cut_off_and_forgotten() {
         fs::write(folder::segment_file(&held.dir, first), b"torn").unwrap();
     }
     assert_eq!(reader.read(1, 1 << 20).unwrap().unwrap().len(), 1);
-    repair::cut_back(&held).unwrap();
+    cutback::cut_back(&held).unwrap();
     assert_eq!(log.disk_bytes(), bytes_in(&dir.path().join("log")));
     append(&log, 3..6);
     assert_eq!(drain(&mut reader, 2).unwrap(), expected(1..6));
@@ -153,7 +153,7 @@ fn damage_before_the_durable_end_is_not_cut() {
     let mut bytes = fs::read(&path).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&path, &bytes).unwrap();
-    assert!(matches!(repair::cut_back(&held), Err(LogError::Corrupt { offset: 2, .. })));
+    assert!(matches!(cutback::cut_back(&held), Err(LogError::Corrupt { offset: 2, .. })));
     assert_eq!(fs::read(&path).unwrap(), bytes);
 }
 
