@@ -137,7 +137,7 @@ impl Engine {
             desk.serve(&mut self.topology.stage, &self.known, &self.read);
         }
         let next = self.feed.next()?;
-        if self.acknowledge_at <= self.ticks.now() {
+        if self.acknowledge_at <= self.ticks.now() || self.feed.is_pressed() {
             self.acknowledge_at = self.ticks.now() + ACKNOWLEDGE;
             self.feed.committed(&self.topology.reached())?;
         }

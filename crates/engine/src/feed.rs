@@ -46,6 +46,11 @@ pub trait Feed: fmt::Debug {
     /// Takes note of what every sink has committed.
     fn committed(&mut self, reached: &Reached) -> anyhow::Result<()>;
 
+    /// Whether it needs to know now what every sink has committed, because it has no room left.
+    fn is_pressed(&self) -> bool {
+        false
+    }
+
     /// Forgets what was given out, some of which was not committed: all is to begin where the sinks are.
     fn reset(&mut self) -> anyhow::Result<()>;
 }
@@ -73,4 +78,9 @@ pub trait Marks: fmt::Debug + Send + Sync {
 
     /// Why the source takes or gives nothing, if it does not.
     fn trouble(&self) -> Option<String>;
+
+    /// Why it takes nothing until the program is started again, if so. Takes no lock.
+    fn ended(&self) -> Option<String> {
+        None
+    }
 }

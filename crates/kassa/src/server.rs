@@ -132,6 +132,7 @@ impl Service {
     }
 
     pub fn start_with(config: &Config, http: bool, chosen: Chosen) -> anyhow::Result<Self> {
+        kassa_server::raise_descriptors();
         // The port first: if it is taken, nothing has been touched.
         let listener = http.then(|| listen(config)).transpose()?;
         let lock = Lock::take(&config.data_dir)?;
@@ -369,6 +370,7 @@ impl Service {
                 max_body_bytes: config.collector.max_body_bytes,
                 max_record_bytes: config.collector.max_record_bytes,
                 max_records: config.collector.max_records,
+                memory_bytes: config.limits.memory_bytes,
             },
             push_interval: config.live.push_interval,
         };
@@ -421,8 +423,10 @@ impl Service {
 
     /// Works until `ended` says so or the program is told to stop.
     pub fn work_until(&mut self, ended: impl Fn() -> bool) -> anyhow::Result<()> {
-        let stop = Arc::clone(&self.stop);
-        self.engine(|engine| engine.work(&|| stop.load(Ordering::Acquire) || ended()))
+        let (stop, log) = (Arc::clone(&self.stop), Arc::clone(&self.log));
+        self.engine(|engine| engine.work(&|| stop.load(Ordering::Acquire) || ended() || log.stopped().is_some()))?;
+        // A log that cannot go on is read back by the next start: the supervisor must start the program again.
+        self.log.stopped().map_or(Ok(()), |stopped| Err(stopped.into()))
     }
 
     /// Reads to the end of the source; everything is committed then.

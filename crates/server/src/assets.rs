@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
+use axum::Extension;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use kassa_model::Code;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
+use crate::answers::Embedded;
 use crate::refusal::Refusal;
 
 #[derive(RustEmbed)]
@@ -59,7 +61,7 @@ fn answer(name: &str, file: &EmbeddedFile, headers: &HeaderMap) -> Response {
         Cow::Borrowed(bytes) => bytes::Bytes::from_static(bytes),
         Cow::Owned(bytes) => bytes::Bytes::copy_from_slice(bytes),
     };
-    (about, [(header::CONTENT_TYPE, media_type(name))], body).into_response()
+    (about, [(header::CONTENT_TYPE, media_type(name))], Extension(Embedded), body).into_response()
 }
 
 fn hex(bytes: &[u8]) -> String {

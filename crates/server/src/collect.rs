@@ -1,24 +1,32 @@
 //! `POST /v1/{stream}`: the collector's endpoint.
 
+use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use kassa_model::Code;
 use kassa_model::nearest::nearest;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use crate::Server;
 use crate::body::{self, Whole};
 use crate::parameters::segment;
 use crate::ports::{CollectError, Collector};
 use crate::refusal::Refusal;
 use crate::split::{SplitError, split};
-use crate::{Limits, Server};
+
+/// A body up to this size is split at once; a larger one waits for its turn, and for a thread that may block.
+const SPLIT_AT_ONCE: usize = 16 * 1024;
+/// What a record costs in addition to its bytes, until it is written and checked.
+const RECORD_BYTES: usize = 128;
+/// The dead letters that an answer lists. The others are the difference between received and accepted.
+const LISTED_MAX: usize = 1000;
 
 #[derive(Debug, Serialize)]
 struct Receipt {
@@ -40,7 +48,8 @@ pub(crate) async fn post(
     request: Request,
 ) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
-    let (collector, stream) = match stream_of(&server, stream) {
+    let found = plain(&parts.headers).and_then(|()| stream_of(&server, stream));
+    let (collector, stream) = match found {
         Ok(found) => found,
         Err(refusal) => {
             body::discard_all(&parts.headers, body).await;
@@ -48,11 +57,11 @@ pub(crate) async fn post(
         }
     };
     let limits = server.app.limits;
-    let whole = body::read(&parts.headers, body, &limits, &server.bodies).await?;
-    let by_line = is_ndjson(&parts.headers);
+    let whole = body::read(&parts.headers, body, &limits, &server.rooms).await?;
+    let (whole, ranges) = divide(&server, whole, is_ndjson(&parts.headers)).await?;
     let (done, durable) = oneshot::channel();
-    // Splitting, waiting for the log and checking each record are blocking work.
-    let taking = tokio::task::spawn_blocking(move || take(collector.as_ref(), &stream, whole, by_line, &limits, done));
+    // Waiting for the log and checking each record are blocking work.
+    let taking = tokio::task::spawn_blocking(move || take(collector.as_ref(), &stream, whole, &ranges, done));
     let receipt = taking.await.map_err(|cause| Refusal::broken(&cause))??;
     durable.await.map_err(|cause| Refusal::broken(&cause))??;
     Ok((StatusCode::ACCEPTED, Json(receipt)).into_response())
@@ -75,6 +84,18 @@ fn stream_of(server: &Server, stream: Result<Path<String>, PathRejection>) -> Re
     }))
 }
 
+/// kassa decompresses nothing: a compressed body would be one dead letter.
+fn plain(headers: &HeaderMap) -> Result<(), Refusal> {
+    let codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let mut codings = codings.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let Some(coding) = codings.find(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")) else {
+        return Ok(());
+    };
+    let detail = format!("Content-Encoding: {}", coding.escape_ascii());
+    let hint = "send the body as it is, without Content-Encoding";
+    Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::BadParameter, detail, hint))
+}
+
 fn is_ndjson(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
@@ -83,29 +104,49 @@ fn is_ndjson(headers: &HeaderMap) -> bool {
         .any(|ndjson| kind.eq_ignore_ascii_case(ndjson))
 }
 
+/// Splits a body. Its records are charged too: tiny ones cost many times their bytes.
+async fn divide(server: &Server, whole: Whole, by_line: bool) -> Result<(Whole, Vec<Range<usize>>), Refusal> {
+    let (limits, rooms) = (server.app.limits, &server.rooms);
+    let is_small = whole.bytes.len() <= SPLIT_AT_ONCE;
+    // Kept until the records are charged.
+    let _turn = if is_small { None } else { Some(rooms.turn().await?) };
+    let work = move || split(&whole.bytes, by_line, &limits).map(|ranges| (whole, ranges));
+    let (mut whole, ranges) =
+        if is_small { work()? } else { tokio::task::spawn_blocking(work).await.map_err(|cause| Refusal::broken(&cause))?? };
+    whole.room.grow(rooms, whole.bytes.len() + RECORD_BYTES * ranges.len()).await?;
+    Ok((whole, ranges))
+}
+
 /// Hands the records to the log, and checks them while the log writes.
 fn take(
     collector: &dyn Collector,
     stream: &str,
     whole: Whole,
-    by_line: bool,
-    limits: &Limits,
+    ranges: &[Range<usize>],
     done: oneshot::Sender<Result<(), CollectError>>,
 ) -> Result<Receipt, Refusal> {
     let Whole { bytes, room } = whole;
-    let records: Vec<Bytes> = split(&bytes, by_line, limits)?.into_iter().map(|range| bytes.slice(range)).collect();
+    let records = ranges.iter().map(|range| bytes.slice(range.clone())).collect();
+    let room = Arc::new(room);
+    let checked = Arc::clone(&room);
     let written = Box::new(move |result| {
         drop(room);
         // If the client has disconnected, its records are stored nevertheless.
         done.send(result).ok();
     });
-    collector.append(stream, records.clone(), written)?;
-    let check = |(index, record): (usize, &Bytes)| {
-        let letter = collector.check(stream, record)?;
-        Some(Rejected { index, reason: letter.reason.code(), field: letter.field.into_owned() })
-    };
-    let dead_letters: Vec<_> = records.iter().enumerate().filter_map(check).collect();
-    Ok(Receipt { received: records.len(), accepted: records.len() - dead_letters.len(), dead_letters })
+    collector.append(stream, records, written)?;
+    let (mut accepted, mut dead_letters) = (0, Vec::new());
+    for (index, range) in ranges.iter().enumerate() {
+        match collector.check(stream, &bytes[range.clone()]) {
+            None => accepted += 1,
+            Some(letter) if dead_letters.len() < LISTED_MAX => {
+                dead_letters.push(Rejected { index, reason: letter.reason.code(), field: letter.field.into_owned() });
+            }
+            Some(_) => {}
+        }
+    }
+    drop(checked);
+    Ok(Receipt { received: ranges.len(), accepted, dead_letters })
 }
 
 fn too_large(detail: String, key: &str) -> Refusal {
@@ -136,6 +177,11 @@ impl From<CollectError> for Refusal {
                 Refusal::new(StatusCode::TOO_MANY_REQUESTS, Code::LogFull, "", hint).retry_after(retry_after)
             }
             CollectError::TooLarge => too_large("the log does not accept so much at once".to_owned(), "max_body"),
+            CollectError::Unavailable(cause) => {
+                let hint = "retry after the stated seconds; records with ids are not counted twice";
+                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::StorageFailed, cause, hint)
+                    .retry_after(Duration::from_secs(1))
+            }
             CollectError::Failed(cause) => {
                 let hint = "it is unknown whether this request was stored: send it again when /readyz is ready; records with ids are not counted twice";
                 Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::StorageFailed, cause, hint)

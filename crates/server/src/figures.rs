@@ -6,15 +6,17 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, Uri};
+use axum::http::{StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use kassa_analytics::{Query, QueryError, catalogue};
 use kassa_model::Code;
-use serde_json::Value;
 
-use crate::parameters::{parameters, segment};
+use crate::parameters::{number, parameters, segment};
 use crate::refusal::Refusal;
 use crate::{Server, render};
+
+/// The most rows of one answer; further pages have the others.
+const ROWS_MAX: usize = 10_000;
 
 pub(crate) async fn all() -> impl IntoResponse {
     Json(catalogue())
@@ -24,16 +26,39 @@ pub(crate) async fn one(
     State(server): State<Arc<Server>>,
     name: Result<Path<String>, PathRejection>,
     uri: Uri,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<impl IntoResponse, Refusal> {
     let name = segment(name)?;
-    let [by, from, to, basis] = parameters(&uri, ["by", "from", "to", "basis"])?;
+    let [by, from, to, basis, limit, offset] = parameters(&uri, ["by", "from", "to", "basis", "limit", "offset"])?;
+    let page =
+        Page { limit: number("limit", limit, 1..=ROWS_MAX, ROWS_MAX)?, offset: number("offset", offset, 0..=usize::MAX, 0)? };
     let query = Query::parse(&name, by.as_deref(), from.as_deref(), to.as_deref(), basis.as_deref())?;
+    let turn = server.answers.query().await?;
     // An answer may take long and must not block the streams and producers on this thread.
     let asked = tokio::task::spawn_blocking(move || {
-        let (answer, positions) = server.app.live.answer(&query)?;
-        Ok::<_, QueryError>(render(&answer, &positions, server.app.clock.now()))
+        let _turn = turn;
+        let (mut answer, positions) = server.app.live.answer(&query)?;
+        let next = page.cut(&mut answer.rows);
+        render::page(&answer, &positions, server.app.clock.now(), next).map_err(|cause| Refusal::broken(&cause))
     });
-    Ok(Json(asked.await.map_err(|cause| Refusal::broken(&cause))??))
+    let json = asked.await.map_err(|cause| Refusal::broken(&cause))??;
+    Ok(([(header::CONTENT_TYPE, "application/json")], json))
+}
+
+/// Some rows of an answer.
+#[derive(Debug, Clone, Copy)]
+struct Page {
+    limit: usize,
+    offset: usize,
+}
+
+impl Page {
+    /// Leaves only these rows. Returns the number of the first row after them, if there is one.
+    fn cut<T>(self, rows: &mut Vec<T>) -> Option<usize> {
+        rows.drain(..self.offset.min(rows.len()));
+        let is_more = rows.len() > self.limit;
+        rows.truncate(self.limit);
+        is_more.then(|| self.offset + self.limit)
+    }
 }
 
 impl From<QueryError> for Refusal {

@@ -1,7 +1,8 @@
-//! `/livez` checks nothing, `/readyz` says what is not ready, `/metrics` is Prometheus text.
+//! `/livez` says whether the program must be started again, `/readyz` what is not ready, `/metrics` is Prometheus text.
 
-use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io, thread};
 
 use axum::Json;
 use axum::extract::State;
@@ -13,30 +14,75 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
 use crate::Server;
-use crate::ports::{Kind, Metric, Sample};
+use crate::ports::{Kind, Metric, Sample, Status};
 use crate::push::PipelineEvent;
 use crate::refusal::Refusal;
 
-pub(crate) async fn alive() -> &'static str {
-    "alive\n"
+/// Requests for `/readyz` that wait for the next check.
+const CHECKS_MAX: usize = 1024;
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
+type Asker = oneshot::Sender<Result<(), String>>;
+
+/// Checks readiness on a thread of its own, so that other requests cannot take its place. One check is for all who wait.
+#[derive(Debug)]
+pub(crate) struct Readiness(mpsc::Sender<Asker>);
+
+impl Readiness {
+    pub(crate) fn start(status: Arc<dyn Status>) -> io::Result<Self> {
+        let (sender, mut waiting) = mpsc::channel::<Asker>(CHECKS_MAX);
+        let check = move || {
+            while let Some(first) = waiting.blocking_recv() {
+                let others: Vec<Asker> = std::iter::from_fn(|| waiting.try_recv().ok()).take(CHECKS_MAX).collect();
+                let ready = status.ready();
+                // Who no longer waits has disconnected.
+                others.into_iter().chain([first]).for_each(|asker| asker.send(ready.clone()).unwrap_or_default());
+            }
+        };
+        thread::Builder::new().name("readiness".to_owned()).spawn(check)?;
+        Ok(Self(sender))
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        let (asker, answer) = oneshot::channel();
+        self.0.try_send(asker).map_err(|_| "too many checks of readiness wait".to_owned())?;
+        let unknown = || Err("the check of readiness has not ended: something holds the program up".to_owned());
+        timeout(CHECK_TIMEOUT, answer).await.map_or_else(|_| unknown(), |answer| answer.unwrap_or_else(|_| unknown()))
+    }
 }
 
-pub(crate) async fn ready(State(server): State<Arc<Server>>) -> Result<(StatusCode, String), Refusal> {
-    let ready = tokio::task::spawn_blocking(move || server.app.status.ready()).await.map_err(|cause| Refusal::broken(&cause))?;
-    Ok(match ready {
-        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
+fn worded(state: Result<(), String>, good: &str) -> (StatusCode, String) {
+    match state {
+        Ok(()) => (StatusCode::OK, format!("{good}\n")),
         Err(words) => (StatusCode::SERVICE_UNAVAILABLE, format!("{words}\n")),
-    })
+    }
+}
+
+pub(crate) async fn alive(State(server): State<Arc<Server>>) -> (StatusCode, String) {
+    worded(server.app.status.alive(), "alive")
+}
+
+pub(crate) async fn ready(State(server): State<Arc<Server>>) -> (StatusCode, String) {
+    worded(server.readiness.check().await, "ready")
 }
 
 pub(crate) async fn pipeline(State(server): State<Arc<Server>>) -> Result<impl IntoResponse, Refusal> {
-    let asked = tokio::task::spawn_blocking(move || PipelineEvent::of(&server)).await;
-    asked.map(Json).map_err(|cause| Refusal::broken(&cause))
+    let turn = server.answers.state().await?;
+    let asked = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        PipelineEvent::of(&server)
+    });
+    asked.await.map(Json).map_err(|cause| Refusal::broken(&cause))
 }
 
 pub(crate) async fn metrics(State(server): State<Arc<Server>>) -> Result<impl IntoResponse, Refusal> {
+    let turn = server.answers.state().await?;
     let asked = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
         let mut metrics = server.app.status.metrics();
         metrics.extend(own(&server));
         text(metrics)

@@ -7,11 +7,16 @@
 //!                              └──► push (once for all) ──► ≤ 1,000 viewers of /api/v1/live
 //! ```
 //!
+//! Clients cannot take it away: connections, bodies and answers have bounds (`listen`, `body`, `answers`), slow clients lose
+//! their connection (`pace`), and health is answered from places of its own.
+//!
 //! The binary implements the ports ([`Collector`], [`Status`], [`Orders`]).
 
+mod answers;
 mod assets;
 mod body;
 mod collect;
+mod descriptors;
 mod figures;
 mod guard;
 mod health;
@@ -19,6 +24,7 @@ mod listen;
 mod live;
 mod openapi;
 mod orders;
+mod pace;
 mod parameters;
 mod ports;
 mod push;
@@ -33,10 +39,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use descriptors::raise_descriptors;
 use kassa_model::Shop;
 use kassa_model::time::Clock;
-use tokio::sync::Semaphore;
-
 pub use live::{Live, LiveError, LiveSink, Snapshot};
 pub use ports::{BoxFuture, CollectError, Collector, Done, Kind, Metric, Orders, OrdersQuery, Sample, Status, Unanswered};
 pub use render::render;
@@ -60,12 +65,15 @@ pub struct App {
     pub push_interval: Duration,
 }
 
-/// The limits of one `POST`; larger requests get a 413.
+/// The limits of one `POST`, where larger requests get a 413, and of all together.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     pub max_body_bytes: usize,
     pub max_record_bytes: usize,
     pub max_records: usize,
+    /// The memory of the process. Request bodies use a quarter of it, but at least one of the largest fits; unread
+    /// answers a sixteenth.
+    pub memory_bytes: usize,
 }
 
 /// The app, and the state that its requests share.
@@ -73,14 +81,18 @@ pub struct Limits {
 pub(crate) struct Server {
     app: App,
     push: push::Push,
-    /// The KiB of bodies that may be in memory at once: two bodies of the largest size.
-    bodies: Arc<Semaphore>,
+    rooms: body::Rooms,
+    answers: answers::Answers,
+    readiness: health::Readiness,
 }
 
 impl Server {
-    fn new(app: App) -> Arc<Self> {
-        let bodies = Arc::new(Semaphore::new(2 * app.limits.max_body_bytes.div_ceil(body::UNIT)));
-        Arc::new(Self { push: push::Push::new(), bodies, app })
+    /// At most half of the connections are viewers.
+    fn new(app: App, connections: usize) -> io::Result<Arc<Self>> {
+        let rooms = body::Rooms::new(&app.limits);
+        let answers = answers::Answers::new(app.limits.memory_bytes / 16);
+        let readiness = health::Readiness::start(Arc::clone(&app.status))?;
+        Ok(Arc::new(Self { push: push::Push::new(connections / 2), rooms, answers, readiness, app }))
     }
 }
 
@@ -88,13 +100,16 @@ impl Server {
 /// seconds, and returns. `listener` is already bound, so that the caller can report a port that is
 /// in use.
 pub async fn serve(listener: std::net::TcpListener, app: App, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-    let server = Server::new(app);
+    let descriptors = descriptors::connections(raise_descriptors(), listen::CONNECTIONS_MAX + listen::RESERVED);
+    let connections = descriptors.saturating_sub(listen::RESERVED).max(2);
+    tracing::info!(connections, "accepting connections");
+    let server = Server::new(app, connections)?;
     let pushing = tokio::spawn(push::run(Arc::clone(&server)));
     let close = async {
         shutdown.await;
         server.push.close();
     };
-    let served = listen::serve(listener, routes::router(Arc::clone(&server)), close).await;
+    let served = listen::serve(listener, routes::router(Arc::clone(&server)), connections, close).await;
     pushing.abort();
     served
 }

@@ -1,6 +1,7 @@
 //! `GET /api/v1/orders`: the orders behind a bar.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -9,19 +10,27 @@ use kassa_analytics::{Basis, QueryError};
 use kassa_model::Code;
 use kassa_model::time::{date_key, parse_day};
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::Server;
-use crate::parameters::parameters;
+use crate::parameters::{number, parameters};
 use crate::ports::{OrdersQuery, Unanswered};
 use crate::refusal::Refusal;
 
+/// Others wait for their turn meanwhile.
+const TIMEOUT: Duration = Duration::from_secs(30);
 const LIMIT: usize = 100;
 /// The limit of a list for people; `kassa sql` has no limit.
 const LIMIT_MAX: usize = 1000;
 
 pub(crate) async fn list(State(server): State<Arc<Server>>, uri: Uri) -> Result<Json<Value>, Refusal> {
     let query = query(&uri)?;
-    server.app.orders.orders(query).await.map(Json).map_err(|Unanswered { code, why, fix }| {
+    let _turn = server.answers.query().await?;
+    let answered = timeout(TIMEOUT, server.app.orders.orders(query)).await.unwrap_or_else(|_| {
+        let why = format!("the lake has not answered for {} s", TIMEOUT.as_secs());
+        Err(Unanswered { code: Code::StorageFailed, why, fix: None })
+    });
+    answered.map(Json).map_err(|Unanswered { code, why, fix }| {
         let status = if code == Code::Defect { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::SERVICE_UNAVAILABLE };
         let fix = fix.unwrap_or_else(|| "`kassa prove` checks whether the lake is intact".to_owned());
         Refusal::new(status, code, why, fix)
@@ -34,12 +43,7 @@ fn query(uri: &Uri) -> Result<OrdersQuery, Refusal> {
         parameters(uri, names)?.map(|value| value.filter(|text| !text.is_empty()));
     let (from, to) = days(day, from, to)?;
     let basis = basis.as_deref().map(Basis::parse).transpose()?.unwrap_or_default();
-    let limit = match limit {
-        None => LIMIT,
-        Some(text) => text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit)).ok_or_else(|| {
-            Refusal::bad_parameter(format!("limit={text}"), format!("a limit is a number from 1 to {LIMIT_MAX}"))
-        })?,
-    };
+    let limit = number("limit", limit, 1..=LIMIT_MAX, LIMIT)?;
     Ok(OrdersQuery { from, to, basis, category, product, country, limit })
 }
 

@@ -1,6 +1,8 @@
 //! The parameters of a URL: only valid ones, each once. If one were ignored, the answer would be to
 //! a different question.
 
+use std::ops::RangeInclusive;
+
 use axum::extract::Query;
 use axum::extract::rejection::PathRejection;
 use axum::http::Uri;
@@ -27,6 +29,15 @@ pub(crate) fn parameters<const N: usize>(uri: &Uri, names: [&str; N]) -> Result<
 
 fn valid(names: &[&str]) -> String {
     format!("valid here: {}", names.join(", "))
+}
+
+/// A number within bounds.
+pub(crate) fn number(name: &str, text: Option<String>, bounds: RangeInclusive<usize>, default: usize) -> Result<usize, Refusal> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(default) };
+    text.parse().ok().filter(|number| bounds.contains(number)).ok_or_else(|| {
+        let most = if *bounds.end() == usize::MAX { String::new() } else { format!(" to {}", bounds.end()) };
+        Refusal::bad_parameter(format!("{name}={text}"), format!("`{name}` is a number from {}{most}", bounds.start()))
+    })
 }
 
 /// The name in the path.

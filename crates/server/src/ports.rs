@@ -24,6 +24,9 @@ pub enum CollectError {
     Full { retry_after: Duration },
     #[error("more than the log accepts at once")]
     TooLarge,
+    /// The collector tries again by itself.
+    #[error("the log cannot be written for now: {0}")]
+    Unavailable(String),
     #[error("could not write the log: {0}")]
     Failed(String),
 }
@@ -55,6 +58,11 @@ pub trait Status: Debug + Send + Sync {
 
     /// What is not ready, in words.
     fn ready(&self) -> Result<(), String>;
+
+    /// Why the program must be started again, if so. Takes no lock and waits for nothing.
+    fn alive(&self) -> Result<(), String> {
+        Ok(())
+    }
 
     fn metrics(&self) -> Vec<Metric>;
 }

@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::Server;
 use crate::status::{PipelineStatus, Pulse, moment, moment_or_null};
 
+/// With few file descriptors there are fewer.
 pub(crate) const VIEWERS_MAX: usize = 1000;
 
 /// How often the pipeline's state is sent, together with unchanged figures: a sink can fall behind
@@ -27,18 +28,20 @@ pub(crate) struct Push {
     pipeline: watch::Sender<Option<Bytes>>,
     closing: watch::Sender<bool>,
     seats: Arc<Semaphore>,
+    pub(crate) seats_max: usize,
     /// Notified when a viewer connects or disconnects.
     stirred: Notify,
     pushes: AtomicU64,
 }
 
 impl Push {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(seats_max: usize) -> Self {
         Self {
             live: Basis::ALL.map(|_| watch::Sender::new(None)),
             pipeline: watch::Sender::new(None),
             closing: watch::Sender::new(false),
-            seats: Arc::new(Semaphore::new(VIEWERS_MAX)),
+            seats: Arc::new(Semaphore::new(seats_max)),
+            seats_max,
             stirred: Notify::new(),
             pushes: AtomicU64::new(0),
         }
@@ -59,7 +62,7 @@ impl Push {
     }
 
     pub(crate) fn viewers(&self) -> usize {
-        VIEWERS_MAX - self.seats.available_permits()
+        self.seats_max - self.seats.available_permits()
     }
 
     /// The number of frames so far.
@@ -73,7 +76,7 @@ impl Push {
     }
 }
 
-/// A viewer's slot among the [`VIEWERS_MAX`]; freed when dropped.
+/// A viewer's slot; freed when dropped.
 pub(crate) struct Seat {
     server: Arc<Server>,
     permit: Option<OwnedSemaphorePermit>,

@@ -14,6 +14,8 @@ struct Rendered<'a> {
     #[serde(serialize_with = "moment")]
     as_of: i64,
     positions: Vec<Place<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -25,11 +27,20 @@ struct Place<'a> {
 
 /// Renders the answer with its positions and the time (µs UTC) at which it was given.
 pub fn render(answer: &Answer, positions: &Positions, as_of: i64) -> Value {
+    // The value contains only texts, numbers and text keys, which JSON can always represent.
+    serde_json::to_value(rendered(answer, positions, as_of, None)).unwrap_or_default()
+}
+
+/// The JSON text of one page. `next`: the number of the first row of the following page, if there is one.
+pub(crate) fn page(answer: &Answer, positions: &Positions, as_of: i64, next: Option<usize>) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(&rendered(answer, positions, as_of, next))
+}
+
+fn rendered<'a>(answer: &'a Answer, positions: &'a Positions, as_of: i64, next: Option<usize>) -> Rendered<'a> {
     let places = positions.iter().map(|(partition, next)| Place {
         topic: &partition.topic,
         partition: partition.number.to_string(),
         next: next.to_string(),
     });
-    // The value contains only texts, numbers and text keys, which JSON can always represent.
-    serde_json::to_value(Rendered { answer, as_of, positions: places.collect() }).unwrap_or_default()
+    Rendered { answer, as_of, positions: places.collect(), next }
 }

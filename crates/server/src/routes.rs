@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::routing::{MethodRouter, get, post};
 use axum::{Router, middleware};
 
-use crate::{Server, assets, collect, figures, guard, health, openapi, orders, viewer};
+use crate::{Server, answers, assets, collect, figures, guard, health, openapi, orders, viewer};
 
 /// Path, method and handler. openapi.json describes all except `/`.
 pub(crate) fn table() -> Vec<(&'static str, &'static str, MethodRouter<Arc<Server>>)> {
@@ -29,6 +29,7 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
     routes
         .method_not_allowed_fallback(assets::not_allowed)
         .fallback(assets::find)
+        .layer(middleware::from_fn_with_state(Arc::clone(&server), answers::charge))
         .layer(middleware::from_fn(guard::stand))
         .with_state(server)
 }

@@ -92,6 +92,7 @@ impl Collector for FakeLog {
 #[derive(Debug, Default)]
 pub(crate) struct FakeStatus {
     pub(crate) held_up: Mutex<Option<String>>,
+    pub(crate) ended: Mutex<Option<String>>,
     /// The number of calls for the whole state.
     pub(crate) asked: AtomicI64,
 }
@@ -128,6 +129,10 @@ impl Status for FakeStatus {
 
     fn ready(&self) -> Result<(), String> {
         self.held_up.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+
+    fn alive(&self) -> Result<(), String> {
+        self.ended.lock().unwrap().clone().map_or(Ok(()), Err)
     }
 
     fn metrics(&self) -> Vec<Metric> {
@@ -173,10 +178,10 @@ pub(crate) fn house() -> House {
         status: Arc::<FakeStatus>::clone(&status),
         orders: Arc::new(FakeOrders),
         clock: Arc::<FixedClock>::clone(&clock),
-        limits: Limits { max_body_bytes: 8192, max_record_bytes: 1024, max_records: 100 },
+        limits: Limits { max_body_bytes: 8192, max_record_bytes: 1024, max_records: 100, memory_bytes: 512 << 20 },
         push_interval: Duration::from_millis(50),
     };
-    let server = Server::new(app);
+    let server = Server::new(app, listen::CONNECTIONS_MAX).unwrap();
     House { router: routes::router(Arc::clone(&server)), server, log, status, clock }
 }
 

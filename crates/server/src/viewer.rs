@@ -1,5 +1,5 @@
 //! `GET /api/v1/live`: a viewer of the live stream. It gets frames that are created once for all
-//! viewers. A slow viewer skips frames that were replaced meanwhile, so it costs no memory.
+//! viewers. A slow viewer skips frames that were replaced meanwhile, so it costs no memory, and loses its connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub(crate) struct Viewer {
 impl Viewer {
     fn new(server: &Arc<Server>, basis: Basis) -> Result<Self, Refusal> {
         let seat = Seat::take(server).ok_or_else(|| {
-            let detail = format!("{} viewers are connected", crate::push::VIEWERS_MAX);
+            let detail = format!("{} viewers are connected", server.push.seats_max);
             let hint = "close a page of the dashboard, or use GET /api/v1/figures/{name}";
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::TooManyAtOnce, detail, hint).retry_after(KEEP_ALIVE)
         })?;

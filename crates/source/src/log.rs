@@ -7,17 +7,19 @@
 //!                                         └ publishes the durable end, raises the signal, answers
 //! ```
 //!
-//! - An offset is answered and visible to readers only when its bytes are synced. After a failed
-//!   write or sync, the log stops.
+//! - An offset is answered and visible to readers only when its bytes are synced. If the disk is full
+//!   or no file descriptor is free, the log cuts back to the last synced record, and goes on as soon
+//!   as it can write again. After any other failed write or sync it stops.
+//! - The segment files never have more than `capacity_bytes`.
 //! - Opening cuts a torn tail: bytes after the last acknowledged record (`mark`). Any other damage is
 //!   an error and nothing is cut. [`repair()`] keeps the damaged bytes aside, records what is lost,
 //!   and lets the log go on after it.
-//! - A segment is deleted only when every sink has committed all of it.
+//! - A segment is deleted only when every sink has committed all of it: when its retention ends, or when its room is needed.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -26,6 +28,7 @@ use bytes::Bytes;
 use kassa_model::time::Clock;
 use kassa_model::{Partition, Positions};
 
+mod cutback;
 mod error;
 mod folder;
 mod frame;
@@ -66,7 +69,7 @@ pub struct LogOptions {
     pub retention_age: Option<Duration>,
     /// The largest sum of key and value.
     pub max_record_bytes: usize,
-    /// The data that may wait for the sinks before appends are refused.
+    /// The most that all segment files may have together.
     pub capacity_bytes: u64,
     /// The data that may wait for the disk before appends are refused.
     pub queue_bytes: u64,
@@ -130,17 +133,21 @@ impl Log {
         fs::create_dir_all(&dir).during("create", &dir)?;
         folder::sync(data_dir)?;
         let lock = lock(&dir)?;
+        let disk_bytes = Arc::<AtomicU64>::default();
         let mut partitions = BTreeMap::new();
         for partition in folder::partitions(&dir)? {
-            partitions.insert(partition.clone(), Arc::new(recover::recover(&dir, &partition)?));
+            partitions.insert(partition.clone(), Arc::new(recover::recover(&dir, &partition, &disk_bytes)?));
         }
         let shared = Arc::new(Shared {
-            queue: Queue::new(options.queue_bytes, options.capacity_bytes),
+            queue: Queue::new(&options, Arc::clone(&disk_bytes)),
             dir,
             options,
             clock,
             partitions: Mutex::new(partitions),
             signal: Signal::default(),
+            disk_bytes,
+            committed: Mutex::default(),
+            is_pressed: AtomicBool::new(false),
         });
         shared.queue.set_backlog(retention::unread_bytes(&shared, &Positions::default()));
         let writer = writer::start(shared.clone()).during("start the writer of", &shared.dir)?;
@@ -180,8 +187,25 @@ impl Log {
         if let Some((index, bytes)) = too_large {
             return Err(LogError::TooLarge { index, bytes, limit });
         }
-        let log = self.shared.partition(partition)?;
-        self.shared.queue.push(Request::new(log, records, Box::new(done)))
+        let shared = &self.shared;
+        let request = Request::new(shared.partition(partition)?, records, shared.options.segment_bytes, Box::new(done));
+        // Room for an empty segment of each partition, so that those that are open can be closed and deleted.
+        let slack = (held(&shared.partitions).len() * frame::HEADER_BYTES) as u64;
+        let Some(request) = shared.queue.push(request, slack)? else { return Ok(()) };
+        let bytes = request.disk_bytes + slack;
+        retention::free(shared, || shared.queue.has_room(bytes))?;
+        match shared.queue.push(request, slack)? {
+            None => Ok(()),
+            Some(_) => {
+                shared.is_pressed.store(true, Ordering::Release);
+                Err(LogError::Full { retry_after: queue::RETRY_AFTER_SINKS })
+            }
+        }
+    }
+
+    /// Whether an append was refused for lack of room since the last [`Log::retain`]: what every sink has committed is needed now.
+    pub fn is_pressed(&self) -> bool {
+        self.shared.is_pressed.load(Ordering::Acquire)
     }
 
     /// [`Log::append`] for a thread that may block.
@@ -221,7 +245,17 @@ impl Log {
         &self.shared.signal
     }
 
-    /// Why the log has stopped, if it has.
+    /// Why the log cannot write for now, if so.
+    pub fn unavailable(&self) -> Option<LogError> {
+        self.shared.queue.unavailable()
+    }
+
+    /// The bytes of all segment files.
+    pub fn disk_bytes(&self) -> u64 {
+        self.shared.disk_bytes.load(Ordering::Acquire)
+    }
+
+    /// Why the log has stopped, if it has. Takes no lock.
     pub fn stopped(&self) -> Option<LogError> {
         self.shared.queue.stopped()
     }

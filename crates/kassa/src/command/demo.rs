@@ -163,6 +163,7 @@ fn append_all(log: &Log, topic: &str, records: Vec<LogRecord>) -> anyhow::Result
         match log.append_and_wait(&feed::partition(topic), records.clone()) {
             Ok(_) => return Ok(()),
             Err(kassa_source::log::LogError::Full { retry_after, .. }) => thread::sleep(retry_after),
+            Err(kassa_source::log::LogError::Unavailable { .. }) => thread::sleep(Duration::from_secs(1)),
             Err(error) => return Err(error.into()),
         }
     }

@@ -19,11 +19,20 @@ pub fn partition(topic: &str) -> Partition {
     Partition::new(topic, 0)
 }
 
+/// What segment files may have of `log.capacity`. The file system adds folders, and up to a block to each file.
+fn capacity(config: &Config) -> u64 {
+    const BLOCK_BYTES: u64 = 4096;
+    let (whole, streams) = (config.log.capacity_bytes, config.streams.len() as u64);
+    let files = whole / config.log.segment_bytes.max(1) + 2 * streams;
+    let added = BLOCK_BYTES * (files + 3 * streams);
+    whole.saturating_sub(added).max(whole / 2)
+}
+
 pub fn open_log(config: &Config, lake: &Lake) -> anyhow::Result<Arc<Log>> {
     let options = LogOptions {
         segment_bytes: config.log.segment_bytes,
         retention_age: Some(config.log.retention),
-        capacity_bytes: config.log.capacity_bytes,
+        capacity_bytes: capacity(config),
         max_record_bytes: config.collector.max_body_bytes,
         queue_bytes: Budget::of(config).collector_queue as u64,
         ..LogOptions::default()
@@ -109,7 +118,11 @@ impl Feed for LogFeed {
             input.reader = Some(reader.with_context(|| format!("could not read the log of {}", partition.topic))?);
         }
         (self.at, self.round) = (0, None);
-        Ok(())
+        self.committed(reached)
+    }
+
+    fn is_pressed(&self) -> bool {
+        self.log.is_pressed()
     }
 
     fn next(&mut self) -> anyhow::Result<Next> {
@@ -181,6 +194,10 @@ impl Marks for LogMarks {
     }
 
     fn trouble(&self) -> Option<String> {
+        self.log.stopped().or_else(|| self.log.unavailable()).map(|failed| format!("the collector: {failed}"))
+    }
+
+    fn ended(&self) -> Option<String> {
         self.log.stopped().map(|stopped| format!("the collector: {stopped}"))
     }
 }

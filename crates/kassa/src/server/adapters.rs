@@ -90,7 +90,8 @@ impl Collector for Gate {
 fn refusal(error: LogError) -> CollectError {
     match error {
         LogError::Full { retry_after, .. } => CollectError::Full { retry_after },
-        LogError::TooLarge { .. } => CollectError::TooLarge,
+        LogError::TooLarge { .. } | LogError::OverCapacity { .. } => CollectError::TooLarge,
+        LogError::Unavailable { why, .. } => CollectError::Unavailable(why.to_string()),
         error => CollectError::Failed(error.to_string()),
     }
 }
@@ -203,6 +204,10 @@ impl Status for Overview {
             }
         }
         self.source.trouble().map_or(Ok(()), Err)
+    }
+
+    fn alive(&self) -> Result<(), String> {
+        self.source.ended().map_or(Ok(()), Err)
     }
 
     fn metrics(&self) -> Vec<Metric> {

@@ -18,6 +18,7 @@ mod formats;
 mod harness;
 mod late_rates;
 mod limits;
+mod listener;
 mod maintenance;
 mod mapping;
 mod memory;

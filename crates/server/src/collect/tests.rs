@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
+use bytes::Bytes;
 use serde_json::json;
 
 use super::*;
@@ -62,16 +63,17 @@ async fn failures_of_the_log_reach_the_sender() {
     let house = house();
     let full = CollectError::Full { retry_after: Duration::from_millis(1001) };
     let failed = CollectError::Failed("no space left on device".to_owned());
-    for (disk, want) in [
-        (Disk::Refuses(full.clone()), (429, "K014")),
-        (Disk::Fails(full), (429, "K014")),
-        (Disk::Fails(failed), (503, "K004")),
-        (Disk::Refuses(CollectError::TooLarge), (413, "K013")),
+    for (disk, want, retry_after) in [
+        (Disk::Refuses(full.clone()), (429, "K014"), "2"),
+        (Disk::Fails(full), (429, "K014"), "2"),
+        (Disk::Fails(failed), (503, "K004"), ""),
+        (Disk::Fails(CollectError::Unavailable("no space".to_owned())), (503, "K004"), "1"),
+        (Disk::Refuses(CollectError::TooLarge), (413, "K013"), ""),
     ] {
         *house.log.disk.lock().unwrap() = disk;
         let reply = house.post("/v1/orders", r#"{"price":1}"#).await;
         assert_eq!(reply.refusal(), (want.0, want.1.to_owned()), "{}", reply.text);
-        assert_eq!(reply.header("retry-after"), if want.0 == 429 { "2" } else { "" });
+        assert_eq!(reply.header("retry-after"), retry_after);
     }
 }
 
@@ -113,4 +115,33 @@ async fn a_log_that_never_answers_is_an_error() {
     };
     let (reply, ()) = tokio::join!(posting, dropping);
     assert_eq!(reply.refusal(), (500, "K020".to_owned()));
+}
+
+#[tokio::test]
+async fn a_body_that_would_have_to_be_decoded_is_refused() {
+    let house = house();
+    let post = |codings: &[&str]| {
+        let mut request = Request::post("/v1/orders").header("host", HOST);
+        for coding in codings {
+            request = request.header("content-encoding", *coding);
+        }
+        house.ask(request.body(Body::from(r#"{"price":1}"#)).unwrap())
+    };
+    for codings in [&["gzip"][..], &["identity, br"], &["identity", "zstd"], &["GZIP"], &["x"]] {
+        assert_eq!(post(codings).await.refusal(), (415, "K015".to_owned()), "{codings:?}");
+    }
+    assert!(house.log.kept().is_empty());
+    for codings in [&[][..], &[""], &["identity"], &["Identity, identity"]] {
+        assert_eq!(post(codings).await.status, StatusCode::ACCEPTED, "{codings:?}");
+    }
+}
+
+#[test]
+fn an_answer_lists_a_limited_number_of_dead_letters() {
+    let (bytes, count) = (Bytes::from("1\n".repeat(3 * LISTED_MAX)), 3 * LISTED_MAX);
+    let ranges: Vec<_> = (0..count).map(|nth| 2 * nth..2 * nth + 1).collect();
+    let (done, _durable) = oneshot::channel();
+    let whole = Whole { bytes, room: body::Room::default() };
+    let receipt = take(house().log.as_ref(), "orders", whole, &ranges, done).unwrap();
+    assert_eq!((receipt.received, receipt.accepted, receipt.dead_letters.len()), (count, 0, LISTED_MAX));
 }

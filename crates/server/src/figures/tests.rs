@@ -1,5 +1,6 @@
 use serde_json::json;
 
+use super::*;
 use crate::openapi::check_required;
 use crate::testing::{batch, house};
 
@@ -39,11 +40,41 @@ async fn an_invalid_query_gets_the_nearest_valid_name() {
         ("net_sales?form=2026-02-01", "K015", "did you mean `from`?"),
         ("net_sales?since=2026-02-01", "K015", "valid here: by, from, to, basis"),
         ("net_sales?by=day&by=hour", "K015", "give it once"),
+        ("net_sales?limit=0", "K015", "`limit` is a number from 1 to 10000"),
+        ("net_sales?limit=10001", "K015", "`limit` is a number from 1 to 10000"),
+        ("net_sales?offset=-1", "K015", "`offset` is a number from 0"),
         ("%ff", "K015", "percent-encode the name as UTF-8"),
     ] {
         let reply = house.get(&format!("/api/v1/figures/{question}")).await;
         assert_eq!(reply.refusal(), (400, code.to_owned()), "{question}");
         let hint = reply.json()["error"]["hint"].as_str().unwrap().to_owned();
         assert!(hint.contains(words), "{question}: {hint}");
+    }
+}
+
+#[test]
+fn pages_have_every_row_once() {
+    let all: Vec<usize> = (0..25).collect();
+    let (mut seen, mut offset, mut pages) = (Vec::new(), Some(0), 0);
+    while let Some(from) = offset {
+        let mut rows = all.clone();
+        offset = Page { limit: 10, offset: from }.cut(&mut rows);
+        assert!(rows.len() <= 10);
+        seen.extend(rows);
+        pages += 1;
+    }
+    assert_eq!((seen, pages), (all.clone(), 3));
+    for (limit, offset, want) in [(25, 0, None), (24, 0, Some(24)), (5, 20, None), (1, 100, None), (1, usize::MAX, None)] {
+        assert_eq!(Page { limit, offset }.cut(&mut all.clone()), want, "{limit} from {offset}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_page_names_no_next_one() {
+    let house = house();
+    house.server.app.live.apply(&[batch(0, &["1.50"])]).unwrap();
+    for (page, rows) in [("limit=1", 1), ("limit=&offset=", 1), ("offset=1", 0)] {
+        let reply = house.get(&format!("/api/v1/figures/net_sales?by=day&{page}")).await.json();
+        assert_eq!((reply["rows"].as_array().unwrap().len(), reply.get("next")), (rows, None), "{page}");
     }
 }

@@ -53,3 +53,31 @@ async fn metrics_are_those_of_the_pipeline_and_of_the_server() {
     assert!(text.contains("kassa_behind_records{sink=\"lake\"} 5\n"), "{text}");
     assert!(text.contains("# TYPE kassa_viewers gauge\nkassa_viewers 0\n"), "{text}");
 }
+
+#[tokio::test]
+async fn a_program_that_must_be_started_again_is_not_alive() {
+    let house = house();
+    *house.status.ended.lock().unwrap() = Some("the log has stopped: fsync failed".to_owned());
+    let reply = house.get("/livez").await;
+    assert_eq!((reply.status, reply.text.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "the log has stopped: fsync failed\n"));
+}
+
+#[tokio::test]
+async fn a_check_that_hangs_takes_neither_health_nor_threads() {
+    let house = house();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let (holding, held) = oneshot::channel();
+    let status = Arc::clone(&house.status);
+    let holder = thread::spawn(move || {
+        let _lock = status.held_up.lock().unwrap();
+        holding.send(()).unwrap();
+        released.recv().unwrap();
+    });
+    held.await.unwrap();
+    let replies = futures::future::join_all((0..100).map(|_| house.get("/readyz"))).await;
+    assert!(replies.iter().all(|reply| reply.status == StatusCode::SERVICE_UNAVAILABLE && reply.text.contains("has not ended")));
+    assert_eq!(house.get("/livez").await.status, StatusCode::OK);
+    release.send(()).unwrap();
+    holder.join().unwrap();
+    while house.get("/readyz").await.status != StatusCode::OK {}
+}

@@ -1,6 +1,6 @@
 use super::*;
 
-const LIMITS: Limits = Limits { max_body_bytes: 1 << 20, max_record_bytes: 40, max_records: 4 };
+const LIMITS: Limits = Limits { max_body_bytes: 1 << 20, max_record_bytes: 40, max_records: 4, memory_bytes: 1 << 30 };
 
 fn check(body: &str, want: &[&str]) {
     let ranges = split(body.as_bytes(), false, &LIMITS).unwrap_or_else(|error| panic!("{body:?}: {error:?}"));

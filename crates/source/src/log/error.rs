@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kassa_model::code::Code;
 use kassa_model::{Newer, Partition};
+use rustix::io::Errno;
 
 /// Why an operation of the log failed. Every waiting caller gets a copy.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -18,6 +19,11 @@ pub enum LogError {
     BadTopic { topic: String },
     #[error("max_record_bytes is {bytes}, over the {limit} of a frame")]
     BadLimit { bytes: usize, limit: usize },
+    #[error("the request needs {bytes} bytes of the log, over its capacity of {capacity}")]
+    OverCapacity { bytes: u64, capacity: u64 },
+    /// The disk or the file descriptors are used up. The log tries again by itself.
+    #[error("the log cannot write for now: {why}")]
+    Unavailable { code: Code, why: Arc<str> },
     /// After a failed write or fsync, the contents of the disk are unknown. Only a restart, which
     /// reads them back, can continue.
     #[error("the log has stopped: {why}")]
@@ -50,10 +56,10 @@ impl LogError {
     pub fn code(&self) -> Code {
         match self {
             Self::Full { .. } => Code::LogFull,
-            Self::TooLarge { .. } => Code::TooLarge,
+            Self::TooLarge { .. } | Self::OverCapacity { .. } => Code::TooLarge,
             Self::BadTopic { .. } => Code::BadName,
             Self::BadLimit { .. } => Code::BadQuantity,
-            Self::Stopped { code, .. } => *code,
+            Self::Stopped { code, .. } | Self::Unavailable { code, .. } => *code,
             Self::InUse { .. } => Code::LakeLocked,
             Self::Io { action: "sync", .. } => Code::SyncFailed,
             Self::Io { .. } => Code::StorageFailed,
@@ -73,9 +79,41 @@ impl LogError {
             Self::Stopped { .. } => {
                 Some("check that the disk works and has free space, then restart: the log reads back its contents")
             }
+            Self::OverCapacity { .. } => Some("send fewer records per request, or raise log.capacity"),
+            Self::Unavailable { .. } => {
+                Some("free space on the disk, or raise the limit of open files: the log then goes on by itself")
+            }
             Self::Version { .. } => Some(Newer::FIX),
             Self::InUse { .. } => Some("stop the other kassa, or give this one another data_dir"),
             _ => None,
+        }
+    }
+}
+
+impl LogError {
+    /// Whether the cause may go away by itself: no space, or no free file descriptor.
+    pub(super) fn passes(&self) -> bool {
+        use io::ErrorKind::{FileTooLarge, Interrupted, OutOfMemory, WouldBlock};
+        let Self::Io { action, source, .. } = self else { return false };
+        let errno = source.raw_os_error();
+        let is_descriptors = [Errno::MFILE, Errno::NFILE].iter().any(|known| errno == Some(known.raw_os_error()));
+        // After any other failed fsync, a later one may succeed without the data.
+        self.is_out_of_space()
+            || is_descriptors
+            || (*action != "sync" && matches!(source.kind(), FileTooLarge | Interrupted | OutOfMemory | WouldBlock))
+    }
+
+    /// Whether the disk or a quota is full.
+    pub(super) fn is_out_of_space(&self) -> bool {
+        let full = |kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        matches!(self, Self::Io { source, .. } if full(source.kind()))
+    }
+
+    /// With the cause in the text: it goes to those who wait, without the chain.
+    pub(super) fn in_words(&self) -> Arc<str> {
+        match self {
+            Self::Io { source, .. } => format!("{self}: {source}").into(),
+            other => other.to_string().into(),
         }
     }
 }

@@ -1,6 +1,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arrow_buffer::NullBuffer;
 use kassa_model::{Headers, Partition, Records};
@@ -30,6 +31,8 @@ pub struct LogReader {
     end: End,
     next: i64,
     segment: Option<Segment>,
+    /// The cuts of the log before `segment` was opened.
+    cuts: u64,
     /// Records and bytes of the last run, as an estimate for the next one, because growing a buffer
     /// costs more than filling it.
     last: (usize, usize),
@@ -41,7 +44,7 @@ impl LogReader {
     pub fn open(data_dir: &Path, partition: &Partition, from: i64) -> Result<Self, LogError> {
         let dir = folder::partition_dir(&folder::log_dir(data_dir), partition)?;
         let (partition, losses) = (partition.clone(), Losses::read(&dir)?);
-        Ok(Self { partition, dir, losses, end: End::LastWhole, next: from, segment: None, last: (0, 0) })
+        Ok(Self { partition, dir, losses, end: End::LastWhole, next: from, segment: None, cuts: 0, last: (0, 0) })
     }
 
     pub(super) fn of_partition(log: Arc<PartitionLog>, from: i64) -> Result<Self, LogError> {
@@ -52,8 +55,8 @@ impl LogReader {
         if from > log.durable() {
             return Err(LogError::Lost { partition, asked: from, end: log.durable() });
         }
-        let (dir, losses) = (log.dir.clone(), log.losses.clone());
-        Ok(Self { partition, dir, losses, end: End::Durable(log), next: from, segment: None, last: (0, 0) })
+        let (dir, losses, cuts) = (log.dir.clone(), log.losses.clone(), log.cuts.load(Ordering::Acquire));
+        Ok(Self { partition, dir, losses, end: End::Durable(log), next: from, segment: None, cuts, last: (0, 0) })
     }
 
     /// The offset of the next record that [`LogReader::read`] returns.
@@ -71,11 +74,8 @@ impl LogReader {
     /// The next records, or `None` if there are none for now. A run ends with the record that
     /// reaches `max_bytes` of values, and before lost ones; those are skipped.
     pub fn read(&mut self, max_records: usize, max_bytes: usize) -> Result<Option<Records>, LogError> {
-        let limit = match &self.end {
-            End::Durable(log) => log.durable(),
-            End::LastWhole => i64::MAX,
-        };
         while self.skip_lost().is_some() {}
+        let limit = self.limit();
         let mut run = Run::sized(self.last);
         while self.next < limit
             && self.losses.at(self.next).is_none()
@@ -106,6 +106,18 @@ impl LogReader {
         }
         self.last = (run.offsets.len(), run.values.bytes());
         Ok(run.finish(&self.partition, self.next))
+    }
+
+    /// Where reading ends for now. The end is loaded before the cuts: if it covers records that were written after a cut, the
+    /// cut is seen too, and the buffer with what was cut off is dropped.
+    fn limit(&mut self) -> i64 {
+        let End::Durable(log) = &self.end else { return i64::MAX };
+        let limit = log.durable();
+        let cuts = log.cuts.load(Ordering::Acquire);
+        if cuts != self.cuts {
+            (self.cuts, self.segment) = (cuts, None);
+        }
+        limit
     }
 
     /// The segment of the next record, positioned at that record; `None` if nothing was written

@@ -3,8 +3,8 @@
 
 use std::fs::{self, OpenOptions};
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use kassa_model::{Partition, crash};
 
@@ -13,7 +13,7 @@ use super::loss::Losses;
 use super::segment::{Next, Segment};
 use super::{LogError, PartitionLog, SegmentInfo, folder, mark};
 
-pub(super) fn recover(log_dir: &Path, partition: &Partition) -> Result<PartitionLog, LogError> {
+pub(super) fn recover(log_dir: &Path, partition: &Partition, disk_bytes: &Arc<AtomicU64>) -> Result<PartitionLog, LogError> {
     let dir = folder::partition_dir(log_dir, partition)?;
     let (acknowledged, losses) = (mark::read(&dir)?, Losses::read(&dir)?);
     let mut segments = open_all(&dir, acknowledged, &losses)?;
@@ -33,6 +33,7 @@ pub(super) fn recover(log_dir: &Path, partition: &Partition) -> Result<Partition
     }
     let segments = segments.iter().map(info).collect::<Result<Vec<_>, _>>()?;
     let start = segments.first().map_or(0, |first| losses.begin(first.first));
+    disk_bytes.fetch_add(segments.iter().map(|segment| segment.bytes).sum(), Ordering::AcqRel);
     Ok(PartitionLog {
         partition: partition.clone(),
         dir,
@@ -41,6 +42,8 @@ pub(super) fn recover(log_dir: &Path, partition: &Partition) -> Result<Partition
         durable: AtomicI64::new(next),
         last_ingested_at: AtomicI64::new(last_ingested_at),
         segments: Mutex::new(segments),
+        disk_bytes: Arc::clone(disk_bytes),
+        cuts: AtomicU64::new(0),
     })
 }
 

@@ -23,28 +23,43 @@ impl Log {
             let (asked, end) = (committed.next(&log.partition), log.durable());
             return Err(LogError::Lost { partition: log.partition.clone(), asked, end });
         }
+        held(&self.shared.committed).clone_from(committed);
         let mut retained = Retained::default();
-        let now = self.shared.clock.now();
+        let (now, options) = (self.shared.clock.now(), &self.shared.options);
         for log in &logs {
-            delete_oldest(log, committed.next(&log.partition), &self.shared.options, now, &mut retained)?;
+            let is_due = |total_bytes, next: &SegmentInfo| expired(options, total_bytes, now - next.created_at);
+            delete_oldest(log, committed.next(&log.partition), is_due, &mut retained)?;
         }
         self.shared.queue.set_backlog(unread_bytes(&self.shared, committed));
+        if self.shared.is_pressed.swap(false, Ordering::AcqRel) {
+            self.shared.queue.seal();
+        }
         Ok(retained)
     }
 }
 
+/// Deletes segments that every sink has committed, whatever their age, until there is enough room.
+pub(super) fn free(shared: &Shared, is_enough: impl Fn() -> bool) -> Result<(), LogError> {
+    let logs: Vec<_> = held(&shared.partitions).values().cloned().collect();
+    let committed = held(&shared.committed).clone();
+    for log in &logs {
+        delete_oldest(log, committed.next(&log.partition), |_, _| !is_enough(), &mut Retained::default())?;
+    }
+    Ok(())
+}
+
+/// Deletes committed segments while `is_due` says so of the partition's bytes and the following segment.
 fn delete_oldest(
     log: &PartitionLog,
     committed: i64,
-    options: &LogOptions,
-    now: i64,
+    is_due: impl Fn(u64, &SegmentInfo) -> bool,
     retained: &mut Retained,
 ) -> Result<(), LogError> {
     let before = retained.segments;
     let mut segments = held(&log.segments);
     while let [oldest, next, ..] = segments[..] {
         let total_bytes = segments.iter().map(|segment| segment.bytes).sum();
-        if next.first > committed || !expired(options, total_bytes, now - next.created_at) {
+        if next.first > committed || !is_due(total_bytes, &next) {
             break;
         }
         let path = folder::segment_file(&log.dir, oldest.first);
@@ -52,6 +67,7 @@ fn delete_oldest(
         log.start.store(next.first, Ordering::Release);
         fs::remove_file(&path).during("remove", &path)?;
         segments.remove(0);
+        log.disk_bytes.fetch_sub(oldest.bytes, Ordering::AcqRel);
         retained.segments += 1;
         retained.bytes += oldest.bytes;
         tracing::info!(file = %path.display(), "deleted a segment that every sink has committed");

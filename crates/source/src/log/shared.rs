@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use kassa_model::time::Clock;
@@ -32,6 +32,10 @@ pub(super) struct PartitionLog {
     pub(super) durable: AtomicI64,
     pub(super) last_ingested_at: AtomicI64,
     pub(super) segments: Mutex<Vec<SegmentInfo>>,
+    /// The bytes of all segment files of the log; shared by its partitions.
+    pub(super) disk_bytes: Arc<AtomicU64>,
+    /// How often frames beyond the durable end were cut off. What a reader has buffered may be such frames.
+    pub(super) cuts: AtomicU64,
 }
 
 impl PartitionLog {
@@ -41,6 +45,29 @@ impl PartitionLog {
 
     pub(super) fn durable(&self) -> i64 {
         self.durable.load(Ordering::Acquire)
+    }
+
+    pub(super) fn add(&self, segment: SegmentInfo) {
+        self.disk_bytes.fetch_add(segment.bytes, Ordering::AcqRel);
+        held(&self.segments).push(segment);
+    }
+
+    /// Sets the size of a segment file.
+    pub(super) fn resize(&self, first: i64, bytes: u64) {
+        if let Some(segment) = held(&self.segments).iter_mut().rfind(|segment| segment.first == first) {
+            let before = std::mem::replace(&mut segment.bytes, bytes);
+            self.disk_bytes.fetch_add(bytes, Ordering::AcqRel);
+            self.disk_bytes.fetch_sub(before, Ordering::AcqRel);
+        }
+    }
+
+    /// Drops the segments that match; their files no longer exist.
+    pub(super) fn remove(&self, is_gone: impl Fn(&SegmentInfo) -> bool) {
+        held(&self.segments).retain(|segment| {
+            let gone = is_gone(segment);
+            self.disk_bytes.fetch_sub(if gone { segment.bytes } else { 0 }, Ordering::AcqRel);
+            !gone
+        });
     }
 }
 
@@ -52,6 +79,12 @@ pub(super) struct Shared {
     pub(super) queue: Queue,
     pub(super) partitions: Mutex<BTreeMap<Partition, Arc<PartitionLog>>>,
     pub(super) signal: Signal,
+    /// The bytes of all segment files.
+    pub(super) disk_bytes: Arc<AtomicU64>,
+    /// What every sink had committed at the last [`super::Log::retain`].
+    pub(super) committed: Mutex<Positions>,
+    /// Whether an append was refused since then for lack of room.
+    pub(super) is_pressed: AtomicBool,
 }
 
 impl Shared {
@@ -70,6 +103,8 @@ impl Shared {
             durable: AtomicI64::new(0),
             last_ingested_at: AtomicI64::new(i64::MIN),
             segments: Mutex::default(),
+            disk_bytes: Arc::clone(&self.disk_bytes),
+            cuts: AtomicU64::new(0),
         });
         partitions.insert(partition.clone(), new.clone());
         Ok(new)

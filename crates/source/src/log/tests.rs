@@ -14,6 +14,7 @@ use super::{Log, LogError, LogOptions, LogReader, LogRecord, Receipt, Retained, 
 
 mod crash;
 mod damage;
+mod full;
 mod recovery;
 
 /// Blocks until it is released.

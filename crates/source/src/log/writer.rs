@@ -14,15 +14,15 @@ use kassa_model::{Partition, crash};
 use super::error::IoContext;
 use super::frame::{Frame, HEADER_BYTES, Header};
 use super::mark::Acknowledged;
-use super::queue::Request;
+use super::queue::{Request, Work};
 use super::segment::Segment;
-use super::{LogError, PartitionLog, Receipt, SegmentInfo, Shared, folder, held};
+use super::{LogError, PartitionLog, Receipt, SegmentInfo, Shared, cutback, folder, held, retention};
 
 /// Encoded frames are written in chunks of about this size.
 const WRITE_BYTES: usize = 1 << 20;
 
 pub(super) fn start(shared: Arc<Shared>) -> io::Result<JoinHandle<()>> {
-    let writer = Writer { shared, partitions: HashMap::new() };
+    let writer = Writer { shared, partitions: HashMap::new(), torn: Vec::new() };
     thread::Builder::new().name("kassa-log".into()).spawn(move || writer.run())
 }
 
@@ -95,7 +95,7 @@ impl Written {
             tail.flush()?;
             tail.sync()?;
             self.mark.as_ref().map_or(Ok(()), Acknowledged::sync)?;
-            note_bytes(&self.log, tail.first, tail.bytes);
+            self.log.resize(tail.first, tail.bytes);
         }
         let previous = self.tail.take().map(|tail| tail.first);
         self.tail = Some(create(&self.log, Header { first: self.next, previous, created_at })?);
@@ -112,16 +112,10 @@ impl Written {
 
     fn publish(&mut self) {
         if let Some(tail) = &self.tail {
-            note_bytes(&self.log, tail.first, tail.bytes);
+            self.log.resize(tail.first, tail.bytes);
         }
         self.log.last_ingested_at.store(self.last_ingested_at, Ordering::Release);
         self.log.durable.store(self.next, Ordering::Release);
-    }
-}
-
-fn note_bytes(log: &PartitionLog, first: i64, bytes: u64) {
-    if let Some(segment) = held(&log.segments).iter_mut().rfind(|segment| segment.first == first) {
-        segment.bytes = bytes;
     }
 }
 
@@ -156,7 +150,7 @@ fn create(log: &PartitionLog, header: Header) -> Result<Tail, LogError> {
     folder::sync(&log.dir)?;
     let first = header.first;
     let size = HEADER_BYTES as u64;
-    held(&log.segments).push(SegmentInfo { first, bytes: size, created_at: header.created_at });
+    log.add(SegmentInfo { first, bytes: size, created_at: header.created_at });
     let seed = Header::parse(&bytes).map_or(0, |(_, seed)| seed);
     Ok(Tail { file, path, seed, first, index: 0, bytes: size, pending: Vec::new(), unsynced: false })
 }
@@ -165,20 +159,30 @@ fn create(log: &PartitionLog, header: Header) -> Result<Tail, LogError> {
 struct Writer {
     shared: Arc<Shared>,
     partitions: HashMap<Partition, Written>,
+    /// Partitions whose files may have more than what is durable, after a failure.
+    torn: Vec<Arc<PartitionLog>>,
 }
 
 impl Writer {
     fn run(mut self) {
         let _stop = StopOnPanic(self.shared.clone());
-        while let Some(group) = self.shared.queue.take() {
-            let bytes = group.iter().map(|request| request.bytes).sum();
-            match self.commit(&group) {
-                Ok(receipts) => {
-                    self.shared.queue.finished(bytes);
-                    self.shared.signal.raise();
-                    group.into_iter().zip(receipts).for_each(|(request, receipt)| (request.done)(Ok(receipt)));
-                }
+        loop {
+            let (group, worked) = match self.shared.queue.take() {
+                Work::Write(group) => match self.commit(&group) {
+                    Ok(receipts) => {
+                        self.answer(group, receipts);
+                        continue;
+                    }
+                    Err(error) => (group, Err(error)),
+                },
+                Work::Seal => (Vec::new(), self.seal()),
+                Work::Repair => (Vec::new(), self.repair()),
+                Work::End => break,
+            };
+            match worked {
+                Err(error) if error.passes() => self.suspend(group, &error),
                 Err(error) => return self.stop(group, &error),
+                Ok(()) => {}
             }
         }
         // All of it was answered already: a mark that does not reach the disk only knows less.
@@ -187,6 +191,64 @@ impl Writer {
                 tracing::warn!(%error, "the mark of the acknowledged end may be older after a power failure");
             }
         }
+    }
+
+    fn answer(&self, group: Vec<Request>, receipts: Vec<Receipt>) {
+        let sum = |of: fn(&Request) -> u64| group.iter().map(of).sum();
+        self.shared.queue.finished(sum(|request| request.bytes), sum(|request| request.disk_bytes));
+        self.shared.signal.raise();
+        group.into_iter().zip(receipts).for_each(|(request, receipt)| (request.done)(Ok(receipt)));
+    }
+
+    /// Closes the open segments that every sink has committed, and deletes them.
+    fn seal(&mut self) -> Result<(), LogError> {
+        let logs: Vec<_> = held(&self.shared.partitions).values().cloned().collect();
+        let committed = held(&self.shared.committed).clone();
+        for log in logs {
+            let is_read = committed.next(&log.partition) >= log.durable();
+            if is_read && held(&log.segments).last().is_some_and(|last| last.first < log.durable()) {
+                let now = self.shared.clock.now();
+                let written = self.written(&log)?;
+                written.roll(now.max(written.last_ingested_at))?;
+            }
+        }
+        retention::free(&self.shared, || false)
+    }
+
+    /// Cuts off what was not acknowledged, and tries whether the disk can be written.
+    fn repair(&mut self) -> Result<(), LogError> {
+        while let Some(log) = self.torn.last() {
+            cutback::cut_back(log)?;
+            self.torn.pop();
+        }
+        cutback::probe(&self.shared.dir)?;
+        self.shared.queue.resume();
+        tracing::info!("the log writes again");
+        Ok(())
+    }
+
+    /// Nothing can be written for now: answers all who wait, and refuses more until [`Writer::repair`] succeeds.
+    fn suspend(&mut self, group: Vec<Request>, error: &LogError) {
+        let why = error.in_words();
+        if self.shared.queue.unavailable().is_none() {
+            tracing::warn!(%why, "the log cannot write for now");
+        }
+        self.torn.extend(self.partitions.drain().map(|(_, written)| written.log));
+        let unavailable = LogError::Unavailable { code: error.code(), why };
+        answer(group.into_iter().chain(self.shared.queue.suspend(&unavailable)), &unavailable);
+        if error.is_out_of_space() {
+            self.shared.is_pressed.store(true, Ordering::Release);
+            if let Err(cause) = retention::free(&self.shared, || false) {
+                tracing::warn!(%cause, "could not delete segments that every sink has committed");
+            }
+        }
+    }
+
+    fn written(&mut self, log: &Arc<PartitionLog>) -> Result<&mut Written, LogError> {
+        if !self.partitions.contains_key(&log.partition) {
+            self.partitions.insert(log.partition.clone(), Written::resume(log.clone())?);
+        }
+        self.partitions.get_mut(&log.partition).ok_or_else(|| ended("no partition"))
     }
 
     /// Writes and syncs a group. Nothing of it is published unless all of it is durable.
@@ -214,28 +276,22 @@ impl Writer {
     }
 
     fn write(&mut self, request: &Request) -> Result<Receipt, LogError> {
-        let partition = &request.log.partition;
-        if !self.partitions.contains_key(partition) {
-            self.partitions.insert(partition.clone(), Written::resume(request.log.clone())?);
-        }
-        let written = self.partitions.get_mut(partition).ok_or_else(|| ended("no partition"))?;
-        let ingested_at = self.shared.clock.now().max(written.last_ingested_at);
+        let (now, segment_bytes) = (self.shared.clock.now(), self.shared.options.segment_bytes);
+        let written = self.written(&request.log)?;
+        let ingested_at = now.max(written.last_ingested_at);
         let from = written.next;
         for record in &request.records {
             let frame = Frame { ingested_at, key: record.key.as_deref(), value: &record.value };
-            written.write(&frame, self.shared.options.segment_bytes)?;
+            written.write(&frame, segment_bytes)?;
         }
         written.last_ingested_at = ingested_at;
-        Ok(Receipt { partition: partition.clone(), from, to: written.next, ingested_at })
+        Ok(Receipt { partition: request.log.partition.clone(), from, to: written.next, ingested_at })
     }
 
     /// The contents of the disk are unknown now: a second fsync may succeed without the data. From
     /// now on nothing is acknowledged.
     fn stop(&self, group: Vec<Request>, error: &LogError) {
-        let why: Arc<str> = match error {
-            LogError::Io { source, .. } => format!("{error}: {source}").into(),
-            other => other.to_string().into(),
-        };
+        let why = error.in_words();
         tracing::error!(%why, "the log has stopped; restart kassa when the disk works");
         let stopped = LogError::Stopped { code: error.code(), why };
         answer(group.into_iter().chain(self.shared.queue.stop(&stopped)), &stopped);
