@@ -1,6 +1,7 @@
 //! `POST /v1/{stream}`: the collector's endpoint.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -19,6 +20,9 @@ use crate::ports::{CollectError, Collector};
 use crate::refusal::Refusal;
 use crate::split::{SplitError, split};
 use crate::{Limits, Server};
+
+/// When to try again after a failure whose end is not known.
+const FAILED: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Serialize)]
 struct Receipt {
@@ -135,10 +139,14 @@ impl From<CollectError> for Refusal {
                 let hint = "retry after the stated seconds; /readyz says which sink is behind";
                 Refusal::new(StatusCode::TOO_MANY_REQUESTS, Code::LogFull, "", hint).retry_after(retry_after)
             }
+            CollectError::Away { why, retry_after } => {
+                let hint = "nothing of this request was stored: send it again after the stated seconds";
+                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::SourceUnreachable, why, hint).retry_after(retry_after)
+            }
             CollectError::TooLarge => too_large("the log does not accept so much at once".to_owned(), "max_body"),
             CollectError::Failed(cause) => {
                 let hint = "it is unknown whether this request was stored: send it again when /readyz is ready; records with ids are not counted twice";
-                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::StorageFailed, cause, hint)
+                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::StorageFailed, cause, hint).retry_after(FAILED)
             }
         }
     }

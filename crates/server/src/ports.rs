@@ -24,6 +24,9 @@ pub enum CollectError {
     Full { retry_after: Duration },
     #[error("more than the log accepts at once")]
     TooLarge,
+    /// The store of records does not answer.
+    #[error("it does not answer: {why}")]
+    Away { why: String, retry_after: Duration },
     #[error("could not write the log: {0}")]
     Failed(String),
 }

@@ -28,6 +28,10 @@ impl Registration for Warehouse {
         Some(&mut fed.warehouse)
     }
 
+    fn is_configured(&self, config: &Config) -> bool {
+        config.warehouse.is_some()
+    }
+
     fn interval(&self, config: &Config) -> Duration {
         config.warehouse.as_ref().map_or(config.lake.commit_interval, |warehouse| warehouse.commit_interval)
     }
