@@ -98,11 +98,13 @@ impl Left {
     /// One line for the person who stopped it.
     pub fn words(&self) -> String {
         let again = "the next start reads them again";
+        // What the sinks hold of the log is not known before.
+        let most = if self.standing.has_joined() { "" } else { "up to " };
         match (self.uncommitted(), self.unread()) {
             (Some(what), 0) => format!("{what}; {again}"),
-            (Some(what), unread) => format!("{what}; {unread} records of the collector's log were not read; {again}"),
+            (Some(what), unread) => format!("{what}; {most}{unread} records of the collector's log were not read; {again}"),
             (None, 0) => "every record that was accepted is committed".to_owned(),
-            (None, unread) => format!("{unread} records of the collector's log were not read; the next start reads them"),
+            (None, unread) => format!("{most}{unread} records of the collector's log were not read; the next start reads them"),
         }
     }
 }

@@ -36,6 +36,9 @@ const TOPICS: &str = "topics";
 const STORE: &str = "store";
 const PIPELINE: &str = "pipeline";
 
+/// As large as the main thread's: mappings are compiled by recursion.
+const STACK: usize = 8 << 20;
+
 /// What a start needs, and fills in.
 pub struct Opener {
     pub config: Config,
@@ -151,6 +154,8 @@ impl Opener {
     /// Joins the group, if the source is Kafka, and completes the memory by what the sinks hold.
     fn open_pipeline(&mut self) -> anyhow::Result<()> {
         if matches!(self.config.source, Source::Kafka(_)) {
+            // One member leaves the group before the other comes.
+            self.opened.feed = None;
             let feed = self.chosen.feed(self.config(), self.lake()?, &self.shown.kafka)?;
             // Other members of the group may have committed before they gave up partitions to this one.
             self.opened.sinks.clear();
@@ -225,7 +230,7 @@ impl Joiner {
                 answer.send(joined).unwrap_or_default();
             }
         };
-        thread::Builder::new().name("start".to_owned()).spawn(work)?;
+        thread::Builder::new().name("start".to_owned()).stack_size(STACK).spawn(work)?;
         Ok(Self { outcome, _ends: ends })
     }
 
