@@ -122,3 +122,54 @@ impl ports::Schemas for Registry {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{SocketAddr, TcpListener};
+    use std::thread::JoinHandle;
+
+    use super::*;
+
+    type Answer = Result<Option<Arc<Schema>>, RegistryError>;
+
+    /// A pipeline that waits for a registry where nobody listens.
+    fn waiting() -> (Arc<Patience>, Arc<AtomicBool>, SocketAddr, JoinHandle<Answer>) {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let stop = Arc::<AtomicBool>::default();
+        let patience = Arc::new(Patience::new(Arc::clone(&stop)));
+        let client = RegistryClient::new(RegistryOptions::new(format!("http://{address}"))).unwrap();
+        let registry = Registry { schemas: Schemas::new(Some(client), None), patience: Some(Arc::clone(&patience)) };
+        let asking = thread::spawn(move || registry.asked(1));
+        let give_up = Instant::now() + Duration::from_secs(60);
+        while patience.why().is_none() {
+            assert!(Instant::now() < give_up && !asking.is_finished(), "it does not wait");
+            thread::sleep(LOOK);
+        }
+        assert!(patience.why().is_some_and(|why| why.contains(&address.to_string())));
+        (patience, stop, address, asking)
+    }
+
+    #[test]
+    fn the_records_wait_for_a_registry_until_it_answers() {
+        let (patience, _stop, address, asking) = waiting();
+        let listener = TcpListener::bind(address).unwrap();
+        let (mut client, _) = listener.accept().unwrap();
+        let mut head = [0; 4_096];
+        assert!(client.read(&mut head).unwrap() > 0);
+        let body = r#"{"schema":"\"string\""}"#;
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n";
+        write!(client, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+        drop(client);
+        let schema = asking.join().unwrap().unwrap().unwrap();
+        assert_eq!((schema.text.as_str(), patience.why()), ("\"string\"", None));
+    }
+
+    #[test]
+    fn the_end_of_the_program_does_not_wait_for_a_registry() {
+        let (_, stop, _, asking) = waiting();
+        stop.store(true, Ordering::Release);
+        let error = asking.join().unwrap().unwrap_err();
+        assert!(error.is_transient(), "{error:?}");
+    }
+}

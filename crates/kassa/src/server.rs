@@ -1,20 +1,21 @@
 //! The service: the engine, and the HTTP server beside it.
 
 mod adapters;
+mod anew;
 mod chosen;
 mod ending;
+mod finish;
 mod joining;
 mod memory;
 mod passed;
 mod produced;
 mod proving;
+mod serve;
 mod standing;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -25,27 +26,24 @@ use kassa_engine::checkpoint::{Parts, Place, Writer};
 use kassa_engine::deriver::Deriver;
 use kassa_engine::engine::{Engine, Stopped, Watch};
 use kassa_engine::follower::{Followed, Follower};
-use kassa_engine::memory::is_ahead;
-use kassa_engine::recall;
 use kassa_engine::ticks::SystemTicks;
 use kassa_engine::tracker::Tracker;
-use kassa_engine::{Host, Memory, SinkHandle, Tally, Ticks, tally, threads};
+use kassa_engine::{Host, Memory, SinkHandle, Tally, Ticks, threads};
 use kassa_lake::{LogError, Store};
 use kassa_model::time::{Clock, SystemClock};
 use kassa_model::{Code, Counts, Positions, Table};
 use kassa_pipeline::{Sink, SinkError};
-use kassa_query::Pool;
-use kassa_server::{App, Collector, Limits, Live, LiveSink};
+use kassa_server::{Live, LiveSink};
 use kassa_source::log::Log;
 
-use self::adapters::{Gate, OrdersOfLake, Overview};
+use self::adapters::Gate;
 pub use self::chosen::Chosen;
 use self::ending::{Ending, Left};
 use self::joining::{Joined, Joiner, Opened, Opener, Shown};
 use self::proving::{Last, Proving};
+use self::serve::Http;
 use self::standing::Standing;
 use crate::away::is_away;
-use crate::budget::Budget;
 use crate::failure::Failure;
 use crate::feed::{self, Feed, LogFeed, LogMarks, Marks};
 use crate::schemas::Patience;
@@ -87,13 +85,6 @@ pub struct Service {
     checkpoints: Option<Writer>,
     host: Host,
     _lock: Lock,
-}
-
-/// The thread of the server. It closes once `close` is dropped, and `closed` is dropped when it has.
-struct Http {
-    thread: JoinHandle<std::io::Result<()>>,
-    close: tokio::sync::oneshot::Sender<()>,
-    closed: Receiver<()>,
 }
 
 /// How often the pipeline is begun anew without having worked for [`SOUND`], because a sink had lost its place, before that is the
@@ -335,78 +326,6 @@ impl Service {
         }
     }
 
-    fn begin_anew(&mut self, mut feed: Box<dyn Feed>, memory: Option<Memory>) -> anyhow::Result<()> {
-        feed.reset()?;
-        self.go_on(feed, memory)
-    }
-
-    /// Another engine, from what the sinks hold.
-    fn go_on(&mut self, mut feed: Box<dyn Feed>, memory: Option<Memory>) -> anyhow::Result<()> {
-        let grown = feed::grown(&self.config)?;
-        let has_grown = grown.is_some();
-        if let Some(grown) = grown {
-            // One member leaves the group before the other comes.
-            drop(feed);
-            feed = self.grow(grown)?;
-        }
-        self.recount()?;
-        let (lake, fed) = (self.opened_lake()?, self.chosen.durable);
-        lake.may_feed(fed)?;
-        let opened = sinks::fed_by(&self.config, fed).map(|sink| sink.open(lake, &self.config));
-        let mut sinks = opened.filter_map(Result::transpose).collect::<anyhow::Result<Vec<_>>>()?;
-        sinks.extend(self.live_sink());
-        let memory = self.resumed(memory.filter(|_| !has_grown))?;
-        self.begin(feed, (sinks, memory))
-    }
-
-    /// The memory of a stage that goes on: what it knows already, or else that of the last checkpoint.
-    fn resumed(&self, kept: Option<Memory>) -> anyhow::Result<Memory> {
-        let (lake, config, fed) = (self.opened_lake()?, &self.config, self.chosen.durable);
-        if let Some(memory) = kept.map(|memory| lake.complete(fed, memory)).transpose()?.flatten() {
-            return Ok(memory);
-        }
-        match self.place.as_ref().filter(|_| self.checkpoints.is_some()) {
-            Some(place) => {
-                let options = wiring::index_options(config, Some(&wiring::index_dir(config)))?;
-                let stage = |index| lake.stage_of(config, index);
-                let (places, manifest) = ((place.as_ref(), self.shown.desk.as_ref()), place.manifest().ok());
-                recall::memory(places, manifest, &options, &stage, &mut |memory| lake.complete(fed, memory))
-            }
-            None => lake.stage(config, fed, &wiring::index_dir(config)),
-        }
-    }
-
-    /// Where several workers share a topic: counts again from what the lake holds, beyond the last checkpoint. What was counted beyond
-    /// the lake may come from another process now.
-    fn recount(&self) -> anyhow::Result<()> {
-        if !self.is_shared() {
-            return Ok(());
-        }
-        let store = self.opened_lake()?.store.as_ref();
-        let accounted = kassa_lake::figures::accounted(store).context("could not read the lake")?;
-        let place = self.place.as_ref().filter(|_| self.checkpoints.is_some());
-        let saved = place.and_then(|place| place.tally(&place.manifest().ok()?).ok());
-        let (tally, from) = saved.filter(|(_, at)| !is_ahead(at, &accounted)).unwrap_or_default();
-        let tally = tally::of_lake(store, (tally, &from), &accounted, &mut self.config.shop.calendar());
-        self.shown.tracker.begin(tally.context("could not read the lake")?, accounted);
-        Ok(())
-    }
-
-    /// Goes on with more topics.
-    fn grow(&mut self, grown: Config) -> anyhow::Result<Box<dyn Feed>> {
-        let topics: Vec<&str> = grown.streams.iter().map(|stream| stream.topic.as_str()).collect();
-        tracing::info!(?topics, "reading more topics, which match the patterns of streams");
-        let mut lake = Lake::of(&grown)?;
-        lake.patience = Some(Arc::clone(&self.shown.standing.patience));
-        let feed = self.chosen.feed(&grown, &lake, &self.shown.kafka)?;
-        if let Some(deriver) = self.deriver.take() {
-            deriver.finish()?;
-            self.deriver = self.chosen.deriver(&grown, &lake)?;
-        }
-        (self.lake, self.config) = (Some(lake), grown);
-        Ok(Box::new(feed.context("only Kafka has patterns of topics")?))
-    }
-
     /// Whether other processes may read partitions of the same topics.
     fn is_shared(&self) -> bool {
         matches!(self.config.source, Source::Kafka(_))
@@ -419,54 +338,6 @@ impl Service {
             Some(SinkError::Fenced(_)) => self.is_shared(),
             _ => false,
         })
-    }
-
-    fn serve(&mut self, listener: TcpListener, clock: &Arc<dyn Clock>) -> anyhow::Result<()> {
-        let config = &self.config;
-        let budget = Budget::of(config);
-        let pool = Pool::new(budget.query);
-        let holders = memory::Holders {
-            live: Arc::clone(&self.shown.live),
-            desk: self.chosen.durable.lake.then(|| Arc::clone(&self.shown.desk)),
-            sinks: self.handles.clone(),
-            log: Arc::clone(&self.log),
-            queries: pool.clone(),
-        };
-        let memory = memory::Memory::new(budget, holders);
-        let app = App {
-            shop: config.shop.clone(),
-            live: Arc::clone(&self.shown.live),
-            collector: self.shown.gate.clone().map(|gate| gate as Arc<dyn Collector>),
-            status: Arc::new(Overview::new(
-                config,
-                self.handles.clone(),
-                Arc::clone(&self.source),
-                Arc::clone(&self.shown.tracker),
-                Arc::clone(clock),
-                (Arc::clone(&self.proof), Arc::clone(&self.shown.standing), memory),
-            )),
-            orders: Arc::new(OrdersOfLake::new(config, Arc::clone(&self.shown.store), pool)),
-            clock: Arc::clone(clock),
-            limits: Limits {
-                max_body_bytes: config.collector.max_body_bytes,
-                max_record_bytes: config.collector.max_record_bytes,
-                max_records: config.collector.max_records,
-            },
-            push_interval: config.live.push_interval,
-        };
-        let (close, asked) = tokio::sync::oneshot::channel::<()>();
-        let (ends, closed) = channel::<()>();
-        let serve = move || -> std::io::Result<()> {
-            let _ends = ends;
-            let runtime =
-                tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("http").enable_all().build()?;
-            // The service closes the server; a sender that is gone says so too.
-            let shutdown = async move { asked.await.unwrap_or_default() };
-            runtime.block_on(kassa_server::serve(listener, app, shutdown))
-        };
-        let thread = thread::Builder::new().name("server".to_owned()).spawn(serve)?;
-        self.http = Some(Http { thread, close, closed });
-        Ok(())
     }
 
     /// The URL of what it serves: with the port that it got, where any free one was asked for.
@@ -516,56 +387,6 @@ impl Service {
     /// Reads to the end of the source; everything is committed then.
     pub fn catch_up(&mut self) -> anyhow::Result<()> {
         self.engine(&|| false, Engine::catch_up)
-    }
-
-    /// Takes no more requests, commits what is left within the time for it, and stops.
-    pub fn finish(mut self) -> anyhow::Result<()> {
-        self.is_finishing = true;
-        drop(self.proving.take());
-        drop(self.follower.take());
-        let is_served = self.http.is_some();
-        self.close_server()?;
-        let left = self.left();
-        let ended = if self.engine.is_some() { self.commit_rest() } else { self.unstarted() };
-        if is_served {
-            eprintln!("stopped: {}", left.words());
-        }
-        ended
-    }
-
-    /// Waits for the requests at work, but no longer than a quarter of the time: what the log takes later, the next start reads.
-    fn close_server(&mut self) -> anyhow::Result<()> {
-        let Some(Http { thread, close, closed }) = self.http.take() else { return Ok(()) };
-        drop(close);
-        if matches!(closed.recv_timeout(self.ending.quarters(1)), Err(RecvTimeoutError::Timeout)) {
-            tracing::warn!("the server has not closed in time");
-            return Ok(());
-        }
-        thread.join().map_err(|_| anyhow::anyhow!("the server panicked"))?.context("the server failed")
-    }
-
-    fn commit_rest(mut self) -> anyhow::Result<()> {
-        let patience = self.ending.quarters(2);
-        let until = Instant::now() + patience;
-        self.engine(&|| true, |engine| {
-            engine.hurry(patience);
-            engine.catch_up_until(&|| Instant::now() >= until)
-        })?;
-        if let Some(engine) = self.engine.take() {
-            let Stopped { memory, read, outcome, .. } = engine.stop();
-            outcome?;
-            if let Some((checkpoints, mut memory)) = self.checkpoints.take().zip(memory) {
-                checkpoints.finish((&mut memory.stage, &memory.known, &read))?;
-            }
-        }
-        self.deriver.map_or(Ok(()), Deriver::finish)
-    }
-
-    /// The pipeline has not started. That is a failure if something is away.
-    fn unstarted(self) -> anyhow::Result<()> {
-        let Some(away) = self.shown.standing.away() else { return Ok(()) };
-        let failure = Failure::new(Code::StoreUnreachable, format!("stopped before the pipeline could start: {away}"));
-        Err(failure.hint("nothing that was accepted is lost: the next start reads the collector's log").into())
     }
 }
 
