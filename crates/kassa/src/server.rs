@@ -191,7 +191,8 @@ impl Service {
                 continue;
             };
             self.joiner = None;
-            match outcome.and_then(|joined| self.assemble(joined)) {
+            // The start itself has tried again what is away, for as long as it may.
+            match self.assemble(outcome?) {
                 Ok(()) => return Ok(true),
                 Err(error) => self.join_again(error)?,
             }

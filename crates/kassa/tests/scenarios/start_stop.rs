@@ -109,6 +109,11 @@ fn postgresql_that_is_away_at_the_start_joins_when_it_answers() {
     assert_eq!(orders(&shop), "30");
     assert_eq!(postgres.sql("kassa", "SELECT count(DISTINCT order_id) FROM dwh.fact_sales").expect("a count").trim(), "30");
     shop.ok(&["prove"]);
+
+    // A command that ends by itself waits for a minute, and says what is away.
+    postgres.stop().expect("stopped");
+    let refused = shop.run(&["run", "--until-caught-up"]);
+    assert!(!refused.status.success() && said(&refused).contains("could not open the warehouse"), "{}", said(&refused));
 }
 
 #[test]
