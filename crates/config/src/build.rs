@@ -44,7 +44,10 @@ pub(crate) fn build(reader: &mut Reader, file: Option<PathBuf>) -> Option<Config
     let live = Live { push_interval: reader.duration("live.push_interval") };
     let listen =
         reader.value("server.listen").and_then(|value| if let Value::Address(address) = value { Some(address) } else { None });
-    let server = Server { listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))) };
+    let server = Server {
+        listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
+        stop_within: reader.duration("server.stop_within"),
+    };
     let limits = Limits {
         memory_bytes: reader.number("limits.memory"),
         query_memory_bytes: reader.number("limits.query_memory"),

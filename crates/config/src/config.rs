@@ -303,4 +303,6 @@ pub struct Limits {
 pub struct Server {
     /// Loopback.
     pub listen: SocketAddr,
+    /// How long a stop may take.
+    pub stop_within: Duration,
 }

@@ -327,6 +327,13 @@ pub(crate) const KEYS: &[Key] = &[
         "Address and port. Only loopback addresses, because kassa has no users or tokens yet. Port 0: any free port.",
     ),
     key(
+        "server.stop_within",
+        duration(1_000, HOUR),
+        "20s",
+        "How long a stop (SIGTERM, Ctrl-C) may take, whatever a store does. Then kassa ends with exit code 1 and says which records are not \
+         committed; the next start reads them again. A second signal ends it at once.",
+    ),
+    key(
         "limits.memory",
         bytes(128 * MIB, 1024 * GIB),
         "512MiB",

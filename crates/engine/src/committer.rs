@@ -26,8 +26,8 @@ pub const COMMIT_BYTES: usize = 48 << 20;
 const LINGER: Duration = Duration::from_millis(20);
 /// A store that does not answer is asked again after the first of these, then after twice as long, up to the second.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// How long the end of the program waits for a store that does not answer. The next start reads again what the store lacks.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a sink that is closed waits for a store that does not answer, unless the end of the program says otherwise.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 /// How often positions of tables that get no rows move on, so that a restart reads little again.
 const SETTLE: Duration = Duration::from_secs(30);
 
@@ -73,7 +73,7 @@ struct Retry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Ending {
     No,
-    /// The program ends: a store that does not answer gets [`PATIENCE`].
+    /// The program ends: a store that does not answer has limited time.
     Soon,
     /// No batch will come.
     Closed,
@@ -99,6 +99,8 @@ pub struct Committer {
     retry: Option<Retry>,
     is_flushing: bool,
     ending: Ending,
+    /// How long the end of the program waits for a store that does not answer. The next start reads again what the store lacks.
+    patience: Duration,
 }
 
 impl Committer {
@@ -122,6 +124,7 @@ impl Committer {
             retry: None,
             is_flushing: false,
             ending: Ending::No,
+            patience: PATIENCE,
         }
     }
 
@@ -150,9 +153,9 @@ impl Committer {
         self.is_flushing
     }
 
-    /// The program ends: from now on a store that does not answer has limited time.
-    pub fn hurry(&mut self) {
-        self.ending = self.ending.max(Ending::Soon);
+    /// The program ends: from now on a store that does not answer has this time.
+    pub fn hurry(&mut self, patience: Duration) {
+        (self.ending, self.patience) = (self.ending.max(Ending::Soon), patience);
     }
 
     /// No batch will come: the next steps commit what is gathered, and settle.
@@ -254,7 +257,7 @@ impl Committer {
         let now = self.ticks.now();
         let pause = before.map_or(RETRY.0, |before| (before.pause * 2).min(RETRY.1));
         let mut deadline = before.and_then(|before| before.deadline);
-        if self.ending > Ending::No && *deadline.get_or_insert(now + PATIENCE) <= now {
+        if self.ending > Ending::No && *deadline.get_or_insert(now + self.patience) <= now {
             return Err(SinkError::Unavailable(why));
         }
         tracing::warn!(sink = self.handle.name, why, ?pause, "the store does not answer; trying again");

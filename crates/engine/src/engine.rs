@@ -177,14 +177,19 @@ impl Engine {
         Ok(true)
     }
 
-    /// The program ends: a store that does not answer gets limited time, also while this engine catches up.
-    pub fn hurry(&mut self) {
-        self.topology.hurry();
+    /// The program ends: a store that does not answer gets this time, also while this engine catches up.
+    pub fn hurry(&mut self, patience: Duration) {
+        self.topology.hurry(patience);
     }
 
     /// Reads to the end and returns when everything is committed. `false`: the pipeline must restart first.
     pub fn catch_up(&mut self) -> anyhow::Result<bool> {
-        loop {
+        self.catch_up_until(&|| false)
+    }
+
+    /// The same, but stops reading once `ended` returns true. What was read by then is committed.
+    pub fn catch_up_until(&mut self, ended: &dyn Fn() -> bool) -> anyhow::Result<bool> {
+        while !ended() {
             match self.step()? {
                 Step::Read => {}
                 Step::Full => self.ticks.wait(FULL),

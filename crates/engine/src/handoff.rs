@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kassa_model::time::Clock;
 use kassa_pipeline::{Batch, SinkError};
@@ -29,8 +30,8 @@ pub trait HandOff: fmt::Debug {
     /// Fails if the sink has stopped by itself.
     fn check(&mut self) -> Result<(), SinkError>;
 
-    /// The program ends: from now on the sink waits for a limited time for a store that does not answer.
-    fn hurry(&mut self);
+    /// The program ends: from now on the sink waits no longer than `patience` for a store that does not answer.
+    fn hurry(&mut self, patience: Duration);
 
     /// No batch will come. The sink commits what it has.
     fn close(&mut self);

@@ -14,6 +14,7 @@ pub mod engine;
 pub mod feed;
 pub mod follower;
 pub mod handoff;
+pub mod joining;
 pub mod memory;
 pub mod recall;
 pub mod refill;

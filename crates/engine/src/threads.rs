@@ -1,15 +1,15 @@
 //! A thread for each sink: waits for batches and steps the sink's committer when it is time.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use kassa_model::time::Clock;
 use kassa_pipeline::{Batch, SinkError};
 
-use crate::committer::{Committer, SinkHandle, Step};
+use crate::committer::{Committer, PATIENCE, SinkHandle, Step};
 use crate::handoff::{HAND_OFF, HandOff, Host};
 use crate::ticks::{SystemTicks, Ticks};
 
@@ -33,8 +33,8 @@ struct SinkThread {
     sender: Option<SyncSender<Message>>,
     /// The answer to a flush.
     answer: Option<Receiver<()>>,
-    /// Set when the program ends: the sink then waits for its store for a limited time.
-    ends: Arc<AtomicBool>,
+    /// Set when the program ends: how long the sink then waits for its store.
+    ends: Arc<OnceLock<Duration>>,
     thread: Option<JoinHandle<Result<(), SinkError>>>,
 }
 
@@ -42,7 +42,7 @@ impl SinkThread {
     fn start(committer: Committer, ticks: Arc<dyn Ticks>) -> io::Result<Self> {
         let handle = committer.handle().clone();
         let (sender, receiver) = sync_channel(HAND_OFF);
-        let ends = Arc::new(AtomicBool::new(false));
+        let ends = Arc::<OnceLock<Duration>>::default();
         let (shown, ending) = (handle.clone(), Arc::clone(&ends));
         let work = move || {
             let result = work(committer, &receiver, ticks.as_ref(), &ending);
@@ -96,12 +96,12 @@ impl HandOff for SinkThread {
         if self.thread.as_ref().is_none_or(JoinHandle::is_finished) { Err(self.failure()) } else { Ok(()) }
     }
 
-    fn hurry(&mut self) {
-        self.ends.store(true, Ordering::Release);
+    fn hurry(&mut self, patience: Duration) {
+        self.ends.get_or_init(|| patience);
     }
 
     fn close(&mut self) {
-        self.hurry();
+        self.hurry(PATIENCE);
         self.sender = None;
     }
 
@@ -111,11 +111,16 @@ impl HandOff for SinkThread {
     }
 }
 
-fn work(mut committer: Committer, receiver: &Receiver<Message>, ticks: &dyn Ticks, ends: &AtomicBool) -> Result<(), SinkError> {
+fn work(
+    mut committer: Committer,
+    receiver: &Receiver<Message>,
+    ticks: &dyn Ticks,
+    ends: &OnceLock<Duration>,
+) -> Result<(), SinkError> {
     let mut asked: Vec<SyncSender<()>> = Vec::new();
     loop {
-        if ends.load(Ordering::Acquire) {
-            committer.hurry();
+        if let Some(patience) = ends.get() {
+            committer.hurry(*patience);
         }
         let step = committer.step()?;
         if !committer.is_flushing() {

@@ -125,9 +125,9 @@ impl Topology {
         self.sinks.iter_mut().try_for_each(|sink| sink.flushed().map_err(|error| stopped(sink.as_ref(), error)))
     }
 
-    /// The program ends: a store that does not answer gets limited time.
-    pub fn hurry(&mut self) {
-        self.sinks.iter_mut().for_each(|sink| sink.hurry());
+    /// The program ends: a store that does not answer gets this time.
+    pub fn hurry(&mut self, patience: Duration) {
+        self.sinks.iter_mut().for_each(|sink| sink.hurry(patience));
     }
 
     /// Commits what is left and stops the sinks. The stage; everything that it remembers is committed only if nothing failed.

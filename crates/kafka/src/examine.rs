@@ -6,6 +6,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
 
 use crate::cluster::{HEAR, TRY};
+use crate::options::CLIENT_ID;
 use crate::{Bounds, Cluster, KafkaError};
 
 /// A topic's settings that matter to a reader.
@@ -75,6 +76,17 @@ impl Cluster {
                 return Err(context.take_error().unwrap_or_else(|| context.failed(what, &error)));
             }
         }
+    }
+
+    /// The members of a group that are not kassa's, as `client id at host`.
+    pub fn foreign_members(&self, group: &str) -> Result<Vec<String>, KafkaError> {
+        let groups = self.ask("the members of the group", |limit| self.client.fetch_group_list(Some(group), limit))?;
+        let members = groups.groups().iter().filter(|listed| listed.name() == group).flat_map(|listed| listed.members());
+        let foreign = members.filter(|member| member.client_id() != CLIENT_ID);
+        let mut foreign: Vec<String> =
+            foreign.map(|member| format!("{} at {}", member.client_id(), member.client_host().trim_start_matches('/'))).collect();
+        foreign.sort_unstable();
+        Ok(foreign)
     }
 
     /// When the first record from an offset on was written (ms since 1970); `None` if there is none

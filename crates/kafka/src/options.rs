@@ -99,6 +99,9 @@ impl fmt::Debug for Connection {
     }
 }
 
+/// How kassa's clients name themselves, so that others in the group are told apart.
+pub(crate) const CLIENT_ID: &str = "kassa";
+
 /// Properties that kassa's guarantees depend on, and properties with their own configuration keys.
 const OURS: &[&str] = &[
     "acks",
@@ -187,7 +190,7 @@ impl Connection {
         }
         config
             .set("bootstrap.servers", &self.brokers)
-            .set("client.id", "kassa")
+            .set("client.id", CLIENT_ID)
             .set("security.protocol", self.security.protocol());
         // librdkafka reports a topic's id only in debug lines (`client` reads them).
         config.set("debug", "metadata").set_log_level(RDKafkaLogLevel::Debug);

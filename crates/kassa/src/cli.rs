@@ -20,7 +20,9 @@ pub enum Command {
     #[command(after_help = "Example: kassa demo --for 20s --rate 5000")]
     Demo(Demo),
     /// Run the pipeline: collector, archive, lake, live figures, dashboard
-    #[command(after_help = "Example: kassa run -c kassa.toml")]
+    #[command(
+        after_help = "It listens before its stores answer; /readyz names what is missing. SIGTERM or Ctrl-C stops it\nwithin server.stop_within (20s), a second signal at once; exit 1: a sink lacks records, which the\nnext start reads again.\n\nExample: kassa run -c kassa.toml"
+    )]
     Run(Run),
     /// Read files into a stream, or the archive into sinks that lack its records. Repeating it
     /// changes nothing

@@ -1,6 +1,7 @@
 //! kassa, the program: arguments, configuration, wiring, shutdown.
 #![expect(unreachable_pub, reason = "a program has no public interface; `pub` marks the interfaces between its modules")]
 
+mod away;
 mod budget;
 mod cli;
 mod command;

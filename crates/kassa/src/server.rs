@@ -1,130 +1,102 @@
 //! The service: the engine, and the HTTP server beside it.
 
 mod adapters;
+mod anew;
+mod chosen;
+mod ending;
+mod finish;
+mod joining;
 mod memory;
 mod passed;
 mod produced;
 mod proving;
+mod serve;
+mod standing;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use arrow_array::RecordBatch;
-use kassa_analytics::{Answer, Query};
+use kassa_analytics::{Answer, Figures, Query};
 use kassa_config::{Config, Source};
-use kassa_engine::checkpoint::{Desk, Manifest, Parts, Place, Writer};
+use kassa_engine::checkpoint::{Parts, Place, Writer};
 use kassa_engine::deriver::Deriver;
 use kassa_engine::engine::{Engine, Stopped, Watch};
 use kassa_engine::follower::{Followed, Follower};
-use kassa_engine::memory::is_ahead;
-use kassa_engine::recall::{self, Started};
 use kassa_engine::ticks::SystemTicks;
 use kassa_engine::tracker::Tracker;
-use kassa_engine::{Host, Memory, SinkHandle, Tally, Ticks, tally, threads};
-use kassa_lake::{LogError, letters};
+use kassa_engine::{Host, Memory, SinkHandle, Tally, Ticks, threads};
+use kassa_lake::{LogError, Store};
+use kassa_model::time::{Clock, SystemClock};
 use kassa_model::{Code, Counts, Positions, Table};
 use kassa_pipeline::{Sink, SinkError};
-use kassa_query::Pool;
-use kassa_server::{App, Limits, Live, LiveSink};
+use kassa_server::{Live, LiveSink};
 use kassa_source::log::Log;
 
-use self::adapters::{Gate, OrdersOfLake, Overview};
-use self::proving::Proving;
-use crate::budget::Budget;
+use self::adapters::Gate;
+pub use self::chosen::Chosen;
+use self::ending::{Ending, Left};
+use self::joining::{Joined, Joiner, Opened, Opener, Shown};
+use self::proving::{Last, Proving};
+use self::serve::Http;
+use self::standing::Standing;
+use crate::away::is_away;
 use crate::failure::Failure;
-use crate::feed::{self, Feed, KafkaFeed, KafkaMarks, LogFeed, LogMarks, Marks};
+use crate::feed::{self, Feed, LogFeed, LogMarks, Marks};
+use crate::schemas::Patience;
 use crate::sinks;
-use crate::wiring::{self, Durable, Lake, Lock};
+use crate::wiring::{self, Lake, Lock};
 
 /// Everything that `kassa run` and `kassa demo` keep going.
+///
+/// What needs no store (listener, log, dashboard) begins at once. The pipeline joins when everything that it starts from is open
+/// (`joining`), and again after a store was away when it was opened again.
 pub struct Service {
     config: Config,
     chosen: Chosen,
-    /// There is none only while it is begun anew.
+    /// `None` while the pipeline joins.
     engine: Option<Engine>,
+    joiner: Option<Joiner>,
+    shown: Shown,
+    /// Of every sink that the run has: they last when the engine restarts.
     handles: Vec<SinkHandle>,
     /// Where it listens, if it does.
     address: Option<SocketAddr>,
     /// Of a run that has the lake.
     deriver: Option<Deriver>,
-    lake: Lake,
+    /// Once it was opened.
+    lake: Option<Lake>,
+    /// Where checkpoints are kept, and what the lake accounted for when it was read first.
+    place: Option<Arc<Place>>,
+    from: Option<(Tally, Positions)>,
     log: Arc<Log>,
     source: Arc<dyn Marks>,
-    kafka: Arc<KafkaMarks>,
-    live: Arc<Live>,
-    tracker: Arc<Tracker>,
-    stop: Arc<AtomicBool>,
-    http: Option<JoinHandle<std::io::Result<()>>>,
-    closed: Option<tokio::sync::oneshot::Sender<()>>,
-    /// Begun with the server: without one nobody would see it.
+    ending: Arc<Ending>,
+    is_finishing: bool,
+    http: Option<Http>,
+    proof: Arc<Last>,
+    /// Begun with the pipeline, if anybody can see it.
     proving: Option<Proving>,
     /// Where other workers may read what this one does not.
     follower: Option<Follower>,
-    checkpoints: Option<Checkpoints>,
+    checkpoints: Option<Writer>,
     host: Host,
     _lock: Lock,
-}
-
-/// The checkpoints of a process that feeds the lake.
-struct Checkpoints {
-    place: Arc<Place>,
-    desk: Arc<Desk>,
-    writer: Writer,
 }
 
 /// How often the pipeline is begun anew without having worked for [`SOUND`], because a sink had lost its place, before that is the
 /// program's error.
 const ANEW_MAX: u32 = 10;
 const SOUND: Duration = Duration::from_secs(60);
-
-/// The sinks that a run has.
-#[derive(Debug, Clone, Copy)]
-pub struct Chosen {
-    pub durable: Durable,
-    pub live: bool,
-}
-
-impl Chosen {
-    pub const ALL: Self = Self { durable: Durable::ALL, live: true };
-
-    /// What keeps the derived tables up to date, of a process that has the lake.
-    fn deriver(&self, config: &Config, lake: &Lake) -> anyhow::Result<Option<Deriver>> {
-        if !self.durable.lake {
-            return Ok(None);
-        }
-        let warehouse = lake.warehouse.clone().filter(|_| self.durable.warehouse).map(|target| (target, config.shop.clone()));
-        let mut derived = lake.derived(config)?;
-        let refresh = move || -> anyhow::Result<bool> {
-            let changed = derived.refresh()?;
-            if let Some((target, shop)) = &warehouse {
-                kassa_warehouse::derived::refresh(target, shop)?;
-            }
-            Ok(changed)
-        };
-        Ok(Some(Deriver::start(Box::new(refresh), config.lake.commit_interval, ticks())?))
-    }
-
-    /// Kafka, if the configuration reads it.
-    fn feed(&self, config: &Config, lake: &Lake, marks: &Arc<KafkaMarks>) -> anyhow::Result<Option<KafkaFeed>> {
-        feed::kafka_feed(config, lake, |group| self.group(config, group), marks)
-    }
-
-    /// The consumer group of a process with these sinks: processes with others read the same records for themselves.
-    fn group(&self, config: &Config, group: &str) -> String {
-        let Durable { archive, lake, warehouse } = self.durable;
-        let has_warehouse = config.warehouse.is_some();
-        if archive && lake && self.live && (warehouse || !has_warehouse) {
-            return group.to_owned();
-        }
-        let sinks = [("archive", archive), ("lake", lake), ("warehouse", warehouse && has_warehouse), ("live", self.live)];
-        let names: Vec<&str> = sinks.into_iter().filter(|(_, chosen)| *chosen).map(|(name, _)| name).collect();
-        format!("{group}.{}", names.join("."))
-    }
-}
+/// How long a start is waited for before the program says where it listens, if nothing is known to be away.
+const FIRST: Duration = Duration::from_secs(20);
+/// How often the end is looked for while the pipeline joins.
+const LOOK: Duration = Duration::from_millis(50);
+/// The pause before the pipeline joins again, after a store was away.
+const AGAIN: Duration = Duration::from_secs(1);
 
 impl Service {
     pub fn start(config: &Config, http: bool) -> anyhow::Result<Self> {
@@ -136,73 +108,156 @@ impl Service {
         // The port first: if it is taken, nothing has been touched.
         let listener = http.then(|| listen(config)).transpose()?;
         let lock = Lock::take(&config.data_dir)?;
-        let config = &feed::grown(config)?.unwrap_or_else(|| config.clone());
-        let lake = Lake::of(config)?;
-        let log = feed::open_log(config, &lake)?;
-        // Before anything else is read: a replay that comes later makes the next checkpoint unusable.
-        let replays = letters::replays(lake.store.as_ref()).context("could not read the lake")?;
-        let place = Arc::new(wiring::checkpoints(config, replays));
-        let started = Started::of(chosen.durable.lake.then_some(place.as_ref()), lake.store.as_ref(), &config.shop);
-        let Started { manifest, figures, tally, at } = started.context("could not read the lake")?;
-        let tracker = Tracker::new((tally.clone(), at.clone()), config.shop.calendar(), Arc::clone(&lake.clock));
-        let (live, tracker) = (Arc::new(Live::new(figures, at.clone())), Arc::new(tracker));
-        let kafka = Arc::<KafkaMarks>::default();
-        let (feed, source): (Box<dyn Feed>, Arc<dyn Marks>) = match chosen.feed(config, &lake, &kafka)? {
-            Some(feed) => (Box::new(feed), Arc::clone(&kafka) as Arc<dyn Marks>),
-            None => (Box::new(LogFeed::new(config, Arc::clone(&log))), Arc::new(LogMarks::new(config, Arc::clone(&log)))),
+        // Mistakes end the start, also while a store is away.
+        wiring::streams(config)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let log = feed::open_log(config, &clock)?;
+        let stop = Arc::<AtomicBool>::default();
+        let standing = Arc::new(Standing::new(Arc::new(Patience::new(Arc::clone(&stop)))));
+        let tracker = Tracker::new((Tally::default(), Positions::default()), config.shop.calendar(), Arc::clone(&clock));
+        let shown = Shown {
+            live: Arc::new(Live::new(Figures::new(&config.shop), Positions::default())),
+            tracker: Arc::new(tracker),
+            kafka: Arc::default(),
+            desk: Arc::default(),
+            standing,
+            store: Arc::default(),
+            gate: http.then(|| Gate::new(config, Arc::clone(&log)).map(Arc::new)).transpose()?,
         };
-        let deriver = chosen.deriver(config, &lake)?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
-        let host = threads::host(&lake.clock);
+        let source: Arc<dyn Marks> = match config.source {
+            Source::Log => Arc::new(LogMarks::new(config, Arc::clone(&log))),
+            Source::Kafka(_) => Arc::clone(&shown.kafka) as Arc<dyn Marks>,
+        };
+        let live = chosen.live.then_some(sinks::LIVE);
+        let handles = joining::names(config, chosen).into_iter().chain(live).map(SinkHandle::new).collect();
         let mut service = Self {
             config: config.clone(),
             chosen,
             engine: None,
-            handles: Vec::new(),
-            address,
-            deriver,
-            lake,
+            joiner: None,
+            shown,
+            handles,
+            address: listener.as_ref().map(TcpListener::local_addr).transpose()?,
+            deriver: None,
+            lake: None,
+            place: None,
+            from: None,
             log,
             source,
-            kafka,
-            live,
-            tracker,
-            stop,
+            ending: Arc::new(Ending::new(stop, config.server.stop_within)),
+            is_finishing: false,
             http: None,
-            closed: None,
+            proof: Arc::default(),
             proving: None,
             follower: None,
             checkpoints: None,
-            host,
+            host: threads::host(&clock),
             _lock: lock,
         };
-        let desk = Arc::<Desk>::default();
-        let sinks = service.sinks()?;
-        let memory = service.recalled(&place, &desk, manifest)?;
-        service.begin(feed, (sinks, memory), chosen.durable.lake.then(|| Arc::clone(&desk)))?;
-        if chosen.durable.lake {
-            service.checkpoints = Some(service.checkpoints((place, desk), (tally, at))?);
-        }
-        if chosen.live && service.is_shared() {
-            let (store, interval) = (Arc::clone(&service.lake.store), config.lake.commit_interval);
-            let (live, tracker) = (Box::new(LiveFigures(Arc::clone(&service.live))), Arc::clone(&service.tracker));
-            service.follower = Some(Follower::start(store, live, tracker, interval, ticks())?);
-        }
         if let Some(listener) = listener {
-            service.serve(config, listener)?;
+            ending::watch(Arc::clone(&service.ending), service.left())?;
+            service.serve(listener, &clock)?;
         }
+        service.join(Duration::ZERO)?;
+        let give_up = Instant::now() + FIRST;
+        let (standing, ending, is_served) = (Arc::clone(&service.shown.standing), Arc::clone(&service.ending), http);
+        service.joined(&|| is_served && (ending.is_asked() || standing.away().is_some() || Instant::now() >= give_up))?;
         Ok(service)
     }
 
+    /// Begins to open everything that the pipeline starts from.
+    fn join(&mut self, pause: Duration) -> anyhow::Result<()> {
+        let opener = Opener {
+            config: self.config.clone(),
+            chosen: self.chosen,
+            shown: self.shown.clone(),
+            place: self.place.clone(),
+            derives: self.deriver.is_none(),
+            opened: Opened::default(),
+        };
+        // Nobody waits for a command as for a service.
+        let patience = self.http.is_none().then_some(sinks::PATIENCE);
+        self.joiner = Some(Joiner::start(opener, pause, patience)?);
+        Ok(())
+    }
+
+    /// Waits until the pipeline has joined. `false`: `ended` came first.
+    fn joined(&mut self, ended: &dyn Fn() -> bool) -> anyhow::Result<bool> {
+        loop {
+            let joiner = self.joiner.as_ref().context("the pipeline has stopped")?;
+            let Some(outcome) = joiner.wait(LOOK) else {
+                if ended() {
+                    return Ok(false);
+                }
+                continue;
+            };
+            self.joiner = None;
+            // The start itself has tried again what is away, for as long as it may.
+            match self.assemble(outcome?) {
+                Ok(()) => return Ok(true),
+                Err(error) => self.join_again(error)?,
+            }
+        }
+    }
+
+    /// Joins again after a failure that passes by itself; else the failure.
+    fn join_again(&mut self, error: anyhow::Error) -> anyhow::Result<()> {
+        if !is_away(&error) || self.is_finishing || self.ending.is_asked() {
+            return Err(error);
+        }
+        tracing::warn!(error = crate::failure::chain(&error), "the pipeline waits for what is away, and begins again");
+        self.shown.standing.opens("store");
+        self.join(AGAIN)
+    }
+
+    /// Starts the engine, and the first time what works beside it.
+    fn assemble(&mut self, joined: Joined) -> anyhow::Result<()> {
+        let Joined { config, lake, place, from, mut sinks, feed, memory, deriver } = joined;
+        self.deriver = self.deriver.take().or(deriver);
+        (self.config, self.lake, self.place) = (config, Some(lake), place);
+        match from {
+            Some(from) => self.from = Some(from),
+            None => self.recount()?,
+        }
+        let feed: Box<dyn Feed> = match feed {
+            Some(feed) => Box::new(feed),
+            None => Box::new(LogFeed::new(&self.config, Arc::clone(&self.log))),
+        };
+        sinks.extend(self.live_sink());
+        self.begin(feed, (sinks, memory))?;
+        self.begin_beside()?;
+        self.shown.standing.joined();
+        Ok(())
+    }
+
+    /// Checkpoints, the follower and the proof.
+    fn begin_beside(&mut self) -> anyhow::Result<()> {
+        let interval = self.config.lake.commit_interval;
+        let store = Arc::clone(&self.opened_lake()?.store);
+        if self.chosen.durable.lake
+            && self.checkpoints.is_none()
+            && let Some((place, from)) = self.place.clone().zip(self.from.take())
+        {
+            self.checkpoints = Some(self.checkpoints(place, store.clone(), from)?);
+        }
+        if self.chosen.live && self.is_shared() && self.follower.is_none() {
+            let (live, tracker) = (Box::new(LiveFigures(Arc::clone(&self.shown.live))), Arc::clone(&self.shown.tracker));
+            self.follower = Some(Follower::start(store, live, tracker, interval, ticks())?);
+        }
+        if self.http.is_some() && self.proving.is_none() {
+            self.proving = Some(Proving::start(self.config.clone(), Arc::clone(&self.proof))?);
+        }
+        Ok(())
+    }
+
     /// Starts to write checkpoints. `tally` is what the lake accounts for up to some positions.
-    fn checkpoints(&self, (place, desk): (Arc<Place>, Arc<Desk>), tally: (Tally, Positions)) -> anyhow::Result<Checkpoints> {
-        let (live, at) = (Arc::clone(&self.live), Arc::clone(&self.live));
+    fn checkpoints(&self, place: Arc<Place>, store: Arc<dyn Store>, tally: (Tally, Positions)) -> anyhow::Result<Writer> {
+        let (live, at) = (Arc::clone(&self.shown.live), Arc::clone(&self.shown.live));
         let sinks: Vec<SinkHandle> = self.handles.iter().filter(|handle| sinks::has_star(handle.name)).cloned().collect();
         let parts = Parts {
-            place: Arc::clone(&place),
-            desk: Arc::clone(&desk),
-            store: Arc::clone(&self.lake.store),
+            place,
+            desk: Arc::clone(&self.shown.desk),
+            store,
             figures: Box::new(move || live.snapshot()),
             figures_at: Box::new(move || at.positions()),
             committed: Box::new(move || sinks.iter().map(|sink| sink.state().committed).collect()),
@@ -210,50 +265,38 @@ impl Service {
             calendar: self.config.shop.calendar(),
             commit_interval: self.config.lake.commit_interval,
         };
-        Ok(Checkpoints { place, desk, writer: Writer::start(parts, ticks())? })
+        Ok(Writer::start(parts, ticks())?)
     }
 
-    /// The memory of the last checkpoint, or none, completed by what the sinks hold.
-    fn recalled(&self, place: &Place, desk: &Desk, manifest: Option<Manifest>) -> anyhow::Result<Memory> {
-        let (lake, config, fed) = (&self.lake, &self.config, self.chosen.durable);
-        let options = wiring::index_options(config, Some(&wiring::index_dir(config)))?;
-        let stage = |index| lake.stage_of(config, index);
-        recall::memory((place, desk), manifest, &options, &stage, &mut |memory| lake.complete(fed, memory))
+    fn opened_lake(&self) -> anyhow::Result<&Lake> {
+        self.lake.as_ref().context("the lake is not open")
     }
 
-    /// Opens the sinks. They come first: opening the warehouse migrates its schema, and the memory is completed by what the sinks hold.
-    fn sinks(&self) -> anyhow::Result<Vec<Box<dyn Sink>>> {
-        let mut sinks = self.lake.sinks(&self.config, self.chosen.durable)?;
-        if self.chosen.live {
-            sinks.push(Box::new(LiveSink(Arc::clone(&self.live))) as Box<dyn Sink>);
-        }
-        Ok(sinks)
+    fn live_sink(&self) -> Option<Box<dyn Sink>> {
+        self.chosen.live.then(|| Box::new(LiveSink(Arc::clone(&self.shown.live))) as Box<dyn Sink>)
     }
 
     /// Starts an engine.
-    fn begin(
-        &mut self,
-        feed: Box<dyn Feed>,
-        (sinks, memory): (Vec<Box<dyn Sink>>, Memory),
-        desk: Option<Arc<Desk>>,
-    ) -> anyhow::Result<()> {
-        let (config, chosen) = (&self.config, self.chosen);
-        let observed = Arc::clone(&self.tracker);
+    fn begin(&mut self, feed: Box<dyn Feed>, (sinks, memory): (Vec<Box<dyn Sink>>, Memory)) -> anyhow::Result<()> {
+        let (config, chosen, lake) = (&self.config, self.chosen, self.opened_lake()?);
+        let observed = Arc::clone(&self.shown.tracker);
         let observer = Box::new(move |batch: &kassa_pipeline::Batch| observed.observe(batch));
+        let desk = chosen.durable.lake.then(|| Arc::clone(&self.shown.desk));
         let watch = Watch { fed: chosen.durable, shown: &self.handles, observer, desk };
-        let lake = (&self.lake.store, &self.lake.contracts);
+        let lake = (&lake.store, &lake.contracts);
         let sinks = sinks.into_iter().map(|sink| sinks::cadence(config, sink)).collect();
-        let engine = Engine::start(&self.host, lake, feed, sinks, memory, watch)?;
-        self.handles = engine.handles();
-        self.engine = Some(engine);
+        self.engine = Some(Engine::start(&self.host, lake, feed, sinks, memory, watch)?);
         Ok(())
     }
 
-    /// Has the engine work until `work` is done. It is begun anew when partitions have moved or a sink has lost its place: all then
-    /// go on from what their stores hold.
-    fn engine(&mut self, work: impl Fn(&mut Engine) -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    /// Has the engine work until `work` is done, or until `ended` while the pipeline joins. It is begun anew when partitions have moved
+    /// or a sink has lost its place: all then go on from what their stores hold. It joins again when a store is away.
+    fn engine(&mut self, ended: &dyn Fn() -> bool, work: impl Fn(&mut Engine) -> anyhow::Result<bool>) -> anyhow::Result<()> {
         let mut lost = 0;
         loop {
+            if self.engine.is_none() && !self.joined(ended)? {
+                return Ok(());
+            }
             let Some(engine) = &mut self.engine else { anyhow::bail!("the pipeline has stopped") };
             let started = Instant::now();
             let outcome = work(engine);
@@ -262,67 +305,26 @@ impl Service {
             }
             lost = if started.elapsed() > SOUND { 0 } else { lost };
             let Some(engine) = self.engine.take() else { continue };
-            let Stopped { mut feed, memory, outcome: stopped, .. } = engine.stop();
-            if let Err(error) = outcome.map(|_| ()).and(stopped) {
-                lost += 1;
-                if !self.has_lost_its_place(&error) || lost > ANEW_MAX {
-                    return Err(error);
+            let Stopped { feed, memory, outcome: stopped, .. } = engine.stop();
+            let begun = match outcome.map(|_| ()).and(stopped) {
+                Ok(()) => self.go_on(feed, memory),
+                Err(error) => {
+                    lost += 1;
+                    let may_repeat = self.http.is_some() || lost <= ANEW_MAX;
+                    if self.has_lost_its_place(&error) && lost <= ANEW_MAX {
+                        tracing::warn!(error = crate::failure::chain(&error), "beginning anew from what the sinks hold");
+                        self.begin_anew(feed, memory)
+                    } else if may_repeat {
+                        Err(error)
+                    } else {
+                        return Err(error);
+                    }
                 }
-                tracing::warn!(error = crate::failure::chain(&error), "beginning anew from what the sinks hold");
-                feed.reset()?;
+            };
+            if let Err(error) = begun {
+                self.join_again(error)?;
             }
-            let grown = feed::grown(&self.config)?;
-            let has_grown = grown.is_some();
-            if let Some(grown) = grown {
-                // One member leaves the group before the other comes.
-                drop(feed);
-                feed = self.grow(grown)?;
-            }
-            if self.is_shared() {
-                let store = self.lake.store.as_ref();
-                let accounted = kassa_lake::figures::accounted(store).context("could not read the lake")?;
-                self.recount(accounted)?;
-            }
-            let sinks = self.sinks()?;
-            let memory = self.resumed(memory.filter(|_| !has_grown))?;
-            let desk = self.checkpoints.as_ref().map(|checkpoints| Arc::clone(&checkpoints.desk));
-            self.begin(feed, (sinks, memory), desk)?;
         }
-    }
-
-    /// The memory of a stage that goes on: what it knows already, or else that of the last checkpoint.
-    fn resumed(&self, kept: Option<Memory>) -> anyhow::Result<Memory> {
-        if let Some(memory) = kept.map(|memory| self.lake.complete(self.chosen.durable, memory)).transpose()?.flatten() {
-            return Ok(memory);
-        }
-        match &self.checkpoints {
-            Some(Checkpoints { place, desk, .. }) => self.recalled(place, desk, place.manifest().ok()),
-            None => self.lake.stage(&self.config, self.chosen.durable, &wiring::index_dir(&self.config)),
-        }
-    }
-
-    /// Counts again from what the lake holds, beyond the last checkpoint: what was counted beyond the lake may come from another process now.
-    fn recount(&self, accounted: Positions) -> anyhow::Result<()> {
-        let place = self.checkpoints.as_ref().map(|checkpoints| &checkpoints.place);
-        let saved = place.and_then(|place| place.tally(&place.manifest().ok()?).ok());
-        let (tally, from) = saved.filter(|(_, at)| !is_ahead(at, &accounted)).unwrap_or_default();
-        let (store, mut calendar) = (self.lake.store.as_ref(), self.config.shop.calendar());
-        let tally = tally::of_lake(store, (tally, &from), &accounted, &mut calendar);
-        self.tracker.begin(tally.context("could not read the lake")?, accounted);
-        Ok(())
-    }
-
-    /// Goes on with more topics.
-    fn grow(&mut self, grown: Config) -> anyhow::Result<Box<dyn Feed>> {
-        let topics: Vec<&str> = grown.streams.iter().map(|stream| stream.topic.as_str()).collect();
-        tracing::info!(?topics, "reading more topics, which match the patterns of streams");
-        (self.lake, self.config) = (Lake::of(&grown)?, grown);
-        if let Some(deriver) = self.deriver.take() {
-            deriver.finish()?;
-            self.deriver = self.chosen.deriver(&self.config, &self.lake)?;
-        }
-        let feed = self.chosen.feed(&self.config, &self.lake, &self.kafka)?;
-        Ok(Box::new(feed.context("only Kafka has patterns of topics")?))
     }
 
     /// Whether other processes may read partitions of the same topics.
@@ -339,121 +341,55 @@ impl Service {
         })
     }
 
-    fn serve(&mut self, config: &Config, listener: TcpListener) -> anyhow::Result<()> {
-        let proving = Proving::start(config.clone())?;
-        let desk = self.checkpoints.as_ref().map(|checkpoints| Arc::clone(&checkpoints.desk));
-        let budget = Budget::of(config);
-        let pool = Pool::new(budget.query);
-        let holders = memory::Holders {
-            live: Arc::clone(&self.live),
-            desk,
-            sinks: self.handles.clone(),
-            log: Arc::clone(&self.log),
-            queries: pool.clone(),
-        };
-        let memory = memory::Memory::new(budget, holders);
-        let app = App {
-            shop: config.shop.clone(),
-            live: Arc::clone(&self.live),
-            collector: Some(Arc::new(Gate::new(config, &self.lake, Arc::clone(&self.log))?)),
-            status: Arc::new(Overview::new(
-                config,
-                self.handles.clone(),
-                Arc::clone(&self.source),
-                Arc::clone(&self.tracker),
-                &self.lake,
-                (proving.last(), memory),
-            )),
-            orders: Arc::new(OrdersOfLake::new(config, &self.lake, pool)),
-            clock: Arc::clone(&self.lake.clock),
-            limits: Limits {
-                max_body_bytes: config.collector.max_body_bytes,
-                max_record_bytes: config.collector.max_record_bytes,
-                max_records: config.collector.max_records,
-                memory_bytes: config.limits.memory_bytes,
-            },
-            push_interval: config.live.push_interval,
-        };
-        let (closed, close) = tokio::sync::oneshot::channel::<()>();
-        let stop = Arc::clone(&self.stop);
-        let serve = move || -> std::io::Result<()> {
-            let runtime =
-                tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("http").enable_all().build()?;
-            runtime.block_on(async move {
-                tokio::spawn(async move {
-                    interrupted().await;
-                    stop.store(true, Ordering::Release);
-                });
-                // The engine closes the server once it has stopped; a sender that is gone says so too.
-                let shutdown = async move { close.await.unwrap_or_default() };
-                kassa_server::serve(listener, app, shutdown).await
-            })
-        };
-        self.http = Some(thread::Builder::new().name("server".to_owned()).spawn(serve)?);
-        self.closed = Some(closed);
-        self.proving = Some(proving);
-        Ok(())
-    }
-
     /// The URL of what it serves: with the port that it got, where any free one was asked for.
     pub fn url(&self) -> String {
         self.address.map_or_else(String::new, |address| format!("http://{address}"))
     }
 
     pub fn stop_flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.stop)
+        Arc::clone(self.ending.stop())
     }
 
     pub fn log(&self) -> Arc<Log> {
         Arc::clone(&self.log)
     }
 
-    pub fn lake(&self) -> &Lake {
-        &self.lake
+    /// Once it was opened.
+    pub fn lake(&self) -> Option<&Lake> {
+        self.lake.as_ref()
     }
 
     pub fn counts(&self) -> Counts {
-        self.tracker.counts()
+        self.shown.tracker.counts()
     }
 
     /// A live figure.
     pub fn live(&self, query: &Query) -> anyhow::Result<Answer> {
-        Ok(self.live.answer(query)?.0)
+        Ok(self.shown.live.answer(query)?.0)
+    }
+
+    fn left(&self) -> Left {
+        Left {
+            sinks: self.handles.clone(),
+            source: Arc::clone(&self.source),
+            tracker: Arc::clone(&self.shown.tracker),
+            standing: Arc::clone(&self.shown.standing),
+            is_log: !self.is_shared(),
+        }
     }
 
     /// Works until `ended` says so or the program is told to stop.
     pub fn work_until(&mut self, ended: impl Fn() -> bool) -> anyhow::Result<()> {
-        let (stop, log) = (Arc::clone(&self.stop), Arc::clone(&self.log));
-        self.engine(|engine| engine.work(&|| stop.load(Ordering::Acquire) || ended() || log.stopped().is_some()))?;
+        let (ending, log) = (Arc::clone(&self.ending), Arc::clone(&self.log));
+        let ended = || ending.is_asked() || ended() || log.stopped().is_some();
+        self.engine(&ended, |engine| engine.work(&ended))?;
         // A log that cannot go on is read back by the next start: the supervisor must start the program again.
-        self.log.stopped().map_or(Ok(()), |stopped| Err(stopped.into()))
+        log.stopped().map_or(Ok(()), |stopped| Err(stopped.into()))
     }
 
     /// Reads to the end of the source; everything is committed then.
     pub fn catch_up(&mut self) -> anyhow::Result<()> {
-        self.engine(Engine::catch_up)
-    }
-
-    /// Takes no more requests, commits what is left, and stops.
-    pub fn finish(mut self) -> anyhow::Result<()> {
-        drop(self.proving.take());
-        drop(self.follower.take());
-        drop(self.closed.take());
-        if let Some(http) = self.http.take() {
-            http.join().map_err(|_| anyhow::anyhow!("the server panicked"))?.context("the server failed")?;
-        }
-        self.engine(|engine| {
-            engine.hurry();
-            engine.catch_up()
-        })?;
-        if let Some(engine) = self.engine.take() {
-            let Stopped { memory, read, outcome, .. } = engine.stop();
-            outcome?;
-            if let Some((checkpoints, mut memory)) = self.checkpoints.take().zip(memory) {
-                checkpoints.writer.finish((&mut memory.stage, &memory.known, &read))?;
-            }
-        }
-        self.deriver.map_or(Ok(()), Deriver::finish)
+        self.engine(&|| false, Engine::catch_up)
     }
 }
 

@@ -7,7 +7,8 @@ mod live;
 mod registration;
 mod warehouse;
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use kassa_config::Config;
@@ -17,7 +18,9 @@ use kassa_pipeline::Sink;
 
 pub use self::live::LIVE;
 pub use self::registration::{Proven, Registration};
+use crate::away::is_away;
 use crate::budget::Budget;
+use crate::failure;
 use crate::wiring::{Durable, Lake};
 
 /// In the order of the data flow.
@@ -25,6 +28,29 @@ pub const ALL: [&dyn Registration; 4] = [&archive::Archive, &lake::Star, &wareho
 
 /// Nobody waits for the rows of a replay or a rebuild, so their commits are large.
 const BULK: Duration = Duration::from_secs(5);
+
+/// How long a command waits for a store that does not answer.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The durable sinks that a command feeds and the configuration has.
+pub fn fed_by(config: &Config, fed: Durable) -> impl Iterator<Item = &'static dyn Registration> {
+    ALL.into_iter().filter(move |sink| sink.is_fed(fed) && sink.is_configured(config))
+}
+
+/// Opens something; a store that does not answer is asked again for a minute.
+pub fn patiently<T>(mut open: impl FnMut() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match open() {
+            Err(error) if is_away(&error) && Instant::now() < deadline => {
+                tracing::warn!(error = failure::chain(&error), "a store does not answer; trying again");
+                thread::sleep(RETRY);
+            }
+            opened => return opened,
+        }
+    }
+}
 
 /// How a running pipeline commits to a sink.
 pub fn cadence(config: &Config, sink: Box<dyn Sink>) -> Cadence {
@@ -44,14 +70,20 @@ pub fn bulk(config: &Config, sink: Box<dyn Sink>) -> Cadence {
 }
 
 impl Lake {
-    /// Opens the durable sinks that a command feeds.
+    /// Opens the durable sinks that a command feeds. A store that does not answer is asked again for a minute.
     pub fn sinks(&self, config: &Config, fed: Durable) -> anyhow::Result<Vec<Box<dyn Sink>>> {
+        self.may_feed(fed)?;
+        let opened = fed_by(config, fed).map(|sink| patiently(|| sink.open(self, config)));
+        opened.filter_map(Result::transpose).collect()
+    }
+
+    /// Checks what a writer of these sinks needs in the lake's store, and states the format of a new lake.
+    pub fn may_feed(&self, fed: Durable) -> anyhow::Result<()> {
         if fed.archive || fed.lake {
             self.may_write()?;
             format::state(self.store.as_ref()).context("could not open the lake")?;
         }
-        let opened = ALL.into_iter().filter(|sink| sink.is_fed(fed)).map(|sink| sink.open(self, config));
-        opened.filter_map(Result::transpose).collect()
+        Ok(())
     }
 
     /// Brings the derived tables up to what the lake accounts for.

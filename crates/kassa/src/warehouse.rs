@@ -2,8 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use kassa_config::Config;
@@ -16,10 +14,6 @@ use kassa_warehouse::url::{Tls, Trust};
 use kassa_warehouse::{Target, WarehouseError, WarehouseSink};
 
 use crate::failure::Failure;
-
-/// How long a start waits for a warehouse that does not answer: where it goes on is not known before.
-const START: Duration = Duration::from_secs(60);
-const RETRY: Duration = Duration::from_secs(1);
 
 /// Where it is; `None`: the configuration has none.
 pub fn target(config: &Config) -> anyhow::Result<Option<Target>> {
@@ -50,19 +44,10 @@ pub fn days_kept(config: &Config) -> Option<u32> {
     Some(u32::try_from(retention.as_secs() / 86_400).unwrap_or(u32::MAX))
 }
 
-/// The sink, its schema brought up to date where the user may do that. Waits for a server that does not answer yet.
+/// The sink, its schema brought up to date where the user may do that.
 pub fn sink(target: &Target, clock: &Arc<dyn Clock>) -> anyhow::Result<WarehouseSink> {
-    let deadline = Instant::now() + START;
-    loop {
-        let opened = migrated(target).and_then(|()| WarehouseSink::open(target.clone(), Arc::clone(clock)));
-        match opened {
-            Err(WarehouseError::Unavailable(why)) if Instant::now() < deadline => {
-                tracing::warn!(why, "the warehouse does not answer; trying again");
-                thread::sleep(RETRY);
-            }
-            opened => return opened.map_err(kassa_pipeline::SinkError::from).context("could not open the warehouse"),
-        }
-    }
+    let opened = migrated(target).and_then(|()| WarehouseSink::open(target.clone(), Arc::clone(clock)));
+    opened.map_err(kassa_pipeline::SinkError::from).context("could not open the warehouse")
 }
 
 /// A user who may not migrate finds the schema as somebody else has made it, or is told by its opening what is wrong with it.

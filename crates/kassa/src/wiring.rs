@@ -28,7 +28,7 @@ pub use self::lock::Lock;
 pub use self::streams::streams;
 use crate::budget::Budget;
 use crate::failure::{COMPLETE_REBUILD, Failure};
-use crate::schemas::Registry;
+use crate::schemas::{Patience, Registry};
 use crate::warehouse;
 
 /// Where a pipeline keeps the sealed part of its dedupe index.
@@ -45,6 +45,8 @@ pub struct Lake {
     pub warehouse: Option<Target>,
     pub contracts: HashMap<Arc<str>, Contract>,
     pub clock: Arc<dyn Clock>,
+    /// Of a running pipeline: its stage waits for a schema registry that does not answer.
+    pub patience: Option<Arc<Patience>>,
 }
 
 /// The store of a configuration's lake, and the same as a bucket if it is one.
@@ -71,7 +73,7 @@ impl Lake {
         let contracts = config.streams.iter().map(|stream| (Arc::from(stream.topic.as_str()), stream.contract)).collect();
         let (store, bucket) = store(config)?;
         format::check(store.as_ref()).context("could not open the lake")?;
-        Ok(Self { store, bucket, warehouse: warehouse::target(config)?, contracts, clock: Arc::new(SystemClock) })
+        Ok(Self { store, bucket, warehouse: warehouse::target(config)?, contracts, clock: Arc::new(SystemClock), patience: None })
     }
 
     /// Refuses a lake whose star a rebuild has exchanged only in part.
@@ -123,7 +125,11 @@ impl Lake {
     pub fn stage_of(&self, config: &Config, index: Index) -> anyhow::Result<Stage> {
         let streams = streams(config)?;
         let index = index.with_windows(event_windows(config));
-        Ok(Stage::new(&config.shop, index, streams).with_schemas(Box::new(Registry::of(config, &self.store)?)))
+        Ok(Stage::new(&config.shop, index, streams).with_schemas(Box::new(Registry::of(
+            config,
+            &self.store,
+            self.patience.clone(),
+        )?)))
     }
 }
 

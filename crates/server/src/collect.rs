@@ -28,6 +28,9 @@ const RECORD_BYTES: usize = 128;
 /// The dead letters that an answer lists. The others are the difference between received and accepted.
 const LISTED_MAX: usize = 1000;
 
+/// When to try again after a failure whose end is not known.
+const FAILED: Duration = Duration::from_secs(5);
+
 #[derive(Debug, Serialize)]
 struct Receipt {
     received: usize,
@@ -176,6 +179,10 @@ impl From<CollectError> for Refusal {
                 let hint = "retry after the stated seconds; /readyz says which sink is behind";
                 Refusal::new(StatusCode::TOO_MANY_REQUESTS, Code::LogFull, "", hint).retry_after(retry_after)
             }
+            CollectError::Away { why, retry_after } => {
+                let hint = "nothing of this request was stored: send it again after the stated seconds";
+                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::SourceUnreachable, why, hint).retry_after(retry_after)
+            }
             CollectError::TooLarge => too_large("the log does not accept so much at once".to_owned(), "max_body"),
             CollectError::Unavailable(cause) => {
                 let hint = "retry after the stated seconds; records with ids are not counted twice";
@@ -184,7 +191,7 @@ impl From<CollectError> for Refusal {
             }
             CollectError::Failed(cause) => {
                 let hint = "it is unknown whether this request was stored: send it again when /readyz is ready; records with ids are not counted twice";
-                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::StorageFailed, cause, hint)
+                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::StorageFailed, cause, hint).retry_after(FAILED)
             }
         }
     }

@@ -27,6 +27,9 @@ pub enum CollectError {
     /// The collector tries again by itself.
     #[error("the log cannot be written for now: {0}")]
     Unavailable(String),
+    /// The store of records does not answer.
+    #[error("it does not answer: {why}")]
+    Away { why: String, retry_after: Duration },
     #[error("could not write the log: {0}")]
     Failed(String),
 }

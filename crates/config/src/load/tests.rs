@@ -72,6 +72,7 @@ fn an_empty_file_gives_the_defaults() {
     assert_eq!((config.lake.commit_rows, config.lake.checkpoint_interval, config.lake.zstd_level), (200_000, 50, 1));
     assert_eq!(config.lake.commit_interval.as_millis(), 2000);
     assert_eq!(config.live.push_interval.as_millis(), 50);
+    assert_eq!(config.server.stop_within.as_secs(), 20);
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     let streams: Vec<String> =
         config.streams.iter().map(|stream| format!("{}={}", stream.name, stream.contract.name())).collect();

@@ -158,7 +158,7 @@ fn a_flush_at_the_end_of_the_program_does_not_wait_for_ever() {
     let mut sink = SinkThread::start(committer, ticks).unwrap();
     assert!(sink.offer(&batch(1)).unwrap());
     sink.flush().unwrap();
-    sink.hurry();
+    sink.hurry(Duration::from_secs(5));
     let failure = sink.flushed().unwrap_err();
     assert!(matches!(failure, SinkError::Unavailable(_)), "{failure:?}");
 }

@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use kassa_kafka::Turn;
 use kassa_model::Positions;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use crate::support::{LONG, Reader, connect, fill, new_topic, options, producer, unique};
 
@@ -151,4 +152,30 @@ fn a_member_that_stops_during_a_rebalance_stops_immediately() {
     second.until("having all", |second| second.source.reading().count() == 4);
     // Stops immediately.
     timed(connect(&options(&group, &topic)), "connected");
+}
+
+#[test]
+fn another_program_in_the_group_is_named() {
+    let (topic, group) = (new_topic("foreign", 2), unique("group"));
+    fill(&producer(), &topic, 2, 0..10);
+    let mut ours = Reader::new(connect(&options(&group, &topic)), Positions::default());
+    ours.read(10);
+    let foreign = |reader: &Reader| reader.source.cluster().foreign_members(&group).unwrap();
+    assert_eq!(foreign(&ours), Vec::<String>::new(), "kassa's own members are not foreign");
+    let mut config = rdkafka::ClientConfig::new();
+    config.set("bootstrap.servers", crate::support::broker().plaintext()).set("group.id", &group);
+    config.set("client.id", "spark").set("partition.assignment.strategy", "cooperative-sticky");
+    let other: BaseConsumer = config.create().unwrap();
+    other.subscribe(&[&topic]).unwrap();
+    let started = Instant::now();
+    while !foreign(&ours).iter().any(|member| member.starts_with("spark at ")) {
+        ours.turn().unwrap();
+        drop(other.poll(Duration::from_millis(50)));
+        assert!(started.elapsed() < LONG, "{:?}", foreign(&ours));
+    }
+    drop(other);
+    while !foreign(&ours).is_empty() {
+        ours.turn().unwrap();
+        assert!(started.elapsed() < LONG, "{:?}", foreign(&ours));
+    }
 }

@@ -21,7 +21,7 @@ use serde_json::json;
 use crate::cli::{Chosen, DeadLettersList, DeadLettersReplay, DeadLettersShow, Format};
 use crate::failure::Failure;
 use crate::wiring::{self, Durable, Lake, Lock};
-use crate::{output, settings, warehouse};
+use crate::{output, settings, sinks, warehouse};
 
 /// The maximum bytes of dead letters in memory.
 const REPLAY_BYTES: usize = 64 << 20;
@@ -177,7 +177,7 @@ pub fn replay(args: &DeadLettersReplay) -> anyhow::Result<()> {
     // The warehouse comes first: dead letters that the lake has marked as replayed are not read
     // again.
     let mut warehouse = match &lake.warehouse {
-        Some(target) if !args.dry_run => Some(warehouse::sink(target, &lake.clock)?),
+        Some(target) if !args.dry_run => Some(sinks::patiently(|| warehouse::sink(target, &lake.clock))?),
         _ => None,
     };
     let mut done = Replayed::new(&config, &lake)?;

@@ -98,6 +98,7 @@ fn build(dir: &Path, config: &Config, lake: &Lake, (cut, records): (&Positions, 
         warehouse: None,
         contracts: lake.contracts.clone(),
         clock: Arc::clone(&lake.clock),
+        patience: None,
     };
     let sinks = star.sinks(config, STAR)?.into_iter().map(|sink| sinks::bulk(config, sink)).collect();
     let stage = lake.bare_stage(config, Some(&dir.join("dedupe")))?;

@@ -1,6 +1,7 @@
 //! Kafka as a feed: what the group gives this process is read from where the sinks are.
 
 mod marks;
+mod members;
 mod topics;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -21,6 +22,7 @@ use kassa_model::{Code, Partition, Positions};
 use kassa_pipeline::Batch;
 
 pub use self::marks::KafkaMarks;
+use self::members::{Members, WatchError};
 pub use self::topics::{TopicIds, known_topics};
 use super::{Feed, Next, Reached};
 use crate::failure::Failure;
@@ -65,6 +67,7 @@ pub struct KafkaFeed {
     fenced_at: Option<Instant>,
     /// What went wrong while nothing was asked: some of it is told once.
     failed: Option<anyhow::Error>,
+    _members: Members,
 }
 
 /// Facts wait until reference data has been read.
@@ -127,6 +130,7 @@ impl KafkaFeed {
             patterns: (!config.patterns.is_empty()).then(|| Patterns { config: config.clone(), looked_at: Instant::now() }),
             fenced_at: None,
             failed: None,
+            _members: members(&options, marks)?,
             options,
         };
         feed.join()?;
@@ -417,6 +421,14 @@ fn answered<T>(marks: &KafkaMarks, mut ask: impl FnMut() -> Result<T, KafkaError
             done => return done.map_err(refused),
         }
     }
+}
+
+/// Watches for other programs in the group.
+fn members(options: &SourceOptions, marks: &Arc<KafkaMarks>) -> anyhow::Result<Members> {
+    Members::watch(&options.connection, &options.group, marks).map_err(|error| match error {
+        WatchError::Kafka(error) => refused(error),
+        error @ WatchError::Thread(_) => error.into(),
+    })
 }
 
 fn connected(options: &SourceOptions, clock: &Arc<dyn Clock>) -> anyhow::Result<KafkaSource> {

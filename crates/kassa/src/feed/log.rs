@@ -6,13 +6,13 @@ use std::time::Duration;
 use anyhow::Context;
 use kassa_config::Config;
 use kassa_engine::feed::{BATCH_BYTES, BATCH_RECORDS};
+use kassa_model::time::Clock;
 use kassa_model::{Partition, Positions};
 use kassa_pipeline::Batch;
 use kassa_source::log::{Log, LogOptions, LogReader};
 
 use super::{Feed, Mark, Marks, Next, Reached};
 use crate::budget::Budget;
-use crate::wiring::Lake;
 
 /// The partition of a topic in the collector's log.
 pub fn partition(topic: &str) -> Partition {
@@ -28,7 +28,7 @@ fn capacity(config: &Config) -> u64 {
     whole.saturating_sub(added).max(whole / 2)
 }
 
-pub fn open_log(config: &Config, lake: &Lake) -> anyhow::Result<Arc<Log>> {
+pub fn open_log(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<Log>> {
     let options = LogOptions {
         segment_bytes: config.log.segment_bytes,
         retention_age: Some(config.log.retention),
@@ -37,7 +37,7 @@ pub fn open_log(config: &Config, lake: &Lake) -> anyhow::Result<Arc<Log>> {
         queue_bytes: Budget::of(config).collector_queue as u64,
         ..LogOptions::default()
     };
-    Ok(Arc::new(Log::open(&config.data_dir, options, Arc::clone(&lake.clock)).context("could not open the collector's log")?))
+    Ok(Arc::new(Log::open(&config.data_dir, options, Arc::clone(clock)).context("could not open the collector's log")?))
 }
 
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! What the server asks of the rest: the collector's door, the overview, the orders behind a bar.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -12,6 +12,7 @@ use kassa_engine::SinkHandle;
 use kassa_engine::tracker::Tracker;
 use kassa_lake::Store;
 use kassa_model::decimal::{format_units, round_half_even};
+use kassa_model::time::Clock;
 use kassa_model::{Code, DeadLetter, Positions, Reason, Shop};
 use kassa_pipeline::Stage;
 use kassa_query::{Pool, Session, SqlError};
@@ -24,9 +25,9 @@ use super::memory::{Memory, resident};
 use super::passed;
 use super::produced::Produced;
 use super::proving::Last;
+use super::standing::Standing;
 use crate::failure::{self, Failure};
 use crate::feed::{self, Mark, Marks};
-use crate::wiring::Lake;
 
 /// Where records go before they are answered.
 enum Door {
@@ -37,8 +38,18 @@ enum Door {
 /// The collector's door: verdicts by the pipeline's own rules, records into the log, or into Kafka.
 pub struct Gate {
     door: Door,
-    /// Name and topic.
-    streams: Vec<(String, String)>,
+    /// Those of the configuration's file; its patterns stand for more.
+    streams: Streams,
+    /// Once the lake is open.
+    judge: OnceLock<Judge>,
+}
+
+/// Name and topic.
+type Streams = Vec<(String, String)>;
+
+/// The pipeline's rules, and all streams.
+struct Judge {
+    streams: Streams,
     rules: Mutex<Stage>,
 }
 
@@ -49,23 +60,39 @@ impl fmt::Debug for Gate {
 }
 
 impl Gate {
-    pub fn new(config: &Config, lake: &Lake, log: Arc<Log>) -> anyhow::Result<Self> {
+    pub fn new(config: &Config, log: Arc<Log>) -> anyhow::Result<Self> {
         let door = match &config.source {
             Source::Log => Door::Log(log),
             Source::Kafka(kafka) => Door::Kafka(Produced::start(kafka)?),
         };
-        let streams = config.streams.iter().map(|stream| (stream.name.clone(), stream.topic.clone())).collect();
-        Ok(Self { door, streams, rules: Mutex::new(lake.bare_stage(config, None)?) })
+        Ok(Self { door, streams: streams(config), judge: OnceLock::new() })
+    }
+
+    /// From now on records are judged before they are answered. Before, they are taken without a verdict: the pipeline decides later.
+    pub fn open(&self, config: &Config, rules: impl FnOnce() -> anyhow::Result<Stage>) -> anyhow::Result<()> {
+        if self.judge.get().is_none() {
+            let judge = Judge { streams: streams(config), rules: Mutex::new(rules()?) };
+            self.judge.get_or_init(|| judge);
+        }
+        Ok(())
+    }
+
+    fn streams(&self) -> &Streams {
+        self.judge.get().map_or(&self.streams, |judge| &judge.streams)
     }
 
     fn topic(&self, stream: &str) -> Option<&str> {
-        self.streams.iter().find(|(name, _)| name == stream).map(|(_, topic)| topic.as_str())
+        self.streams().iter().find(|(name, _)| name == stream).map(|(_, topic)| topic.as_str())
     }
+}
+
+fn streams(config: &Config) -> Streams {
+    config.streams.iter().map(|stream| (stream.name.clone(), stream.topic.clone())).collect()
 }
 
 impl Collector for Gate {
     fn streams(&self) -> Vec<String> {
-        self.streams.iter().map(|(name, _)| name.clone()).collect()
+        Gate::streams(self).iter().map(|(name, _)| name.clone()).collect()
     }
 
     fn append(&self, stream: &str, records: Vec<Bytes>, done: Done) -> Result<(), CollectError> {
@@ -82,7 +109,7 @@ impl Collector for Gate {
 
     fn check(&self, stream: &str, record: &[u8]) -> Option<DeadLetter> {
         let topic = self.topic(stream)?;
-        let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        let rules = self.judge.get()?.rules.lock().unwrap_or_else(PoisonError::into_inner);
         rules.verdict(topic, record).unwrap_or_else(|error| Some(DeadLetter::new(Reason::MappingFailed, "", error.to_string())))
     }
 }
@@ -102,8 +129,9 @@ pub struct Overview {
     sinks: Vec<SinkHandle>,
     source: Arc<dyn Marks>,
     tracker: Arc<Tracker>,
-    clock: Arc<dyn kassa_model::time::Clock>,
+    clock: Arc<dyn Clock>,
     proof: Arc<Last>,
+    standing: Arc<Standing>,
     memory: Memory,
     /// A sink that commits at this cadence is current within three of them.
     interval: Duration,
@@ -115,25 +143,26 @@ impl Overview {
         sinks: Vec<SinkHandle>,
         source: Arc<dyn Marks>,
         tracker: Arc<Tracker>,
-        lake: &Lake,
-        (proof, memory): (Arc<Last>, Memory),
+        clock: Arc<dyn Clock>,
+        (proof, standing, memory): (Arc<Last>, Arc<Standing>, Memory),
     ) -> Self {
-        Self { sinks, source, tracker, clock: Arc::clone(&lake.clock), proof, memory, interval: config.lake.commit_interval }
+        Self { sinks, source, tracker, clock, proof, standing, memory, interval: config.lake.commit_interval }
     }
 
     fn sinks(&self) -> Vec<SinkStatus> {
-        let (marks, now) = (self.source.marks(), self.clock.now());
+        let (marks, now, has_joined) = (self.source.marks(), self.clock.now(), self.standing.has_joined());
         let slack = i64::try_from(self.interval.as_micros() * 3).unwrap_or(i64::MAX).max(2_000_000);
         let status = |sink: &SinkHandle| {
             let state = sink.state();
-            let behind = behind(&marks, &state.committed);
+            // Until the pipeline reads, the sinks' positions are not known.
+            let behind = if has_joined { behind(&marks, &state.committed) } else { None };
             let idle = state.committed_at.map(|at| now - at);
             let late = behind.is_some_and(|behind| behind > 0) && idle.is_some_and(|idle| idle > slack);
             SinkStatus {
                 name: sink.name,
                 state: if state.failed.is_some() {
                     SinkState::Stopped
-                } else if late || state.waiting.is_some() {
+                } else if late || state.waiting.is_some() || !has_joined {
                     SinkState::Behind
                 } else {
                     SinkState::Current
@@ -195,15 +224,17 @@ impl Status for Overview {
     }
 
     fn ready(&self) -> Result<(), String> {
-        for sink in &self.sinks {
-            if let Some(why) = sink.state().failed {
-                return Err(format!("the {} stopped: {why}", sink.name));
-            }
-            if let Some(why) = sink.state().waiting {
-                return Err(format!("the {} waits for its store: {why}", sink.name));
-            }
+        let of_sink = |sink: &SinkHandle| {
+            let state = sink.state();
+            let failed = state.failed.map(|why| format!("the {} stopped: {why}", sink.name));
+            failed.or_else(|| state.waiting.map(|why| format!("the {} waits for its store: {why}", sink.name)))
+        };
+        let mut trouble: Vec<String> = self.standing.trouble().into_iter().collect();
+        if self.standing.has_joined() {
+            trouble.extend(self.sinks.iter().filter_map(of_sink));
         }
-        self.source.trouble().map_or(Ok(()), Err)
+        trouble.extend(self.source.trouble());
+        if trouble.is_empty() { Ok(()) } else { Err(trouble.join("; ")) }
     }
 
     fn alive(&self) -> Result<(), String> {
@@ -297,22 +328,39 @@ fn seconds(micros: i64) -> f64 {
     micros as f64 / 1e6
 }
 
+/// The lake's store, once it is open.
+#[derive(Debug, Default)]
+pub struct LakeStore(Mutex<Option<Arc<dyn Store>>>);
+
+impl LakeStore {
+    pub fn set(&self, store: Arc<dyn Store>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(store);
+    }
+
+    fn get(&self) -> Result<Arc<dyn Store>, Unanswered> {
+        let store = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let fix = Some("ask again when it is open: /readyz says what is missing".to_owned());
+        store.ok_or_else(|| Unanswered { code: Code::StoreUnreachable, why: "the lake is not open yet".to_owned(), fix })
+    }
+}
+
 /// The orders behind a bar, by the lake's own rows.
 #[derive(Debug)]
 pub struct OrdersOfLake {
-    store: Arc<dyn Store>,
+    store: Arc<LakeStore>,
     shop: Shop,
     pool: Pool,
 }
 
 impl OrdersOfLake {
-    pub fn new(config: &Config, lake: &Lake, pool: Pool) -> Self {
-        Self { store: Arc::clone(&lake.store), shop: config.shop.clone(), pool }
+    pub fn new(config: &Config, store: Arc<LakeStore>, pool: Pool) -> Self {
+        Self { store, shop: config.shop.clone(), pool }
     }
 
     async fn ask(&self, asked: OrdersQuery) -> Result<Value, Unanswered> {
         let sql = orders_sql(&asked);
-        let session = Session::open_within(&self.pool, self.store.as_ref(), &self.shop, &sql).await;
+        let store = self.store.get()?;
+        let session = Session::open_within(&self.pool, store.as_ref(), &self.shop, &sql).await;
         let session = session.map_err(unanswered)?;
         let batches = session.run(&sql).await.map_err(unanswered)?;
         let mut rows: Vec<Value> = batches.iter().flat_map(order_rows).collect();

@@ -32,21 +32,15 @@ impl Last {
 /// The thread that proves. It ends after the proof at hand once this is dropped; the program's end does not wait for it, since it
 /// only reads.
 pub struct Proving {
-    last: Arc<Last>,
     _ends: Sender<()>,
 }
 
 impl Proving {
-    pub fn start(config: Config) -> anyhow::Result<Self> {
+    /// Shows each proof in `last`.
+    pub fn start(config: Config, last: Arc<Last>) -> anyhow::Result<Self> {
         let (ends, ended) = channel();
-        let last = Arc::new(Last::default());
-        let shown = Arc::clone(&last);
-        thread::Builder::new().name("proof".to_owned()).spawn(move || work(&config, &ended, &shown))?;
-        Ok(Self { last, _ends: ends })
-    }
-
-    pub fn last(&self) -> Arc<Last> {
-        Arc::clone(&self.last)
+        thread::Builder::new().name("proof".to_owned()).spawn(move || work(&config, &ended, &last))?;
+        Ok(Self { _ends: ends })
     }
 }
 

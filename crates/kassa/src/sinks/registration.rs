@@ -26,6 +26,11 @@ pub trait Registration: Sync {
         self.flag(fed).into_iter().for_each(|flag| *flag = true);
     }
 
+    /// Whether the configuration has it.
+    fn is_configured(&self, _: &Config) -> bool {
+        true
+    }
+
     /// Whether a command feeds it.
     fn is_fed(&self, mut fed: Durable) -> bool {
         self.flag(&mut fed).is_some_and(|flag| *flag)

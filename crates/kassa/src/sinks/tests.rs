@@ -32,6 +32,11 @@ fn each_sink_commits_in_its_own_interval() {
     std::fs::write(&file, text).unwrap();
     let options = LoadOptions { path: Some(file), working_dir: dir.path().to_owned(), ..LoadOptions::default() };
     let config = Config::load(&options).unwrap().0;
+    let names: Vec<&str> = fed_by(&config, Durable::ALL).map(Registration::name).collect();
+    assert_eq!(names, ["archive", "lake", "warehouse"]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let without = Config::load(&LoadOptions { working_dir: elsewhere.path().to_owned(), ..LoadOptions::default() }).unwrap().0;
+    assert_eq!(fed_by(&without, Durable::ALL).count(), 2, "it has no warehouse");
     let intervals = ALL.map(|sink| (sink.name(), sink.interval(&config).as_millis()));
     assert_eq!(intervals, [("archive", 3_000), ("lake", 3_000), ("warehouse", 7_000), ("live", 20)]);
 }

@@ -28,6 +28,10 @@ impl Registration for Warehouse {
         Some(&mut fed.warehouse)
     }
 
+    fn is_configured(&self, config: &Config) -> bool {
+        config.warehouse.is_some()
+    }
+
     fn has_star(&self) -> bool {
         true
     }

@@ -33,6 +33,7 @@ mod roles;
 mod s3;
 mod servers;
 mod settings;
+mod start_stop;
 mod structure;
 mod tamper;
 mod top;

@@ -63,17 +63,19 @@ async fn failures_of_the_log_reach_the_sender() {
     let house = house();
     let full = CollectError::Full { retry_after: Duration::from_millis(1001) };
     let failed = CollectError::Failed("no space left on device".to_owned());
-    for (disk, want, retry_after) in [
+    let away = CollectError::Away { why: "connection refused".to_owned(), retry_after: Duration::from_secs(7) };
+    for (disk, want, seconds) in [
         (Disk::Refuses(full.clone()), (429, "K014"), "2"),
         (Disk::Fails(full), (429, "K014"), "2"),
-        (Disk::Fails(failed), (503, "K004"), ""),
+        (Disk::Fails(failed), (503, "K004"), "5"),
         (Disk::Fails(CollectError::Unavailable("no space".to_owned())), (503, "K004"), "1"),
+        (Disk::Refuses(away), (503, "K024"), "7"),
         (Disk::Refuses(CollectError::TooLarge), (413, "K013"), ""),
     ] {
         *house.log.disk.lock().unwrap() = disk;
         let reply = house.post("/v1/orders", r#"{"price":1}"#).await;
         assert_eq!(reply.refusal(), (want.0, want.1.to_owned()), "{}", reply.text);
-        assert_eq!(reply.header("retry-after"), retry_after);
+        assert_eq!(reply.header("retry-after"), seconds);
     }
 }
 

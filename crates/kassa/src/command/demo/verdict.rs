@@ -24,7 +24,8 @@ struct Claim {
 
 /// Prints for every expected value whether lake and live figures equal it. Returns whether all do.
 pub(super) fn verdict(service: &Service, config: &Config, truth: &Truth) -> anyhow::Result<bool> {
-    let (lake, _) = kassa_lake::figures::figures(service.lake().store.as_ref(), &config.shop)?;
+    let (lake, _) =
+        kassa_lake::figures::figures(service.lake().context("the lake was never open")?.store.as_ref(), &config.shop)?;
     let of = |claim: &Claim| -> anyhow::Result<[String; 2]> {
         Ok([value(&lake.answer(&claim.query)?, claim), value(&service.live(&claim.query)?, claim)])
     };

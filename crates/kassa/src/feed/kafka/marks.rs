@@ -10,6 +10,8 @@ use crate::feed::{Mark, Marks};
 struct Seen {
     marks: Vec<Mark>,
     trouble: Option<String>,
+    /// Other programs in the group, in words.
+    foreign: Option<String>,
 }
 
 /// As of the last look, a second ago at most while Kafka is read.
@@ -34,12 +36,31 @@ impl KafkaMarks {
     }
 }
 
+impl KafkaMarks {
+    /// These members of the group are not kassa's.
+    pub(super) fn foreign(&self, group: &str, members: &[String]) {
+        let words = (!members.is_empty()).then(|| {
+            let names = members.join(", ");
+            format!(
+                "another program reads as the group `{group}`: {names}. It takes partitions whose records are not read here: give kassa a \
+                 group of its own (source.group)"
+            )
+        });
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(words) = words.as_ref().filter(|words| seen.foreign.as_ref() != Some(words)) {
+            tracing::error!("{words}");
+        }
+        seen.foreign = words;
+    }
+}
+
 impl Marks for KafkaMarks {
     fn marks(&self) -> Vec<Mark> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).marks.clone()
     }
 
     fn trouble(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.trouble.clone().or_else(|| seen.foreign.clone())
     }
 }

@@ -151,8 +151,8 @@ impl HandOff for Inline {
         self.lane.borrow_mut().check()
     }
 
-    fn hurry(&mut self) {
-        self.lane.borrow_mut().committer.hurry();
+    fn hurry(&mut self, patience: Duration) {
+        self.lane.borrow_mut().committer.hurry(patience);
     }
 
     fn close(&mut self) {
