@@ -54,7 +54,7 @@ pub fn reading(place: &Place) -> anyhow::Result<Config> {
     if let LakePlace::Folder(dir) = &config.lake.place
         && !dir.is_dir()
     {
-        eprintln!("note: there is no lake yet at {}", dir.display());
+        say!("note: there is no lake yet at {}", dir.display());
     }
     Ok(config)
 }

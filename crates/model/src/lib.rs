@@ -16,6 +16,7 @@ pub mod movement;
 pub mod nearest;
 pub mod newer;
 pub mod position;
+pub mod printable;
 pub mod reason;
 pub mod record;
 pub mod secret;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -14,6 +13,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::body::{self, Whole};
+use crate::json::Json;
 use crate::parameters::segment;
 use crate::ports::{CollectError, Collector};
 use crate::refusal::Refusal;

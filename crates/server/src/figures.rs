@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
@@ -12,6 +11,7 @@ use kassa_analytics::{Query, QueryError, catalogue};
 use kassa_model::Code;
 use serde_json::Value;
 
+use crate::json::Json;
 use crate::parameters::{parameters, segment};
 use crate::refusal::Refusal;
 use crate::{Server, render};

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
+use kassa_model::printable::printable_lines;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::prometheus_text::{CONTENT_TYPE, encode};
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
@@ -14,6 +14,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use crate::Server;
+use crate::json::Json;
 use crate::ports::{Kind, Metric, Sample};
 use crate::push::PipelineEvent;
 use crate::refusal::Refusal;
@@ -26,7 +27,7 @@ pub(crate) async fn ready(State(server): State<Arc<Server>>) -> Result<(StatusCo
     let ready = tokio::task::spawn_blocking(move || server.app.status.ready()).await.map_err(|cause| Refusal::broken(&cause))?;
     Ok(match ready {
         Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
-        Err(words) => (StatusCode::SERVICE_UNAVAILABLE, format!("{words}\n")),
+        Err(words) => (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", printable_lines(&words))),
     })
 }
 

@@ -15,6 +15,7 @@ mod collect;
 mod figures;
 mod guard;
 mod health;
+mod json;
 mod listen;
 mod live;
 mod openapi;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use kassa_analytics::{Basis, QueryError};
@@ -11,6 +10,7 @@ use kassa_model::time::{date_key, parse_day};
 use serde_json::Value;
 
 use crate::Server;
+use crate::json::Json;
 use crate::parameters::parameters;
 use crate::ports::OrdersQuery;
 use crate::refusal::Refusal;

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::Server;
+use crate::json;
 use crate::status::{PipelineStatus, Pulse, moment, moment_or_null};
 
 pub(crate) const VIEWERS_MAX: usize = 1000;
@@ -122,8 +123,7 @@ impl PipelineEvent {
 }
 
 fn frame(event: &str, data: &impl Serialize) -> Option<Bytes> {
-    let json =
-        serde_json::to_string(data).inspect_err(|cause| tracing::error!(%cause, event, "could not write an event")).ok()?;
+    let json = json::text(data).inspect_err(|cause| tracing::error!(%cause, event, "could not write an event")).ok()?;
     Some(Bytes::from(format!("event: {event}\ndata: {json}\n\n")))
 }
 

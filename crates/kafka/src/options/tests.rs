@@ -10,6 +10,7 @@ fn urls_name_brokers_and_nothing_else() {
     {
         assert!(matches!(brokers(url), Err(KafkaError::Invalid { .. })), "{url}");
     }
+    assert!(!brokers("http://bob:hunter2@a").unwrap_err().to_string().contains("hunter2"));
     let error = brokers("kafka://bob:hunter2@a").unwrap_err().to_string();
     assert!(error.contains("their own keys") && !error.contains("hunter2"), "{error}");
 }

@@ -64,9 +64,9 @@ fn cells(finding: &Finding) -> Vec<String> {
 
 /// States on stderr what the proof since a day covers.
 fn note(since: &Since) {
-    eprintln!("since {}, UTC:", since.day);
+    say!("since {}, UTC:", since.day);
     for covered in &since.partitions {
-        eprintln!("  {}/{} offsets {} to {}", covered.topic, covered.partition, covered.from, covered.to);
+        say!("  {}/{} offsets {} to {}", covered.topic, covered.partition, covered.from, covered.to);
     }
-    eprintln!("{} older files were read too; not covered: {}", since.older_files, since.not_covered.join("; "));
+    say!("{} older files were read too; not covered: {}", since.older_files, since.not_covered.join("; "));
 }
