@@ -38,6 +38,12 @@ use kassa_model::Shop;
 use kassa_model::time::Clock;
 use tokio::sync::Semaphore;
 
+/// The records of a body, as ranges of its bytes; `None`: the body is refused. For fuzzing.
+#[doc(hidden)]
+pub fn records_of_body(body: &[u8], by_line: bool, limits: &Limits) -> Option<Vec<std::ops::Range<usize>>> {
+    split::split(body, by_line, limits).ok()
+}
+
 pub use live::{Live, LiveError, LiveSink, Snapshot};
 pub use ports::{BoxFuture, CollectError, Collector, Done, Kind, Metric, Orders, OrdersQuery, Sample, Status};
 pub use render::render;
