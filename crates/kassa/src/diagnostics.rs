@@ -7,14 +7,16 @@ use std::io::IsTerminal;
 use kassa_model::printable::printable;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::RecordFields;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::{DefaultFields, Writer};
 
+/// Libraries that log requests with their headers, and so credentials, at finer levels.
+const QUIET: [&str; 4] = ["aws=warn", "h2=warn", "hyper=warn", "reqwest=warn"];
+
 /// Starts the log, by `KASSA_LOG`, and the report of panics.
 pub fn start() {
-    let filter = EnvFilter::try_from_env("KASSA_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    let colour = std::env::var_os("NO_COLOR").is_none() && std::io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour);
+    let log = tracing_subscriber::fmt().with_env_filter(filter()).with_writer(std::io::stderr).with_ansi(colour());
     log.fmt_fields(PrintableFields).init();
     std::panic::set_hook(Box::new(|panic| {
         let thread = std::thread::current();
@@ -24,6 +26,19 @@ pub fn start() {
             say!("{trace}");
         }
     }));
+}
+
+/// `KASSA_LOG`, by default warnings. At a finer level than warnings, the lines of [`QUIET`] stay out.
+fn filter() -> EnvFilter {
+    let filter = EnvFilter::try_from_env("KASSA_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    if filter.max_level_hint() <= Some(LevelFilter::WARN) {
+        return filter;
+    }
+    QUIET.into_iter().filter_map(|directive| directive.parse().ok()).fold(filter, EnvFilter::add_directive)
+}
+
+fn colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none() && std::io::stderr().is_terminal()
 }
 
 /// The message and the fields of an event or a span, on one line.
