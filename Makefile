@@ -51,5 +51,5 @@ soak: dashboard ## The long forms: seeded faults, kills, and whatever else takes
 	scripts/tools test
 	cargo test --locked --workspace --lib --test contracts --test scenarios -- --ignored --nocapture --test-threads 1
 
-fuzz: ## Property tests over all decoders, a hundred thousand cases each
-	PROPTEST_CASES=100000 cargo test --locked -p kassa-model -p kassa-pipeline -p kassa-source -p kassa-analytics
+fuzz: ## Every decoder under libFuzzer, from where it was left (FUZZ_SECONDS=60 each, FUZZ_TARGETS="json csv": only these)
+	scripts/fuzz

@@ -142,6 +142,8 @@ pub struct Kafka {
     pub instance: Option<String>,
     /// Properties of librdkafka with their values.
     pub properties: Vec<(String, String)>,
+    /// More of them, by reference.
+    pub secret_properties: Vec<(String, Secret)>,
     pub tls: Option<Tls>,
     pub sasl: Option<Sasl>,
 }

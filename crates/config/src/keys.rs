@@ -142,8 +142,9 @@ pub(crate) const KEYS: &[Key] = &[
     without_default("source.key", Kind::File, "Kafka with TLS: the key of `certificate`, PEM."),
     without_default(
         "source.properties",
-        Kind::Text,
-        "Kafka: more properties of librdkafka, `client.rack=a, session.timeout.ms=6000`. Refused: those that kassa's guarantees depend on.",
+        Kind::Properties,
+        "Kafka: more properties of librdkafka, `client.rack=a, session.timeout.ms=6000`. A secret is a reference: `ssl.key.password=env:NAME`. Refused: \
+         those that kassa's guarantees depend on.",
     ),
     without_default("registry.url", Kind::RegistryUrl, "The registry's URL, including its path."),
     without_default("registry.user", Kind::Text, "For basic authentication, together with `password`."),

@@ -6,8 +6,9 @@ use crate::given::{Given, Raw};
 use crate::mistake::Mistake;
 use crate::parse::{
     Fault, address, country, currency, delimiter, endpoint, lake_url, malformed, not_empty, one_of, parse_size, registry_url,
-    secret, size, source_url, span, switch, time_zone, topics, warehouse_url, within,
+    secret, size, source_url, span, switch, time_zone, topics, warehouse_url, within, without_secret,
 };
+use crate::properties::properties;
 use crate::value::Value;
 
 /// The values that a key accepts. Bounds are inclusive.
@@ -32,6 +33,8 @@ pub(crate) enum Kind {
     RegistryUrl,
     /// An HTTP server: scheme, host and port.
     Endpoint,
+    /// Pairs of names and values, separated by commas.
+    Properties,
     /// A reference to a secret.
     Secret,
     /// `true` or `false`.
@@ -86,6 +89,9 @@ impl Kind {
     }
 
     fn parse_text(self, path: &str, text: &str) -> Result<Value, Fault> {
+        if !matches!(self, Kind::Sql | Kind::Properties | Kind::Secret) {
+            without_secret(path, text, self.is_url())?;
+        }
         match self {
             Kind::Text | Kind::Sql | Kind::Folder | Kind::File => not_empty(path, text),
             Kind::Topics => topics(path, text),
@@ -99,6 +105,7 @@ impl Kind {
             Kind::WarehouseUrl => warehouse_url(path, text),
             Kind::RegistryUrl => registry_url(path, text),
             Kind::Endpoint => endpoint(path, text),
+            Kind::Properties => properties(path, text),
             Kind::Secret => secret(path, text),
             Kind::Switch => switch(path, text),
             Kind::Address => address(path, text),
@@ -125,6 +132,10 @@ impl Kind {
         }
     }
 
+    fn is_url(self) -> bool {
+        matches!(self, Kind::SourceUrl | Kind::LakeUrl | Kind::WarehouseUrl | Kind::RegistryUrl | Kind::Endpoint)
+    }
+
     /// An example value, as written in a file.
     fn example(self) -> String {
         match self {
@@ -140,6 +151,7 @@ impl Kind {
             Kind::WarehouseUrl => "\"postgres://kassa@localhost/kassa\"".into(),
             Kind::RegistryUrl => "\"http://localhost:8081\"".into(),
             Kind::Endpoint => "\"https://s3.example.com\"".into(),
+            Kind::Properties => "\"client.rack=a\"".into(),
             Kind::Secret => "\"env:NAME\"".into(),
             Kind::Switch => "true".into(),
             Kind::Address => "\"127.0.0.1:8080\"".into(),

@@ -27,6 +27,7 @@ mod options;
 mod origin;
 mod overlay;
 mod parse;
+mod properties;
 mod reader;
 mod redshift;
 mod schema;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use kassa_model::country::code_of;
 use kassa_model::nearest::{hint, list, nearest};
+use kassa_model::secret::{without_secrets, written_out};
 use kassa_model::{Code, Currency};
 
 use crate::value::{LakeUrl, SourceUrl, Value};
@@ -124,7 +125,7 @@ pub(crate) fn country(path: &str, text: &str) -> Result<Value, Fault> {
 }
 
 pub(crate) fn source_url(path: &str, text: &str) -> Result<Value, Fault> {
-    let what = format!("`{path}` is not a supported source: \"{text}\"");
+    let what = format!("`{path}` is not a supported source: \"{}\"", without_secrets(text));
     match text.split_once(':') {
         Some(("log", folder)) => match url_folder(path, "log", folder)? {
             Value::Text(folder) => Ok(Value::Source(SourceUrl::Log(folder))),
@@ -147,7 +148,11 @@ fn brokers(path: &str, rest: &str) -> Result<String, Fault> {
     };
     if list.is_empty() || !list.split(',').all(is_host) {
         let help = "write `kafka://HOST:PORT`, separate several with commas: `kafka://one:9092,two:9092`; user and password have their own keys";
-        return Err(fault(Code::BadUrl, format!("`{path}` names no brokers: \"kafka:{rest}\""), help));
+        return Err(fault(
+            Code::BadUrl,
+            format!("`{path}` names no brokers: \"{}\"", without_secrets(&format!("kafka:{rest}"))),
+            help,
+        ));
     }
     Ok(list.to_owned())
 }
@@ -158,10 +163,6 @@ pub(crate) fn warehouse_url(path: &str, text: &str) -> Result<Value, Fault> {
         let help = "write `postgres://USER@HOST/DATABASE`, for example `postgres://kassa@localhost/kassa`";
         return Err(fault(Code::BadUrl, format!("`{path}` is not a supported warehouse"), help));
     };
-    if user.contains(':') {
-        let help = "give the password separately: `password = \"env:NAME\"` in [warehouse]";
-        return Err(fault(Code::BadUrl, format!("`{path}` contains a password"), help));
-    }
     let (host, database) = place.split_once('/').unwrap_or((place, ""));
     if user.is_empty() || host.is_empty() || database.is_empty() {
         let help = "write `postgres://USER@HOST/DATABASE`: all three are needed";
@@ -181,7 +182,7 @@ pub(crate) fn registry_url(path: &str, text: &str) -> Result<Value, Fault> {
 }
 
 pub(crate) fn lake_url(path: &str, text: &str) -> Result<Value, Fault> {
-    let what = format!("`{path}` is not a supported lake: \"{text}\"");
+    let what = format!("`{path}` is not a supported lake: \"{}\"", without_secrets(text));
     match text.split_once(':') {
         Some(("file", folder)) => match url_folder(path, "file", folder)? {
             Value::Text(folder) => Ok(Value::Lake(LakeUrl::Folder(folder))),
@@ -200,7 +201,11 @@ fn bucket(path: &str, rest: &str) -> Result<LakeUrl, Fault> {
     let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
     if !rest.starts_with("//") || !(3..=63).contains(&bucket.len()) || !bucket.bytes().all(legal) {
         let help = "write `s3://BUCKET/PREFIX`; a bucket's name has 3 to 63 of a–z, 0–9, `-` and `.`; a server's URL belongs in `lake.s3.endpoint`";
-        return Err(fault(Code::BadUrl, format!("`{path}` names no bucket: \"s3:{rest}\""), help));
+        return Err(fault(
+            Code::BadUrl,
+            format!("`{path}` names no bucket: \"{}\"", without_secrets(&format!("s3:{rest}"))),
+            help,
+        ));
     }
     let prefix = prefix.trim_matches('/');
     let plain = |part: &str| {
@@ -244,6 +249,23 @@ pub(crate) fn secret(path: &str, text: &str) -> Result<Value, Fault> {
             Err((Code::BadSecret, format!("`{path}` is not a reference to a secret"), help))
         }
     }
+}
+
+/// Refuses a secret that is written into another value, before any mistake repeats the value.
+pub(crate) fn without_secret(path: &str, text: &str, is_url: bool) -> Result<(), Fault> {
+    if !is_url && !text.contains("://") {
+        return Ok(());
+    }
+    let Some(found) = written_out(text) else { return Ok(()) };
+    let help = match path.split('.').next().unwrap_or_default() {
+        section @ ("source" | "registry" | "warehouse") => {
+            format!("give the password separately: `password = \"env:NAME\"` or `password = \"file:PATH\"` in [{section}]")
+        }
+        "lake" => "put keys in `access_key_id` and `secret_access_key` of [lake.s3], as `env:NAME` or `file:PATH`".to_owned(),
+        _ => "configurations are copied and shown: only keys for secrets, as `env:NAME` or `file:PATH`, may refer to one"
+            .to_owned(),
+    };
+    Err(fault(Code::BadSecret, format!("`{path}` contains a secret: {found}"), help))
 }
 
 pub(crate) fn switch(path: &str, text: &str) -> Result<Value, Fault> {

@@ -205,6 +205,11 @@ impl Reader {
     /// recorded mistake.
     pub(crate) fn secret(&mut self, path: &str) -> Option<Secret> {
         let reference = self.text(path)?;
+        self.referred(path, reference)
+    }
+
+    /// The secret of a reference in a key's value.
+    pub(crate) fn referred(&mut self, path: &str, reference: String) -> Option<Secret> {
         let (value, found) = match reference.split_once(':') {
             Some(("env", name)) => {
                 let held = self.env.iter().find(|(held, _)| held == name);

@@ -44,6 +44,16 @@ pub(crate) fn redshift(reader: &mut Reader, lake: &LakePlace) -> Option<Redshift
             RedshiftPlace::Cluster { id, db_user }
         }
     };
+    if secret_arn.as_deref().is_some_and(|arn| !arn.starts_with("arn:")) {
+        // It may be the secret itself, so the mistake does not repeat it.
+        let what = "`redshift.secret_arn` is not the ARN of a secret".to_owned();
+        reader.report(
+            "redshift.secret_arn",
+            Code::BadSecret,
+            what,
+            &["write `arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME`"],
+        );
+    }
     sound(reader, lake, endpoint.as_deref(), iam_role.as_deref());
     let iam_role = iam_role?;
     Some(Redshift { place, database: database?, secret_arn, iam_role, schema, region, endpoint, folder })

@@ -1,9 +1,11 @@
 //! The servers of a configuration other than the lake's: Kafka, the schema registry, PostgreSQL.
 
+use kassa_model::secret::is_secret_name;
 use kassa_model::{Code, Secret};
 
 use crate::config::{Kafka, Login, Registry, Sasl, Source, Tls, Warehouse};
 use crate::keys;
+use crate::properties::pairs;
 use crate::reader::Reader;
 use crate::value::SourceUrl;
 
@@ -42,20 +44,25 @@ fn kafka(reader: &mut Reader, brokers: String, given: Given) -> Kafka {
     let Given { group, security, mechanism } = given;
     let tls = tls(reader, security.ends_with("tls"));
     let sasl = sasl(reader, mechanism, security.starts_with("sasl"));
-    let properties = properties(reader);
-    Kafka { brokers, group, instance: reader.text("source.instance"), properties, tls, sasl }
+    let (properties, secret_properties) = properties(reader);
+    Kafka { brokers, group, instance: reader.text("source.instance"), properties, secret_properties, tls, sasl }
 }
 
-fn properties(reader: &mut Reader) -> Vec<(String, String)> {
+type Pairs<T> = Vec<(String, T)>;
+
+/// The pairs, and those whose values are references to secrets.
+fn properties(reader: &mut Reader) -> (Pairs<String>, Pairs<Secret>) {
     const KEY: &str = "source.properties";
-    let Some(text) = reader.text(KEY) else { return Vec::new() };
-    let parts: Vec<_> = text.split(',').map(|part| (part, part.split_once('='))).collect();
-    if let Some((part, _)) = parts.iter().find(|(_, pair)| pair.is_none()) {
-        let what = format!("`{KEY}` takes pairs, but \"{}\" is not one", part.trim());
-        reader.report(KEY, Code::WrongType, what, &["write `name=value`, separated by commas"]);
+    let text = reader.text(KEY).unwrap_or_default();
+    let (mut plain, mut secret) = (Vec::new(), Vec::new());
+    for (name, value) in pairs(&text).flatten() {
+        if is_secret_name(name) {
+            secret.extend(reader.referred(KEY, value.to_owned()).map(|held| (name.to_owned(), held)));
+        } else {
+            plain.push((name.to_owned(), value.to_owned()));
+        }
     }
-    let pairs = parts.into_iter().filter_map(|(_, pair)| pair);
-    pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect()
+    (plain, secret)
 }
 
 fn tls(reader: &mut Reader, wanted: bool) -> Option<Tls> {

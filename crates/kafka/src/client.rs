@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kassa_model::Cause;
+use kassa_model::secret::is_secret_name;
 use rdkafka::ClientContext;
 use rdkafka::TopicPartitionList;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
@@ -169,8 +170,13 @@ impl Context {
     /// Converts the error of a call.
     pub(crate) fn failed(&self, what: &str, error: &ClientError) -> KafkaError {
         if let ClientError::ClientConfig(_, why, property, value) = error {
-            let shown = if property.contains("password") { "***" } else { value };
-            return KafkaError::Invalid { what: format!("the property {property} = {shown}"), why: why.clone() };
+            // librdkafka's own words repeat the value too.
+            let (shown, why) = if is_secret_name(property) {
+                ("***", why.replace(value.as_str(), "***"))
+            } else {
+                (value.as_str(), why.clone())
+            };
+            return KafkaError::Invalid { what: format!("the property {property} = {shown}"), why };
         }
         match error.rdkafka_error_code() {
             Some(code) => self.explain(code, &format!("{what}: {code}")).unwrap_or_else(|| self.refused(what, error)),

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use kassa_model::Secret;
+use kassa_model::secret::without_secrets;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
@@ -144,7 +145,7 @@ const OURS: &[&str] = &[
 impl Connection {
     /// From `kafka://host:9092,host2:9092`; 9092 is the default port.
     pub fn from_url(url: &str) -> Result<Self, KafkaError> {
-        let invalid = |why: &str| KafkaError::Invalid { what: format!("the URL {url}"), why: why.into() };
+        let invalid = |why: &str| KafkaError::Invalid { what: format!("the URL {}", without_secrets(url)), why: why.into() };
         let hosts = url.strip_prefix("kafka://").ok_or_else(|| invalid("it does not begin with kafka://"))?.trim_end_matches('/');
         if hosts.contains('@') {
             return Err(KafkaError::Invalid {

@@ -10,12 +10,16 @@ use kassa_engine::checkpoint::WriteError;
 use kassa_engine::refill::Incomplete;
 use kassa_kafka::registry::RegistryError;
 use kassa_kafka::{ErrorKind, KafkaError};
+use kassa_lake::Refused;
+use kassa_model::secret::written_out;
 use kassa_model::{Cause, Code, Newer};
 use kassa_pipeline::dedupe::IndexError;
 use kassa_pipeline::{SinkError, StageError};
 use kassa_redshift::ExportError;
 use kassa_source::file::FileError;
 use kassa_warehouse::WarehouseError;
+
+use crate::say::indented;
 
 /// A failure with a code and a hint.
 #[derive(Debug)]
@@ -54,6 +58,13 @@ impl Error for Failure {
     }
 }
 
+/// Refuses a URL of the command line with a secret in it, which other users of this machine can see. The error does not repeat it.
+pub fn without_secret(flag: &str, url: &str) -> anyhow::Result<()> {
+    let Some(found) = written_out(url) else { return Ok(()) };
+    let failure = Failure::new(Code::BadParameter, format!("{flag} contains a secret: {found}"));
+    Err(failure.hint("command lines are visible to others and end up in logs: leave it out").into())
+}
+
 /// How to fix a rebuild that has not ended.
 pub const COMPLETE_REBUILD: &str = "if it is not running any more, `kassa rebuild --apply` completes it";
 
@@ -69,15 +80,15 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::from(*code);
     }
     if let Some(mistakes) = error.downcast_ref::<kassa_config::Mistakes>() {
-        eprintln!("{mistakes}");
+        say!("{mistakes}");
         return ExitCode::from(78);
     }
     let (code, hint) = judge(error);
-    eprintln!("error[{code}]: {}", chain(error));
+    say!("error[{code}]: {}", indented(&chain(error)));
     if let Some(hint) = hint {
-        eprintln!("   = {hint}");
+        say!("   = {}", indented(&hint));
     }
-    eprintln!("   = see {}", code.page());
+    say!("   = see {}", code.page());
     ExitCode::from(match code {
         Code::UnknownFigure | Code::UnknownStream | Code::BadParameter => 2,
         code if code.code().starts_with('C') => 78,

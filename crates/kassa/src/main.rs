@@ -1,10 +1,15 @@
 //! kassa, the program: arguments, configuration, wiring, shutdown.
+#![warn(clippy::print_stderr)]
 #![expect(unreachable_pub, reason = "a program has no public interface; `pub` marks the interfaces between its modules")]
+
+#[macro_use]
+mod say;
 
 mod away;
 mod budget;
 mod cli;
 mod command;
+mod diagnostics;
 mod doctor;
 mod failure;
 mod feed;
@@ -23,23 +28,32 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Cli, Command, ConfigCommand, DeadLetters, JobCommand};
-use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     // The program contains two cryptography providers, so rustls needs an explicit choice. This
     // only fails if it is called twice.
     rustls::crypto::aws_lc_rs::default_provider().install_default().unwrap_or_default();
-    let filter = EnvFilter::try_from_env("KASSA_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    let colour = std::env::var_os("NO_COLOR").is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
+    diagnostics::start();
     match dispatch(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error),
     }
+}
+
+/// A mistake in the arguments, which may be names of files that somebody else chose. Help is printed as clap does.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        error.exit();
+    }
+    say!("{}", error.render().to_string().trim_end());
+    ExitCode::from(2)
 }
 
 fn dispatch(command: Command) -> anyhow::Result<()> {

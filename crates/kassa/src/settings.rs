@@ -59,7 +59,7 @@ pub fn note_missing_lake(config: &Config) {
     if let LakePlace::Folder(dir) = &config.lake.place
         && !dir.is_dir()
     {
-        eprintln!("note: there is no lake yet at {}", dir.display());
+        say!("note: there is no lake yet at {}", dir.display());
     }
 }
 

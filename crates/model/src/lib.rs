@@ -17,6 +17,7 @@ pub mod nearest;
 pub mod nesting;
 pub mod newer;
 pub mod position;
+pub mod printable;
 pub mod reason;
 pub mod record;
 pub mod secret;

@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -16,6 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::Server;
 use crate::body::{self, Whole};
+use crate::json::Json;
 use crate::parameters::segment;
 use crate::ports::{CollectError, Collector};
 use crate::refusal::Refusal;

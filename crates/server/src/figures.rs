@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri, header};
@@ -11,6 +10,7 @@ use axum::response::IntoResponse;
 use kassa_analytics::{Query, QueryError, catalogue};
 use kassa_model::Code;
 
+use crate::json::Json;
 use crate::parameters::{number, parameters, segment};
 use crate::refusal::Refusal;
 use crate::{Server, render};

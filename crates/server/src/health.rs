@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io, thread};
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
+use kassa_model::printable::printable_lines;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::prometheus_text::{CONTENT_TYPE, encode};
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::Server;
+use crate::json::Json;
 use crate::ports::{Kind, Metric, Sample, Status};
 use crate::push::PipelineEvent;
 use crate::refusal::Refusal;
@@ -58,7 +59,7 @@ impl Readiness {
 fn worded(state: Result<(), String>, good: &str) -> (StatusCode, String) {
     match state {
         Ok(()) => (StatusCode::OK, format!("{good}\n")),
-        Err(words) => (StatusCode::SERVICE_UNAVAILABLE, format!("{words}\n")),
+        Err(words) => (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", printable_lines(&words))),
     }
 }
 

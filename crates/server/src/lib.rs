@@ -20,6 +20,7 @@ mod descriptors;
 mod figures;
 mod guard;
 mod health;
+mod json;
 mod listen;
 mod live;
 mod openapi;
@@ -42,6 +43,13 @@ use std::time::Duration;
 pub use descriptors::raise_descriptors;
 use kassa_model::Shop;
 use kassa_model::time::Clock;
+
+/// The records of a body, as ranges of its bytes; `None`: the body is refused. For fuzzing.
+#[doc(hidden)]
+pub fn records_of_body(body: &[u8], by_line: bool, limits: &Limits) -> Option<Vec<std::ops::Range<usize>>> {
+    split::split(body, by_line, limits).ok()
+}
+
 pub use live::{Live, LiveError, LiveSink, Snapshot};
 pub use ports::{BoxFuture, CollectError, Collector, Done, Kind, Metric, Orders, OrdersQuery, Sample, Status, Unanswered};
 pub use render::render;

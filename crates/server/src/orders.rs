@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use kassa_analytics::{Basis, QueryError};
@@ -13,6 +12,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::Server;
+use crate::json::Json;
 use crate::parameters::{number, parameters};
 use crate::ports::{OrdersQuery, Unanswered};
 use crate::refusal::Refusal;

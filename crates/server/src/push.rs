@@ -12,6 +12,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::Server;
+use crate::json;
 use crate::status::{PipelineStatus, Pulse, moment, moment_or_null};
 
 /// With few file descriptors there are fewer.
@@ -125,8 +126,7 @@ impl PipelineEvent {
 }
 
 fn frame(event: &str, data: &impl Serialize) -> Option<Bytes> {
-    let json =
-        serde_json::to_string(data).inspect_err(|cause| tracing::error!(%cause, event, "could not write an event")).ok()?;
+    let json = json::text(data).inspect_err(|cause| tracing::error!(%cause, event, "could not write an event")).ok()?;
     Some(Bytes::from(format!("event: {event}\ndata: {json}\n\n")))
 }
 

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kassa_model::Code;
 use serde_json::json;
+
+use crate::json::Json;
 
 #[derive(Debug)]
 pub(crate) struct Refusal {

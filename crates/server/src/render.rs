@@ -5,6 +5,7 @@ use kassa_model::Positions;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::json;
 use crate::status::moment;
 
 #[derive(Serialize)]
@@ -32,8 +33,8 @@ pub fn render(answer: &Answer, positions: &Positions, as_of: i64) -> Value {
 }
 
 /// The JSON text of one page. `next`: the number of the first row of the following page, if there is one.
-pub(crate) fn page(answer: &Answer, positions: &Positions, as_of: i64, next: Option<usize>) -> serde_json::Result<Vec<u8>> {
-    serde_json::to_vec(&rendered(answer, positions, as_of, next))
+pub(crate) fn page(answer: &Answer, positions: &Positions, as_of: i64, next: Option<usize>) -> serde_json::Result<String> {
+    json::text(&rendered(answer, positions, as_of, next))
 }
 
 fn rendered<'a>(answer: &'a Answer, positions: &'a Positions, as_of: i64, next: Option<usize>) -> Rendered<'a> {

@@ -1,5 +1,6 @@
 /** Requests to the API. A failure has a message, a code and a hint. */
 
+import { parse } from "../format/printable";
 import type { Answer, Basis, Definition, Orders, Pipeline } from "./shapes";
 
 export class Refusal extends Error {
@@ -23,7 +24,7 @@ export function unreachable(): Refusal {
 /** The refusal in a response that is not 2xx, with any body. */
 export async function refusalOf(response: Response): Promise<Refusal> {
   try {
-    const { error } = (await response.json()) as { error: { code?: string; message?: string; hint?: string } };
+    const { error } = parse<{ error: { code?: string; message?: string; hint?: string } }>(await response.text());
     return new Refusal(error.message ?? response.statusText, error.code ?? String(response.status), error.hint ?? "");
   } catch {
     return new Refusal(`kassa answered ${response.status} ${response.statusText}`.trim(), String(response.status), "");
@@ -41,7 +42,7 @@ async function get<T>(path: string, query: Record<string, string | undefined>, s
     throw unreachable();
   }
   if (!response.ok) throw await refusalOf(response);
-  return (await response.json()) as T;
+  return parse<T>(await response.text());
 }
 
 export interface Question {

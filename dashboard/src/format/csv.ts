@@ -1,15 +1,17 @@
 /** CSV by RFC 4180. A spreadsheet opens it as numbers and texts, never as a formula. */
 
 import { isDecimal } from "./decimal";
+import { printable } from "./printable";
 
 export type Cell = string | number | null;
 
 /** A text that a spreadsheet would run gets an apostrophe; a number, even a negative one, stays a number. */
 export function cell(value: Cell): string {
   if (value === null) return "";
-  const text = String(value);
-  const safe = /^[=+\-@\t\r]/.test(text) && !isNumber(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  const given = String(value);
+  const formula = /^(\s*[=+\-@＝＋－＠]|[\t\r\n])/.test(given) && !isNumber(given);
+  const safe = formula ? `'${printable(given)}` : printable(given);
+  return /[",\t\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
 function isNumber(text: string): boolean {

@@ -2,6 +2,7 @@ import type { JSX } from "preact";
 import type { Unit } from "../api/shapes";
 import { type Cell, csv, download } from "../format/csv";
 import { count, figure } from "../format/figures";
+import { printable } from "../format/printable";
 
 export interface Column {
   title: string;
@@ -69,6 +70,6 @@ function marks({ figure: name, by }: { figure: string; by: string }, key: Cell, 
 }
 
 function written(cell: Cell, unit: Unit | "text", currency: string): string {
-  if (unit === "text") return cell === null ? "" : String(cell);
+  if (unit === "text") return cell === null ? "" : printable(String(cell));
   return figure(cell === null ? null : String(cell), unit, currency);
 }

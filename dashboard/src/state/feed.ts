@@ -3,6 +3,7 @@
 import { Refusal, unreachable } from "../api/http";
 import type { Basis, Live, Pipeline } from "../api/shapes";
 import { listen } from "../api/stream";
+import { parse } from "../format/printable";
 
 /** At most ten repaints a second, for any rate of events. */
 export const REPAINT_MS = 100;
@@ -85,8 +86,8 @@ export class Feed {
   private take(name: string, text: string): void {
     this.attempt = 0;
     try {
-      if (name === "live") this.set({ live: JSON.parse(text) as Live });
-      if (name === "pipeline") this.set({ pipeline: JSON.parse(text) as Pipeline });
+      if (name === "live") this.set({ live: parse<Live>(text) });
+      if (name === "pipeline") this.set({ pipeline: parse<Pipeline>(text) });
     } catch {
       this.abort.abort();
       this.wait(new Refusal("kassa sent invalid JSON", "", "Reload the page: its version may differ from the program's."));

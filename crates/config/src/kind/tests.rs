@@ -68,9 +68,11 @@ fn only_supported_urls_are_accepted() {
     check("source.url", "log:a/b", "Source(Log(\"a/b\"))");
     check("source.url", "kafka://one:9092,two:9093", "Source(Kafka(\"one:9092,two:9093\"))");
     let help = "C010: write `kafka://HOST:PORT`, separate several with commas: `kafka://one:9092,two:9092`; user and password have their own keys";
-    for text in ["kafka://one", "kafka:one:9092", "kafka://me:pw@one:9092", "kafka://", "kafka://one:9092,,two:1"] {
+    for text in ["kafka://one", "kafka:one:9092", "kafka://me@one:9092", "kafka://", "kafka://one:9092,,two:1"] {
         check("source.url", text, help);
     }
+    let help = "C025: give the password separately: `password = \"env:NAME\"` or `password = \"file:PATH\"` in [source]";
+    check("source.url", "kafka://me:pw@one:9092", help);
     check(
         "warehouse.url",
         "postgres://kassa@db:5432/shop?sslmode=disable",
@@ -79,14 +81,14 @@ fn only_supported_urls_are_accepted() {
     check(
         "warehouse.url",
         "postgres://kassa:pw@db/shop",
-        "C010: give the password separately: `password = \"env:NAME\"` in [warehouse]",
+        "C025: give the password separately: `password = \"env:NAME\"` or `password = \"file:PATH\"` in [warehouse]",
     );
     check("warehouse.url", "postgres://kassa@db", "C010: write `postgres://USER@HOST/DATABASE`: all three are needed");
     let help = "C010: write `postgres://USER@HOST/DATABASE`, for example `postgres://kassa@localhost/kassa`";
     check("warehouse.url", "mysql://kassa@db/shop", help);
     check("registry.url", "http://localhost:8080/apis/ccompat/v7/", "Text(\"http://localhost:8080/apis/ccompat/v7\")");
     let help = "C010: write `http://HOST:PORT` or `https://HOST:PORT/PATH`; user and password have their own keys";
-    for text in ["localhost:8081", "https://me:pw@host", "http://host?x=1"] {
+    for text in ["localhost:8081", "https://me@host", "http://host?x=1"] {
         check("registry.url", text, help);
     }
     check("lake.url", "file:///srv/lake", "Lake(Folder(\"/srv/lake\"))");
@@ -94,7 +96,7 @@ fn only_supported_urls_are_accepted() {
     check("lake.url", "s3://shop-lake/a/b/", "Lake(Bucket { bucket: \"shop-lake\", prefix: \"a/b\" })");
     check("lake.url", "s3://shop-lake", "Lake(Bucket { bucket: \"shop-lake\", prefix: \"\" })");
     check("lake.url", "s3a://shop-lake/x", "C010: did you mean `s3://shop-lake/x`?");
-    for text in ["s3:", "s3:bucket", "s3://", "s3://Shop", "s3:///a", "s3://key:secret@shop-lake"] {
+    for text in ["s3:", "s3:bucket", "s3://", "s3://Shop", "s3:///a", "s3://key@shop-lake"] {
         let help = "C010: write `s3://BUCKET/PREFIX`; a bucket's name has 3 to 63 of a–z, 0–9, `-` and `.`; a server's URL belongs in `lake.s3.endpoint`";
         check("lake.url", text, help);
     }
@@ -103,7 +105,12 @@ fn only_supported_urls_are_accepted() {
         check("lake.url", text, help);
     }
     check("lake.s3.endpoint", "https://s3.example.com:9000/", "Text(\"https://s3.example.com:9000\")");
-    check("lake.s3.endpoint", "https://me:pw@host", "C010: put keys in `access_key_id` and `secret_access_key`, by reference");
+    check("lake.s3.endpoint", "https://me@host", "C010: put keys in `access_key_id` and `secret_access_key`, by reference");
+    let help = "C025: put keys in `access_key_id` and `secret_access_key` of [lake.s3], as `env:NAME` or `file:PATH`";
+    for text in ["https://me:pw@host", "https://host?X-Amz-Signature=pw"] {
+        check("lake.s3.endpoint", text, help);
+    }
+    check("lake.url", "s3://key:secret@shop-lake", help);
     let help = "C010: write scheme, host and port, for example `https://s3.example.com:9000`; the bucket belongs in `lake.url`";
     for text in ["", "s3.example.com", "https://", "https://host/bucket", "ftp://host"] {
         check("lake.s3.endpoint", text, help);

@@ -36,9 +36,13 @@ impl Case {
         self
     }
 
-    fn load(&self) -> Result<(Config, Origins), Mistakes> {
+    fn options(&self) -> LoadOptions {
         let working_dir = self.dir.path().to_owned();
-        Config::load(&LoadOptions { path: None, working_dir, env: self.env.clone(), overrides: self.overrides.clone() })
+        LoadOptions { path: None, working_dir, env: self.env.clone(), overrides: self.overrides.clone() }
+    }
+
+    fn load(&self) -> Result<(Config, Origins), Mistakes> {
+        Config::load(&self.options())
     }
 
     fn right(&self) -> (Config, Origins) {
@@ -194,7 +198,7 @@ fn invalid_topics_are_reported() {
     );
     check_short(
         "[source]\nurl = \"kafka://localhost:9092\"\nproperties = \"client.rack\"\n",
-        &["C005 3:14: `source.properties` takes pairs, but \"client.rack\" is not one"],
+        &["C005 3:14: `source.properties` takes pairs, but its part 1 is not one"],
     );
 }
 
@@ -594,4 +598,62 @@ fn mistakes_in_redshift_settings_are_at_the_given_key() {
             "C020 5:11: `redshift.cluster` and `redshift.workgroup` contradict each other: both a workgroup and a cluster are given",
         ],
     );
+}
+
+const PLANTED: &str = "CANARY-9b1c";
+
+/// A secret in a value that is not a reference: refused by the key's name, and repeated nowhere.
+#[test]
+fn a_secret_that_is_written_into_a_setting_is_refused_by_name_and_not_repeated() {
+    let kafka = |properties: &str| format!("[source]\nurl = \"kafka://one:9092\"\nproperties = \"{properties}\"\n");
+    let cases = [
+        (kafka("sasl.password=CANARY-9b1c"), "source.properties"),
+        (kafka("client.rack=a, ssl.key.password=CANARY-9b1c"), "ssl.key.password"),
+        (kafka("ssl.keystore.password = CANARY-9b1c"), "ssl.keystore.password"),
+        (kafka("ssl.key.pem=CANARY-9b1c"), "ssl.key.pem"),
+        (kafka("sasl.oauthbearer.client.secret=CANARY-9b1c"), "sasl.oauthbearer.client.secret"),
+        (kafka("sasl.oauthbearer.config=principal=CANARY-9b1c"), "sasl.oauthbearer.config"),
+        (kafka("sasl.jaas.config=Module required password='CANARY-9b1c';"), "sasl.jaas.config"),
+        (kafka("login=Module required password='CANARY-9b1c';"), "login"),
+        (kafka("http.proxy=http://me:CANARY-9b1c@proxy"), "http.proxy"),
+        (kafka("a.b=c, CANARY-9b1c"), "part 2"),
+        (kafka("ssl.key.password=env:"), "ssl.key.password"),
+        ("[source]\nurl = \"kafka://me:CANARY-9b1c@one:9092\"\n".to_owned(), "source.url"),
+        ("[source]\nurl = \"kafka://CANARY-9b1c@one:9092\"\n".to_owned(), "source.url"),
+        ("[source]\nurl = \"https://me:CANARY-9b1c@one\"\n".to_owned(), "source.url"),
+        ("[lake]\nurl = \"s3://id:CANARY-9b1c@shop-lake/a\"\n".to_owned(), "lake.url"),
+        ("[lake]\nurl = \"s3://CANARY-9b1c@shop-lake/a\"\n".to_owned(), "lake.url"),
+        (
+            "[lake]\nurl = \"s3://shop-lake\"\n[lake.s3]\nendpoint = \"https://host?token=CANARY-9b1c\"\n".to_owned(),
+            "lake.s3.endpoint",
+        ),
+        ("[warehouse]\nurl = \"postgres://u:CANARY-9b1c@db/x\"\n".to_owned(), "warehouse.url"),
+        ("[warehouse]\nurl = \"postgres://u@db/x?password=CANARY-9b1c\"\n".to_owned(), "warehouse.url"),
+        ("[warehouse]\nurl = \"postgres://u@db/x?sslpassword=CANARY-9b1c\"\n".to_owned(), "warehouse.url"),
+        ("[warehouse]\nurl = \"postgres://u@db/x\"\npassword = \"CANARY-9b1c\"\n".to_owned(), "warehouse.password"),
+        ("[registry]\nurl = \"http://u:CANARY-9b1c@127.0.0.1:9\"\n".to_owned(), "registry.url"),
+        ("[registry]\nurl = \"http://127.0.0.1:9\"\ntoken = \"CANARY-9b1c\"\n".to_owned(), "registry.token"),
+        ("[redshift]\nworkgroup = \"a\"\nsecret_arn = \"CANARY-9b1c\"\n".to_owned(), "redshift.secret_arn"),
+        ("[server]\nlisten = \"http://u:CANARY-9b1c@127.0.0.1:80\"\n".to_owned(), "server.listen"),
+        ("[shop]\nname = \"https://u:CANARY-9b1c@host\"\n".to_owned(), "shop.name"),
+    ];
+    for (text, named) in cases {
+        let case = given(&text);
+        let (config, origins, mistakes) = Config::draft(&case.options());
+        let reported = format!("{mistakes} {} {config:?} {origins:?}", serde_json::to_string(&mistakes).unwrap());
+        assert!(!mistakes.0.is_empty() && reported.contains(named), "{text}: {reported}");
+        assert!(!reported.contains(PLANTED), "{text}: {reported}");
+    }
+}
+
+#[test]
+fn a_property_takes_a_secret_by_reference() {
+    let text = "[source]\nurl = \"kafka://one:9092\"\nproperties = \"client.rack=a, ssl.key.password=env:KEY_PASSWORD\"\n";
+    let (config, origins) = given(text).env("KEY_PASSWORD", PLANTED).right();
+    let Source::Kafka(kafka) = &config.source else { panic!("{:?}", config.source) };
+    assert_eq!(kafka.properties, [("client.rack".to_owned(), "a".to_owned())]);
+    let [(name, secret)] = &kafka.secret_properties[..] else { panic!("{:?}", kafka.secret_properties) };
+    assert_eq!((name.as_str(), secret.expose()), ("ssl.key.password", PLANTED));
+    let shown = format!("{config:?} {origins:?} {}", serde_json::to_string(&origins).unwrap());
+    assert!(!shown.contains(PLANTED) && shown.contains("env:KEY_PASSWORD"), "{shown}");
 }

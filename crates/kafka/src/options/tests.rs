@@ -10,6 +10,7 @@ fn urls_name_brokers_and_nothing_else() {
     {
         assert!(matches!(brokers(url), Err(KafkaError::Invalid { .. })), "{url}");
     }
+    assert!(!brokers("http://bob:hunter2@a").unwrap_err().to_string().contains("hunter2"));
     let error = brokers("kafka://bob:hunter2@a").unwrap_err().to_string();
     assert!(error.contains("their own keys") && !error.contains("hunter2"), "{error}");
 }
@@ -31,4 +32,9 @@ fn secrets_are_not_printed() {
     let connection = Connection { brokers: "a:1".into(), security: Security::SaslPlaintext(sasl), properties };
     let printed = format!("{connection:?} {} {}", connection.at(), connection.identity());
     assert!(printed.contains("bob") && !printed.contains("hunter"), "{printed}");
+    // librdkafka refuses a property that it does not have, and repeats its value.
+    let properties = BTreeMap::from([("no.such.secret".to_owned(), "hunter4".to_owned())]);
+    let connection = Connection { brokers: "127.0.0.1:1".into(), properties, ..Connection::default() };
+    let error = crate::Producer::connect(&crate::ProducerOptions::new(connection)).map(drop).unwrap_err().to_string();
+    assert!(error.contains("no.such.secret") && !error.contains("hunter"), "{error}");
 }

@@ -10,7 +10,7 @@ pub fn check(args: &Check) -> anyhow::Result<()> {
     match (mistakes.0.is_empty(), args.format) {
         (_, Format::Json) => output::json(&mistakes)?,
         (true, _) => output::print(&format!("ok: {} streams ({})", streams.len(), streams.join(", ")))?,
-        (false, _) => eprintln!("{mistakes}"),
+        (false, _) => say!("{mistakes}"),
     }
     if mistakes.0.is_empty() { Ok(()) } else { Err(Exit(78).into()) }
 }

@@ -10,6 +10,7 @@ use kassa_config::Config;
 use kassa_lake::letters::{self, Letter};
 use kassa_lake::{LogError, recover};
 use kassa_model::nearest::nearest;
+use kassa_model::printable::printable;
 use kassa_model::star::read::Columns;
 use kassa_model::star::rejected;
 use kassa_model::{Code, Fate, Partition, Reason, Table, time};
@@ -76,10 +77,10 @@ pub fn list(args: &DeadLettersList) -> anyhow::Result<()> {
     output::table(&["topic", "partition", "offset", "stream", "reason", "field", "detail", "rejected_at"], &rows, args.format)?;
     if args.format == Format::Table {
         for (reason, count) in &reasons {
-            eprintln!("{count:>8}  {reason}  (docs/errors/{reason}.md)");
+            say!("{count:>8}  {reason}  (docs/errors/{reason}.md)");
         }
         if all > rows.len() {
-            eprintln!("{} of {all} shown; --limit shows more", rows.len());
+            say!("{} of {all} shown; --limit shows more", rows.len());
         }
     }
     Ok(())
@@ -114,16 +115,17 @@ pub fn show(args: &DeadLettersShow) -> anyhow::Result<()> {
     }
     let field = if letter.field.is_empty() { "the whole record" } else { &letter.field };
     output::print(&format!(
-        "{}\nstream     {} ({})\nreason     {}: docs/errors/{}.md\nfield      {field}\ndetail     {}\nrejected   {}\nkey        {}\nheaders    {}\nschema id  {}\n\n{}",
-        args.id,
-        letter.stream,
-        letter.contract,
-        letter.reason,
-        letter.reason,
-        letter.detail,
+        "{}\nstream     {} ({})\nreason     {}: docs/errors/{}.md\nfield      {}\ndetail     {}\nrejected   {}\nkey        {}\nheaders    {}\nschema id  {}\n\n{}",
+        printable(&args.id),
+        printable(&letter.stream),
+        printable(&letter.contract),
+        printable(&letter.reason),
+        printable(&letter.reason),
+        printable(field),
+        printable(&letter.detail),
         time::format(letter.rejected_at),
-        key.as_deref().unwrap_or("none"),
-        letter.headers.as_deref().unwrap_or("none"),
+        printable(key.as_deref().unwrap_or("none")),
+        printable(letter.headers.as_deref().unwrap_or("none")),
         schema_id.as_deref().unwrap_or("none"),
         text.map_or_else(hex, str::to_owned),
     ))
@@ -292,9 +294,9 @@ fn show_replay(args: &DeadLettersReplay, done: &Replayed) -> anyhow::Result<()> 
     let rows: Vec<Vec<String>> = outcomes.iter().map(|o| vec![o.id.clone(), o.was.clone(), o.now.clone()]).collect();
     output::table(&["record", "was", "now"], &rows, args.format)?;
     let verb = if args.dry_run { "would be" } else { "are" };
-    eprintln!("{accepted} of {} records {verb} accepted; net sales {net}", outcomes.len());
+    say!("{accepted} of {} records {verb} accepted; net sales {net}", outcomes.len());
     for (table, count) in added {
-        eprintln!("  + {count} rows in {table}");
+        say!("  + {count} rows in {table}");
     }
     Ok(())
 }

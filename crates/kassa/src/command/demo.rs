@@ -107,12 +107,12 @@ struct Plan {
 }
 
 fn greet(args: &Demo, service: &Service, config: &Config, plan: &Plan) {
-    eprintln!("kassa demo: a synthetic shop, one simulated day per minute, {} records per second", args.rate);
-    eprintln!("  dashboard  {}/", service.url());
-    eprintln!("  collector  {}/v1/orders", service.url());
-    eprintln!("  data       {}", config.data_dir.display());
-    eprintln!("  history    {} records first, as fast as possible", plan.history);
-    eprintln!("next: kassa figures net_sales --by day -c {}", args.dir.join("kassa.toml").display());
+    say!("kassa demo: a synthetic shop, one simulated day per minute, {} records per second", args.rate);
+    say!("  dashboard  {}/", service.url());
+    say!("  collector  {}/v1/orders", service.url());
+    say!("  data       {}", config.data_dir.display());
+    say!("  history    {} records first, as fast as possible", plan.history);
+    say!("next: kassa figures net_sales --by day -c {}", args.dir.join("kassa.toml").display());
 }
 
 /// Writes the shop's records to the collector's log: the history immediately, and the rest at the

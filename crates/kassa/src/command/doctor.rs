@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::sync::Arc;
 
+use kassa_model::printable::printable;
 use kassa_model::time::{Clock, SystemClock};
 
 use crate::cli::{Doctor, Shown};
@@ -32,23 +33,28 @@ fn show(report: &Report, format: Shown) -> anyhow::Result<()> {
         return output::json(report);
     }
     let colour = std::env::var_os("NO_COLOR").is_none() && std::io::stdout().is_terminal();
-    output::print(&table(report, colour))
+    output::painted(&table(report, colour))
 }
 
 /// One line per check. Below each problem: where it is, why it matters and the fix. At the end, the
 /// count.
 fn table(report: &Report, colour: bool) -> String {
-    let width = |of: fn(&Check) -> &str| report.checks.iter().map(|check| of(check).chars().count()).max().unwrap_or(0);
+    let width =
+        |of: fn(&Check) -> &str| report.checks.iter().map(|check| printable(of(check)).chars().count()).max().unwrap_or(0);
     let (systems, checks) = (width(|check| check.system), width(|check| &check.check));
     let mut lines = Vec::new();
     for check in &report.checks {
         let verdict = painted(check.verdict, colour);
         lines.push(
-            format!("{verdict}  {:systems$}  {:checks$}  {}", check.system, check.check, check.found).trim_end().to_owned(),
+            format!("{verdict}  {:systems$}  {:checks$}  {}", check.system, printable(&check.check), printable(&check.found))
+                .trim_end()
+                .to_owned(),
         );
         if check.verdict > Verdict::Ok {
             let details = [("where", Some(&check.place)), ("why", check.why.as_ref()), ("fix", check.fix.as_ref())];
-            lines.extend(details.into_iter().filter_map(|(word, text)| Some(format!("           {word:5}  {}", text?))));
+            lines.extend(
+                details.into_iter().filter_map(|(word, text)| Some(format!("           {word:5}  {}", printable(text?)))),
+            );
         }
     }
     let [ok, warnings, wrong] = [Verdict::Ok, Verdict::Warning, Verdict::Wrong].map(|verdict| report.count(verdict));

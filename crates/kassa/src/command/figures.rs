@@ -59,7 +59,7 @@ pub fn figures(args: &cli::Figures) -> anyhow::Result<()> {
         output::table(&["key", "value"], &rows, args.format)?;
     }
     let basis = answer.basis.map_or(String::new(), |basis| format!(" · by day of {}", basis.name()));
-    eprintln!(
+    say!(
         "{} · {} · {}{basis} · as of {}",
         answer.figure,
         answer.currency,
@@ -67,9 +67,11 @@ pub fn figures(args: &cli::Figures) -> anyhow::Result<()> {
         kassa_model::time::format(lake.clock.now())
     );
     for left_out in &answer.unconverted {
-        eprintln!(
+        say!(
             "note: {} rows in {} are excluded from money: there is no rate to {} for their day",
-            left_out.rows, left_out.currency, answer.currency
+            left_out.rows,
+            left_out.currency,
+            answer.currency
         );
     }
     Ok(())
@@ -139,7 +141,7 @@ fn of_warehouse(config: &Config, empty: Figures, wanted: Option<Positions>) -> a
     let mut reader = Reader::open(&warehouse::required(config)?)?;
     let mut snapshot = reader.snapshot()?;
     if let Some(day) = snapshot.dropped()?.until() {
-        eprintln!("note: retention has dropped facts before {day} from the warehouse: earlier days are only in the lake");
+        say!("note: retention has dropped facts before {day} from the warehouse: earlier days are only in the lake");
     }
     if wanted.is_none() {
         let figures = kassa_warehouse::figures::of(&mut snapshot, empty)?;

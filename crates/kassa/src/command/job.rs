@@ -20,7 +20,7 @@ pub fn run(args: &JobRun) -> anyhow::Result<()> {
         time::parse_day(date).ok_or_else(|| {
             Failure::new(Code::BadParameter, format!("`--date` is not a day: {date}")).hint("write it as 2026-03-28")
         })?;
-        eprintln!("note: `{}` works on the current lake and ignores --date", job.name);
+        say!("note: `{}` works on the current lake and ignores --date", job.name);
     }
     let config = settings::config(&args.place)?;
     let done = (job.run)(&config)?;

@@ -55,12 +55,12 @@ const NOT_COMPARED: u8 = 3;
 
 fn tell_not_compared(proof: &Proof) {
     for away in &proof.not_compared {
-        eprintln!("error[{}]: could not compare {} with the lake: {}", away.code, away.system, away.why);
-        eprintln!("   = this is no finding about the data: everything else was proven without it");
+        say!("error[{}]: could not compare {} with the lake: {}", away.code, away.system, away.why);
+        say!("   = this is no finding about the data: everything else was proven without it");
         if let Some(fix) = &away.fix {
-            eprintln!("   = {fix}");
+            say!("   = {fix}");
         }
-        eprintln!("   = see docs/errors/{}.md", away.code);
+        say!("   = see docs/errors/{}.md", away.code);
     }
 }
 
@@ -90,9 +90,9 @@ fn cells(finding: &Finding) -> Vec<String> {
 
 /// States on stderr what the proof since a day covers.
 fn note(since: &Since) {
-    eprintln!("since {}, UTC:", since.day);
+    say!("since {}, UTC:", since.day);
     for covered in &since.partitions {
-        eprintln!("  {}/{} offsets {} to {}", covered.topic, covered.partition, covered.from, covered.to);
+        say!("  {}/{} offsets {} to {}", covered.topic, covered.partition, covered.from, covered.to);
     }
-    eprintln!("{} older files were read too; not covered: {}", since.older_files, since.not_covered.join("; "));
+    say!("{} older files were read too; not covered: {}", since.older_files, since.not_covered.join("; "));
 }

@@ -62,7 +62,7 @@ fn rebuild_in(dir: &Path, config: &Config, args: &Rebuild) -> anyhow::Result<()>
     discard_state(config)?;
     warehouse::begin(config, &lake, &personal)?;
     exchange.finish().context("could not finish the exchange of the star")?;
-    eprintln!("the lake's star is rebuilt");
+    say!("the lake's star is rebuilt");
     warehouse::fill(dir, config, &mut lake)
 }
 

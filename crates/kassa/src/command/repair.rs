@@ -30,7 +30,7 @@ pub fn repair(args: &Repair) -> anyhow::Result<()> {
     let rows: Vec<Vec<String>> = repaired.iter().map(|lost| cells(lost, &archived)).collect();
     output::table(&HEADER, &rows, args.format)?;
     if !repaired.is_empty() {
-        eprintln!("{}", if args.apply { APPLIED } else { NOT_APPLIED });
+        say!("{}", if args.apply { APPLIED } else { NOT_APPLIED });
     }
     Ok(())
 }

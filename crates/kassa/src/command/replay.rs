@@ -194,9 +194,9 @@ fn show(report: &Report, args: &Replay) -> anyhow::Result<()> {
         report.dead_letters.to_string(),
     ];
     output::table(&["files", "known before", "records", "accepted", "duplicates", "dead letters"], &[row], args.format)?;
-    eprintln!("{:.1} s, {rate} records/s", report.seconds);
+    say!("{:.1} s, {rate} records/s", report.seconds);
     if report.dead_letters > 0 {
-        eprintln!("hint: `kassa dead-letters list` shows why {} records are dead letters", report.dead_letters);
+        say!("hint: `kassa dead-letters list` shows why {} records are dead letters", report.dead_letters);
     }
     Ok(())
 }

@@ -23,14 +23,14 @@ pub fn run(args: &Run) -> anyhow::Result<()> {
         service.catch_up()?;
         return service.finish();
     }
-    eprintln!("kassa run");
+    say!("kassa run");
     let url = service.url();
-    eprintln!("  dashboard  {url}/");
-    eprintln!("  collector  {url}/v1/{{stream}}");
-    eprintln!("  data       {}", config.data_dir.display());
-    eprintln!("next: curl -d '{{…}}' {url}/v1/{}; stop with Ctrl-C", an_open_stream(&config));
+    say!("  dashboard  {url}/");
+    say!("  collector  {url}/v1/{{stream}}");
+    say!("  data       {}", config.data_dir.display());
+    say!("next: curl -d '{{…}}' {url}/v1/{}; stop with Ctrl-C", an_open_stream(&config));
     service.work_until(|| false)?;
-    eprintln!("stopping: committing all records that were read");
+    say!("stopping: committing all records that were read");
     service.finish()
 }
 

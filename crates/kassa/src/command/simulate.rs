@@ -10,7 +10,7 @@ use kassa_source::shop::{Faults, Options, Shop};
 
 use super::pace::Pace;
 use crate::cli::{Simulate, Written};
-use crate::failure::Failure;
+use crate::failure::{Failure, without_secret};
 use crate::output;
 
 /// Monday, 6 January 2025, midnight in London: fixed, so that a seed determines everything.
@@ -28,6 +28,10 @@ pub fn shop(seed: u64, records_per_day: u64) -> anyhow::Result<Shop> {
 }
 
 pub fn simulate(args: &Simulate) -> anyhow::Result<()> {
+    if args.to.contains("://") {
+        without_secret("--to", &args.to)?;
+    }
+    args.registry.iter().try_for_each(|url| without_secret("--registry", url))?;
     let shop = shop(args.seed, args.per_day)?;
     let mut shop = match args.customers {
         Some(customers) => shop.with_customers(customers),
@@ -57,6 +61,6 @@ pub fn simulate(args: &Simulate) -> anyhow::Result<()> {
         }
         folder.finish(&shop.truth())?;
     }
-    eprintln!("{} records in {:.1} s to {}", args.records, started.elapsed().as_secs_f64(), args.to);
+    say!("{} records in {:.1} s to {}", args.records, started.elapsed().as_secs_f64(), args.to);
     Ok(())
 }

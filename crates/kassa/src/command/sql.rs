@@ -153,7 +153,9 @@ fn listen(child: &mut Child) -> anyhow::Result<JoinHandle<String>> {
 fn ended(status: ExitStatus, words: &str, pump: Pump, limits: &Limits) -> anyhow::Result<()> {
     let Some(signal) = status.signal() else {
         pump.result()?;
-        eprint!("{words}");
+        if !words.is_empty() {
+            say!("{}", words.trim_end());
+        }
         return match status.code() {
             Some(0) => Ok(()),
             code => Err(Exit(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)).into()),

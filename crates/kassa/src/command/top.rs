@@ -7,7 +7,7 @@ use kassa_model::Code;
 use serde_json::json;
 
 use crate::cli::{Shown, Top};
-use crate::failure::Failure;
+use crate::failure::{Failure, without_secret};
 use crate::top::{Listener, plain, watch};
 use crate::{output, settings};
 
@@ -19,6 +19,7 @@ pub fn top(args: &Top) -> anyhow::Result<()> {
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => format!("http://{}", settings::config(&args.place)?.server.listen),
     };
+    without_secret("--url", &url)?;
     if !url.starts_with("http://") {
         let failure = Failure::new(Code::BadParameter, format!("`{url}` is not an http:// address"));
         return Err(failure.hint("--url needs the address of a running `kassa run`, such as http://127.0.0.1:8080").into());

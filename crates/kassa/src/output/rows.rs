@@ -6,9 +6,10 @@ use std::mem;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::util::pretty::pretty_format_batches;
+use kassa_model::printable::{self, printable};
 use serde_json::{Map, Value};
 
-use super::{csv_cell, formatters, json_cell};
+use super::{csv_cell, formatters, json_cell, texts};
 use crate::cli::Format;
 
 /// Rows of a table whose width counts. Later cells that are wider move their line's other cells.
@@ -66,7 +67,7 @@ impl<W: Write> Rows<W> {
             let object: Map<String, Value> =
                 fields.map(|(at, field)| (field.name().clone(), json_cell(batch.column(at).as_ref(), row, &cells[at]))).collect();
             let text = serde_json::to_string_pretty(&object)?.replace('\n', "\n  ");
-            write!(self.out, "{}  {text}", if self.begun { ",\n" } else { "[\n" })?;
+            write!(self.out, "{}  {}", if self.begun { ",\n" } else { "[\n" }, printable::json(&text))?;
             self.begun = true;
         }
         Ok(())
@@ -101,7 +102,8 @@ impl<W: Write> Rows<W> {
                 let cells = formatters(batch)?;
                 for row in 0..batch.num_rows() {
                     for (cell, width) in cells.iter().zip(&widths) {
-                        let text = cell.value(row).to_string().replace('\n', "\\n");
+                        let text = cell.value(row).to_string();
+                        let text = printable(&text);
                         write!(self.out, "| {text:<width$} ")?;
                     }
                     writeln!(self.out, "|")?;
@@ -125,6 +127,7 @@ fn pretty(schema: &SchemaRef, mut batches: Vec<RecordBatch>) -> anyhow::Result<S
     if batches.is_empty() {
         batches.push(RecordBatch::new_empty(SchemaRef::clone(schema)));
     }
+    let batches = batches.iter().map(texts).collect::<Result<Vec<_>, _>>()?;
     Ok(pretty_format_batches(&batches)?.to_string())
 }
 

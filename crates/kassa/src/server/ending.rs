@@ -162,7 +162,7 @@ impl Signals {
 /// Ends the program without waiting for anybody.
 fn cut(why: &str, left: &Left) -> ! {
     let Some(_) = left.uncommitted() else {
-        eprintln!("{why}: {}", left.words());
+        say!("{why}: {}", left.words());
         exit(0);
     };
     let failure = Failure::new(Code::StoreUnreachable, format!("{why}: {}", left.words()));

@@ -20,7 +20,7 @@ impl Service {
         let left = self.left();
         let ended = if self.engine.is_some() { self.commit_rest() } else { self.unstarted() };
         if is_served {
-            eprintln!("stopped: {}", left.words());
+            say!("stopped: {}", left.words());
         }
         ended
     }

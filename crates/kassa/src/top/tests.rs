@@ -97,3 +97,25 @@ fn old_data_is_marked_as_old() {
     assert!(drawn(&latest, (110, 40))[1].starts_with("– records/s"));
     assert_eq!(drawn(&Latest::default(), (60, 4))[1], "waiting for the first figures");
 }
+
+#[test]
+fn names_of_a_server_cannot_order_the_terminal_about() {
+    let evil = "a\u{1b}[2J\u{9b}\u{202e}\u{2066}\u{2028}\u{200b}b";
+    let mut pipeline = pipeline();
+    for place in
+        ["/as_of", "/sinks/0/name", "/sinks/0/state", "/partitions/0/topic", "/dead_letters/by_reason/0/stream", "/proof/at"]
+    {
+        *pipeline.pointer_mut(place).unwrap() = json!(evil);
+    }
+    let mut live = live();
+    for place in ["/shop/name", "/shop/today", "/shop/currency", "/tiles/0/figure", "/tiles/0/value"] {
+        *live.pointer_mut(place).unwrap() = json!(evil);
+    }
+    let mut latest = Latest { url: evil.to_owned(), ..Latest::default() };
+    latest.take("live", &live.to_string()).unwrap();
+    latest.take("pipeline", &pipeline.to_string()).unwrap();
+    latest.trouble = Some(evil.to_owned());
+    let shown = [drawn(&latest, (300, 50)).join("\n"), plain(&latest)].concat();
+    assert!(!shown.chars().any(|at| kassa_model::printable::is_hidden(at) && at != '\n'), "{shown:?}");
+    assert!(shown.contains("a\\u{1b}[2J"), "{shown}");
+}

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use kassa_model::printable::printable;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -83,7 +84,7 @@ impl Widget for View<'_> {
 impl Section {
     fn table(&self) -> Table<'_> {
         let cell = |(at, text): (usize, &str)| {
-            let line = Line::from(text.to_owned());
+            let line = Line::from(printable(text).into_owned());
             Cell::from(if at == 0 { line } else { line.right_aligned() })
         };
         let header = self.header.iter().map(String::as_str).enumerate().map(cell);
@@ -102,7 +103,7 @@ fn head(latest: &Latest) -> Vec<Line<'static>> {
     let as_of = latest.pipeline.as_ref().map_or_else(String::new, |pipeline| format!("   {}", whole_second(&pipeline.as_of)));
     let mut lines = vec![Line::from(vec![
         Span::from("kassa top").style(Modifier::BOLD),
-        Span::from(format!("   {}{shop}{as_of}", latest.url)),
+        Span::from(printable(&format!("   {}{shop}{as_of}", latest.url)).into_owned()),
     ])];
     let silent = latest.at.map(|at| at.elapsed()).filter(|silence| *silence > OLD);
     let trouble = match (&latest.trouble, silent) {
@@ -111,7 +112,7 @@ fn head(latest: &Latest) -> Vec<Line<'static>> {
         (None, None) if latest.pipeline.is_none() => Some("waiting for the first figures".to_owned()),
         (None, None) => None,
     };
-    lines.extend(trouble.map(|words| Line::from(words).style(Style::new().fg(Color::Red))));
+    lines.extend(trouble.map(|words| Line::from(printable(&words).into_owned()).style(Style::new().fg(Color::Red))));
     if let Some(pipeline) = &latest.pipeline {
         lines.extend(summary(pipeline));
     }
@@ -125,9 +126,11 @@ fn summary(pipeline: &Pipeline) -> [Line<'static>; 2] {
     let (rate, memory) = (count(pipeline.rate_per_s), pipeline.memory_bytes.map_or_else(|| UNKNOWN.to_owned(), mebibytes));
     let proof = match &pipeline.proof {
         None => Span::from("not proven yet"),
-        Some(proof) if proof.ok => Span::from(format!("proven {}", whole_second(&proof.at))).style(Color::Green),
-        Some(proof) => Span::from(format!("{} findings {}: see kassa prove", proof.findings.len(), whole_second(&proof.at)))
-            .style(Color::Red),
+        Some(proof) if proof.ok => Span::from(format!("proven {}", printable(&whole_second(&proof.at)))).style(Color::Green),
+        Some(proof) => {
+            Span::from(format!("{} findings {}: see kassa prove", proof.findings.len(), printable(&whole_second(&proof.at))))
+                .style(Color::Red)
+        }
     };
     [
         Line::from(format!(

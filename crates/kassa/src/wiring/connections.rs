@@ -44,5 +44,7 @@ pub fn kafka(kafka: &kassa_config::Kafka) -> Connection {
         (Some(sasl), None) => Security::SaslPlaintext(sasl),
         (Some(sasl), Some(tls)) => Security::SaslTls(sasl, tls),
     };
-    Connection { brokers: kafka.brokers.clone(), security, properties: kafka.properties.iter().cloned().collect() }
+    let secrets = kafka.secret_properties.iter().map(|(name, secret)| (name.clone(), secret.expose().to_owned()));
+    let properties = kafka.properties.iter().cloned().chain(secrets).collect();
+    Connection { brokers: kafka.brokers.clone(), security, properties }
 }

@@ -10,6 +10,7 @@ const INTRODUCTION: &str = "\
 The output of `kassa --help` and `kassa COMMAND --help`. Every command that uses a configuration has `-c FILE` (default: `kassa.toml` in the
 working folder, if it exists) and `--data-dir DIR`. Results go to stdout, as a table, or with `--format json` or `csv`
 for programs; messages go to stderr. kassa respects `NO_COLOR`. `KASSA_LOG=info` or `debug` logs more.
+Tables, CSV, errors and log lines show control characters and invisible characters of texts as escapes; JSON keeps every text exactly ([why](../decisions/0037-output-is-escaped.md)).
 
 Exit codes: 0 success; 1 failure, or `prove` found something; 2 wrong command line; 3 `prove` found nothing but could not compare a system; 78 wrong configuration. An error has a code with a
 [page](../errors/README.md). See also the references of the [configuration](configuration.md) and the [HTTP API](http-api.md).

@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import type { Live, Text } from "../../api/shapes";
 import { add } from "../../format/decimal";
 import { share } from "../../format/figures";
+import { printable } from "../../format/printable";
 import { Bar } from "../../parts/bars";
 import type { Subject } from "../../parts/explain";
 import { type Frame, footerOf, useFrame } from "../../parts/frame";
@@ -165,7 +166,7 @@ export function Products(props: PartProps): JSX.Element {
             {rows.map(({ key, label, units, net, trend, return_rate }) => (
               <tr key={key}>
                 <th scope="row">
-                  <span class="product-name">{memberName(label)}</span> {label !== key && <span class="code">{key}</span>}
+                  <span class="product-name">{memberName(label)}</span> {label !== printable(key) && <span class="code">{printable(key)}</span>}
                 </th>
                 <td class="number">
                   <Shown name="units" by="product" item={key} value={units} unit="quantity" />

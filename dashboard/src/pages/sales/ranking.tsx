@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import type { Row, Text, Unit } from "../../api/shapes";
 import { change, count, share } from "../../format/figures";
+import { printable } from "../../format/printable";
 import { Bar } from "../../parts/bars";
 import { useFrame } from "../../parts/frame";
 import { Shown, memberName } from "../../parts/shown";
@@ -40,7 +41,7 @@ export function Ranking({ figure, by, unit, rows, before, total, neutral, hrefOf
             <li key={key}>
               <span class="ranking-name">
                 {hrefOf && key ? <a href={hrefOf(key)}>{memberName(label)}</a> : memberName(label)}
-                {label !== key && <span class="code"> {key}</span>}
+                {label !== printable(key) && <span class="code"> {printable(key)}</span>}
               </span>
               <Bar value={value} all={values} colour={by === "category" ? frame.colourOf(key) : "var(--accent)"} />
               <strong class="number">

@@ -3,6 +3,7 @@
 import type { JSX } from "preact";
 import { ask } from "../../api/http";
 import type { Answer } from "../../api/shapes";
+import { printable } from "../../format/printable";
 import { useFrame } from "../../parts/frame";
 import { NoRecords, Refused, Skeleton } from "../../parts/states";
 import { useQuery } from "../../state/hooks";
@@ -45,7 +46,7 @@ function View({ days, phase, route }: { days: Days; phase: Phase; route: Route }
   const reading = useReading(route, days);
   const stale = phase.kind === "shown" && phase.stale;
   const late = phase.kind === "shown" ? phase.partial : [];
-  const label = reading.members.now.find(({ key }) => key === route.bar)?.label ?? route.bar;
+  const label = reading.members.now.find(({ key }) => key === route.bar)?.label ?? printable(route.bar ?? "");
   return (
     <>
       <Toolbar route={route} range={days.range} first={days.first} last={days.last} />

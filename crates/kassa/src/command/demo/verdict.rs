@@ -59,7 +59,7 @@ pub(super) fn verdict(service: &Service, config: &Config, truth: &Truth) -> anyh
         same &= hold(&mut rows, name, &expected.to_string(), [held.to_string(), held.to_string()]);
     }
     output::table(&["figure", "truth", "lake", "live", "verdict"], &rows, Format::Table)?;
-    eprintln!("{}", if same { "every figure is equal" } else { "FIGURES DIFFER" });
+    say!("{}", if same { "every figure is equal" } else { "FIGURES DIFFER" });
     Ok(same)
 }
 

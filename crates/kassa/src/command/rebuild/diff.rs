@@ -173,7 +173,7 @@ impl Diff {
 
     pub fn show(&self, format: Format) -> anyhow::Result<()> {
         if self.before.is_none() {
-            eprintln!("note: an earlier rebuild was interrupted, so there are no figures from before");
+            say!("note: an earlier rebuild was interrupted, so there are no figures from before");
         }
         if format == Format::Json {
             let records = json!({"before": self.before.as_ref().map(counts), "after": counts(&self.after)});

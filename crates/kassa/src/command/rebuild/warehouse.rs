@@ -27,7 +27,7 @@ pub fn complete(dir: &Path, config: &Config, lake: &mut Lake) -> anyhow::Result<
     if !kassa_warehouse::rebuild::is_unfinished(target, settings(config)?).context("could not read the warehouse")? {
         return Ok(false);
     }
-    eprintln!("the lake's star is rebuilt already; the warehouse is filled further");
+    say!("the lake's star is rebuilt already; the warehouse is filled further");
     fill(dir, config, lake)?;
     Ok(true)
 }
@@ -75,7 +75,7 @@ pub fn fill(dir: &Path, config: &Config, lake: &mut Lake) -> anyhow::Result<()> 
     progress.finish_and_clear();
     crash::point("rebuild.before_warehouse_finished");
     kassa_warehouse::rebuild::finish(&target).context("could not finish the rebuild of the warehouse")?;
-    eprintln!("the warehouse is rebuilt");
+    say!("the warehouse is rebuilt");
     Ok(())
 }
 
