@@ -26,6 +26,7 @@ use kassa_engine::ticks::SystemTicks;
 use kassa_engine::tracker::Tracker;
 use kassa_engine::{Host, Memory, SinkHandle, Tally, Ticks, tally, threads};
 use kassa_lake::{LogError, letters};
+use kassa_model::key::Keyring;
 use kassa_model::{Code, Counts, Positions, Table};
 use kassa_pipeline::{Sink, SinkError};
 use kassa_query::Pool;
@@ -52,6 +53,8 @@ pub struct Service {
     /// Of a run that has the lake.
     deriver: Option<Deriver>,
     lake: Lake,
+    /// That of the lake when the process started.
+    keyring: Keyring,
     log: Arc<Log>,
     source: Arc<dyn Marks>,
     kafka: Arc<KafkaMarks>,
@@ -140,7 +143,9 @@ impl Service {
         let log = feed::open_log(config, &lake)?;
         // Before anything else is read: a replay that comes later makes the next checkpoint unusable.
         let replays = letters::replays(lake.store.as_ref()).context("could not read the lake")?;
-        let place = Arc::new(wiring::checkpoints(config, replays));
+        lake.begin(config, chosen.durable)?;
+        let keyring = lake.keyring(config)?;
+        let place = Arc::new(wiring::checkpoints(config, &keyring, replays));
         let started = Started::of(chosen.durable.lake.then_some(place.as_ref()), lake.store.as_ref(), &config.shop);
         let Started { manifest, figures, tally, at } = started.context("could not read the lake")?;
         let tracker = Tracker::new((tally.clone(), at.clone()), config.shop.calendar(), Arc::clone(&lake.clock));
@@ -162,6 +167,7 @@ impl Service {
             address,
             deriver,
             lake,
+            keyring,
             log,
             source,
             kafka,
@@ -283,11 +289,21 @@ impl Service {
                 let accounted = kassa_lake::figures::accounted(store).context("could not read the lake")?;
                 self.recount(accounted)?;
             }
+            self.refuse_other_keys()?;
             let sinks = self.sinks()?;
             let memory = self.resumed(memory.filter(|_| !has_grown))?;
             let desk = self.checkpoints.as_ref().map(|checkpoints| Arc::clone(&checkpoints.desk));
             self.begin(feed, (sinks, memory), desk)?;
         }
+    }
+
+    /// Refuses a lake whose rows have been made again with another secret: all that this process remembers is of the old rows.
+    fn refuse_other_keys(&self) -> anyhow::Result<()> {
+        if self.lake.keyring(&self.config)?.agrees(&self.keyring) {
+            return Ok(());
+        }
+        let what = "the star was rebuilt with a secret key while this process wrote to it";
+        Err(Failure::new(Code::Rebuilding, what).hint("start `kassa run` again").into())
     }
 
     /// The memory of a stage that goes on: what it knows already, or else that of the last checkpoint.

@@ -12,7 +12,6 @@ use std::time::Duration;
 use anyhow::Context;
 use kassa_config::Config;
 use kassa_engine::{Cadence, Memory};
-use kassa_lake::format;
 use kassa_pipeline::Sink;
 
 pub use self::live::LIVE;
@@ -41,10 +40,7 @@ pub fn bulk(config: &Config, sink: Box<dyn Sink>) -> Cadence {
 impl Lake {
     /// Opens the durable sinks that a command feeds.
     pub fn sinks(&self, config: &Config, fed: Durable) -> anyhow::Result<Vec<Box<dyn Sink>>> {
-        if fed.archive || fed.lake {
-            self.may_write()?;
-            format::state(self.store.as_ref()).context("could not open the lake")?;
-        }
+        self.begin(config, fed)?;
         let opened = ALL.into_iter().filter(|sink| sink.is_fed(fed)).map(|sink| sink.open(self, config));
         opened.filter_map(Result::transpose).collect()
     }
