@@ -293,3 +293,6 @@ impl<'r> Held<'r> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

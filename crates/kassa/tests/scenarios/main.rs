@@ -13,6 +13,7 @@ mod derived;
 mod doctor;
 mod errors;
 mod faults;
+mod forged_keys;
 mod formats;
 mod harness;
 mod late_rates;
