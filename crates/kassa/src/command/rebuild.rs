@@ -59,6 +59,7 @@ fn rebuild_in(dir: &Path, config: &Config, args: &Rebuild) -> anyhow::Result<()>
     let mut exchange = Exchange::begin(&lake.store, &lake.clock).context("could not read the lake")?;
     let personal = warehouse::personal(&lake)?;
     let star = compared(dir, config, &lake, args)?;
+    let personal = warehouse::rekeyed(&star, &personal)?;
     exchange.apply(star.store.as_ref()).context("could not exchange the star")?;
     discard_state(config)?;
     warehouse::begin(config, &lake, &personal)?;

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use kassa_stack::postgres::Postgres;
+
 use crate::harness::Shop;
 
 const CONFIG: &str = "[streams.events]\ncontract = \"event\"\n";
@@ -83,4 +85,25 @@ fn a_new_lake_has_a_secret_that_no_output_shows_and_forged_customers_are_custome
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("_kassa/key is missing"), "{said}");
     assert!(!path.exists());
+}
+
+#[test]
+fn what_was_erased_in_the_warehouse_stays_erased_when_a_rebuild_gives_customers_other_keys() {
+    let postgres = Postgres::start().expect("PostgreSQL");
+    postgres.sql("postgres", "CREATE DATABASE shop").expect("a database");
+    let stream = "[streams.customers]\nformat = \"csv\"\ncontract = \"customer\"\n";
+    let shop = Shop::new(&format!("{stream}[warehouse]\nurl = \"{}\"\n", postgres.url("postgres", "shop")));
+    fs::create_dir_all(shop.data().join("lake/topics/customers")).expect("created");
+    let people = "customer_id,name,occurred_at\nann,Ann,2026-03-27T10:00:00Z\nbob,Bob,2026-03-27T10:00:00Z\n";
+    fs::write(shop.dir.path().join("people.csv"), people).expect("written");
+    shop.ok(&["replay", "--stream", "customers", "people.csv"]);
+    let sql = |sql: &str| postgres.sql("shop", sql).expect("rows").trim().to_owned();
+    let names = || sql("SELECT string_agg(name, ',' ORDER BY name) FROM dwh.vault_customer");
+    let bob = || sql("SELECT customer_key FROM dwh.dim_customer WHERE customer_id = 'bob'");
+    let before = bob();
+    assert_eq!(names(), "Ann,Bob");
+    sql("DELETE FROM dwh.vault_customer WHERE name = 'Ann'");
+    shop.ok(&["rebuild", "--apply"]);
+    assert_ne!(bob(), before, "the lake has a secret now");
+    assert_eq!(names(), "Bob", "erased data has come back");
 }
