@@ -9,9 +9,9 @@ use arrow_array::{Array, ArrayRef, Int32Array, Int64Array, RecordBatch, StringAr
 use kassa_model::key::{Checked, Id, Keyring};
 use kassa_model::star::LINEAGE;
 use kassa_model::{Contract, Key, Partition, Positions, Table};
-use kassa_pipeline::dedupe::{self, Class, Index, IndexError};
+use kassa_pipeline::dedupe::{self, Class, Index, IndexError, Verdict};
 use kassa_pipeline::dimensions::Members;
-use kassa_pipeline::stage;
+use kassa_pipeline::stage::{self, Claim};
 
 use crate::beyond::{Wanted, beyond};
 use crate::delta::{LogError, Snapshot};
@@ -254,6 +254,13 @@ impl<'r> Held<'r> {
             content: u64::from_ne_bytes(self.content.value(row).to_ne_bytes()),
             ingested_at: self.ingested_at.value(row),
         };
+        if !keyring.is_keyed() && Claim::is_made_by(contract) {
+            let claim = Claim::of_order(keyring, self.store.value(row), self.text(0, row));
+            let claiming = claim.row(taught);
+            if index.probe(claim.id, Class::Money, &claiming)? == Verdict::New {
+                remember(index, claim.id, Class::Money, &claiming)?;
+            }
+        }
         self.keys(keyring, row, contract, table).held().iter().try_for_each(|key| remember(index, *key, class, &taught))
     }
 

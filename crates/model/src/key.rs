@@ -114,6 +114,11 @@ impl Keyring {
         Id((u128::from(first) << 64) | u128::from(second))
     }
 
+    /// Whether nobody else can compute two natural keys with one key.
+    pub fn is_keyed(&self) -> bool {
+        self.is_keyed
+    }
+
     /// Whether both make the same keys.
     pub fn agrees(&self, other: &Self) -> bool {
         self == other || !(self.is_keyed || other.is_keyed)

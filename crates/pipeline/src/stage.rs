@@ -10,7 +10,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::ArrowError;
 use arrow_select::filter::filter_record_batch;
-use kassa_model::key::{Id, Keyring};
+use kassa_model::key::{self, Id, Keyring};
 use kassa_model::star::{RowSet, lineage};
 use kassa_model::time::Clock;
 use kassa_model::{Contract, DeadLetter, Fate, Headers, Partition, Positions, Reason, Records, Shop, Table};
@@ -299,15 +299,31 @@ impl Run<'_> {
     /// Dedupes and shapes one record that is valid.
     fn settle(&mut self, index: usize, checked: &mut Checked<'_>) -> Result<(), StageError> {
         let Checked { event, event_id, keys, lines, is_insert } = checked;
+        self.memory.members.begin_record();
+        let claim = if self.alone.is_some() { None } else { self.claim(index, event) };
         match self.decide(index, event, keys, std::mem::take(lines), *is_insert)? {
-            Decision::Accept(lines, fresh) => match self.accept(index, event, event_id, &lines) {
-                Ok(()) => self.keep(keys, fresh)?,
-                Err(collision) => self.retract(index, collision),
-            },
+            Decision::Accept(lines, fresh) => {
+                let accepted = match &claim {
+                    Some((claim, row)) => self.unclaimed(claim, row)?,
+                    None => Ok(()),
+                };
+                match accepted.and_then(|()| self.accept(index, event, event_id, &lines)) {
+                    Ok(()) => self.keep(keys, fresh, claim)?,
+                    Err(collision) => self.retract(index, collision),
+                }
+            }
             Decision::Duplicate => self.fates[index] = Fate::Duplicate,
             Decision::Conflict(letter) => self.reject(index, &letter),
         }
         Ok(())
+    }
+
+    /// The claim of the record's order to its key, in a lake whose keys can be forged.
+    fn claim(&self, index: usize, event: &Event<'_>) -> Option<(Claim, Row)> {
+        let keyring = &self.memory.keyring;
+        let id = order_id(event).filter(|id| !keyring.is_keyed() && !id.is_empty())?;
+        let claim = Claim::of_order(keyring, event.envelope.store_id, id);
+        Some((claim, claim.row(self.row(index, 0, 0))))
     }
 
     fn decide(
@@ -319,6 +335,9 @@ impl Run<'_> {
         is_insert: bool,
     ) -> Result<Decision, StageError> {
         if self.alone.is_some() {
+            if let Some((claim, _)) = self.claim(index, event) {
+                self.memory.members.witness().see(Table::FactOrder, claim.order);
+            }
             return Ok(Decision::Accept(lines, None));
         }
         let class = self.class();
@@ -370,8 +389,19 @@ impl Run<'_> {
         Ok(Decision::Accept(Lines { fresh, ..lines }, Some(Fresh { own, lines: new })))
     }
 
+    /// Whether no other order has claimed the key.
+    fn unclaimed(&mut self, claim: &Claim, row: &Row) -> Result<Result<(), Collision>, StageError> {
+        Ok(match self.index.probe(claim.id, Class::Money, row)? {
+            Verdict::Conflict { .. } => Err(Collision { table: Table::FactOrder, key: claim.order.key }),
+            _ => Ok(()),
+        })
+    }
+
     /// Remembers the keys of a record that was accepted.
-    fn keep(&mut self, keys: &Keys, fresh: Option<Fresh>) -> Result<(), StageError> {
+    fn keep(&mut self, keys: &Keys, fresh: Option<Fresh>, claim: Option<(Claim, Row)>) -> Result<(), StageError> {
+        if let Some((claim, row)) = claim.filter(|_| Claim::is_made_by(self.stream.contract)) {
+            self.index.decide(&[claim.id], Class::Money, &row)?;
+        }
         let Some(Fresh { own, lines }) = fresh else { return Ok(()) };
         let class = self.class();
         self.index.keep(keys.held(), own)?;
@@ -448,7 +478,6 @@ impl Run<'_> {
         if self.alone.is_some_and(|first| first[index]) {
             self.memory.members.clear();
         }
-        self.memory.members.begin_record();
         Shaper::new(self.memory, &mut self.rows, lineage, lines).shape(event, lines)?;
         self.fates[index] = Fate::Accepted;
         Ok(())
@@ -537,6 +566,44 @@ impl Keys {
 
     fn held(&self) -> &[Id] {
         &self.keys[..self.count]
+    }
+}
+
+/// The order that was the first with its key, as the dedupe index holds it. Only lakes whose keys can be forged have claims.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim {
+    /// Of the order's key.
+    pub id: Id,
+    pub order: key::Checked,
+}
+
+impl Claim {
+    pub fn of_order(keyring: &Keyring, store_id: &str, order_id: &str) -> Self {
+        let order = keyring.checked("order", &[store_id, order_id]);
+        Self { id: keyring.id("key of an order", &[&order.key.stored().to_string()]), order }
+    }
+
+    /// Whether the rows of the contract's primary table have the natural key of the order, from which the index is rebuilt.
+    pub fn is_made_by(contract: Contract) -> bool {
+        matches!(contract, Contract::Order | Contract::OrderLine | Contract::Refund)
+    }
+
+    /// The row that claims the key: two orders contradict each other.
+    #[must_use]
+    pub fn row(&self, row: Row) -> Row {
+        Row { index: 0, content: u64::from(self.order.check), ..row }
+    }
+}
+
+/// The order whose key the record's rows have.
+fn order_id<'e>(event: &'e Event<'_>) -> Option<&'e str> {
+    match &event.body {
+        Body::Event(behaviour) => behaviour.order_id,
+        Body::Order(order) => Some(order.order_id),
+        Body::OrderLine(line) => Some(line.order_id),
+        Body::Payment(payment) => Some(payment.order_id),
+        Body::Refund(refund) => Some(refund.order_id),
+        _ => None,
     }
 }
 

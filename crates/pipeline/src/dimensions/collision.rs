@@ -38,6 +38,7 @@ impl Collision {
             Table::DimCategory => "category",
             Table::DimChannel => "channel",
             Table::DimPaymentMethod => "method",
+            Table::FactOrder => "order_id",
             _ => "",
         }
     }
@@ -65,7 +66,7 @@ impl Witness {
         self.wanted.get(&(table, key)).is_some_and(|seen| seen.differ)
     }
 
-    pub(super) fn see(&mut self, table: Table, Checked { key, check }: Checked) {
+    pub(crate) fn see(&mut self, table: Table, Checked { key, check }: Checked) {
         if let Some(seen) = self.wanted.get_mut(&(table, key)) {
             seen.differ |= *seen.first.get_or_insert(check) != check;
         }

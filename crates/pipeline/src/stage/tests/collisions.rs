@@ -193,24 +193,56 @@ fn a_nested_line_with_a_forged_member_makes_the_whole_order_a_dead_letter() {
     assert_eq!(run(&mut stage, Contract::Order, 4, &[order("b", &[line(1, member)])]).fates(), [Accepted]);
 }
 
+/// Has the key of the order `O-1000`.
+const FORGED_ORDER: &str =
+    "RSTUVWXYZABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLUNO1QRTTUGWXAZABbDE4GHPJKQMNAPQRpTUjWXHZAACDAFGHYJK5MNSPQESTAVWX";
+
 #[test]
 fn forged_ids_of_records_are_ids_like_others() {
-    let order = "RSTUVWXYZABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLUNO1QRTTUGWXAZABbDE4GHPJKQMNAPQRpTUjWXHZAACDAFGHYJK5MNSPQESTAVWX";
-    let unkeyed = |id: &str| OLD.key("order", &["", id]);
-    assert_eq!(unkeyed("O-1000"), unkeyed(order), "a pair that is forged");
     for keyring in [OLD, KEYS] {
         for (contract, field) in [
             (Contract::Event, "event_id"),
-            (Contract::Order, "order_id"),
-            (Contract::OrderLine, "order_id"),
             (Contract::OrderLine, "line_id"),
             (Contract::Payment, "payment_id"),
             (Contract::Refund, "refund_id"),
         ] {
             let mut stage = stage_with(keyring, contract);
-            let values = ["O-1000", order].map(|id| with(contract, field, &format!("\"{id}\"")));
+            let values = ["O-1000", FORGED_ORDER].map(|id| with(contract, field, &format!("\"{id}\"")));
             assert_eq!(run(&mut stage, contract, 0, &values).fates(), [Accepted; 2], "{contract:?} {field}");
         }
+    }
+}
+
+#[test]
+fn a_forged_order_is_refused_where_keys_have_no_secret() {
+    for contract in [Contract::Order, Contract::OrderLine, Contract::Refund] {
+        let of = |nth: usize, order: &str| {
+            let value = with(contract, "order_id", &format!("\"{order}\"")).replace("\"r1\"", &format!("\"r{nth}\""));
+            let line = format!(r#""line_id":"{nth}""#);
+            by_customer(&value.replace(r#""line_id":"1""#, &line), &format!("c{nth}"))
+                .replacen('{', r#"{"revision":NTH,"#, 1)
+                .replace("NTH", &nth.to_string())
+        };
+        let orders = ["O-1000", FORGED_ORDER, "O-1000", FORGED_ORDER, "O-1001"];
+        let values: Vec<String> = orders.into_iter().enumerate().map(|(nth, order)| of(nth, order)).collect();
+        let mut stage = stage_with(OLD, contract);
+        let done = run(&mut stage, contract, 0, &values);
+        assert_eq!(done.fates(), [Accepted, Dead, Accepted, Dead, Accepted], "{contract:?} {:?}", done.letters());
+        let letter = done.rows(Table::Rejected).remove(0);
+        has(&letter, &[("reason", "key_collision"), ("field", "order_id")]);
+        let collision = Collision::of_detail(&letter["detail"]).expect("an order's key");
+        assert_eq!(collision, Collision { table: Table::FactOrder, key: OLD.key("order", &["", "O-1000"]) });
+        // The members of the record before are known still, those of the refused one are not.
+        let customers: Vec<String> = done.rows(Table::DimCustomer).iter().map(|row| row["customer_id"].clone()).collect();
+        assert_eq!(customers, ["c0", "c2", "c4"], "{contract:?}");
+        assert_eq!(run(&mut stage, contract, 0, &values).fates(), done.fates(), "read again");
+        let mut alone = stage_with(OLD, contract);
+        alone.want(collision);
+        let all: Vec<&[u8]> = values.iter().map(String::as_bytes).collect();
+        alone.alone(&records(0, &all, Headers::None), &[true; 5]).unwrap();
+        assert!(alone.confirms(collision), "{contract:?}");
+        let fates = run(&mut stage_with(KEYS, contract), contract, 0, &values).fates().to_vec();
+        assert_eq!(fates, [Accepted; 5], "{contract:?}: a secret makes it an order like others");
     }
 }
 
