@@ -22,6 +22,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail, ensure};
 use arrow_array::{BinaryArray, RecordBatch};
 use kassa_lake::encode;
+use kassa_model::key::Keyring;
 use kassa_model::time::{Calendar, SECOND};
 use kassa_model::{Contract, Currency, Fate, Headers, Partition, Records, Table};
 use kassa_pipeline::decode::{self, Layout, Leads, Payload};
@@ -30,6 +31,8 @@ use kassa_pipeline::{Format, Stage, Stream, event};
 use kassa_source::shop::{Faults, Options, Shop};
 
 const TOPIC: &str = "order_lines";
+/// As of a lake with a secret.
+const KEYS: Keyring = Keyring::keyed([7; 16]);
 /// Monday, 6 January 2025, midnight in London.
 const START: i64 = 1_736_121_600 * SECOND;
 /// Records that the stage takes at once, as from the collector's log.
@@ -123,7 +126,7 @@ fn inputs(lines: &[&[u8]]) -> anyhow::Result<Vec<Records>> {
 fn stage(shop: &kassa_model::Shop) -> anyhow::Result<Stage> {
     let index = Index::new(&IndexOptions { memory_bytes: 96 << 20, dir: None, event_window_us: 0 })?;
     let stream = Stream::new(TOPIC, Contract::OrderLine, Format::Json, None, 1 << 20);
-    Ok(Stage::new(shop, index, [(Arc::from(TOPIC), stream)]))
+    Ok(Stage::new(shop, KEYS, index, [(Arc::from(TOPIC), stream)]))
 }
 
 /// callgrind writes what it has counted when this is called.

@@ -15,6 +15,7 @@ use std::time::Instant;
 use anyhow::ensure;
 use bytes::Bytes;
 use kassa_lake::{ArchiveSink, Folder, StarSink, Store, recover};
+use kassa_model::key::Keyring;
 use kassa_model::time::{Clock, SystemClock};
 use kassa_model::{Contract, Counts, Currency, Partition, Shop, Table};
 use kassa_pipeline::dedupe::{Index, IndexOptions};
@@ -25,6 +26,8 @@ use kassa_source::log::{Log, LogOptions, LogReader, LogRecord};
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const TOPIC: &str = "order_lines";
+/// As of a lake with a secret.
+const KEYS: Keyring = Keyring::keyed([7; 16]);
 /// Bytes of records that a commit holds.
 const COMMIT_BYTES: usize = 48 << 20;
 
@@ -166,7 +169,7 @@ fn shape(dir: &Path, truth: &Truth, take: &mut dyn FnMut(Arc<Batch>) -> anyhow::
     let shop = Shop::new("bench", "Europe/London", currency).ok_or_else(|| anyhow::anyhow!("a zone"))?;
     let index = Index::new(&IndexOptions { memory_bytes: 96 << 20, dir: None, event_window_us: 0 })?;
     let stream = Stream::new(TOPIC, Contract::OrderLine, Format::Json, None, 1 << 20);
-    let mut stage = Stage::new(&shop, index, [(Arc::from(TOPIC), stream)]);
+    let mut stage = Stage::new(&shop, KEYS, index, [(Arc::from(TOPIC), stream)]);
     let mut counts = Counts::default();
     read(dir, &mut |records, from| {
         let batch = Arc::new(stage.run(records, from)?);

@@ -57,7 +57,7 @@ pub struct Figures {
 
 impl Figures {
     /// The form in which figures are saved. Saved figures of another form cannot be loaded: they are made anew from the rows.
-    pub const FORM: u32 = 3;
+    pub const FORM: u32 = 4;
 
     pub fn new(shop: &Shop) -> Self {
         Self {

@@ -11,7 +11,8 @@ use arrow_array::{
 use arrow_schema::{DataType, Field, Schema};
 use jiff::tz::TimeZone;
 use kassa_model::decimal::Decimal;
-use kassa_model::{Currency, Key, Shop, Table, time};
+use kassa_model::key::Keyring;
+use kassa_model::{Currency, Shop, Table, time};
 
 use crate::{Figures, Query};
 
@@ -109,7 +110,7 @@ fn array(field: &Field, rows: &[Cells]) -> ArrayRef {
 
 /// A number as it stands; a word as the key of what it names.
 pub(crate) fn long(text: &str) -> i64 {
-    text.parse().unwrap_or_else(|_| Key::of("any", &[text]).stored())
+    text.parse().unwrap_or_else(|_| Keyring::unkeyed([0; 16]).key("any", &[text]).stored())
 }
 
 pub(crate) type Tables<'a> = [(Table, &'a [&'a str])];

@@ -84,8 +84,9 @@ impl Memory {
         }
         // A member whose row one of them lacks counts as new: the row is made again for the sink that lacks it.
         let wanted = Wanted { from: &known.members, to: Some(&behind) };
-        recover::members(store, wanted, &mut stage.memory.members)?;
-        recover::dedupe(store, contracts, &known.index, &mut stage.index)?;
+        let keyring = *stage.keyring();
+        recover::members(store, wanted, &keyring, &mut stage.memory.members)?;
+        recover::dedupe(store, contracts, &known.index, (&keyring, &mut stage.index))?;
         stage.decided = Decided { positions: recover::decided(store, contracts)?, ..Decided::default() };
         for sink in beside {
             complete_by(sink.as_mut(), (contracts, &known.index), &accounted, &mut stage)?;
@@ -103,10 +104,13 @@ fn complete_by(
     lake: &Positions,
     stage: &mut Stage,
 ) -> Result<(), MemoryError> {
+    let keyring = *stage.keyring();
     for table in recover::primary_tables(contracts) {
         let index = &mut stage.index;
         let columns = recover::identity_columns(table);
-        sink.each_beyond(table, &columns, lake, &mut |rows| recover::teach(&rows, table, (contracts, known), index))?;
+        sink.each_beyond(table, &columns, lake, &mut |rows| {
+            recover::teach(&rows, table, (contracts, known), (&keyring, &mut *index))
+        })?;
     }
     sink.positions().iter().for_each(|(partition, next)| stage.decided.positions.advance(partition, next));
     Ok(())

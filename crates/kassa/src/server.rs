@@ -30,6 +30,7 @@ use kassa_engine::ticks::SystemTicks;
 use kassa_engine::tracker::Tracker;
 use kassa_engine::{Host, Memory, SinkHandle, Tally, Ticks, threads};
 use kassa_lake::{LogError, Store};
+use kassa_model::key::Keyring;
 use kassa_model::time::{Clock, SystemClock};
 use kassa_model::{Code, Counts, Positions, Table};
 use kassa_pipeline::{Sink, SinkError};
@@ -69,6 +70,8 @@ pub struct Service {
     deriver: Option<Deriver>,
     /// Once it was opened.
     lake: Option<Lake>,
+    /// That of the lake when it was opened first.
+    keyring: Option<Keyring>,
     /// Where checkpoints are kept, and what the lake accounted for when it was read first.
     place: Option<Arc<Place>>,
     from: Option<(Tally, Positions)>,
@@ -140,6 +143,7 @@ impl Service {
             address: listener.as_ref().map(TcpListener::local_addr).transpose()?,
             deriver: None,
             lake: None,
+            keyring: None,
             place: None,
             from: None,
             log,
@@ -213,6 +217,8 @@ impl Service {
     /// Starts the engine, and the first time what works beside it.
     fn assemble(&mut self, joined: Joined) -> anyhow::Result<()> {
         let Joined { config, lake, place, from, mut sinks, feed, memory, deriver } = joined;
+        self.refuse_other_keys(&lake)?;
+        self.keyring = self.keyring.or(Some(lake.keyring(&config)?));
         self.deriver = self.deriver.take().or(deriver);
         (self.config, self.lake, self.place) = (config, Some(lake), place);
         match from {

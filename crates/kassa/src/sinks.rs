@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use kassa_config::Config;
 use kassa_engine::{Cadence, Memory};
-use kassa_lake::format;
 use kassa_pipeline::Sink;
 
 pub use self::live::LIVE;
@@ -72,18 +71,9 @@ pub fn bulk(config: &Config, sink: Box<dyn Sink>) -> Cadence {
 impl Lake {
     /// Opens the durable sinks that a command feeds. A store that does not answer is asked again for a minute.
     pub fn sinks(&self, config: &Config, fed: Durable) -> anyhow::Result<Vec<Box<dyn Sink>>> {
-        self.may_feed(fed)?;
+        self.begin(config, fed)?;
         let opened = fed_by(config, fed).map(|sink| patiently(|| sink.open(self, config)));
         opened.filter_map(Result::transpose).collect()
-    }
-
-    /// Checks what a writer of these sinks needs in the lake's store, and states the format of a new lake.
-    pub fn may_feed(&self, fed: Durable) -> anyhow::Result<()> {
-        if fed.archive || fed.lake {
-            self.may_write()?;
-            format::state(self.store.as_ref()).context("could not open the lake")?;
-        }
-        Ok(())
     }
 
     /// Brings the derived tables up to what the lake accounts for.

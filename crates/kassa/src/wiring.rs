@@ -2,6 +2,7 @@
 //! The sinks are in `sinks.rs`.
 
 mod connections;
+mod keyring;
 mod lock;
 mod streams;
 
@@ -16,6 +17,7 @@ pub use kassa_engine::Durable;
 use kassa_engine::Memory;
 use kassa_engine::checkpoint::Place;
 use kassa_lake::{Derived, Folder, S3, Store, format, maintain, rebuild};
+use kassa_model::key::Keyring;
 use kassa_model::time::{self, Clock, SystemClock};
 use kassa_model::{Code, Contract};
 use kassa_pipeline::Stage;
@@ -123,9 +125,14 @@ impl Lake {
 
     /// A stage with this index.
     pub fn stage_of(&self, config: &Config, index: Index) -> anyhow::Result<Stage> {
+        self.stage_with(config, self.keyring(config)?, index)
+    }
+
+    /// The same for a lake whose rows another keyring makes: the new star of a rebuild.
+    pub fn stage_with(&self, config: &Config, keyring: Keyring, index: Index) -> anyhow::Result<Stage> {
         let streams = streams(config)?;
         let index = index.with_windows(event_windows(config));
-        Ok(Stage::new(&config.shop, index, streams).with_schemas(Box::new(Registry::of(
+        Ok(Stage::new(&config.shop, keyring, index, streams).with_schemas(Box::new(Registry::of(
             config,
             &self.store,
             self.patience.clone(),
@@ -134,14 +141,14 @@ impl Lake {
 }
 
 /// Where checkpoints are kept. `replays`: the lake's count of replays before anything else of it was read.
-pub fn checkpoints(config: &Config, replays: i64) -> Place {
+pub fn checkpoints(config: &Config, keyring: &Keyring, replays: i64) -> Place {
     let mut streams: Vec<(&str, Contract)> =
         config.streams.iter().map(|stream| (stream.topic.as_str(), stream.contract)).collect();
     streams.sort_unstable_by_key(|(topic, _)| *topic);
     let windows = event_windows(config);
     let shop = (&config.shop.zone_name, config.shop.currency.code());
     // What state follows from the same records depends on these alone.
-    let settings = format!("{:?}", (env!("CARGO_PKG_VERSION"), Figures::FORM, streams, windows, shop));
+    let settings = format!("{:?}", (env!("CARGO_PKG_VERSION"), Figures::FORM, streams, windows, shop, keyring.fingerprint()));
     Place::new(config.data_dir.join("state/checkpoint"), xxh3_64(settings.as_bytes()), replays)
 }
 

@@ -11,7 +11,10 @@ use crate::delta::LogError;
 use crate::store::Store;
 
 /// The format that this program writes; also the newest that it can use.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+
+/// The first format whose lakes have a secret, `_kassa/key`: an older program would make other keys.
+const KEYED: u32 = 2;
 
 const FILE: &str = "_kassa/format";
 
@@ -36,11 +39,29 @@ pub fn check(store: &dyn Store) -> Result<(), LogError> {
 /// Writes the format of a lake that has no tables yet. A writer must call this before its first
 /// commit.
 pub fn state(store: &dyn Store) -> Result<(), LogError> {
-    if stated(store)?.is_some() || !store.list("DWH")?.is_empty() || !store.list("topics")?.is_empty() {
+    if stated(store)?.is_some() || !is_new(store)? {
         return check(store);
     }
     // Another writer may create the same lake at the same time: its number counts.
     if store.put_new(FILE, format!("{FORMAT}\n").as_bytes())? { Ok(()) } else { check(store) }
+}
+
+/// Whether the lake has no tables yet.
+pub fn is_new(store: &dyn Store) -> Result<bool, LogError> {
+    Ok(store.list("DWH")?.is_empty() && store.list("topics")?.is_empty())
+}
+
+/// Whether the keys in the lake are made with its secret.
+pub(crate) fn needs_key(store: &dyn Store) -> Result<bool, LogError> {
+    Ok(stated(store)?.is_some_and(|found| found >= KEYED))
+}
+
+/// States the present format of a lake whose rows are made anew.
+pub(crate) fn raise(store: &dyn Store) -> Result<(), LogError> {
+    if stated(store)?.is_none_or(|found| found < FORMAT) {
+        store.put(FILE, format!("{FORMAT}\n").as_bytes())?;
+    }
+    Ok(())
 }
 
 fn newer(found: u32) -> Newer {

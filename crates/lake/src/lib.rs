@@ -7,6 +7,7 @@ pub mod derived;
 pub mod encode;
 pub mod figures;
 pub mod format;
+pub mod key;
 pub mod lease;
 pub mod letters;
 pub mod maintain;

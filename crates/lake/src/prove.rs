@@ -43,8 +43,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use kassa_model::key::Keyring;
 use kassa_model::{Cause, Contract, Partition, Positions, Records, Shop, Table};
 use kassa_pipeline::Stage;
+use kassa_pipeline::dimensions::Collision;
 use serde::Serialize;
 
 pub use finding::{Finding, Kind};
@@ -154,7 +156,7 @@ pub fn prove(subject: Subject<'_>, log: &mut dyn SourceLog, stage: &mut Stage) -
     // Replaced files are not deleted while this is held, so all tables are read at the versions of
     // one moment.
     let _lease = Lease::take(subject.store)?;
-    let mut prover = Prover::new(subject)?;
+    let mut prover = Prover::new(subject, *stage.keyring())?;
     let mapped = |topic: &&Arc<str>| stage.stream(topic).is_some_and(|stream| stream.mapper.is_some());
     prover.mapped = subject.contracts.keys().filter(mapped).cloned().collect();
     prover.step("files", Reads::AsNeeded);
@@ -190,6 +192,7 @@ pub fn prove(subject: Subject<'_>, log: &mut dyn SourceLog, stage: &mut Stage) -
 /// A proof in progress.
 struct Prover<'p> {
     subject: Subject<'p>,
+    keyring: Keyring,
     store: &'p dyn Store,
     contracts: &'p HashMap<Arc<str>, Contract>,
     tables: BTreeMap<Table, Arc<Snapshot>>,
@@ -208,6 +211,8 @@ struct Prover<'p> {
     sums: Sums,
     pending: Pending,
     conflicts: Conflicts,
+    /// Dead letters of shared keys, and what they say.
+    collisions: Vec<(u32, i64, Option<Collision>)>,
     /// Topics with a mapping, and the hashes of their letters' records: a corrected mapping may
     /// decide these differently.
     mapped: HashSet<Arc<str>>,
@@ -219,9 +224,10 @@ struct Prover<'p> {
 }
 
 impl<'p> Prover<'p> {
-    fn new(subject: Subject<'p>) -> Result<Self, LogError> {
+    fn new(subject: Subject<'p>, keyring: Keyring) -> Result<Self, LogError> {
         let mut prover = Self {
             subject,
+            keyring,
             store: subject.store,
             contracts: subject.contracts,
             tables: BTreeMap::new(),
@@ -236,6 +242,7 @@ impl<'p> Prover<'p> {
             sums: Sums::default(),
             pending: Pending::default(),
             conflicts: Conflicts::default(),
+            collisions: Vec::new(),
             mapped: HashSet::new(),
             mapped_letters: HashMap::new(),
             members: Members::default(),

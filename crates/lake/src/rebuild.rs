@@ -19,6 +19,7 @@ use parquet::file::reader::ChunkReader;
 
 use crate::delta::table::{REBUILT, file_path, partition_of};
 use crate::delta::{Add, DeltaTable, LogError, Snapshot};
+use crate::key;
 use crate::letters::REPLAYS;
 use crate::read::folder_of;
 use crate::star::table_spec;
@@ -84,6 +85,8 @@ impl Exchange {
         // A rebuild that was interrupted has left its own.
         self.store.put_new(MARKER, format!("{}\n", self.id).as_bytes())?;
         crash::point("rebuild.after_marker");
+        // Nobody makes rows while the marker exists.
+        key::adopt(self.store.as_ref(), new)?;
         for (table, opened) in &mut self.tables {
             exchange(opened, *table, new, self.id)?;
             crash::point("rebuild.after_table");

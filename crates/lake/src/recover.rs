@@ -6,12 +6,12 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use kassa_model::key::Id;
+use kassa_model::key::{Checked, Id, Keyring};
 use kassa_model::star::LINEAGE;
 use kassa_model::{Contract, Key, Partition, Positions, Table};
-use kassa_pipeline::dedupe::{self, Class, Index, IndexError};
+use kassa_pipeline::dedupe::{self, Class, Index, IndexError, Verdict};
 use kassa_pipeline::dimensions::Members;
-use kassa_pipeline::stage;
+use kassa_pipeline::stage::{self, Claim};
 
 use crate::beyond::{Wanted, beyond};
 use crate::delta::{LogError, Snapshot};
@@ -40,37 +40,65 @@ fn texts(rows: &RecordBatch, column: usize) -> Result<&StringArray, LogError> {
     rows.column(column).as_string_opt::<i32>().ok_or_else(|| LogError::Corrupt("a text column of another type".into()))
 }
 
-/// The members of the wanted rows, by the natural keys that the rows hold.
-pub fn members(store: &dyn Store, wanted: Wanted<'_>, members: &mut Members) -> Result<(), LogError> {
-    let natural: [(Table, &[&str]); 8] = [
-        (Table::DimCustomer, &["customer_key", "store_id", "customer_id"]),
-        (Table::DimProduct, &["product_key", "store_id", "variant_id", "product_id"]),
-        (Table::DimCategory, &["category_key", "path"]),
-        (Table::DimCountry, &["country_key", "code"]),
-        (Table::DimChannel, &["channel_key", "name"]),
-        (Table::DimPromotion, &["promotion_key", "code"]),
-        (Table::DimPaymentMethod, &["payment_method_key", "name"]),
-        (Table::DimCurrency, &["currency_key", "code"]),
+/// The members of the wanted rows, by the natural keys that the rows hold. `keyring` is that of the records which will name them.
+pub fn members(store: &dyn Store, wanted: Wanted<'_>, keyring: &Keyring, members: &mut Members) -> Result<(), LogError> {
+    let natural: [(Table, &str, &[&str]); 8] = [
+        (Table::DimCustomer, "customer", &["customer_key", "store_id", "customer_id"]),
+        (Table::DimProduct, "product", &["product_key", "store_id", "variant_id", "product_id"]),
+        (Table::DimCategory, "category", &["category_key", "path"]),
+        (Table::DimCountry, "country", &["country_key", "code"]),
+        (Table::DimChannel, "channel", &["channel_key", "name"]),
+        (Table::DimPromotion, "promotion", &["promotion_key", "code"]),
+        (Table::DimPaymentMethod, "payment_method", &["payment_method_key", "name"]),
+        (Table::DimCurrency, "currency", &["currency_key", "code"]),
     ];
-    // Their rows do not hold all of their natural keys.
-    for (table, key) in [(Table::DimCity, "city_key"), (Table::DimAddress, "address_key")] {
-        beyond(store, table, &[key], wanted, &mut |rows| {
-            let keys = rows.column(0).as_primitive::<Int64Type>().values();
-            keys.iter().for_each(|key| members.remember(table, Key::from_stored(*key)));
-            Ok(())
-        })?;
-    }
-    for (table, columns) in natural {
+    // The street of an address is in no dimension, so its check is that of the first record which names it again.
+    beyond(store, Table::DimAddress, &["address_key"], wanted, &mut |rows| {
+        let keys = rows.column(0).as_primitive::<Int64Type>().values();
+        keys.iter().for_each(|key| members.remember(Table::DimAddress, Key::from_stored(*key)));
+        Ok(())
+    })?;
+    for (table, kind, columns) in natural {
         beyond(store, table, columns, wanted, &mut |rows| {
             let keys = rows.column(0).as_primitive::<Int64Type>();
             let parts = (1..columns.len()).map(|at| texts(&rows, at)).collect::<Result<Vec<_>, _>>()?;
             for row in 0..rows.num_rows() {
-                let natural: Vec<&str> = parts.iter().map(|part| if part.is_valid(row) { part.value(row) } else { "" }).collect();
-                members.is_new(table, Key::from_stored(keys.value(row)), &natural).map_err(LogError::corrupt)?;
+                let natural: Vec<&str> = parts.iter().map(|part| text_or_none(part, row)).collect();
+                members.recall(table, stored(keys.value(row), keyring.checked(kind, &natural)));
             }
             Ok(())
         })?;
     }
+    cities(store, wanted, keyring, members)
+}
+
+/// A member whose row has this key; the check is that of its natural key.
+fn stored(key: i64, Checked { check, .. }: Checked) -> Checked {
+    Checked { key: Key::from_stored(key), check }
+}
+
+fn text_or_none(texts: &StringArray, row: usize) -> &str {
+    if texts.is_valid(row) { texts.value(row) } else { "" }
+}
+
+/// The country in a city's natural key is a code, which only the country's own row has.
+fn cities(store: &dyn Store, wanted: Wanted<'_>, keyring: &Keyring, members: &mut Members) -> Result<(), LogError> {
+    let mut codes: HashMap<i64, String> = HashMap::new();
+    scan(store, Table::DimCountry, &["country_key", "code"], &mut |rows| {
+        let (keys, texts) = (rows.column(0).as_primitive::<Int64Type>(), texts(&rows, 1)?);
+        codes.extend((0..rows.num_rows()).map(|row| (keys.value(row), texts.value(row).to_owned())));
+        Ok(())
+    })?;
+    beyond(store, Table::DimCity, &["city_key", "country_key", "region", "name"], wanted, &mut |rows| {
+        let keys = rows.column(0).as_primitive::<Int64Type>();
+        let (countries, regions, names) = (rows.column(1).as_primitive::<Int64Type>(), texts(&rows, 2)?, texts(&rows, 3)?);
+        for row in 0..rows.num_rows() {
+            let code = codes.get(&countries.value(row)).map_or("", String::as_str);
+            let natural = [code, text_or_none(regions, row), names.value(row)];
+            members.recall(Table::DimCity, stored(keys.value(row), keyring.checked("city", &natural)));
+        }
+        Ok(())
+    })?;
     Ok(())
 }
 
@@ -90,11 +118,13 @@ pub fn dedupe(
     store: &dyn Store,
     contracts: &HashMap<Arc<str>, Contract>,
     from: &Positions,
-    index: &mut Index,
+    (keyring, index): (&Keyring, &mut Index),
 ) -> Result<(), LogError> {
     for table in primary_tables(contracts) {
         let wanted = Wanted { from, to: None };
-        beyond(store, table, &identity_columns(table), wanted, &mut |rows| teach(&rows, table, (contracts, from), index))?;
+        beyond(store, table, &identity_columns(table), wanted, &mut |rows| {
+            teach(&rows, table, (contracts, from), (keyring, &mut *index))
+        })?;
     }
     Ok(())
 }
@@ -123,14 +153,14 @@ pub fn teach(
     rows: &RecordBatch,
     table: Table,
     (contracts, known): (&HashMap<Arc<str>, Contract>, &Positions),
-    index: &mut Index,
+    (keyring, index): (&Keyring, &mut Index),
 ) -> Result<(), LogError> {
     let held = Held::of_table(rows, table)?;
     for row in 0..rows.num_rows() {
         // Other records leave rows in a primary table too: an order's placeholder for its customer.
         let contract = contracts.get(held.topic.value(row)).copied();
         if let Some(contract) = contract.filter(|contract| Table::primary(*contract) == table || is_nested(*contract, table)) {
-            held.teach(row, (contract, table), known, index).map_err(LogError::corrupt)?;
+            held.teach(row, (contract, table), known, (keyring, &mut *index)).map_err(LogError::corrupt)?;
         }
     }
     Ok(())
@@ -209,7 +239,7 @@ impl<'r> Held<'r> {
         row: usize,
         (contract, table): (Contract, Table),
         known: &Positions,
-        index: &mut Index,
+        (keyring, index): (&Keyring, &mut Index),
     ) -> Result<(), IndexError> {
         let class = Class::of(contract);
         let partition = Partition::new(self.topic.value(row), self.partition.value(row));
@@ -224,31 +254,39 @@ impl<'r> Held<'r> {
             content: u64::from_ne_bytes(self.content.value(row).to_ne_bytes()),
             ingested_at: self.ingested_at.value(row),
         };
-        self.keys(row, contract, table).held().iter().try_for_each(|key| remember(index, *key, class, &taught))
+        if !keyring.is_keyed() && Claim::is_made_by(contract) {
+            let claim = Claim::of_order(keyring, self.store.value(row), self.text(0, row));
+            let claiming = claim.row(taught);
+            if index.probe(claim.id, Class::Money, &claiming)? == Verdict::New {
+                remember(index, claim.id, Class::Money, &claiming)?;
+            }
+        }
+        self.keys(keyring, row, contract, table).held().iter().try_for_each(|key| remember(index, *key, class, &taught))
     }
 
     /// The keys by which the row's record is known, or, of an order's line, the line.
-    pub(crate) fn keys(&self, row: usize, contract: Contract, table: Table) -> KeysOf {
+    pub(crate) fn keys(&self, keyring: &Keyring, row: usize, contract: Contract, table: Table) -> KeysOf {
         let store = self.store.value(row);
         if is_nested(contract, table) {
-            return KeysOf { keys: [stage::line_key(store, self.text(0, row), self.text(1, row)), Id::default()], count: 1 };
+            let line = stage::line_key(keyring, store, self.text(0, row), self.text(1, row));
+            return KeysOf { keys: [line, Id::default()], count: 1 };
         }
         let source = self.source.is_valid(row).then(|| self.source.value(row));
-        let event = stage::event_key(contract, source, self.event_id.value(row));
-        match self.business_key(row, contract, store) {
+        let event = stage::event_key(keyring, contract, source, self.event_id.value(row));
+        match self.business_key(keyring, row, contract, store) {
             Some(business) => KeysOf { keys: [event, business], count: 2 },
             None => KeysOf { keys: [event, Id::default()], count: 1 },
         }
     }
 
-    fn business_key(&self, row: usize, contract: Contract, store: &str) -> Option<Id> {
+    fn business_key(&self, keyring: &Keyring, row: usize, contract: Contract, store: &str) -> Option<Id> {
         match contract {
             Contract::Order => {
                 let revision = self.business[1].as_primitive::<Int64Type>().value(row);
-                Some(stage::order_key(store, self.text(0, row), revision))
+                Some(stage::order_key(keyring, store, self.text(0, row), revision))
             }
-            Contract::OrderLine => Some(stage::line_key(store, self.text(0, row), self.text(1, row))),
-            Contract::Payment => Some(stage::payment_key(store, self.text(0, row), self.text(1, row))),
+            Contract::OrderLine => Some(stage::line_key(keyring, store, self.text(0, row), self.text(1, row))),
+            Contract::Payment => Some(stage::payment_key(keyring, store, self.text(0, row), self.text(1, row))),
             Contract::Refund => {
                 let line = self.text(1, row);
                 let refund = if self.text(2, row) == "adjustment" {
@@ -256,9 +294,12 @@ impl<'r> Held<'r> {
                 } else {
                     line.rsplit_once('/').map_or(line, |(refund, _)| refund)
                 };
-                Some(stage::refund_key(store, refund))
+                Some(stage::refund_key(keyring, store, refund))
             }
             _ => None,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,6 +82,8 @@ reasons! {
     MappingFailed = "mapping_failed",
     /// The id was seen before with other contents.
     Conflict = "conflict",
+    /// The record names a new member whose computed key another member has already.
+    KeyCollision = "key_collision",
 }
 
 impl std::fmt::Display for Reason {

@@ -114,7 +114,8 @@ fn staged(format: Format, batches: &[Records]) -> Result<(f64, i128, Counts), Bo
     let shop = Shop::new("bench", "Europe/London", Currency::parse("GBP").ok_or("no such currency")?).ok_or("no such zone")?;
     let index = Index::new(&IndexOptions { memory_bytes: 256 << 20, dir: None, event_window_us: 0 })?;
     let stream = Stream::new("t", Contract::OrderLine, format, None, 1 << 20);
-    let mut stage = Stage::new(&shop, index, [(Arc::from("t"), stream)]).with_schemas(Box::new(OneSchema));
+    let mut stage = Stage::new(&shop, kassa_model::key::Keyring::keyed([7; 16]), index, [(Arc::from("t"), stream)])
+        .with_schemas(Box::new(OneSchema));
     let (mut net, mut counts, mut seconds) = (0, Counts::default(), 0.0);
     for records in batches {
         let from = records.offsets[0];

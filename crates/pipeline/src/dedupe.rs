@@ -137,6 +137,17 @@ impl Verdict {
     }
 }
 
+/// A verdict on a row, and what [`Index::keep`] remembers of the row.
+#[derive(Debug, Clone, Copy)]
+pub struct Weighed {
+    pub verdict: Verdict,
+    /// Whether the row is the winner under each of its keys.
+    all_won: bool,
+    /// Without an id.
+    template: Entry,
+    class: usize,
+}
+
 /// The index of one worker. See the [module's words](self).
 #[derive(Debug)]
 pub struct Index {
@@ -235,17 +246,30 @@ impl Index {
     ///
     /// After an error the same question may be asked again, and has the same answer.
     pub fn decide(&mut self, ids: &[Id], class: Class, row: &Row) -> Result<Verdict, IndexError> {
-        self.make_room()?;
+        let weighed = self.weigh(ids, class, row)?;
+        self.keep(ids, weighed)?;
+        Ok(weighed.verdict)
+    }
+
+    /// What would become of a row with these keys. Remembers nothing before [`keep`](Self::keep) is called with the same keys.
+    pub fn weigh(&mut self, ids: &[Id], class: Class, row: &Row) -> Result<Weighed, IndexError> {
         let class = self.number(class);
         let template = self.asked(row, class)?;
-        let entries = ids.iter().map(|id| template.with_id(kept(*id)));
         let (mut verdict, mut all_won) = (Verdict::New, true);
-        for entry in entries.clone() {
-            let by_key = self.judge(entry, class)?;
+        for id in ids {
+            let by_key = self.judge(template.with_id(kept(*id)), class)?;
             all_won &= by_key == Verdict::Winner;
             verdict = verdict.and(by_key);
         }
         self.late += u64::from(steps(row.ingested_at) < self.classes[class].floor && verdict != Verdict::Winner);
+        Ok(Weighed { verdict, all_won, template, class })
+    }
+
+    /// Remembers the keys of a row that is accepted.
+    pub fn keep(&mut self, ids: &[Id], weighed: Weighed) -> Result<(), IndexError> {
+        self.make_room()?;
+        let Weighed { verdict, all_won, template, class } = weighed;
+        let entries = ids.iter().map(|id| template.with_id(kept(*id)));
         if verdict == Verdict::New {
             entries.for_each(|entry| self.classes[class].insert(entry));
         } else if verdict == Verdict::Winner && !all_won {
@@ -253,8 +277,7 @@ impl Index {
                 self.remember_entry(entry, class)?;
             }
         }
-        self.tend(class, ids.len())?;
-        Ok(verdict)
+        self.tend(class, ids.len())
     }
 
     /// Takes a row for a winner: it was accepted before. Told twice, it is held once.

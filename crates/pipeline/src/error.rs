@@ -1,7 +1,6 @@
 //! Why the stage could not do its work.
 
 use crate::dedupe::IndexError;
-use crate::dimensions::Collision;
 use crate::ports::{MapperError, SchemasError};
 
 /// We could not do our work, whatever the record.
@@ -9,8 +8,6 @@ use crate::ports::{MapperError, SchemasError};
 pub enum StageError {
     #[error("no stream reads the topic `{0}`")]
     UnknownTopic(String),
-    #[error(transparent)]
-    Collision(#[from] Collision),
     #[error(transparent)]
     Mapper(#[from] MapperError),
     #[error("could not build rows")]

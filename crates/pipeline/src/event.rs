@@ -1,7 +1,8 @@
 //! Validated events: what a record says, in the contract's terms. Texts borrow from the record.
 
 use kassa_model::contract::{Contract, EVENT_TYPES};
-use kassa_model::{Amount, Currency, DeadLetter, Key, Movement, Quantity, Rate, Reason};
+use kassa_model::key::Checked;
+use kassa_model::{Amount, Currency, DeadLetter, Movement, Quantity, Rate, Reason};
 
 use crate::decode::{Layout, Payload};
 use crate::validate::Reader;
@@ -17,7 +18,8 @@ pub struct Envelope<'r> {
     pub session_id: Option<&'r str>,
     pub anonymous_id: Option<&'r str>,
     pub customer_id: &'r str,
-    pub customer: Key,
+    /// Unknown until the stage has made it: a verdict alone needs no keys.
+    pub customer: Checked,
     pub is_test: bool,
     pub is_bot: bool,
 }
@@ -241,7 +243,7 @@ fn envelope<'r>(r: &mut Reader<'r, '_>, contract: Contract) -> Result<Envelope<'
         session_id,
         anonymous_id,
         customer_id,
-        customer: Key::of("customer", &[store_id, customer_id]),
+        customer: Checked::default(),
         is_test: r.boolean("is_test")?.unwrap_or(false),
         is_bot: r.boolean("is_bot")?.unwrap_or(false),
     })

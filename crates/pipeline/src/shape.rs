@@ -6,6 +6,7 @@ mod masters;
 mod members;
 mod nested;
 
+use kassa_model::key::Keyring;
 use kassa_model::star::{RowSet, lineage};
 use kassa_model::time::{Calendar, DAY};
 use kassa_model::{Partition, Shop};
@@ -18,11 +19,12 @@ use crate::event::{Body, Event};
 pub struct Memory {
     pub members: Members,
     pub calendar: Calendar,
+    pub keyring: Keyring,
 }
 
 impl Memory {
-    pub fn new(shop: &Shop) -> Self {
-        Self { members: Members::default(), calendar: shop.calendar() }
+    pub fn new(shop: &Shop, keyring: Keyring) -> Self {
+        Self { members: Members::default(), calendar: shop.calendar(), keyring }
     }
 }
 
@@ -104,7 +106,8 @@ impl<'s> Shaper<'s> {
         Self { memory, rows, lineage, index: i32::try_from(lines.stated).unwrap_or(i32::MAX - 1) + 1 }
     }
 
-    /// Adds the rows of an event. Nested lines have been checked before (see [`nested_lines`]), so nothing fails half way.
+    /// Adds the rows of an event. Nested lines have been checked before (see [`nested_lines`]). After a collision the rows and the
+    /// members that were added must be taken back.
     pub fn shape(&mut self, event: &Event<'_>, lines: &Lines) -> Result<(), Collision> {
         match &event.body {
             Body::Event(behaviour) => self.behaviour(event, behaviour),

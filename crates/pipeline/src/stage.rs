@@ -5,16 +5,21 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
-use kassa_model::key::Id;
-use kassa_model::star::RowSet;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_schema::ArrowError;
+use arrow_select::filter::filter_record_batch;
+use kassa_model::key::{self, Id, Keyring};
+use kassa_model::star::{RowSet, lineage};
 use kassa_model::time::Clock;
-use kassa_model::{Contract, DeadLetter, Fate, Headers, Partition, Positions, Reason, Records, Shop, Table, key};
+use kassa_model::{Contract, DeadLetter, Fate, Headers, Partition, Positions, Reason, Records, Shop, Table};
 
 use crate::batch::Batch;
 use crate::decode::Payload;
 use crate::decode::avro::{Known, Plans};
-use crate::dedupe::{Class, Index, PartitionId, Row, Verdict};
+use crate::dedupe::{Class, Index, PartitionId, Row, Verdict, Weighed};
+use crate::dimensions::Collision;
 pub use crate::error::StageError;
 use crate::event::{self, Body, Event};
 use crate::formats::{self, Input, Judge, Values};
@@ -59,10 +64,11 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub fn new(shop: &Shop, index: Index, streams: impl IntoIterator<Item = (Arc<str>, Stream)>) -> Self {
+    /// `keyring` is that of the lake whose rows the stage makes; `index` was made with it, too.
+    pub fn new(shop: &Shop, keyring: Keyring, index: Index, streams: impl IntoIterator<Item = (Arc<str>, Stream)>) -> Self {
         Self {
             streams: streams.into_iter().collect(),
-            memory: Memory::new(shop),
+            memory: Memory::new(shop, keyring),
             index,
             decided: Decided::default(),
             plans: Plans::default(),
@@ -88,6 +94,10 @@ impl Stage {
         Self { plans: Plans::new(schemas), ..self }
     }
 
+    pub fn keyring(&self) -> &Keyring {
+        &self.memory.keyring
+    }
+
     pub fn stream(&self, topic: &str) -> Option<&Stream> {
         self.streams.get(topic)
     }
@@ -111,7 +121,7 @@ impl Stage {
 
     /// The rows of each record by itself, as if no other had come before: for the proof. Nothing is a duplicate here, and all lines
     /// of an order are new. So are the members that a record names whose entry in `first` is true; of others' members not every
-    /// row is told.
+    /// row is told. Two members with one key are both accepted here: see [`Stage::want`].
     ///
     /// # Panics
     /// If `first` has not as many entries as there are records.
@@ -120,7 +130,18 @@ impl Stage {
         if self.memory.members.len() > MEMBERS_ALONE {
             self.memory.members.clear();
         }
+        self.memory.members.witness();
         self.shape(records, Some(first)).map(|(_, rows)| rows)
+    }
+
+    /// Has [`Stage::alone`] look for two members with this key. Nothing but a proof may run in this stage.
+    pub fn want(&mut self, collision: Collision) {
+        self.memory.members.witness().want(collision);
+    }
+
+    /// Whether it has seen two.
+    pub fn confirms(&mut self, collision: Collision) -> bool {
+        self.memory.members.witness().confirms(collision)
     }
 
     fn shape(&mut self, records: &Records, alone: Option<&[bool]>) -> Result<Shaped, StageError> {
@@ -142,6 +163,7 @@ impl Stage {
             alone,
             rows: RowSet::sized(Table::primary(stream.contract), records.len()),
             letters: Vec::new(),
+            retracted: HashSet::new(),
             fates: vec![Fate::DeadLetter; records.len()],
         };
         let input = Input { stream, zone: &zone, values: Values::Run(records), plans: &plans };
@@ -149,8 +171,29 @@ impl Stage {
             formats::read(input, range, &mut run)?;
         }
         run.write_letters();
-        Ok((run.fates, run.rows.finish()?))
+        let rows = run.rows.finish()?;
+        Ok((run.fates, if run.retracted.is_empty() { rows } else { without(rows, &run.retracted)? }))
     }
+}
+
+/// Removes the rows of the records at these offsets, which became dead letters while their rows were made.
+#[cold]
+fn without(tables: Vec<(Table, RecordBatch)>, retracted: &HashSet<i64>) -> Result<Vec<(Table, RecordBatch)>, ArrowError> {
+    let mut kept = Vec::with_capacity(tables.len());
+    for (table, rows) in tables {
+        let offsets = rows.column_by_name(lineage::source_offset.name()).filter(|_| table.has_lineage());
+        let rows = match offsets.and_then(|offsets| offsets.as_primitive_opt::<Int64Type>()) {
+            None => rows,
+            Some(offsets) => {
+                let keep: Vec<bool> = offsets.values().iter().map(|offset| !retracted.contains(offset)).collect();
+                filter_record_batch(&rows, &BooleanArray::from(keep))?
+            }
+        };
+        if rows.num_rows() > 0 {
+            kept.push((table, rows));
+        }
+    }
+    Ok(kept)
 }
 
 /// The ranges of records whose headers say the same of how they are to be read: of their file and its CSV header. Others' headers,
@@ -189,6 +232,8 @@ struct Run<'s> {
     rows: RowSet,
     /// Of records by their number. A block of mapped records is read as a whole before it is judged, so they come out of order.
     letters: Vec<(usize, DeadLetter)>,
+    /// The offsets of records that became dead letters after some of their rows had been made.
+    retracted: HashSet<i64>,
     fates: Vec<Fate>,
 }
 
@@ -232,7 +277,7 @@ impl Run<'_> {
             indexes.push(index);
             // Events are large, and each time that one is handed on it is copied: from here it goes to its place at once.
             checked.push(match read {
-                Ok(()) => keyed(self.stream, payload, self.zone),
+                Ok(()) => keyed(self.stream, payload, self.zone, &self.memory.keyring),
                 Err(letter) => Err(letter),
             });
             if let Some(Ok(checked)) = checked.last() {
@@ -241,7 +286,7 @@ impl Run<'_> {
         }
         self.index.warm(&keys, self.class());
         let valid = checked.iter().filter_map(|checked| checked.as_ref().ok());
-        self.memory.members.warm(Table::DimCustomer, valid.map(|checked| checked.event.envelope.customer));
+        self.memory.members.warm(Table::DimCustomer, valid.map(|checked| checked.event.envelope.customer.key));
         for (index, checked) in indexes.into_iter().zip(&mut checked) {
             match checked {
                 Ok(checked) => self.settle(index, checked)?,
@@ -254,12 +299,31 @@ impl Run<'_> {
     /// Dedupes and shapes one record that is valid.
     fn settle(&mut self, index: usize, checked: &mut Checked<'_>) -> Result<(), StageError> {
         let Checked { event, event_id, keys, lines, is_insert } = checked;
+        self.memory.members.begin_record();
+        let claim = if self.alone.is_some() { None } else { self.claim(index, event) };
         match self.decide(index, event, keys, std::mem::take(lines), *is_insert)? {
-            Decision::Accept(lines) => self.accept(index, event, event_id, &lines)?,
+            Decision::Accept(lines, fresh) => {
+                let accepted = match &claim {
+                    Some((claim, row)) => self.unclaimed(claim, row)?,
+                    None => Ok(()),
+                };
+                match accepted.and_then(|()| self.accept(index, event, event_id, &lines)) {
+                    Ok(()) => self.keep(keys, fresh, claim)?,
+                    Err(collision) => self.retract(index, collision),
+                }
+            }
             Decision::Duplicate => self.fates[index] = Fate::Duplicate,
             Decision::Conflict(letter) => self.reject(index, &letter),
         }
         Ok(())
+    }
+
+    /// The claim of the record's order to its key, in a lake whose keys can be forged.
+    fn claim(&self, index: usize, event: &Event<'_>) -> Option<(Claim, Row)> {
+        let keyring = &self.memory.keyring;
+        let id = order_id(event).filter(|id| !keyring.is_keyed() && !id.is_empty())?;
+        let claim = Claim::of_order(keyring, event.envelope.store_id, id);
+        Some((claim, claim.row(self.row(index, 0, 0))))
     }
 
     fn decide(
@@ -271,7 +335,10 @@ impl Run<'_> {
         is_insert: bool,
     ) -> Result<Decision, StageError> {
         if self.alone.is_some() {
-            return Ok(Decision::Accept(lines));
+            if let Some((claim, _)) = self.claim(index, event) {
+                self.memory.members.witness().see(Table::FactOrder, claim.order);
+            }
+            return Ok(Decision::Accept(lines, None));
         }
         let class = self.class();
         let row = self.row(index, 0, event.content_hash);
@@ -285,10 +352,11 @@ impl Run<'_> {
         if self.records.offsets[index] < self.decided_to && self.was_refused(keys, &row)? {
             return Ok(Decision::Duplicate);
         }
-        let nested = nested_keys(event, &lines);
+        let nested = nested_keys(&self.memory.keyring, event, &lines);
         if nested.is_empty() {
-            return Ok(match self.index.decide(keys.held(), class, &row)? {
-                Verdict::New | Verdict::Winner => Decision::Accept(lines),
+            let own = self.index.weigh(keys.held(), class, &row)?;
+            return Ok(match own.verdict {
+                Verdict::New | Verdict::Winner => Decision::Accept(lines, Some(Fresh { own, lines: Vec::new() })),
                 Verdict::Duplicate { .. } => Decision::Duplicate,
                 Verdict::Conflict { partition, offset } => Decision::Conflict(self.conflict(String::new(), partition, offset)),
             });
@@ -303,12 +371,12 @@ impl Run<'_> {
                 }
             }
         }
-        let (mut fresh, mut asked) = (Vec::with_capacity(nested.len()), Vec::with_capacity(nested.len()));
+        let (mut fresh, mut new) = (Vec::with_capacity(nested.len()), Vec::with_capacity(nested.len()));
         for (line, key) in std::mem::take(&mut lines.fresh).into_iter().zip(nested) {
             let row = self.row(index, line.nth, line.content_hash);
             match self.index.probe(key, class, &row)? {
                 Verdict::New | Verdict::Winner => {
-                    asked.push((key, row));
+                    new.push((key, row));
                     fresh.push(line);
                 }
                 Verdict::Duplicate { .. } => {}
@@ -317,11 +385,38 @@ impl Run<'_> {
                 }
             }
         }
-        self.index.decide(keys.held(), class, &row)?;
-        for (key, row) in asked {
+        let own = self.index.weigh(keys.held(), class, &row)?;
+        Ok(Decision::Accept(Lines { fresh, ..lines }, Some(Fresh { own, lines: new })))
+    }
+
+    /// Whether no other order has claimed the key.
+    fn unclaimed(&mut self, claim: &Claim, row: &Row) -> Result<Result<(), Collision>, StageError> {
+        Ok(match self.index.probe(claim.id, Class::Money, row)? {
+            Verdict::Conflict { .. } => Err(Collision { table: Table::FactOrder, key: claim.order.key }),
+            _ => Ok(()),
+        })
+    }
+
+    /// Remembers the keys of a record that was accepted.
+    fn keep(&mut self, keys: &Keys, fresh: Option<Fresh>, claim: Option<(Claim, Row)>) -> Result<(), StageError> {
+        if let Some((claim, row)) = claim.filter(|_| Claim::is_made_by(self.stream.contract)) {
+            self.index.decide(&[claim.id], Class::Money, &row)?;
+        }
+        let Some(Fresh { own, lines }) = fresh else { return Ok(()) };
+        let class = self.class();
+        self.index.keep(keys.held(), own)?;
+        for (key, row) in lines {
             self.index.decide(&[key], class, &row)?;
         }
-        Ok(Decision::Accept(Lines { fresh, ..lines }))
+        Ok(())
+    }
+
+    /// Makes a dead letter of a record that names a member whose key another one has. Nothing of it stays.
+    #[cold]
+    fn retract(&mut self, index: usize, collision: Collision) {
+        self.memory.members.undo_record();
+        self.retracted.insert(self.records.offsets[index]);
+        self.reject(index, &collision.letter());
     }
 
     /// Whether a record that a sink has passed was a duplicate then. Events are remembered for a while only, so that cannot be told of them.
@@ -369,7 +464,7 @@ impl Run<'_> {
         format!("{place}offset {offset}")
     }
 
-    fn accept(&mut self, index: usize, event: &Event<'_>, event_id: &str, lines: &Lines) -> Result<(), StageError> {
+    fn accept(&mut self, index: usize, event: &Event<'_>, event_id: &str, lines: &Lines) -> Result<(), Collision> {
         let lineage = Lineage {
             partition: &self.records.partition,
             offset: self.records.offsets[index],
@@ -409,11 +504,18 @@ struct Checked<'r> {
 }
 
 /// A payload that its contract allows, with the keys that a verdict alone needs not.
-fn keyed<'r>(stream: &'r Stream, payload: &'r Payload<'_>, zone: &'r jiff::tz::TimeZone) -> Result<Checked<'r>, DeadLetter> {
+fn keyed<'r>(
+    stream: &'r Stream,
+    payload: &'r Payload<'_>,
+    zone: &'r jiff::tz::TimeZone,
+    keyring: &Keyring,
+) -> Result<Checked<'r>, DeadLetter> {
     let mut event = event::validate(&stream.layout, payload, zone)?;
+    let envelope = &mut event.envelope;
+    envelope.customer = keyring.checked("customer", &[envelope.store_id, envelope.customer_id]);
     let lines = lines_of(&mut event, zone)?;
     let event_id = event.envelope.event_id.map_or_else(|| Cow::Owned(stand_in(&event)), Cow::Borrowed);
-    let keys = Keys::of(stream.contract, &event, &event_id);
+    let keys = Keys::of(keyring, stream.contract, &event, &event_id);
     Ok(Checked { event, event_id, keys, lines, is_insert: payload.is_insert })
 }
 
@@ -428,8 +530,16 @@ fn lines_of(event: &mut Event<'_>, zone: &jiff::tz::TimeZone) -> Result<Lines, D
     Ok(Lines::new(event, lines))
 }
 
+/// What the index remembers of a record once its rows are made.
+struct Fresh {
+    own: Weighed,
+    /// Of nested lines.
+    lines: Vec<(Id, Row)>,
+}
+
 enum Decision {
-    Accept(Lines),
+    /// Without keys to remember where each record is judged by itself.
+    Accept(Lines, Option<Fresh>),
     Duplicate,
     Conflict(DeadLetter),
 }
@@ -441,16 +551,16 @@ struct Keys {
 }
 
 impl Keys {
-    fn of(contract: Contract, event: &Event<'_>, event_id: &str) -> Self {
+    fn of(keyring: &Keyring, contract: Contract, event: &Event<'_>, event_id: &str) -> Self {
         let store = event.envelope.store_id;
         let business = match &event.body {
-            Body::Order(order) => Some(order_key(store, order.order_id, order.revision)),
-            Body::OrderLine(line) => Some(line_key(store, line.order_id, line.line_id)),
-            Body::Payment(payment) => Some(payment_key(store, payment.payment_id, payment.kind)),
-            Body::Refund(refund) => Some(refund_key(store, refund.refund_id)),
+            Body::Order(order) => Some(order_key(keyring, store, order.order_id, order.revision)),
+            Body::OrderLine(line) => Some(line_key(keyring, store, line.order_id, line.line_id)),
+            Body::Payment(payment) => Some(payment_key(keyring, store, payment.payment_id, payment.kind)),
+            Body::Refund(refund) => Some(refund_key(keyring, store, refund.refund_id)),
             _ => None,
         };
-        let event = event_key(contract, event.envelope.source, event_id);
+        let event = event_key(keyring, contract, event.envelope.source, event_id);
         Self { keys: [event, business.unwrap_or_default()], count: if business.is_some() { 2 } else { 1 } }
     }
 
@@ -459,36 +569,74 @@ impl Keys {
     }
 }
 
+/// The order that was the first with its key, as the dedupe index holds it. Only lakes whose keys can be forged have claims.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim {
+    /// Of the order's key.
+    pub id: Id,
+    pub order: key::Checked,
+}
+
+impl Claim {
+    pub fn of_order(keyring: &Keyring, store_id: &str, order_id: &str) -> Self {
+        let order = keyring.checked("order", &[store_id, order_id]);
+        Self { id: keyring.id("key of an order", &[&order.key.stored().to_string()]), order }
+    }
+
+    /// Whether the rows of the contract's primary table have the natural key of the order, from which the index is rebuilt.
+    pub fn is_made_by(contract: Contract) -> bool {
+        matches!(contract, Contract::Order | Contract::OrderLine | Contract::Refund)
+    }
+
+    /// The row that claims the key: two orders contradict each other.
+    #[must_use]
+    pub fn row(&self, row: Row) -> Row {
+        Row { index: 0, content: u64::from(self.order.check), ..row }
+    }
+}
+
+/// The order whose key the record's rows have.
+fn order_id<'e>(event: &'e Event<'_>) -> Option<&'e str> {
+    match &event.body {
+        Body::Event(behaviour) => behaviour.order_id,
+        Body::Order(order) => Some(order.order_id),
+        Body::OrderLine(line) => Some(line.order_id),
+        Body::Payment(payment) => Some(payment.order_id),
+        Body::Refund(refund) => Some(refund.order_id),
+        _ => None,
+    }
+}
+
 /// The dedupe key of (source, event id), apart for each contract.
-pub fn event_key(contract: Contract, source: Option<&str>, event_id: &str) -> Id {
-    key::identity("event_id", &[contract.name(), source.unwrap_or_default(), event_id])
+pub fn event_key(keyring: &Keyring, contract: Contract, source: Option<&str>, event_id: &str) -> Id {
+    keyring.id("event_id", &[contract.name(), source.unwrap_or_default(), event_id])
 }
 
 /// The dedupe key of a revision of an order.
-pub fn order_key(store_id: &str, order_id: &str, revision: i64) -> Id {
-    key::identity(Contract::Order.name(), &[store_id, order_id, &revision.to_string()])
+pub fn order_key(keyring: &Keyring, store_id: &str, order_id: &str, revision: i64) -> Id {
+    keyring.id(Contract::Order.name(), &[store_id, order_id, &revision.to_string()])
 }
 
 /// The dedupe key of a payment transaction.
-pub fn payment_key(store_id: &str, payment_id: &str, kind: &str) -> Id {
-    key::identity(Contract::Payment.name(), &[store_id, payment_id, kind])
+pub fn payment_key(keyring: &Keyring, store_id: &str, payment_id: &str, kind: &str) -> Id {
+    keyring.id(Contract::Payment.name(), &[store_id, payment_id, kind])
 }
 
 /// The dedupe key of a refund.
-pub fn refund_key(store_id: &str, refund_id: &str) -> Id {
-    key::identity(Contract::Refund.name(), &[store_id, refund_id])
+pub fn refund_key(keyring: &Keyring, store_id: &str, refund_id: &str) -> Id {
+    keyring.id(Contract::Refund.name(), &[store_id, refund_id])
 }
 
 /// The dedupe key of an order line, nested or not.
-pub fn line_key(store_id: &str, order_id: &str, line_id: &str) -> Id {
-    key::identity(Contract::OrderLine.name(), &[store_id, order_id, line_id])
+pub fn line_key(keyring: &Keyring, store_id: &str, order_id: &str, line_id: &str) -> Id {
+    keyring.id(Contract::OrderLine.name(), &[store_id, order_id, line_id])
 }
 
 /// A key for each line of an order. A refund's lines are known by their refund alone.
-fn nested_keys(event: &Event<'_>, lines: &Lines) -> Vec<Id> {
+fn nested_keys(keyring: &Keyring, event: &Event<'_>, lines: &Lines) -> Vec<Id> {
     match &event.body {
         Body::Order(order) => {
-            lines.fresh.iter().map(|line| line_key(event.envelope.store_id, order.order_id, &line.line_id)).collect()
+            lines.fresh.iter().map(|line| line_key(keyring, event.envelope.store_id, order.order_id, &line.line_id)).collect()
         }
         _ => Vec::new(),
     }

@@ -219,7 +219,7 @@ pub(crate) fn batch(from: i64, amounts: &[&str]) -> Arc<Batch> {
     };
     let index = Index::new(&IndexOptions { memory_bytes: 1 << 20, dir: None, event_window_us: 1 }).unwrap();
     let stream = Stream::new("lines", Contract::OrderLine, Format::Json, None, 1 << 20);
-    let mut stage = Stage::new(&shop(), index, [(Arc::from("lines"), stream)]);
+    let mut stage = Stage::new(&shop(), kassa_model::key::Keyring::keyed([7; 16]), index, [(Arc::from("lines"), stream)]);
     Arc::new(stage.run(records, from).unwrap())
 }
 

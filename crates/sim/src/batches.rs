@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::BinaryArray;
+use kassa_model::key::Keyring;
 use kassa_model::{Contract, Currency, Headers, Partition, Records, Shop};
 use kassa_pipeline::dedupe::{Index, IndexOptions};
 use kassa_pipeline::{Batch, Format, Stage, Stream};
@@ -14,6 +15,9 @@ pub const TOPIC: &str = "lines";
 
 /// 2026-01-05 12:00 UTC, the ingest time of all records.
 const INGESTED_AT: i64 = 1_767_614_400_000_000;
+
+/// The keys of all lakes of the suites.
+pub const KEYS: Keyring = Keyring::keyed([7; 16]);
 
 pub fn shop() -> Shop {
     Shop::new("Suite", "Europe/London", Currency::parse("GBP").unwrap()).unwrap()
@@ -51,6 +55,6 @@ fn batch(number: i64, offsets: Range<i64>, record: impl Fn(i64, i64) -> String) 
     };
     let index = Index::new(&IndexOptions { memory_bytes: 1 << 20, dir: None, event_window_us: 1 }).unwrap();
     let stream = Stream::new(TOPIC, Contract::OrderLine, Format::Json, None, 1 << 20);
-    let mut stage = Stage::new(&shop(), index, [(Arc::from(TOPIC), stream)]);
+    let mut stage = Stage::new(&shop(), KEYS, index, [(Arc::from(TOPIC), stream)]);
     Arc::new(stage.run(records, offsets.start).unwrap())
 }

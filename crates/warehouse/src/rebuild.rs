@@ -32,9 +32,9 @@ const BESIDE: [&str; 14] = [
     "kassa.claims",
 ];
 
-const ERASED: &str = "INSERT INTO kassa.erased SELECT p.customer_key FROM unnest($1::int8[]) AS p (customer_key)
-    WHERE EXISTS (SELECT FROM dwh.dim_customer d WHERE d.customer_key = p.customer_key AND NOT d.is_placeholder)
-      AND NOT EXISTS (SELECT FROM dwh.vault_customer v WHERE v.customer_key = p.customer_key) ON CONFLICT DO NOTHING";
+const ERASED: &str = "INSERT INTO kassa.erased SELECT p.new_key FROM unnest($1::int8[], $2::int8[]) AS p (held, new_key)
+    WHERE EXISTS (SELECT FROM dwh.dim_customer d WHERE d.customer_key = p.held AND NOT d.is_placeholder)
+      AND NOT EXISTS (SELECT FROM dwh.vault_customer v WHERE v.customer_key = p.held) ON CONFLICT DO NOTHING";
 /// Customers that are looked for at once.
 const AT_ONCE: usize = 100_000;
 
@@ -92,11 +92,12 @@ fn marked(client: &mut impl GenericClient) -> Result<Option<i64>, WarehouseError
     Ok(Some(client.query_one("SELECT settings FROM kassa.rebuild", &[])?.get(0)))
 }
 
-/// Empties the tables and marks the warehouse, in one transaction. `personal` are the customers whose personal data the lake has: those of them
-/// that the warehouse knows without personal data were erased there, and stay so.
+/// Empties the tables and marks the warehouse, in one transaction. `personal` are the customers whose personal data the lake has, each by a key
+/// that the warehouse may hold and by the key in the new star: those that the warehouse knows without personal data were erased there, and stay
+/// so.
 ///
 /// A warehouse that has the mark of the same settings is left as it is: it is being filled.
-pub fn begin(target: &Target, settings: i64, personal: &[i64]) -> Result<(), WarehouseError> {
+pub fn begin(target: &Target, settings: i64, personal: &[(i64, i64)]) -> Result<(), WarehouseError> {
     let mut client = connect(target)?;
     client.batch_execute("SET statement_timeout = 0")?;
     own(&mut client)?;
@@ -107,7 +108,8 @@ pub fn begin(target: &Target, settings: i64, personal: &[i64]) -> Result<(), War
     }
     transaction.batch_execute(include_str!("../schema/rebuild.sql"))?;
     for keys in personal.chunks(AT_ONCE) {
-        transaction.execute(ERASED, &[&keys])?;
+        let (held, new): (Vec<i64>, Vec<i64>) = keys.iter().copied().unzip();
+        transaction.execute(ERASED, &[&held, &new])?;
     }
     empty(&mut transaction)?;
     let mark = format!("DROP VIEW IF EXISTS kassa.rebuild; CREATE VIEW kassa.rebuild AS SELECT '{settings}'::int8 AS settings");

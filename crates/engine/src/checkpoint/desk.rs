@@ -157,20 +157,23 @@ impl Desk {
 
 #[cfg(test)]
 mod tests {
-    use kassa_model::{Currency, Key, Shop, Table};
+    use kassa_model::key::Keyring;
+    use kassa_model::{Currency, Shop, Table};
     use kassa_pipeline::dedupe::{Index, IndexOptions};
 
     use super::*;
+
+    const KEYS: Keyring = Keyring::keyed([7; 16]);
 
     #[test]
     fn sizes_are_looked_up_when_they_are_asked_for_and_not_with_every_batch() {
         let shop = Shop::new("Shop", "Europe/London", Currency::parse("GBP").unwrap()).unwrap();
         let index = Index::new(&IndexOptions { memory_bytes: 1 << 20, dir: None, event_window_us: 1 }).unwrap();
-        let mut stage = Stage::new(&shop, index, []);
+        let mut stage = Stage::new(&shop, KEYS, index, []);
         let desk = Desk::default();
         let mut add = |count: usize| {
             for number in 0..count {
-                stage.memory.members.remember(Table::DimCustomer, Key::of("customer", &["", &number.to_string()]));
+                stage.memory.members.remember(Table::DimCustomer, KEYS.key("customer", &["", &number.to_string()]));
             }
             desk.serve(&mut stage, &Known::default(), &Positions::default());
             stage.memory.members.size()

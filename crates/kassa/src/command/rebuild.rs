@@ -18,8 +18,9 @@ use kassa_config::Config;
 use kassa_engine::refill::{Wanted, refill};
 use kassa_engine::{Topology, threads};
 use kassa_lake::rebuild::{Exchange, interrupted};
-use kassa_lake::{Folder, figures};
+use kassa_lake::{Folder, figures, key};
 use kassa_model::{Code, Positions};
+use kassa_pipeline::dedupe::Index;
 
 use self::diff::{Diff, Seen};
 use crate::cli::Rebuild;
@@ -58,6 +59,7 @@ fn rebuild_in(dir: &Path, config: &Config, args: &Rebuild) -> anyhow::Result<()>
     let mut exchange = Exchange::begin(&lake.store, &lake.clock).context("could not read the lake")?;
     let personal = warehouse::personal(&lake)?;
     let star = compared(dir, config, &lake, args)?;
+    let personal = warehouse::rekeyed(&star, &personal)?;
     exchange.apply(star.store.as_ref()).context("could not exchange the star")?;
     discard_state(config)?;
     warehouse::begin(config, &lake, &personal)?;
@@ -100,8 +102,14 @@ fn build(dir: &Path, config: &Config, lake: &Lake, (cut, records): (&Positions, 
         clock: Arc::clone(&lake.clock),
         patience: None,
     };
+    // A lake that has no secret gets that of the new star.
+    if let Some(secret) = key::held(lake.store.as_ref()).context("could not read the lake's key")? {
+        key::put(star.store.as_ref(), secret).context("could not write the new star")?;
+    }
     let sinks = star.sinks(config, STAR)?.into_iter().map(|sink| sinks::bulk(config, sink)).collect();
-    let stage = lake.bare_stage(config, Some(&dir.join("dedupe")))?;
+    let index =
+        Index::new(&wiring::index_options(config, Some(&dir.join("dedupe")))?).context("could not open the dedupe index")?;
+    let stage = lake.stage_with(config, star.keyring(config)?, index)?;
     let mut topology = Topology::start(stage, sinks, &[], &threads::host(&lake.clock))?;
     let progress = progress_bar(records);
     refill((lake.store.as_ref(), &lake.contracts), STAR.lake, Wanted::Before(cut), &mut |next| {

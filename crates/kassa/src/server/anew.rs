@@ -6,8 +6,10 @@ use anyhow::Context;
 use kassa_config::Config;
 use kassa_engine::memory::is_ahead;
 use kassa_engine::{Memory, recall, tally};
+use kassa_model::Code;
 
 use super::Service;
+use crate::failure::Failure;
 use crate::feed::{self, Feed};
 use crate::sinks;
 use crate::wiring::{self, Lake};
@@ -29,12 +31,23 @@ impl Service {
         }
         self.recount()?;
         let (lake, fed) = (self.opened_lake()?, self.chosen.durable);
-        lake.may_feed(fed)?;
+        lake.begin(&self.config, fed)?;
+        self.refuse_other_keys(lake)?;
         let opened = sinks::fed_by(&self.config, fed).map(|sink| sink.open(lake, &self.config));
         let mut sinks = opened.filter_map(Result::transpose).collect::<anyhow::Result<Vec<_>>>()?;
         sinks.extend(self.live_sink());
         let memory = self.resumed(memory.filter(|_| !has_grown))?;
         self.begin(feed, (sinks, memory))
+    }
+
+    /// Refuses a lake whose rows were made again with another secret: all that this process remembers is of the old rows.
+    pub(super) fn refuse_other_keys(&self, lake: &Lake) -> anyhow::Result<()> {
+        let Some(keyring) = &self.keyring else { return Ok(()) };
+        if lake.keyring(&self.config)?.agrees(keyring) {
+            return Ok(());
+        }
+        let what = "the star was rebuilt with a secret key while this process wrote to it";
+        Err(Failure::new(Code::Rebuilding, what).hint("start `kassa run` again").into())
     }
 
     /// The memory of a stage that goes on: what it knows already, or else that of the last checkpoint.

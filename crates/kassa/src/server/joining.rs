@@ -113,7 +113,7 @@ impl Opener {
     fn open_store(&mut self) -> anyhow::Result<()> {
         let config = self.config().clone();
         let mut lake = Lake::of(&config)?;
-        lake.may_feed(self.chosen.durable)?;
+        lake.begin(&config, self.chosen.durable)?;
         match &self.place {
             Some(place) => {
                 self.opened.place = Some(Arc::clone(place));
@@ -134,7 +134,7 @@ impl Opener {
     fn read_lake(&mut self, config: &Config, lake: &Lake) -> anyhow::Result<()> {
         // Before anything else is read: a replay that comes later makes the next checkpoint unusable.
         let replays = letters::replays(lake.store.as_ref()).context("could not read the lake")?;
-        let place = Arc::new(wiring::checkpoints(config, replays));
+        let place = Arc::new(wiring::checkpoints(config, &lake.keyring(config)?, replays));
         let started = Started::of(self.chosen.durable.lake.then_some(place.as_ref()), lake.store.as_ref(), &config.shop);
         let Started { manifest, figures, tally, at } = started.context("could not read the lake")?;
         self.shown.tracker.begin(tally.clone(), at.clone());

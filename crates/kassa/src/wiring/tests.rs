@@ -24,11 +24,14 @@ fn streams_of_one_contract_share_the_longest_window() {
 }
 
 #[test]
-fn a_checkpoint_belongs_to_its_windows() {
+fn a_checkpoint_belongs_to_its_windows_and_its_keyring() {
     let dir = tempfile::TempDir::new().unwrap();
-    let place = |text: &str| format!("{:?}", checkpoints(&config(dir.path(), text), 0));
+    let place_of = |text: &str, keyring: Keyring| format!("{:?}", checkpoints(&config(dir.path(), text), &keyring, 0));
+    let place = |text: &str| place_of(text, Keyring::keyed([7; 16]));
     let before = place(STREAMS);
     assert_eq!(place(STREAMS), before);
     assert_ne!(place(&STREAMS.replace("\"12h\"", "\"13h\"")), before);
     assert_eq!(place(&STREAMS.replace("\"1d\"", "\"2d\"")), before, "the other stream's window is longer");
+    assert_ne!(place_of(STREAMS, Keyring::keyed([8; 16])), before, "the state of a lake with another secret");
+    assert_ne!(place_of(STREAMS, Keyring::unkeyed([7; 16])), before);
 }

@@ -67,9 +67,9 @@ fn errors_that_stop_a_command_equal_their_pages() {
     fails(&shop, "K008", &["sql", "DELETE FROM fact_sales"]);
     fails(&shop, "K033", &["sql", "SELECT repeat('x', 2000000000)"]);
     let format = shop.data().join("lake/_kassa/format");
-    fs::write(&format, "2\n").expect("written");
+    fs::write(&format, "3\n").expect("written");
     fails(&shop, "K026", &["figures", "net_sales"]);
-    fs::write(&format, "1\n").expect("written");
+    fs::write(&format, "2\n").expect("written");
     let marker = shop.data().join("lake/_kassa/rebuild");
     fs::write(&marker, "1774692900000000\n").expect("written");
     fails(&shop, "K027", &["figures", "net_sales"]);

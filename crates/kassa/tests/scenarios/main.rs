@@ -14,6 +14,7 @@ mod derived;
 mod doctor;
 mod errors;
 mod faults;
+mod forged_keys;
 mod formats;
 mod harness;
 mod hostile_text;

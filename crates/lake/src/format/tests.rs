@@ -9,7 +9,7 @@ fn a_new_lake_states_its_format_and_an_old_one_stays_as_it_is() {
     let store = Folder::new(dir.path().join("lake"));
     check(&store).expect("no lake yet");
     state(&store).expect("stated");
-    assert_eq!(store.get(FILE).expect("a file"), b"1\n");
+    assert_eq!(store.get(FILE).expect("a file"), b"2\n");
     state(&store).expect("stated already");
 
     let old = Folder::new(dir.path().join("old"));
@@ -23,11 +23,11 @@ fn a_new_lake_states_its_format_and_an_old_one_stays_as_it_is() {
 fn a_newer_format_is_refused_by_name_and_a_torn_one_is_no_number() {
     let dir = TempDir::new().expect("a folder");
     let store = Folder::new(dir.path());
-    store.put(FILE, b"2\n").expect("put");
+    store.put(FILE, b"3\n").expect("put");
     for refused in [check(&store), state(&store)] {
         let error = refused.expect_err("newer");
         assert!(matches!(error, LogError::Newer(_)));
-        assert_eq!(error.to_string(), "the lake has format 2 (_kassa/format); this kassa supports formats up to 1");
+        assert_eq!(error.to_string(), "the lake has format 3 (_kassa/format); this kassa supports formats up to 2");
     }
     store.put(FILE, b"").expect("put");
     assert!(matches!(check(&store), Err(LogError::Corrupt(_))));

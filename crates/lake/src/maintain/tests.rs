@@ -10,7 +10,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use kassa_model::star::{dim_channel, lineage, spans};
 use kassa_model::time::{Clock, DAY, SystemClock};
-use kassa_model::{Currency, Key, Partition, Records, Shop, Table};
+use kassa_model::{Currency, Partition, Records, Shop, Table};
 use kassa_pipeline::{Batch, Sink};
 
 use super::*;
@@ -317,7 +317,11 @@ fn channel() -> RecordBatch {
         content_hash: 0,
         ingested_at: 0,
     };
-    rows.push(&dim_channel::Row { channel_key: Key::of("channel", &["web"]), name: "web", lineage });
+    rows.push(&dim_channel::Row {
+        channel_key: kassa_model::key::Keyring::unkeyed([0; 16]).key("channel", &["web"]),
+        name: "web",
+        lineage,
+    });
     rows.finish().unwrap()
 }
 

@@ -28,11 +28,25 @@ impl Prover<'_> {
                 self.findings.mark(Kind::Double, REJECTED, part, offset, "both accepted and a dead letter");
             }
         }
+        for (.., said) in &self.collisions {
+            said.iter().for_each(|collision| stage.want(*collision));
+        }
         for topic in self.archives.keys().cloned().collect::<Vec<_>>() {
             let Some(contract) = self.contracts.get(&topic).copied() else { continue };
             self.each_archived(&topic, &mut |prover, part, records| prover.run(stage, part, contract, &records))?;
         }
+        self.confirm_collisions(stage);
         Ok(())
+    }
+
+    /// The records of the archive must name two members with the key that a dead letter calls shared. A proof since a day has not read all.
+    fn confirm_collisions(&mut self, stage: &mut Stage) {
+        for (part, offset, said) in std::mem::take(&mut self.collisions) {
+            if self.since.is_none() && !said.is_some_and(|collision| stage.confirms(collision)) {
+                let detail = "no two members have the key that the dead letter names";
+                self.findings.mark(Kind::Altered, REJECTED, part, offset, detail);
+            }
+        }
     }
 
     fn run(&mut self, stage: &mut Stage, part: u32, contract: Contract, records: &Records) -> Result<(), LogError> {
@@ -188,7 +202,8 @@ impl Prover<'_> {
             if matches!(what, What::Conflict(_)) && !line {
                 letter(self, offset)?;
             }
-            self.pending.add(what, (part, offset), if line { nth } else { 0 }, content, held.keys(row, contract, table).held());
+            let keys = held.keys(&self.keyring, row, contract, table);
+            self.pending.add(what, (part, offset), if line { nth } else { 0 }, content, keys.held());
         }
         if self.pending.is_full() { self.settle() } else { Ok(()) }
     }

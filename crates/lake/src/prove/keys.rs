@@ -120,7 +120,7 @@ impl Prover<'_> {
             let mut last = ("", 0);
             for (row, code) in (0..rows.num_rows()).filter_map(|row| Some((row, codes.get(row)?))) {
                 if code != last.0 {
-                    last = (code, Key::of("currency", &[code]).stored());
+                    last = (code, self.keyring.key("currency", &[code]).stored());
                 }
                 self.named(&lineage, row, table, column, (Table::DimCurrency, last.1));
             }

@@ -1,5 +1,5 @@
 //! Dead letters: what is held of them. Those of a conflict cannot be derived from their record alone: they are kept apart, and held
-//! against the record that they contradict.
+//! against the record that they contradict. Those of a shared key are held against the members that records name.
 
 use std::collections::HashMap;
 
@@ -7,6 +7,7 @@ use arrow_array::{Array, RecordBatch};
 use kassa_model::star::read::{Columns, Texts};
 use kassa_model::star::rejected;
 use kassa_model::{Contract, Reason, Records, Table};
+use kassa_pipeline::dimensions::Collision;
 use kassa_pipeline::letter::{Refusal, letter};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -95,6 +96,9 @@ impl Prover<'_> {
             } else if reasons.value(row) == Reason::Conflict.code() {
                 let said = said(fields.value(row), details.value(row));
                 self.conflicts.insert((part, offset), Conflict { whole: hashes[row], record: records[row], said });
+            } else if reasons.value(row) == Reason::KeyCollision.code() {
+                self.collisions.push((part, offset, Collision::of_detail(details.value(row))));
+                self.mapped_letters.insert((part, offset), records[row]);
             } else if self.mapped.contains(&self.parts[part].partition.topic) || is_of_the_registry(reasons.value(row)) {
                 self.mapped_letters.insert((part, offset), records[row]);
             } else if self.parts[part].is_comparable(offset) {

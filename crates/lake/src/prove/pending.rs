@@ -111,7 +111,7 @@ impl Prover<'_> {
             let known = contract.filter(|contract| Table::primary(*contract) == table || is_nested(*contract, table));
             if let Some(contract) = known {
                 let (content, offset) = (held.content.value(row), held.offset.value(row));
-                let keys = held.keys(row, contract, table);
+                let keys = held.keys(&self.keyring, row, contract, table);
                 take(self, Known { keys, content, part, offset, contract, table })?;
             }
         }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int64Type};
-use arrow_array::{ArrayRef, BinaryArray, Decimal128Array, RecordBatch};
+use arrow_array::{ArrayRef, BinaryArray, Decimal128Array, RecordBatch, StringArray};
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
+use kassa_model::key::Keyring;
 use kassa_model::time::{self, DAY, SystemClock};
 use kassa_model::{Contract, Currency, Headers, Partition, Records, Shop, Table, star};
 use kassa_pipeline::dedupe::{Index, IndexOptions};
@@ -40,10 +41,16 @@ fn contracts() -> HashMap<Arc<str>, Contract> {
     HashMap::from([(Arc::from(TOPIC), Contract::OrderLine)])
 }
 
+const KEYS: Keyring = Keyring::keyed([7; 16]);
+
 fn stage() -> Stage {
+    stage_with(KEYS)
+}
+
+fn stage_with(keyring: Keyring) -> Stage {
     let index = Index::new(&IndexOptions { memory_bytes: 1 << 20, dir: None, event_window_us: 1 }).unwrap();
     let stream = Stream::new(TOPIC, Contract::OrderLine, Format::Json, None, 1 << 20);
-    Stage::new(&shop(), index, [(Arc::from(TOPIC), stream)])
+    Stage::new(&shop(), keyring, index, [(Arc::from(TOPIC), stream)])
 }
 
 /// The nth day, as the archive's folders have it.
@@ -80,7 +87,8 @@ impl Lake {
         let mut star = StarSink::open(&store, contracts(), Arc::new(SystemClock)).unwrap();
         let (mut stage, mut start) = (stage(), 0);
         for end in ends {
-            let batch = Arc::new(stage.run(records(start..end, id), start).unwrap());
+            let lines = (start..end).map(|offset| line(id(offset))).collect();
+            let batch = Arc::new(stage.run(records(start, lines), start).unwrap());
             archive.commit(&[Arc::clone(&batch)]).unwrap();
             star.commit(&[batch]).unwrap();
             start = end;
@@ -135,8 +143,8 @@ impl Lake {
     }
 }
 
-fn records(offsets: Range<i64>, id: &dyn Fn(i64) -> i64) -> Records {
-    let values: Vec<String> = offsets.clone().map(|offset| line(id(offset))).collect();
+fn records(start: i64, values: Vec<String>) -> Records {
+    let offsets = start..start + i64::try_from(values.len()).unwrap();
     Records {
         partition: Partition::new(TOPIC, 0),
         offsets: offsets.clone().collect(),
@@ -150,10 +158,14 @@ fn records(offsets: Range<i64>, id: &dyn Fn(i64) -> i64) -> Records {
 }
 
 fn proven(store: &dyn Store, since: Option<&str>) -> Proof {
+    proven_by(store, since, KEYS)
+}
+
+fn proven_by(store: &dyn Store, since: Option<&str>, keyring: Keyring) -> Proof {
     let (shop, contracts) = (shop(), contracts());
     let subject =
         Subject { store, shop: &shop, contracts: &contracts, at_work: false, is_sparse: false, since, progress: &Silent };
-    prove(subject, &mut NoLog, &mut stage()).unwrap()
+    prove(subject, &mut NoLog, &mut stage_with(keyring)).unwrap()
 }
 
 fn own(offset: i64) -> i64 {
@@ -275,4 +287,47 @@ fn what_an_older_record_explains_is_looked_for_there() {
     let offset = 2 * PER_DAY + 5;
     let proof = lake.prove(Some(&day(2)));
     assert!(has(&proof, Kind::Missing, "fact_sales", offset..offset + 1), "{:?}", proof.findings);
+}
+
+/// Has the key of the promotion SPRING where keys have no secret.
+const FORGED: &str =
+    "RSTUVWXYZABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLrNOgQRvTUHWXAZABODEPGHdJKJMNAPQRmTU8WXTZAPCDAFGHVJK6MNPPQBSTAVWX";
+
+/// The row with another detail.
+fn redetailed(row: &RecordBatch, detail: &str) -> RecordBatch {
+    let mut columns = row.columns().to_vec();
+    columns[row.schema().index_of("detail").unwrap()] = Arc::new(StringArray::from(vec![detail]));
+    RecordBatch::try_new(row.schema(), columns).unwrap()
+}
+
+#[test]
+fn a_shared_key_is_a_dead_letter_that_records_must_bear_out() {
+    const OLD: Keyring = Keyring::unkeyed([7; 16]);
+    let with_promotion = |(offset, code): (i64, &str)| line(offset).replace('{', &format!(r#"{{"promotion":"{code}","#));
+    // A refused record that comes again is refused again; the members that it named first are those of the next record.
+    let values: Vec<String> = (0..).zip(["WINTER", "SPRING", FORGED, "SPRING", FORGED, "SUMMER"]).map(with_promotion).collect();
+    for keyring in [OLD, KEYS] {
+        let refused = if keyring == OLD { 2 } else { 0 };
+        let dir = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
+        let mut archive = ArchiveSink::open(Arc::clone(&store), &[Arc::from(TOPIC)], Arc::new(SystemClock)).unwrap();
+        let mut star = StarSink::open(&store, contracts(), Arc::new(SystemClock)).unwrap();
+        let batch = Arc::new(stage_with(keyring).run(records(0, values.clone()), 0).unwrap());
+        archive.commit(&[Arc::clone(&batch)]).unwrap();
+        star.commit(&[batch]).unwrap();
+        let lake = Lake { _dir: dir, store };
+        for since in [None, Some(day(0))] {
+            let proof = proven_by(lake.store.as_ref(), since.as_deref(), keyring);
+            assert!(proof.ok, "{:?}", proof.findings);
+            assert_eq!(proof.dead_letters, refused);
+        }
+        if refused > 0 {
+            let (folder, schema) = (folder_of(Table::Rejected), star::stored(&Table::Rejected.schema()));
+            for detail in ["another member of dim_promotion has the key 12345", "because"] {
+                lake.change(&folder, &schema, ("offset", 2), &|row| vec![redetailed(&row, detail)]);
+                let proof = proven_by(lake.store.as_ref(), None, keyring);
+                assert!(has(&proof, Kind::Altered, "rejected", 2..3), "{:?}", proof.findings);
+            }
+        }
+    }
 }

@@ -105,7 +105,7 @@ fn origin(index: i32) -> lineage::Row<'static> {
 #[test]
 fn a_cell_lands_in_the_column_of_its_field() {
     let row = dim_product::Row {
-        product_key: Key::of("product", &["", "", "p"]),
+        product_key: crate::key::Keyring::unkeyed([0; 16]).key("product", &["", "", "p"]),
         product_id: "p",
         variant_id: None,
         sku: Some("s"),

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use kassa_model::key::identity;
+use kassa_model::key::Keyring;
 
 use super::*;
 
@@ -23,7 +23,7 @@ fn with_stock(index: Index) -> Index {
 
 /// A key by number.
 fn id(number: u64) -> Id {
-    identity("test", &[&number.to_string()])
+    Keyring::keyed([7; 16]).id("test", &[&number.to_string()])
 }
 
 fn ids<const N: usize>(numbers: [u64; N]) -> [Id; N] {

@@ -51,6 +51,15 @@ impl Keys {
         None
     }
 
+    /// Removes a key. Searches that went past it still do.
+    pub(super) fn remove(&mut self, key: i64) {
+        let (nth, bits) = self.shard_of(key);
+        let Some(shard) = self.shards.get_mut(nth) else { return };
+        let Some((line, slot)) = shard.search(key, bits) else { return };
+        shard.remove(line, slot);
+        self.len -= 1;
+    }
+
     /// Reads what searches for these keys begin with. The reads wait for nothing but memory, so the processor does many at once.
     pub(super) fn warm(&self, keys: impl Iterator<Item = i64>) -> i64 {
         let home = |key| {
@@ -171,6 +180,15 @@ impl Shard {
             line.is_passed = true;
             nth = self.after(nth);
         }
+    }
+
+    /// Moves the later keys of the line up, so that the used slots stay the first ones.
+    fn remove(&mut self, line: usize, slot: usize) {
+        let line = &mut self.lines[line];
+        line.keys[slot..].rotate_left(1);
+        line.checks[slot..].rotate_left(1);
+        line.keys[LINE - 1] = EMPTY;
+        self.used -= 1;
     }
 
     /// By a quarter of the power of two below.

@@ -2,23 +2,15 @@
 
 use std::io::{self, BufRead};
 
+use kassa_model::key::{Checked, Keyring};
 use kassa_model::short::same;
 use kassa_model::{Key, Table};
 
+use super::collision::{Collision, Witness};
 use super::keys::Keys;
 use crate::journal::{Journal, Piece};
-use crate::validate::{look_at, mix};
 
-/// Two members have one key: the lake would add up what does not belong together.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("two members of {table} have the key {key}: `{natural}` and one seen before")]
-pub struct Collision {
-    pub table: &'static str,
-    pub key: i64,
-    pub natural: String,
-}
-
-/// The members already written, each with a second hash of its natural key: 16 to 20 bytes a member.
+/// The members already written, each with bits of its natural key that are independent of its key: 16 to 20 bytes a member.
 #[derive(Debug, Default)]
 pub struct Members {
     /// By the table's place in [`Table::ALL`].
@@ -28,6 +20,10 @@ pub struct Members {
     last: [Last; Table::ALL.len()],
     /// What was added since the last checkpoint.
     journal: Journal,
+    /// Those that the present record has added.
+    added: Vec<(Table, Key)>,
+    /// In a proof, where no collision is an error.
+    witness: Option<Witness>,
 }
 
 /// A member as checkpoints keep it: its table's place in [`Table::ALL`], its key, the second hash.
@@ -76,7 +72,7 @@ impl Last {
 
 impl Members {
     /// The key of the member of `kind` with this natural key, and whether this is its first sight.
-    pub fn meet(&mut self, table: Table, kind: &str, natural: &[&str]) -> Result<(Key, bool), Collision> {
+    pub fn meet(&mut self, keyring: &Keyring, table: Table, kind: &str, natural: &[&str]) -> Result<(Key, bool), Collision> {
         if natural.last().is_none_or(|part| part.is_empty()) {
             return Ok((Key::UNKNOWN, false));
         }
@@ -84,29 +80,66 @@ impl Members {
         if last.is(natural) {
             return Ok((last.key, false));
         }
-        let key = Key::of(kind, natural);
-        let is_new = self.is_new(table, key, natural)?;
-        self.last[table as usize].set(key, natural);
-        Ok((key, is_new))
+        let member = keyring.checked(kind, natural);
+        let is_new = self.is_new(table, member)?;
+        self.last[table as usize].set(member.key, natural);
+        Ok((member.key, is_new))
     }
 
     /// Whether this is the first sight of the member.
-    pub fn is_new(&mut self, table: Table, key: Key, natural: &[&str]) -> Result<bool, Collision> {
+    pub fn is_new(&mut self, table: Table, member: Checked) -> Result<bool, Collision> {
+        let Checked { key, check } = member;
         if key == Key::UNKNOWN {
             return Ok(false);
         }
-        let check = check(natural);
+        if let Some(witness) = &mut self.witness {
+            witness.see(table, member);
+        }
         match self.known[table as usize].add(key.stored(), check) {
             None => {
                 self.journal.add(to_bytes(table as usize, key.stored(), check));
+                self.added.push((table, key));
                 Ok(true)
             }
             Some(held) if [check, UNCHECKED].contains(&*held) => {
                 *held = check;
                 Ok(false)
             }
-            Some(_) => Err(Collision { table: table.name(), key: key.stored(), natural: natural.join("/") }),
+            Some(_) if self.witness.is_some() => Ok(false),
+            Some(_) => Err(Collision { table, key }),
         }
+    }
+
+    /// Takes note of a member that a sink holds. Of two with one key the first stays.
+    pub fn recall(&mut self, table: Table, Checked { key, check }: Checked) {
+        if key == Key::UNKNOWN {
+            return;
+        }
+        match self.known[table as usize].add(key.stored(), check) {
+            None => self.journal.add(to_bytes(table as usize, key.stored(), check)),
+            Some(held) if *held == UNCHECKED => *held = check,
+            Some(_) => {}
+        }
+    }
+
+    /// What is added from here on belongs to another record.
+    pub(crate) fn begin_record(&mut self) {
+        self.added.clear();
+    }
+
+    /// Removes the members that the present record has added: it is a dead letter.
+    #[cold]
+    pub(crate) fn undo_record(&mut self) {
+        for (table, key) in std::mem::take(&mut self.added) {
+            self.known[table as usize].remove(key.stored());
+        }
+        self.last.fill_with(Last::default);
+        self.journal.rewrite();
+    }
+
+    /// From here on records are judged each by itself: a collision is noted and is no error.
+    pub(crate) fn witness(&mut self) -> &mut Witness {
+        self.witness.get_or_insert_default()
     }
 
     /// Fetches from memory what [`is_new`](Self::is_new) will ask of these keys, many at once.
@@ -123,7 +156,7 @@ impl Members {
         self.known.iter().map(Keys::len).sum()
     }
 
-    /// Takes note of a member whose natural key is not known any more: its key is, and is taken for right.
+    /// Takes note of a member whose natural key is not known any more: the first record that names its key is taken for right.
     pub fn remember(&mut self, table: Table, key: Key) {
         if key != Key::UNKNOWN && self.known[table as usize].add(key.stored(), UNCHECKED).is_none() {
             self.journal.add(to_bytes(table as usize, key.stored(), UNCHECKED));
@@ -184,18 +217,8 @@ impl Members {
     }
 }
 
-/// In place of the hash of a natural key that is not known.
-const UNCHECKED: u32 = 0;
-
-/// A hash of a natural key that has nothing in common with its key.
-fn check(natural: &[&str]) -> u32 {
-    let mut state = 0_u64;
-    for part in natural {
-        state = mix(state, look_at(part.as_bytes()).0);
-    }
-    let hash = (state ^ (state >> 32)).to_le_bytes();
-    u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]]).max(UNCHECKED + 1)
-}
+/// In place of the check of a natural key that is not known.
+const UNCHECKED: u32 = Checked::NONE;
 
 #[cfg(test)]
 mod tests;

@@ -18,17 +18,17 @@ impl Shaper<'_> {
         let customer = self.customer(envelope)?;
         // Whoever is known by name is that customer; others are told apart by their anonymous id.
         let person = if customer == Key::UNKNOWN {
-            Key::of("visitor", &[envelope.store_id, envelope.anonymous_id.unwrap_or_default()])
+            self.key("visitor", envelope.store_id, envelope.anonymous_id.unwrap_or_default())
         } else {
             customer
         };
-        let session = Key::of("session", &[envelope.store_id, envelope.session_id.unwrap_or_default()]);
+        let session = self.key("session", envelope.store_id, envelope.session_id.unwrap_or_default());
         let product = self.product(envelope.store_id, behaviour.product_id, None, Said::default())?;
         let channel = self.channel(envelope.channel)?;
         let country = self.country(behaviour.country)?;
         self.currency(behaviour.currency)?;
         let day = self.memory.calendar.date_key(envelope.occurred_at);
-        let order_key = Key::of("order", &[envelope.store_id, behaviour.order_id.unwrap_or_default()]);
+        let order_key = self.key("order", envelope.store_id, behaviour.order_id.unwrap_or_default());
         let [utm_source, utm_medium, utm_campaign, utm_term, utm_content] = behaviour.utm;
         let origin = self.origin(0);
         let is_future = self.is_future();
@@ -81,7 +81,7 @@ impl Shaper<'_> {
         let (ship_to, country) = self.address(&order.shipping)?;
         self.currency(order.currency)?;
         self.currency(order.shop_currency)?;
-        let order_key = Key::of("order", &[envelope.store_id, order.order_id]);
+        let order_key = self.key("order", envelope.store_id, order.order_id);
         let day = self.memory.calendar.date_key(order.placed_at);
         let [subtotal, discount, tax, shipping, duty, tip, gift_card, total] = order.amounts;
         let [processed_at, paid_at, cancelled_at, closed_at] = order.milestones;
@@ -138,7 +138,7 @@ impl Shaper<'_> {
         let channel = self.channel(envelope.channel)?;
         let method = self.payment_method(payment.method)?;
         self.currency(Some(payment.currency))?;
-        let order_key = Key::of("order", &[envelope.store_id, payment.order_id]);
+        let order_key = self.key("order", envelope.store_id, payment.order_id);
         let day = self.memory.calendar.date_key(envelope.occurred_at);
         let origin = self.origin(0);
         let is_future = self.is_future();

@@ -142,7 +142,7 @@ impl Shaper<'_> {
         let channel = self.channel(envelope.channel)?;
         let promotion = self.promotion(cells.promotion)?;
         self.currency(Some(cells.currency))?;
-        let order_key = Key::of("order", &[envelope.store_id, place.order_id]);
+        let order_key = self.key("order", envelope.store_id, place.order_id);
         let moved_day = self.memory.calendar.date_key(envelope.occurred_at);
         let is_same_time = place.placed_at == envelope.occurred_at;
         let order_day = if is_same_time { moved_day } else { self.memory.calendar.date_key(place.placed_at) };

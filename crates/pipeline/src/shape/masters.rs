@@ -11,8 +11,8 @@ impl Shaper<'_> {
     pub(crate) fn customer_version(&mut self, event: &Event<'_>, customer: &Customer<'_>) -> Result<(), Collision> {
         let envelope = &event.envelope;
         // Noted so that later facts write no placeholder for it.
-        let key = envelope.customer;
-        self.memory.members.is_new(Table::DimCustomer, key, &[envelope.store_id, envelope.customer_id])?;
+        let key = envelope.customer.key;
+        self.memory.members.is_new(Table::DimCustomer, envelope.customer)?;
         let country = self.country(customer.address.country)?;
         let home = self.city(&customer.address, country)?;
         let origin = self.origin(0);
@@ -47,7 +47,9 @@ impl Shaper<'_> {
 
     pub(crate) fn product_version(&mut self, event: &Event<'_>, product: &Product<'_>) -> Result<(), Collision> {
         let natural = [event.envelope.store_id, product.variant_id.unwrap_or_default(), product.product_id];
-        let (key, _) = self.memory.members.meet(Table::DimProduct, "product", &natural)?;
+        let member = self.memory.keyring.checked("product", &natural);
+        let key = member.key;
+        self.memory.members.is_new(Table::DimProduct, member)?;
         let category = self.category(product.category.as_deref())?;
         self.currency(product.currency)?;
         let origin = self.origin(0);

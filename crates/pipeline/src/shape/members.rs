@@ -12,12 +12,17 @@ use crate::shape::Shaper;
 
 impl Shaper<'_> {
     fn member(&mut self, table: Table, kind: &str, natural: &[&str]) -> Result<(Key, bool), Collision> {
-        self.memory.members.meet(table, kind, natural)
+        self.memory.members.meet(&self.memory.keyring, table, kind, natural)
+    }
+
+    /// The key of what no dimension has members of.
+    pub(crate) fn key(&self, kind: &str, store: &str, id: &str) -> Key {
+        self.memory.keyring.key(kind, &[store, id])
     }
 
     pub(crate) fn customer(&mut self, envelope: &Envelope<'_>) -> Result<Key, Collision> {
-        let (key, id) = (envelope.customer, envelope.customer_id);
-        if self.memory.members.is_new(Table::DimCustomer, key, &[envelope.store_id, id])? {
+        let (key, id) = (envelope.customer.key, envelope.customer_id);
+        if self.memory.members.is_new(Table::DimCustomer, envelope.customer)? {
             let origin = self.next_origin();
             self.rows.add(&dim_customer::Row {
                 customer_key: key,
@@ -44,8 +49,9 @@ impl Shaper<'_> {
     ) -> Result<Key, Collision> {
         let Some(id) = id else { return Ok(Key::UNKNOWN) };
         let natural = [store, variant.unwrap_or_default(), id];
-        let key = Key::of("product", &natural);
-        if self.memory.members.is_new(Table::DimProduct, key, &natural)? {
+        let product = self.memory.keyring.checked("product", &natural);
+        let key = product.key;
+        if self.memory.members.is_new(Table::DimProduct, product)? {
             let category = self.category(said.category)?;
             let origin = self.next_origin();
             self.rows.add(&dim_product::Row {

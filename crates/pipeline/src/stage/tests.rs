@@ -14,6 +14,7 @@ use crate::dedupe::IndexOptions;
 use crate::ports::{Mapper, MapperError};
 
 mod avro;
+mod collisions;
 mod columns;
 mod contracts;
 mod debezium;
@@ -29,6 +30,7 @@ mod reasons;
 /// 2026-01-12T09:30:00Z, when all records of these tests were taken in.
 const INGESTED: i64 = 1_768_210_200_000_000;
 const LIMIT: usize = 1 << 20;
+const KEYS: Keyring = Keyring::keyed([7; 16]);
 
 fn shop(zone: &str) -> Shop {
     Shop::new("Test", zone, Currency::parse("GBP").unwrap()).unwrap()
@@ -41,7 +43,7 @@ fn index() -> Index {
 /// A stage whose topic `t` is a stream of this contract.
 fn stage_in(zone: &str, contract: Contract, format: Format, mapper: Option<Box<dyn Mapper>>) -> Stage {
     let stream = Stream::new("things", contract, format, mapper, LIMIT);
-    Stage::new(&shop(zone), index(), [(Arc::from("t"), stream)])
+    Stage::new(&shop(zone), KEYS, index(), [(Arc::from("t"), stream)])
 }
 
 fn stage(contract: Contract) -> Stage {

@@ -38,7 +38,7 @@ fn shop_lake() -> (TempDir, Arc<dyn Store>) {
     let stream = |(topic, contract): (&'static str, kassa_model::Contract)| {
         (Arc::<str>::from(topic), Stream::new(topic, contract, Format::Json, None, 1 << 20))
     };
-    let mut stage = Stage::new(&shop(), index, STREAMS.map(stream));
+    let mut stage = Stage::new(&shop(), kassa_model::key::Keyring::keyed([7; 16]), index, STREAMS.map(stream));
     let contracts = STREAMS.iter().map(|(topic, contract)| (Arc::from(*topic), *contract)).collect();
     let mut sink = StarSink::open(&store, contracts, Arc::new(SystemClock)).unwrap();
     for ((topic, _), records) in STREAMS.iter().zip(streams).filter(|(_, records)| !records.is_empty()) {

@@ -8,6 +8,7 @@ use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use kassa_config::Config;
 use kassa_lake::{rebuild, recover};
+use kassa_model::key::{Keyring, Secret};
 use kassa_model::{Table, crash};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -38,7 +39,7 @@ pub fn prepare(config: &Config, lake: &Lake) -> anyhow::Result<()> {
     kassa_warehouse::rebuild::prepare(target, days_kept(config).is_none()).context("could not rebuild the warehouse")
 }
 
-/// The customers whose personal data the lake has.
+/// The keys of the customers whose personal data the lake has, sorted.
 pub fn personal(lake: &Lake) -> anyhow::Result<Vec<i64>> {
     let mut keys: Vec<i64> = Vec::new();
     if lake.warehouse.is_some() {
@@ -53,8 +54,33 @@ pub fn personal(lake: &Lake) -> anyhow::Result<Vec<i64>> {
     Ok(keys)
 }
 
+/// The same customers by the keys that the warehouse may hold, each with the key in the new star. Keys change if the lake had no secret before;
+/// where an earlier rebuild was interrupted, lake and warehouse may have different ones.
+pub fn rekeyed(star: &Lake, personal: &[i64]) -> anyhow::Result<Vec<(i64, i64)>> {
+    let (unkeyed, mut keys) = (Keyring::unkeyed(Secret::default()), Vec::with_capacity(2 * personal.len()));
+    if personal.is_empty() {
+        return Ok(keys);
+    }
+    let is_personal = |key: i64| personal.binary_search(&key).is_ok();
+    recover::scan(star.store.as_ref(), Table::DimCustomer, &["customer_key", "store_id", "customer_id"], &mut |rows| {
+        let new = rows.column(0).as_primitive::<Int64Type>().values();
+        let (stores, ids) = (rows.column(1).as_string::<i32>(), rows.column(2).as_string::<i32>());
+        for (row, new) in new.iter().copied().enumerate() {
+            let old = unkeyed.key("customer", &[stores.value(row), ids.value(row)]).stored();
+            if is_personal(old) || is_personal(new) {
+                keys.extend([(old, new), (new, new)]);
+            }
+        }
+        Ok(())
+    })
+    .context("could not read the new star")?;
+    keys.sort_unstable();
+    keys.dedup();
+    Ok(keys)
+}
+
 /// Empties the warehouse and marks it.
-pub fn begin(config: &Config, lake: &Lake, personal: &[i64]) -> anyhow::Result<()> {
+pub fn begin(config: &Config, lake: &Lake, personal: &[(i64, i64)]) -> anyhow::Result<()> {
     let Some(target) = &lake.warehouse else { return Ok(()) };
     crash::point("rebuild.before_warehouse");
     kassa_warehouse::rebuild::begin(target, settings(config)?, personal).context("could not empty the warehouse")?;

@@ -34,8 +34,8 @@ fn refused(shop: &Shop, words: &str, commands: &[&[&str]]) {
 fn a_newer_lake_is_refused_by_every_command_and_by_the_doctor() {
     let shop = replayed("");
     let marker = shop.data().join("lake/_kassa/format");
-    assert_eq!(fs::read_to_string(&marker).expect("a new lake states its format"), "1\n");
-    fs::write(&marker, "2\n").expect("written");
+    assert_eq!(fs::read_to_string(&marker).expect("a new lake states its format"), "2\n");
+    fs::write(&marker, "3\n").expect("written");
     let all: [&[&str]; 6] = [
         &["run", "--until-caught-up"],
         &["figures", "net_sales"],
@@ -44,11 +44,11 @@ fn a_newer_lake_is_refused_by_every_command_and_by_the_doctor() {
         &["dead-letters", "list"],
         &["replay", "--stream", "sales", "export.csv"],
     ];
-    refused(&shop, "the lake has format 2 (_kassa/format); this kassa supports formats up to 1", &all);
+    refused(&shop, "the lake has format 3 (_kassa/format); this kassa supports formats up to 2", &all);
     let output = shop.run(&["doctor"]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(!output.status.success() && said.contains("the lake has format 2"), "{said}");
-    fs::write(&marker, "1\n").expect("written");
+    assert!(!output.status.success() && said.contains("the lake has format 3"), "{said}");
+    fs::write(&marker, "2\n").expect("written");
     shop.ok(&["prove"]);
 }
 

@@ -35,7 +35,8 @@ fn batch(number: i64, offsets: std::ops::Range<i64>) -> Arc<Batch> {
     let options = kassa_pipeline::dedupe::IndexOptions { memory_bytes: 1 << 20, dir: None, event_window_us: 1 };
     let index = kassa_pipeline::dedupe::Index::new(&options).unwrap();
     let stream = kassa_pipeline::Stream::new("fx", Contract::FxRate, kassa_pipeline::Format::Json, None, 1 << 20);
-    let mut stage = kassa_pipeline::Stage::new(&shop, index, [(Arc::from("fx"), stream)]);
+    let mut stage =
+        kassa_pipeline::Stage::new(&shop, kassa_model::key::Keyring::keyed([7; 16]), index, [(Arc::from("fx"), stream)]);
     Arc::new(stage.run(records, offsets.start).unwrap())
 }
 

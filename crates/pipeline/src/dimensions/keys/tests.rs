@@ -1,13 +1,13 @@
 use std::collections::HashMap;
 
-use kassa_model::Key;
+use kassa_model::key::Keyring;
 use proptest::prelude::*;
 
 use super::*;
 
 /// The key of a customer by number.
 fn key(number: usize) -> i64 {
-    Key::of("customer", &["", &number.to_string()]).stored()
+    Keyring::unkeyed([0; 16]).key("customer", &["", &number.to_string()]).stored()
 }
 
 fn filled(count: usize) -> Keys {

@@ -2,8 +2,15 @@ use std::collections::BTreeSet;
 
 use super::*;
 
+const KEYS: Keyring = Keyring::keyed([7; 16]);
+
 fn meet(members: &mut Members, id: &str) -> Result<(Key, bool), Collision> {
-    members.meet(Table::DimCustomer, "customer", &["", id])
+    members.meet(&KEYS, Table::DimCustomer, "customer", &["", id])
+}
+
+/// One of two cities that share a key.
+fn city(check: u32) -> Checked {
+    Checked { key: Key::from_stored(7), check }
 }
 
 /// What a start loads from these pieces.
@@ -29,37 +36,81 @@ fn a_member_is_new_once_in_each_table() {
     for number in 0..20_000 {
         let (key, is_new) = meet(&mut members, &number.to_string()).unwrap();
         assert!(is_new);
-        assert!(members.is_new(Table::DimProduct, key, &["", "other"]).unwrap(), "tables share no members");
+        assert!(members.is_new(Table::DimProduct, Checked { key, check: 1 }).unwrap(), "tables share no members");
     }
     for number in (0..20_000).rev() {
         assert!(!meet(&mut members, &number.to_string()).unwrap().1);
     }
     assert_eq!(members.len(), 40_000);
-    assert!(!members.is_new(Table::DimCustomer, Key::UNKNOWN, &["", ""]).unwrap());
+    assert!(!members.is_new(Table::DimCustomer, Checked::default()).unwrap());
 }
 
 #[test]
 fn two_natural_keys_with_one_key_are_a_collision() {
     let mut members = Members::default();
-    let key = Key::from_stored(7);
-    assert!(members.is_new(Table::DimCity, key, &["GB", "", "London"]).unwrap());
-    assert!(!members.is_new(Table::DimCity, key, &["GB", "", "London"]).unwrap());
-    let error = members.is_new(Table::DimCity, key, &["FR", "", "Paris"]).unwrap_err();
-    assert_eq!(error.to_string(), "two members of dim_city have the key 7: `FR//Paris` and one seen before");
+    assert!(members.is_new(Table::DimCity, city(1)).unwrap());
+    assert!(!members.is_new(Table::DimCity, city(1)).unwrap());
+    let collision = Collision { table: Table::DimCity, key: Key::from_stored(7) };
+    assert_eq!(members.is_new(Table::DimCity, city(2)), Err(collision));
     let mut members = loaded(&[members.cut()]);
-    members.is_new(Table::DimCity, key, &["FR", "", "Paris"]).unwrap_err();
+    assert_eq!(members.is_new(Table::DimCity, city(2)), Err(collision));
+    assert!(!members.is_new(Table::DimCity, city(1)).unwrap(), "the first is not harmed");
 }
 
 #[test]
 fn a_remembered_key_is_checked_from_the_first_natural_key_on() {
     let mut members = Members::default();
-    let key = Key::from_stored(7);
-    members.remember(Table::DimCity, key);
+    members.remember(Table::DimCity, city(1).key);
     members.remember(Table::DimCity, Key::UNKNOWN);
     assert_eq!(members.len(), 1);
-    assert!(!members.is_new(Table::DimCity, key, &["GB", "", "London"]).unwrap());
-    members.remember(Table::DimCity, key);
-    members.is_new(Table::DimCity, key, &["FR", "", "Paris"]).unwrap_err();
+    assert!(!members.is_new(Table::DimCity, city(1)).unwrap());
+    members.remember(Table::DimCity, city(1).key);
+    members.is_new(Table::DimCity, city(2)).unwrap_err();
+}
+
+#[test]
+fn of_two_members_that_a_sink_holds_the_first_stays() {
+    let mut members = Members::default();
+    members.record(true);
+    for member in [city(1), city(2), Checked::default()] {
+        members.recall(Table::DimCity, member);
+    }
+    for mut members in [loaded(&[members.cut()]), members] {
+        assert_eq!(members.len(), 1);
+        assert!(!members.is_new(Table::DimCity, city(1)).unwrap());
+        members.is_new(Table::DimCity, city(2)).unwrap_err();
+    }
+}
+
+#[test]
+fn the_members_of_a_refused_record_are_new_again() {
+    let mut members = Members::default();
+    members.record(true);
+    let all: Vec<String> = (0..3_000).map(|number| number.to_string()).collect();
+    let (kept, refused) = all.split_at(1_500);
+    members.begin_record();
+    kept.iter().for_each(|id| assert!(meet(&mut members, id).unwrap().1));
+    let before = held(&members);
+    members.begin_record();
+    refused.iter().for_each(|id| assert!(meet(&mut members, id).unwrap().1));
+    members.undo_record();
+    assert_eq!(held(&members), before);
+    assert_eq!(held(&loaded(&[members.cut()])), before, "a checkpoint has them as they are");
+    kept.iter().for_each(|id| assert!(!meet(&mut members, id).unwrap().1, "{id}"));
+    refused.iter().for_each(|id| assert!(meet(&mut members, id).unwrap().1, "{id}"));
+    assert_eq!(members.len(), all.len());
+}
+
+#[test]
+fn a_witness_sees_both_members_of_a_key_and_refuses_neither() {
+    let mut members = Members::default();
+    let collision = Collision { table: Table::DimCity, key: Key::from_stored(7) };
+    members.witness().want(collision);
+    assert!(members.is_new(Table::DimCity, city(1)).unwrap());
+    assert!(!members.witness().confirms(collision));
+    members.clear();
+    members.is_new(Table::DimCity, city(2)).unwrap();
+    assert!(members.witness().confirms(collision));
 }
 
 #[test]

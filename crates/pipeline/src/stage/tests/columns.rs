@@ -7,7 +7,7 @@ fn stream(columns: &[&str], delimiter: u8) -> Stage {
     let header = columns.iter().map(|name| (*name).to_owned()).collect();
     let columns = Dialect { header, delimiter, windows_1252: false };
     let stream = Stream::new("things", Contract::OrderLine, Format::Csv, None, LIMIT).with_columns(columns);
-    Stage::new(&shop("Europe/London"), index(), [(Arc::from("t"), stream)])
+    Stage::new(&shop("Europe/London"), KEYS, index(), [(Arc::from("t"), stream)])
 }
 
 const COLUMNS: [&str; 7] = ["order_id", "line_id", "occurred_at", "quantity", "unit_price", "currency", "remark"];

@@ -14,7 +14,7 @@ fn an_event_becomes_one_fact_and_the_members_it_names() {
     use Table::{DimChannel, DimCountry, DimCurrency, DimCustomer, DimProduct, FactEvent};
     assert_eq!(done.tables(), [FactEvent, DimCustomer, DimProduct, DimCountry, DimChannel, DimCurrency]);
     let row = &done.rows(FactEvent)[0];
-    let key = |kind: &str, parts: &[&str]| kassa_model::Key::of(kind, parts).stored().to_string();
+    let key = |kind: &str, parts: &[&str]| KEYS.key(kind, parts).stored().to_string();
     has(
         row,
         &[
@@ -79,7 +79,7 @@ fn visitors_are_persons_apart_and_unknown_types_are_custom() {
             ("type", "custom"),
             ("custom_type", "jumped"),
             ("customer_key", "0"),
-            ("person_key", &kassa_model::Key::of("visitor", &["", "a1"]).stored().to_string()),
+            ("person_key", &KEYS.key("visitor", &["", "a1"]).stored().to_string()),
             ("session_key", "0"),
             ("product_key", "0"),
             ("extra", "∅"),
@@ -155,8 +155,8 @@ fn an_order_becomes_a_revision_and_a_movement_a_line() {
             ("is_gift_card", "true"),
             ("extra", "∅"),
             ("source_index", "2"),
-            ("promotion_key", &kassa_model::Key::of("promotion", &["SPRING"]).stored().to_string()),
-            ("ship_country_key", &kassa_model::Key::of("country", &["FR"]).stored().to_string()),
+            ("promotion_key", &KEYS.key("promotion", &["SPRING"]).stored().to_string()),
+            ("ship_country_key", &KEYS.key("country", &["FR"]).stored().to_string()),
         ],
     );
     assert_ne!(lines[0]["ship_address_key"], lines[1]["ship_address_key"], "a line may go elsewhere");
@@ -351,7 +351,7 @@ fn products_stock_and_rates_become_rows() {
 fn a_members_master_data_replaces_its_placeholder_and_no_fact_makes_another() {
     let streams = [("lines", Contract::OrderLine), ("customers", Contract::Customer)];
     let streams = streams.map(|(topic, contract)| (Arc::from(topic), Stream::new(topic, contract, Format::Json, None, LIMIT)));
-    let mut stage = Stage::new(&shop("UTC"), index(), streams);
+    let mut stage = Stage::new(&shop("UTC"), KEYS, index(), streams);
     let mut run = |topic: &str, offset: i64, value: &str| {
         let mut records = records(offset, &[value.as_bytes()], Headers::None);
         records.partition = Partition::new(topic, 0);

@@ -21,7 +21,7 @@ impl Clock for Hand {
 fn stage() -> Stage {
     let index = Index::new(&IndexOptions { memory_bytes: 64 << 10, dir: None, event_window_us: DAY }).unwrap();
     let stream = Stream::new("clicks", Contract::Event, Format::Json, None, LIMIT);
-    Stage::new(&shop("UTC"), index, [(Arc::from("t"), stream)])
+    Stage::new(&shop("UTC"), KEYS, index, [(Arc::from("t"), stream)])
 }
 
 /// The fates of the events of a day, each with an id of its own.

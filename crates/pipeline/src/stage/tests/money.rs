@@ -73,7 +73,7 @@ fn what_a_fact_holds_does_not_depend_on_the_rates_that_came_before_it() {
         let streams = [("lines", Contract::OrderLine), ("rates", Contract::FxRate)];
         let streams =
             streams.map(|(topic, contract)| (Arc::from(topic), Stream::new(topic, contract, Format::Json, None, LIMIT)));
-        let mut stage = Stage::new(&shop("Europe/London"), index(), streams);
+        let mut stage = Stage::new(&shop("Europe/London"), KEYS, index(), streams);
         let mut run = |topic: &str, value: &str| {
             let mut records = records(0, &[value.as_bytes()], Headers::None);
             records.partition = Partition::new(topic, 0);

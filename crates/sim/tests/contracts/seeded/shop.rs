@@ -33,7 +33,7 @@ pub(crate) fn stage_of(index: Index) -> Stage {
     let stream = |(topic, contract): (&str, Contract)| {
         (Arc::<str>::from(topic), Stream::new(topic, contract, Format::Json, None, 1 << 20))
     };
-    Stage::new(&batches::shop(), index, TOPICS.map(stream))
+    Stage::new(&batches::shop(), batches::KEYS, index, TOPICS.map(stream))
 }
 
 /// One partition in its source.

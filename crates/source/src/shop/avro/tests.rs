@@ -67,7 +67,8 @@ fn both(seed: u64, records: usize) -> (Registry, BTreeMap<Contract, [Made; 2]>) 
 fn stage(format: Format, registry: &Registry) -> Stage {
     let index = Index::new(&IndexOptions { memory_bytes: 64 << 20, dir: None, event_window_us: 7 * time::DAY }).unwrap();
     let streams = STREAMS.map(|(name, contract)| (Arc::from(name), Stream::new(name, contract, format, None, 1 << 20)));
-    Stage::new(&options(1, 1).shop, index, streams).with_schemas(Box::new(registry.clone()))
+    Stage::new(&options(1, 1).shop, kassa_model::key::Keyring::keyed([7; 16]), index, streams)
+        .with_schemas(Box::new(registry.clone()))
 }
 
 fn through(stage: &mut Stage, contract: Contract, values: &[Vec<u8>]) -> Batch {
