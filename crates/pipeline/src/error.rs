@@ -1,10 +1,10 @@
-//! Why the stage could not do its work.
+//! Why the stage failed.
 
 use crate::dedupe::IndexError;
 use crate::dimensions::Collision;
 use crate::ports::{MapperError, SchemasError};
 
-/// We could not do our work, whatever the record.
+/// kassa failed, whatever the record contains.
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
     #[error("no stream reads the topic `{0}`")]

@@ -1,4 +1,4 @@
-//! Which members of dimensions have been written.
+//! The members of dimensions that have been written.
 
 use std::io::{self, BufRead};
 
@@ -9,7 +9,7 @@ use super::keys::Keys;
 use crate::journal::{Journal, Piece};
 use crate::validate::{look_at, mix};
 
-/// Two members have one key: the lake would add up what does not belong together.
+/// Two members have the same key: their rows would be added up together.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("two members of {table} have the key {key}: `{natural}` and one seen before")]
 pub struct Collision {
@@ -18,19 +18,18 @@ pub struct Collision {
     pub natural: String,
 }
 
-/// The members already written, each with a second hash of its natural key: 16 to 20 bytes a member.
+/// The members already written, each with a second hash of its natural key: 16 to 20 bytes per member.
 #[derive(Debug, Default)]
 pub struct Members {
-    /// By the table's place in [`Table::ALL`].
+    /// Indexed by the table's number in [`Table::ALL`].
     known: [Keys; Table::ALL.len()],
-    /// The member of each small table that was named last: nearly every record names it again, and comparing is cheaper than
-    /// hashing.
+    /// The last member of each small table: nearly every record names it again, and comparing is cheaper than hashing.
     last: [Last; Table::ALL.len()],
-    /// What was added since the last checkpoint.
+    /// The members added since the last checkpoint.
     journal: Journal,
 }
 
-/// A member as checkpoints keep it: its table's place in [`Table::ALL`], its key, the second hash.
+/// The size of a member in a checkpoint: its table's number in [`Table::ALL`], its key, the second hash.
 const SAVED: usize = 13;
 
 fn to_bytes(table: usize, key: i64, check: u32) -> [u8; SAVED] {
@@ -75,7 +74,7 @@ impl Last {
 }
 
 impl Members {
-    /// The key of the member of `kind` with this natural key, and whether this is its first sight.
+    /// The key of the member of `kind` with this natural key, and whether it is new.
     pub fn meet(&mut self, table: Table, kind: &str, natural: &[&str]) -> Result<(Key, bool), Collision> {
         if natural.last().is_none_or(|part| part.is_empty()) {
             return Ok((Key::UNKNOWN, false));
@@ -90,7 +89,7 @@ impl Members {
         Ok((key, is_new))
     }
 
-    /// Whether this is the first sight of the member.
+    /// Whether the member is new.
     pub fn is_new(&mut self, table: Table, key: Key, natural: &[&str]) -> Result<bool, Collision> {
         if key == Key::UNKNOWN {
             return Ok(false);
@@ -109,7 +108,7 @@ impl Members {
         }
     }
 
-    /// Fetches from memory what [`is_new`](Self::is_new) will ask of these keys, many at once.
+    /// Prefetches the memory that [`is_new`](Self::is_new) reads for these keys.
     pub fn warm(&self, table: Table, keys: impl Iterator<Item = Key>) {
         std::hint::black_box(self.known[table as usize].warm(keys.map(Key::stored)));
     }
@@ -123,24 +122,24 @@ impl Members {
         self.known.iter().map(Keys::len).sum()
     }
 
-    /// Takes note of a member whose natural key is not known any more: its key is, and is taken for right.
+    /// Adds a member by key only; the collision check is skipped until its natural key is seen.
     pub fn remember(&mut self, table: Table, key: Key) {
         if key != Key::UNKNOWN && self.known[table as usize].add(key.stored(), UNCHECKED).is_none() {
             self.journal.add(to_bytes(table as usize, key.stored(), UNCHECKED));
         }
     }
 
-    /// Starts to record what is added, for checkpoints. `is_saved`: a checkpoint contains all that is known now.
+    /// Starts to record additions, for checkpoints. `is_saved`: a checkpoint contains all present members.
     pub fn record(&mut self, is_saved: bool) {
         self.journal.start(is_saved);
     }
 
-    /// Makes the next cut a whole one.
+    /// Makes the next cut a complete one.
     pub fn rewrite(&mut self) {
         self.journal.rewrite();
     }
 
-    /// What a checkpoint adds to what earlier ones contain.
+    /// The members that a checkpoint adds to earlier ones.
     pub fn cut(&mut self) -> Piece {
         let count = self.len();
         let Self { known, journal, .. } = self;
@@ -152,10 +151,10 @@ impl Members {
         })
     }
 
-    /// Takes in a piece that [`cut`](Self::cut) made, or several one after the other.
+    /// Loads a piece that [`cut`](Self::cut) made, or several in sequence.
     ///
     /// # Errors
-    /// If it cannot be read to its end, or is not one.
+    /// If the piece cannot be read to its end, or is invalid.
     pub fn load(&mut self, mut piece: impl BufRead) -> io::Result<()> {
         let mut member = [0; SAVED];
         while !piece.fill_buf()?.is_empty() {
@@ -172,7 +171,7 @@ impl Members {
         Ok(())
     }
 
-    /// Forgets all.
+    /// Removes all members.
     pub fn clear(&mut self) {
         self.known.iter_mut().for_each(Keys::clear);
         self.last.fill_with(Last::default);
@@ -184,10 +183,10 @@ impl Members {
     }
 }
 
-/// In place of the hash of a natural key that is not known.
+/// In place of the hash of an unknown natural key.
 const UNCHECKED: u32 = 0;
 
-/// A hash of a natural key that has nothing in common with its key.
+/// A second hash of a natural key, independent of its key.
 fn check(natural: &[&str]) -> u32 {
     let mut state = 0_u64;
     for part in natural {

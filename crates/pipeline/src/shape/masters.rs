@@ -10,7 +10,7 @@ use crate::shape::Shaper;
 impl Shaper<'_> {
     pub(crate) fn customer_version(&mut self, event: &Event<'_>, customer: &Customer<'_>) -> Result<(), Collision> {
         let envelope = &event.envelope;
-        // Noted so that later facts write no placeholder for it.
+        // Added so that later facts write no placeholder for it.
         let key = envelope.customer;
         self.memory.members.is_new(Table::DimCustomer, key, &[envelope.store_id, envelope.customer_id])?;
         let country = self.country(customer.address.country)?;
