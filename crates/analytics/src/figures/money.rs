@@ -42,12 +42,12 @@ pub(super) fn symbols(symbols: &mut Symbols, texts: Texts<'_>, rows: usize) -> R
     texts.each(rows, |text| Ok(symbols.id(text.unwrap_or_default())))
 }
 
-/// By what a payment and its parent find each other.
+/// The hash by which payments and their parents are matched.
 pub(super) fn payment_hash(store: Option<&str>, id: &str) -> u64 {
     key::hash("payment", &[store.unwrap_or_default(), id])
 }
 
-/// Currencies as symbols, by which answers name them, and as what they are.
+/// Currencies as symbols, for the keys of answers, and as currency values.
 pub(super) fn currencies(
     symbols: &mut Symbols,
     texts: Texts<'_>,
