@@ -196,7 +196,7 @@ pub struct Figures {
     pub format: Format,
 }
 
-/// Whose SQL a query is written in.
+/// The SQL dialect of a query.
 #[derive(Debug, Clone, Copy, ValueEnum, PartialEq, Eq)]
 pub enum Engine {
     Lake,

@@ -40,16 +40,16 @@ use crate::feed::{self, Feed, KafkaFeed, KafkaMarks, LogFeed, LogMarks, Marks};
 use crate::sinks;
 use crate::wiring::{self, Durable, Lake, Lock};
 
-/// Everything that `kassa run` and `kassa demo` keep going.
+/// Everything that `kassa run` and `kassa demo` run.
 pub struct Service {
     config: Config,
     chosen: Chosen,
-    /// There is none only while it is begun anew.
+    /// `None` only while the pipeline restarts.
     engine: Option<Engine>,
     handles: Vec<SinkHandle>,
-    /// Where it listens, if it does.
+    /// The address that it listens on, if it does.
     address: Option<SocketAddr>,
-    /// Of a run that has the lake.
+    /// For a run that has the lake.
     deriver: Option<Deriver>,
     lake: Lake,
     log: Arc<Log>,
@@ -60,9 +60,9 @@ pub struct Service {
     stop: Arc<AtomicBool>,
     http: Option<JoinHandle<std::io::Result<()>>>,
     closed: Option<tokio::sync::oneshot::Sender<()>>,
-    /// Begun with the server: without one nobody would see it.
+    /// Started with the server: without one nobody would see the result.
     proving: Option<Proving>,
-    /// Where other workers may read what this one does not.
+    /// If other workers may read other partitions.
     follower: Option<Follower>,
     checkpoints: Option<Checkpoints>,
     host: Host,
@@ -76,8 +76,7 @@ struct Checkpoints {
     writer: Writer,
 }
 
-/// How often the pipeline is begun anew without having worked for [`SOUND`], because a sink had lost its place, before that is the
-/// program's error.
+/// Maximum number of restarts after a sink lost its positions, each within [`SOUND`], before the error is returned.
 const ANEW_MAX: u32 = 10;
 const SOUND: Duration = Duration::from_secs(60);
 
@@ -91,7 +90,7 @@ pub struct Chosen {
 impl Chosen {
     pub const ALL: Self = Self { durable: Durable::ALL, live: true };
 
-    /// What keeps the derived tables up to date, of a process that has the lake.
+    /// Keeps the derived tables up to date, in a process that has the lake.
     fn deriver(&self, config: &Config, lake: &Lake) -> anyhow::Result<Option<Deriver>> {
         if !self.durable.lake {
             return Ok(None);
@@ -108,12 +107,12 @@ impl Chosen {
         Ok(Some(Deriver::start(Box::new(refresh), config.lake.commit_interval, ticks())?))
     }
 
-    /// Kafka, if the configuration reads it.
+    /// The feed from Kafka, if the configuration reads it.
     fn feed(&self, config: &Config, lake: &Lake, marks: &Arc<KafkaMarks>) -> anyhow::Result<Option<KafkaFeed>> {
         feed::kafka_feed(config, lake, |group| self.group(config, group), marks)
     }
 
-    /// The consumer group of a process with these sinks: processes with others read the same records for themselves.
+    /// The consumer group of a process with these sinks. Processes with different sinks each read all records.
     fn group(&self, config: &Config, group: &str) -> String {
         let Durable { archive, lake, warehouse } = self.durable;
         let has_warehouse = config.warehouse.is_some();
@@ -132,13 +131,13 @@ impl Service {
     }
 
     pub fn start_with(config: &Config, http: bool, chosen: Chosen) -> anyhow::Result<Self> {
-        // The port first: if it is taken, nothing has been touched.
+        // Open the port first: if it is in use, nothing has been changed.
         let listener = http.then(|| listen(config)).transpose()?;
         let lock = Lock::take(&config.data_dir)?;
         let config = &feed::grown(config)?.unwrap_or_else(|| config.clone());
         let lake = Lake::of(config)?;
         let log = feed::open_log(config, &lake)?;
-        // Before anything else is read: a replay that comes later makes the next checkpoint unusable.
+        // Before anything else is read: a later replay makes the next checkpoint unusable.
         let replays = letters::replays(lake.store.as_ref()).context("could not read the lake")?;
         let place = Arc::new(wiring::checkpoints(config, replays));
         let started = Started::of(chosen.durable.lake.then_some(place.as_ref()), lake.store.as_ref(), &config.shop);
@@ -194,7 +193,7 @@ impl Service {
         Ok(service)
     }
 
-    /// Starts to write checkpoints. `tally` is what the lake accounts for up to some positions.
+    /// Starts to write checkpoints. `tally` has the lake's totals at some positions.
     fn checkpoints(&self, (place, desk): (Arc<Place>, Arc<Desk>), tally: (Tally, Positions)) -> anyhow::Result<Checkpoints> {
         let (live, at) = (Arc::clone(&self.live), Arc::clone(&self.live));
         let star = |handle: &&SinkHandle| ["lake", "warehouse"].contains(&handle.name);
@@ -213,7 +212,7 @@ impl Service {
         Ok(Checkpoints { place, desk, writer: Writer::start(parts, ticks())? })
     }
 
-    /// The memory of the last checkpoint, or none, completed by what the sinks hold.
+    /// The memory of the last checkpoint, or an empty one, completed from the sinks.
     fn recalled(&self, place: &Place, desk: &Desk, manifest: Option<Manifest>) -> anyhow::Result<Memory> {
         let (lake, config, fed) = (&self.lake, &self.config, self.chosen.durable);
         let options = wiring::index_options(config, Some(&wiring::index_dir(config)))?;
@@ -221,7 +220,7 @@ impl Service {
         recall::memory((place, desk), manifest, &options, &stage, &mut |memory| lake.complete(fed, memory))
     }
 
-    /// Opens the sinks. They come first: opening the warehouse migrates its schema, and the memory is completed by what the sinks hold.
+    /// Opens the sinks. They come first: opening the warehouse migrates its schema, and the memory is completed from the sinks.
     fn sinks(&self) -> anyhow::Result<Vec<Box<dyn Sink>>> {
         let mut sinks = self.lake.sinks(&self.config, self.chosen.durable)?;
         if self.chosen.live {
@@ -249,8 +248,8 @@ impl Service {
         Ok(())
     }
 
-    /// Has the engine work until `work` is done. It is begun anew when partitions have moved or a sink has lost its place: all then
-    /// go on from what their stores hold.
+    /// Runs `work` on the engine until it is done. When partitions have moved or a sink has lost its positions, the pipeline
+    /// restarts from the sinks' positions.
     fn engine(&mut self, work: impl Fn(&mut Engine) -> anyhow::Result<bool>) -> anyhow::Result<()> {
         let mut lost = 0;
         loop {
@@ -274,7 +273,7 @@ impl Service {
             let grown = feed::grown(&self.config)?;
             let has_grown = grown.is_some();
             if let Some(grown) = grown {
-                // One member leaves the group before the other comes.
+                // Leave the group before the new member joins.
                 drop(feed);
                 feed = self.grow(grown)?;
             }
@@ -290,7 +289,7 @@ impl Service {
         }
     }
 
-    /// The memory of a stage that goes on: what it knows already, or else that of the last checkpoint.
+    /// The memory for a restarted stage: the one that was kept, or else that of the last checkpoint.
     fn resumed(&self, kept: Option<Memory>) -> anyhow::Result<Memory> {
         if let Some(memory) = kept.map(|memory| self.lake.complete(self.chosen.durable, memory)).transpose()?.flatten() {
             return Ok(memory);
@@ -301,7 +300,7 @@ impl Service {
         }
     }
 
-    /// Counts again from what the lake holds, beyond the last checkpoint: what was counted beyond the lake may come from another process now.
+    /// Counts again from the lake and the last checkpoint: records counted beyond the lake may come from another process now.
     fn recount(&self, accounted: Positions) -> anyhow::Result<()> {
         let place = self.checkpoints.as_ref().map(|checkpoints| &checkpoints.place);
         let saved = place.and_then(|place| place.tally(&place.manifest().ok()?).ok());
@@ -312,7 +311,7 @@ impl Service {
         Ok(())
     }
 
-    /// Goes on with more topics.
+    /// Restarts the feed with more topics.
     fn grow(&mut self, grown: Config) -> anyhow::Result<Box<dyn Feed>> {
         let topics: Vec<&str> = grown.streams.iter().map(|stream| stream.topic.as_str()).collect();
         tracing::info!(?topics, "reading more topics, which match the patterns of streams");
@@ -330,7 +329,8 @@ impl Service {
         matches!(self.config.source, Source::Kafka(_))
     }
 
-    /// Whether a sink found its store less far than it had left it; or further, where partitions move between processes.
+    /// Whether a sink found its store at earlier positions than it had committed; or at other ones, if partitions move between
+    /// processes.
     fn has_lost_its_place(&self, error: &anyhow::Error) -> bool {
         error.chain().any(|cause| match cause.downcast_ref() {
             Some(SinkError::Rewound(_)) => true,
@@ -383,7 +383,7 @@ impl Service {
                     interrupted().await;
                     stop.store(true, Ordering::Release);
                 });
-                // The engine closes the server once it has stopped; a sender that is gone says so too.
+                // The engine closes the server when it has stopped; a dropped sender means the same.
                 let shutdown = async move { close.await.unwrap_or_default() };
                 kassa_server::serve(listener, app, shutdown).await
             })
@@ -394,7 +394,7 @@ impl Service {
         Ok(())
     }
 
-    /// The URL of what it serves: with the port that it got, where any free one was asked for.
+    /// The URL of the server, with its actual port if any free one was requested.
     pub fn url(&self) -> String {
         self.address.map_or_else(String::new, |address| format!("http://{address}"))
     }
@@ -420,18 +420,18 @@ impl Service {
         Ok(self.live.answer(query)?.0)
     }
 
-    /// Works until `ended` says so or the program is told to stop.
+    /// Works until `ended` returns true or the program is stopped.
     pub fn work_until(&mut self, ended: impl Fn() -> bool) -> anyhow::Result<()> {
         let stop = Arc::clone(&self.stop);
         self.engine(|engine| engine.work(&|| stop.load(Ordering::Acquire) || ended()))
     }
 
-    /// Reads to the end of the source; everything is committed then.
+    /// Reads to the end of the source and commits everything.
     pub fn catch_up(&mut self) -> anyhow::Result<()> {
         self.engine(Engine::catch_up)
     }
 
-    /// Takes no more requests, commits what is left, and stops.
+    /// Accepts no more requests, commits the rest, and stops.
     pub fn finish(mut self) -> anyhow::Result<()> {
         drop(self.proving.take());
         drop(self.follower.take());
@@ -480,7 +480,7 @@ fn listen(config: &Config) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Ctrl-C, or a polite request to end.
+/// Waits for Ctrl-C or SIGTERM.
 pub async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };

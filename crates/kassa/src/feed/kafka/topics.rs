@@ -1,4 +1,4 @@
-//! The ids of Kafka's topics, kept beside the lake: a topic that was deleted and made anew while nobody read it is told by its id.
+//! The ids of Kafka's topics, stored in the lake: they show whether a topic was deleted and recreated while it was not read.
 
 use std::io;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ impl TopicIds {
         Self(store)
     }
 
-    /// The id that the topic had when it was first read, or made anew.
+    /// The id that the topic had when it was first read, or after it was recreated.
     pub fn known(&self, topic: &str) -> anyhow::Result<Option<String>> {
         match self.0.get(&path(topic)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -25,7 +25,7 @@ impl TopicIds {
         }
     }
 
-    /// Takes note of it, where nobody has before.
+    /// Stores the id, if none is stored yet.
     pub(super) fn remember(&self, topic: &str, id: &str) -> anyhow::Result<()> {
         if !id.is_empty() {
             self.0.put_new(&path(topic), id.as_bytes()).with_context(|| format!("could not keep the id of the topic {topic}"))?;
