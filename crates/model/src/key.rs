@@ -31,7 +31,7 @@ impl Key {
     }
 }
 
-/// What a record is known by in the dedupe index: 128 bits that stand for a kind and its parts.
+/// The identity of a record in the dedupe index: a 128-bit hash of a kind and its parts.
 ///
 /// No table and no lake contains one, so the function that makes them can change: indexes are then
 /// rebuilt.
@@ -50,7 +50,7 @@ impl Id {
     }
 }
 
-/// The identity of what `kind` and `parts` name. The parts are delimited as those of a [`Key`].
+/// The identity of `kind` and `parts`. The parts are delimited as those of a [`Key`].
 pub fn identity(kind: &str, parts: &[&str]) -> Id {
     Id(match joined(&mut [0; BUFFER], kind, parts) {
         Some(bytes) => xxh3_128(bytes),

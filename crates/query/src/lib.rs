@@ -46,8 +46,8 @@ impl From<DataFusionError> for SqlError {
 /// Memory that one query may use; beyond it, it spills.
 const MEMORY: usize = 256 * 1024 * 1024;
 
-/// The memory of queries that run at the same time. What exceeds their share spills to files; a query that can neither have memory nor spill
-/// is refused ("Resources exhausted").
+/// The memory of queries that run at the same time. Data beyond their share spills to files; a query that can get no memory and
+/// cannot spill is refused ("Resources exhausted").
 #[derive(Debug, Clone)]
 pub struct Pool(Arc<dyn MemoryPool>);
 
@@ -76,12 +76,12 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// Registers only what `sql` names: a lake has many tables, and each costs reading its log.
+    /// Registers only the tables that `sql` names: a lake has many tables, and each costs reading its log.
     pub async fn open(store: &dyn Store, shop: &Shop, sql: &str) -> Result<Self, SqlError> {
         Self::open_within(&Pool::new(MEMORY), store, shop, sql).await
     }
 
-    /// The same with memory that other queries use, too.
+    /// As `open`, with memory that other queries share.
     pub async fn open_within(pool: &Pool, store: &dyn Store, shop: &Shop, sql: &str) -> Result<Self, SqlError> {
         let lease = Lease::take(store).map_err(LogError::from)?;
         let context = empty(&store.scratch(), pool)?;

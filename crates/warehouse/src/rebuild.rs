@@ -14,7 +14,7 @@ use crate::url::Target;
 const IS_MARKED: &str = "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = 'kassa' AND c.relname = 'rebuild')";
 
-/// The tables beside the star that are filled with it. `kassa.shop` and `kassa.migrations` stay.
+/// The tables besides the star that are filled with it. `kassa.shop` and `kassa.migrations` stay.
 const BESIDE: [&str; 14] = [
     "dwh.agg_sales_daily",
     "dwh.agg_events_daily",
@@ -35,7 +35,7 @@ const BESIDE: [&str; 14] = [
 const ERASED: &str = "INSERT INTO kassa.erased SELECT p.customer_key FROM unnest($1::int8[]) AS p (customer_key)
     WHERE EXISTS (SELECT FROM dwh.dim_customer d WHERE d.customer_key = p.customer_key AND NOT d.is_placeholder)
       AND NOT EXISTS (SELECT FROM dwh.vault_customer v WHERE v.customer_key = p.customer_key) ON CONFLICT DO NOTHING";
-/// Customers that are looked for at once.
+/// The number of customers that are looked up at once.
 const AT_ONCE: usize = 100_000;
 
 const UNMARK: &str =
@@ -43,7 +43,7 @@ const UNMARK: &str =
     DROP FUNCTION IF EXISTS kassa.leave_out_erased(); DROP FUNCTION IF EXISTS kassa.empty_erased();
     DROP TABLE IF EXISTS kassa.erased, kassa.erased_letters; DROP VIEW IF EXISTS kassa.rebuild";
 
-/// Refuses a warehouse whose rebuild has not ended, to all but the rebuild.
+/// Refuses a warehouse whose rebuild is not complete, except to the rebuild itself.
 pub(crate) fn refuse_unfinished(client: &mut Client, target: &Target) -> Result<(), WarehouseError> {
     if target.is_rebuilding || !is_marked(client)? {
         return Ok(());
@@ -77,7 +77,7 @@ pub fn prepare(target: &Target, keeps_all: bool) -> Result<(), WarehouseError> {
     Ok(())
 }
 
-/// Whether the warehouse was emptied by a rebuild with these settings that has not ended.
+/// Whether a rebuild with these settings has emptied the warehouse and is not complete.
 pub fn is_unfinished(target: &Target, settings: i64) -> Result<bool, WarehouseError> {
     let mut client = connect(target)?;
     own(&mut client)?;
@@ -92,10 +92,10 @@ fn marked(client: &mut impl GenericClient) -> Result<Option<i64>, WarehouseError
     Ok(Some(client.query_one("SELECT settings FROM kassa.rebuild", &[])?.get(0)))
 }
 
-/// Empties the tables and marks the warehouse, in one transaction. `personal` are the customers whose personal data the lake has: those of them
-/// that the warehouse knows without personal data were erased there, and stay so.
+/// Empties the tables and marks the warehouse, in one transaction. `personal` are the customers whose personal data the lake has:
+/// if the warehouse has one of them without personal data, the data was erased there and stays erased.
 ///
-/// A warehouse that has the mark of the same settings is left as it is: it is being filled.
+/// A warehouse with the mark of the same settings is left unchanged: it is being filled.
 pub fn begin(target: &Target, settings: i64, personal: &[i64]) -> Result<(), WarehouseError> {
     let mut client = connect(target)?;
     client.batch_execute("SET statement_timeout = 0")?;
@@ -118,14 +118,14 @@ pub fn begin(target: &Target, settings: i64, personal: &[i64]) -> Result<(), War
 }
 
 fn empty(transaction: &mut Transaction<'_>) -> Result<(), WarehouseError> {
-    // Dead letters and spans have tables of their own below `kassa`.
+    // Dead letters and spans have their own tables in `kassa`.
     let star = Table::ALL.into_iter().filter(|table| !matches!(table, Table::Rejected | Table::Spans));
     let tables = star.map(|table| format!("dwh.{}", table.name())).chain(BESIDE.map(str::to_owned));
     transaction.batch_execute(&format!("TRUNCATE {}", tables.collect::<Vec<_>>().join(", ")))?;
     Ok(())
 }
 
-/// Lets everybody use the warehouse again: it is full.
+/// Allows all processes to use the warehouse again: it is complete.
 pub fn finish(target: &Target) -> Result<(), WarehouseError> {
     let mut client = connect(target)?;
     own(&mut client)?;
