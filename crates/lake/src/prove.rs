@@ -5,7 +5,7 @@
 //!  files ─► spans ─► archive's offsets ─► rows of every table ─┐
 //!  source's log    ─► archive's bytes ─► each record derived ──┴─► equal, 1,024 offsets at a time; where not, offset by offset
 //!                                                              └─► duplicates, conflicts, repeated lines: there is a first
-//!  facts at the positions of fact_session and dim_fx_rate ─► sessions and rates anew ─► equal; the shop's calendar ─► dim_date, dim_time
+//!  facts at the positions of fact_session and dim_fx_rate ─► sessions, rates derived ─► equal; the shop's calendar ─► dim_date, dim_time
 //! ```
 //!
 //! Memory: one bit per offset, one sum per 1,024 offsets of a table, about 50 bytes per dimension

@@ -5,7 +5,7 @@
 //!  kassa.commits ─► rows beyond the stated positions ─┬─► days with new rates ─► their rates resolved again ─► dim_fx_rate
 //!                                                     │                                └─► orders whose rates changed ─┐
 //!                                                     ├─► session ids touched ◄────────────────────────────────────────┘
-//!                                                     │      └─► their sessions anew ─► fact_session, kassa.claims
+//!                                                     │      └─► sessions recomputed ─► fact_session, kassa.claims
 //!                                                     └─► years ─► dim_date, dim_time     when they, the zone or the country change
 //! ```
 
