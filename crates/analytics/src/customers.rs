@@ -68,7 +68,7 @@ pub(crate) fn returning(history: &History, by: By, days: Days) -> HashMap<i64, i
     all
 }
 
-/// Of the customers who ordered within the days, the share that did so more than once.
+/// The share of the customers with an order within the days that ordered more than once.
 pub(crate) fn repeat_rate(history: &History, days: Days) -> Option<i128> {
     let counts = history.customers().map(|orders| orders.days().filter(|day| days.contains(*day)).count());
     let (mut once, mut again) = (0, 0);

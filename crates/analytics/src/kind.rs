@@ -28,7 +28,7 @@ pub(crate) enum Kind {
     Payments,
 }
 
-/// What a ratio divides by.
+/// The denominator of a ratio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Whole {
     Measure(&'static Measure),

@@ -21,7 +21,7 @@ pub(crate) struct Packed {
     nodes: Vec<Shared<Vec<Leaf>>>,
     len: usize,
     leaves: usize,
-    /// Of all leaves.
+    /// Bytes of all leaves.
     bytes: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Who was active on which day.
+//! The persons that were active on each day.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -43,7 +43,7 @@ pub struct Cadence {
     pub bytes: usize,
 }
 
-/// What a committer needs next.
+/// What to do before the next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Another step at this time, or after the next batch. `takes`: whether it takes one before.

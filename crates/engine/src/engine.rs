@@ -73,7 +73,7 @@ impl fmt::Debug for Engine {
     }
 }
 
-/// What a step has done.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Every sink has taken the next batch.

@@ -70,7 +70,7 @@ use pending::Pending;
 use progress::Reads;
 use sums::Sums;
 
-/// What was recounted, and the findings.
+/// The counts and the findings.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Proof {
     pub ok: bool,
@@ -95,7 +95,7 @@ pub struct LogState {
     pub next: i64,
 }
 
-/// What the source (the collector's log, or Kafka) still has of the records that were read.
+/// The records that the source (the collector's log, or Kafka) still has, of those that were read.
 pub trait SourceLog {
     /// The bounds of each partition, and the damage found at or beyond these positions.
     fn states(&mut self, from: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), Cause>;

@@ -1,7 +1,7 @@
 //! Exchanges the star's tables for those of a new star, which was built in another folder.
 //!
 //! ```text
-//!  new star (a folder) ──files──► each table's own folder ─► one log entry a table: all old files out, all new ones in, the new positions
+//!  new star (a folder) ──files──► each table's own folder ─► one entry per table: all old files out, all new ones in, the new positions
 //!  marker _kassa/rebuild: put before the first table ──────────────────────────────────────► deleted after the last
 //! ```
 //!

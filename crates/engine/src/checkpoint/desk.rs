@@ -52,7 +52,7 @@ struct State {
     must_rewrite: bool,
     /// The checkpoint that the next one adds to.
     manifest: Option<Manifest>,
-    /// The index's files in it, until the engine has pinned them.
+    /// The index's files in it, until the engine has passed them to the index.
     published: Option<BTreeSet<PathBuf>>,
 }
 

@@ -258,7 +258,7 @@ impl Server {
         Some((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
     }
 
-    /// Asks it politely to end, and waits.
+    /// Sends SIGTERM, and waits.
     pub(crate) fn stop(mut self) {
         let pid = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &pid]).status().expect("kill");

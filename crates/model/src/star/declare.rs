@@ -47,7 +47,7 @@ macro_rules! columns {
                 $( pub $lineage: $lineage::Row<'a>, )?
             }
 
-            /// The columns in the making.
+            /// The columns under construction.
             #[derive(Debug)]
             pub struct Builder {
                 $( $column: <$kind as Kind>::Cells, )+

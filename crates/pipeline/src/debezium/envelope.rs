@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::decode;
 use crate::extract::Extract;
 
-/// What happened to the row.
+/// The kind of change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Op {
     Create,

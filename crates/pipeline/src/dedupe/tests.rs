@@ -193,7 +193,7 @@ fn tables_keep_their_bound_while_ten_times_as_many_keys_come() {
     let memory_bytes = 1 << 20;
     let mut index = Index::new(&options(memory_bytes, Some(&dir))).unwrap();
     let partition = index.partition(&Partition::new("orders", 0)).unwrap();
-    // A table has 33 bytes a key at least.
+    // A table has at least 33 bytes per key.
     let (keys, mut most) = (10 * (1_i64 << 20) / 33, 0_usize);
     for n in 0..keys {
         assert_eq!(index.decide(&ids([n.cast_unsigned()]), Class::Money, &row(partition, n)).unwrap(), Verdict::New);

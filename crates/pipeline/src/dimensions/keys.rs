@@ -34,7 +34,7 @@ pub(super) struct Keys {
     /// None, one, or 256.
     shards: Vec<Shard>,
     len: usize,
-    /// Of all shards.
+    /// The lines of all shards.
     lines: usize,
 }
 
