@@ -1,5 +1,6 @@
-//! Whether cost follows what is new: the same shop at growing sizes, each with a tenth as many customers as records, and what it costs to
-//! start, run, ask, prove, hand over partitions and refresh PostgreSQL at each size. A size whose output is not the truth has no figures.
+//! Checks that cost follows what is new: the same shop at growing sizes, each with a tenth as many customers as records, and the
+//! cost to start, run, query, prove, hand over partitions and refresh PostgreSQL at each size. A size with wrong output gives no
+//! figures.
 //!
 //! Three parts, each with its own input: `collector` (a year through the collector's log), `rebalance` (the same through Kafka, with two
 //! workers), `refresh` (through Kafka into PostgreSQL, up to ten million records). Bars are compared at the largest size, and the
@@ -17,7 +18,7 @@ const DAYS: u64 = 365;
 /// PostgreSQL is filled with at most this many records.
 const REFRESH_MAX: u64 = 10_000_000;
 
-/// What one size costs, as far as it was asked.
+/// The cost of one size, as far as it was measured.
 #[derive(Debug)]
 struct Size {
     records: u64,
@@ -37,7 +38,7 @@ impl Year {
         (self.records / 10).max(1)
     }
 
-    /// Beside the list of customers, which is sent on the first day.
+    /// Without the list of customers, which is sent on the first day.
     fn per_day(self) -> u64 {
         ((self.records - self.customers().min(self.records)) / DAYS).max(1)
     }
@@ -48,7 +49,7 @@ impl Year {
     }
 }
 
-/// `sizes`: numbers of records, with commas between them. `parts`: those that are wanted; none: all.
+/// `sizes`: numbers of records, separated by commas. `parts`: the parts to run; none: all.
 pub(crate) fn run(sizes: &str, parts: &[String]) -> anyhow::Result<()> {
     let kassa = std::env::current_exe()?.with_file_name("kassa");
     ensure!(kassa.is_file(), "{} is not there: build it first", kassa.display());

@@ -1,5 +1,5 @@
-//! What an order line costs in each stage of the hot path, counted in instructions by callgrind: a fixed input in memory, one thread,
-//! no IO. `scripts/instructions` runs this and compares the counts with `bench/instructions.toml`.
+//! The cost of an order line in each stage of the hot path, counted in instructions by callgrind: a fixed input in memory, one
+//! thread, no IO. `scripts/instructions` runs this and compares the counts with `bench/instructions.toml`.
 //!
 //! ```text
 //!  decode        JSON ─► payload
@@ -35,7 +35,7 @@ const TOPIC: &str = "order_lines";
 const KEYS: Keyring = Keyring::keyed([7; 16]);
 /// Monday, 6 January 2025, midnight in London.
 const START: i64 = 1_736_121_600 * SECOND;
-/// Records that the stage takes at once, as from the collector's log.
+/// Records that the stage gets at once, as from the collector's log.
 const AT_ONCE: usize = 8_192;
 
 fn main() -> anyhow::Result<()> {
@@ -52,7 +52,7 @@ fn model() -> anyhow::Result<kassa_model::Shop> {
     kassa_model::Shop::new("bench", "Europe/London", currency).context("no such time zone")
 }
 
-/// Writes the first order lines of the synthetic shop, one a line.
+/// Writes the first order lines of the synthetic shop, one per line.
 fn write(file: &Path, records: usize) -> anyhow::Result<()> {
     let options = Options { seed: 1, start: START, records_per_day: 60_000, shop: model()?, faults: Faults::default() };
     let mut shop = Shop::new(options)?;
@@ -129,7 +129,7 @@ fn stage(shop: &kassa_model::Shop) -> anyhow::Result<Stage> {
     Ok(Stage::new(shop, KEYS, index, [(Arc::from(TOPIC), stream)]))
 }
 
-/// callgrind writes what it has counted when this is called.
+/// When this is called, callgrind writes its counts.
 #[inline(never)]
 fn end_of_part(out: &mut dyn std::io::Write, name: &str) -> std::io::Result<()> {
     writeln!(out, "part {name}")

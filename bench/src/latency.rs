@@ -1,8 +1,8 @@
-//! W5: how long it takes from a record's own time in Kafka, when it was produced, until it is on the dashboard's stream, and until
-//! PostgreSQL has committed it, while the synthetic shop sends so many records a second. Open loop: the shop waits for nobody.
+//! W5: the time from a record's production in Kafka until it is in the dashboard's stream, and until PostgreSQL has committed it,
+//! while the synthetic shop sends this many records per second. Open loop: the shop does not wait.
 //!
-//! Positions are asked for again and again; a record is there with the first answer whose position lies beyond it. The stream shows it
-//! with the first event that was sent after that. Figures are of all records but those of the first seconds.
+//! Positions are polled; a record is there with the first answer whose position is beyond it. The stream shows it with the first
+//! event after that. Figures exclude the records of the first seconds.
 
 use std::collections::HashMap;
 use std::fs;
@@ -27,7 +27,7 @@ use serde_json::Value;
 use crate::warehouse::STREAMS;
 
 const PARTITIONS: i32 = 4;
-/// Seconds of traffic, and of those that are not counted at the start.
+/// Seconds of traffic, and of the part at the start that is not counted.
 const SECONDS: u64 = 20;
 const WARM: i64 = 5 * SECOND;
 const PAUSE: Duration = Duration::from_millis(4);
@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Topic and partition.
 type Place = (String, i64);
 
-/// When (µs UTC) each partition was seen to have come how far.
+/// The observed positions of each partition with their times (µs UTC).
 type Seen = HashMap<Place, Vec<(i64, i64)>>;
 
 pub(crate) fn run(rate: u64) -> anyhow::Result<()> {
@@ -82,7 +82,7 @@ pub(crate) fn run(rate: u64) -> anyhow::Result<()> {
     server.stop()
 }
 
-/// When a record was first seen to be there.
+/// When a record was first there.
 fn first(seen: &Seen, place: &Place, offset: i64) -> Option<i64> {
     let steps = seen.get(place)?;
     steps.get(steps.partition_point(|(_, next)| *next <= offset)).map(|(at, _)| *at)
@@ -99,7 +99,7 @@ fn tell(what: &str, produced: &[(Place, i64, i64)], when: impl Fn(&Place, i64) -
     Ok(())
 }
 
-/// Asks for positions until it is to end; notes each that has moved.
+/// Polls positions until the end; records each that has moved.
 fn watch(
     ends: &Arc<AtomicBool>,
     mut ask: impl FnMut() -> anyhow::Result<Vec<(Place, i64)>> + Send + 'static,
@@ -123,7 +123,7 @@ fn watch(
     Ok(thread::Builder::new().spawn(work)?)
 }
 
-/// When events came on the dashboard's stream.
+/// The times of events in the dashboard's stream.
 fn events(ends: &Arc<AtomicBool>, address: &str) -> anyhow::Result<JoinHandle<anyhow::Result<Vec<i64>>>> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -150,7 +150,7 @@ pub(crate) fn get(address: &str, path: &str) -> anyhow::Result<Value> {
     Ok(serde_json::from_str(&body[start..=end])?)
 }
 
-/// The answer with its head.
+/// The answer with its header.
 pub(crate) fn asked(address: &str, path: &str) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -167,7 +167,7 @@ fn positions(answer: &Value) -> anyhow::Result<Vec<(Place, i64)>> {
     places.map(|place| of(place).with_context(|| format!("no position: {place}"))).collect()
 }
 
-/// Place, offset and time (µs UTC) of every record.
+/// Partition, offset and time (µs UTC) of every record.
 fn produced(connection: &Connection) -> anyhow::Result<Vec<(Place, i64, i64)>> {
     let admin = Admin::connect(connection)?;
     let mut reader = Reader::open(connection, "kassa-bench", Arc::new(SystemClock), PATIENCE)?;
@@ -196,7 +196,7 @@ impl Server {
         Self::start_with(kassa, dir, &[], |_: &str| {})
     }
 
-    /// With more arguments. `hear` gets each line that it logs once it listens.
+    /// With more arguments. `hear` gets each line that it logs after it listens.
     pub(crate) fn start_with(
         kassa: &Path,
         dir: &Path,
@@ -212,7 +212,7 @@ impl Server {
         let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
             line.trim().strip_prefix("collector  http://").and_then(|rest| rest.split('/').next()).map(str::to_owned)
         });
-        // Somebody must read what it logs later, or it waits.
+        // Its later log lines must be read, or it blocks.
         thread::spawn(move || lines.map_while(Result::ok).for_each(|line| hear(&line)));
         Ok(Self { address: address.context("kassa does not listen")?, child })
     }

@@ -1,5 +1,5 @@
-//! W1 on the embedded default: JSON order lines from the collector's log to archive and lake, in records per CPU-second, beside
-//! what reading, shaping and writing reach alone in the same run. A run whose output is not the truth has no figure.
+//! W1 on the embedded default: JSON order lines from the collector's log to archive and lake, in records per CPU-second, compared
+//! with reading, shaping and writing alone in the same run. A run with wrong output gives no figure.
 
 mod growth;
 mod kafka;
@@ -34,7 +34,7 @@ const COMMIT_BYTES: usize = 48 << 20;
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let counts = arguments.next().unwrap_or_default();
-    // One part alone, for a profile.
+    // One part only, for a profile.
     let only = arguments.next();
     if only.as_deref() == Some("growth") {
         return growth::run(&counts, &arguments.collect::<Vec<_>>());
@@ -47,7 +47,7 @@ fn main() -> anyhow::Result<()> {
         return kafka::run(records);
     }
     if only.as_deref() == Some("latency") {
-        // Of records a second.
+        // The argument is records per second.
         return latency::run(records);
     }
     let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
@@ -89,7 +89,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the records say, by the program that made them.
+/// The expected results, from the program that made the records.
 struct Truth {
     counts: Counts,
     bytes: i64,
@@ -224,7 +224,7 @@ fn all(dir: &Path, lake: &Path, truth: &Truth) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The lake's own rows against the truth.
+/// Compares the lake's own rows with the truth.
 fn check(lake: &Path, truth: &Truth) -> anyhow::Result<()> {
     let store = Folder::new(lake);
     let (mut rows, mut net) = (0_i64, 0_i128);

@@ -1,8 +1,8 @@
-//! W3: records from a real Kafka into a real PostgreSQL by the program itself, beside raw binary COPY of the same rows over the wire,
-//! in the same run. What kassa leaves in PostgreSQL is dumped, the tables are emptied, and `psql` copies the dump back.
+//! W3: records from a real Kafka into a real PostgreSQL by the program itself, compared with raw binary COPY of the same rows
+//! over the wire, in the same run. kassa's tables in PostgreSQL are dumped and emptied, and `psql` copies the dump back.
 //!
-//! CPU-seconds are those of kassa (or psql) from its start to its end and of the server; the broker's are not counted. A run whose
-//! output is not the truth has no figure.
+//! CPU-seconds are those of kassa (or psql) from its start to its end and of the server; the broker's are not counted. A run with
+//! wrong output gives no figure.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,12 +20,12 @@ pub(crate) const STREAMS: [&str; 9] =
     ["events", "orders", "order_lines", "payments", "refunds", "customers", "products", "inventory", "fx_rates"];
 pub(crate) const PARTITIONS: i32 = 4;
 const ROUNDS: usize = 3;
-/// Checkpoints come of their own clock's accord, not in the midst of one contestant's work.
+/// PostgreSQL's checkpoints run rarely, so that none falls into one of the two measurements only.
 pub(crate) const SETTINGS: [&str; 3] = ["max_wal_size = 8GB", "checkpoint_timeout = 1h", "shared_buffers = 512MB"];
 
 const ENDING: Duration = Duration::from_millis(500);
 
-/// What a run took.
+/// The cost of a run.
 #[derive(Debug, Clone, Copy)]
 struct Cost {
     client: f64,
@@ -110,7 +110,7 @@ impl Field {
         Ok(())
     }
 
-    /// Kafka to PostgreSQL, from nothing.
+    /// From Kafka to an empty PostgreSQL.
     fn through_kassa(&self, streams: &[&str], place: &Path) -> anyhow::Result<Cost> {
         self.postgres.sql("postgres", "DROP DATABASE IF EXISTS kassa")?;
         self.postgres.sql("postgres", "CREATE DATABASE kassa")?;
@@ -133,7 +133,7 @@ impl Field {
         })
     }
 
-    /// What was accepted, and of the whole shop its sales, as the truth has them.
+    /// Compares the accepted records and, for the whole shop, its sales with the truth.
     fn check(&self, streams: &[&str], place: &Path) -> anyhow::Result<()> {
         let accepted: u64 = streams.iter().filter_map(|stream| self.truth["streams"][stream]["accepted"].as_u64()).sum();
         let said = self.postgres.sql("kassa", "SELECT sum(accepted) FROM kassa.spans")?;
@@ -144,7 +144,7 @@ impl Field {
         net_sales(&self.kassa, place, "warehouse", &self.truth)
     }
 
-    /// The tables with rows: `f`, the facts; `o`, all others that rows of a commit go to.
+    /// The tables with rows: `f`, the facts; `o`, all others that a commit writes to.
     fn tables(&self, of: &str) -> anyhow::Result<Vec<String>> {
         let facts = "table_schema = 'dwh' AND table_name ~ '^fact_[a-z]+(_rate)?$' AND table_name <> 'fact_session'";
         let filter = match of {
@@ -175,7 +175,7 @@ impl Field {
             script += &format!("\\copy {into} FROM '{}' BINARY\n", file.display());
             files.push(file);
         }
-        // One psql for all: its start is no part of a COPY.
+        // One psql for all, because its start is not part of a COPY.
         let place = self.dir.path().join("copies.sql");
         fs::write(&place, script)?;
         self.postgres.sql("kassa", "CHECKPOINT")?;
@@ -189,13 +189,13 @@ impl Field {
         let (before, since) = ((children()?, of_server(server)?), Instant::now());
         work()?;
         let wall = since.elapsed().as_secs_f64();
-        // A connection's process that is just ending is counted neither by itself nor with the server.
+        // A connection's process that is just ending is counted neither by itself nor with the server: wait.
         thread::sleep(ENDING);
         Ok(Cost { client: children()? - before.0, server: of_server(server)? - before.1, wall })
     }
 }
 
-/// That net sales by day are the truth's.
+/// Compares net sales by day with the truth.
 pub(crate) fn net_sales(kassa: &Path, place: &Path, from: &str, truth: &Value) -> anyhow::Result<()> {
     let asked = ["figures", "net_sales", "--by", "day", "--from", from, "--format", "json"];
     let answer = asked_of(kassa, place, &asked)?;
@@ -209,7 +209,7 @@ pub(crate) fn net_sales(kassa: &Path, place: &Path, from: &str, truth: &Value) -
     Ok(())
 }
 
-/// What a command of kassa's answers, as JSON.
+/// The answer of a kassa command, as JSON.
 pub(crate) fn asked_of(kassa: &Path, place: &Path, args: &[&str]) -> anyhow::Result<Value> {
     let answer = Command::new(kassa).args(args).current_dir(place).output()?;
     ensure!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
@@ -238,18 +238,18 @@ pub(crate) fn stat(path: &Path) -> anyhow::Result<Vec<String>> {
     Ok(after.split(' ').map(str::to_owned).collect())
 }
 
-/// CPU-seconds, of hundredths in these fields.
+/// CPU-seconds, from hundredths in these fields.
 pub(crate) fn seconds(fields: &[String]) -> anyhow::Result<f64> {
     let ticks: u32 = fields.iter().map(|ticks| ticks.parse::<u32>()).sum::<Result<_, _>>()?;
     Ok(f64::from(ticks) / 100.0)
 }
 
-/// Of the programs that we started and that have ended.
+/// CPU-seconds of child processes that have ended.
 pub(crate) fn children() -> anyhow::Result<f64> {
     seconds(stat(Path::new("/proc/self/stat"))?.get(13..15).context("/proc/self/stat")?)
 }
 
-/// Of a server and all its children; those that have gone are counted with it.
+/// CPU-seconds of a server and all its children, including those that have ended.
 fn of_server(pid: u32) -> anyhow::Result<f64> {
     let pid = pid.to_string();
     let mut sum = 0.0;

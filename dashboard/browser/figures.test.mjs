@@ -1,4 +1,4 @@
-// What the page shows is what was sent, to the last digit; and it comes at the pace and the price that were promised.
+// The page shows exactly the figures that were sent, and meets its limits of time and size.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -106,14 +106,14 @@ test("however fast figures come, they are painted at most ten times a second", a
   const paints = await page.evaluate(() => window.paints);
   const [count, took] = [paints.length - 1, paints[paints.length - 1] - paints[0]];
   assert.ok(fast.pushes - before > 2 * count, `the mock pushed ${fast.pushes - before} times for ${count} paints`);
-  // A timer may be late, and then the next seems early: by one paint in all.
+  // A timer may be late, and the next one then seems early: by one paint at most.
   assert.ok(count <= took / 100 + 1, `${count} paints in ${took} ms`);
 });
 
 test("the first paint comes within a second, and nothing from another host", async () => {
   const hosts = new Set();
   const paints = [];
-  // What else the machine does can only delay it: the quickest of some loads, each without a cache, is the page's own time.
+  // Other work on the machine can only delay it, so the fastest of some loads, each without a cache, counts.
   while (paints.length < 5 && !paints.some((paint) => paint < 1000)) {
     const context = await browser.newContext();
     const page = await context.newPage();

@@ -1,4 +1,4 @@
-// Everybody can use it: by keyboard, at every width, in both themes, under its own policy.
+// Accessibility: by keyboard, at every width, in both themes, under its own content security policy.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

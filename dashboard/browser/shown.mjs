@@ -1,6 +1,6 @@
-// What the page of a running kassa shows: node browser/shown.mjs URL < a JSON array of views (#/live, #/sales?…).
-// Prints an array of {view, figures: {"net_sales/day/2026-01-31": ["12.30"]}, counts: {read: ["40"]}, words}: the exact strings beside what is
-// formatted, each as often as it stands on the page.
+// Reads the page of a running kassa: node browser/shown.mjs URL < a JSON array of views (#/live, #/sales?…). Prints an array of
+// {view, figures: {"net_sales/day/2026-01-31": ["12.30"]}, counts: {read: ["40"]}, words}: the exact strings behind the formatted
+// ones, each as often as it occurs on the page.
 
 import { text } from "node:stream/consumers";
 import { launch } from "./stage.mjs";

@@ -1,4 +1,4 @@
-// Each state of the page, driven by the mock: what is said, and that nothing is made up.
+// Each state of the page, driven by the mock: its texts, and that no value is made up.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -178,7 +178,7 @@ test("a member's orders are those of a day that can be chosen; a month its order
 
 test("figure, grouping and range are chosen by hand and kept in the address", () =>
   scene("live", { path: "#/sales" }, async (page) => {
-    // The links that stand there lead on from the view that they were drawn with.
+    // The links continue from the view for which they were drawn.
     await page.getByLabel("Figure", { exact: true }).selectOption("aov");
     await page.waitForSelector('[data-figure="aov"]');
     await page.getByLabel("By", { exact: true }).selectOption("country");

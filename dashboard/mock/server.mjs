@@ -1,4 +1,4 @@
-// Serves dist and a made-up shop, to look at the dashboard and to drive its states in tests. Node alone, no dependencies.
+// Serves dist and a synthetic shop, to view the dashboard and to drive its states in tests. Node only, no dependencies.
 //   node mock/server.mjs [--port 4180] [--at 2026-11-20T14:31:07Z] [--state live|empty|stale|partial|error|silent|past|first_day|unproven]
 // GET /mock?state=empty changes the state while it runs.
 

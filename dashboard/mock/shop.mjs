@@ -1,4 +1,4 @@
-// A believable made-up shop for looking at the dashboard: seeded, in whole pence, consistent from page to page.
+// A plausible synthetic shop for viewing the dashboard: seeded, in whole pence, consistent between pages.
 
 const CURVE = Array.from({ length: 96 }, (_, quarter) => {
   const hour = quarter / 4;

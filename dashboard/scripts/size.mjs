@@ -1,4 +1,4 @@
-// The budget of DASHBOARD: all JavaScript together at most 300 kB gzipped; and nothing inline, nothing from another host.
+// The limits of the dashboard: all JavaScript together at most 300 kB gzipped; nothing inline, nothing from another host.
 
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-//! The table of what each size costs, in Markdown, with a verdict for each bar.
+//! The table of each size's cost, in Markdown, with a verdict for each bar.
 
 use std::io::Write as _;
 
@@ -6,12 +6,12 @@ use anyhow::ensure;
 
 use super::{Size, collector, float, rebalance, refresh};
 
-/// What a value is compared with.
+/// The limit of a value.
 #[derive(Debug, Clone, Copy)]
 enum Bar {
     /// At the largest size.
     AtMost(f64),
-    /// The largest size against the smallest.
+    /// The largest size relative to the smallest.
     Times(f64),
 }
 
@@ -26,7 +26,7 @@ struct Row {
 enum Verdict {
     Met,
     NotMet,
-    /// The sizes that were run cannot tell.
+    /// It cannot be decided with the sizes that were run.
     Open,
 }
 
@@ -48,7 +48,7 @@ impl Bar {
         }
     }
 
-    /// `values`: of the sizes that have one, the smallest size first.
+    /// `values`: for the sizes that have one, the smallest size first.
     fn verdict(self, values: &[f64]) -> Verdict {
         let is_met = match (self, values) {
             (Self::AtMost(most), [.., last]) => *last <= most,
@@ -59,7 +59,7 @@ impl Bar {
     }
 }
 
-/// One row without a bar is a figure for the note.
+/// A row without a bar is only for information.
 fn rows() -> Vec<Row> {
     use Bar::{AtMost, Times};
     vec![

@@ -1,7 +1,7 @@
-//! A year of the synthetic shop through the collector: what it takes to run, start, ask and prove.
+//! A year of the synthetic shop through the collector: the cost to run, start, query and prove.
 //!
-//! CPU-seconds and peak memory are those of `kassa run` from its start until every record is read. "After kill -9" is a start on what a
-//! kill at that moment leaves.
+//! CPU-seconds and peak memory are those of `kassa run` from its start until every record is read. "After kill -9" is a start on
+//! the state that a kill at that moment leaves.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -19,18 +19,18 @@ use crate::latency::{Server, asked, get};
 use crate::warehouse::{net_sales, seconds, stat};
 
 const PAUSE: Duration = Duration::from_millis(10);
-/// How often memory is looked at while the input is read.
+/// How often memory is measured while the input is read.
 const LOOK: Duration = Duration::from_millis(100);
-/// A question is timed this often; the least counts.
+/// The number of times that a query is timed; the least counts.
 const ROUNDS: usize = 3;
 const TEN_MILLION: u64 = 10_000_000;
 
-/// What one size takes. Times in seconds, memory in KiB, sizes in bytes.
+/// The cost of one size. Times in seconds, memory in KiB, sizes in bytes.
 #[derive(Debug)]
 pub(super) struct Cost {
     pub(super) cpu: f64,
     pub(super) peak_kib: u64,
-    /// The greatest memory in each tenth of the input.
+    /// The maximum memory in each tenth of the input.
     pub(super) tenths_kib: [u64; 10],
     pub(super) after_kill: f64,
     pub(super) after_stop: f64,
@@ -54,7 +54,7 @@ impl Cost {
         float(self.state.money_keys) / float(self.money_keys.max(1))
     }
 
-    /// The greatest memory after ten million records against the greatest up to there; `None` for sizes that do not go beyond.
+    /// The maximum memory after ten million records relative to the maximum before; `None` for sizes that do not go beyond.
     pub(super) fn growth_beyond_ten_million(&self, records: u64) -> Option<f64> {
         let reached = usize::try_from((TEN_MILLION * 10).div_ceil(records)).ok()?;
         let (before, after) = self.tenths_kib.split_at_checked(reached)?;
@@ -97,7 +97,7 @@ impl Run<'_> {
         Ok(Cost { cpu, peak_kib, tenths_kib, after_kill, after_stop, net_sales, conversion, prove, state, money_keys, lake })
     }
 
-    /// Sends the year, and waits until it is read. The truth, and the greatest memory in each tenth.
+    /// Sends the year, and waits until it is read. Returns the truth, and the maximum memory in each tenth.
     fn simulate(&self, server: &Server) -> anyhow::Result<(Value, [u64; 10])> {
         let (told, words) = (self.place.path().join("truth.json"), self.place.path().join("words.txt"));
         let mut command = Command::new(self.kassa);
@@ -132,7 +132,7 @@ impl Run<'_> {
         Ok(since.elapsed().as_secs_f64())
     }
 
-    /// Until all records are in the live figures and the lake.
+    /// Waits until all records are in the live figures and the lake.
     fn wait_for_all(&self, server: &Server, truth: &Value) -> anyhow::Result<()> {
         let (since, produced) = (Instant::now(), truth["produced"].as_u64().context("no count of records")?);
         while read(server)? < produced {

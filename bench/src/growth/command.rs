@@ -1,4 +1,4 @@
-//! Commands of kassa, with the time and the memory that they take.
+//! Commands of kassa, with their time and memory.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -10,14 +10,14 @@ use anyhow::{Context, ensure};
 
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What a command took.
+/// The cost of a command.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Took {
     pub(super) seconds: f64,
     pub(super) peak_kib: u64,
 }
 
-/// Runs kassa in a folder to its end. Its memory is looked at a hundred times a second.
+/// Runs kassa in a folder to its end, and measures its memory a hundred times a second.
 pub(super) fn timed(kassa: &Path, place: &Path, args: &[&str]) -> anyhow::Result<Took> {
     let words = place.join("words.txt");
     let said = File::create(&words)?;
@@ -39,7 +39,7 @@ pub(super) fn timed(kassa: &Path, place: &Path, args: &[&str]) -> anyhow::Result
     Ok(Took { seconds, peak_kib })
 }
 
-/// A line of `/proc/PID/status`, in KiB: `VmHWM:` is the peak so far, `VmRSS:` what there is now.
+/// A line of `/proc/PID/status`, in KiB: `VmHWM:` is the peak so far, `VmRSS:` the present value.
 pub(super) fn memory(pid: u32, name: &str) -> anyhow::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))?;

@@ -1,6 +1,6 @@
-//! A rebalance: two workers over one lake read the year from Kafka; then one stops or is killed while records arrive, and the other one
-//! takes its partitions over. Measured from Kafka's assignment to the first commit of a partition that was taken over, by the time of the
-//! entry in the lake's log.
+//! A rebalance: two workers over one lake read the year from Kafka; then one stops or is killed while records arrive, and the
+//! other one takes over its partitions. Measured from Kafka's assignment to the first commit of such a partition, by the time of
+//! the entry in the lake's log.
 //!
 //! The records that arrive meanwhile have tomorrow's time in Kafka, so that they are the last day of `kassa prove --since`.
 
@@ -28,15 +28,15 @@ use crate::kafka::connection;
 use crate::latency::{Server, get};
 use crate::warehouse::{PARTITIONS, STREAMS, asked_of};
 
-/// The topics keep records whatever their time is.
+/// The topics keep records with any time.
 const ANY_TIME: [(&str, &str); 2] = [("message.timestamp.after.max.ms", "9223372036854775807"), ("retention.ms", "-1")];
-/// The shorter the interval, the less of it is in the figures.
+/// A short interval, because it is part of the measured time.
 const COMMIT_INTERVAL: &str = "500ms";
-/// Records a second while a worker goes, in steps.
+/// Records per second while a worker leaves, in steps.
 const STEP: usize = 50;
 const STEPS: Duration = Duration::from_millis(50);
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long partitions may take to be divided, and to be taken over. A killed member is missed after 10 seconds.
+/// The time limit for dividing partitions and for taking them over. A killed member is noticed after 10 seconds.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 #[derive(Debug)]
@@ -51,11 +51,11 @@ pub(super) struct Cost {
 pub(super) struct Takeover {
     /// From the assignment to the first commit.
     pub(super) seconds: f64,
-    /// From the signal to the worker that goes.
+    /// From the signal to the worker that leaves.
     pub(super) whole: f64,
 }
 
-/// Topic and partition, as the API says them.
+/// Topic and partition, as in the API.
 type Owned = BTreeSet<(String, String)>;
 
 struct Field<'k> {
@@ -115,7 +115,7 @@ impl Field<'_> {
         Ok(Worker { server, assigned })
     }
 
-    /// Until a worker shows that this many records of the whole shop were read.
+    /// Waits until a worker shows that this many records of the whole shop were read.
     fn wait_for(&self, worker: &Worker, records: u64) -> anyhow::Result<()> {
         let since = Instant::now();
         while collector::read(&worker.server)? < records {
@@ -125,7 +125,7 @@ impl Field<'_> {
         Ok(())
     }
 
-    /// Ends one worker, and waits for the first commit of a partition that it had.
+    /// Ends one worker, and waits for the first commit of one of its partitions.
     fn takeover(&self, stays: &Worker, goes: Worker, end: fn(&mut Server) -> anyhow::Result<()>) -> anyhow::Result<Takeover> {
         let taken = divided(stays, &goes)?;
         let names: Vec<String> = taken.iter().map(|(topic, number)| format!("\"kassa:{topic}:{number}\"")).collect();
@@ -148,7 +148,7 @@ impl Field<'_> {
         Ok(Takeover { seconds: seconds(*assigned), whole: seconds(signalled) })
     }
 
-    /// That the lake accounts for all records.
+    /// Checks that the lake accounts for all records.
     fn check(&self, records: u64) -> anyhow::Result<()> {
         let sql = "SELECT SUM(read) AS read, SUM(gap) AS gap FROM spans";
         let said = asked_of(self.kassa, self.place.path(), &["sql", sql, "--format", "json"])?;
@@ -176,7 +176,7 @@ impl Worker {
     }
 }
 
-/// Waits until all partitions are divided between two workers. Those of the second.
+/// Waits until all partitions are divided between two workers. Returns those of the second.
 fn divided(one: &Worker, other: &Worker) -> anyhow::Result<Owned> {
     let (since, all) = (Instant::now(), STREAMS.len() * usize::try_from(PARTITIONS)?);
     loop {
@@ -213,7 +213,7 @@ fn first_with(log: &Path, after: &str, names: &[String]) -> anyhow::Result<Optio
     Ok(None)
 }
 
-/// Records of another shop that arrive while workers come and go, at least so many in all.
+/// Records of another shop that arrive while workers come and go, at least this many in all.
 struct Tail {
     ends: Arc<AtomicBool>,
     thread: thread::JoinHandle<anyhow::Result<u64>>,
@@ -257,7 +257,7 @@ impl Tail {
         Ok(Self { ends, thread: thread::Builder::new().name("tail".to_owned()).spawn(work)?, day })
     }
 
-    /// How many were sent, and their day.
+    /// Returns the number of sent records, and their day.
     fn end(self) -> anyhow::Result<(u64, String)> {
         self.ends.store(true, Ordering::Release);
         let sent = self.thread.join().map_err(|_| anyhow::anyhow!("the thread that sends records panicked"))??;
@@ -265,7 +265,7 @@ impl Tail {
     }
 }
 
-/// Another shop, in the year after the first one's, with ids of its own.
+/// Another shop, in the year after the first one's, with its own ids.
 fn shop() -> anyhow::Result<Shop> {
     /// Monday, 5 January 2026.
     const START: i64 = 1_767_571_200 * SECOND;

@@ -1,4 +1,4 @@
-//! What it costs to bring PostgreSQL's derived tables up to date after one new order, in a shop that has read the whole year from Kafka.
+//! The cost of refreshing PostgreSQL's derived tables after one new order, in a shop that has read the whole year from Kafka.
 
 use std::fs;
 use std::path::Path;
@@ -21,11 +21,11 @@ use crate::latency::Server;
 use crate::warehouse::{PARTITIONS, SETTINGS, STREAMS};
 
 const DATABASE: &str = "kassa";
-/// The refresh after an order is measured this often; the middle one counts.
+/// The number of times that the refresh after an order is measured; the median counts.
 const ROUNDS: usize = 5;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What a refresh takes.
+/// The cost of a refresh.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cost {
     pub(super) milliseconds: f64,
@@ -61,7 +61,7 @@ pub(super) fn measure(kassa: &Path, year: Year) -> anyhow::Result<Cost> {
     ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let truth: Value = serde_json::from_slice(&made.stdout)?;
     let place = tempfile::tempdir()?;
-    // Without the lake among its sinks, the worker refreshes nothing by itself.
+    // Without the lake among its sinks, the worker does not refresh by itself.
     let config =
         format!("data_dir = \"data\"\n[source]\nurl = \"{to}\"\n[warehouse]\nurl = \"{url}\"\ncommit_interval = \"100ms\"\n");
     fs::write(place.path().join("kassa.toml"), config)?;
@@ -78,7 +78,7 @@ impl Field {
         said.trim().parse().with_context(|| format!("{sql}: {said}"))
     }
 
-    /// Until PostgreSQL accounts for this many records.
+    /// Waits until PostgreSQL accounts for this many records.
     fn wait_for(&self, records: u64) -> anyhow::Result<()> {
         let since = Instant::now();
         while self.number("SELECT coalesce(sum(read), 0) FROM kassa.spans")? < records {
@@ -98,7 +98,7 @@ impl Field {
     }
 
     fn refresh(&self) -> anyhow::Result<Cost> {
-        // The question itself reads pages of the catalogue.
+        // The query itself reads pages of the catalogue.
         let (first, before, since) = (self.counters()?, self.counters()?, Instant::now());
         derived::refresh(&self.target, &self.shop)?;
         let (milliseconds, after) = (since.elapsed().as_secs_f64() * 1e3, self.counters()?);
@@ -108,7 +108,7 @@ impl Field {
 
     fn after_an_order(&self, records: u64, truth: &Value) -> anyhow::Result<Cost> {
         self.postgres.sql(DATABASE, "VACUUM ANALYZE")?;
-        // The first one makes everything.
+        // The first refresh computes everything.
         self.refresh()?;
         let day = truth["by_day"].as_object().and_then(|days| days.keys().next_back()).context("no days")?;
         let (producer, mut sent) = (Producer::connect(&ProducerOptions::new(connection(&self.kafka)))?, records);

@@ -1,4 +1,4 @@
-//! What is answered, in the JSON of the HTTP API.
+//! Answers, in the JSON of the HTTP API.
 
 use std::collections::BTreeMap;
 
@@ -11,17 +11,17 @@ use crate::rates::EXACT;
 
 pub use crate::unit::Unit;
 
-/// `part / whole` in 10⁻⁶, rounded half-even; nothing where the whole is not positive.
+/// `part / whole` in 10⁻⁶, rounded half-even; `None` if the whole is not positive.
 pub(crate) fn ratio(part: i128, whole: i128) -> Option<i128> {
     (whole > 0).then(|| round_half_even(part * 1_000_000, whole))
 }
 
-/// Exact money over a count in 10⁻⁶, rounded half-even; nothing where the count is not positive.
+/// Exact money over a count in 10⁻⁶, rounded half-even; `None` if the count is not positive.
 pub(crate) fn mean(money: i128, count: i128) -> Option<i128> {
     (count > 0).then(|| round_half_even(money, count.saturating_mul(EXACT)))
 }
 
-/// One row: `value` is plain decimal text, or null where the figure is not defined (a ratio of nothing).
+/// One row: `value` is plain decimal text, or null if the figure is undefined (a ratio of nothing).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Row {
     pub key: String,
@@ -29,7 +29,7 @@ pub struct Row {
     pub value: Option<String>,
 }
 
-/// Rows left out of the money because no rate to the shop's currency was known for their day.
+/// The number of rows left out of the money, because their currency had no rate on their day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unconverted {
     pub currency: String,
@@ -40,7 +40,7 @@ fn micros<S: Serializer>(time: &Option<i64>, serializer: S) -> Result<S::Ok, S::
     time.map(time::format).serialize(serializer)
 }
 
-/// An answer without `as_of` and `positions`, which the one who holds the rows adds.
+/// An answer without `as_of` and `positions`, which the caller adds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Answer {
     pub figure: &'static str,
@@ -91,7 +91,7 @@ impl Keyed {
         Values(self.0.into_iter().map(|(key, (label, part))| (divide(part, at(&key)), key, label)).collect())
     }
 
-    /// The sums as they are shown.
+    /// The sums as displayed.
     pub(crate) fn values(self, unit: Unit) -> Values {
         Values(self.0.into_iter().map(|(key, (label, sum))| (Some(unit.rounded(sum)), key, label)).collect())
     }
@@ -114,7 +114,8 @@ impl Values {
         Self(vec![(value, "total".to_owned(), "total".to_owned())])
     }
 
-    /// Rows by time in order of time, steps and cohorts as they come, the others by value, largest first, ties by key; undefined ones last.
+    /// Rows by time in order of time, steps and cohorts in their own order, others by value, largest first, ties by key;
+    /// undefined ones last.
     pub(crate) fn into_rows(mut self, query: &Query, currency: Currency) -> Vec<Row> {
         if query.by.is_time() {
             self.0.sort_by(|(_, left, _), (_, right, _)| left.cmp(right));

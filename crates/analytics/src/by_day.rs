@@ -25,12 +25,12 @@ impl Days {
     }
 }
 
-/// A day of the shop so many days away.
+/// The day `by` days later.
 pub(crate) fn shift(day: i32, by: i32) -> i32 {
     date_of(day).and_then(|date| date.checked_add(by.days()).ok()).map_or(day, date_key)
 }
 
-/// Values by day, in order of time. Remembers the day asked for last, because facts come nearly in order. Clones share each day until
+/// Values by day, in order of time. Caches the last day looked up, because facts are nearly in order. Clones share each day until
 /// one of them changes it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ByDay<T> {
@@ -99,7 +99,7 @@ impl<T> ByDay<T> {
         self.days.capacity() * size_of::<(i32, Shared<T>)>() + self.days.len() * (size_of::<T>() + 2 * size_of::<usize>())
     }
 
-    /// The days that are one value in memory with those of a clone, and all.
+    /// The number of days that share memory with those of a clone, and the number of all days.
     #[cfg(test)]
     pub(crate) fn shared_days(&self, other: &Self) -> (usize, usize) {
         let is_shared = |(day, value): &&(i32, Shared<T>)| other.find(*day).is_ok_and(|at| other.days[at].1.is_same(value));

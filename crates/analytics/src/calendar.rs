@@ -1,4 +1,4 @@
-//! The shop's calendar: what `dim_date` and `dim_time` say of a day and a minute.
+//! The shop's calendar: the contents of `dim_date` and `dim_time` for a day and a minute.
 
 mod holidays;
 
@@ -9,10 +9,10 @@ use kassa_model::time::{self, HOUR};
 
 pub use holidays::COUNTRIES;
 
-/// The years that the calendar has at least.
+/// The calendar has at least these years.
 pub const YEARS: std::ops::RangeInclusive<i16> = 2000..=2049;
 
-/// Changes whenever the rules below would give another row for the same shop.
+/// Changes whenever the rules below would give a different row for the same shop.
 pub const EDITION: i64 = 1;
 
 /// One day of the shop.
@@ -33,7 +33,7 @@ pub struct Day {
     pub month_name: &'static str,
     /// The first instant of the day in the shop's zone, µs UTC.
     pub starts_at: i64,
-    /// 24, but where the clocks change. A whole number, rounded down where a zone changed by less than an hour.
+    /// 24, except where the clocks change. A whole number, rounded down where a zone changed by less than an hour.
     pub hours: i32,
     /// The public holiday in the shop's country.
     pub holiday: Option<String>,

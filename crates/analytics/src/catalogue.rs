@@ -1,4 +1,4 @@
-//! Every figure, once: what it is called, what it means, what it is made of, how it can be asked for.
+//! Every figure, once: its name, its meaning, its computation and its groupings.
 
 mod entries;
 
@@ -10,7 +10,7 @@ use crate::kind::Kind;
 use crate::sql::{self, Dialect};
 use crate::unit::Unit;
 
-/// A figure as people read of it.
+/// A figure as the reference describes it.
 #[derive(Debug, Clone, Copy)]
 pub struct Figure {
     pub(crate) kind: Kind,
@@ -19,20 +19,20 @@ pub struct Figure {
     pub definition: &'static str,
     pub formula: &'static str,
     pub unit: Unit,
-    /// The date bases it can be asked on; one that is always dated by the order has `order` alone, a figure without rows of the
-    /// ledger none.
+    /// The date bases that it supports; a figure that is always dated by the order has only `order`, and one without rows of the
+    /// ledger has none.
     pub bases: &'static [Basis],
-    /// The first is what an absent `by` means.
+    /// The first is the default for `by`.
     pub groupings: &'static [By],
     sql: Sql,
 }
 
-/// Where a figure's query comes from.
+/// The origin of a figure's query.
 #[derive(Debug, Clone, Copy)]
 enum Sql {
-    /// It is written from what the figure is made of.
+    /// Generated from the figure's measure.
     OfMeasure,
-    /// A definition of its own over the facts, with which a test compares what code computes.
+    /// An independent definition over the facts. A test compares it with the result of the code.
     Own(&'static str),
 }
 
@@ -43,13 +43,13 @@ impl Kind {
 }
 
 impl Figure {
-    /// The basis that an answer is on when `asked` is asked for.
+    /// The basis of the answer if `asked` is requested.
     pub(crate) fn basis(&self, asked: Basis) -> Option<Basis> {
         self.bases.iter().copied().find(|basis| *basis == asked).or(self.bases.first().copied())
     }
 
-    /// A query over the lake's tables and views that gives the same value, by the first grouping on the first basis: rows of `value`, with a `key` where there are
-    /// several. Money is unrounded.
+    /// A query over the lake's tables and views that gives the same value, by the first grouping on the first basis: rows of
+    /// `value`, with a `key` if there are several. Money is unrounded.
     pub fn sql(&self) -> String {
         match self.sql {
             Sql::Own(text) => text.trim_end().to_owned(),
@@ -57,8 +57,8 @@ impl Figure {
         }
     }
 
-    /// A query in a dialect for the figure by a grouping on a basis: rows of `"by"`, `key`, `label` and `value`, money unrounded. `None` for a figure that is made by
-    /// code instead of measures.
+    /// A query in a dialect for the figure by a grouping on a basis: rows of `"by"`, `key`, `label` and `value`, money unrounded.
+    /// `None` for a figure that is computed by code instead of measures.
     pub fn rows_in(&self, dialect: &dyn Dialect, basis: Basis, by: By) -> Option<String> {
         sql::rows(self.kind, dialect, basis, by)
     }

@@ -21,7 +21,7 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
-    /// Nothing where a sum would not fit.
+    /// `None` if a sum would overflow.
     pub(crate) fn plus(&self, other: &Sums) -> Option<Sums> {
         Some(Sums {
             gross: self.gross.checked_add(other.gross)?,
@@ -34,7 +34,8 @@ impl Sums {
     }
 }
 
-/// A member of a dimension (or a quarter hour, or a currency), a movement and a coin in one word: sums of one cell have one rate.
+/// A member of a dimension (or a quarter hour, or a currency), a movement and a coin in one word: all sums of a cell have the
+/// same rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct CellKey(u64);
 

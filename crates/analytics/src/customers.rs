@@ -9,7 +9,7 @@ use crate::by_day::Days;
 use crate::period;
 use crate::query::By;
 
-/// The days on which each known customer ordered, a day an order: sorted by customer and time.
+/// The days on which each known customer ordered, one per order: sorted by customer and time.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct History(Vec<(u32, i32)>);
 
@@ -68,7 +68,7 @@ pub(crate) fn returning(history: &History, by: By, days: Days) -> HashMap<i64, i
     all
 }
 
-/// Of the customers who ordered within the days, the share that did so more than once.
+/// The share of the customers with an order within the days that ordered more than once.
 pub(crate) fn repeat_rate(history: &History, days: Days) -> Option<i128> {
     let counts = history.customers().map(|orders| orders.days().filter(|day| days.contains(*day)).count());
     let (mut once, mut again) = (0, 0);
@@ -84,7 +84,7 @@ fn month(day: i32) -> i32 {
     day / 10_000 * 12 + day / 100 % 100 - 1
 }
 
-/// The share of each cohort that ordered in each month since, up to the last month in which anybody did.
+/// The share of each cohort that ordered in each later month, up to the last month with an order.
 pub(crate) fn cohorts(history: &History, days: Days) -> Values {
     let last = history.0.iter().map(|(_, day)| month(*day)).max().unwrap_or(0);
     let mut sizes: BTreeMap<i32, i128> = BTreeMap::new();

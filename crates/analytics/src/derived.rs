@@ -1,4 +1,4 @@
-//! The rows of the tables that follow from others, as every sink writes them.
+//! The rows of derived tables, as every sink writes them.
 
 use std::ops::RangeInclusive;
 
@@ -12,7 +12,7 @@ use crate::calendar;
 use crate::rates::{Derivation, RateDay, Rates, Resolved};
 use crate::{Credits, SessionRow};
 
-/// Why rows could not be made.
+/// Why rows could not be computed.
 #[derive(Debug, thiserror::Error)]
 pub enum DerivedError {
     #[error("rows of {table}: {why}")]
@@ -75,12 +75,12 @@ pub fn date_rows(shop: &Shop, years: RangeInclusive<i16>) -> Result<RecordBatch,
     of(Table::DimDate, rows.finish())
 }
 
-/// Rows of `dim_fx_rate`: of each currency the days that have a rate, and of the shop's own all days of whole years.
+/// Rows of `dim_fx_rate`: for each currency the days that have a rate, and for the shop's own all days of whole years.
 pub fn rate_rows(shop: &Shop, rates: &Rates, years: RangeInclusive<i16>) -> Result<RecordBatch, DerivedError> {
     rate_days(&own_rates(shop, years).chain(rates.each()).collect::<Vec<_>>())
 }
 
-/// Of these rows those of the shop's own currency.
+/// The rows of `dim_fx_rate` for the shop's own currency only.
 pub fn own_rate_rows(shop: &Shop, years: RangeInclusive<i16>) -> Result<RecordBatch, DerivedError> {
     rate_days(&own_rates(shop, years).collect::<Vec<_>>())
 }

@@ -1,4 +1,4 @@
-//! Duty, which only the header of an order knows: that of the highest revision counts.
+//! Duty, which only the header of an order contains: the highest revision counts.
 
 use hashbrown::HashMap;
 use kassa_model::time::{Calendar, Local, SECOND};
@@ -27,7 +27,7 @@ pub(crate) struct Header {
     pub(crate) coin: Coin,
 }
 
-/// Money is mostly of whole cents.
+/// Most money is whole cents.
 const CENT: i64 = 10_000;
 
 impl Header {
@@ -101,7 +101,7 @@ impl Duties {
         all
     }
 
-    /// Orders whose duty is missing for want of a rate, by currency.
+    /// Orders whose duty is missing because there is no rate, by currency.
     pub(crate) fn unconverted(&self, rates: &Rates, days: Days) -> HashMap<u32, i64> {
         let mut all = HashMap::new();
         for (_, header) in self.within(days).filter(|(_, header)| rates.of(header.coin).is_none()) {
@@ -110,7 +110,7 @@ impl Duties {
         all
     }
 
-    /// Bytes held, to within the allocator's rounding.
+    /// Memory, except for the allocator's rounding.
     pub(crate) fn size(&self) -> usize {
         self.headers.size()
     }

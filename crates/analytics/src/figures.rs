@@ -28,13 +28,13 @@ use crate::recent::Recent;
 use crate::sales::Sales;
 use crate::sessions::Sessions;
 
-/// How long before the watermark a session must have ended to be packed: few events come later than that.
+/// A session is packed this long after its end, by the watermark: few events come later than that.
 const OPEN: i64 = 2 * DAY;
 
-/// Everything that the figures of a shop are taken from, folded in row by row.
+/// The state from which all figures of a shop are computed, folded in row by row.
 ///
-/// A clone is a snapshot. It costs a reference for each day and each part of a table: some 100 µs for a year. Clones share what none of
-/// them changes.
+/// A clone is a snapshot. It costs a reference for each day and each part of a table: some 100 µs for a year. Clones share
+/// unchanged parts.
 #[derive(Debug, Clone)]
 pub struct Figures {
     shop: Shop,
@@ -51,7 +51,7 @@ pub struct Figures {
     calendars: [Calendar; 2],
     event_time: Option<i64>,
     first_day: Option<i32>,
-    /// `None`: whatever may be asked.
+    /// `None`: any query may be answered.
     asked: Option<Asked>,
 }
 
@@ -78,13 +78,13 @@ impl Figures {
         }
     }
 
-    /// For one question: of tables and times that its answer is not made of, next to nothing is read. Other questions have no answer here.
+    /// State for one query: unneeded tables and times are skipped, so only this query may be answered.
     pub fn asked(shop: &Shop, query: &Query) -> Self {
         Self { asked: Some(Asked::of(shop, query)), ..Self::new(shop) }
     }
 
-    /// Folds in rows of a table as the lake stores them. Each row is to be given once; order and split do not matter. Of a batch
-    /// that fails, the rows before the failing one may have been taken in.
+    /// Folds in rows of a table as stored in the lake. Each row must be given once; order and batch size do not matter. If a
+    /// batch fails, the rows before the failing one may have been added.
     pub fn apply(&mut self, table: Table, rows: &RecordBatch) -> Result<(), ApplyError> {
         let columns = Columns { table, rows };
         let applied = match table {
@@ -109,7 +109,7 @@ impl Figures {
         applied
     }
 
-    /// The columns that [`Figures::apply`] reads of a table, whatever is asked; none if it needs nothing of it.
+    /// The columns of a table that [`Figures::apply`] reads for any query; none if it does not read the table.
     pub fn columns(table: Table) -> &'static [&'static str] {
         match table {
             Table::FactSales => ledger::SALES,
@@ -127,7 +127,7 @@ impl Figures {
         }
     }
 
-    /// The watermark: the latest event time of a row that is not flagged as lying in the future, µs UTC.
+    /// The watermark: the latest event time of a row that is not flagged as future, µs UTC.
     pub fn event_time(&self) -> Option<i64> {
         self.event_time
     }
@@ -157,12 +157,12 @@ impl Figures {
         self.first_day
     }
 
-    /// The moment of the watermark on the shop's clock.
+    /// The watermark as the shop's local time.
     pub(crate) fn today(&self) -> Option<Local> {
         self.event_time.map(|at| self.shop.calendar().local(at))
     }
 
-    /// Lets go of the minutes of days that are no longer near the watermark.
+    /// Drops the minutes of days that are no longer near the watermark.
     fn turn_the_day(&mut self) {
         let Some(now) = self.event_time else { return };
         let has_turned = self.recent.advance(self.calendars[1].date_key(now));
@@ -175,7 +175,7 @@ impl Figures {
         }
     }
 
-    /// Moves the watermark on; a row flagged as lying in the future does not.
+    /// Advances the watermark, unless the row is flagged as future.
     fn saw(&mut self, at: i64, day: i32, is_future: bool) {
         if !is_future {
             self.event_time = self.event_time.max(Some(at));
@@ -183,7 +183,8 @@ impl Figures {
         self.first_day = Some(self.first_day.map_or(day, |first| first.min(day)));
     }
 
-    /// Bytes held by each part, to within the allocator's rounding. Takes some milliseconds with millions of sessions: ask a snapshot.
+    /// The memory of each part, except for the allocator's rounding. Takes some milliseconds with millions of sessions: call it
+    /// on a snapshot.
     pub fn sizes(&self) -> [(&'static str, usize); 9] {
         [
             ("figures.names", self.names.size()),

@@ -1,14 +1,14 @@
-//! The words of a question: the day that a row counts on, and how a figure is split into rows.
+//! The parameters of a query: the day on which a row counts, and the grouping.
 
 use serde::{Serialize, Serializer};
 
-/// The day that a row of the ledger counts on.
+/// The day on which a row of the ledger counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Basis {
-    /// Returns on the day they happen.
+    /// Returns count on the day they happen.
     #[default]
     Movement,
-    /// Returns go back to the day of their order.
+    /// Returns count on the day of their order.
     Order,
 }
 

@@ -1,12 +1,12 @@
-//! What a figure is made of.
+//! How a figure is computed.
 
 use crate::measure::{Measure, NET, SOLD, UNITS};
 
-/// How a figure is computed: by data, as far as it is a sum of the ledger or a ratio of sums, else by code ([`crate::Figures::answer`]).
+/// How a figure is computed: as data if it is a sum of the ledger or a ratio of sums, else by code ([`crate::Figures::answer`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Sum(&'static Measure),
-    /// The same and the duty of orders, which only their headers have.
+    /// As `Sum`, plus the duty of orders, which only their headers contain.
     SumWithDuty(&'static Measure),
     /// By order date.
     Ratio {
@@ -28,7 +28,7 @@ pub(crate) enum Kind {
     Payments,
 }
 
-/// What a ratio divides by.
+/// The denominator of a ratio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Whole {
     Measure(&'static Measure),
@@ -41,7 +41,7 @@ impl Kind {
     pub(crate) const UNITS: Kind = Kind::Sum(UNITS);
     pub(crate) const AOV: Kind = Kind::Ratio { part: SOLD, whole: Whole::Orders };
 
-    /// The measure of the ledger that the figure is made of.
+    /// The figure's measure of the ledger.
     pub(crate) fn measure(self) -> Option<&'static Measure> {
         match self {
             Kind::Sum(measure) | Kind::SumWithDuty(measure) | Kind::Ratio { part: measure, .. } => Some(measure),
@@ -50,7 +50,7 @@ impl Kind {
         }
     }
 
-    /// Whether rates have a part in it.
+    /// Whether rates affect it.
     pub(crate) fn is_money(self) -> bool {
         self.measure().is_some_and(Measure::is_money) || self == Kind::Payments
     }

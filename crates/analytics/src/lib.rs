@@ -1,8 +1,8 @@
 //! Figures: rows of the star schema in, values out. No IO, no clock, no randomness.
 //!
-//! [`Figures`] folds in rows in any order and any split and answers a [`Query`] at any time; the same rows give the same answer.
-//! The command line, the HTTP API, the dashboard and the views of `kassa sql` all ask it, so each figure has one definition:
-//! its entry in [`catalogue`].
+//! [`Figures`] folds in rows in any order and any batches and answers a [`Query`] at any time; the same rows give the same
+//! answer. The command line, the HTTP API, the dashboard and the views of `kassa sql` all use it, so each figure has one
+//! definition: its entry in [`catalogue`].
 
 mod answer;
 mod by_day;

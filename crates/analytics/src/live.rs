@@ -1,4 +1,4 @@
-//! The parts of the live payload that are figures: today, beside yesterday and the same weekday last week.
+//! The figures in the live payload: today, with yesterday and the same weekday last week.
 
 mod parts;
 
@@ -12,7 +12,7 @@ use crate::figures::Figures;
 use crate::kind::Kind;
 use crate::query::Basis;
 
-/// The shop and the moment on its clock that the latest event time stands for; none before the first event.
+/// The shop, and the local time of the latest event; none before the first event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LiveShop {
     pub name: String,
@@ -31,9 +31,9 @@ pub struct Tile {
     pub value: Option<String>,
     pub yesterday: Option<String>,
     pub last_week: Option<String>,
-    /// By quarter hour, up to and with the current one.
+    /// By quarter hour, up to and including the current one.
     pub today: Vec<Option<String>>,
-    /// The 96 quarter hours of the same weekday last week; empty where there is no such day.
+    /// The 96 quarter hours of the same weekday last week; empty if there is no such day.
     pub ghost: Vec<Option<String>>,
 }
 
@@ -51,7 +51,7 @@ pub struct FunnelStep {
     pub sessions: i64,
 }
 
-/// Orders by hour: today's up to and with the current one, last week's 24 (none where there is no such day).
+/// Orders by hour: today's up to and including the current one, last week's 24 (none if there is no such day).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct OrdersByHour {
     pub today: Vec<i64>,
@@ -73,7 +73,7 @@ pub struct CountrySales {
     pub orders: i64,
 }
 
-/// A product by today's net sales. Its return rate is that to date: few of today's units can have come back today.
+/// A product by today's net sales. Its return rate is over all time: few of today's units can have come back today.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProductSales {
     pub key: String,
@@ -81,11 +81,11 @@ pub struct ProductSales {
     pub units: String,
     pub net: String,
     pub return_rate: Option<String>,
-    /// Net sales by hour, up to and with the current one.
+    /// Net sales by hour, up to and including the current one.
     pub trend: Vec<String>,
 }
 
-/// What figures own of `GET /api/v1/live`; the caller adds the rest.
+/// The figures in `GET /api/v1/live`; the caller adds the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Live {
     pub shop: LiveShop,
@@ -101,26 +101,26 @@ pub struct Live {
 
 const TILES: [Kind; 6] = [Kind::NET_SALES, Kind::Orders, Kind::AOV, Kind::UNITS, Kind::ActiveCustomers, Kind::Conversion];
 
-/// The days that are shown: none before the first event.
+/// The days that are displayed: none before the first event.
 #[derive(Debug, Clone, Copy)]
 struct Shown {
     now: Local,
-    /// None where the shop's records begin later.
+    /// None if the shop's records begin later.
     yesterday: Option<i32>,
     last_week: Option<i32>,
     basis: Basis,
 }
 
 impl Shown {
-    /// So many quarter hours or hours of today have begun.
+    /// The number of quarter hours or hours of today that have begun.
     fn begun(&self, minutes: i32) -> usize {
         usize::try_from(self.now.minute / minutes + 1).unwrap_or(0)
     }
 }
 
 impl Figures {
-    /// Today's figures. Today is the day of the latest event time, so a replayed year shows its own last day. Its values are those
-    /// that [`Figures::answer`] gives for that day.
+    /// Today's figures. Today is the day of the latest event time, so a replayed year displays its own last day. The values equal
+    /// those that [`Figures::answer`] gives for that day.
     pub fn live(&self, basis: Basis) -> Live {
         let now = self.today();
         let shop = LiveShop {

@@ -1,4 +1,4 @@
-//! Hash maps of the figures' state, which checkpoints save: the maps of `hashbrown`, with serde's two traits.
+//! Hash maps in the figures' state, which checkpoints save: the maps of `hashbrown`, with serde's two traits.
 
 use std::fmt;
 use std::hash::Hash;
@@ -49,7 +49,7 @@ impl<'de, K: Deserialize<'de> + Hash + Eq, V: Deserialize<'de>> Deserialize<'de>
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-                // A damaged length must not ask for all memory at once.
+                // A damaged length must not allocate all memory at once.
                 let mut map = HashMap::with_capacity(entries.size_hint().unwrap_or(0).min(1 << 20));
                 while let Some((key, value)) = entries.next_entry()? {
                     map.insert(key, value);

@@ -1,5 +1,6 @@
-//! Measures of the ledger as data: which columns are added up, of which movements, with which sign. A measure is linear, so any grouping of it adds up to its
-//! total, and from the same terms follow both the sums of [`crate::Figures`] and the SQL of every dialect ([`crate::sql`]).
+//! Measures of the ledger as data: the columns to add up, the movements and the sign. A measure is linear, so any grouping of it
+//! adds up to its total. Both the sums of [`crate::Figures`] and the SQL of every dialect ([`crate::sql`]) follow from the same
+//! terms.
 
 use kassa_model::Movement;
 
@@ -60,12 +61,12 @@ pub(crate) struct Term {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Measure {
     pub(crate) terms: &'static [Term],
-    /// What each column of a row counts for, by the row's movement; `None`: the movement has no part in the measure.
+    /// The factor of each column, by the row's movement; `None`: the measure does not include the movement.
     weights: [Option<[i64; COLUMNS]>; MOVEMENTS],
 }
 
 impl Measure {
-    /// Resolves the terms. It is evaluated when kassa is compiled.
+    /// Resolves the terms, at compile time.
     pub(crate) const fn new(terms: &'static [Term]) -> Self {
         let mut weights = [None; MOVEMENTS];
         let mut at = 0;
@@ -90,18 +91,19 @@ impl Measure {
         Self { terms, weights }
     }
 
-    /// This measure of a cell; nothing if the cell's movement has no part in it. Money in 10⁻⁶ of the cell's currency, units in 10⁻³.
+    /// This measure of a cell; `None` if it does not include the cell's movement. Money in 10⁻⁶ of the cell's currency, units in
+    /// 10⁻³.
     pub(crate) fn of(&self, movement: Movement, sums: &Sums) -> Option<i128> {
         let weights = self.weights[movement as usize].as_ref()?;
         Some(weights.iter().zip(values(sums)).map(|(weight, value)| i128::from(*weight) * i128::from(value)).sum())
     }
 
-    /// The movements that have a part in it.
+    /// The movements that it includes.
     pub(crate) fn movements(&self) -> Vec<Movement> {
         Movement::ALL.into_iter().filter(|movement| self.weights[*movement as usize].is_some()).collect()
     }
 
-    /// Whether it is money, which a row without a rate to the shop's currency is missing from.
+    /// Whether it is money, which does not include rows without a rate to the shop's currency.
     pub(crate) fn is_money(&self) -> bool {
         self.terms.iter().any(|term| term.column.is_money())
     }
@@ -114,7 +116,7 @@ pub(crate) const BACK: &[Movement] = &[Movement::Return, Movement::Cancellation]
 /// The measures that code refers to; those of single figures are in the catalogue.
 pub(crate) const NET: &Measure = &Measure::new(&[Term { column: Column::Net, movements: EVERY, sign: Sign::Plus }]);
 pub(crate) const UNITS: &Measure = &Measure::new(&[Term { column: Column::Quantity, movements: EVERY, sign: Sign::Plus }]);
-/// Gross less discounts: what the average order is taken of.
+/// Gross less discounts: the numerator of the average order value.
 pub(crate) const SOLD: &Measure = &Measure::new(&[
     Term { column: Column::Gross, movements: SALE, sign: Sign::Plus },
     Term { column: Column::Discount, movements: SALE, sign: Sign::Minus },

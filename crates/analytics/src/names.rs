@@ -1,4 +1,4 @@
-//! What the keys of dimensions stand for. Names arrive late, out of order and more than once; figures look them up when asked.
+//! The names of dimension keys. Names arrive late, out of order and more than once; figures look them up for an answer.
 
 use std::cmp::Ordering;
 
@@ -11,9 +11,10 @@ use crate::query::By;
 use crate::shared::{Chunks, Sharded, Shared};
 use crate::varint::{read, write};
 
-/// Dimension keys as small numbers, in order of first sight, and what they are called. Number 0 is the unknown member.
+/// Dimension keys as small numbers, in order of first occurrence, and their names. Number 0 is the unknown member.
 ///
-/// A member has a number only if a fact names it, and a text only if its dimension has one: a shop has many customers that never order.
+/// A member has a number only if a fact names it, and a text only if its dimension has texts: a shop has many customers that
+/// never order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Members {
     /// By key; see [`Member`].
@@ -22,7 +23,7 @@ pub(crate) struct Members {
     keys: Chunks<i64>,
 }
 
-/// What is known of a key: `number << 1 | has a text`, with the number 0 for none, and the text.
+/// The stored data of a key: `number << 1 | has a text`, with the number 0 for none, and the text.
 struct Member<'a> {
     number: u32,
     text: Option<&'a str>,
@@ -75,7 +76,8 @@ impl Members {
         self.all.get(key.cast_unsigned()).and_then(|bytes| Member::read(bytes).text)
     }
 
-    /// All rows of a key name it alike. Should they ever differ, the first in the alphabet is kept whatever the order of arrival.
+    /// All rows of a key should have the same name. If they differ, the first in the alphabet is kept, whatever the order of
+    /// arrival.
     fn name(&mut self, key: i64, text: &str) {
         let known = self.all.get(key.cast_unsigned()).map(Member::read);
         if known.as_ref().and_then(|member| member.text).is_none_or(|known| text < known) {
@@ -90,7 +92,7 @@ impl Members {
     }
 }
 
-/// Remembers the last key asked for: the lines of an order stand together and share all but their product.
+/// Caches the last key: the lines of an order are adjacent and differ only in their product.
 #[derive(Debug, Default)]
 pub(crate) struct Memo {
     key: i64,
@@ -129,7 +131,7 @@ impl Symbols {
     }
 }
 
-/// Which of a product's rows is its current one: a real one before a placeholder, then the latest, then by lineage.
+/// The order of a product's rows: a real one before a placeholder, then the latest, then by lineage. The greatest is current.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Version {
     pub(crate) is_real: bool,
@@ -165,7 +167,7 @@ pub(crate) struct Names {
 pub(crate) const UNKNOWN: (&str, &str) = ("unknown", "Unknown");
 
 impl Names {
-    /// How a row would stand to the current one of its product, lineage apart.
+    /// Compares a row with the current one of its product, without lineage.
     pub(crate) fn compare_version(&self, key: i64, is_real: bool, valid_from: i64) -> Ordering {
         self.products
             .get(key)

@@ -1,5 +1,5 @@
-//! Orders that have a line sold, each at the time of the first. A late line may change any of them, so each is kept: in some 35 bytes with
-//! its products. What is asked of a day at every moment is counted by day.
+//! Orders with a line sold, each at the time of the first. A late line may change any of them, so each is kept: in some 35 bytes
+//! with its products. Numbers that the live page needs are also counted by day.
 
 use hashbrown::{HashMap, HashSet};
 use kassa_model::key::hash;
@@ -20,26 +20,26 @@ use crate::varint::{read_id, read_scaled, write_id, write_scaled};
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Order {
     first_at: i64,
-    /// By the place in [`OF_AN_ORDER`].
+    /// Indexed as [`OF_AN_ORDER`].
     members: [u32; OF_AN_ORDER.len()],
-    /// Sorted; no more than [`PRODUCTS`], the others are [`More`].
+    /// Sorted; at most [`PRODUCTS`], the others are in [`More`].
     products: Vec<u32>,
 }
 
-/// Products of an order beside which no more are kept with it: the order is written again with each of its lines, and a source that gives
-/// all lines one order must not make that dear.
+/// The maximum number of products stored with an order: the order is rewritten with each of its lines, and that must stay cheap
+/// if a source gives all lines the same order.
 const PRODUCTS: usize = 64;
 
-/// A member that an order has beside those that are kept with it, as when its lines go to two countries.
+/// A member that is not stored with its order, for example if its lines go to two countries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct More {
     order: u64,
-    /// In [`OF_AN_ORDER`], or [`PRODUCT`].
+    /// The index in [`OF_AN_ORDER`], or [`PRODUCT`].
     place: u8,
     member: u32,
 }
 
-/// The place of products, after those of [`OF_AN_ORDER`].
+/// The index of products, after those of [`OF_AN_ORDER`].
 const PRODUCT: u8 = 4;
 
 impl More {
@@ -93,7 +93,8 @@ impl Order {
         Some(Self { first_at, members, products })
     }
 
-    /// Adds what another line of the order says of all but its time. `more` gets the place and the member of what is not kept with the order.
+    /// Adds another line of the order, except its time. `more` is called with the index and the member of what is not stored with
+    /// the order.
     fn add(&mut self, line: &Order, products: &[u32], mut more: impl FnMut(u8, u32)) {
         for (of, (own, other)) in (0_u8..).zip(self.members.iter().zip(line.members)) {
             if *own != other {
@@ -109,7 +110,7 @@ impl Order {
         }
     }
 
-    /// The members at a place that are kept with it.
+    /// The members at an index that are stored with the order.
     fn own(&self, place: u8) -> &[u32] {
         match self.members.get(usize::from(place)) {
             Some(member) => std::slice::from_ref(member),
@@ -121,18 +122,18 @@ impl Order {
 const OF_AN_ORDER: [By; 4] = [By::Country, By::Customer, By::Channel, By::Currency];
 const CUSTOMER: u8 = 1;
 
-/// The place of a dimension in [`OF_AN_ORDER`].
+/// The index of a dimension in [`OF_AN_ORDER`].
 fn place(by: By) -> Option<usize> {
     OF_AN_ORDER.iter().position(|each| *each == by)
 }
 
-/// Dimensions of few members, by which the orders of a day are counted.
+/// Dimensions with few members, by which the orders of a day are counted.
 const COUNTED: [By; 3] = [By::Country, By::Channel, By::Currency];
 
-/// What a line sold did to its order's time.
+/// The change of an order's time by a line sold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Dated {
-    /// Where the order stood before, unless it is new.
+    /// The order's previous time, unless it is new.
     pub(crate) from: Option<Local>,
     pub(crate) to: Local,
 }
@@ -142,7 +143,7 @@ pub(crate) struct Dated {
 struct Day {
     /// By quarter hour.
     quarters: Map<u32, i64>,
-    /// By place and member, without [`More`].
+    /// By index and member, without [`More`].
     members: Map<(u8, u32), i64>,
 }
 
@@ -161,7 +162,7 @@ impl Orders {
         Self { all: Packed::default(), more: Packed::default(), days: ByDay::default(), calendar }
     }
 
-    /// Takes in lines sold; tells whether and how the order's time changed by them.
+    /// Adds lines sold; returns the change of the order's time, if any.
     pub(crate) fn add(&mut self, run: &Run) -> Option<Dated> {
         let (head, key) = (&run.head, run.head.order_key.cast_unsigned());
         let line = Order::of(head);
@@ -232,7 +233,7 @@ impl Orders {
         all
     }
 
-    /// Adds an order to each key that it has by [`More`] alone.
+    /// Adds an order to the keys that it has only in [`More`].
     fn add_more(&self, by: By, days: Days, names: &Names, all: &mut Keyed) {
         let wanted = place(by).and_then(|of| u8::try_from(of).ok()).unwrap_or(PRODUCT);
         let mut seen: HashSet<(u64, &str)> = HashSet::new();
@@ -267,7 +268,7 @@ impl Orders {
         }
     }
 
-    /// The days on which each known customer ordered, a day an order, in order of time.
+    /// The days on which each known customer ordered, one per order, in order of time.
     pub(crate) fn days_of_customers(&self) -> History {
         let own = self.each().map(|(day, order)| (order.members[usize::from(CUSTOMER)], day));
         let more = self.each_more().filter(|(more, _)| more.place == CUSTOMER).map(|(more, (day, _))| (more.member, day));
@@ -281,7 +282,7 @@ impl Orders {
         self.all.size() + self.more.size() + self.days.list_size() + days
     }
 
-    /// The leaves of orders that are one value in memory with those of a clone, and all.
+    /// The number of leaves that share memory with those of a clone, and the number of all leaves.
     #[cfg(test)]
     pub(crate) fn shared_leaves(&self, other: &Self) -> (usize, usize) {
         self.all.shared_leaves(&other.all)

@@ -1,9 +1,9 @@
 //! A map from 64-bit keys to small values, as one sorted sequence of bytes in leaves of at most some 1 KiB: a key costs the difference to
 //! the one before it, a value its bytes and their count. Hashed keys of a million entries take some 6 bytes each.
 //!
-//! Everything that seldom changes is kept in it: customers, orders, payments, the cells and the persons of past days. A change writes
-//! one leaf again, so a late row costs about a microsecond, and nothing has to be opened or closed. Leaves never change in place: clones
-//! share them.
+//! It stores everything that seldom changes: customers, orders, payments, the cells and the persons of past days. A change
+//! rewrites one leaf, so a late row costs about a microsecond, and nothing has to be opened or closed. Leaves never change in
+//! place: clones share them.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use crate::varint::{read, write};
 
 /// A leaf with more bytes than this is split, unless it has a single entry.
 const LEAF_MAX: usize = 1024;
-/// Leaves of a node: what a change copies beside its leaf.
+/// Leaves per node: a change copies them together with its leaf.
 const NODE_MAX: usize = 256;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -21,18 +21,18 @@ pub(crate) struct Packed {
     nodes: Vec<Shared<Vec<Leaf>>>,
     len: usize,
     leaves: usize,
-    /// Of all leaves.
+    /// Bytes of all leaves.
     bytes: usize,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Leaf {
-    /// No entry has a lesser key.
+    /// The lower bound of its keys.
     from: u64,
     bytes: Bytes,
 }
 
-/// What a leaf and its block in memory take beside the bytes.
+/// The memory of a leaf and its allocation, besides the bytes.
 const LEAF_BYTES: usize = size_of::<Leaf>() + 2 * size_of::<usize>();
 
 /// The entries of a leaf in order.
@@ -70,7 +70,7 @@ impl Leaf {
         self.entries().find(|(at, _)| *at >= key).filter(|(at, _)| *at == key).map(|(_, value)| value)
     }
 
-    /// Its bytes with another value of a key, or without the key; and whether it has the key.
+    /// Its bytes after setting or removing a key; and whether it had the key.
     fn with(&self, key: u64, value: Option<&[u8]>) -> (Vec<u8>, bool) {
         let bytes: &[u8] = &self.bytes.0;
         let mut entries = self.entries();
@@ -133,7 +133,7 @@ impl Packed {
         Self { nodes, len, leaves: leaves.len(), bytes: all }
     }
 
-    /// Where a key is, or would be: node and leaf.
+    /// The location of a key, or where it would be: node and leaf.
     fn place(&self, key: u64) -> Option<(usize, usize)> {
         let from = |leaves: &Shared<Vec<Leaf>>| leaves.first().map_or(0, |leaf| leaf.from);
         let nth = self.nodes.partition_point(|node| from(node) <= key).saturating_sub(1);
@@ -196,12 +196,12 @@ impl Packed {
         self.len
     }
 
-    /// Bytes held, to within the allocator's rounding. Costs nothing.
+    /// Memory, except for the allocator's rounding. Takes constant time.
     pub(crate) fn size(&self) -> usize {
         self.bytes + self.leaves * LEAF_BYTES + self.nodes.capacity() * size_of::<usize>()
     }
 
-    /// Leaves that two tables share in memory, and all of this one.
+    /// The number of leaves that share memory with another table's, and the number of all leaves of this one.
     #[cfg(test)]
     pub(crate) fn shared_leaves(&self, other: &Self) -> (usize, usize) {
         let of = |table: &Self| -> std::collections::HashSet<*const u8> {

@@ -1,4 +1,4 @@
-//! Money captured less money given back.
+//! Money captured less money refunded.
 
 use hashbrown::HashMap;
 use kassa_model::key::hash;
@@ -13,7 +13,7 @@ use crate::rates::{Coin, Rates, exact};
 use crate::sales::Group;
 use crate::varint::{read, read_day, read_id, read_scaled, write, write_day, write_id, write_scaled};
 
-/// What a payment does to the money.
+/// The effect of a payment on the money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flow {
     Sale,
@@ -40,7 +40,7 @@ pub(crate) fn is_successful(status: Option<&str>) -> bool {
     status.is_none_or(|status| good.iter().any(|each| each.eq_ignore_ascii_case(status)))
 }
 
-/// Where a payment is counted.
+/// The keys under which a payment is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Place {
     pub(crate) method: u32,
@@ -59,7 +59,7 @@ pub(crate) struct Payment {
     pub(crate) amount: i64,
 }
 
-/// Money is mostly of whole cents.
+/// Most money is whole cents.
 const CENT: i64 = 10_000;
 
 impl Payment {
@@ -89,18 +89,18 @@ pub(crate) struct Payments {
     days: ByDay<Map<Place, Cell>>,
     /// Hashes of (store, payment id) of sales.
     sales: Packed,
-    /// Captures that name a parent, by the hash of its (store, payment id): should it prove to be a sale, they are no second money. A
-    /// value is the number of the parent's further pieces, and the latest captures.
+    /// Captures that name a parent, by the hash of its (store, payment id): if the parent is a sale, they do not count a second
+    /// time. A value contains the number of the parent's further pieces, and the latest captures.
     captures: Packed,
-    /// Earlier captures of parents that have many; see [`piece`].
+    /// Earlier captures of parents with many; see [`piece`].
     pieces: Packed,
 }
 
-/// Captures of one parent are kept in pieces of about so many bytes: a source that gives all of its captures one parent must not have one
-/// value that grows, and is written again, with each of them.
+/// The approximate size in bytes of a piece of one parent's captures: if a source gives all captures the same parent, no value
+/// may grow and be rewritten with each of them.
 const PIECE: usize = 256;
 
-/// Where a further piece of a parent is, from the first on.
+/// The key of a parent's n-th further piece.
 fn piece(parent: u64, nth: i64) -> u64 {
     hash("captures", &[&parent.to_string(), &nth.to_string()])
 }
@@ -147,7 +147,7 @@ impl Payments {
         self.captures.set(parent, &value);
     }
 
-    /// Takes out all captures that name a parent.
+    /// Removes and returns all captures that name a parent.
     fn take_captures(&mut self, parent: u64) -> Vec<Payment> {
         let mut rest = self.captures.get(parent).unwrap_or_default();
         let further = read(&mut rest).unwrap_or(0);
@@ -188,7 +188,7 @@ impl Payments {
         all
     }
 
-    /// Payments that are missing for want of a rate, by currency.
+    /// Payments that are missing because there is no rate, by currency.
     pub(crate) fn unconverted(&self, rates: &Rates, days: Days) -> HashMap<u32, i64> {
         let mut all = HashMap::new();
         for (_, place, cell) in self.cells(days).filter(|(_, place, _)| rates.of(place.coin).is_none()) {

@@ -1,7 +1,7 @@
 //! The keys of times: `2011-12-08T09`, `2011-12-08T09:15`, `2011-12-08`, `2011-W49`, `2011-12`.
 //!
-//! They are the shop's wall clock. The hour that an autumn clock shows twice is therefore one key that holds both hours, the hour
-//! that a spring clock leaves out has none, and the hours of any day add up to the day.
+//! They are the shop's local time. The hour that occurs twice in autumn is therefore one key with both hours, the hour that is
+//! skipped in spring has none, and the hours of any day add up to the day.
 
 use kassa_model::time::{Local, date_of};
 
@@ -12,7 +12,7 @@ pub(crate) fn quarter(local: Local) -> u32 {
     u32::try_from(local.minute / 15).unwrap_or(0)
 }
 
-/// A number for the period that holds a quarter hour of a day; it grows with time.
+/// A number for the period that contains a quarter hour of a day; it grows with time.
 pub(crate) fn code(by: By, day: i32, quarter: u32) -> i64 {
     let day_code = i64::from(day);
     match by {

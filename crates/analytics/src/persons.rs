@@ -1,4 +1,4 @@
-//! Who was active on which day.
+//! The persons that were active on each day.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -22,7 +22,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Marks a quarter hour; tells whether it was not marked before.
+    /// Marks a quarter hour; returns whether it was not marked before.
     fn mark(&mut self, quarter: u32) -> bool {
         let before = self.quarters;
         if quarter < 64 {
@@ -34,7 +34,7 @@ impl Seen {
     }
 }
 
-/// The persons of a day: of a recent one by the quarter hour, of a past one no more than that they were there.
+/// The persons of a day: with their quarter hours for a recent day, without them for a past one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 enum Day {
     Recent(Map<i64, Seen>),
@@ -77,7 +77,7 @@ fn sorted(persons: &Map<i64, Seen>) -> Vec<u64> {
     sorted
 }
 
-/// The number of distinct persons of some days, by a merge of their sorted lists: a year of them is never in memory at once.
+/// The number of distinct persons of some days, by merging their sorted lists: a year of them is never in memory at once.
 fn distinct(days: &[&Day]) -> usize {
     let mut lists: Vec<_> = days.iter().map(|day| day.persons()).collect();
     let mut next: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::with_capacity(lists.len());
@@ -182,7 +182,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is packed, and whenever: the counts are those of sets that are never packed.
+        /// Whatever is packed, and whenever: the counts equal those of sets that are never packed.
         #[test]
         fn packing_changes_nothing(seen in vec((1..60_i64, 0..40_i32, 0..1440_i32), 1..300), every in 1..40_usize, until in 0..40_i32) {
             let day = |nth: i32| 20_260_101 + nth / 28 * 100 + nth % 28;

@@ -1,4 +1,4 @@
-//! What is asked: a figure, how to group it, which days, on which date basis.
+//! A query: a figure, its grouping, its days and its date basis.
 
 use jiff::civil::Date;
 use kassa_model::nearest::closest;
@@ -15,7 +15,7 @@ impl Basis {
     }
 }
 
-/// Why a question has no answer. The text names the nearest valid word.
+/// Why a query has no answer. The text names the nearest valid word.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
     #[error("no figure is called {name:?}; the nearest is {nearest:?}")]
@@ -34,22 +34,23 @@ fn names(groupings: &[By]) -> String {
     groupings.iter().map(|by| by.name()).collect::<Vec<_>>().join(", ")
 }
 
-/// A question that has an answer.
+/// A valid query.
 #[derive(Debug, Clone)]
 pub struct Query {
     pub figure: &'static Figure,
     pub by: By,
     pub from: Option<Date>,
     pub to: Option<Date>,
-    /// The basis that the answer is on; none for a figure that has no basis.
+    /// The basis of the answer; none for a figure that has no basis.
     pub basis: Option<Basis>,
 }
 
 impl Query {
-    /// Reads the words of the command line and of the HTTP API. A word that is absent has its default; an empty one is absent.
+    /// Reads the parameters of the command line and of the HTTP API. An absent parameter has its default; an empty one counts as
+    /// absent.
     ///
-    /// A figure with a grouping of its own (funnel: `step`) has it for `total` too. A figure that is always dated by the order
-    /// takes either basis and answers on `order`.
+    /// A figure with its own grouping (funnel: `step`) uses it for `total` too. A figure that is always dated by the order
+    /// accepts either basis and answers on `order`.
     pub fn parse(
         figure: &str,
         by: Option<&str>,
@@ -69,13 +70,13 @@ impl Query {
         Ok(Self { figure, by, from, to, basis: figure.basis(asked) })
     }
 
-    /// The question for a day's total.
+    /// The query for a day's total.
     pub(crate) fn of_day(figure: &'static Figure, day: i32, basis: Basis) -> Self {
         let date = date_of(day);
         Self { figure, by: By::Total, from: date, to: date, basis: figure.basis(basis) }
     }
 
-    /// Whether the figure has the grouping, which a query not made by [`Query::parse`] may have got wrong.
+    /// Checks that the figure has the grouping, for a query that was not made by [`Query::parse`].
     pub(crate) fn check(&self) -> Result<(), QueryError> {
         if self.figure.groupings.contains(&self.by) { Ok(()) } else { Err(no_grouping(self.figure, self.by.name())) }
     }

@@ -1,4 +1,4 @@
-//! Rates to the shop's currency: what the source says, and the one rate of each currency and day that follows from it.
+//! Rates to the shop's currency: the stated rates, and the one rate of each currency and day that follows from them.
 //!
 //! The rate of a day comes from the day itself or else from the last day within the 7 days before it that has one. On one day a stated rate
 //! to the shop's currency comes first, then the inverse of the opposite one, then the product of two rates through a common currency (the
@@ -19,10 +19,10 @@ use crate::by_day::shift;
 use crate::columns::{ApplyError, Columns};
 use crate::shared::Shared;
 
-/// A rate counts on its own day and on so many days after it.
+/// A rate is valid on its own day and on this many days after it.
 pub const RATE_DAYS: i32 = 7;
 
-/// How the rate of a currency follows from the rates of one day.
+/// How the rate of a currency is derived from the rates of one day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Derivation {
     /// The shop's own currency.
@@ -51,16 +51,16 @@ pub struct Resolved {
     pub derivation: Derivation,
 }
 
-/// A currency, a day on which it has a rate, the day that the rate is of, and the rate.
+/// A currency, a day on which it has a rate, the day of the rate, and the rate.
 pub type RateDay = (Currency, i32, i32, Resolved);
 
 /// The stated rates of one day by (base, quote), each with the time at which it was stated.
 type Stated = BTreeMap<(Currency, Currency), (i64, Rate)>;
 
-/// Rates as a checkpoint keeps them: the day, the codes of base and quote, the time of the statement, the rate.
+/// Rates in a checkpoint: the day, the codes of base and quote, the time of the statement, the rate.
 pub(crate) type SavedRates = Vec<(i32, String, String, i64, i64)>;
 
-/// All rates stated so far. A few a day, so all of them are kept.
+/// All rates stated so far. There are a few per day, so all are kept.
 #[derive(Debug, Clone)]
 pub struct Rates {
     own: Currency,
@@ -133,7 +133,7 @@ impl Rates {
         }
     }
 
-    /// The rate of a currency on a day (yyyymmdd), and the day that it is of.
+    /// The rate of a currency on a day (yyyymmdd), and the day of that rate.
     pub fn on(&self, currency: Currency, day: i32) -> Option<(i32, Resolved)> {
         if currency == self.own {
             return Some((day, Resolved { rate: Rate::from_units(Rate::ONE), derivation: Derivation::Own }));
@@ -142,7 +142,7 @@ impl Rates {
         (*of == day || *of >= shift(day, -RATE_DAYS)).then_some((*of, *resolved))
     }
 
-    /// 10⁻⁹ units of the shop's currency for one unit of what a coin is.
+    /// 10⁻⁹ units of the shop's currency for one unit of a coin's currency.
     pub(crate) fn of(&self, coin: Coin) -> Option<i64> {
         let currency = coin.currency()?;
         if currency == self.own {
@@ -151,7 +151,7 @@ impl Rates {
         self.on(currency, coin.day()).map(|(_, resolved)| resolved.rate.0)
     }
 
-    /// The rates of every currency but the shop's own, on every day that has one. Sorted.
+    /// The rates of every currency except the shop's own, on every day that has one. Sorted.
     pub fn each(&self) -> Vec<RateDay> {
         let mut all = Vec::new();
         for (currency, days) in self.resolved.iter() {
@@ -177,7 +177,7 @@ impl Rates {
     }
 }
 
-/// The rate between two currencies by the rates of one day.
+/// The rate between two currencies from the rates of one day.
 fn of_day(stated: &Stated, others: &BTreeSet<Currency>, from: Currency, to: Currency) -> Option<Resolved> {
     // A rate as a fraction of two numbers, one of which is 1.
     let leg = |from, to| {
@@ -191,7 +191,7 @@ fn of_day(stated: &Stated, others: &BTreeSet<Currency>, from: Currency, to: Curr
     let inverse = stated.get(&(to, from)).and_then(|(_, rate)| usable(one * one, i128::from(rate.0)));
     let through = |common: &Currency| {
         let ((over_a, under_a), (over_b, under_b)) = leg(from, *common).zip(leg(*common, to))?;
-        // Numbers below 10^18 each: what cancels is left out before it can overflow.
+        // Numbers below 10^18 each: cancel first, so that nothing overflows.
         let rate = match (under_a == one, under_b == one) {
             (true, _) => usable(over_a * over_b, under_b),
             (_, true) => usable(over_a * over_b, under_a),
@@ -203,12 +203,12 @@ fn of_day(stated: &Stated, others: &BTreeSet<Currency>, from: Currency, to: Curr
     inverse.or_else(|| others.iter().filter(|common| **common != from && **common != to).find_map(through))
 }
 
-/// A quotient as a rate; nothing where it rounds to zero or has too many digits.
+/// A quotient as a rate; `None` if it rounds to zero or has too many digits.
 fn usable(over: i128, under: i128) -> Option<Rate> {
     Rate::from_scaled(round_half_even(over, under), 9).ok().filter(|rate| *rate > Rate::ZERO)
 }
 
-/// What an amount is in: a currency on a day, which decides the rate. One word, because there are many.
+/// A currency on a day, which determines the rate. One word, because there are many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub(crate) struct Coin(u32);
 
@@ -244,7 +244,7 @@ impl Coin {
     }
 }
 
-/// Money in the shop's currency, 10⁻¹⁵: an amount of 6 places times a rate of 9, so that nothing is rounded before it is shown.
+/// Money in the shop's currency, 10⁻¹⁵: an amount of 6 places times a rate of 9, so that nothing is rounded before display.
 pub(crate) const EXACT: i128 = 1_000_000_000;
 
 /// An amount (10⁻⁶) at a rate, exact.

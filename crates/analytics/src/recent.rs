@@ -1,4 +1,4 @@
-//! The last eight days by the minute, so that a day can be compared with another up to the same minute.
+//! The last eight days by minute, so that a day can be compared with another up to the same minute.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ fn index(basis: Basis) -> usize {
     }
 }
 
-/// Money of a minute in one coin, 10⁻⁶; or of several added up in the shop's currency, exact.
+/// Money of a minute in one coin, 10⁻⁶; or the sum of several in the shop's currency, exact.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Money {
     net: [i128; 2],
@@ -38,7 +38,7 @@ impl Money {
     }
 }
 
-/// What happened in a minute, or in several added up, without money.
+/// The counts of a minute, or the sum of several, without money.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Minute {
     units: [i128; 2],
@@ -50,7 +50,7 @@ pub(crate) struct Minute {
     /// Sessions that began, and those of them that had an order sooner or later.
     pub(crate) sessions: i64,
     pub(crate) to_convert: i64,
-    /// Sessions begun that day that had their order now.
+    /// Sessions begun that day that had their order in this minute.
     pub(crate) conversions: i64,
 }
 
@@ -90,7 +90,7 @@ impl Span {
     }
 }
 
-/// A day by the minute.
+/// A day by minute.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Day {
     counts: BTreeMap<i32, Minute>,
@@ -100,8 +100,8 @@ struct Day {
 /// Net amounts by hour and product, in each coin.
 type Products = BTreeMap<i32, Shared<Map<u32, Vec<(Coin, i128)>>>>;
 
-/// Minutes of the days from a week before today on, and today's products by the hour. Older days are dropped as today moves on, which
-/// it never takes back, so that what is here does not depend on the order of arrival.
+/// The minutes of today and the week before, and today's products by hour. Older days are dropped as today advances. Today never
+/// goes back, so the contents do not depend on the order of arrival.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Recent {
     from: i32,
@@ -117,12 +117,12 @@ impl Default for Recent {
 }
 
 impl Recent {
-    /// The first day that is kept by the minute.
+    /// The first day that is kept by minute.
     pub(crate) fn from(&self) -> i32 {
         self.from
     }
 
-    /// Today is the day of the watermark. Tells whether it is another than before.
+    /// Sets today to the day of the watermark. Returns whether it has changed.
     pub(crate) fn advance(&mut self, today: i32) -> bool {
         if today == self.today {
             return false;
@@ -133,7 +133,7 @@ impl Recent {
         true
     }
 
-    /// Lets `change` alter a minute, if its day is kept.
+    /// Applies `change` to a minute, if its day is kept.
     pub(crate) fn alter(&mut self, at: Local, change: impl FnOnce(&mut Minute)) {
         if at.date_key >= self.from {
             change(self.days.at(at.date_key).counts.entry(at.minute).or_default());
@@ -179,7 +179,7 @@ impl Recent {
         self.alter(dated.to, |minute| minute.orders += 1);
     }
 
-    /// A day up to and with a minute.
+    /// A day up to and including a minute.
     pub(crate) fn until(&self, day: i32, minute: i32, rates: &Rates) -> Span {
         let mut sum = Span::default();
         let Some(day) = self.days.get(day) else { return sum };

@@ -1,4 +1,4 @@
-//! Lines of the ledger on their way into sums.
+//! Groups of ledger lines that are added to sums together.
 
 use kassa_model::Movement;
 use kassa_model::time::Local;
@@ -7,7 +7,7 @@ use crate::cells::{CellKey, Sums};
 use crate::query::Basis;
 use crate::rates::Coin;
 
-/// What the lines of one movement of an order have in common, keys and texts as small numbers.
+/// The common fields of the lines of one movement of an order, keys and texts as small numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) order_key: i64,
@@ -20,7 +20,7 @@ pub(crate) struct Head {
     pub(crate) country: u32,
     pub(crate) channel: u32,
     pub(crate) currency: u32,
-    /// The currency on the day of the movement, on whichever basis the row is counted.
+    /// The currency on the day of the movement, on either basis.
     pub(crate) coin: Coin,
 }
 
@@ -37,7 +37,7 @@ impl Head {
     }
 }
 
-/// Lines that stand together and differ in their products only: most of what they add to is shared, and is added to once.
+/// Adjacent lines that differ only in their products: most of their sums are shared, and are added once.
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
     pub(crate) head: Head,
@@ -51,7 +51,7 @@ impl Run {
         Self { head, sums, rows: 1, products: vec![product] }
     }
 
-    /// Takes in a line of the same head; tells whether it could.
+    /// Adds a line with the same head; returns whether it could.
     pub(crate) fn extend(&mut self, head: &Head, product: u32, sums: &Sums) -> bool {
         match self.sums.plus(sums) {
             Some(total) if self.head == *head => {

@@ -33,7 +33,7 @@ impl Facets {
         [&self.quarters, &self.products, &self.customers, &self.countries, &self.channels, &self.currencies]
     }
 
-    /// Packs a day that few rows will still come for.
+    /// Packs a day that few more rows will come for.
     fn settle(&mut self) {
         let Self { quarters, products, customers, countries, channels, currencies, rows: _ } = self;
         [quarters, products, customers, countries, channels, currencies].into_iter().for_each(Cells::settle);
@@ -62,7 +62,7 @@ impl Facets {
         self.quarters.add(run.head.key(period::quarter(at)), &run.sums);
     }
 
-    /// The cells that hold a grouping: of those that would do, the fewest.
+    /// The smallest cell set that supports this grouping.
     fn by(&self, by: By) -> &Cells {
         match by {
             By::Hour | By::QuarterHour => &self.quarters,
@@ -79,7 +79,7 @@ impl Facets {
     }
 }
 
-/// What a sum is of.
+/// The group of a sum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Group {
     Total,
@@ -119,13 +119,13 @@ impl SalesDays {
     }
 }
 
-/// Every row stands on its day of movement and on its day of order. Most rows have both on one day and are kept once.
+/// Every row counts on its day of movement and on its day of order. Most rows have both on one day and are stored once.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Sales {
     same: SalesDays,
     moved: SalesDays,
     ordered: SalesDays,
-    /// Units sold and returned of each product, to date, by its small number.
+    /// Units sold and returned of each product, over all time, by its small number.
     product_units: Sharded<[i128; 2]>,
 }
 
@@ -135,7 +135,7 @@ impl Sales {
         [&mut self.same, &mut self.moved, &mut self.ordered].into_iter().for_each(|days| days.settle(before));
     }
 
-    /// Adds a line to what differs from line to line; the rest of it is added with its run.
+    /// Adds the parts of a line that differ between the lines of a run; the rest is added with the run.
     pub(crate) fn add_product(&mut self, head: &Head, product: u32, sums: &Sums) {
         let (moved, ordered) = (head.moved.date_key, head.ordered.date_key);
         if moved == ordered {
@@ -166,7 +166,7 @@ impl Sales {
         }
     }
 
-    /// Units sold and returned of a product, to date.
+    /// Units sold and returned of a product, over all time.
     pub(crate) fn product_units(&self, product: u32) -> [i128; 2] {
         self.product_units.get(i64::from(product)).copied().unwrap_or_default()
     }
@@ -179,8 +179,8 @@ impl Sales {
         self.same.days.range(days).chain(apart.days.range(days))
     }
 
-    /// The sums of a measure by group, money at these rates. A group whose rows have no part in the measure is absent; one whose rows have no
-    /// rate is there.
+    /// The sums of a measure by group, money at these rates. A group without rows in the measure is absent; one whose rows have
+    /// no rate is present.
     pub(crate) fn sums(&self, (measure, rates): (&Measure, &Rates), by: By, basis: Basis, days: Days) -> HashMap<Group, i128> {
         let mut all: HashMap<Group, i128> = HashMap::new();
         for (day, facets) in self.days(basis, days) {
@@ -194,7 +194,7 @@ impl Sales {
         all
     }
 
-    /// Rows that a measure misses for want of a rate, by currency.
+    /// Rows that are missing from a measure because there is no rate, by currency.
     pub(crate) fn unconverted(&self, (measure, rates): (&Measure, &Rates), basis: Basis, days: Days) -> HashMap<u32, i64> {
         let mut all = HashMap::new();
         if measure.is_money() {
@@ -212,7 +212,7 @@ impl Sales {
         self.same.size() + self.moved.size() + self.ordered.size() + self.product_units.allocation_size()
     }
 
-    /// The days that are one value in memory with those of a clone, and all.
+    /// The number of days that share memory with those of a clone, and the number of all days.
     #[cfg(test)]
     pub(crate) fn shared_days(&self, other: &Self) -> (usize, usize) {
         let days = [(&self.same, &other.same), (&self.moved, &other.moved), (&self.ordered, &other.ordered)];

@@ -1,8 +1,9 @@
-//! Sessions: how far each got, and when. A session is kept as the few times that decide this, so that its events may come in any order
-//! and at any lateness: some 110 bytes a session, and 8 more for each step beyond a view. Those of past days are [packed](packed).
+//! Sessions: how far each got, and when. A session is stored as the few times that decide this, so that its events may come in
+//! any order and at any lateness: some 110 bytes per session, and 8 more for each step beyond a view. Those of past days are
+//! [packed](packed).
 //!
-//! A session is the events of one session id with less than 30 minutes between them ([`crate::visits`]). Test events and bots make
-//! none. `fact_session` is made by the same code ([`rows`]).
+//! A session is the events of one session id with less than 30 minutes between them ([`crate::visits`]). Test events and bots do
+//! not count. `fact_session` is computed by the same code ([`rows`]).
 
 mod claims;
 mod credits;
@@ -29,10 +30,10 @@ pub use claims::{Claim, Claims};
 pub use credits::Credits;
 pub use rows::{SessionRow, SessionRows};
 
-/// What an event means for its session.
+/// The step that an event is in its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Step {
-    /// Shows that the session was there, no more.
+    /// Only shows that the session was active.
     Other,
     Viewed,
     Added,
@@ -43,7 +44,7 @@ pub(crate) enum Step {
 impl Step {
     pub(crate) const FUNNEL: [&str; 4] = ["viewed", "added", "checkout", "paid"];
 
-    /// By the type of the event. An order id alone is no order: a checkout and a failed payment carry it too.
+    /// By the type of the event. An order id alone does not make an order: a checkout and a failed payment contain it too.
     pub(crate) fn of(kind: &str) -> Self {
         match kind {
             "product_viewed" => Step::Viewed,
@@ -82,11 +83,11 @@ impl Mark {
     }
 }
 
-/// Of a step taken more often in one session the earliest and the latest half are kept: which those are does not depend on the order
-/// of arrival, and the session is bounded.
+/// If a step occurs more often in one session, the earliest half and the latest half of these are kept: the result does not
+/// depend on the order of arrival, and the session is bounded.
 const MARKS_MAX: usize = 32;
 
-/// Late events between two packings: so many sessions of past days may be open at once, and those of the days around them.
+/// Late events between two packings: this many sessions of past days, and those of the days around them, may be open at once.
 const LATE_MAX: u32 = 50_000;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,7 +100,7 @@ struct Session {
     marks: Box<[Mark]>,
 }
 
-/// What a session counts as.
+/// How a session is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Outcome {
     first_at: i64,
@@ -214,10 +215,10 @@ impl Counts {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Sessions {
-    /// By session id; of each in order of time. Of past days those alone that have changed since.
+    /// By session id, each in order of time. For past days only those that have changed since packing.
     open: Sharded<Vec<Session>>,
     packs: Packs,
-    /// Events that came when the sessions around them may have been packed.
+    /// Events so late that the sessions around them may have been packed.
     late: u32,
     quarters: ByDay<Map<u32, Counts>>,
     #[serde(skip, default = "crate::figures::unset")]
@@ -278,7 +279,7 @@ impl Sessions {
                 past.extend(visits.extract_if(.., is_past).map(|session| (*key, session)));
                 !visits.is_empty()
             });
-            // What a long past held at once is not needed again.
+            // The capacity that a long backlog needed is not needed again.
             if open.capacity() / 4 > open.len() {
                 open.shrink_to_fit();
             }
@@ -287,7 +288,7 @@ impl Sessions {
         self.late = 0;
     }
 
-    /// Whether so many events came late that what they opened should be packed again.
+    /// Whether so many events came late that the sessions they opened should be packed again.
     pub(crate) fn is_crowded(&self) -> bool {
         self.late >= LATE_MAX
     }

@@ -19,7 +19,7 @@ impl<T> Shared<T> {
         Self(Arc::new(value))
     }
 
-    /// The value for a change, copied first if another clone has it too.
+    /// The value, for a change; copied first if another clone shares it.
     pub(crate) fn edit(&mut self) -> &mut T
     where
         T: Clone,
@@ -34,7 +34,7 @@ impl<T> Shared<T> {
         Arc::unwrap_or_clone(self.0)
     }
 
-    /// Whether both are one value in memory.
+    /// Whether both share memory.
     #[cfg(test)]
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -95,7 +95,7 @@ impl<'de> Deserialize<'de> for Bytes {
                 Ok(Bytes(bytes.into()))
             }
         }
-        // Not borrowed, so that figures can be read from a file, too.
+        // Owned, so that figures can be read from a file, too.
         deserializer.deserialize_byte_buf(Take)
     }
 }
@@ -139,7 +139,7 @@ impl<V: Clone> Sharded<V> {
         self.shards().flat_map(|shard| shard.iter())
     }
 
-    /// Bytes of the map itself, without what its values point to.
+    /// The memory of the map itself, without what its values point to.
     pub(crate) fn allocation_size(&self) -> usize {
         self.shards().map(|shard| shard.allocation_size()).sum()
     }

@@ -1,5 +1,5 @@
-//! Measures as SQL: one generator, and a dialect for each engine. A query gives the rows of one grouping on one basis, as `"by"`, `key`, `label`, `value`, with sums
-//! that are exact.
+//! Measures as SQL: one generator, and a dialect for each engine. A query gives the rows of one grouping on one basis, as `"by"`,
+//! `key`, `label`, `value`, with exact sums.
 
 mod lake;
 mod spark;
@@ -13,30 +13,31 @@ use crate::grouping::{Basis, By};
 use crate::kind::{Kind, Whole};
 use crate::measure::{Column, EVERY, Measure, Sign, Term};
 
-/// What engines differ in. A text in the comments is a relation: what stands behind `FROM`.
+/// The differences between engines. A "relation" here is a text that can follow `FROM`.
 pub trait Dialect {
-    /// The ledger without test rows: movement, day (yyyymmdd), at, `order_key`, `customer_key`, `product_key`, `country_key`, `channel_key`, currency, quantity, and,
-    /// in the shop's currency, gross, discount, tax, shipping and net. Day and time are those of the basis.
+    /// The relation of the ledger without test rows: movement, day (yyyymmdd), at, `order_key`, `customer_key`, `product_key`,
+    /// `country_key`, `channel_key`, currency, quantity, and, in the shop's currency, gross, discount, tax, shipping and net. Day
+    /// and time are those of the basis.
     fn ledger(&self, basis: Basis) -> String;
 
-    /// Orders with duty: day, at, `customer_key`, `country_key`, `channel_key`, currency and value.
+    /// The relation of orders with duty: day, at, `customer_key`, `country_key`, `channel_key`, currency and value.
     fn duties(&self) -> String;
 
-    /// Orders with a line sold, at the time of the first one: day, at.
+    /// The relation of orders with a line sold, at the time of the first one: day, at.
     fn sold_orders(&self) -> String {
         "(SELECT MIN(order_date_key) AS day, MIN(ordered_at) AS at FROM fact_sales WHERE movement = 'sale' AND NOT is_test GROUP BY order_key) o".to_owned()
     }
 
-    /// Members of a dimension: member, key and label.
+    /// The relation of a dimension's members: member, key and label.
     fn members(&self, by: By) -> String;
 
-    /// What a row is grouped by to give a period, and the period's key made of this group, `g`.
+    /// The expression to group by for a period, and the period's key computed from that group, `g`.
     fn period(&self, by: By) -> (String, String);
 
-    /// `part` over `whole`; null where the whole is not positive.
+    /// `part` over `whole`; null if the whole is not positive.
     fn quotient(&self, part: &str, whole: &str) -> String;
 
-    /// Nothing, of the type of sums.
+    /// Zero, with the type of sums.
     fn zero(&self) -> &'static str {
         "0"
     }
@@ -55,13 +56,13 @@ pub trait Dialect {
         format!("MIN({text})")
     }
 
-    /// A quicker query for a sum by the day of the movement, where there is one.
+    /// A faster query for a sum by the day of the movement, if there is one.
     fn by_day_of_movement(&self, _value: &str, _filter: &str) -> Option<String> {
         None
     }
 }
 
-/// What is added up, or, if `is_distinct`, whose different values are counted.
+/// The values to add up or, if `is_distinct`, to count distinctly.
 struct Source {
     from: String,
     value: String,
@@ -126,7 +127,7 @@ fn filter(measure: &Measure) -> String {
     is_of(&measure.movements())
 }
 
-/// What a row that passes the measure's filter counts for.
+/// The value of a row that passes the measure's filter.
 fn value(measure: &Measure, name: &dyn Fn(Column) -> String) -> String {
     let own = filter(measure);
     let mut text = String::new();
@@ -145,7 +146,7 @@ fn value(measure: &Measure, name: &dyn Fn(Column) -> String) -> String {
     text
 }
 
-/// The rows of a figure by one grouping; `None` for a figure that is made by code.
+/// The rows of a figure by one grouping; `None` for a figure that is computed by code.
 pub(crate) fn rows(kind: Kind, dialect: &dyn Dialect, basis: Basis, by: By) -> Option<String> {
     let of = |measure| grouped(dialect, by, basis, &Source::measure(dialect, measure, basis));
     let orders = || grouped(dialect, by, basis, &Source::orders(dialect, by));
@@ -168,7 +169,8 @@ fn divided(dialect: &dyn Dialect, part: &str, whole: &str) -> String {
     )
 }
 
-/// `by` is a constant of the innermost query: an engine that plans a union of groupings drops those that a condition on it excludes before it looks at their tables.
+/// `by` is a constant of the innermost query: an engine that plans a union of groupings then drops those that a condition on it
+/// excludes, before it reads their tables.
 fn grouped(dialect: &dyn Dialect, by: By, basis: Basis, source: &Source) -> String {
     let Source { from, value, filter, is_distinct } = source;
     let (quoted, name, total) = (dialect.quoted("by"), dialect.text(by.name()), dialect.text("total"));
@@ -197,7 +199,7 @@ fn grouped(dialect: &dyn Dialect, by: By, basis: Basis, source: &Source) -> Stri
     )
 }
 
-/// What rows are grouped by, the key and the label of a group, and the join that these need.
+/// The expressions of the group, its key and its label, and the join that these need.
 fn keys(dialect: &dyn Dialect, by: By) -> (String, String, String, String) {
     let column = match by {
         By::Movement => return ("movement".to_owned(), "g".to_owned(), "g".to_owned(), String::new()),
@@ -220,7 +222,7 @@ fn keys(dialect: &dyn Dialect, by: By) -> (String, String, String, String) {
     (column.to_owned(), format!("COALESCE(n.key, '{unknown}')"), "COALESCE(n.label, 'Unknown')".to_owned(), join)
 }
 
-/// The total as a short query over the views of the lake, money unrounded; `None` for a figure that is made by code.
+/// The total as a short query over the views of the lake, money unrounded; `None` for a figure that is computed by code.
 pub(crate) fn total(kind: Kind) -> Option<String> {
     const LEDGER: &str = "fact_sales_reporting";
     let where_ = |filter: &str| if filter == "true" { "NOT is_test".to_owned() } else { format!("{filter} AND NOT is_test") };

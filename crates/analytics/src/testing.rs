@@ -1,4 +1,4 @@
-//! Shops in a few words: a row is `name=value name=value`, what is not named has its default.
+//! Test shops in short notation: a row is `name=value name=value`; absent columns have their defaults.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub(crate) fn shop(zone: &str) -> Shop {
     Shop::new("Harbour & Pine", zone, Currency::parse("GBP").unwrap()).unwrap()
 }
 
-/// The columns that a short word stands for.
+/// The columns that a short name sets.
 fn columns_of(word: &str) -> &[&str] {
     match word {
         "order" => &["order_key"],
@@ -50,7 +50,7 @@ fn columns_of(word: &str) -> &[&str] {
 
 type Cells = HashMap<String, String>;
 
-/// Reads a row. A line of the ledger gets its net.
+/// Reads a row. A line of the ledger gets its net amount.
 fn read(table: Table, row: &str) -> Cells {
     let mut cells = Cells::new();
     for (word, value) in row.split_whitespace().map(|pair| pair.split_once('=').unwrap()) {
@@ -108,7 +108,7 @@ fn array(field: &Field, rows: &[Cells]) -> ArrayRef {
     }
 }
 
-/// A number as it stands; a word as the key of what it names.
+/// A number as written; a word as the key of its name.
 pub(crate) fn long(text: &str) -> i64 {
     text.parse().unwrap_or_else(|_| Keyring::unkeyed([0; 16]).key("any", &[text]).stored())
 }

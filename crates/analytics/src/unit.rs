@@ -1,4 +1,4 @@
-//! What values are numbers of, and how they are shown.
+//! The units of values, and their display.
 
 use kassa_model::Currency;
 use kassa_model::decimal::{format_units, round_half_even};
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::rates::EXACT;
 
-/// What a figure is a number of.
+/// The unit of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
@@ -19,7 +19,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// The unit as JSON and SQL name it.
+    /// The unit's name in JSON and SQL.
     pub fn name(self) -> &'static str {
         match self {
             Unit::Money => "money",
@@ -29,7 +29,7 @@ impl Unit {
         }
     }
 
-    /// A sum as it is shown: money, exact to 10⁻¹⁵, is rounded here and nowhere else, half-even to 10⁻⁶.
+    /// A sum for display: money, exact to 10⁻¹⁵, is rounded here and nowhere else, half-even to 10⁻⁶.
     pub(crate) fn rounded(self, sum: i128) -> i128 {
         if self == Unit::Money { round_half_even(sum, EXACT) } else { sum }
     }

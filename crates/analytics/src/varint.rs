@@ -1,6 +1,6 @@
-//! Numbers in as few bytes as they take.
+//! Variable-length integers.
 
-/// Small numbers of either sign as small numbers without one.
+/// Maps small signed numbers to small unsigned numbers.
 pub(crate) fn zigzag(number: i64) -> i64 {
     number << 1 ^ number >> 63
 }
@@ -9,7 +9,7 @@ pub(crate) fn unzigzag(number: i64) -> i64 {
     (number.cast_unsigned() >> 1).cast_signed() ^ -(number & 1)
 }
 
-/// Seven bits a byte, the lowest first.
+/// Seven bits per byte, the lowest first.
 pub(crate) fn write(out: &mut Vec<u8>, number: i64) {
     let mut rest = number.cast_unsigned();
     while rest >= 0x80 {
@@ -19,7 +19,7 @@ pub(crate) fn write(out: &mut Vec<u8>, number: i64) {
     out.push(rest.to_le_bytes()[0]);
 }
 
-/// `None`: the bytes are not those of a number.
+/// `None`: the bytes are not a number.
 pub(crate) fn read(bytes: &mut &[u8]) -> Option<i64> {
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {
@@ -33,7 +33,7 @@ pub(crate) fn read(bytes: &mut &[u8]) -> Option<i64> {
     None
 }
 
-/// A number that is mostly a multiple of `unit`: money of whole cents, times of whole seconds.
+/// A number that is usually a multiple of `unit`: money in whole cents, times in whole seconds.
 pub(crate) fn write_scaled(out: &mut Vec<u8>, number: i64, unit: i64) {
     if number % unit == 0 {
         write(out, zigzag(number / unit) << 1);
@@ -67,7 +67,7 @@ pub(crate) fn read_day(bytes: &mut &[u8]) -> Option<i32> {
     i32::try_from(unzigzag(read(bytes)?).checked_add(DAY)?).ok()
 }
 
-/// Days are written as their distance to this one.
+/// Days are written as the difference to this one.
 const DAY: i64 = 20_250_000;
 
 #[cfg(test)]

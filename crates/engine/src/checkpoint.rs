@@ -1,4 +1,4 @@
-//! The checkpoint: everything that the pipeline remembers, at known positions, so that a start reads only what lies beyond it.
+//! The checkpoint: the pipeline's state at known positions, so that a start reads only what was committed after it.
 //!
 //! ```text
 //!  engine (stage) ──cut──► writer ──pieces──► state/checkpoint/*.piece ─┐ as soon as every sink has
@@ -6,12 +6,12 @@
 //!  spans of the lake ───►                                               ┘
 //! ```
 //!
-//! The manifest names pieces and runs, each with its size and checksum, and is replaced by a rename. What it names never changes: the
-//! dedupe index and the members of dimensions grow by pieces that contain what is new, the figures are written whole, at a pace that
-//! keeps the cost below a twentieth of one core.
+//! The manifest names pieces and runs, each with its size and checksum, and is replaced by a rename. The files that it names
+//! never change: the dedupe index and the members of dimensions grow by pieces with their additions; the figures are written
+//! whole, at a pace that keeps the cost below a twentieth of one core.
 //!
-//! A checkpoint is a cache. A missing, torn or older one, or one that is ahead of a sink (a sink that was restored from a backup), is not
-//! used: the state is rebuilt from the lake and the warehouse.
+//! A checkpoint is a cache. A missing, torn or older one, or one that is ahead of a sink (a sink that was restored from a
+//! backup), is not used: the state is rebuilt from the lake and the warehouse.
 
 mod desk;
 mod draft;
@@ -36,10 +36,10 @@ pub use self::sizes::Sizes;
 pub use self::writer::Writer;
 use crate::{Known, Tally};
 
-/// The version of the format of everything that a checkpoint holds. Increase it with every change to a type that is saved.
+/// The version of a checkpoint's format. Increase it with every change to a type that is saved.
 const FORMAT: u32 = 3;
 
-/// The memory of a stage as a checkpoint holds it.
+/// The memory of a stage, loaded from a checkpoint.
 #[derive(Debug)]
 pub struct SavedStage {
     pub index: Index,
@@ -62,7 +62,7 @@ pub enum Unusable {
     Ahead,
 }
 
-/// Where the checkpoint of a configuration is kept, and what it must agree with.
+/// Where the checkpoint of a configuration is stored, and the settings that it must match.
 #[derive(Debug, Clone)]
 pub struct Place {
     pieces: Pieces,
@@ -70,8 +70,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// `fingerprint` is a hash of the settings that decide what state follows from the same records; `replays` is the lake's count of
-    /// replays before anything else of it was read.
+    /// `fingerprint` is a hash of the settings that determine the state; `replays` is the lake's count of replays, read before
+    /// anything else of the lake.
     pub fn new(dir: PathBuf, fingerprint: u64, replays: i64) -> Self {
         Self { pieces: Pieces::new(dir), setting: Setting { format: FORMAT, fingerprint, replays } }
     }
@@ -86,7 +86,7 @@ impl Place {
         }
     }
 
-    /// Removes a manifest that cannot be used, so that it is not taken for a good one later.
+    /// Removes a manifest that cannot be used, so that it is not used later.
     pub fn discard(&self) -> std::io::Result<()> {
         Manifest::remove(&self.pieces)
     }
@@ -120,7 +120,7 @@ impl Place {
         Ok((figures, manifest::positions(&manifest.figures_at)))
     }
 
-    /// What was counted, and up to where.
+    /// The counts, and their positions.
     pub fn tally(&self, manifest: &Manifest) -> Result<(Tally, Positions), Unusable> {
         let bytes = self.pieces.read(&manifest.tally)?;
         let tally = postcard::from_bytes(&bytes).map_err(|_| Unusable::Damaged(self.pieces.path(&manifest.tally)))?;

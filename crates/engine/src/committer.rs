@@ -20,11 +20,12 @@ pub use self::commits::Commits;
 pub use self::shown::{SinkHandle, SinkState};
 use crate::ticks::Ticks;
 
-/// Bytes of records and rows with which a sink commits, whatever its interval, if memory is no reason for less. Larger commits are no faster.
+/// The bytes of records and rows at which a sink commits before its interval is over, unless the memory limit requires less.
+/// Larger commits are no faster.
 pub const COMMIT_BYTES: usize = 48 << 20;
 /// A batch that comes after a pause waits this long for others, not for the whole interval.
 const LINGER: Duration = Duration::from_millis(20);
-/// A store that does not answer is asked again after the first of these, then after twice as long, up to the second.
+/// A store that does not answer is retried after the first of these, then after twice as long, up to the second.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// How long a sink that is closed waits for a store that does not answer, unless the end of the program says otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -38,11 +39,11 @@ pub struct Cadence {
     pub interval: Duration,
     /// Records after which it commits before the interval is over. A batch is not split.
     pub records: usize,
-    /// Bytes of records and rows that it may gather: a batch that could exceed them waits. One batch is always accepted.
+    /// The limit of gathered bytes of records and rows: a batch that could exceed it waits. One batch is always accepted.
     pub bytes: usize,
 }
 
-/// What a committer needs next.
+/// What to do before the next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Another step at this time, or after the next batch. `takes`: whether it takes one before.
@@ -89,9 +90,9 @@ pub struct Committer {
     gathered: Vec<Arc<Batch>>,
     records: usize,
     bytes: usize,
-    /// Bytes of the largest batch so far, as the next one may have.
+    /// Bytes of the largest batch so far, as an estimate for the next one.
     largest: usize,
-    /// When what is gathered must be committed.
+    /// When the gathered batches must be committed.
     due: Option<Duration>,
     /// When the interval after the last commit is over.
     rested: Duration,
@@ -163,10 +164,10 @@ impl Committer {
         self.ending = self.ending.max(Ending::Closed);
     }
 
-    /// Sends the request that is due, if one is.
+    /// Sends the request that is due, if there is one.
     ///
     /// # Errors
-    /// Every failure of the sink but one that a later try may mend, and that one if the program's end cannot wait for it.
+    /// Returns permanent failures at once, and `Unavailable` only after the shutdown deadline.
     pub fn step(&mut self) -> Result<Step, SinkError> {
         let now = self.ticks.now();
         if self.ending < Ending::Done && self.until() <= now {
@@ -179,7 +180,7 @@ impl Committer {
         if self.ending == Ending::Done {
             return Step::Ended;
         }
-        // While a store does not answer, the sink gathers what there is room for, so that the other sinks can continue.
+        // While a store does not answer, the sink accepts batches as long as it has room, so that the other sinks can continue.
         let takes = self.ending < Ending::Closed && (self.retry.is_none() || !self.has_no_room());
         Step::Wait { until: self.until(), takes }
     }
@@ -252,7 +253,7 @@ impl Committer {
         }
     }
 
-    /// When to try again; the failure, if the end of the program does not wait for it.
+    /// The retry and its time; or the failure, once the shutdown deadline has passed.
     fn later(&self, (request, sent): (Request, Duration), before: Option<Retry>, why: String) -> Result<Retry, SinkError> {
         let now = self.ticks.now();
         let pause = before.map_or(RETRY.0, |before| (before.pause * 2).min(RETRY.1));

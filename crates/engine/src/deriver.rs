@@ -1,4 +1,4 @@
-//! The thread that keeps the derived tables up to date while the pipeline runs. Nobody waits for it.
+//! The thread that keeps the derived tables up to date while the pipeline runs. Nothing waits for it.
 
 use std::io;
 use std::sync::Arc;
@@ -10,15 +10,15 @@ use anyhow::Context;
 
 use crate::ticks::Ticks;
 
-/// Commits of the lake between two refreshes.
+/// The minimum number of lake commits between two refreshes.
 const COMMITS: u32 = 5;
-/// A refresh takes at most this share of the time.
+/// The maximum share of time for refreshes: one in this many parts.
 const SHARE: u32 = 10;
 
-/// Brings the derived tables up to date; whether any has changed.
+/// Brings the derived tables up to date; returns whether any has changed.
 pub type Refresh = Box<dyn FnMut() -> anyhow::Result<bool> + Send>;
 
-/// Refreshes until it is told to finish.
+/// Refreshes until it is finished.
 #[derive(Debug)]
 pub struct Deriver {
     closed: Sender<()>,
@@ -33,7 +33,7 @@ impl Deriver {
         Ok(Self { closed, thread })
     }
 
-    /// Refreshes a last time: to be called when everything is committed.
+    /// Refreshes a last time; call it when everything is committed.
     pub fn finish(self) -> anyhow::Result<()> {
         drop(self.closed);
         let ended = self.thread.join().map_err(|_| anyhow::anyhow!("the thread of the derived tables panicked"))?;
@@ -50,7 +50,7 @@ fn keep(refresh: &mut Refresh, commit_interval: Duration, close: &Receiver<()>, 
         let elapsed = ticks.now() - started;
         match refreshed {
             Err(error) if is_last => return Err(error),
-            // The tables stay as they were, at the positions that they state; the next refresh takes it up.
+            // The tables stay unchanged at the positions that they state; the next refresh includes the missing rows.
             Err(error) => tracing::warn!(%error, "could not refresh the derived tables"),
             Ok(changed) => tracing::debug!(changed, ?elapsed, "derived tables refreshed"),
         }

@@ -55,7 +55,7 @@ impl fmt::Debug for Watch<'_> {
 pub struct Engine {
     topology: Topology,
     feed: Box<dyn Feed>,
-    /// The lake's.
+    /// The lake's store.
     store: Arc<dyn Store>,
     ticks: Arc<dyn Ticks>,
     acknowledge_at: Duration,
@@ -73,7 +73,7 @@ impl fmt::Debug for Engine {
     }
 }
 
-/// What a step has done.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Every sink has taken the next batch.
@@ -90,14 +90,14 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Stopped {
     pub feed: Box<dyn Feed>,
-    /// `None`: some of what was read is not committed, so the stage remembers what no sink has.
+    /// `None`: some of the read records are not committed, so the stage is ahead of the sinks.
     pub memory: Option<Memory>,
     pub read: Positions,
     pub outcome: anyhow::Result<()>,
 }
 
 impl Engine {
-    /// `watch.shown` are handles that others hold on sinks of these names: they go on showing them.
+    /// `watch.shown` are existing handles for sinks of these names; they are reused.
     pub fn start(
         host: &Host,
         (store, contracts): (&Arc<dyn Store>, &Contracts),
@@ -128,7 +128,7 @@ impl Engine {
         self.topology.handles()
     }
 
-    /// Takes what the feed has next, or offers the last batch again to a sink that had no room for it.
+    /// Processes the feed's next item, or offers the last batch again to a sink that had no room for it.
     pub fn step(&mut self) -> anyhow::Result<Step> {
         if self.topology.is_handing_over() {
             return self.hand_over();
@@ -202,7 +202,7 @@ impl Engine {
         Ok(true)
     }
 
-    /// The stage remembers what was read, at least up to there.
+    /// Records how far the stage has read.
     fn note(&mut self, batch: &Batch) {
         let (partition, to) = (&batch.records().partition, batch.to());
         self.known.index.advance(partition, to);
@@ -210,7 +210,7 @@ impl Engine {
         self.read.set(partition.clone(), to);
     }
 
-    /// Commits what was read, as far as the sinks can, and gives feed and memory back, for another engine or a last checkpoint.
+    /// Commits the read records, as far as the sinks can, and returns feed and memory for another engine or a last checkpoint.
     pub fn stop(self) -> Stopped {
         let is_handed_over = !self.topology.is_handing_over();
         let (stage, outcome) = self.topology.finish();
@@ -219,10 +219,10 @@ impl Engine {
     }
 }
 
-/// Gives the sinks what the source has no more, where the archive still has it.
+/// Feeds the sinks from the archive with records that the source no longer has.
 fn refilled(topology: &mut Topology, feed: &mut dyn Feed, lake: (&dyn Store, &Contracts), fed: Durable) -> anyhow::Result<()> {
     let reached = topology.reached();
-    // The archive has nothing that a sink lacks: the source need not be asked where it begins.
+    // All sinks have the same positions, so the source need not be asked where it begins.
     if fed.archive && reached.by_any.iter().all(|(partition, next)| reached.by_all.next(partition) == next) {
         return Ok(());
     }

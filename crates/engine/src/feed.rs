@@ -6,44 +6,43 @@ use std::time::Duration;
 use kassa_model::{Partition, Positions, Records};
 use kassa_pipeline::Batch;
 
-/// Records and bytes read at once: what a batch is cut from.
+/// Records and bytes that are read at once; a batch is no larger.
 pub const BATCH_RECORDS: usize = 8_192;
 pub const BATCH_BYTES: usize = 2 << 20;
 
-/// What a feed has to say next.
+/// The next item of a feed.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "it is moved once a batch")]
 pub enum Next {
     /// Records of one partition, and the position that they were read from.
     Records(Records, i64),
-    /// What the source itself has lost.
+    /// A range that the source has lost.
     Lost(Batch),
-    /// The partitions that this process owns have changed, or are to: all that was given out is to be committed, and the pipeline
-    /// begun anew from what the sinks hold then.
+    /// The partition assignment changed. The caller commits all delivered records and restarts the pipeline.
     Moved,
-    /// There is nothing now.
+    /// There are no records now.
     Idle,
 }
 
 /// Records of all partitions that this process owns, a partition at a time. One thread uses it.
 pub trait Feed: fmt::Debug {
-    /// Where the source begins now, for each partition that is to be begun.
+    /// Where the source begins now, for each partition that is about to be read.
     fn starts(&mut self, reached: &Reached) -> anyhow::Result<Positions>;
 
     fn begin(&mut self, reached: &Reached) -> anyhow::Result<()>;
 
     fn next(&mut self) -> anyhow::Result<Next>;
 
-    /// Whether all that there was when this is asked has been given out.
+    /// Whether all records that exist at the time of the call have been delivered.
     fn is_at_end(&mut self) -> anyhow::Result<bool>;
 
-    /// Waits for more, no longer than that.
+    /// Waits for more records, at most this long.
     fn wait(&mut self, longest: Duration);
 
-    /// Called again and again while a sink's hand-off is full and nothing is taken.
+    /// Called repeatedly while a sink's hand-off is full and nothing is read.
     fn keep(&mut self) -> anyhow::Result<()>;
 
-    /// Takes note of what every sink has committed.
+    /// Notifies the source of the positions that every sink has committed.
     fn committed(&mut self, reached: &Reached) -> anyhow::Result<()>;
 
     /// Whether it needs to know now what every sink has committed, because it has no room left.
@@ -58,13 +57,13 @@ pub trait Feed: fmt::Debug {
 /// How far the sinks are.
 #[derive(Debug, Clone, Default)]
 pub struct Reached {
-    /// What all of them have committed; 0 for a partition that one of them does not know.
+    /// Positions that all of them have committed; 0 for a partition that one of them does not have.
     pub by_all: Positions,
-    /// What any of them has committed.
+    /// Positions that any of them has committed.
     pub by_any: Positions,
 }
 
-/// Where a partition begins and ends in its source. What is not known is `None`.
+/// Where a partition begins and ends in its source. Unknown values are `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
     pub partition: Partition,
@@ -72,11 +71,11 @@ pub struct Mark {
     pub end: Option<i64>,
 }
 
-/// The same for those who watch, on threads of their own.
+/// The marks for observers on other threads.
 pub trait Marks: fmt::Debug + Send + Sync {
     fn marks(&self) -> Vec<Mark>;
 
-    /// Why the source takes or gives nothing, if it does not.
+    /// Why the source does not work, if so.
     fn trouble(&self) -> Option<String>;
 
     /// Why it takes nothing until the program is started again, if so. Takes no lock.

@@ -1,4 +1,4 @@
-//! Where several workers share a topic, each follows what the others bring to the lake: so every dashboard shows the whole shop.
+//! If several workers share a topic, each reads the others' rows from the lake, so that every dashboard shows the whole shop.
 
 use std::fmt;
 use std::io;
@@ -16,20 +16,20 @@ use kassa_model::{Positions, Table};
 use crate::ticks::Ticks;
 use crate::tracker::Tracker;
 
-/// Records of a partition that are folded in at once: what bounds the memory.
+/// Records of a partition that are folded in at once: a limit of memory.
 const STEP: i64 = 50_000;
-/// Following takes at most this share of the time.
+/// The maximum share of time for following: one in this many parts.
 const SHARE: u32 = 4;
 
 /// The live figures.
 pub trait Followed: fmt::Debug + Send {
     fn positions(&self) -> Positions;
 
-    /// Adds rows that lie between two positions. `false`, and nothing is done: the figures are not at the first of them.
+    /// Adds rows between two positions. `false`, without a change: the figures are not at the first of them.
     fn follow(&self, rows: &[(Table, RecordBatch)], between: (&Positions, &Positions)) -> Result<bool, LogError>;
 }
 
-/// The thread that follows. It ends once this is dropped.
+/// The thread that follows. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Follower {
     _ends: Sender<()>,
@@ -87,7 +87,7 @@ impl Following {
         }
     }
 
-    /// Takes in what others have written; whether there is more.
+    /// Adds rows that others have written; returns whether there are more.
     fn follow(&mut self) -> Result<bool, LogError> {
         let cut = self.accounted.now(self.store.as_ref())?;
         let counted = self.tracker.counted();
@@ -108,7 +108,7 @@ impl Following {
     }
 }
 
-/// What others have written between two positions. It is forgotten where a partition has come to this process meanwhile.
+/// The rows that others have written between two positions. They are discarded if a partition moved to this process meanwhile.
 fn gathered(
     of: &mut follow::Follower,
     store: &dyn Store,
@@ -122,7 +122,7 @@ fn gathered(
     Ok(rows)
 }
 
-/// How far the lake is beyond these positions, no more than so many records of each partition; `None`: it is not.
+/// How far the lake is ahead of these positions, at most `most` records of each partition; `None`: it is not ahead.
 fn beyond(cut: &Positions, from: &Positions, most: i64) -> Option<Positions> {
     let further = cut.iter().filter(|(partition, next)| from.next(partition) < *next);
     let to: Positions =

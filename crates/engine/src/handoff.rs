@@ -1,4 +1,4 @@
-//! The port between the engine and what runs a sink's committer.
+//! The port between the engine and a sink's committer.
 
 use std::fmt;
 use std::io;
@@ -21,10 +21,10 @@ pub trait HandOff: fmt::Debug {
     /// Hands a batch over. `false`: [`HAND_OFF`] batches are waiting, and this one must be offered again.
     fn offer(&mut self, batch: &Arc<Batch>) -> Result<bool, SinkError>;
 
-    /// Asks for a commit of everything handed over.
+    /// Requests a commit of everything handed over.
     fn flush(&mut self) -> Result<(), SinkError>;
 
-    /// Returns when the commit that was asked for is complete.
+    /// Returns when the requested commit is complete.
     fn flushed(&mut self) -> Result<(), SinkError>;
 
     /// Fails if the sink has stopped by itself.
@@ -40,10 +40,10 @@ pub trait HandOff: fmt::Debug {
     fn join(&mut self) -> Result<(), SinkError>;
 }
 
-/// Starts what runs a committer.
+/// Starts a committer.
 pub type Start = Box<dyn Fn(Committer) -> io::Result<Box<dyn HandOff>>>;
 
-/// What the engine runs on: its clocks, and what runs the committers.
+/// The engine's environment: its clocks, and the runner of committers.
 pub struct Host {
     /// Wall-clock time.
     pub clock: Arc<dyn Clock>,

@@ -1,11 +1,11 @@
-//! The pipeline as a library: what runs, and what it remembers between two records.
+//! The pipeline as a library: its threads of work as state machines, and its state across records.
 //!
-//! [`topology`] draws it. [`Engine`] and [`Committer`] are state machines over ports: the [`Feed`], the sinks, the lake's store,
-//! and the [`Host`] with its clocks. [`threads`] runs them in a program; the seeded tests of `kassa-sim` run them in one thread and in
-//! virtual time.
+//! [`topology`] has the drawing. [`Engine`] and [`Committer`] are state machines over ports: the [`Feed`], the sinks, the lake's
+//! store, and the [`Host`] with its clocks. [`threads`] runs them in a program; the seeded tests of `kassa-sim` run them in one
+//! thread and in virtual time.
 //!
-//! The memory (dedupe index, members of dimensions), the figures and the counts follow from what the sinks hold. A checkpoint saves a
-//! start the reading of all of it: only what lies beyond the checkpoint's positions is read.
+//! The memory (dedupe index, members of dimensions), the figures and the counts can be rebuilt from the sinks. With a checkpoint,
+//! a start reads only what was committed after the checkpoint's positions.
 
 pub mod checkpoint;
 pub mod committer;

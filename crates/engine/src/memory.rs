@@ -1,4 +1,4 @@
-//! The memory of a stage, and its completion by what the sinks hold beyond it.
+//! The memory of a stage, and its completion from sinks that are ahead of it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,16 +9,16 @@ use kassa_model::{Contract, Partition, Positions, Table};
 use kassa_pipeline::stage::Decided;
 use kassa_pipeline::{SinkError, Stage};
 
-/// How far the memory of a stage goes.
+/// The positions of a stage's memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Known {
     /// The dedupe index contains every accepted record before these positions.
     pub index: Positions,
-    /// Every member of a dimension is known whose row is before these positions. All sinks hold those rows.
+    /// Every member of a dimension whose row is before these positions is known. All sinks have those rows.
     pub members: Positions,
 }
 
-/// A stage, and how far its memory goes.
+/// A stage, and the positions of its memory.
 #[derive(Debug)]
 pub struct Memory {
     pub stage: Stage,
@@ -33,12 +33,12 @@ pub enum MemoryError {
     Warehouse(#[from] SinkError),
 }
 
-/// Rows of a table, as they are handed on.
+/// Receives rows of a table.
 pub type Take<'t> = &'t mut dyn FnMut(RecordBatch) -> Result<(), LogError>;
 
 /// A sink beside the lake that holds the star schema: it may be ahead of the lake, or behind.
 pub trait Held {
-    /// What it has committed.
+    /// The committed positions.
     fn positions(&self) -> Positions;
 
     /// Calls `take` with the named columns of the rows of a table at or beyond these positions.
@@ -54,19 +54,19 @@ pub fn is_ahead(positions: &Positions, of: &Positions) -> bool {
 }
 
 impl Memory {
-    /// A stage that remembers nothing.
+    /// A stage with an empty memory.
     pub fn none(stage: Stage) -> Self {
         Self { stage, known: Known::default() }
     }
 
-    /// Starts to record what is added to it, for checkpoints: none contains any of it yet.
+    /// Starts to record additions, for checkpoints; no checkpoint contains any of the memory yet.
     pub fn record(&mut self) {
         self.stage.index.record(false);
         self.stage.memory.members.record(false);
     }
 
-    /// Completes the memory by what the sinks hold beyond it, so that records which are read again are decided on as they were at first.
-    /// `None`: it knows more than one of the sinks holds, so the sink has gone back, and the memory cannot be used.
+    /// Completes the memory with the rows that sinks have beyond it, so that records which are read again get the same decisions.
+    /// `None`: the memory is ahead of a sink, because the sink has gone back, and cannot be used.
     pub fn complete(
         self,
         (store, contracts): (&dyn Store, &Contracts),
@@ -82,7 +82,7 @@ impl Memory {
         if is_ahead(&known.index, &accounted) || is_ahead(&known.members, &behind) {
             return Ok(None);
         }
-        // A member whose row one of them lacks counts as new: the row is made again for the sink that lacks it.
+        // A member whose row is missing in one of them counts as new: the row is made again for that sink.
         let wanted = Wanted { from: &known.members, to: Some(&behind) };
         let keyring = *stage.keyring();
         recover::members(store, wanted, &keyring, &mut stage.memory.members)?;
@@ -116,7 +116,7 @@ fn complete_by(
     Ok(())
 }
 
-/// Notes which records were set aside, of those that will be read again.
+/// Collects the dead letters among the records that will be read again.
 fn set_aside(store: &dyn Store, from: &Positions, decided: &mut Decided) -> Result<(), LogError> {
     if decided.positions.iter().all(|(partition, next)| from.next(partition) >= next) {
         return Ok(());

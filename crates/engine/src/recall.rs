@@ -1,4 +1,4 @@
-//! What a pipeline starts from: the last checkpoint, and what the sinks hold beyond it.
+//! The initial state of a pipeline: the last checkpoint, and the rows that sinks have beyond it.
 
 use anyhow::Context;
 use kassa_analytics::Figures;
@@ -11,10 +11,10 @@ use crate::checkpoint::{Desk, Manifest, Place, SavedStage, Unusable};
 use crate::memory::{Memory, is_ahead};
 use crate::tally::{Tally, of_lake};
 
-/// What a pipeline knows before its sinks are open.
+/// The state of a pipeline before its sinks are open.
 #[derive(Debug)]
 pub struct Started {
-    /// Of the checkpoint that the stage's memory is to be taken from.
+    /// The manifest of the checkpoint for the stage's memory.
     pub manifest: Option<Manifest>,
     pub figures: Figures,
     pub tally: Tally,
@@ -23,7 +23,7 @@ pub struct Started {
 }
 
 impl Started {
-    /// Figures and counts, from the last checkpoint and what the lake holds beyond it; without `place` from the lake alone. A
+    /// Figures and counts, from the last checkpoint and the lake's rows beyond it; without `place` from the lake only. A
     /// checkpoint that cannot be used is removed.
     pub fn of(place: Option<&Place>, store: &dyn Store, shop: &Shop) -> Result<Self, LogError> {
         let at = figures::accounted(store)?;
@@ -51,14 +51,14 @@ impl Started {
     }
 }
 
-/// Says that a checkpoint cannot be used, and removes it.
+/// Logs that a checkpoint cannot be used, and removes it.
 fn discard(place: &Place, why: &Unusable) -> std::io::Result<()> {
     tracing::info!(%why, "no usable checkpoint: reading all of the lake");
     place.discard()
 }
 
-/// The memory of a stage: that of a checkpoint, or none, completed by `complete`, which returns `None` where the memory is ahead of a
-/// sink. `stage` makes a stage with an index.
+/// The memory of a stage: that of a checkpoint, or an empty one, completed by `complete`, which returns `None` if the memory is
+/// ahead of a sink. `stage` creates a stage with an index.
 pub fn memory(
     (place, desk): (&Place, &Desk),
     manifest: Option<Manifest>,

@@ -1,8 +1,8 @@
-//! What sinks lack and their source need not have any more, read from the archive: a sink that was added later, or was away for longer
-//! than the source keeps records.
+//! Reads from the archive what a sink is missing and the source may have deleted: for a sink that was added later, or was away
+//! for longer than the source keeps records.
 //!
-//! The lake's spans say what was read of each partition: where the archive has fewer records than that, it is no source. What its source had
-//! lost is noted before any sink is told, for the sinks that had not heard of it when the program was killed.
+//! The lake's spans state which records were read of each partition: if the archive has fewer, it cannot be used. Ranges that the
+//! source had lost are stored before any sink gets them, for sinks that had not got them when the program was killed.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -18,15 +18,15 @@ use crate::feed::{BATCH_BYTES, BATCH_RECORDS, Next};
 use crate::memory::Contracts;
 use crate::tally::each_span;
 
-/// Takes what is read: records and the position that they were read from, or a range that the source had lost.
+/// Receives what is read: records and the position that they were read from, or a range that the source had lost.
 pub type Take<'t> = &'t mut dyn FnMut(Next) -> anyhow::Result<()>;
 
-/// Which of the archive's records are wanted.
+/// Which of the archive's records to read.
 #[derive(Debug, Clone, Copy)]
 pub enum Wanted<'w> {
-    /// Of every partition that it has, from what all sinks have committed.
+    /// Of every partition, from the positions that all sinks have committed.
     All(&'w Positions),
-    /// Of these partitions alone.
+    /// Of these partitions only.
     Of(&'w Positions),
     /// Of every partition, from its beginning up to these positions.
     Before(&'w Positions),
@@ -44,10 +44,11 @@ pub struct Incomplete {
     pub held: u64,
 }
 
-/// Hands on what is wanted of the archive, a partition after the other, reference data first; how many records. A lake that is fed
-/// takes what it has not accounted for yet, too; other sinks go no further than the lake has.
+/// Passes on the wanted records of the archive, one partition after the other, reference data first; returns their number. If the
+/// lake is fed, it also gets records that it has not accounted for yet; other sinks get no more than the lake has.
 ///
-/// Partitions of a topic come in the order in which they were begun: of two files with the same record, the first one counts again.
+/// Partitions of a topic come in the order in which they were begun: of two files with the same record, the first one counts
+/// again.
 pub fn refill(
     (store, contracts): (&dyn Store, &Contracts),
     feeds_lake: bool,
@@ -91,7 +92,7 @@ impl Wanted<'_> {
         }
     }
 
-    /// From where a partition is wanted; `None`: it is not.
+    /// The position from which a partition is wanted; `None`: it is not.
     fn start(self, partition: &Partition) -> Option<i64> {
         match self {
             Wanted::All(positions) => Some(positions.next(partition)),
@@ -108,7 +109,7 @@ fn in_order<'a>(archived: &'a Archived<'_>) -> Vec<(&'a Partition, i64)> {
     partitions
 }
 
-/// What the lake accounts for, by partition, in the order of offsets.
+/// The lake's spans by partition, in the order of offsets.
 fn spans(store: &dyn Store) -> anyhow::Result<HashMap<Partition, Vec<Span>>> {
     let mut spans: HashMap<Partition, Vec<Span>> = HashMap::new();
     recover::scan(store, Table::Spans, &[], &mut |rows| {
@@ -119,14 +120,14 @@ fn spans(store: &dyn Store) -> anyhow::Result<HashMap<Partition, Vec<Span>>> {
     Ok(spans)
 }
 
-/// Notes what the source has lost.
+/// Stores a range that the source has lost.
 pub fn note_lost(store: &dyn Store, lost: &Batch) -> anyhow::Result<()> {
     let partition = &lost.records().partition;
     let path = format!("{}/{}-{}-{}", notes(partition), partition.number, lost.from(), lost.to());
     store.put_new(&path, b"").map(drop).with_context(|| format!("could not note in {path} what the source has lost"))
 }
 
-/// What was noted of a partition.
+/// The stored lost ranges of a partition.
 fn noted(store: &dyn Store, partition: &Partition) -> anyhow::Result<Vec<Range<i64>>> {
     let folder = notes(partition);
     let names = store.list(&folder).with_context(|| format!("could not list {folder}"))?;
@@ -144,17 +145,17 @@ fn notes(partition: &Partition) -> String {
     format!("_kassa/lost/{}", partition.topic)
 }
 
-/// A partition of the archive, and what the lake says that was read of it.
+/// A partition of the archive, and the lake's spans of it.
 struct Part<'a> {
     archived: &'a Archived<'a>,
     partition: &'a Partition,
     spans: &'a [Span],
-    /// What the source had lost, as far as it was noted, in the order of offsets.
+    /// The stored ranges that the source had lost, in the order of offsets.
     noted: Vec<Range<i64>>,
 }
 
 impl Part<'_> {
-    /// Hands on a range: records, and what the source had lost of it.
+    /// Passes on a range: its records, and the parts that the source had lost.
     fn read(&self, range: Range<i64>, take: Take<'_>) -> anyhow::Result<i64> {
         let lost = self.lost(&range)?;
         let (mut at, mut count) = (range.start, 0);
@@ -185,7 +186,7 @@ impl Part<'_> {
         Ok(count)
     }
 
-    /// What of a range the source had lost, in order; an error where the archive has not all that was read.
+    /// The parts of a range that the source had lost, in order; an error if the archive does not have all other records.
     fn lost(&self, range: &Range<i64>) -> anyhow::Result<Vec<Range<i64>>> {
         let mut lost = Vec::new();
         for span in self.spans.iter().filter(|span| span.to > range.start && span.from < range.end && span.to <= range.end) {
@@ -197,7 +198,7 @@ impl Part<'_> {
                 lost.push(self.hole(span).ok_or_else(|| Incomplete { span: span.clone(), held })?);
             }
         }
-        // Beyond the spans the notes are all that tells what was lost from offsets that no record has.
+        // Beyond the spans only the stored ranges tell which offsets without a record were lost.
         let known = self.spans.last().map_or(0, |span| span.to);
         let is_lost = |noted: &&Range<i64>| {
             noted.start >= known && noted.end <= range.end && self.archived.count(self.partition.number, (*noted).clone()) == 0
@@ -207,7 +208,7 @@ impl Part<'_> {
         Ok(lost)
     }
 
-    /// Where in a span the offsets lie that the source had lost: the first that are missing together.
+    /// The lost offsets in a span: the first consecutive ones that are missing.
     fn hole(&self, span: &Span) -> Option<Range<i64>> {
         let mut at = span.from;
         while at < span.to {

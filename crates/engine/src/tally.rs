@@ -1,4 +1,4 @@
-//! What spans and dead letters add up to.
+//! Totals of spans and dead letters.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Iter;
@@ -13,7 +13,7 @@ use kassa_model::time::Calendar;
 use kassa_model::{Counts, Partition, Positions, Span, Table};
 use serde::{Deserialize, Serialize};
 
-/// Bytes of an example that a page shows.
+/// The maximum size of an example on a page.
 const EXAMPLE_BYTES: usize = 2_000;
 
 /// The first dead letter of a reason.
@@ -86,8 +86,8 @@ impl Tally {
     }
 }
 
-/// The tally of what the lake accounts for, from that of earlier positions. Both must be positions that the lake accounted for at some
-/// time, so that no span lies across them.
+/// The totals that the lake accounts for, from those at earlier positions. Both must be positions that the lake accounted for at
+/// some time, so that no span extends across them.
 pub fn of_lake(
     store: &dyn Store,
     (mut tally, from): (Tally, &Positions),
@@ -111,7 +111,7 @@ pub fn of_lake(
     Ok(tally)
 }
 
-/// Hands on the spans that rows of the table state.
+/// Passes on the spans in rows of the table.
 pub fn each_span(rows: &RecordBatch, take: &mut dyn FnMut(&Span)) -> Result<(), LogError> {
     let columns = Columns { table: Table::Spans, rows };
     let (topics, numbers) = (columns.get(spans::topic)?, columns.get(spans::partition)?);

@@ -23,7 +23,7 @@ pub fn host(clock: &Arc<dyn Clock>) -> Host {
 
 enum Message {
     Batch(Arc<Batch>),
-    /// Commit what is gathered, settle, and answer.
+    /// Commit the gathered batches, settle, and answer.
     Flush(SyncSender<()>),
 }
 
@@ -124,7 +124,7 @@ fn work(
         }
         let step = committer.step()?;
         if !committer.is_flushing() {
-            // The thread that asked may have gone.
+            // The thread that requested it may have ended.
             asked.drain(..).for_each(|answer| answer.send(()).unwrap_or_default());
         }
         let Step::Wait { until, takes } = step else { return Ok(()) };

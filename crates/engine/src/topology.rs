@@ -22,13 +22,13 @@ use crate::feed::{Next, Reached};
 use crate::handoff::{HandOff, Host};
 use crate::ticks::Ticks;
 
-/// How long to wait for room in a sink's hand-off before the feed can do its duties.
+/// The longest wait for room in a sink's hand-off before the feed gets a turn.
 pub const FULL: Duration = Duration::from_millis(1);
 
-/// Called again and again while a hand-off is full.
+/// Called repeatedly while a hand-off is full.
 pub type Keep<'k> = &'k mut dyn FnMut() -> anyhow::Result<()>;
 
-/// A stage and its sinks, at work.
+/// A stage and its running sinks.
 #[derive(Debug)]
 pub struct Topology {
     pub stage: Stage,
@@ -39,7 +39,7 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// `shown` are handles of an earlier start: those of the same names are used again.
+    /// `shown` are handles of an earlier start: those of the same names are reused.
     pub fn start(stage: Stage, sinks: Vec<Cadence>, shown: &[SinkHandle], host: &Host) -> anyhow::Result<Self> {
         let start = |cadence: Cadence| {
             let name = cadence.sink.name();
@@ -55,12 +55,12 @@ impl Topology {
         self.sinks.iter().map(|sink| sink.handle().clone()).collect()
     }
 
-    /// From where a partition must be read: the lowest of what the sinks have committed.
+    /// Where reading a partition must begin: the lowest of the sinks' committed positions.
     pub fn position(&self, partition: &Partition) -> i64 {
         self.sinks.iter().map(|sink| sink.handle().state().positions.next(partition)).min().unwrap_or(0)
     }
 
-    /// How far the sinks are, over all partitions that any of them knows.
+    /// The sinks' positions in all partitions that any of them has.
     pub fn reached(&self) -> Reached {
         let mut reached = Reached::default();
         for sink in &self.sinks {
@@ -72,7 +72,7 @@ impl Topology {
         reached
     }
 
-    /// Shapes what a feed or the archive has next, to be handed over; the batch, if there is one.
+    /// Shapes the next item of a feed or of the archive, for the hand-over; returns the batch, if there is one.
     pub fn shape(&mut self, next: Next) -> anyhow::Result<Option<Arc<Batch>>> {
         let batch = Arc::new(match next {
             Next::Records(records, from) => self.stage.run(records, from)?,
@@ -104,7 +104,7 @@ impl Topology {
         Ok(is_done)
     }
 
-    /// Shapes what is next and waits until every sink has taken it; the batch, if there is one.
+    /// Shapes the next item and waits until every sink has accepted it; returns the batch, if there is one.
     pub fn take(&mut self, next: Next, keep: Keep<'_>) -> anyhow::Result<Option<Arc<Batch>>> {
         let batch = self.shape(next)?;
         while !self.hand_over()? {
@@ -114,7 +114,7 @@ impl Topology {
         Ok(batch)
     }
 
-    /// The failure of a sink that has stopped by itself: while there is nothing to hand over, nothing else would notice it.
+    /// Returns the failure of a sink that has stopped by itself, which nothing else would notice without a batch to hand over.
     pub fn check(&mut self) -> anyhow::Result<()> {
         self.sinks.iter_mut().try_for_each(|sink| sink.check().map_err(|error| stopped(sink.as_ref(), error)))
     }
@@ -130,7 +130,7 @@ impl Topology {
         self.sinks.iter_mut().for_each(|sink| sink.hurry(patience));
     }
 
-    /// Commits what is left and stops the sinks. The stage; everything that it remembers is committed only if nothing failed.
+    /// Commits the rest and stops the sinks. Returns the stage; its memory is committed completely only if nothing failed.
     pub fn finish(mut self) -> (Stage, anyhow::Result<()>) {
         self.sinks.iter_mut().for_each(|sink| sink.close());
         let join = |sink: &mut Box<dyn HandOff>| sink.join().map_err(|error| stopped(sink.as_ref(), error));

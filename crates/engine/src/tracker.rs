@@ -1,4 +1,4 @@
-//! Counts what passes through, for status pages: totals, dead letters by reason with an example, the rate.
+//! Counts processed records for status pages: totals, dead letters by reason with an example, the rate.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,12 +11,12 @@ use kassa_pipeline::Batch;
 
 use crate::tally::{Tally, each_span};
 
-/// Spans kept for the page.
+/// The number of spans kept for the page.
 const SPANS: usize = 50;
-/// Seconds over which the rate is taken.
+/// The number of seconds for computing the rate.
 const RATE_SECONDS: i64 = 5;
 
-/// A span, and when it passed through (µs UTC).
+/// A span, and when it was processed (µs UTC).
 #[derive(Debug, Clone)]
 pub struct Passed {
     pub span: Span,
@@ -38,12 +38,12 @@ impl Recent {
     }
 }
 
-/// What the pipeline has done since the lake began, updated batch by batch.
+/// The totals since the lake began, updated with each batch.
 #[derive(Debug)]
 pub struct Tracker {
     tally: Mutex<Tally>,
     recent: Mutex<Recent>,
-    /// Everything before these positions is counted, at first by the lake's own spans; only what lies beyond is counted by batch.
+    /// Records before these positions are counted, at first by the lake's own spans; later ones are counted by batch.
     counted: Mutex<Positions>,
     calendar: Mutex<Calendar>,
     clock: Arc<dyn Clock>,
@@ -54,24 +54,24 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Tracker {
-    /// Starts from what the lake holds at positions that it accounts for.
+    /// Starts with the lake's totals at positions that it accounts for.
     pub fn new((tally, at): (Tally, Positions), calendar: Calendar, clock: Arc<dyn Clock>) -> Self {
         let (tally, counted) = (Mutex::new(tally), Mutex::new(at));
         Self { tally, recent: Mutex::default(), counted, calendar: Mutex::new(calendar), clock }
     }
 
-    /// Starts again, from what the lake holds: what was counted beyond may come from another process now.
+    /// Starts again with the lake's totals: records counted beyond them may come from another process now.
     pub fn begin(&self, tally: Tally, at: Positions) {
         (*held(&self.tally), *held(&self.counted)) = (tally, at);
     }
 
-    /// Up to where all is counted.
+    /// The positions before which everything is counted.
     pub fn counted(&self) -> Positions {
         held(&self.counted).clone()
     }
 
-    /// Takes note of spans and dead letters that other processes have written, which lie between two positions; `false`, and nothing is
-    /// done, if what is counted has moved away from the first meanwhile.
+    /// Adds spans and dead letters that other processes have written between two positions; `false`, without a change, if the
+    /// counted positions are no longer at the first of them.
     pub fn follow(&self, rows: &[(Table, RecordBatch)], (from, to): (&Positions, &Positions)) -> Result<bool, LogError> {
         {
             let mut counted = held(&self.counted);
@@ -89,7 +89,7 @@ impl Tracker {
         Ok(true)
     }
 
-    /// Takes note of a batch on its way to the sinks.
+    /// Counts a batch on its way to the sinks.
     pub fn observe(&self, batch: &Batch) {
         let slice = {
             let mut counted = held(&self.counted);
@@ -126,7 +126,7 @@ impl Tracker {
         held(&self.tally).counts()
     }
 
-    /// Records a second over the last whole seconds.
+    /// Records per second over the last whole seconds.
     pub fn rate(&self) -> i64 {
         let now = self.clock.now();
         let second = now - now.rem_euclid(1_000_000);

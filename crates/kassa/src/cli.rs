@@ -121,7 +121,7 @@ pub struct Run {
     /// The address of the collector and the dashboard
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<String>,
-    /// The sinks to run: archive, lake, live [default: all]
+    /// The sinks to run: archive, lake, warehouse, live [default: all]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub sinks: Vec<String>,
     /// Stop when the log has been read to its end
@@ -201,7 +201,7 @@ pub struct Figures {
     pub format: Format,
 }
 
-/// Whose SQL a query is written in.
+/// The SQL dialect of a query.
 #[derive(Debug, Clone, Copy, ValueEnum, PartialEq, Eq)]
 pub enum Engine {
     Lake,

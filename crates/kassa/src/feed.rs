@@ -1,4 +1,4 @@
-//! Where a running pipeline's records come from: the collector's log, or Kafka.
+//! The source of a running pipeline: the collector's log, or Kafka.
 
 mod kafka;
 mod log;

@@ -16,24 +16,25 @@ use crate::sinks::{self, Proven};
 use crate::wiring::Lake;
 use crate::{failure, settings};
 
-/// What a proof asks of Kafka.
+/// Which records Kafka is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asks {
     /// Every record that it still has.
     Kafka,
-    /// Nothing: what it has may be far more than one would read every hour.
+    /// None: reading all of them every hour would be too much.
     Nothing,
 }
 
 const UNASKED: &str = "could not ask Kafka what it still has (`--without-kafka` does not ask)";
 
-/// What a proof is about, and who is shown its progress.
+/// The scope of a proof, and the display of its progress.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'s> {
     /// Whether a pipeline may be writing, so that one sink may lag behind another.
     pub at_work: bool,
     pub asks: Asks,
-    /// The first ingest day (UTC, such as 2026-01-31) of the records that are proven. `None`: all, and the sinks beside the lake.
+    /// The first ingest day (UTC, such as 2026-01-31) of the records that are proven. `None`: all records, and also the other
+    /// sinks.
     pub since: Option<&'s str>,
     pub progress: &'s dyn Progress,
 }

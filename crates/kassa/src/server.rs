@@ -64,9 +64,9 @@ pub struct Service {
     shown: Shown,
     /// Of every sink that the run has: they last when the engine restarts.
     handles: Vec<SinkHandle>,
-    /// Where it listens, if it does.
+    /// The address that it listens on, if it does.
     address: Option<SocketAddr>,
-    /// Of a run that has the lake.
+    /// For a run that has the lake.
     deriver: Option<Deriver>,
     /// Once it was opened.
     lake: Option<Lake>,
@@ -83,7 +83,7 @@ pub struct Service {
     proof: Arc<Last>,
     /// Begun with the pipeline, if anybody can see it.
     proving: Option<Proving>,
-    /// Where other workers may read what this one does not.
+    /// If other workers may read other partitions.
     follower: Option<Follower>,
     checkpoints: Option<Writer>,
     host: Host,
@@ -338,7 +338,8 @@ impl Service {
         matches!(self.config.source, Source::Kafka(_))
     }
 
-    /// Whether a sink found its store less far than it had left it; or further, where partitions move between processes.
+    /// Whether a sink found its store at earlier positions than it had committed; or at other ones, if partitions move between
+    /// processes.
     fn has_lost_its_place(&self, error: &anyhow::Error) -> bool {
         error.chain().any(|cause| match cause.downcast_ref() {
             Some(SinkError::Rewound(_)) => true,
@@ -384,7 +385,7 @@ impl Service {
         }
     }
 
-    /// Works until `ended` says so or the program is told to stop.
+    /// Works until `ended` returns true or the program is stopped.
     pub fn work_until(&mut self, ended: impl Fn() -> bool) -> anyhow::Result<()> {
         let (ending, log) = (Arc::clone(&self.ending), Arc::clone(&self.log));
         let ended = || ending.is_asked() || ended() || log.stopped().is_some();
@@ -393,7 +394,7 @@ impl Service {
         log.stopped().map_or(Ok(()), |stopped| Err(stopped.into()))
     }
 
-    /// Reads to the end of the source; everything is committed then.
+    /// Reads to the end of the source and commits everything.
     pub fn catch_up(&mut self) -> anyhow::Result<()> {
         self.engine(&|| false, Engine::catch_up)
     }
@@ -425,7 +426,7 @@ fn listen(config: &Config) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Ctrl-C, or a polite request to end.
+/// Waits for Ctrl-C or SIGTERM.
 pub async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };

@@ -1,5 +1,5 @@
-//! The sinks of a run: a file each, and a line each in [`ALL`]. What goes over all sinks (opening, completing a memory, proving, examining)
-//! goes over this list, and names none.
+//! The sinks of a run: a file each, and a line each in [`ALL`]. Opening, completing a memory, deriving, proving and examining use
+//! this list. (What else names a sink: ARCHITECTURE.md, "What to change".)
 
 mod archive;
 mod lake;
@@ -25,7 +25,7 @@ use crate::wiring::{Durable, Lake};
 /// In the order of the data flow.
 pub const ALL: [&dyn Registration; 4] = [&archive::Archive, &lake::Star, &warehouse::Warehouse, &live::Figures];
 
-/// Nobody waits for the rows of a replay or a rebuild, so their commits are large.
+/// Nothing waits for the rows of a replay or a rebuild, so their commits are large.
 const BULK: Duration = Duration::from_secs(5);
 
 /// How long a command waits for a store that does not answer.
@@ -76,7 +76,7 @@ impl Lake {
         opened.filter_map(Result::transpose).collect()
     }
 
-    /// Brings the derived tables up to what the lake accounts for.
+    /// Brings the derived tables up to the lake's positions.
     pub fn derive(&self, config: &Config) -> anyhow::Result<()> {
         self.derived(config)?.refresh().context("could not bring the derived tables up to date")?;
         self.derive_beside(config)
@@ -87,7 +87,7 @@ impl Lake {
         ALL.into_iter().try_for_each(|sink| sink.derive(self, config))
     }
 
-    /// Completes a stage's memory by what the sinks hold beyond what it knows; `None`: it knows more than one of them holds.
+    /// Completes a stage's memory from sinks that are ahead of it; `None`: the memory is ahead of one of them.
     pub fn complete(&self, fed: Durable, memory: Memory) -> anyhow::Result<Option<Memory>> {
         let held = ALL.into_iter().filter(|sink| sink.is_fed(fed)).map(|sink| sink.held(self)).filter_map(Result::transpose);
         let mut held = held.collect::<anyhow::Result<Vec<_>>>()?;

@@ -1,4 +1,4 @@
-//! The warehouse that a configuration names.
+//! The warehouse of a configuration.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub fn target(config: &Config) -> anyhow::Result<Option<Target>> {
     Ok(Some(target))
 }
 
-/// The same of a command that cannot do without.
+/// As `target`, but fails if no warehouse is configured.
 pub fn required(config: &Config) -> anyhow::Result<Target> {
     target(config)?.ok_or_else(|| {
         let failure = Failure::new(Code::BadParameter, "the configuration has no warehouse");
@@ -38,7 +38,7 @@ pub fn required(config: &Config) -> anyhow::Result<Target> {
     })
 }
 
-/// Whole days that facts are kept; `None`: for good.
+/// How many whole days facts are kept; `None`: forever.
 pub fn days_kept(config: &Config) -> Option<u32> {
     let retention = config.warehouse.as_ref()?.retention?;
     Some(u32::try_from(retention.as_secs() / 86_400).unwrap_or(u32::MAX))
@@ -50,7 +50,7 @@ pub fn sink(target: &Target, clock: &Arc<dyn Clock>) -> anyhow::Result<Warehouse
     opened.map_err(kassa_pipeline::SinkError::from).context("could not open the warehouse")
 }
 
-/// A user who may not migrate finds the schema as somebody else has made it, or is told by its opening what is wrong with it.
+/// Migrates. A login without the right to migrate uses the existing schema; opening reports what is missing.
 fn migrated(target: &Target) -> Result<(), WarehouseError> {
     match kassa_warehouse::migrate(target) {
         Ok(applied) if !applied.is_empty() => tracing::info!(?applied, "the warehouse's schema is up to date"),
@@ -60,7 +60,7 @@ fn migrated(target: &Target) -> Result<(), WarehouseError> {
     Ok(())
 }
 
-/// What the warehouse holds, to those who complete their memory by it.
+/// The warehouse's star schema, to complete a memory.
 pub struct Held {
     reader: Reader,
     positions: Positions,

@@ -1,5 +1,5 @@
-//! Builds the parts that a configuration names: the lake, the stage with its memory rebuilt from the lake, and the place of its checkpoints.
-//! The sinks are in `sinks.rs`.
+//! Builds the parts of a configuration: the lake, the stage with its memory, and the place of its checkpoints. The sinks are in
+//! `sinks.rs`.
 
 mod connections;
 mod keyring;
@@ -33,12 +33,12 @@ use crate::failure::{COMPLETE_REBUILD, Failure};
 use crate::schemas::{Patience, Registry};
 use crate::warehouse;
 
-/// Where a pipeline keeps the sealed part of its dedupe index.
+/// Where a pipeline stores the sealed part of its dedupe index.
 pub fn index_dir(config: &Config) -> PathBuf {
     config.data_dir.join("state/dedupe")
 }
 
-/// What every command that touches the lake needs.
+/// The parts that every command on the lake needs.
 pub struct Lake {
     pub store: Arc<dyn Store>,
     /// The same store, if it is a bucket.
@@ -63,14 +63,14 @@ pub fn store(config: &Config) -> anyhow::Result<(Arc<dyn Store>, Option<S3>)> {
 }
 
 impl Lake {
-    /// Refuses a lake whose star is half exchanged.
+    /// Opens the lake. Refuses one whose star is only partly exchanged.
     pub fn of(config: &Config) -> anyhow::Result<Self> {
         let lake = Self::open(config)?;
         lake.refuse_unfinished()?;
         Ok(lake)
     }
 
-    /// The same, also while a rebuild has not ended: for the rebuild itself.
+    /// As `of`, but also during a rebuild: for the rebuild itself.
     pub fn open(config: &Config) -> anyhow::Result<Self> {
         let contracts = config.streams.iter().map(|stream| (Arc::from(stream.topic.as_str()), stream.contract)).collect();
         let (store, bucket) = store(config)?;
@@ -85,12 +85,12 @@ impl Lake {
         Err(Failure::new(Code::Rebuilding, what).hint(COMPLETE_REBUILD).into())
     }
 
-    /// The last rebuild of the star. Who reads several tables compares it afterwards by [`Lake::refuse_rebuilt`].
+    /// The last rebuild of the star. Readers of several tables compare it afterwards with [`Lake::refuse_rebuilt`].
     pub fn rebuilt(&self) -> anyhow::Result<Option<i64>> {
         rebuild::last(self.store.as_ref()).context("could not read the lake")
     }
 
-    /// Refuses what was read of the star if a rebuild has exchanged tables meanwhile.
+    /// Fails if a rebuild has exchanged tables since `before`: the rows that were read may be from different stars.
     pub fn refuse_rebuilt(&self, before: Option<i64>) -> anyhow::Result<()> {
         self.refuse_unfinished()?;
         if self.rebuilt()? == before {
@@ -99,19 +99,19 @@ impl Lake {
         Err(Failure::new(Code::Rebuilding, "the star was rebuilt while it was read").hint("run the command again").into())
     }
 
-    /// Says what a writer lacks before anything is read.
+    /// Reports what a writer is missing, before anything is read.
     pub fn may_write(&self) -> anyhow::Result<()> {
         self.bucket.as_ref().map_or(Ok(()), |bucket| bucket.may_write()).context("could not open the lake")
     }
 
-    /// The tables that follow from others.
+    /// The derived tables.
     pub fn derived(&self, config: &Config) -> anyhow::Result<Derived> {
         let derived =
             Derived::open(&self.store, &config.shop, self.contracts.clone(), Arc::clone(&self.clock), maintenance(config));
         derived.context("could not open the derived tables")
     }
 
-    /// The stage with its memory completed from what the sinks hold. Its index seals to `dir`.
+    /// The stage with its memory completed from the sinks. Its index seals to `dir`.
     pub fn stage(&self, config: &Config, fed: Durable, dir: &Path) -> anyhow::Result<Memory> {
         let completed = self.complete(fed, Memory::none(self.bare_stage(config, Some(dir))?))?;
         completed.context("a stage that remembers nothing is ahead of no sink")

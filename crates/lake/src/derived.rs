@@ -3,9 +3,9 @@
 //!
 //! ```text
 //!  calendar ───────────────────────────────► dim_date, dim_time     when the zone, the country or the years change
-//!  fact_fx_rate ─► a rate a currency and day ► dim_fx_rate            when rates have come, or the years change
+//!  fact_fx_rate ─► a rate per currency & day ► dim_fx_rate            when rates have come, or the years change
 //!  spans ─► cut ─┐
-//!  fact_event ───┼─► session ids touched ─► their sessions anew ─► fact_session     Remove + Add + positions, one log entry
+//!  fact_event ───┼─► session ids touched ─► sessions recomputed ─► fact_session     Remove + Add + positions, one log entry
 //!  fact_sales ───┤   since its positions
 //!  fact_fx_rate ─┘
 //! ```

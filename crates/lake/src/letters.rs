@@ -1,4 +1,4 @@
-//! Dead letters: read back with their bytes, and, once they are good, added to the tables they belong to.
+//! Dead letters: reads them with their bytes, and adds the rows of those that are valid now to their tables.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use crate::star::table_spec;
 use crate::store::Store;
 use crate::{encode, read};
 
-/// Where a record was: topic, partition, offset.
+/// The position of a record: topic, partition, offset.
 pub type Position = (Arc<str>, i64, i64);
 
-/// A record that was set aside.
+/// A dead letter.
 #[derive(Debug, Clone)]
 pub struct Letter {
     pub position: Position,
@@ -39,13 +39,13 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// Whether its record had no value: an empty one is another thing.
+    /// Whether its record had no value (an empty value is a value).
     fn is_tombstone(&self) -> bool {
         self.reason == Reason::Tombstone.code()
     }
 }
 
-/// Hands every dead letter that has not been replayed to `take`, which answers whether it wants more.
+/// Passes every dead letter that has not been replayed to `take`, which returns whether to continue.
 pub fn each(store: &dyn Store, take: &mut dyn FnMut(Letter) -> bool) -> Result<(), LogError> {
     let done = replayed(store)?;
     let mut more = true;
@@ -60,7 +60,7 @@ pub fn each(store: &dyn Store, take: &mut dyn FnMut(Letter) -> bool) -> Result<(
     })
 }
 
-/// The letters among rows of `rejected` that are on their way to it.
+/// The dead letters in rows of `rejected` that are not written yet.
 pub fn of_rows(rows: &RecordBatch) -> Result<Vec<Letter>, LogError> {
     let rows = read::plain(rows)?;
     let columns = Letters::new(&rows)?;
@@ -140,7 +140,7 @@ impl<'r> Letters<'r> {
 /// Topic, partition, headers.
 type Run<'l> = (Arc<str>, i64, Option<&'l str>);
 
-/// Letters as records again, a run for each partition and header.
+/// Dead letters as records again, grouped by partition and headers.
 pub fn records(letters: &[Letter]) -> Vec<Records> {
     let mut runs: BTreeMap<Run<'_>, Vec<&Letter>> = BTreeMap::new();
     for letter in letters {
@@ -164,24 +164,24 @@ pub fn records(letters: &[Letter]) -> Vec<Records> {
     runs.into_iter().map(run).collect()
 }
 
-/// The application id that counts replays in the table of dead letters: rows of a replay lie behind the positions of their tables, so
-/// whoever reads only beyond positions must know that there was one.
+/// The application id that counts replays in the table of dead letters. Rows of a replay are below the positions of their tables,
+/// so readers that read only beyond positions use this count to detect them.
 pub(crate) const REPLAYS: &str = "kassa-replays";
 
-/// How often replays have begun or ended. Rows lie behind the tables' positions only if this has changed.
+/// The number of starts and ends of replays. Rows below the tables' positions are added only if it changes.
 pub fn replays(store: &dyn Store) -> Result<i64, LogError> {
     let snapshot = Snapshot::load(store, &read::folder_of(Table::Rejected))?;
     Ok(snapshot.txns.get(REPLAYS).copied().unwrap_or(0))
 }
 
-/// Counts that a replay begins or has ended.
+/// Counts the start or the end of a replay.
 fn count_replay(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) -> Result<(), LogError> {
     let mut table = DeltaTable::open(Arc::clone(store), table_spec(Table::Rejected), Arc::clone(clock))?;
     let count = table.snapshot().txns.get(REPLAYS).copied().unwrap_or(0);
     table.exchange(&[], Vec::new(), vec![(REPLAYS.to_owned(), count + 1)])
 }
 
-/// Adds rows of replayed letters, each once however often this is tried, and then marks the letters as replayed.
+/// Adds rows of replayed letters and then marks the letters as replayed. Idempotent.
 pub fn commit(
     store: &Arc<dyn Store>,
     clock: &Arc<dyn Clock>,
@@ -246,7 +246,7 @@ fn without(table: Table, rows: &RecordBatch, held: &HashSet<Position>) -> Result
     filter_record_batch(rows, &BooleanArray::from(keep)).map_err(LogError::encode)
 }
 
-/// A row for each letter that says it was replayed.
+/// One row per letter, which marks it as replayed.
 fn marks(letters: &[&Letter], now: i64) -> Result<RecordBatch, LogError> {
     let mut rows = rejected::Builder::sized(letters.len());
     for letter in letters {

@@ -5,7 +5,7 @@
 //!  files ─► spans ─► archive's offsets ─► rows of every table ─┐
 //!  source's log    ─► archive's bytes ─► each record derived ──┴─► equal, 1,024 offsets at a time; where not, offset by offset
 //!                                                              └─► duplicates, conflicts, repeated lines: there is a first
-//!  facts at the positions of fact_session and dim_fx_rate ─► sessions and rates anew ─► equal; the shop's calendar ─► dim_date, dim_time
+//!  facts at the positions of fact_session and dim_fx_rate ─► sessions, rates derived ─► equal; the shop's calendar ─► dim_date, dim_time
 //! ```
 //!
 //! Memory: one bit per offset, one sum per 1,024 offsets of a table, about 50 bytes per dimension
@@ -72,7 +72,7 @@ use pending::Pending;
 use progress::Reads;
 use sums::Sums;
 
-/// What was recounted, and the findings.
+/// The counts and the findings.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Proof {
     pub ok: bool,
@@ -111,7 +111,7 @@ pub struct LogState {
     pub next: i64,
 }
 
-/// What the source (the collector's log, or Kafka) still has of the records that were read.
+/// The records that the source (the collector's log, or Kafka) still has, of those that were read.
 pub trait SourceLog {
     /// The bounds of each partition, and the damage found at or beyond these positions.
     fn states(&mut self, from: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), Cause>;

@@ -1,7 +1,7 @@
-//! The exchange of the star's tables for those of a new star, which was made beside it.
+//! Exchanges the star's tables for those of a new star, which was built in another folder.
 //!
 //! ```text
-//!  new star (a folder) ──files──► each table's own folder ─► one log entry a table: all old files out, all new ones in, the new positions
+//!  new star (a folder) ──files──► each table's own folder ─► one entry per table: all old files out, all new ones in, the new positions
 //!  marker _kassa/rebuild: put before the first table ──────────────────────────────────────► deleted after the last
 //! ```
 //!
@@ -27,13 +27,13 @@ use crate::store::Store;
 
 const MARKER: &str = "_kassa/rebuild";
 
-/// When the rebuild began (µs UTC) whose exchange of tables has not ended. `None`: the star is whole.
+/// The start (µs UTC) of a rebuild whose exchange of tables is not complete. `None`: all tables are of one star.
 pub fn interrupted(store: &dyn Store) -> Result<Option<i64>, LogError> {
     let bytes = match store.get(MARKER) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         bytes => bytes?,
     };
-    // The marker counts whatever is in it.
+    // The marker counts whatever it contains.
     Ok(Some(std::str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)))
 }
 
@@ -42,7 +42,7 @@ pub fn last(store: &dyn Store) -> Result<Option<i64>, LogError> {
     Ok(last_in(&Snapshot::load(store, &folder_of(Table::Spans))?))
 }
 
-/// The same of a snapshot of `Spans`, which is exchanged last.
+/// As `last`, from a snapshot of `Spans`, which is exchanged last.
 pub fn last_in(spans: &Snapshot) -> Option<i64> {
     spans.txns.get(REBUILT).copied()
 }
@@ -57,7 +57,7 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Opens the tables. To be called before anything is read that the new star is made from.
+    /// Opens the tables. Call it before reading anything that the new star is built from.
     pub fn begin(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) -> Result<Self, LogError> {
         let open = |table: Table| {
             let opened = DeltaTable::open(Arc::clone(store), table_spec(table), Arc::clone(clock));
@@ -67,7 +67,7 @@ impl Exchange {
         Ok(Self { store: Arc::clone(store), tables, id: clock.now() })
     }
 
-    /// Fails if anybody has committed to a table since it was opened.
+    /// Fails if another process has committed to a table since it was opened.
     pub fn check_unchanged(&self) -> Result<(), LogError> {
         for (table, opened) in &self.tables {
             let newest = Snapshot::load(self.store.as_ref(), &folder_of(*table))?;
@@ -82,7 +82,7 @@ impl Exchange {
     pub fn apply(&mut self, new: &dyn Store) -> Result<(), LogError> {
         self.check_unchanged()?;
         crash::point("rebuild.before_marker");
-        // A rebuild that was interrupted has left its own.
+        // An interrupted rebuild has left its marker.
         self.store.put_new(MARKER, format!("{}\n", self.id).as_bytes())?;
         crash::point("rebuild.after_marker");
         // Nobody makes rows while the marker exists.
@@ -94,7 +94,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// Lets everybody use the lake again.
+    /// Allows all processes to use the lake again.
     pub fn finish(&self) -> Result<(), LogError> {
         crash::point("rebuild.before_marker_deleted");
         Ok(self.store.delete(MARKER)?)
@@ -111,7 +111,7 @@ fn exchange(opened: &mut DeltaTable, table: Table, new: &dyn Store, id: i64) -> 
     opened.overwrite(added, stated, id)
 }
 
-/// Copies a data file into the table's folder under a name of its own, where no reader sees it before a commit names it.
+/// Copies a data file into the table's folder under a new name; no reader sees it before a commit names it.
 fn copied(into: &DeltaTable, new: &dyn Store, add: &Add) -> Result<Add, LogError> {
     let (folder, path) = (&into.spec().folder, file_path(&add.partition_values));
     let object = new.open(&format!("{folder}/{}", add.path))?;
@@ -123,14 +123,15 @@ fn copied(into: &DeltaTable, new: &dyn Store, add: &Add) -> Result<Add, LogError
     Ok(Add { path, modification_time: into.clock().now() / 1000, data_change: true, ..add.clone() })
 }
 
-/// What the table states after the exchange: all that the new one states, and position 0 for partitions that only the old one has.
+/// The versions that the table states after the exchange: those of the new table, and position 0 for partitions that only the old
+/// one has.
 fn stated(table: Table, old: &Snapshot, made: &Snapshot) -> Vec<(String, i64)> {
     let mut stated: BTreeMap<String, i64> = made.txns.iter().map(|(app, version)| (app.clone(), *version)).collect();
     for app in old.txns.keys().filter(|app| partition_of(app).is_some()) {
         stated.entry(app.clone()).or_insert(0);
     }
     if table == Table::Rejected {
-        // Rows have changed behind the positions, as after a replay: checkpoints that were written before cannot be used.
+        // Rows below the positions have changed, as after a replay: earlier checkpoints cannot be used.
         stated.insert(REPLAYS.to_owned(), old.txns.get(REPLAYS).copied().unwrap_or(0) + 1);
     }
     stated.into_iter().collect()

@@ -1,4 +1,4 @@
-//! Rebuilds what the pipeline remembers from what the lake holds: state is disposable.
+//! Rebuilds the pipeline's state from the lake.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::lease::Lease;
 use crate::read::{self, folder_of};
 use crate::store::Store;
 
-/// Hands every row of a table to `take`, columns as named (all if empty). No file of it is deleted meanwhile.
+/// Passes every row of a table to `take`, with the named columns (all if empty). No file of it is deleted meanwhile.
 pub fn scan(
     store: &dyn Store,
     table: Table,
@@ -112,7 +112,7 @@ fn business_columns(table: Table) -> &'static [&'static str] {
     }
 }
 
-/// Adds to the index the records that the primary tables hold at or beyond these positions, which it knows already up to there.
+/// Adds to the index the records in the primary tables at or beyond these positions, before which the index is complete.
 /// `contracts` are those of the topics.
 pub fn dedupe(
     store: &dyn Store,
@@ -129,12 +129,12 @@ pub fn dedupe(
     Ok(())
 }
 
-/// The tables that have a row for each record that was accepted: which record it was is told by their [`identity_columns`].
+/// The tables with a row for each accepted record; their [`identity_columns`] identify the record.
 pub fn primary_tables(contracts: &HashMap<Arc<str>, Contract>) -> BTreeSet<Table> {
     contracts.values().map(|contract| Table::primary(*contract)).chain(nested_sales(contracts)).collect()
 }
 
-/// How far the lake has decided on records: up to where the tables go that have a row for each that was accepted.
+/// The positions up to which the lake has decided on records: those of the primary tables.
 pub fn decided(store: &dyn Store, contracts: &HashMap<Arc<str>, Contract>) -> Result<Positions, LogError> {
     let mut decided = Positions::default();
     for table in primary_tables(contracts) {
@@ -148,7 +148,8 @@ pub fn decided(store: &dyn Store, contracts: &HashMap<Arc<str>, Contract>) -> Re
     Ok(decided)
 }
 
-/// Teaches the index the records of rows with the [`identity_columns`] of a primary table, in their order. `known`: what it knew before.
+/// Adds to the index the records of rows with the [`identity_columns`] of a primary table, in their order. `known`: the positions
+/// of the index before.
 pub fn teach(
     rows: &RecordBatch,
     table: Table,
@@ -171,18 +172,18 @@ pub(crate) fn is_nested(contract: Contract, table: Table) -> bool {
     contract == Contract::Order && table == Table::FactSales
 }
 
-/// Orders may bring lines of their own, where no stream of lines does.
+/// The ledger, if only nested lines of orders can feed it: there is no stream of lines or refunds.
 fn nested_sales(contracts: &HashMap<Arc<str>, Contract>) -> Option<Table> {
     let has = |wanted: &[Contract]| contracts.values().any(|contract| wanted.contains(contract));
     (has(&[Contract::Order]) && !has(&[Contract::OrderLine, Contract::Refund])).then_some(Table::FactSales)
 }
 
-/// The columns of a primary table's rows that tell the keys of their records.
+/// The columns of a primary table that determine the keys of a row's record.
 pub fn identity_columns(table: Table) -> Vec<&'static str> {
     LINEAGE.iter().chain(business_columns(table)).copied().collect()
 }
 
-/// The keys that a row stands for: one or two.
+/// The keys of a row: one or two.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KeysOf {
     keys: [Id; 2],
@@ -210,7 +211,7 @@ pub(crate) struct Held<'r> {
 }
 
 impl<'r> Held<'r> {
-    /// `rows` has the [`identity_columns`] of its table, in their order, as they are stored.
+    /// `rows` has the [`identity_columns`] of its table, in their order, with the stored types.
     pub(crate) fn new(rows: &'r RecordBatch, business: usize) -> Result<Self, LogError> {
         Ok(Self {
             topic: texts(rows, 0)?,
@@ -243,7 +244,7 @@ impl<'r> Held<'r> {
     ) -> Result<(), IndexError> {
         let class = Class::of(contract);
         let partition = Partition::new(self.topic.value(row), self.partition.value(row));
-        // Of a partition that it did not know, all of the past comes, which must not become recent.
+        // For a partition that is new to the index, all its history is added, which must not count as recent.
         let remember = if known.get(&partition).is_some() { Index::remember_since } else { Index::remember };
         let partition = index.partition(&partition)?;
         let nth = if is_nested(contract, table) { self.nth.value(row) } else { 0 };

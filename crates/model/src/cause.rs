@@ -1,12 +1,12 @@
-//! What went wrong, together with the error behind it.
+//! A text about a failure, together with the error behind it.
 
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-/// A text for people, and the error that it tells of, if there is one. The text contains the text
-/// of that error, so that a log line with one error is complete; a program gets the error itself
-/// from [`Error::source`].
+/// A text for people, and the underlying error, if there is one. The text contains that error's
+/// text, so that a log line with one error is complete; a program gets the error itself from
+/// [`Error::source`].
 #[derive(Clone)]
 pub struct Cause {
     text: String,
@@ -14,7 +14,7 @@ pub struct Cause {
 }
 
 impl Cause {
-    /// `text` tells of the error in other words than its own.
+    /// `text` describes the error in other words than its own.
     pub fn new(text: impl Into<String>, source: impl Error + Send + Sync + 'static) -> Self {
         Self { text: text.into(), source: Some(Arc::new(source)) }
     }
@@ -24,7 +24,7 @@ impl Cause {
         Self::new(source.to_string(), source)
     }
 
-    /// Says where or on what the error occurred: `place: error`.
+    /// States where or on what the error occurred: `place: error`.
     pub fn at(place: impl fmt::Display, source: impl Error + Send + Sync + 'static) -> Self {
         Self::new(format!("{place}: {source}"), source)
     }
@@ -64,7 +64,7 @@ impl fmt::Debug for Cause {
     }
 }
 
-/// Causes are equal when they say the same.
+/// Causes are equal if their texts are.
 impl PartialEq for Cause {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text

@@ -1,4 +1,4 @@
-//! What a proof has found to be wrong, and where.
+//! The findings of a proof: what is wrong, and where.
 
 use std::ops::Range;
 

@@ -1,6 +1,8 @@
 //! The shared types of kassa: records, positions, spans, exact money, the nine contracts, and the
-//! star schema as Arrow schemas. This crate does no IO and uses no random numbers; time comes from
-//! a [`Clock`](time::Clock).
+//! star schema as Arrow schemas. This crate does no IO and uses no random numbers, and takes
+//! the time from a [`Clock`](time::Clock). Two exceptions serve the program:
+//! [`SystemClock`](time::SystemClock) reads the machine's clock, and [`crash`] ends the process at a
+//! crash point that a test has set.
 
 pub mod cause;
 pub mod code;

@@ -1,4 +1,4 @@
-//! What a row of the sales ledger is.
+//! The kinds of rows in the sales ledger.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Movement {

@@ -1,4 +1,4 @@
-//! The refusal of what a newer program has written.
+//! The refusal of data that a newer program has written.
 
 /// Something is in a format that this program does not support.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -72,7 +72,7 @@ pub enum Fate {
     DeadLetter,
 }
 
-/// The four counts of law 1: `read = accepted + duplicates + dead_letters`.
+/// The number of records by fate: `read = accepted + duplicates + dead_letters`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     pub read: i64,

@@ -80,7 +80,7 @@ reasons! {
     ControlCharacter = "control_character",
     /// The mapping could not compute this field of this record.
     MappingFailed = "mapping_failed",
-    /// The id was seen before with other contents.
+    /// The id was seen before with other contents, or its row was inserted again.
     Conflict = "conflict",
     /// The record names a new member whose computed key another member has already.
     KeyCollision = "key_collision",

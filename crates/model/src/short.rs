@@ -1,6 +1,6 @@
-//! Comparing short texts, as ids and names mostly are: this costs less than the start of a call of the C library.
+//! Compares short texts, such as most ids and names: this costs less than calling the C library.
 
-/// Whether both are the same: of up to 16 bytes two words that overlap tell.
+/// Whether both are equal. Up to 16 bytes are compared as two words that may overlap.
 #[inline]
 pub fn same(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
@@ -14,7 +14,7 @@ pub fn same(one: &[u8], other: &[u8]) -> bool {
     }
 }
 
-/// Fewer than eight bytes as a word, different for all texts of one length; it has no bytes but theirs and blanks.
+/// Fewer than eight bytes as a word, different for all texts of one length. It consists of their bytes and blanks.
 #[inline]
 pub fn word(text: &[u8]) -> u64 {
     if let (Some(head), Some(tail)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {

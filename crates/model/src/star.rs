@@ -51,7 +51,7 @@ const fn names<const N: usize>(columns: &[Column]) -> [&'static str; N] {
     names
 }
 
-/// A row of a table, which knows its table.
+/// A row of a table.
 pub trait TableRow {
     const TABLE: Table;
     /// Adds the row to its table's builder.
@@ -77,7 +77,7 @@ macro_rules! tables {
                 }
             }
 
-            /// What one row is, in one line.
+            /// The meaning of one row, in one line.
             pub fn meaning(self) -> &'static str {
                 match self {
                     $( Table::$table => $module::MEANING.trim(), )+
@@ -98,14 +98,14 @@ macro_rules! tables {
             }
         }
 
-        /// The rows of a batch in the making, a builder for each table that has any.
+        /// The rows of a batch under construction, with a builder for each table that has rows.
         #[derive(Debug, Default)]
         pub struct RowSet {
             $( $module: Option<Box<$module::Builder>>, )+
         }
 
         impl RowSet {
-            /// With room for so many rows of one table.
+            /// Reserves memory for this many rows of one table.
             pub fn sized(table: Table, rows: usize) -> Self {
                 let mut set = Self::default();
                 match table {
@@ -290,7 +290,7 @@ pub fn archive_schema() -> SchemaRef {
     Arc::clone(&SCHEMA)
 }
 
-/// The schema as those see it who read the table: symbols are plain strings.
+/// The schema as readers of the table see it: symbols are plain strings.
 pub fn stored(schema: &Schema) -> SchemaRef {
     let fields = schema.fields().iter().map(|field| match field.data_type() {
         DataType::Dictionary(_, values) => Field::new(field.name(), values.as_ref().clone(), field.is_nullable()),
@@ -299,7 +299,7 @@ pub fn stored(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// Rows as those see them who read the table: symbols are plain strings.
+/// Rows as readers of the table see them: symbols are plain strings.
 ///
 /// # Errors
 /// A symbol's column holds no texts.

@@ -1,5 +1,5 @@
-//! What an order line costs as JSON and as Avro, decoded alone and through the whole stage, on one core:
-//! `cargo run -p kassa-pipeline --release --example decode_speed [RECORDS]`. The output is checked: both ways end in the same sums.
+//! Measures the cost of an order line as JSON and as Avro, decoded alone and through the whole stage, on one core:
+//! `cargo run -p kassa-pipeline --release --example decode_speed [RECORDS]`. It checks that both formats give the same sums.
 
 use std::error::Error;
 use std::io::Write;
@@ -33,7 +33,7 @@ impl Schemas for OneSchema {
     }
 }
 
-/// Time that this thread has spent on a processor, which a busy machine does not change.
+/// CPU time of this thread, which other processes on the machine do not affect.
 struct Stopwatch(f64);
 
 impl Stopwatch {

@@ -1,5 +1,5 @@
-//! A batch: records of one partition, what became of each, and the rows they were shaped into. No batch exists without the
-//! span that accounts for every one of its records.
+//! A batch: records of one partition, the fate of each, and the rows made of them. Every batch has a span that accounts for each
+//! of its records.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use kassa_model::{Counts, Fate, Partition, Positions, Records, Span, Table};
 
 use crate::decode::framing;
 
-/// Cut once, and given to every sink alike.
+/// Built once, and shared by all sinks.
 #[derive(Debug)]
 pub struct Batch {
     records: Arc<Records>,
@@ -26,11 +26,12 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// `fates` has one entry a record; `from` is the position that the records were read from. Rows name the offsets of their records, in
-    /// order.
+    /// `fates` has one entry per record; `from` is the position that the records were read from. Rows contain the offsets of
+    /// their records, in order.
     ///
     /// # Panics
-    /// If there are not as many fates as records, or if rows do not name their records in order: such a batch would lose count.
+    /// If the numbers of fates and records differ, or if the offsets in the rows are not in order: such a batch would count
+    /// wrongly.
     pub fn new(records: Arc<Records>, from: i64, fates: Vec<Fate>, tables: Vec<(Table, RecordBatch)>) -> Self {
         assert_eq!(records.len(), fates.len(), "a batch accounts for each of its records");
         for (table, rows) in &tables {
@@ -45,20 +46,20 @@ impl Batch {
         Self { bytes: records.bytes() + rows, records, fates, tables, from, is_lost: false, is_framed: false }
     }
 
-    /// A range that the source itself has lost: no records, and a span that says so.
+    /// A range that the source has lost: no records, and a span marked as lost.
     pub fn lost(partition: Partition, range: Range<i64>) -> Self {
         let records = Records::none(partition, range.end);
         let (fates, tables) = (Vec::new(), Vec::new());
         Self { records: Arc::new(records), fates, tables, from: range.start, bytes: 0, is_lost: true, is_framed: false }
     }
 
-    /// Says that the records name their schemas.
+    /// States whether each record begins with the id of its schema.
     #[must_use]
     pub fn framed(self, is_framed: bool) -> Self {
         Self { is_framed, ..self }
     }
 
-    /// The id of the schema that a record names, if the records of its stream do so.
+    /// The schema id of a record, if the records of its stream begin with one.
     pub fn schema_id(&self, index: usize) -> Option<i32> {
         if self.is_framed { framing::schema_id(self.records.value(index)) } else { None }
     }
@@ -71,7 +72,7 @@ impl Batch {
         &self.tables
     }
 
-    /// What became of each record.
+    /// The fate of each record.
     pub fn fates(&self) -> &[Fate] {
         &self.fates
     }
@@ -84,25 +85,25 @@ impl Batch {
         self.records.next
     }
 
-    /// The bytes that the records and their rows hold in memory, for the bounds of what waits for a commit.
+    /// The memory that the records and their rows take, for the limits on batches that wait for a commit.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// All of it.
+    /// The whole batch as a slice.
     pub fn whole(&self) -> Slice<'_> {
         Slice { batch: self, from: self.from, first: 0 }
     }
 
-    /// What became of all its records.
+    /// The span of all its records.
     pub fn span(&self) -> Span {
         self.whole().span()
     }
 
-    /// The part of the batch that a store at these positions lacks; `None`: it lacks nothing of it.
+    /// The part of the batch that a store at these positions is missing; `None` if it has all of it.
     ///
     /// # Errors
-    /// [`Gap`]: the store lacks records before the batch.
+    /// [`Gap`]: the store is missing records before the batch.
     pub fn after(&self, held: &Positions) -> Result<Option<Slice<'_>>, Gap> {
         let partition = &self.records.partition;
         let next = held.next(partition);
@@ -124,7 +125,7 @@ impl Batch {
     }
 }
 
-/// The end of a batch, from one position on: what a store adds that has committed all before it.
+/// The end of a batch, from a position on: what a store at that position adds.
 #[derive(Debug, Clone, Copy)]
 pub struct Slice<'b> {
     batch: &'b Batch,
@@ -145,17 +146,17 @@ impl<'b> Slice<'b> {
         self.batch.to()
     }
 
-    /// Which of the batch's records belong to it.
+    /// The indexes of the batch's records in the slice.
     pub fn records(&self) -> Range<usize> {
         self.first..self.batch.records.len()
     }
 
-    /// What became of its records.
+    /// The span of its records.
     pub fn span(&self) -> Span {
         self.batch.span_from(self.first, self.from)
     }
 
-    /// The rows of a table that stem from its records; `None`: there are none.
+    /// The rows of a table that come from its records; `None` if there are none.
     pub fn rows(&self, table: Table) -> Option<RecordBatch> {
         let (_, rows) = self.batch.tables.iter().find(|(held, _)| *held == table)?;
         let first = offsets(table, rows).partition_point(|offset| *offset < self.from);
@@ -163,13 +164,13 @@ impl<'b> Slice<'b> {
         (count > 0).then(|| rows.slice(first, count))
     }
 
-    /// The tables that have rows of its records.
+    /// The tables that have rows from its records.
     pub fn tables(&self) -> impl Iterator<Item = (Table, RecordBatch)> {
         self.batch.tables.iter().filter_map(|(table, _)| Some((*table, self.rows(*table)?)))
     }
 }
 
-/// A store lacks records that come before a batch.
+/// A store is missing records before a batch.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}/{} is held up to {held}, but the next batch begins at {from}", partition.topic, partition.number)]
 pub struct Gap {
@@ -178,7 +179,7 @@ pub struct Gap {
     pub from: i64,
 }
 
-/// The offsets of the records that rows stem from; empty where the rows do not state them, which [`Batch::new`] excludes.
+/// The offsets of the rows' records; empty if the rows do not contain them, which [`Batch::new`] excludes.
 fn offsets(table: Table, rows: &RecordBatch) -> &[i64] {
     let column = if table == Table::Rejected { "offset" } else { "source_offset" };
     let offsets = rows.column_by_name(column).and_then(|column| column.as_primitive_opt::<Int64Type>());

@@ -1,9 +1,9 @@
-//! A hash of what a JSON text says: the order of keys, white space, escapes and the spelling of numbers (`1.0`, `1.00`, `1e0`)
-//! make no difference to it.
+//! A hash of the meaning of a JSON text: the order of keys, white space, escapes and the spelling of numbers (`1.0`, `1.00`,
+//! `1e0`) do not change it.
 
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The hash of a JSON value, whose text a parser has accepted and which nests no deeper than [`crate::decode`] lets it.
+/// The hash of a JSON value that a parser has accepted and that nests no deeper than [`crate::decode`] allows.
 pub(crate) fn hash(json: &str) -> u64 {
     Scan { json, at: 0 }.value()
 }
@@ -79,7 +79,7 @@ impl Scan<'_> {
         let end = (start + length + 2).min(self.json.len());
         self.at = end;
         let quoted = &self.json[start..end];
-        // A lone surrogate is no text: it stands for itself then.
+        // A lone surrogate cannot be decoded: hash its raw text.
         match escaped.then(|| serde_json::from_str::<String>(quoted)) {
             Some(Ok(text)) => xxh3_64(text.as_bytes()),
             _ => xxh3_64(&self.json.as_bytes()[start + 1..end.max(start + 2) - 1]),
@@ -90,7 +90,7 @@ impl Scan<'_> {
     fn word(&mut self) -> u64 {
         let rest = &self.json[self.at..];
         let end = rest.find(|c: char| matches!(c, ',' | '}' | ']') || c.is_ascii_whitespace()).unwrap_or(rest.len());
-        // Even of a text that no parser has accepted, each turn takes a byte.
+        // Each iteration consumes a byte, even in a text that no parser has accepted.
         self.at += end.max(1).min(rest.len());
         let word = &rest[..end];
         mix(number(word).unwrap_or_else(|| xxh3_64(word.as_bytes())), 4)

@@ -33,7 +33,7 @@ impl Plan {
     }
 }
 
-/// A cell as a value. Types that no field takes become absent here; a mapping with such a column does not compile.
+/// A cell as a value. A type that no field accepts becomes absent here; a mapping with such a column does not compile.
 fn cell<'a>(column: &'a dyn Array, row: usize, kind: Kind) -> Value<'a> {
     if column.is_null(row) {
         return Value::Absent;

@@ -1,10 +1,10 @@
-//! Splits one CSV record into its fields, by the header that the file's records share.
+//! Splits one CSV record into its fields, by the header of its file.
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 use kassa_model::{DeadLetter, Reason};
 
-/// What a file says of its CSV: `headers` of its records, as the file source writes them. Or what a stream says whose records come
-/// without a header.
+/// How CSV records are written: from the `headers` of records, as the file source writes them, or from the configuration of a
+/// stream whose records come without a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialect {
     pub header: Vec<String>,
@@ -88,7 +88,7 @@ impl Fields {
     }
 }
 
-/// Whether the record ends within quotes, which the parser forgives: it would take the rest of the file for the field.
+/// Whether the record ends inside quotes. The parser accepts that, but such a field would contain the rest of the file.
 fn is_open(record: &[u8], delimiter: u8) -> bool {
     if memchr::memchr(b'"', record).is_none() {
         return false;

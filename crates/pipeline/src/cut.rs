@@ -1,5 +1,5 @@
-//! A cut through rows: those of records before given positions. All readers that want several tables, or several stores, at the same
-//! positions take it.
+//! A cut through rows: those of records before given positions. Readers that need several tables, or several stores, at the same
+//! positions use it.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -9,10 +9,10 @@ use arrow_select::filter::filter_record_batch;
 use kassa_model::star::lineage;
 use kassa_model::{Partition, Positions};
 
-/// The columns that a cut asks after, all plain.
+/// The columns that a cut reads, all plain.
 pub const COLUMNS: [&str; 3] = [lineage::source_topic.name(), lineage::source_partition.name(), lineage::source_offset.name()];
 
-/// Which rows stem from before the cut.
+/// Whether each row comes from a record before the cut.
 pub fn are_before(rows: &RecordBatch, cut: &Positions) -> Result<Vec<bool>, ArrowError> {
     let column = |name: &str| rows.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("no column {name}")));
     let [topic, number, offset] = COLUMNS;
@@ -35,7 +35,7 @@ pub fn are_before(rows: &RecordBatch, cut: &Positions) -> Result<Vec<bool>, Arro
     Ok(keep)
 }
 
-/// The rows that stem from before the cut.
+/// The rows of records before the cut.
 pub fn before(rows: &RecordBatch, cut: &Positions) -> Result<RecordBatch, ArrowError> {
     filter_record_batch(rows, &BooleanArray::from(are_before(rows, cut)?))
 }

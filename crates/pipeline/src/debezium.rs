@@ -1,7 +1,8 @@
-//! Change events of Debezium as JSON: what each contract makes of an inserted, changed, deleted or re-read row of a table.
+//! Change events of Debezium as JSON: the facts that each contract adds for an inserted, changed, deleted or snapshot row of a
+//! table.
 //!
-//! Facts are only ever added, so a change of a row that holds money becomes what it differs by, and a deletion what takes it back.
-//! The rules, and why they are so: docs/decisions/0013-debezium.md.
+//! Facts are only ever added, so an update of a row that holds money becomes the difference, and a deletion becomes the reversal.
+//! The rules and their reasons: docs/decisions/0013-debezium.md.
 
 mod change;
 mod envelope;

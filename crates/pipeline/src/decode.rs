@@ -15,13 +15,13 @@ pub(crate) mod framing;
 
 pub use flat::Leads;
 
-/// A field's value as it was read: not yet held against the contract.
+/// The value of a field as read, not yet validated.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub enum Value<'a> {
     #[default]
     Absent,
     Text(Cow<'a, str>),
-    /// A JSON number, by its digits.
+    /// A JSON number, as its digits.
     Number(&'a str),
     Bool(bool),
     /// A JSON object or array, as text.
@@ -33,7 +33,7 @@ pub enum Value<'a> {
     Micros(i64),
 }
 
-/// The names and kinds of a contract's slots: its columns, envelope first, each address as five.
+/// The names and kinds of a contract's slots: its columns, envelope first; an address takes five.
 #[derive(Debug)]
 pub struct Layout {
     pub contract: Contract,
@@ -62,7 +62,7 @@ impl Layout {
         Self::with(contract, names, kinds, addresses)
     }
 
-    /// A layout of some fields alone, without envelope and addresses.
+    /// A layout of some fields only, without envelope and addresses.
     pub fn of_fields(contract: Contract, fields: impl Iterator<Item = (&'static str, Kind)>) -> Self {
         let (names, kinds) = fields.map(|(name, kind)| (name.to_owned(), kind)).unzip();
         Self::with(contract, names, kinds, HashMap::new())
@@ -90,15 +90,15 @@ impl Layout {
     }
 }
 
-/// One record's fields, reused from record to record.
+/// The fields of one record; reused for the next one.
 #[derive(Debug)]
 pub struct Payload<'a> {
     slots: Vec<Value<'a>>,
     /// Unknown fields as a JSON object; empty if there are none.
     pub extra: String,
-    /// The slots that the record has named, with null too: a bit each.
+    /// One bit per slot: the record contains the field, possibly as null.
     named: u64,
-    /// The record says that its row was not there before.
+    /// The record states that its row is new.
     pub(crate) is_insert: bool,
 }
 
@@ -120,7 +120,7 @@ impl<'a> Payload<'a> {
         &self.slots[slot]
     }
 
-    /// Whether the slot was not named before.
+    /// Sets a slot. Returns whether the record did not contain the field before.
     ///
     /// No contract has 64 slots: `a_layout_has_a_bit_for_every_slot` counts them.
     #[inline]
@@ -133,15 +133,15 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// JSON deeper than this is refused.
+/// Deeper JSON is a dead letter.
 const DEPTH_MAX: usize = 128;
 
-/// Decodes a JSON object in the contract's own form. `leads` come from the records before it.
+/// Decodes a JSON object with the contract's field names. `leads` were learned from earlier records.
 pub fn json<'a>(layout: &Layout, bytes: &'a [u8], payload: &mut Payload<'a>, leads: &mut Leads) -> Result<(), DeadLetter> {
     text(layout, utf8(bytes)?, payload, leads)
 }
 
-/// As [`json`], of bytes that are known to be UTF-8.
+/// As [`json`], for bytes that are known to be UTF-8.
 pub(crate) fn text<'a>(layout: &Layout, text: &'a str, payload: &mut Payload<'a>, leads: &mut Leads) -> Result<(), DeadLetter> {
     payload.clear();
     match flat::read(text, &mut Fields { layout, payload }, leads) {
@@ -150,7 +150,7 @@ pub(crate) fn text<'a>(layout: &Layout, text: &'a str, payload: &mut Payload<'a>
     }
 }
 
-/// What the parser alone makes of a record.
+/// Reads a record with the parser alone.
 fn parsed<'a>(layout: &Layout, text: &'a str, payload: &mut Payload<'a>) -> Result<(), DeadLetter> {
     payload.clear();
     let mut json = serde_json::Deserializer::from_str(text);
@@ -171,7 +171,7 @@ pub fn utf8(bytes: &[u8]) -> Result<&str, DeadLetter> {
     })
 }
 
-/// What is wrong with a record that no object could be read from. The parser asked here does not recurse, nor quote the record.
+/// Explains why a text is not a JSON object. The parser used here neither recurses nor quotes the record.
 pub(crate) fn not_json(text: &str) -> DeadLetter {
     match serde_json::from_str::<serde::de::IgnoredAny>(text) {
         _ if depth(text) > DEPTH_MAX => DeadLetter::new(Reason::TooDeep, "", "nested deeper than 128 levels"),
@@ -183,7 +183,7 @@ pub(crate) fn not_json(text: &str) -> DeadLetter {
     }
 }
 
-/// The fields of a JSON object in its own order, a repeated one each time.
+/// The fields of a JSON object in its order, including each repetition.
 pub(crate) fn pairs(text: &str) -> Result<Vec<(Cow<'_, str>, &RawValue)>, serde_json::Error> {
     struct Pairs;
     impl<'a> Visitor<'a> for Pairs {
@@ -207,7 +207,7 @@ pub(crate) fn pairs(text: &str) -> Result<Vec<(Cow<'_, str>, &RawValue)>, serde_
     Ok(pairs)
 }
 
-/// How deep brackets nest, texts left out. A bound on work, not a parser: it is asked of texts that a parser looks at too.
+/// The nesting depth of brackets outside texts. A limit on work, not a parser: a parser reads the text too.
 fn depth(text: &str) -> usize {
     let (mut depth, mut deepest, mut in_text, mut escaped) = (0_usize, 0, false, false);
     for byte in text.bytes() {
@@ -254,7 +254,7 @@ struct Fields<'s, 'a> {
 /// The outer object, as the parser reads it.
 struct Object<'s, 'a> {
     fields: Fields<'s, 'a>,
-    /// Set when the record is JSON but its fields cannot be taken; the parser is stopped then.
+    /// Set when the record is JSON but a field is invalid; the parser then stops.
     refused: &'s mut Option<DeadLetter>,
 }
 
@@ -325,7 +325,7 @@ impl<'a> Fields<'_, 'a> {
     }
 }
 
-/// Adds `"name":raw` to a JSON object, or to the empty text that stands for one without fields.
+/// Adds `"name":raw` to a JSON object; an empty text is an object without fields.
 pub(crate) fn keep_extra(extra: &mut String, name: &str, raw: &str) {
     let before = if extra.pop().is_some() { ',' } else { '{' };
     extra.push(before);
@@ -344,7 +344,7 @@ pub(crate) fn join_extra<'e>(one: Option<&'e str>, other: Option<&'e str>) -> Op
     }
 }
 
-/// What a dead letter quotes of a text or a name that the record chose.
+/// Shortens a text or a name from a record for a dead letter.
 pub(crate) fn shorten(text: &str) -> &str {
     text.char_indices().nth(32).map_or(text, |(end, _)| &text[..end])
 }

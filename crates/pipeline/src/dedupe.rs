@@ -1,4 +1,4 @@
-//! One order, decided once: which record was the first with its key, and so which records are duplicates of it.
+//! Decides once, in one order, which record was the first with its key, and so which records are its duplicates.
 //!
 //! A key (the identity of an event id or of a business key) leads to the position of its **winner**. A record is accepted if its keys
 //! are new or if it is itself the winner, read again; else it is a duplicate of the winner, or in conflict with it if the contents
@@ -13,7 +13,7 @@
 //!                                               memory        come lies within the window of its entries
 //! ```
 //!
-//! The index is a cache: what it holds can be rebuilt by [`Index::remember`] from the rows that a sink holds.
+//! The index is a cache: [`Index::remember`] can rebuild its contents from the rows that a sink holds.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ use reading::Reading;
 /// Entries merged with each insertion while a merge is under way: each is written some four times in its life.
 const MERGED_PER_INSERT: usize = 16;
 
-/// Why the index could not do its work. A sound index can always be rebuilt.
+/// Why the index failed. It can always be rebuilt.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
     #[error("could not use {path}, a file of the dedupe index")]
@@ -70,7 +70,7 @@ impl IndexError {
 /// How much the index may hold, and where.
 #[derive(Debug, Clone)]
 pub struct IndexOptions {
-    /// The bound of all tables in memory. Filters of sealed runs come on top: 1.2 bytes a sealed key.
+    /// Limit of all tables in memory. Filters of sealed runs are extra: 1.2 bytes per sealed key.
     pub memory_bytes: usize,
     /// Where sealed runs are kept; without it the tables grow beyond the bound.
     pub dir: Option<PathBuf>,
@@ -94,12 +94,12 @@ impl Class {
     }
 }
 
-/// A row that asks to be accepted: where it is, what it holds, when it came.
+/// A row to decide on: its position, contents and ingest time.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
     pub partition: PartitionId,
     pub offset: i64,
-    /// Which of the rows that its record makes.
+    /// The number of the row among those of its record.
     pub index: u32,
     /// Hash of its contents.
     pub content: u64,
@@ -107,10 +107,10 @@ pub struct Row {
     pub ingested_at: i64,
 }
 
-/// What became of a row.
+/// The decision on a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Accepted: nobody had the key before.
+    /// Accepted: the key is new.
     New,
     /// Accepted: it is the winner itself, read again.
     Winner,
@@ -125,7 +125,7 @@ impl Verdict {
         matches!(self, Verdict::New | Verdict::Winner)
     }
 
-    /// Of the verdicts on two keys of one row the one that decides: a conflict is never hidden by a duplicate.
+    /// Combines the verdicts on two keys of one row: a duplicate never hides a conflict.
     fn and(self, other: Self) -> Self {
         let weight = |verdict| match verdict {
             Verdict::New => 0,
@@ -163,7 +163,7 @@ pub struct Index {
     reading: Option<Reading>,
     hits: u64,
     late: u64,
-    /// Of those, the ones that a warning has named.
+    /// How many of those have been logged.
     late_reported: u64,
 }
 
@@ -171,7 +171,7 @@ pub struct Index {
 const MONEY: usize = 0;
 
 impl Index {
-    /// An empty index. What an earlier one left in its folder is removed.
+    /// An empty index. Files that an earlier one left in its folder are removed.
     pub fn new(options: &IndexOptions) -> Result<Self, IndexError> {
         let mut index = Self::bare(options, Places::default());
         index.files = Files::open(options.dir.clone(), 0, BTreeSet::new())?;
@@ -212,14 +212,14 @@ impl Index {
         }
         let mut keys = Keys::new(window);
         if self.is_recorded {
-            // A checkpoint without it has it as it is: empty.
+            // An absent class in a checkpoint means an empty class, so the journal starts as saved.
             keys.journal.start(true);
         }
         self.classes.push(keys);
         self.classes.len() - 1
     }
 
-    /// The id by which rows name their partition here; ask once a batch.
+    /// The id of a partition in this index; call once per batch.
     pub fn partition(&mut self, partition: &Partition) -> Result<PartitionId, IndexError> {
         self.places.intern(partition)
     }
@@ -229,22 +229,22 @@ impl Index {
         self.places.name(id)
     }
 
-    /// Fetches from memory what [`decide`](Self::decide) will need for these keys. Called with some hundred keys ahead of deciding
-    /// on them, it saves each the wait for memory.
+    /// Prefetches the memory that [`decide`](Self::decide) reads for these keys. Called with some hundred keys before they are
+    /// decided on, it overlaps their waits for memory.
     pub fn warm(&self, ids: &[Id], class: Class) {
         self.classes[self.number(class)].warm(ids.iter().map(|id| id.short()));
     }
 
-    /// What would become of a row with this one key. Remembers nothing.
+    /// The verdict on a row with this one key, without adding it.
     pub fn probe(&mut self, id: Id, class: Class, row: &Row) -> Result<Verdict, IndexError> {
         let class = self.number(class);
         let entry = self.asked(row, class)?.with_id(kept(id));
         self.judge(entry, class)
     }
 
-    /// What becomes of a row with these keys. If it is accepted, they are remembered with it as their winner.
+    /// The verdict on a row with these keys. If it is accepted, they are added with it as their winner.
     ///
-    /// After an error the same question may be asked again, and has the same answer.
+    /// After an error the call can be repeated with the same result.
     pub fn decide(&mut self, ids: &[Id], class: Class, row: &Row) -> Result<Verdict, IndexError> {
         let weighed = self.weigh(ids, class, row)?;
         self.keep(ids, weighed)?;
@@ -280,13 +280,13 @@ impl Index {
         self.tend(class, ids.len())
     }
 
-    /// Takes a row for a winner: it was accepted before. Told twice, it is held once.
+    /// Adds an accepted row to the index. Idempotent.
     pub fn remember(&mut self, id: Id, class: Class, row: &Row) -> Result<(), IndexError> {
         self.remember_from(id, class, (row, 0))
     }
 
-    /// The same of a row that was read after this index was saved. It was decided on with the floor as it is now or a later one: if
-    /// it was late, it counted as of that.
+    /// As `remember`, for a row that was read after this index was saved. The floor was then the present one or a later one: a
+    /// late row counts as ingested at the present floor.
     pub fn remember_since(&mut self, id: Id, class: Class, row: &Row) -> Result<(), IndexError> {
         let floor = self.classes[self.number(class)].floor;
         self.remember_from(id, class, (row, floor))
@@ -307,7 +307,7 @@ impl Index {
         }
     }
 
-    /// The entry of a row to decide on, without an id: a late row counts as of the floor.
+    /// The entry of a row to decide on, without an id: a late row counts as ingested at the floor.
     fn asked(&mut self, row: &Row, class: usize) -> Result<Entry, IndexError> {
         self.entry(row, steps(row.ingested_at).max(self.classes[class].floor))
     }
@@ -317,7 +317,7 @@ impl Index {
         Ok(Entry::new(IdWords::default(), at.place, at.offset_low, at.index_low, row.content, step))
     }
 
-    /// The verdict on `asked` by what its key's entries say. Of several within the window the eldest is the winner.
+    /// The verdict on `asked` from the entries of its key. Of several within the window the oldest is the winner.
     fn judge(&mut self, asked: Entry, class: usize) -> Result<Verdict, IndexError> {
         let keys = &mut self.classes[class];
         let window = keys.window.unwrap_or(u64::MAX);
@@ -352,7 +352,7 @@ impl Index {
         Ok(())
     }
 
-    /// Seals the largest table once all together are beyond the bound.
+    /// Seals the largest table when all together exceed the limit.
     #[inline]
     fn make_room(&mut self) -> Result<(), IndexError> {
         let total: usize = self.classes.iter().map(|keys| keys.table.memory_bytes()).sum();

@@ -1,5 +1,5 @@
-//! Members of dimensions, each written when it is first named. Keys are computed, so a member needs no look-up and a fact that
-//! names it before its master data has come needs no re-keying later.
+//! Members of dimensions, each written when a record first names it. Keys are computed, so a member needs no look-up, and a fact
+//! that comes before the master data needs no new key later.
 
 mod collision;
 mod keys;

@@ -1,9 +1,9 @@
-//! Why the stage could not do its work.
+//! Why the stage failed.
 
 use crate::dedupe::IndexError;
 use crate::ports::{MapperError, SchemasError};
 
-/// We could not do our work, whatever the record.
+/// kassa failed, whatever the record contains.
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
     #[error("no stream reads the topic `{0}`")]

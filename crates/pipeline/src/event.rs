@@ -1,4 +1,4 @@
-//! Validated events: what a record says, in the contract's terms. Texts borrow from the record.
+//! Validated events: the contents of a record in the contract's terms. Texts borrow from the record.
 
 use kassa_model::contract::{Contract, EVENT_TYPES};
 use kassa_model::key::Checked;
@@ -7,7 +7,7 @@ use kassa_model::{Amount, Currency, DeadLetter, Movement, Quantity, Rate, Reason
 use crate::decode::{Layout, Payload};
 use crate::validate::Reader;
 
-/// What every event has.
+/// The fields of every event.
 #[derive(Debug)]
 pub struct Envelope<'r> {
     pub event_id: Option<&'r str>,
@@ -91,7 +91,7 @@ pub struct OrderLine<'r> {
     pub brand: Option<&'r str>,
     pub category: Option<String>,
     pub quantity: Quantity,
-    /// What one piece costs without any reduction.
+    /// The price of one piece without any reduction.
     pub list_price: Option<Amount>,
     pub unit_price: Option<Amount>,
     /// Signed like the movement, as are discount, tax and shipping.
@@ -172,11 +172,11 @@ pub struct FxRate {
     pub rate: Rate,
 }
 
-/// What the contract in question says beyond the envelope.
+/// The fields of one contract, without the envelope.
 #[derive(Debug)]
 pub enum Body<'r> {
     Event(Behaviour<'r>),
-    /// Larger than all others, which would be moved in its size.
+    /// Boxed, because it is much larger than the other variants.
     Order(Box<Order<'r>>),
     OrderLine(OrderLine<'r>),
     Payment(Payment<'r>),
@@ -195,7 +195,7 @@ pub struct Event<'r> {
     pub extra: Option<&'r str>,
 }
 
-/// Holds a payload against its contract.
+/// Validates a payload against its contract.
 pub fn validate<'r, 'a>(
     layout: &'r Layout,
     payload: &'r Payload<'a>,
@@ -220,7 +220,7 @@ pub fn validate<'r, 'a>(
 fn envelope<'r>(r: &mut Reader<'r, '_>, contract: Contract) -> Result<Envelope<'r>, DeadLetter> {
     let event_id = r.id("event_id")?;
     if contract == Contract::Event {
-        // Behaviour has no business key to stand in for an absent id.
+        // A behaviour event has no business key that could replace an absent id.
         r.must(event_id)?;
     }
     let occurred_at = r.timestamp("occurred_at")?;
@@ -228,7 +228,7 @@ fn envelope<'r>(r: &mut Reader<'r, '_>, contract: Contract) -> Result<Envelope<'
     let source = r.id("source")?;
     r.id("schema_version")?;
     r.timestamp("sent_at")?;
-    // Ids and the details of delivery differ between two sendings of one thing; all that follows must not.
+    // Ids and the details of delivery differ when an event is sent twice; all later fields must not.
     r.forget();
     let store_id = r.id("store_id")?.unwrap_or_default();
     let (channel, session_id, anonymous_id) = (r.id("channel")?.unwrap_or_default(), r.id("session_id")?, r.id("anonymous_id")?);
@@ -355,7 +355,7 @@ fn order_line<'r>(r: &mut Reader<'r, '_>, envelope: &Envelope<'_>) -> Result<Ord
     }
     let list_price = r.amount("list_price")?;
     let unit_price = r.amount("unit_price")?;
-    // Said of the price, while it is the field at hand; heard only if no amount is stated.
+    // Build the error now, while `unit_price` is the current field; it is used only if `amount` is absent.
     let priced = match unit_price.map(|price| Amount::of(price, quantity)) {
         Some(priced) => priced.map_err(|error| r.refuse(Reason::OutOfRange, format!("unit_price × quantity is {error}"))),
         None => Err(r.refuse(Reason::MissingField, "a line needs unit_price or amount")),
@@ -366,7 +366,7 @@ fn order_line<'r>(r: &mut Reader<'r, '_>, envelope: &Envelope<'_>) -> Result<Ord
     net.map_err(|error| r.refuse(Reason::OutOfRange, format!("the amount less the discount is {error}")))?;
     let currency = r.currency("currency")?;
     let currency = r.must(currency)?;
-    // A return or cancellation that states its pieces or its amount as positive means them to go back: neither ever adds.
+    // Returns and cancellations are stored as negative, also if the source sends positive numbers.
     let goes_back = matches!(movement, Movement::Return | Movement::Cancellation);
     let turned = goes_back && (gross > Amount::ZERO || (gross == Amount::ZERO && quantity > Quantity::ZERO));
     let signed = |amount: Option<Amount>| {

@@ -1,4 +1,4 @@
-//! The input of a mapping: the columns that its SQL names, as texts, drawn from JSON or CSV records.
+//! The input of a mapping: the columns that its SQL names, as texts, from JSON or CSV records.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use kassa_model::{DeadLetter, Reason, Records, star};
 use crate::csv::{Dialect, Fields};
 use crate::decode::{self, Value};
 
-/// The columns that every mapping can use beside its record's own fields.
+/// The columns that every mapping can use besides the record's own fields.
 pub fn pseudo_columns() -> Vec<Field> {
     vec![
         Field::new("_row", DataType::Int64, false),
@@ -24,14 +24,14 @@ pub fn pseudo_columns() -> Vec<Field> {
     ]
 }
 
-/// A mapping's input in the making: one row a record that could be read.
+/// Builds a mapping's input: one row per readable record.
 #[derive(Debug)]
 pub struct Extract {
     inputs: Vec<String>,
     columns: Vec<StringBuilder>,
-    /// The index in the run of records of each row.
+    /// The index of each row's record in the run.
     pub rows: Vec<usize>,
-    /// Per row, a JSON object of the fields that no input names; empty if there are none.
+    /// Per row, a JSON object of the fields that are no input; empty if there are none.
     pub extras: Vec<String>,
 }
 
@@ -45,7 +45,7 @@ impl Extract {
         }
     }
 
-    /// Takes a JSON object.
+    /// Adds a JSON object.
     pub fn json(&mut self, index: usize, bytes: &[u8]) -> Result<(), DeadLetter> {
         let cells = self.cells(decode::utf8(bytes)?, &[])?;
         self.push(index, cells);
@@ -67,7 +67,7 @@ impl Extract {
         Ok(Cells { cells: found.cells.into_iter().map(Option::flatten).collect(), extra: found.extra })
     }
 
-    /// Adds what was read as a row of the record.
+    /// Adds the cells as the row of a record.
     pub(crate) fn push(&mut self, index: usize, cells: Cells) {
         for (column, cell) in self.columns.iter_mut().zip(cells.cells) {
             column.append_option(cell);
@@ -76,13 +76,13 @@ impl Extract {
         self.extras.push(cells.extra);
     }
 
-    /// Takes a CSV record whose fields have been split.
+    /// Adds a CSV record whose fields have been split.
     pub fn csv(&mut self, index: usize, fields: &Fields, plan: &CsvPlan) -> Result<(), DeadLetter> {
         if fields.len() != plan.header.len() {
             let detail = format!("{} fields, where the header has {}", fields.len(), plan.header.len());
             return Err(DeadLetter::new(Reason::NotCsv, "", detail));
         }
-        // Every field is read before a cell is put, so that a record which is refused leaves no part of itself behind.
+        // Every field is read before a cell is added, so that an invalid record adds nothing.
         let texts = fields.iter().zip(&plan.header).map(|(field, name)| plan.text(field, name));
         let texts = texts.collect::<Result<Vec<_>, _>>()?;
         for (column, source) in self.columns.iter_mut().zip(&plan.sources) {
@@ -119,7 +119,7 @@ impl Extract {
     }
 }
 
-/// What the inputs name in one record, and its other fields.
+/// The inputs of one record, and its other fields.
 #[derive(Debug)]
 pub(crate) struct Cells {
     cells: Vec<Option<String>>,
@@ -165,24 +165,24 @@ pub fn file_name(headers: &str) -> Option<String> {
     pairs.into_iter().find(|(name, _)| name == "file").map(|(_, value)| value)
 }
 
-/// What the inputs name in one JSON object, and what they do not.
+/// The fields of a JSON object that are inputs, and those that are not.
 struct Found<'i> {
     inputs: &'i [String],
-    /// `None`: not there; `Some(None)`: null.
+    /// `None`: absent; `Some(None)`: null.
     cells: Vec<Option<Option<String>>>,
     extra: String,
 }
 
-/// What becomes of fields that no input names.
+/// What to do with fields that are no input.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unnamed {
     Keep,
-    /// They are inside an object that an input has as a whole.
+    /// They are part of an object that is an input as a whole.
     Leave,
 }
 
 impl Found<'_> {
-    /// Takes a field by its path. Of an object whose inside the inputs name, what they do not name is kept by its own path.
+    /// Adds a field by its path. If inputs name fields inside an object, its other fields are kept under their own paths.
     fn take(&mut self, path: &str, raw: &str, unnamed: Unnamed) -> Result<(), DeadLetter> {
         let value = decode::value(raw, || decode::shorten(path).to_owned())?;
         let whole = self.inputs.iter().position(|input| input == path);

@@ -1,7 +1,7 @@
 //! The formats of records: a file each, and a line each in the list below.
 //!
-//! A format reads a run of records into payloads, straight or by a mapping. What becomes of a payload is the business of its [`Judge`]: the
-//! stage, which dedupes and shapes it, or the collector's verdict on one record, which only validates it.
+//! A format reads records into payloads, directly or by a mapping, and passes them to a [`Judge`]: the stage, which dedupes and
+//! shapes them, or the collector's verdict on one record, which only validates it.
 
 mod avro;
 mod csv;
@@ -20,8 +20,7 @@ use crate::stream::Stream;
 use input::Decode;
 pub(crate) use input::{Input, Judge, Values, within_limit};
 
-/// Evaluates an expression with the implementation of a format. All of it is decided at compile time but the format itself, once for a
-/// run of records.
+/// Evaluates an expression with the implementation of a format. Only the format is chosen at run time, once for a run of records.
 macro_rules! with {
     ($format:expr, $decode:ident => $body:expr) => {
         match $format {
@@ -51,7 +50,7 @@ pub(crate) fn is_framed(format: Format) -> bool {
 }
 
 impl Stream {
-    /// The id of the schema that a record of this stream names.
+    /// The schema id of a record of this stream, if its format has one.
     pub fn schema_id(&self, value: &[u8]) -> Option<i32> {
         if is_framed(self.format) { schema_id(value) } else { None }
     }

@@ -1,11 +1,11 @@
-//! Entries added to a set since the last checkpoint, so that a checkpoint writes what is new and not the whole set.
+//! Entries added to a set since the last checkpoint, so that a checkpoint writes the additions and not the whole set.
 
 use std::mem;
 
 /// Bytes of new entries held between two checkpoints. Beyond this the next checkpoint writes the whole set.
 const BYTES_MAX: usize = 24 << 20;
 
-/// What a checkpoint writes of a set: one more piece, or a piece that replaces all earlier ones.
+/// The part of a set that a checkpoint writes: one more piece, or a piece that replaces all earlier ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
     pub bytes: Vec<u8>,
@@ -28,19 +28,19 @@ pub(crate) struct Journal {
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Nobody takes checkpoints.
+    /// There are no checkpoints.
     #[default]
     Off,
-    /// `bytes` come on top of the earlier pieces.
+    /// `bytes` are additions to the earlier pieces.
     Adds,
-    /// `bytes` are all that the set contains: earlier pieces are void.
+    /// `bytes` are the whole set: they replace earlier pieces.
     Replaces,
     /// The next piece must be made from the whole set.
     Whole,
 }
 
 impl Journal {
-    /// Starts to record. `is_saved`: the pieces of a checkpoint contain what the set contains now.
+    /// Starts to record. `is_saved`: the pieces of a checkpoint contain the present set.
     pub(crate) fn start(&mut self, is_saved: bool) {
         self.bytes = Vec::new();
         self.state = if is_saved { State::Adds } else { State::Whole };
@@ -61,7 +61,7 @@ impl Journal {
         }
     }
 
-    /// The set has become empty: what earlier pieces contain is kept elsewhere, or no longer needed.
+    /// The set has become empty: the contents of earlier pieces are stored elsewhere, or no longer needed.
     pub(crate) fn cleared(&mut self) {
         self.bytes.clear();
         if self.state != State::Off {

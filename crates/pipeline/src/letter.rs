@@ -3,7 +3,7 @@
 use kassa_model::star::rejected;
 use kassa_model::{Contract, Records};
 
-/// Why a record is refused, as its row says it.
+/// Why a record is a dead letter, as the row states it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Refusal<'f> {
     /// The reason's code.

@@ -7,7 +7,7 @@
 //!     └────────── not decodable ────────────────┴── not valid ─────┴── conflict ──► dead letter, with its bytes
 //! ```
 //!
-//! Bad data is data: nothing here fails because of what a record holds. `Err` means that we could not do our own work.
+//! Bad data is data: the contents of a record never cause an error. `Err` means that kassa failed.
 
 pub mod batch;
 mod canonical;

@@ -1,4 +1,4 @@
-//! Every port of the pipeline: what a sink and a mapping must be able to do.
+//! The traits that other crates implement for the pipeline: sinks, schema registries and mappings.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,29 +8,29 @@ use kassa_model::{Cause, Newer, Positions};
 
 use crate::{Batch, Gap};
 
-/// What a sink's failure asks of its caller.
+/// Why a sink failed, by what the caller must do.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
     /// The store did not answer or is full: try again later.
     #[error("could not reach the store: {0}")]
     Unavailable(String),
-    /// Somebody else has moved the positions on: stop, this worker has lost its place.
+    /// Another process has moved the positions: stop, because this worker no longer owns the partition.
     #[error("fenced: {0}")]
     Fenced(String),
-    /// The store has gone back behind what it had acknowledged, rows and positions together, as after a failover: read again from
-    /// [`Sink::positions`], with nothing remembered of what comes after them.
+    /// The store has lost acknowledged rows and positions, as after a failover: read again from [`Sink::positions`], without the
+    /// state of later records.
     #[error("gone back: {0}")]
     Rewound(String),
     /// The operator must change something first.
     #[error("{0}")]
     Invalid(String),
-    /// What the store holds contradicts itself: stop, and keep the evidence.
+    /// The store contradicts itself: stop, and keep it for examination.
     #[error("corrupt: {0}")]
     Corrupt(#[source] Cause),
-    /// A newer kassa has written the store: stop, this one cannot add to it.
+    /// A newer kassa has written the store: stop, this version cannot add to it.
     #[error(transparent)]
     Newer(#[from] Newer),
-    /// A rebuild of the store has not ended: stop, only the rebuild may use it.
+    /// A rebuild of the store is not complete: stop, only the rebuild may use it.
     #[error("{0}")]
     Rebuilding(String),
 }
@@ -41,31 +41,31 @@ impl From<Gap> for SinkError {
     }
 }
 
-/// Keeps rows and the positions that they lead to, in one atomic commit.
+/// Stores rows and their positions, in one atomic commit.
 pub trait Sink: fmt::Debug + Send {
     fn name(&self) -> &'static str;
 
-    /// The next offset to read, by what is committed. A partition that is absent has committed nothing.
+    /// The next offset to read, as committed. A partition that is absent has committed nothing.
     fn positions(&self) -> Positions;
 
-    /// Commits the rows of the batches that lie at or beyond this sink's positions, and moves the positions on.
+    /// Commits the rows of the batches at or beyond this sink's positions, and moves the positions.
     ///
-    /// What lies before them has been committed already and is left out, so that a repeated batch changes nothing.
+    /// Rows before them have been committed already and are left out, so that a repeated batch changes nothing.
     fn commit(&mut self, batches: &[Arc<Batch>]) -> Result<(), SinkError>;
 
-    /// Moves on the positions of parts that got no rows lately. Called when idle and before the end.
+    /// Moves the positions of tables without recent rows. Called when idle and before the end.
     fn settle(&mut self) -> Result<(), SinkError>;
 }
 
-/// A schema as its registry holds it.
+/// A schema as stored in its registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemaText {
     pub text: Arc<str>,
-    /// The schemas that it refers to, and those that they refer to: each before those that name it, and once.
+    /// The schemas that it refers to, directly or indirectly: each once, and before those that refer to it.
     pub references: Vec<Arc<str>>,
 }
 
-/// The registry could not be asked: what its schemas are is not known, and no record may be judged by that.
+/// The registry did not answer: the schemas are unknown, so no record may be decided on.
 #[derive(Debug, thiserror::Error)]
 #[error("could not ask the schema registry for schema {id}: {why}")]
 pub struct SchemasError {
@@ -74,23 +74,23 @@ pub struct SchemasError {
     pub why: Cause,
 }
 
-/// Where the schemas of Avro records are looked up, by the id that is in each record.
+/// Looks up the schemas of Avro records, by the id in each record.
 ///
-/// Asked once for each id while its plan is kept, and for an unknown id once a run of records.
+/// Called once for each id while its plan is cached, and for an unknown id once per run of records.
 pub trait Schemas: fmt::Debug + Send {
-    /// `None`: the registry has answered that it knows no such schema.
+    /// `None`: the registry has answered that it has no such schema.
     fn schema(&mut self, id: i32) -> Result<Option<SchemaText>, SchemasError>;
 }
 
-/// Rows of a mapping: columns named like the contract's fields, one row for each row of the input.
+/// The result of a mapping: columns named like the contract's fields, one row per input row.
 #[derive(Debug, Clone)]
 pub struct Mapped {
     pub columns: RecordBatch,
-    /// Rows that the mapping could not compute: row, output field, words. Their cells in `columns` are to be ignored.
+    /// Rows that the mapping could not compute: row, output field, message. Their cells in `columns` are to be ignored.
     pub failed: Vec<(usize, String, String)>,
 }
 
-/// The mapping itself does not work, whatever the record: the operator must mend it.
+/// The mapping itself does not work, whatever the record: the operator must correct it.
 #[derive(Debug, thiserror::Error)]
 #[error("mapping failed: {0}")]
 pub struct MapperError(#[source] pub Cause);

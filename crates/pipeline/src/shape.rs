@@ -14,7 +14,7 @@ use kassa_model::{Partition, Shop};
 use crate::dimensions::{Collision, Members};
 use crate::event::{Body, Event};
 
-/// What shaping remembers from record to record. Rebuilt from the lake at start; nothing else is kept.
+/// The state of shaping across records. Rebuilt from the lake at start; there is no other state.
 #[derive(Debug)]
 pub struct Memory {
     pub members: Members,
@@ -28,7 +28,7 @@ impl Memory {
     }
 }
 
-/// Where the rows of one record come from.
+/// The record that rows come from.
 #[derive(Debug, Clone, Copy)]
 pub struct Lineage<'r> {
     pub partition: &'r Partition,
@@ -73,18 +73,18 @@ pub struct Shaper<'s> {
     pub memory: &'s mut Memory,
     pub rows: &'s mut RowSet,
     pub lineage: Lineage<'s>,
-    /// The `source_index` of the next new member's row. 0 is the record itself, then come its nested lines.
+    /// The `source_index` of the next new member's row. 0 is the record itself, then its nested lines follow.
     pub(crate) index: i32,
 }
 
-/// The nested lines of a record, as far as it has any.
+/// The nested lines of a record, if it has any.
 #[derive(Debug, Default)]
 pub struct Lines {
-    /// Those that no earlier record brought.
+    /// The lines that no earlier record contained.
     pub fresh: Vec<NestedLine>,
-    /// How many there are in all.
+    /// The number of all its lines.
     pub stated: usize,
-    /// Whether all of them together contradict the record's header.
+    /// Whether the sum of all lines contradicts the record's header.
     pub differ: bool,
 }
 
@@ -96,7 +96,7 @@ impl Lines {
     }
 }
 
-/// An event more than a day ahead of its own ingest time is kept, flagged, and never moves a watermark.
+/// An event more than a day after its own ingest time is kept and flagged, and never moves a watermark.
 pub(crate) fn is_future(occurred_at: i64, ingested_at: i64) -> bool {
     occurred_at > ingested_at + DAY
 }
@@ -122,8 +122,8 @@ impl<'s> Shaper<'s> {
         }
     }
 
-    /// The lineage of the row that the record (0) or its n-th nested line is there for. It does not depend on which members were new, so that a
-    /// second reading makes the same row.
+    /// The lineage of the row for the record (0) or for its n-th nested line. It does not depend on which members were new, so
+    /// that a second reading makes the same row.
     pub(crate) fn origin(&self, nth: u32) -> Origin<'s> {
         Origin { lineage: self.lineage, index: i32::try_from(nth).unwrap_or(i32::MAX) }
     }

@@ -1,4 +1,4 @@
-//! The spans of a commit: those that follow on each other are one row.
+//! The spans of a commit: adjacent ones are merged into one row.
 
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;

@@ -1,4 +1,4 @@
-//! The stage that turns a run of records into a batch: one record after the other, in one order, decided once.
+//! The stage that turns records into a batch: one record after the other, in one order, each decided once.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -33,25 +33,25 @@ mod verdict;
 /// Records that are decoded before the first of them is decided on.
 const BLOCK: usize = 32;
 
-/// Members that records alone may gather before they are forgotten.
+/// Limit of the member set in `alone`; the set is cleared beyond it.
 const MEMBERS_ALONE: usize = 100_000;
 
-/// What became of each record, and the rows of those that were accepted or refused.
+/// The fate of each record, and the rows of those that were accepted or refused.
 type Shaped = (Vec<Fate>, Vec<(Table, RecordBatch)>);
 
-/// What sinks have been through already: what they accepted there is in the index, and what is not was refused.
+/// Decisions that at least one sink has committed. Keys that are not in the index were duplicates or dead letters.
 ///
-/// A money record that comes again there and that the index does not know was a duplicate, though its winner has not been read yet, or not
-/// again: were it accepted now, the sinks that have passed it would have neither.
+/// A money record below these positions that the index does not contain was a duplicate of a record that is read later. Accepting
+/// it now would lose it in the sinks that are already past it.
 #[derive(Debug, Default)]
 pub struct Decided {
-    /// How far the furthest sink is.
+    /// The position of the furthest sink.
     pub positions: Positions,
-    /// Records before that which were set aside: a mended mapping may judge them anew.
+    /// Dead letters before that: a corrected mapping may decide on them again.
     pub letters: HashSet<(Partition, i64)>,
 }
 
-/// Everything that deciding and shaping remembers, and the streams by topic.
+/// All state of deciding and shaping, and the streams by topic.
 #[derive(Debug)]
 pub struct Stage {
     streams: HashMap<Arc<str>, Stream>,
@@ -59,7 +59,7 @@ pub struct Stage {
     pub index: Index,
     pub decided: Decided,
     plans: Plans,
-    /// By which events past their window are evicted from the index; without it, all stay.
+    /// The clock for the eviction of events from the index; without it, none are evicted.
     clock: Option<Arc<dyn Clock>>,
 }
 
@@ -76,19 +76,19 @@ impl Stage {
         }
     }
 
-    /// Evicts events past their window from now on. Call it when each partition is read forwards from where its sinks are.
+    /// Evicts events outside their window from now on. Call it when each partition is read forwards from its sinks' positions.
     pub fn evict_events(&mut self, clock: Arc<dyn Clock>) {
         self.index.evict_from(clock.now());
         self.clock = Some(clock);
     }
 
-    /// Evicts nothing: records from before may be read.
+    /// Evicts nothing: older records may be read.
     pub fn keep_events(&mut self) {
         self.index.evict_nothing();
         self.clock = None;
     }
 
-    /// Says where the schemas of Avro records are looked up.
+    /// Sets the registry for the schemas of Avro records.
     #[must_use]
     pub fn with_schemas(self, schemas: Box<dyn Schemas>) -> Self {
         Self { plans: Plans::new(schemas), ..self }
@@ -124,7 +124,7 @@ impl Stage {
     /// row is told. Two members with one key are both accepted here: see [`Stage::want`].
     ///
     /// # Panics
-    /// If `first` has not as many entries as there are records.
+    /// If the numbers of entries in `first` and of records differ.
     pub fn alone(&mut self, records: &Records, first: &[bool]) -> Result<Vec<(Table, RecordBatch)>, StageError> {
         assert_eq!(records.len(), first.len(), "each record is first or not");
         if self.memory.members.len() > MEMBERS_ALONE {
@@ -217,7 +217,7 @@ fn of_a_file(headers: &Option<Arc<str>>) -> Option<&str> {
     headers.as_deref().filter(|headers| headers.contains("[\"file\",") || headers.contains("[\"csv_header\","))
 }
 
-/// One run of records on its way through the stage.
+/// The state of one run of records in the stage.
 struct Run<'s> {
     stream: &'s Stream,
     zone: &'s jiff::tz::TimeZone,
@@ -227,10 +227,10 @@ struct Run<'s> {
     decided: &'s Decided,
     decided_to: i64,
     records: &'s Records,
-    /// Each record is judged by itself; those named here see all members for the first time.
+    /// Each record is decided independently; records with `true` see all members for the first time.
     alone: Option<&'s [bool]>,
     rows: RowSet,
-    /// Of records by their number. A block of mapped records is read as a whole before it is judged, so they come out of order.
+    /// By record number, not in order: a block of mapped records is read as a whole before it is decided on.
     letters: Vec<(usize, DeadLetter)>,
     /// The offsets of records that became dead letters after some of their rows had been made.
     retracted: HashSet<i64>,
@@ -265,7 +265,7 @@ impl Judge for Run<'_> {
 }
 
 impl Run<'_> {
-    /// A block at a time, so that what the index and the customers will be asked is fetched from memory for all of them at once.
+    /// Processes a block at a time, so that index and customer entries can be prefetched together.
     fn take_block(
         &mut self,
         read: &mut Vec<(usize, Result<(), DeadLetter>)>,
@@ -275,7 +275,7 @@ impl Run<'_> {
         let (mut indexes, mut checked) = (Vec::with_capacity(BLOCK), Vec::with_capacity(BLOCK));
         for ((index, read), payload) in read.drain(..).zip(payloads) {
             indexes.push(index);
-            // Events are large, and each time that one is handed on it is copied: from here it goes to its place at once.
+            // Events are large, and each move copies one: move it to its final location at once.
             checked.push(match read {
                 Ok(()) => keyed(self.stream, payload, self.zone, &self.memory.keyring),
                 Err(letter) => Err(letter),
@@ -296,7 +296,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Dedupes and shapes one record that is valid.
+    /// Dedupes and shapes one valid record.
     fn settle(&mut self, index: usize, checked: &mut Checked<'_>) -> Result<(), StageError> {
         let Checked { event, event_id, keys, lines, is_insert } = checked;
         self.memory.members.begin_record();
@@ -343,7 +343,8 @@ impl Run<'_> {
         let class = self.class();
         let row = self.row(index, 0, event.content_hash);
         if let (true, [event, business]) = (is_insert, keys.held()) {
-            // What a snapshot has read already is the same row. But where another insertion brought it, it has been deleted since.
+            // A row that a snapshot has read already is the same row. If another insertion wrote it, the row was deleted in
+            // between.
             let first = self.index.probe(*business, class, &row)?;
             if let (Verdict::New, Verdict::Duplicate { partition, offset }) = (self.index.probe(*event, class, &row)?, first) {
                 return Ok(Decision::Conflict(self.inserted_again(partition, offset)));
@@ -361,7 +362,8 @@ impl Run<'_> {
                 Verdict::Conflict { partition, offset } => Decision::Conflict(self.conflict(String::new(), partition, offset)),
             });
         }
-        // A record with nested lines is accepted or refused whole: nothing is remembered before all its keys have been asked.
+        // A record with nested lines is accepted or refused as a whole: nothing is added to the index before all its keys are
+        // checked.
         for key in keys.held() {
             match self.index.probe(*key, class, &row)? {
                 Verdict::New | Verdict::Winner => {}
@@ -419,7 +421,8 @@ impl Run<'_> {
         self.reject(index, &collision.letter());
     }
 
-    /// Whether a record that a sink has passed was a duplicate then. Events are remembered for a while only, so that cannot be told of them.
+    /// Whether a record that a sink has passed was a duplicate then. Always false for events, because the index does not keep
+    /// them forever.
     fn was_refused(&mut self, keys: &Keys, row: &Row) -> Result<bool, StageError> {
         if !self.stream.contract.is_money() || self.decided.letters.contains(&(self.records.partition.clone(), row.offset)) {
             return Ok(false);
@@ -436,8 +439,8 @@ impl Run<'_> {
         Class::of(self.stream.contract)
     }
 
-    /// The record's own row (0) or that of its n-th line. What a row is known by in the index is its `source_index`, from which the
-    /// index is rebuilt.
+    /// The record's own row (0) or that of its n-th line. The index identifies a row by its `source_index`, because it is rebuilt
+    /// from the rows.
     fn row(&self, index: usize, nth: u32, content: i64) -> Row {
         Row {
             partition: self.partition,
@@ -494,7 +497,7 @@ impl Run<'_> {
     }
 }
 
-/// A record that its contract allows, and what it is known by.
+/// A valid record, and the keys that identify it.
 struct Checked<'r> {
     event: Event<'r>,
     event_id: Cow<'r, str>,
@@ -519,7 +522,7 @@ fn keyed<'r>(
     Ok(Checked { event, event_id, keys, lines, is_insert: payload.is_insert })
 }
 
-/// Holds a payload and its nested lines against the contract.
+/// Validates a payload and its nested lines against the contract.
 fn allowed(stream: &Stream, payload: &Payload<'_>, zone: &jiff::tz::TimeZone) -> Result<(), DeadLetter> {
     let mut event = event::validate(&stream.layout, payload, zone)?;
     lines_of(&mut event, zone).map(|_| ())
@@ -544,7 +547,7 @@ enum Decision {
     Conflict(DeadLetter),
 }
 
-/// The keys by which a record is known: its event id (or what stands in for it) and, where money is, its business key.
+/// The keys that identify a record: its event id (or its substitute) and, for money, its business key.
 struct Keys {
     keys: [Id; 2],
     count: usize,
@@ -642,8 +645,8 @@ fn nested_keys(keyring: &Keyring, event: &Event<'_>, lines: &Lines) -> Vec<Id> {
     }
 }
 
-/// What names a record without an event id: MODEL §1's business key; for master data, its id and the time of the version. Ids are
-/// unique within a store.
+/// Substitute for a missing event id: the business key; for master data, the id and the time of the version. Ids are unique
+/// within a store.
 fn stand_in(event: &Event<'_>) -> String {
     let at = event.envelope.occurred_at.to_string();
     let at = at.as_str();

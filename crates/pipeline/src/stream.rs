@@ -15,7 +15,7 @@ pub struct Stream {
     pub contract: Contract,
     pub format: Format,
     pub mapper: Option<Box<dyn Mapper>>,
-    /// Bytes of a record beyond which it is a dead letter.
+    /// A larger record is a dead letter.
     pub record_bytes_max: usize,
     /// How CSV records without a header are written.
     pub(crate) columns: Option<Dialect>,

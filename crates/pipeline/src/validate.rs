@@ -1,4 +1,4 @@
-//! Holds a payload's slots against the contract, field by field in the contract's order, and hashes what it accepts.
+//! Validates a payload's slots against the contract, field by field in the contract's order, and hashes the accepted values.
 
 use jiff::tz::TimeZone;
 use kassa_model::decimal::{Decimal, DecimalError};
@@ -8,7 +8,7 @@ use kassa_model::{Amount, Currency, DeadLetter, Quantity, Rate, Reason, country,
 use crate::canonical;
 use crate::decode::{Layout, Payload, Value, shorten};
 
-/// Reads one payload's fields in the order of its layout. Every read moves on by one slot.
+/// Reads one payload's fields in the order of its layout. Every read advances by one slot.
 #[derive(Debug)]
 pub struct Reader<'r, 'a> {
     layout: &'r Layout,
@@ -25,13 +25,13 @@ impl<'r, 'a> Reader<'r, 'a> {
         Self { layout, payload, zone, at: 0, hash: 0 }
     }
 
-    /// Hash of every value read through `self` since the start or the last [`forget`](Self::forget): equal contents, equal hash.
+    /// The hash of every value read since the start or the last [`forget`](Self::forget): equal contents, equal hash.
     pub fn content_hash(&self) -> i64 {
         let extra = if self.payload.extra.is_empty() { 0 } else { canonical::hash(&self.payload.extra) };
         key::positive(mix(self.hash, extra))
     }
 
-    /// Leaves what was read so far out of the hash: ids and delivery details of the envelope.
+    /// Excludes the fields read so far from the hash: ids and delivery details of the envelope.
     pub fn forget(&mut self) {
         self.hash = 0;
     }
@@ -64,12 +64,12 @@ impl<'r, 'a> Reader<'r, 'a> {
         self.absorb(at, u64::from_ne_bytes(value.to_ne_bytes()));
     }
 
-    /// A required field: absent, null and empty are missing.
+    /// A required field; absent, null and empty count as missing.
     pub fn must<T>(&self, read: Option<T>) -> Result<T, DeadLetter> {
         read.ok_or_else(|| self.letter(self.at - 1, Reason::MissingField, "the contract requires this field"))
     }
 
-    /// A refusal of the field read last.
+    /// A dead letter about the field read last.
     pub fn refuse(&self, reason: Reason, detail: impl Into<String>) -> DeadLetter {
         self.letter(self.at - 1, reason, detail)
     }
@@ -261,7 +261,7 @@ impl<'r, 'a> Reader<'r, 'a> {
         Ok(Some(texts))
     }
 
-    /// The JSON of a nested array, unread: its lines bring hashes of their own.
+    /// The JSON of a nested array, not decoded: its lines have hashes of their own.
     pub fn nested(&mut self, name: &str) -> Read<&'r str> {
         let (at, value) = self.next(name);
         match value {
@@ -277,7 +277,7 @@ const ID_MAX: usize = 128;
 const TEXT_MAX: usize = 1_024;
 const LONG_TEXT_MAX: usize = 8_192;
 
-/// The hash of a text that may stand; what is wrong with another.
+/// Returns the hash of a valid text, or the reason why it is invalid.
 fn check_text(text: &str, limit: usize) -> Result<u64, (Reason, String)> {
     if text.len() > limit {
         return Err((Reason::TextTooLong, format!("{} bytes, at most {limit}", text.len())));
@@ -293,7 +293,7 @@ fn check_text(text: &str, limit: usize) -> Result<u64, (Reason, String)> {
     }
 }
 
-/// A text's hash, and whether any of its bytes is below 0x20 or is 0x7F: eight at a time, the last eight perhaps twice.
+/// A text's hash, and whether any byte is below 0x20 or is 0x7F. Reads eight bytes at a time, the last eight perhaps twice.
 #[inline]
 pub(crate) fn look_at(text: &[u8]) -> (u64, bool) {
     let mut look = Look { hash: u64::try_from(text.len()).unwrap_or(0), marks: 0 };
@@ -324,7 +324,7 @@ impl Look {
     }
 }
 
-/// Order matters: what was read first counts first.
+/// The order of the calls changes the result.
 pub(crate) fn mix(state: u64, value: u64) -> u64 {
     (state ^ value).wrapping_mul(0x9FB2_1C65_1E98_DF25).rotate_left(27) ^ value
 }

@@ -46,12 +46,12 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// Registers only what `sql` names: a lake has many tables, and each costs reading its log.
+    /// Registers only the tables that `sql` names: a lake has many tables, and each costs reading its log.
     pub async fn open(store: &dyn Store, shop: &Shop, sql: &str) -> Result<Self, SqlError> {
         Self::open_within(&Pool::new(MEMORY), store, shop, sql).await
     }
 
-    /// The same with memory that other queries use, too.
+    /// As `open`, with memory that other queries share.
     pub async fn open_within(pool: &Pool, store: &dyn Store, shop: &Shop, sql: &str) -> Result<Self, SqlError> {
         Self::open_in(&Room::of(pool, store), store, shop, sql).await
     }

@@ -100,7 +100,7 @@ async fn what_a_session_reads_stays_until_it_is_done() {
     assert_eq!(rows(&store, sql).await.unwrap(), 10);
 }
 
-/// A lake whose table of rates has a file a day.
+/// A lake whose table of rates has one file per day.
 fn rates() -> (TempDir, Arc<dyn Store>) {
     let dir = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(Folder::new(dir.path()));

@@ -23,11 +23,11 @@ struct Held {
     positions: Positions,
     /// The number of changes so far.
     change: u64,
-    /// The snapshot of this change, if anybody has asked for it.
+    /// The snapshot of this change, if one was requested.
     snapshot: Option<Arc<Snapshot>>,
 }
 
-/// The figures at one moment between two commits. It never changes, and it shares with later figures what they do not change.
+/// The figures at one moment between two commits. It never changes, and shares unchanged parts with later figures.
 #[derive(Debug)]
 pub struct Snapshot {
     pub figures: Figures,
@@ -72,13 +72,13 @@ impl Live {
         self.held().positions.clone()
     }
 
-    /// The current figures and their positions, for one who keeps them.
+    /// The current figures and their positions, as an own copy.
     pub fn snapshot(&self) -> (Figures, Positions) {
         let current = self.current();
         (current.figures.clone(), current.positions.clone())
     }
 
-    /// The current snapshot. All who ask between two changes get the same one.
+    /// The current snapshot. All requests between two changes get the same one.
     pub fn current(&self) -> Arc<Snapshot> {
         let mut held = self.held();
         let Held { figures, positions, change, snapshot } = &mut *held;
@@ -117,11 +117,11 @@ impl Live {
 
     /// Changes the figures and notifies of it.
     fn change<T>(&self, mut held: MutexGuard<'_, Held>, change: impl FnOnce(&mut Held) -> T) -> T {
-        // Without it, what changes would be copied even if nobody reads the snapshot any more.
+        // Otherwise a change would copy the parts that it shares with a snapshot that is no longer used.
         held.snapshot = None;
         let changed = change(&mut held);
         held.change += 1;
-        // Under the lock, so that a later change is never taken for one that is shown.
+        // Under the lock, so that a displayed change is never confused with a later one.
         self.changes.send_replace(held.change);
         changed
     }

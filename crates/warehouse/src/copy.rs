@@ -7,7 +7,7 @@ pub(crate) mod write;
 
 /// PostgreSQL counts µs from 2000-01-01, Arrow from 1970-01-01.
 const EPOCH: i64 = 946_684_800_000_000;
-/// The same in days.
+/// As above, in days.
 const EPOCH_DAYS: i32 = 10_957;
 
 /// A cell with this length is null.

@@ -1,4 +1,4 @@
-//! Columns that the star declares and a table lacks: added after the migrations, so that a new column needs none.
+//! Adds columns that the star declares and a table does not have, after the migrations, so that a new column needs no migration.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::url::Target;
 const HELD: &str = "SELECT n.nspname || '.' || c.relname, a.attname::text, format_type(a.atttypid, a.atttypmod)
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname || '.' || c.relname = ANY($1) AND a.attnum > 0 AND NOT a.attisdropped";
-/// What was added, as `kassa.migrations` has what was migrated. Made when the first column is added.
+/// The added columns, as `kassa.migrations` has the migrations. Created with the first added column.
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS kassa.added_columns (
     table_name text NOT NULL, column_name text NOT NULL, schema bigint NOT NULL, added_at timestamptz NOT NULL, PRIMARY KEY (table_name, column_name))";
 const ADDED: &str = "INSERT INTO kassa.added_columns VALUES ($1, $2, $3, now())
@@ -22,7 +22,7 @@ const ADDED: &str = "INSERT INTO kassa.added_columns VALUES ($1, $2, $3, now())
 /// The types of columns, by table and name.
 type Held = HashMap<(String, String), String>;
 
-/// Where PostgreSQL has a table.
+/// The name of a table in PostgreSQL.
 pub(crate) fn name_of(table: Table) -> String {
     match table {
         Table::Rejected => "kassa.dead_letters".to_owned(),
@@ -31,10 +31,10 @@ pub(crate) fn name_of(table: Table) -> String {
     }
 }
 
-/// The declared columns that tables lack and that may be null.
+/// The declared columns that are missing in their tables and may be null.
 ///
 /// # Errors
-/// A column that a table lacks may not be null, or a column has another type.
+/// A missing column may not be null, or a column has another type.
 pub(crate) fn lacking(client: &mut Client) -> Result<Vec<(Table, &'static Column)>, WarehouseError> {
     let rows = client.query(HELD, &[&Table::ALL.map(name_of).as_slice()])?;
     let held: Held = rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
@@ -45,7 +45,7 @@ pub(crate) fn lacking(client: &mut Client) -> Result<Vec<(Table, &'static Column
     Ok(lacking)
 }
 
-/// Refuses tables that lack declared columns: this login could not add them, and a commit would fail.
+/// Refuses tables without all declared columns: this login could not add them, and a commit would fail.
 pub(crate) fn refuse_lacking(client: &mut Client, target: &Target) -> Result<(), WarehouseError> {
     let names: Vec<String> = lacking(client)?.iter().map(named).collect();
     if names.is_empty() {
@@ -65,7 +65,7 @@ pub(crate) fn named((table, column): &(Table, &Column)) -> String {
     format!("{}.{}", table.name(), column.name)
 }
 
-/// Adds the columns that tables lack. Their names.
+/// Adds the missing columns. Returns their names.
 pub(crate) fn add_columns(client: &mut Client) -> Result<Vec<String>, WarehouseError> {
     let lacking = lacking(client)?;
     if !lacking.is_empty() {

@@ -5,7 +5,7 @@
 //!  kassa.commits ─► rows beyond the stated positions ─┬─► days with new rates ─► their rates resolved again ─► dim_fx_rate
 //!                                                     │                                └─► orders whose rates changed ─┐
 //!                                                     ├─► session ids touched ◄────────────────────────────────────────┘
-//!                                                     │      └─► their sessions anew ─► fact_session, kassa.claims
+//!                                                     │      └─► sessions recomputed ─► fact_session, kassa.claims
 //!                                                     └─► years ─► dim_date, dim_time     when they, the zone or the country change
 //! ```
 
@@ -75,8 +75,7 @@ fn bring_up(snapshot: &mut Snapshot<'_>, shop: &Shop) -> Result<Vec<&'static str
     Ok(made)
 }
 
-/// What changes the derived rows without moving a position: days dropped by retention, and replayed
-/// dead letters.
+/// The changes that affect derived rows without moving a position: days dropped by retention, and replayed dead letters.
 fn without_positions(snapshot: &mut Snapshot<'_>) -> Result<[String; 2], WarehouseError> {
     let sql = "SELECT coalesce(max(dropped_at)::text, ''), (SELECT count(*)::text FROM kassa.dead_letters WHERE replayed_at IS NOT NULL) FROM kassa.dropped";
     let row = snapshot.transaction.query_one(sql, &[])?;

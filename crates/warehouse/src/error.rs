@@ -1,4 +1,4 @@
-//! What PostgreSQL's refusals ask of us, by SQLSTATE class.
+//! PostgreSQL's errors by SQLSTATE class, and what the caller should do.
 
 use std::error::Error;
 
@@ -7,28 +7,28 @@ use kassa_model::{Cause, Newer};
 use kassa_pipeline::SinkError;
 use postgres::error::SqlState;
 
-/// Why the warehouse did not do its work.
+/// Why an operation on the warehouse failed.
 #[derive(Debug, thiserror::Error)]
 pub enum WarehouseError {
-    /// It does not answer, or is full: what was asked may be asked again.
+    /// It does not answer, or is full: the request may be retried.
     #[error("could not reach the warehouse: {0}")]
     Unavailable(String),
     /// The operator must change something first.
     #[error("{0}")]
     Invalid(String),
-    /// What it holds contradicts what is to be added.
+    /// Its contents contradict the new rows.
     #[error("corrupt: {0}")]
     Corrupt(#[source] Cause),
-    /// Somebody else has moved the positions on.
+    /// Another process has moved the positions.
     #[error("fenced: {0}")]
     Fenced(String),
-    /// It holds less than it had acknowledged.
+    /// It contains less than it had acknowledged.
     #[error("gone back: {0}")]
     Rewound(String),
     /// A newer kassa has migrated it.
     #[error(transparent)]
     Newer(#[from] Newer),
-    /// A rebuild has marked it and has not ended.
+    /// A rebuild has marked it and is not complete.
     #[error("{0}")]
     Rebuilding(String),
 }
@@ -67,17 +67,17 @@ pub(crate) fn of(error: &postgres::Error) -> WarehouseError {
     }
 }
 
-/// What a refusal asks for.
+/// What the caller should do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// The whole transaction is to be tried again.
+    /// Retry the whole transaction.
     Passing,
-    /// Somebody must do what is said here.
+    /// An operator must do this.
     Operator(&'static str),
     Contradiction,
 }
 
-/// A refusal without a SQLSTATE is a connection that broke.
+/// An error without a SQLSTATE is a broken connection.
 pub(crate) fn class(error: &postgres::Error) -> Class {
     match error.code() {
         Some(state) => class_of(state),
@@ -101,15 +101,15 @@ fn class_of(state: &SqlState) -> Class {
     const RIGHTS: &str = "Grant the login the role kassa_ingest, or run the warehouse's grants again (docs/how-to/postgresql.md)";
     const SCHEMA: &str = "The schema is not the one of this kassa: migrate the warehouse first (docs/how-to/postgresql.md)";
     match state.code() {
-        // A role may not write to a standby: it will be the primary, or another host will.
+        // A role may not write to a standby: it will become the primary, or another host will.
         "25006" => Class::Passing,
-        // No partition for the row: it was dropped after we had looked.
+        // No partition for the row: it was dropped after the check.
         "23514" => Class::Passing,
-        // A lock not had in time, a statement that took too long.
+        // A lock that was not free in time, or a statement that took too long.
         "55P03" | "57014" => Class::Passing,
         "42501" => Class::Operator(RIGHTS),
         "3D000" => Class::Operator("Create the database, or name another one in the URL"),
-        // Two clients on the way to the same partition.
+        // Two clients created the same partition.
         "42P07" | "42P17" => Class::Passing,
         code => match &code[..2] {
             // Connection, deadlock or serialization, resources (disk, memory, connections), operator, system.
@@ -121,7 +121,7 @@ fn class_of(state: &SqlState) -> Class {
     }
 }
 
-/// All that PostgreSQL said: message, detail (which has the keys of a double) and SQLSTATE.
+/// PostgreSQL's whole error: message, detail (which contains the keys of a duplicate) and SQLSTATE.
 pub(crate) fn words(error: &postgres::Error) -> String {
     if let Some(said) = error.as_db_error() {
         let detail = said.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
@@ -140,12 +140,12 @@ pub(crate) fn words(error: &postgres::Error) -> String {
 }
 
 impl WarehouseError {
-    /// What was read, or is to be added, contradicts itself.
+    /// The rows that were read, or are to be added, contradict themselves.
     pub fn corrupt(source: impl Error + Send + Sync + 'static) -> Self {
         Self::Corrupt(Cause::of(source))
     }
 
-    /// Says in addition where it happened.
+    /// Adds the place of the error.
     pub(crate) fn at(self, place: &str) -> Self {
         match self {
             WarehouseError::Unavailable(what) => WarehouseError::Unavailable(format!("{place}: {what}")),

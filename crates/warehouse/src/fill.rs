@@ -1,5 +1,5 @@
 //! Writes the rows of a plan in one transaction: facts, dimensions, current state, sums, dead
-//! letters, and last the spans that account for them.
+//! letters, the spans that account for them, and the log of commits.
 
 use kassa_model::Table;
 use postgres::Transaction;

@@ -23,31 +23,32 @@ const MIGRATIONS: [(&str, &str); 9] = [
 
 /// For an administrator to run once: the roles.
 pub const ROLES: &str = include_str!("../schema/roles.sql");
-/// What the roles may do; part of every migration.
+/// The rights of the roles; part of every migration.
 pub const GRANTS: &str = include_str!("../schema/grants.sql");
 
 const KEEP_RIGHTS: &str = include_str!("../schema/keep_rights.sql");
 const RESTORE_RIGHTS: &str = include_str!("../schema/restore_rights.sql");
 
-/// Which kassa migrates a database at a time: two that start together take turns.
+/// Only one kassa migrates a database at a time: two that start together take turns.
 const LOCK: &str = "SELECT pg_advisory_lock(hashtext('kassa migrations'))";
 const UNLOCK: &str = "SELECT pg_advisory_unlock(hashtext('kassa migrations'))";
 
-/// Brings the schema up to date: migrations, then columns that are declared and missing, then generated views. The names of what had to be applied.
+/// Brings the schema up to date: migrations, then missing declared columns, then generated views. Returns the names of what was
+/// applied.
 pub fn migrate(target: &Target) -> Result<Vec<String>, WarehouseError> {
     let mut client = connect(target)?;
-    // An index over years of facts takes as long as it takes.
+    // Creating an index over years of facts takes long.
     client.batch_execute("SET statement_timeout = 0")?;
     own(&mut client)?;
     client.batch_execute(LOCK)?;
     let applied = refuse_newer(&mut client, target).and_then(|()| apply(&mut client));
-    // The lock goes with the connection in any case.
+    // Closing the connection releases the lock in any case.
     client.batch_execute(UNLOCK).ok();
     applied
 }
 
-/// Works as the role that owns the schemas, where there is one: what is made then belongs to it, whoever migrates. Roles are the whole server's: one that
-/// was made for another database, and may do nothing in this one, is not meant.
+/// Switches to the role kassa_migrate if it may create objects in this database, so that it owns them. (Roles belong to the whole
+/// server: the role may have been created for another database, and have no rights in this one.)
 pub(crate) fn own(client: &mut Client) -> Result<(), WarehouseError> {
     let is_member =
         "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = 'kassa_migrate' AND pg_has_role(current_user, oid, 'MEMBER')
@@ -66,7 +67,7 @@ fn apply(client: &mut Client) -> Result<Vec<String>, WarehouseError> {
     let migrations = known()?;
     let mut runner = Runner::new(&migrations).set_abort_divergent(true).set_abort_missing(true);
     runner.set_migration_table_name("kassa.migrations");
-    // Of a migration that was killed.
+    // Left by a migration that was killed.
     restore_rights(client)?;
     if is_behind(client, &migrations)? {
         client.batch_execute(KEEP_RIGHTS)?;
@@ -88,7 +89,7 @@ fn has_table(client: &mut Client, name: &str) -> Result<bool, WarehouseError> {
     Ok(client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&name])?.get(0))
 }
 
-/// Whether a schema exists that lacks some of the migrations.
+/// Whether the schema exists and some of the migrations are missing.
 fn is_behind(client: &mut Client, migrations: &[Migration]) -> Result<bool, WarehouseError> {
     if !has_table(client, "kassa.migrations")? {
         return Ok(false);
@@ -97,7 +98,7 @@ fn is_behind(client: &mut Client, migrations: &[Migration]) -> Result<bool, Ware
     Ok(usize::try_from(applied).unwrap_or(usize::MAX) < migrations.len())
 }
 
-/// A migration may be killed between its own transaction and this one: then the next one begins with it.
+/// A migration may be killed between its own transaction and this one: then the next migration begins with it.
 fn restore_rights(client: &mut Client) -> Result<(), WarehouseError> {
     if has_table(client, "kassa.kept_rights")? {
         client.batch_execute(RESTORE_RIGHTS)?;
@@ -105,12 +106,12 @@ fn restore_rights(client: &mut Client) -> Result<(), WarehouseError> {
     Ok(())
 }
 
-/// Whether there are migrations, and this login may read which.
+/// Whether there are migrations, and whether this login may read their list.
 const MAY_READ: &str = "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = 'kassa' AND c.relname = 'migrations' AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))";
 const BEYOND: &str = "SELECT version::int8, name FROM kassa.migrations WHERE version > $1::int8 ORDER BY version";
 
-/// Refuses a schema that a newer kassa has migrated: what this program would write or read may mean something else there.
+/// Refuses a schema that a newer kassa has migrated: it may have another meaning for what this program reads or writes.
 pub(crate) fn refuse_newer(client: &mut Client, target: &Target) -> Result<(), WarehouseError> {
     if !client.query_one(MAY_READ, &[])?.get::<_, bool>(0) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The current state: reduced in memory to one row a customer and an order, then put over what is there if it is newer.
+//! The current state: reduced in memory to one row per customer and per order, which replaces the stored row if it is newer.
 //!
 //! ```text
 //!  customers ──► placeholders for those that orders name ──► orders ──► placeholders for those that lines and payments name
@@ -22,7 +22,7 @@ use crate::WarehouseError;
 use crate::plan::Plan;
 use crate::statements::{Statements, copy_in};
 
-/// Columns that `ods.orders` takes from `fact_order` as they are.
+/// Columns that `ods.orders` copies from `fact_order`.
 #[rustfmt::skip]
 const ORDER: [&str; 25] = [
     "order_key", "order_id", "store_id", "revision", "status", "financial_status", "fulfilment_status", "occurred_at", "placed_at",
@@ -109,7 +109,7 @@ fn put_orders(transaction: &mut Transaction<'_>, statements: &mut Statements, pl
     Ok(())
 }
 
-/// `ON CONFLICT` that puts the new row over the held one where `newer` holds. The new row is called `new` in `newer`.
+/// `ON CONFLICT` that replaces the stored row where `newer` is true. The new row is called `new` in `newer`.
 fn over(columns: &[&str], more: &str, key: &str, newer: &str) -> String {
     let all: Vec<&str> = columns.iter().copied().filter(|column| *column != key).chain(more.split(", ")).collect();
     let from: Vec<String> = all.iter().map(|column| format!("excluded.{column}")).collect();
@@ -119,7 +119,7 @@ fn over(columns: &[&str], more: &str, key: &str, newer: &str) -> String {
 
 type Rank<'r> = Box<dyn Fn(usize) -> (i64, i64) + 'r>;
 
-/// Of each key the row of the highest rank; of equal ones the later.
+/// For each key the row of the highest rank; of equal ones the later.
 fn newest<'r>(
     plan: &'r Plan,
     table: Table,
@@ -128,7 +128,7 @@ fn newest<'r>(
 ) -> Result<Option<RecordBatch>, WarehouseError> {
     let batches = plan.rows(table);
     let Some(first) = batches.first() else { return Ok(None) };
-    // Dictionaries differ from batch to batch; what is put into arrays is plain.
+    // Dictionaries differ between batches; array parameters need plain values.
     let plain = batches.iter().map(star::plain).collect::<Result<Vec<_>, _>>().map_err(WarehouseError::corrupt)?;
     let rows = concat_batches(&star::stored(&first.schema()), &plain).map_err(WarehouseError::corrupt)?;
     let columns = Columns { table, rows: &rows };
@@ -159,7 +159,7 @@ fn with_flag(rows: &RecordBatch, name: &str, flag: bool) -> Result<RecordBatch, 
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(WarehouseError::corrupt)
 }
 
-/// Key 0 names nobody: null, which no foreign key asks after.
+/// Key 0 is unknown: it becomes null, which foreign keys ignore.
 fn without_unknown(of: Columns<'_>, column: Name<Key>) -> Result<RecordBatch, WarehouseError> {
     let rows = of.rows;
     let place = rows.schema().index_of(column.name()).map_err(WarehouseError::corrupt)?;
@@ -170,7 +170,7 @@ fn without_unknown(of: Columns<'_>, column: Name<Key>) -> Result<RecordBatch, Wa
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(WarehouseError::corrupt)
 }
 
-/// Orders that are named and have not come: what their lines and payments say of them.
+/// Orders that are named before their own records came, with the columns that lines and payments have.
 #[derive(Default)]
 struct Placeholders {
     keys: Vec<i64>,

@@ -14,7 +14,7 @@ use crate::url::Target;
 const IS_MARKED: &str = "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = 'kassa' AND c.relname = 'rebuild')";
 
-/// The tables beside the star that are filled with it. `kassa.shop` and `kassa.migrations` stay.
+/// The tables besides the star that are filled with it. `kassa.shop` and `kassa.migrations` stay.
 const BESIDE: [&str; 14] = [
     "dwh.agg_sales_daily",
     "dwh.agg_events_daily",
@@ -43,7 +43,7 @@ const UNMARK: &str =
     DROP FUNCTION IF EXISTS kassa.leave_out_erased(); DROP FUNCTION IF EXISTS kassa.empty_erased();
     DROP TABLE IF EXISTS kassa.erased, kassa.erased_letters; DROP VIEW IF EXISTS kassa.rebuild";
 
-/// Refuses a warehouse whose rebuild has not ended, to all but the rebuild.
+/// Refuses a warehouse whose rebuild is not complete, except to the rebuild itself.
 pub(crate) fn refuse_unfinished(client: &mut Client, target: &Target) -> Result<(), WarehouseError> {
     if target.is_rebuilding || !is_marked(client)? {
         return Ok(());
@@ -77,7 +77,7 @@ pub fn prepare(target: &Target, keeps_all: bool) -> Result<(), WarehouseError> {
     Ok(())
 }
 
-/// Whether the warehouse was emptied by a rebuild with these settings that has not ended.
+/// Whether a rebuild with these settings has emptied the warehouse and is not complete.
 pub fn is_unfinished(target: &Target, settings: i64) -> Result<bool, WarehouseError> {
     let mut client = connect(target)?;
     own(&mut client)?;
@@ -120,14 +120,14 @@ pub fn begin(target: &Target, settings: i64, personal: &[(i64, i64)]) -> Result<
 }
 
 fn empty(transaction: &mut Transaction<'_>) -> Result<(), WarehouseError> {
-    // Dead letters and spans have tables of their own below `kassa`.
+    // Dead letters and spans have their own tables in `kassa`.
     let star = Table::ALL.into_iter().filter(|table| !matches!(table, Table::Rejected | Table::Spans));
     let tables = star.map(|table| format!("dwh.{}", table.name())).chain(BESIDE.map(str::to_owned));
     transaction.batch_execute(&format!("TRUNCATE {}", tables.collect::<Vec<_>>().join(", ")))?;
     Ok(())
 }
 
-/// Lets everybody use the warehouse again: it is full.
+/// Allows all processes to use the warehouse again: it is complete.
 pub fn finish(target: &Target) -> Result<(), WarehouseError> {
     let mut client = connect(target)?;
     own(&mut client)?;

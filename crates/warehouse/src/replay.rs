@@ -1,4 +1,4 @@
-//! Dead letters that have become good: their rows are added and they are marked, in one transaction.
+//! Replayed dead letters: adds their rows and marks them, in one transaction.
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
@@ -18,8 +18,8 @@ const MARK: &str = "UPDATE kassa.dead_letters l SET replayed_at = to_timestamp($
     RETURNING l.topic, l.partition, l.\"offset\"";
 
 impl WarehouseSink {
-    /// Adds the rows of replayed letters and marks these, each once however often this is called. How many it marked: a letter that
-    /// was replayed before, or that the warehouse does not hold, is passed over with its rows.
+    /// Adds the rows of replayed letters and marks these. Idempotent. Returns the number of marked letters: a letter that was
+    /// replayed before, or that the warehouse does not have, is skipped with its rows.
     pub fn replay(&mut self, rows: &[(Table, RecordBatch)], letters: &[(Partition, i64)]) -> Result<usize, WarehouseError> {
         let mut wait = self.patience.first_wait;
         for _ in 1..self.patience.tries {
@@ -68,7 +68,7 @@ fn mark(
     Ok(marked.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
 }
 
-/// The rows that stem from these letters.
+/// The rows that come from these letters.
 fn of_letters(columns: Columns<'_>, letters: &HashSet<Place>) -> Result<RecordBatch, WarehouseError> {
     let (rows, topics) = (columns.rows, columns.get(lineage::source_topic)?);
     let (numbers, offsets) = (columns.get(lineage::source_partition)?, columns.get(lineage::source_offset)?);

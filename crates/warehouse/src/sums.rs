@@ -1,4 +1,4 @@
-//! Sums by day, added up in memory, so that a commit of any size touches few rows of them.
+//! Sums by day, added up in memory, so that a commit of any size changes few rows of them.
 
 use std::sync::Arc;
 
@@ -81,7 +81,7 @@ fn add_sales(columns: Columns<'_>, sums: &mut HashMap<SalesKey, SalesSum>) -> Re
         columns.get(fact_sales::net_amount)?,
     ];
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-    // Neighbours mostly have one key: it is looked up once.
+    // Adjacent rows mostly have the same key, so it is looked up once.
     let mut run: Option<(SalesKey, SalesSum)> = None;
     let mut settle = |run: Option<(SalesKey, SalesSum)>| {
         let Some((key, sum)) = run else { return };
@@ -156,7 +156,7 @@ struct EventKey {
     is_bot: bool,
 }
 
-/// The same, borrowed: most events find their key there.
+/// As `EventKey`, borrowed, because most events find an existing key.
 #[derive(Hash)]
 struct EventRef<'k> {
     day: i32,

@@ -1,5 +1,6 @@
-//! The figures' views that follow from the catalogue: sums of the ledger and their ratios, and the view of all figures. `migrate` replaces them when their text
-//! changes, so a figure that is added to the catalogue needs no migration. The other figures' views are those of the numbered migrations.
+//! The figures' views that follow from the catalogue: sums of the ledger and their ratios, and the view of all figures. `migrate`
+//! replaces them when their text changes, so a new figure in the catalogue needs no migration. The views of the other figures are
+//! in the numbered migrations.
 
 mod dialect;
 
@@ -10,14 +11,15 @@ use postgres::Client;
 use self::dialect::Postgres;
 use crate::WarehouseError;
 
-/// What `migrate` says when it has replaced them.
+/// The name that `migrate` returns when it has replaced them.
 pub(crate) const NAME: &str = "views of the catalogue";
 
-/// The text that the views were last made by is recorded as a comment on the view of all figures: it comes and goes with the view.
+/// The text of the present views is stored as a comment on the view of all figures, so it is created and dropped with the view.
 const HELD: &str = "SELECT obj_description(to_regclass('dwh.figures'), 'pg_class')";
 
-/// The rows of one figure on one basis (`NULL`: a figure that has none) by one grouping. The query is planned by itself: a view that joined all figures would plan all
-/// of them over all partitions, whichever is asked for. It runs with the rights of who asks.
+/// The rows of one figure on one basis (`NULL`: the figure has none) by one grouping. Its query is planned alone: PostgreSQL
+/// would plan every branch of a view that joined all figures, over all partitions, whichever figure is queried. It runs with the
+/// rights of the caller.
 const FIGURE: &str = r#"CREATE OR REPLACE FUNCTION dwh.figure(figure_name text, basis_name text, grouping_name text)
 RETURNS TABLE (key text, label text, value numeric, unit text)
 LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET jit = off AS $fn$
@@ -27,7 +29,8 @@ BEGIN
 END $fn$;
 "#;
 
-/// Replaces the views where they are not those of this kassa; says whether it did. The columns stay, so views of users that read them stay too.
+/// Replaces the views if they are not those of this kassa; returns whether it did. The columns stay, so users' views that read
+/// them stay too.
 pub(crate) fn replace(client: &mut Client) -> Result<bool, WarehouseError> {
     let text = statements();
     let mark = format!("The rows of all figures. Made by kassa, text {:016x}", key::hash("views", &[&text]));
@@ -69,7 +72,8 @@ fn view(figure: &Figure) -> Option<String> {
     ))
 }
 
-/// The view of all figures: a list of constants, so that a condition on `figure`, `basis` or `"by"` says which figures are asked for before any is planned.
+/// The view of all figures: a list of constants, so that a condition on `figure`, `basis` or `"by"` selects figures before any is
+/// planned.
 fn figures() -> String {
     let mut questions = Vec::new();
     for figure in catalogue() {

@@ -1,4 +1,4 @@
-//! Public holidays that a whole country has, as its laws say; those of parts of a country are left out. From 2000 on.
+//! Public holidays of a whole country, by its laws; those of parts of a country are left out. From 2000 on.
 //!
 //! Sources: AT Arbeitsruhegesetz § 7; BE royal decree of 18 April 1974; DE the states' laws, where all sixteen agree, and the
 //! Unification Treaty Art. 2; DK helligdage, lov 1605/2023; ES Estatuto de los Trabajadores Art. 37 and RD 2001/1983; FI laki 388/1937
@@ -19,7 +19,7 @@ enum When {
     On(i8, i8),
     /// Moved to the next working day from a weekend.
     Substituted(i8, i8),
-    /// Kept on the Friday before or the Monday after a weekend as well.
+    /// Also kept on the Friday before or the Monday after a weekend.
     Observed(i8, i8),
     /// A day earlier where that is a Sunday.
     NotSunday(i8, i8),
@@ -157,7 +157,7 @@ fn rules(country: &str) -> &'static [Rule] {
 /// The holidays that fall in a year.
 pub(super) fn of(country: &str, year: i16) -> Vec<(Date, String)> {
     let mut all: Vec<(Date, String)> = Vec::new();
-    // A first of January may be kept on the last day of the year before.
+    // The first of January may be observed on the last day of the year before.
     for of in [year, year + 1] {
         for (from, to, when, name) in rules(country) {
             if of < *from || (*to != 0 && of > *to) {
@@ -178,7 +178,7 @@ pub(super) fn of(country: &str, year: i16) -> Vec<(Date, String)> {
     all
 }
 
-/// The days of a rule in a year, and whether they stand for another day.
+/// The days of a rule in a year, and whether each is a substitute for another day.
 fn dates(when: When, year: i16, taken: &[(Date, String)]) -> Vec<(Date, bool)> {
     let plus = |day: Date, days: i32| day.saturating_add(days.days());
     match when {

@@ -15,7 +15,7 @@ fn a_day_is_as_long_as_the_clocks_make_it() {
         ("Europe/London", 20260330, "2026-03-29T23:00:00Z", 24),
         ("Europe/London", 20251026, "2025-10-25T23:00:00Z", 25),
         ("Asia/Kolkata", 20260329, "2026-03-28T18:30:00Z", 24),
-        // Where midnight itself is left out the day begins at one.
+        // Where midnight does not exist, the day begins at one.
         ("America/Sao_Paulo", 20181104, "2018-11-04T03:00:00Z", 23),
     ] {
         let day = day_of(zone, None, key);

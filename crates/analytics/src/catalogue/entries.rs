@@ -1,5 +1,6 @@
-//! The figures, as data. A figure that is a sum of the ledger or a ratio of sums is added here and nowhere else: the sums of live figures, the views and the
-//! queries of every dialect follow from its measure.
+//! The figures, as data. A figure that is a sum of the ledger or a ratio of sums needs only its entry here: answers, the views
+//! and the queries of every dialect follow from its measure. (An amount that is no `Column` yet: see ARCHITECTURE.md, "What to
+//! change".)
 
 use kassa_model::Movement;
 

@@ -33,25 +33,26 @@ const INTRODUCTION: &str = "\
 # Figures
 
 Every figure has one definition, in `crates/analytics/src/catalogue/entries.rs`; `kassa figures`, the [HTTP API](http-api.md), the dashboard and the views of `kassa sql`
-all answer by it. Amounts are in the shop's currency; what has no rate is left out and told (`unconverted`). Days are the shop's. Test orders and bots are in no figure.
+all use it. Amounts are in the shop's currency; amounts without a rate are excluded and counted in `unconverted`. Days are the shop's. Test rows are in no figure. Bots are in no figure
+of behaviour events; `is_bot` of an order, line or payment is not used.
 
-**Bases.** `movement`: returns count on the day they happen. `order`: they go back to the day of their order. A figure without a basis goes by the time of
+**Bases.** `movement`: returns count on the day they happen. `order`: they go back to the day of their order. A figure without a basis uses the time of
 its events.
 
-**Rates.** A line is converted at the rate of the day on which it moved, on either basis, so that both come to the same total; a payment at that of its own day, duty at that of the day of
+**Rates.** A line is converted at the rate of the day on which it moved, on either basis, so that both have the same total; a payment at the rate of its own day, duty at that of the day of
 its order. The rate is the day's own, else the last one of the 7 days before: stated, inverse, or through a common currency ([how](../decisions/0018-money-is-converted-when-read.md)). An
-answer is always by all rates that are known: one that comes late converts what came before it.
+answer uses all known rates: a late rate also converts earlier rows.
 
-**Rounding.** Sums are exact, and are rounded once, half-even to 6 places, when they are shown. So the rows of an answer, which are rounded each by itself, may differ from a rounded total in the
+**Rounding.** Sums are exact, and are rounded once, half-even to 6 places, for display. Each row of an answer is rounded separately, so their sum may differ from the rounded total in the
 last digit. The queries below give the exact sum.
 
-**Groupings.** The first is what is answered without `--by`. In SQL each figure is a view with `basis`, `by`, `key`, `label` and `value`. The query below a figure
-does not read its view: it is a definition of its own over the facts, by the first grouping on the first basis. `kassa figures NAME --by … --query lake` prints the query of a figure
+**Groupings.** The first is the default for `--by`. In SQL each figure is a view with `basis`, `by`, `key`, `label` and `value`. The query below a figure
+does not read its view: it is a separate definition over the facts, by the first grouping on the first basis. `kassa figures NAME --by … --query lake` prints the query of a figure
 of the ledger by any grouping, and `--query spark` the same for Spark over the tables of the lake.
 
 **Header and lines.** An order's header may state sums that its lines do not: shipping, tax, tip, gift card. The ledger (`fact_sales`), and so every sales
-figure but for the duty in `total_sales`, is made of lines alone. Map what shall count to the lines: `shipping` and `tax` of a line go to `shipping_amount` and `tax_amount`.
-What only the header has is asked for in SQL: `SELECT sum(shipping) FROM fact_order_current`.
+figure except the duty in `total_sales`, is computed from lines only. Map what should count to the lines: `shipping` and `tax` of a line go to `shipping_amount` and `tax_amount`.
+Query amounts that only the header has in SQL: `SELECT sum(shipping) FROM fact_order_current`.
 ";
 
 fn reference() -> String {
@@ -72,6 +73,16 @@ fn reference() -> String {
         ));
     }
     page
+}
+
+#[test]
+fn the_page_of_the_api_names_every_figure() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/http-api.md");
+    let page = std::fs::read_to_string(file).unwrap();
+    let (_, rest) = page.split_once("\nNames: `").unwrap();
+    let (names, _) = rest.split_once('`').unwrap();
+    let figures: Vec<&str> = catalogue().iter().map(|figure| figure.name).collect();
+    assert_eq!(names.split_whitespace().collect::<Vec<_>>(), figures);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The cells of a day by one dimension: of a recent day in a hash map, of a past one packed.
+//! The cells of a day by one dimension: a hash map for a recent day, packed for a past one.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,8 @@ use crate::packed::Packed;
 use crate::rates::Coin;
 use crate::varint::{read_scaled, write_scaled};
 
-/// Cells of 64-bit sums. One that would overflow is set aside and begun anew, so that totals, taken in 128 bits, stay exact.
+/// Cells of 64-bit sums. A sum that would overflow is moved to `full` and restarted, so that totals, which have 128 bits, stay
+/// exact.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Cells {
     current: Current,
@@ -18,7 +19,7 @@ pub(crate) struct Cells {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 enum Current {
     Recent(Map<CellKey, Sums>),
-    /// Some 12 bytes a cell instead of 60 to 120. A late row changes it in place.
+    /// Some 12 bytes per cell instead of 60 to 120. A late row changes it in place.
     Past(Packed),
 }
 
@@ -32,7 +33,7 @@ impl Default for Current {
 const PLACE: u32 = u64::BITS - Coin::BITS;
 
 impl CellKey {
-    /// Keys of one coin stand together, so their differences are small.
+    /// Keys of one coin are adjacent, so their differences are small.
     fn packed(self) -> u64 {
         self.0.rotate_left(PLACE)
     }
@@ -42,14 +43,14 @@ impl CellKey {
     }
 }
 
-/// Money is mostly of whole cents, units are mostly whole.
+/// Most money is whole cents, and most units are whole.
 const CENT: i64 = 10_000;
 const UNIT: i64 = 1_000;
 
 impl Sums {
     fn write(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(16);
-        // Mostly 0.
+        // Usually 0.
         let rest = self.net.wrapping_sub(self.gross).wrapping_add(self.discount);
         for money in [self.gross, self.discount, rest, self.tax, self.shipping] {
             write_scaled(&mut out, money, CENT);
@@ -110,7 +111,7 @@ impl Cells {
         recent.chain(past).chain(self.full.iter().copied())
     }
 
-    /// Bytes held, to within the allocator's rounding.
+    /// Memory, except for the allocator's rounding.
     pub(crate) fn size(&self) -> usize {
         let current = match &self.current {
             Current::Recent(cells) => cells.allocation_size(),

@@ -70,7 +70,7 @@ impl Figures {
         sums.values(query.figure.unit)
     }
 
-    /// A measure of the ledger by key, money exact; the total is there even of no rows.
+    /// A measure of the ledger by key, money exact; the total exists even without rows.
     pub(crate) fn ledger(&self, measure: &Measure, by: By, basis: Basis, days: Days) -> Keyed {
         self.keyed(by, self.sales.sums((measure, &self.rates), by, basis, days))
     }

@@ -1,4 +1,4 @@
-//! Of one question: which tables its answer is made of. Of the other facts the watermark alone is wanted, which every answer states.
+//! For one query: the tables that its answer needs. From the other facts only the watermark is read, which every answer states.
 
 use std::ops::Range;
 
@@ -13,17 +13,17 @@ use crate::columns::{ApplyError, Columns};
 use crate::kind::Kind;
 use crate::query::{Basis, By, Query};
 
-/// What the watermark follows from, of each table of facts: a time, and the flags that keep a row from moving it.
+/// The columns of each fact table that determine the watermark: a time, and the flags of rows that do not count.
 const SALES_TIMES: [&str; 3] = ["moved_at", "is_test", "is_future"];
 const TIMES: [&str; 3] = ["occurred_at", "is_test", "is_future"];
 
-/// The question that figures are folded for.
+/// The query that figures are folded for.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
     pub(super) kind: Kind,
     by: By,
     pub(super) basis: Basis,
-    /// The µs of its days.
+    /// The range of its days in µs.
     pub(super) days: Range<i64>,
 }
 
@@ -37,14 +37,14 @@ impl Asked {
         matches!(self.kind, Kind::Sessions | Kind::Conversion | Kind::Funnel | Kind::AbandonedCarts)
     }
 
-    /// Whether the answer follows from which customer ordered on which days, and from nothing else.
+    /// Whether the answer depends only on the days on which each customer ordered.
     fn is_of_order_days(&self) -> bool {
         let by_time = self.by == By::Total || self.by.is_time();
         matches!(self.kind, Kind::NewCustomers | Kind::ReturningCustomers | Kind::CohortRetention | Kind::RepeatRate)
             || self.kind == Kind::Orders && by_time
     }
 
-    /// Whether the answer is made of a table's rows.
+    /// Whether the answer depends on a table's rows.
     fn needs(&self, table: Table) -> bool {
         let of_behaviour = self.is_of_sessions();
         match table {
@@ -65,8 +65,7 @@ impl Asked {
 }
 
 impl Figures {
-    /// The columns that [`Figures::apply`] reads of a table for the question that these figures are folded for; none if it needs nothing of
-    /// it.
+    /// The columns of a table that [`Figures::apply`] reads for the query of these figures; none if it does not read the table.
     pub fn reads(&self, table: Table) -> &'static [&'static str] {
         match self.times(table) {
             Some(times) => times,
@@ -76,8 +75,8 @@ impl Figures {
         }
     }
 
-    /// The time and the flags of a table of which the watermark alone is wanted. Instead of its rows [`Figures::saw_until`] may be given
-    /// the latest time of those that have none of the flags.
+    /// The time and the flags of a table from which only the watermark is needed. Instead of applying its rows, the caller may
+    /// pass [`Figures::saw_until`] the latest time of those without flags.
     pub fn times(&self, table: Table) -> Option<&'static [&'static str; 3]> {
         match table {
             _ if self.is_needed(table) => None,
@@ -85,7 +84,7 @@ impl Figures {
         }
     }
 
-    /// The time and the flags of a table that the watermark follows from, if it does.
+    /// The time and the flags of a table, if it contributes to the watermark.
     pub fn watermark(table: Table) -> Option<&'static [&'static str; 3]> {
         match table {
             Table::FactSales => Some(&SALES_TIMES),
@@ -104,7 +103,7 @@ impl Figures {
         Ok(counted.map(|row| times.value(row)).max())
     }
 
-    /// Moves the watermark on.
+    /// Advances the watermark.
     pub fn saw_until(&mut self, time: Option<i64>) {
         self.event_time = self.event_time.max(time);
     }
@@ -123,7 +122,7 @@ impl Figures {
     }
 }
 
-/// The µs that the days of a question may have on the shop's clock, whatever the clock does at their ends.
+/// The range of µs that a query's days may have in the shop's zone, with a margin for changes of the clock.
 fn days_of(shop: &Shop, query: &Query) -> Range<i64> {
     let calendar = shop.calendar();
     let midnight = |day: Date| calendar.zone().to_ambiguous_timestamp(day.to_datetime(Time::midnight()));

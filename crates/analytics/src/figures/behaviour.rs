@@ -26,7 +26,7 @@ impl Figures {
             if is_bot.value(row) {
                 continue;
             }
-            // The same key by which the ledger knows the customer.
+            // The key that the ledger uses for the same customer.
             let person = if customers.value(row) == 0 { persons.value(row) } else { customers.value(row) };
             self.persons.see(person, local, &mut self.recent);
             self.sessions.add(sessions.value(row), steps[row], at, &mut self.recent);

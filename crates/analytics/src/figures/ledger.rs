@@ -31,11 +31,11 @@ pub(super) const SALES: &[&str] = &[
     "is_future",
 ];
 
-/// Of these alone follows which customer ordered on which days.
+/// Columns that determine on which days each customer ordered.
 pub(super) const ORDER_DAYS: &[&str] =
     &["order_key", "movement", "ordered_at", "moved_at", "customer_key", "is_test", "is_future"];
 
-/// The amounts of the ledger, each in its own currency, by the names of their columns.
+/// The ledger's amount columns, each in its own currency.
 struct Money<'a> {
     gross: Decimals<'a>,
     discount: Decimals<'a>,
@@ -127,7 +127,7 @@ impl Figures {
         }
     }
 
-    /// Takes in of the ledger no more than its orders, their times and their customers.
+    /// Reads only orders, times and customers from the ledger.
     pub(super) fn apply_order_days(&mut self, columns: &Columns<'_>) -> Result<(), ApplyError> {
         let movements = movements(columns)?;
         let (orders, customers) = (columns.get(fact_sales::order_key)?, columns.get(fact_sales::customer_key)?);

@@ -49,7 +49,7 @@ pub(super) fn payment_hash(store: Option<&str>, id: &str) -> u64 {
     Keyring::unkeyed([0; 16]).id("payment", &[store.unwrap_or_default(), id]).short()
 }
 
-/// Currencies as symbols, by which answers name them, and as what they are.
+/// Currencies as symbols, for the keys of answers, and as currency values.
 pub(super) fn currencies(
     symbols: &mut Symbols,
     texts: Texts<'_>,

@@ -1,4 +1,4 @@
-//! Figures as a checkpoint keeps them: all that was folded in, without what follows from the shop's settings.
+//! Figures in a checkpoint: everything that was folded in, without what follows from the shop's settings.
 
 use jiff::tz::TimeZone;
 use kassa_model::Shop;
@@ -8,12 +8,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::Figures;
 use crate::rates::Rates;
 
-/// Stands for the shop's calendar until the figures are loaded.
+/// A placeholder for the shop's calendar until the figures are loaded.
 pub(crate) fn unset() -> Calendar {
     Calendar::new(TimeZone::UTC)
 }
 
-/// Only figures of every question are saved: those of one question are made from the rows that it needs.
+/// Only figures for all queries are saved: those for one query are built from the rows that it needs.
 impl Serialize for Figures {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let ledger = (&self.names, &self.sales, &self.orders, &self.duties, &self.payments, self.rates.saved());
@@ -23,7 +23,7 @@ impl Serialize for Figures {
 }
 
 impl Figures {
-    /// The figures of a shop as they were saved. The shop's time zone and currency must be those that they were folded in.
+    /// Loads saved figures. The shop's time zone and currency must be those of the saved figures.
     pub fn load<'de, D: Deserializer<'de>>(shop: &Shop, saved: D) -> Result<Self, D::Error> {
         let (ledger, behaviour, event_time, first_day) = Deserialize::deserialize(saved)?;
         let (names, sales, orders, duties, payments, rates) = ledger;

@@ -229,7 +229,7 @@ fn a_projected_column_that_is_needed_is_named() {
     assert_eq!(error.to_string(), "fact_sales.movement holds \"barter\", which has no meaning here");
 }
 
-/// Every question of the catalogue.
+/// Every query of the catalogue.
 pub(super) fn questions() -> impl Iterator<Item = Query> {
     crate::catalogue().iter().flat_map(|figure| {
         let bases =

@@ -1,5 +1,5 @@
-//! Of one question about some days: which rows of each table its answer is made of. A reader that knows the times of rows before it reads
-//! them leaves out the others.
+//! For one query about some days: the rows of each table that its answer needs. A reader that knows the times of rows before
+//! reading them skips the others.
 //!
 //! | figure | rows |
 //! |---|---|
@@ -10,7 +10,7 @@
 //! | sessions | those of the days, half an hour before and as long after as a session goes on |
 //! | customers by their first order | all |
 //!
-//! Rates are never left out by their days: one of an earlier day may count on a later one.
+//! Rates are never skipped by their days: one of an earlier day may count on a later one.
 
 use std::ops::Range;
 
@@ -29,14 +29,14 @@ use crate::kind::Kind;
 use crate::query::Basis;
 use crate::visits::SILENCE;
 
-/// The rows of a table that an answer needs. Others may be given too: they change nothing.
+/// The rows of a table that an answer needs. Others may be given too: they do not change it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
     All,
     Some { times: Times, kin: Option<Kin> },
 }
 
-/// Rows that have a time of one of these columns in the range (µs UTC, half-open).
+/// Rows with a time in the range in one of these columns (µs UTC, half-open).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Times {
     pub columns: &'static [&'static str],
@@ -44,7 +44,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// Which rows these are.
+    /// Which of the rows are in the range.
     pub fn contain(&self, table: Table, rows: &RecordBatch) -> Result<BooleanArray, ApplyError> {
         let columns = Columns { table, rows };
         let times = self.columns.iter().map(|name| columns.named::<Timestamp>(name)).collect::<Result<Vec<_>, _>>()?;
@@ -53,7 +53,7 @@ impl Times {
     }
 }
 
-/// Which rows belong to others though their times may be far away.
+/// The relation by which an answer needs rows at other times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kin {
     /// All rows of an order.
@@ -63,7 +63,7 @@ pub enum Kin {
 }
 
 impl Kin {
-    /// The columns by which kin is recognised.
+    /// The columns that identify related rows.
     pub fn columns(self) -> &'static [&'static str] {
         match self {
             Kin::Order => &["order_key"],
@@ -71,11 +71,11 @@ impl Kin {
         }
     }
 
-    /// Adds what the rows ask for. They have the columns that [`Figures::apply`] reads.
+    /// Adds the keys of the rows' relations. The rows have the columns that [`Figures::apply`] reads.
     pub fn ask(self, table: Table, rows: &RecordBatch, asked: &mut HashSet<u64>) -> Result<(), ApplyError> {
         let columns = Columns { table, rows };
         match self {
-            // The ledger has the column too.
+            // The ledger has the same column.
             Kin::Order => asked.extend(columns.get(fact_order::order_key)?.values().iter().map(|key| key.cast_unsigned())),
             Kin::Parent => {
                 let (stores, parents) = (columns.get(lineage::store_id)?, columns.get(fact_payment::parent_id)?);
@@ -87,7 +87,7 @@ impl Kin {
         Ok(())
     }
 
-    /// Which rows are asked for. They have [`Kin::columns`].
+    /// Which rows have one of the keys. The rows have [`Kin::columns`].
     pub fn are_asked(self, table: Table, rows: &RecordBatch, asked: &HashSet<u64>) -> Result<BooleanArray, ApplyError> {
         let columns = Columns { table, rows };
         Ok(match self {
@@ -106,17 +106,17 @@ impl Kin {
     }
 }
 
-/// How long after the days sessions are looked for at first.
+/// The first extension of the range after the days, for sessions that go on.
 const LATER: i64 = HOUR;
 
 impl Figures {
-    /// The rows of a table that the answer is made of, beside the watermark: see [`Figures::times`].
+    /// The rows of a table that the answer needs, besides the watermark: see [`Figures::times`].
     pub fn wanted(&self, table: Table) -> Wanted {
         let wanted = self.asked.as_ref().and_then(|asked| asked.wanted(table));
         wanted.map_or(Wanted::All, |(times, kin)| Wanted::Some { times, kin })
     }
 
-    /// What is wanted beyond the times that have been read last; none where nothing is.
+    /// The times to read after those read last; `None` if no session goes on.
     pub fn wanted_beyond(&self, table: Table, read: &Times) -> Option<Times> {
         let asked = self.asked.as_ref().filter(|asked| table == Table::FactEvent && asked.is_of_sessions())?;
         let (until, days) = (read.range.end, &asked.days);

@@ -1,4 +1,4 @@
-//! Each part of the page from the same sums that answers are made of.
+//! Each part of the page, from the same sums as answers.
 
 use std::cmp::Reverse;
 
@@ -17,7 +17,7 @@ use crate::sales::Group;
 const CATEGORIES_MAX: usize = 8;
 const PRODUCTS_MAX: usize = 10;
 
-/// A tile's figure of the minutes from midnight on.
+/// A tile's figure from midnight on.
 fn until(kind: Kind, sum: &Span, basis: Basis) -> Option<i128> {
     match kind {
         Kind::ActiveCustomers => Some(i128::from(sum.counts.starters)),
@@ -26,7 +26,7 @@ fn until(kind: Kind, sum: &Span, basis: Basis) -> Option<i128> {
     }
 }
 
-/// A tile's figure of one quarter hour by itself: of conversion, that of the sessions begun in it.
+/// A tile's figure for one quarter hour; conversion is that of the sessions begun in it.
 fn of_quarter(kind: Kind, sum: &Span, basis: Basis) -> Option<i128> {
     let counts = &sum.counts;
     match kind {
@@ -45,7 +45,7 @@ impl Figures {
         unit.format(value, self.shop().currency)
     }
 
-    /// Exact money as it is shown.
+    /// Exact money, rounded for display.
     fn money(&self, exact: i128) -> String {
         self.text(Unit::Money, Unit::Money.rounded(exact))
     }
@@ -128,7 +128,7 @@ impl Figures {
         let day = Days::only(shown.now.date_key);
         let mut net = self.ledger(NET, By::Country, shown.basis, day);
         let orders = self.orders(By::Country, day);
-        // A country whose orders all moved on another day is shown too.
+        // Include a country whose orders all moved on another day.
         orders.iter().for_each(|(key, label, _)| net.add(key, label, 0));
         let mut rows: Vec<_> = net.iter().collect();
         rows.sort_by_key(|(key, _, net)| (Reverse(*net), *key));

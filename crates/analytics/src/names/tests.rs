@@ -18,7 +18,7 @@ fn a_member_has_a_number_once_a_fact_names_it_and_keeps_its_text() {
 }
 
 proptest! {
-    /// Numbers and texts in any order of arrival: a plain map of each says the same.
+    /// Numbers and texts in any order of arrival equal those of plain maps.
     #[test]
     fn numbers_and_texts_are_those_of_plain_maps(steps in proptest::collection::vec((1..50_i64, proptest::option::of("[a-c]{0,3}")), 1..200)) {
         let mut names = Names::default();

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Changes of few keys, so that they meet, and of many: the key, and the length of its value or none to remove it.
+/// Changes of few keys, so that they overlap, and of many: the key, and the length of its value, or none to remove it.
 fn changes() -> impl Strategy<Value = Vec<(u64, Option<usize>)>> {
     let key = prop_oneof![0..40_u64, any::<u64>(), Just(u64::MAX), Just(0)];
     vec((key, prop_oneof![8 => (0..60_usize).prop_map(Some), 1 => Just(Some(3_000)), 2 => Just(None)]), 1..600)

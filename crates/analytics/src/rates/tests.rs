@@ -62,7 +62,7 @@ fn a_rate_is_stated_or_the_inverse_or_goes_through_a_common_currency() {
         (&["EUR/USD 20260105 1.1", "EUR/GBP 20260105 0.85"], "USD", "0.772727273 through EUR 20260105"),
         (&["USD/EUR 20260105 0.9", "GBP/EUR 20260105 1.2"], "USD", "0.75 through EUR 20260105"),
         (&["EUR/USD 20260105 1.1", "GBP/EUR 20260105 1.2"], "USD", "0.757575758 through EUR 20260105"),
-        // The first common currency by its code, however good another is.
+        // The first common currency by its code, even if another rate is more precise.
         (
             &["USD/SEK 20260105 10", "SEK/GBP 20260105 0.1", "USD/CHF 20260105 2", "CHF/GBP 20260105 2"],
             "USD",
@@ -71,7 +71,7 @@ fn a_rate_is_stated_or_the_inverse_or_goes_through_a_common_currency() {
         // A day's own rate comes before a stated one of the day before, and both legs are of one day.
         (&["USD/GBP 20260104 0.8", "GBP/USD 20260105 2"], "USD", "0.5 inverse 20260105"),
         (&["USD/EUR 20260104 0.9", "EUR/GBP 20260105 0.85"], "USD", "none"),
-        // Rounded once, half-even, to the ninth place; what rounds to zero is no rate.
+        // Rounded once, half-even, to the ninth place; a rate that rounds to zero does not count.
         (&["GBP/USD 20260105 999999999.999999999"], "USD", "0.000000001 inverse 20260105"),
         (&["USD/EUR 20260105 0.000000001", "GBP/EUR 20260105 2"], "USD", "none"),
         (&["USD/EUR 20260105 0.000000003", "GBP/EUR 20260105 2"], "USD", "0.000000002 through EUR 20260105"),
@@ -120,7 +120,7 @@ fn a_coin_is_its_currency_and_its_day() {
     }
 }
 
-/// A slow resolver of another make: every rate of every day is looked for among all rows, by what the rule says.
+/// A slow, independent resolver: looks for the rate of each day among all rows, by the rule.
 fn by_the_rule(rows: &[(usize, i32, i64, i64)], code: Currency, day: i32) -> Option<(i32, i64)> {
     let own = currency("GBP");
     (0..=RATE_DAYS).map(|back| shift(day, -back)).find_map(|of| {

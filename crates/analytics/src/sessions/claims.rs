@@ -1,4 +1,4 @@
-//! Which session an order belongs to: the one that reported it first. A page that is loaded again reports its order again.
+//! The session that an order belongs to: the one that reported it first. A page that is loaded again reports its order again.
 
 use arrow_array::RecordBatch;
 use kassa_model::Table;
@@ -7,7 +7,7 @@ use kassa_model::star::fact_event;
 use super::rows::Visible;
 use crate::columns::{ApplyError, Columns};
 
-/// A session's word that it completed an order.
+/// A session's report that it completed an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Claim {
     pub order_key: i64,
@@ -52,7 +52,7 @@ impl Claims {
         self.all.is_empty()
     }
 
-    /// Puts the claims in order; to be called when all are in.
+    /// Sorts the claims; call it when all have been added.
     pub fn settle(&mut self) {
         self.all.sort_unstable();
         self.all.dedup();
@@ -67,7 +67,7 @@ impl Claims {
         &self.all[from..from + count]
     }
 
-    /// The claim that counts for each order.
+    /// The winning claim of each order.
     pub fn winners(&self) -> impl Iterator<Item = &Claim> {
         self.all.chunk_by(|a, b| a.order_key == b.order_key).filter_map(|claims| claims.first())
     }

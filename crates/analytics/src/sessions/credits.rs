@@ -1,4 +1,4 @@
-//! What sessions are credited with: the money of the orders that they were the first to report.
+//! The revenue of sessions: the money of the orders that they were the first to report.
 
 use arrow_array::RecordBatch;
 use hashbrown::HashMap;
@@ -9,17 +9,17 @@ use super::{Claim, SessionRow};
 use crate::columns::{ApplyError, Columns};
 use crate::rates::{Coin, Rates, exact};
 
-/// The orders that count, each with the claim that won it and Σ `net_amount` of its lines in the shop's currency, 10⁻¹⁵.
+/// The orders that count, each with its winning claim and Σ `net_amount` of its lines in the shop's currency, 10⁻¹⁵.
 #[derive(Debug, Clone, Default)]
 pub struct Credits(HashMap<i64, (Claim, i128)>);
 
-/// The most that DECIMAL(38,15) holds.
+/// The maximum of DECIMAL(38,15).
 const MOST: i128 = 10_i128.pow(38) - 1;
 
 impl Credits {
     pub const COLUMNS: &[&str] = &["order_key", "is_test", "net_amount", "currency", "movement_date_key"];
 
-    /// Of these claims, each the winner of its order; without money yet.
+    /// From these claims, each the winner of its order; without money yet.
     pub fn of<'c>(winners: impl Iterator<Item = &'c Claim>) -> Self {
         Self(winners.map(|claim| (claim.order_key, (*claim, 0))).collect())
     }
@@ -28,7 +28,7 @@ impl Credits {
         self.0.is_empty()
     }
 
-    /// Adds the money among rows of `fact_sales`; what has no rate is left out.
+    /// Adds the money in rows of `fact_sales`; rows without a rate are left out.
     pub fn apply(&mut self, rows: &RecordBatch, rates: &Rates) -> Result<(), ApplyError> {
         let columns = Columns { table: Table::FactSales, rows };
         let (orders, is_test) = (columns.get(fact_sales::order_key)?, columns.get(fact_sales::is_test)?);
@@ -43,7 +43,7 @@ impl Credits {
         Ok(())
     }
 
-    /// 10⁻¹⁵ of the shop's currency. Of the orders that a session reported, those count whose winning claim is its own.
+    /// 10⁻¹⁵ of the shop's currency. Counts the reported orders whose winning claim is this session's.
     pub fn revenue(&self, session: &SessionRow) -> i128 {
         let own = |(order, at): &(i64, i64)| {
             self.0.get(order).filter(|(claim, _)| (claim.at, claim.session_key) == (*at, session.session_key))

@@ -1,7 +1,7 @@
-//! Sessions of past days, packed: they hardly ever change, and are most of all sessions that there ever were.
+//! Sessions of past days, packed: they hardly ever change, and are most of all sessions.
 //!
-//! A pack has the sessions that begin on one day (UTC), sorted by id and time, as differences in as few bytes as they take: some 20 bytes a
-//! session instead of 110. An event near one of them brings the day back ([`Packs::take_near`]).
+//! A pack contains the sessions that begin on one day (UTC), sorted by id and time, encoded as differences: some 20 bytes per
+//! session instead of 110. An event near one of them unpacks the day ([`Packs::take_near`]).
 
 use kassa_model::time::DAY;
 use serde::{Deserialize, Serialize};
@@ -55,7 +55,7 @@ impl Packs {
         self.reach.is_some_and(|reach| at.saturating_sub(reach) < SILENCE)
     }
 
-    /// Takes out the sessions of the days that have one near an event, so that it can join it.
+    /// Removes and returns the sessions of the days that have one near an event, so that it can join it.
     pub(super) fn take_near(&mut self, at: i64) -> Vec<Known> {
         let until = Days { from: i32::MIN, to: day_of(at.saturating_add(SILENCE)) };
         let is_near = |pack: &Pack| at.saturating_sub(pack.reach) < SILENCE;
@@ -86,7 +86,7 @@ impl Pack {
 /// Most sources write times to the millisecond.
 const MILLISECOND: i64 = 1_000;
 
-/// The id and time that differences begin from.
+/// The id and time of the first difference.
 const START: (i64, i64) = (i64::MIN, 0);
 
 /// Sorted sessions, each as its differences from the one before and from its own first event.
@@ -112,7 +112,7 @@ fn encode(sessions: &[Known]) -> Vec<u8> {
     out
 }
 
-/// What [`encode`] wrote; up to where the bytes make sense, which a checksum vouches for wherever they were stored.
+/// Decodes the output of [`encode`], up to the first invalid byte; a checksum protects the bytes wherever they are stored.
 fn decode(mut bytes: &[u8]) -> Vec<Known> {
     let (mut sessions, mut last) = (Vec::new(), START);
     while let Some((id, session)) = read_session(&mut bytes, last) {

@@ -15,7 +15,7 @@ use crate::visits::{self, Visit};
 pub struct SessionRow {
     pub session_key: i64,
     pub session_id: Option<String>,
-    /// As the last event says that names a customer, or the last of all.
+    /// The person of the last event that names a customer, or else of the last event.
     pub person_key: i64,
     pub customer_key: i64,
     /// The shop's day on which it began, yyyymmdd.
@@ -30,11 +30,11 @@ pub struct SessionRow {
     pub reached: usize,
     pub converted: bool,
     pub abandoned: bool,
-    /// The orders that it reported, and when first.
+    /// The orders that it reported, and when it reported each first.
     pub orders: Vec<(i64, i64)>,
 }
 
-/// Which events count for sessions.
+/// The events that count for sessions.
 pub(crate) struct Visible<'r> {
     sessions: &'r Int64Array,
     is_test: &'r BooleanArray,
@@ -47,17 +47,17 @@ impl<'r> Visible<'r> {
         Ok(Self { sessions, is_test, is_bot: columns.get(fact_event::is_bot)? })
     }
 
-    /// The session id's key, of an event that counts.
+    /// The session id's key, if the event counts.
     pub(crate) fn session(&self, row: usize) -> Option<i64> {
         let key = self.sessions.value(row);
         (key != 0 && !self.is_test.value(row) && !self.is_bot.value(row)).then_some(key)
     }
 }
 
-/// A text and its time. Among texts of one moment the smaller is the earlier, so that the order of arrival decides nothing.
+/// A text and its time. Of texts with the same time the smaller is the earlier, so that the order of arrival does not matter.
 type Page = Option<(i64, Box<str>)>;
 
-/// The word on who it is: whether it names a customer, when, person, customer. The greatest counts.
+/// Candidate identity of the session, ordered by priority; the maximum wins. (Names a customer, time, person, customer.)
 type Person = (bool, i64, i64, i64);
 
 #[derive(Debug)]
@@ -143,14 +143,14 @@ impl Told {
     }
 }
 
-/// Sessions in the making. Rows may come in any order and any split.
+/// Builds sessions. Rows may come in any order and any batches.
 #[derive(Debug)]
 pub struct SessionRows {
     told: HashMap<i64, Vec<Told>>,
     calendar: Calendar,
 }
 
-/// The columns of an event that a session takes something from.
+/// The columns of an event that sessions use.
 struct Cells<'r> {
     times: &'r arrow_array::TimestampMicrosecondArray,
     persons: &'r Int64Array,
@@ -185,7 +185,7 @@ impl SessionRows {
         Ok(())
     }
 
-    /// Folds in rows of `fact_event`: those of the wanted session ids.
+    /// Folds in rows of `fact_event` with the wanted session ids.
     pub fn apply(&mut self, rows: &RecordBatch, wanted: impl Fn(i64) -> bool) -> Result<(), ApplyError> {
         let columns = Columns { table: Table::FactEvent, rows };
         let visible = Visible::of(&columns)?;
@@ -227,7 +227,7 @@ impl SessionRows {
         }
     }
 
-    /// The sessions, in order of their beginning.
+    /// The sessions, ordered by their start.
     pub fn finish(mut self) -> Vec<SessionRow> {
         let mut rows = Vec::with_capacity(self.told.len());
         for (key, visits) in self.told {

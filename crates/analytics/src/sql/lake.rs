@@ -11,7 +11,7 @@ pub struct Lake {
 }
 
 impl Lake {
-    /// `zone` is the shop's time zone, by whose clock hours are cut.
+    /// `zone` is the shop's time zone, in which hours are computed.
     pub fn new(zone: &str) -> Self {
         Self { zone: zone.to_owned() }
     }
@@ -29,7 +29,7 @@ pub(super) fn stored(column: Column) -> String {
     if column.is_money() { format!("{name}_reporting") } else { name.to_owned() }
 }
 
-/// The columns by which a basis dates a row: day and time.
+/// The day and time columns of a basis.
 pub(super) fn dated(basis: Basis) -> [&'static str; 2] {
     match basis {
         Basis::Movement => ["movement_date_key", "moved_at"],
@@ -69,19 +69,19 @@ impl Dialect for Lake {
         (group, "g".to_owned())
     }
 
-    /// Cut to 15 places, which leaves a rounding to fewer exact.
+    /// Cut to 15 places, so that it can later be rounded to fewer places exactly.
     fn quotient(&self, part: &str, whole: &str) -> String {
         format!("CASE WHEN {whole} > 0 THEN CAST(CAST({part} AS DECIMAL(38, 15)) / {whole} AS DECIMAL(38, 15)) END")
     }
 }
 
-/// The key of a day, or of its month, of yyyymmdd as text.
+/// The key of a day, or of its month, from yyyymmdd as text.
 pub(super) fn day_or_month(by: By, digits: &str) -> String {
     let month = format!("substr({digits}, 1, 4) || '-' || substr({digits}, 5, 2)");
     if by == By::Month { month } else { format!("{month} || '-' || substr({digits}, 7, 2)") }
 }
 
-/// `products` is a relation with one row a product.
+/// `products` is a relation with one row per product.
 pub(super) fn members(by: By, products: &str) -> String {
     match by {
         By::Product => {

@@ -1,4 +1,4 @@
-//! The lake's tables alone, in the SQL of Spark: its tables are registered by their names, as temporary views or in a catalogue.
+//! The lake's tables only, in the SQL of Spark: the tables are registered by their names, as temporary views or in a catalogue.
 
 use super::Dialect;
 use super::lake::{dated, day_or_month, members};
@@ -11,7 +11,7 @@ pub struct Spark {
 }
 
 impl Spark {
-    /// `zone` is the shop's time zone, by whose clock hours are cut.
+    /// `zone` is the shop's time zone, in which hours are computed.
     pub fn new(zone: &str) -> Self {
         Self { zone: zone.to_owned() }
     }
@@ -58,7 +58,7 @@ impl Dialect for Spark {
         (group, "g".to_owned())
     }
 
-    /// Spark keeps so many places of a quotient as 38 digits leave room for beside the digits that its parts may have.
+    /// Spark reduces the scale of a quotient to fit 38 digits; the casts keep 15 places.
     fn quotient(&self, part: &str, whole: &str) -> String {
         format!(
             "CASE WHEN {whole} > 0 THEN CAST(CAST({part} AS DECIMAL(32, 15)) / CAST({whole} AS DECIMAL(20, 3)) AS DECIMAL(38, 15)) END"

@@ -1,4 +1,4 @@
-//! Where the engine's thread hands the memory of its stage to the writer of checkpoints.
+//! Hands the memory of the stage from the engine's thread to the writer of checkpoints.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -34,9 +34,9 @@ pub struct StageSizes {
 
 #[derive(Debug, Default)]
 pub struct Desk {
-    /// Those of the stage when the engine last had something to do here.
+    /// The sizes when the engine last served the desk.
     sizes: [AtomicUsize; 3],
-    /// Whether the engine has something to do here: asked with every batch.
+    /// Whether the engine must serve the desk: checked with every batch.
     is_busy: AtomicBool,
     state: Mutex<State>,
     given: Condvar,
@@ -44,7 +44,7 @@ pub struct Desk {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Counts the stages that were made from a checkpoint or from nothing: a cut of an earlier one is void.
+    /// Incremented when a stage is created: a cut of an earlier stage is invalid.
     generation: u64,
     is_wanted: bool,
     cut: Option<StageCut>,
@@ -52,7 +52,7 @@ struct State {
     must_rewrite: bool,
     /// The checkpoint that the next one adds to.
     manifest: Option<Manifest>,
-    /// The index's files in it, until the engine has taken note.
+    /// The index's files in it, until the engine has passed them to the index.
     published: Option<BTreeSet<PathBuf>>,
 }
 
@@ -61,7 +61,7 @@ impl Desk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A stage begins whose memory is that of `manifest`, or is in no checkpoint.
+    /// A new stage begins with the memory of `manifest`, or with memory that is in no checkpoint.
     pub fn begin(&self, manifest: Option<Manifest>) {
         let mut state = self.state();
         let generation = state.generation + 1;
@@ -69,7 +69,7 @@ impl Desk {
         self.is_busy.store(true, Ordering::Release);
     }
 
-    /// Does what the writer waits for: called by the engine between two batches.
+    /// Serves the writer's requests; the engine calls it between two batches.
     pub fn serve(&self, stage: &mut Stage, known: &Known, read: &Positions) {
         if !self.is_busy.swap(false, Ordering::AcqRel) {
             return;
@@ -82,7 +82,7 @@ impl Desk {
             stage.index.published(files);
         }
         if std::mem::take(&mut state.is_wanted) {
-            // What an earlier cut took from the journals is in no checkpoint if nobody has taken it.
+            // If an earlier cut was not taken, the entries that it removed from the journals are in no checkpoint.
             if std::mem::take(&mut state.must_rewrite) || state.cut.is_some() {
                 stage.index.rewrite();
                 stage.memory.members.rewrite();
@@ -94,14 +94,14 @@ impl Desk {
         }
     }
 
-    /// What the stage's memory takes, as of the last cut or the last call: this one has the engine look again.
+    /// The sizes of the stage's memory at the last cut or call. The call makes the engine measure them again.
     pub fn sizes(&self) -> StageSizes {
         self.is_busy.store(true, Ordering::Release);
         let [dedupe_tables, dedupe_filters, members] = self.sizes.each_ref().map(|size| size.load(Ordering::Relaxed));
         StageSizes { dedupe_tables, dedupe_filters, members }
     }
 
-    /// Asks for a cut and waits for it, no longer than that.
+    /// Requests a cut and waits for it, at most this long.
     pub(super) fn cut(&self, longest: Duration) -> Option<StageCut> {
         self.want();
         let state = self.state();
@@ -109,7 +109,7 @@ impl Desk {
         waited.unwrap_or_else(PoisonError::into_inner).0.cut.take()
     }
 
-    /// Asks for a cut.
+    /// Requests a cut.
     pub fn want(&self) {
         self.state().is_wanted = true;
         self.is_busy.store(true, Ordering::Release);
@@ -125,12 +125,12 @@ impl Desk {
         self.state().manifest.clone()
     }
 
-    /// Whether the stage is still the one that the cut was taken of.
+    /// Whether the stage is still the one that the cut was taken from.
     pub(super) fn is_valid(&self, cut: &StageCut) -> bool {
         self.state().generation == cut.generation
     }
 
-    /// Calls `write` unless the cut is void by now. Nobody begins a stage meanwhile.
+    /// Calls `write` unless the cut is invalid. No stage can begin during the call.
     pub(super) fn publish<E>(
         &self,
         cut: &StageCut,
@@ -149,7 +149,7 @@ impl Desk {
         Ok(true)
     }
 
-    /// A cut was not published: the next cut is a whole one.
+    /// A cut was not published: the next cut is a complete one.
     pub fn rewrite(&self) {
         self.state().must_rewrite = true;
     }

@@ -1,4 +1,4 @@
-//! A checkpoint in the making: its pieces are written first, and named by the manifest once every sink has what is in them.
+//! A checkpoint in progress: its pieces are written first. The manifest names them once every sink has committed their contents.
 
 use std::fmt;
 use std::io;
@@ -20,7 +20,7 @@ use super::pieces::{Counted, Name, Pieces};
 use crate::memory::is_ahead;
 use crate::{Known, Tally};
 
-/// A set of so many pieces is made one piece.
+/// A set with this many pieces is merged into one.
 const PIECES_MAX: usize = 64;
 
 #[derive(Debug, thiserror::Error)]
@@ -38,22 +38,22 @@ pub enum WriteError {
 /// The live figures as they are now, and their positions.
 pub type Snapshot = Box<dyn Fn() -> (Figures, Positions) + Send>;
 
-/// What the sinks that hold the star schema have committed of the partitions that this process reads, a sink an entry.
+/// The positions that each sink with the star schema has committed of the partitions that this process reads.
 pub type Committed = Box<dyn Fn() -> Vec<Positions> + Send>;
 
-/// What a checkpoint is made from.
+/// The inputs of a checkpoint.
 pub struct Parts {
     pub place: Arc<Place>,
     pub desk: Arc<Desk>,
     pub store: Arc<dyn Store>,
     pub figures: Snapshot,
-    /// Their positions alone.
+    /// The positions of the figures.
     pub figures_at: Box<dyn Fn() -> Positions + Send>,
     pub committed: Committed,
-    /// What the lake's spans and dead letters add up to, and up to where.
+    /// The counts from the lake's spans and dead letters, and their positions.
     pub tally: (Tally, Positions),
     pub calendar: Calendar,
-    /// Of the lake.
+    /// The lake's commit interval.
     pub commit_interval: Duration,
 }
 
@@ -65,7 +65,7 @@ pub struct Drafts {
     accounts: follow::Follower,
 }
 
-/// A checkpoint on the disk that nothing names yet.
+/// A checkpoint on disk that no manifest names yet.
 #[derive(Debug)]
 pub struct Draft {
     manifest: Manifest,
@@ -101,7 +101,7 @@ impl Drafts {
             })
     }
 
-    /// Writes what is new as pieces.
+    /// Writes the additions as pieces.
     pub fn write(&mut self, cut: &StageCut) -> Result<Draft, WriteError> {
         let before = self.parts.desk.manifest();
         let pieces = self.parts.place.pieces.clone();
@@ -139,7 +139,7 @@ impl Drafts {
         Ok(Draft { manifest, figures_at })
     }
 
-    /// Counts what the lake accounts for beyond what is counted.
+    /// Adds the spans and dead letters that the lake has committed since.
     fn count(&mut self) -> Result<(), LogError> {
         let to = self.accounted.now(self.parts.store.as_ref())?;
         let Parts { tally: (tally, from), calendar, store, .. } = &mut self.parts;
@@ -158,8 +158,8 @@ impl Drafts {
         Ok(!parts.into_iter().any(|positions| is_ahead(positions, &accounted)))
     }
 
-    /// Names the draft by the manifest, which then takes the place of the one before. `false`: a sink lacks something of it, or the stage
-    /// was begun anew meanwhile.
+    /// Writes the manifest that names the draft and replaces the one before. `false`: a sink has not committed all of it, or the
+    /// stage was restarted meanwhile.
     pub fn publish(&mut self, cut: &StageCut, draft: &Draft) -> Result<bool, WriteError> {
         if !self.has_committed(cut, draft)? {
             return Ok(false);
@@ -173,7 +173,8 @@ impl Drafts {
         })
     }
 
-    /// Writes and publishes a last checkpoint, of a stage whose records are all committed. `false`: a sink lacks something of it.
+    /// Writes and publishes a last checkpoint, of a stage whose records are all committed. `false`: a sink has not committed all
+    /// of it.
     pub fn finish(&mut self, (stage, known, read): (&mut Stage, &Known, &Positions)) -> Result<bool, WriteError> {
         self.desk().want();
         self.desk().serve(stage, known, read);
@@ -183,7 +184,7 @@ impl Drafts {
     }
 }
 
-/// Gives pieces their numbers.
+/// Numbers the pieces.
 struct Numbers<'p> {
     pieces: &'p Pieces,
     next: u64,
@@ -199,7 +200,7 @@ impl Numbers<'_> {
         self.write(&mut |file| io::Write::write_all(file, bytes))
     }
 
-    /// Adds a piece to those of a set. Where these are many, they become one.
+    /// Adds a piece to a set. If the set has many pieces, they are merged into one.
     fn add(&mut self, mut held: Vec<Name>, piece: &Piece) -> io::Result<Vec<Name>> {
         if piece.replaces {
             held.clear();
@@ -213,7 +214,7 @@ impl Numbers<'_> {
         Ok(held)
     }
 
-    /// One piece of what several contain.
+    /// Merges several pieces into one.
     fn merged(&mut self, names: &[Name]) -> io::Result<Name> {
         let pieces = self.pieces;
         self.write(&mut |file| {

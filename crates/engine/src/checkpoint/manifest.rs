@@ -1,4 +1,4 @@
-//! The manifest: the one file that says which pieces make a checkpoint, and at which positions.
+//! The manifest: the one file that names the pieces of a checkpoint, and its positions.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -12,13 +12,13 @@ use super::Unusable;
 use super::pieces::{Name, Pieces};
 use crate::Known;
 
-/// What a checkpoint must agree with to be used.
+/// The settings that a checkpoint must match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Setting {
     pub(super) format: u32,
     /// Of the configuration.
     pub(super) fingerprint: u64,
-    /// How often replays of dead letters had begun or ended when the lake was read first.
+    /// The number of starts and ends of dead letter replays when the lake was first read.
     pub(super) replays: i64,
 }
 
@@ -27,11 +27,11 @@ pub(super) type SavedPositions = Vec<(String, i64, i64)>;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct KeysNames {
-    /// Of the class, in the steps of the index; none for money.
+    /// The window of the class in steps of the index; none for money.
     pub(super) window: Window,
     pub(super) floor: u64,
     pub(super) runs: Vec<RunName>,
-    /// In the order in which they were written.
+    /// In the order of writing.
     pub(super) table: Vec<Name>,
 }
 
@@ -81,7 +81,7 @@ impl Manifest {
         if xxh3_64(body).to_le_bytes() != *checksum {
             return Err(damaged());
         }
-        // A later version may say more.
+        // A later version may append fields.
         let (format, _) = postcard::take_from_bytes::<u32>(body).map_err(|_| damaged())?;
         if format != super::FORMAT {
             return Err(Unusable::Other);
@@ -96,7 +96,7 @@ impl Manifest {
         }
     }
 
-    /// Takes the place of the manifest before, at once and for good.
+    /// Replaces the manifest atomically and durably.
     pub(super) fn write(&self, pieces: &Pieces) -> std::io::Result<()> {
         let mut bytes = postcard::to_stdvec(self).map_err(std::io::Error::other)?;
         let checksum = xxh3_64(&bytes);

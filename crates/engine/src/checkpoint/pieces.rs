@@ -1,4 +1,4 @@
-//! The files that a checkpoint is made of. Each is written once, under a number of its own.
+//! The files of a checkpoint. Each is written once, under its own number.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::Unusable;
 
-/// A piece, and what must be in it.
+/// A piece, with its size and checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Name {
     number: u64,
@@ -53,7 +53,7 @@ impl Pieces {
         }
     }
 
-    /// A reader of a large piece. Its bytes were read once before, and are those that were written.
+    /// A reader of a large piece. The bytes have been verified before.
     pub(super) fn open(&self, name: &Name) -> Result<BufReader<File>, Unusable> {
         let path = self.path(name);
         match checked(&path, name) {
@@ -62,7 +62,7 @@ impl Pieces {
         }
     }
 
-    /// Writes a piece, to the disk.
+    /// Writes a piece and syncs it.
     pub(super) fn write(&self, number: u64, fill: impl FnOnce(&mut Counted) -> io::Result<()>) -> io::Result<Name> {
         fs::create_dir_all(&self.0)?;
         let file = BufWriter::with_capacity(1 << 16, File::create(self.numbered(number))?);
@@ -72,7 +72,7 @@ impl Pieces {
         Ok(Name { number, bytes: counted.bytes, checksum: counted.hash.digest() })
     }
 
-    /// Removes the pieces that are not named.
+    /// Removes all pieces except these.
     pub(super) fn keep<'n>(&self, names: impl Iterator<Item = &'n Name>) -> io::Result<()> {
         let kept: BTreeSet<PathBuf> = names.map(|name| self.path(name)).collect();
         for entry in fs::read_dir(&self.0)? {
@@ -85,7 +85,7 @@ impl Pieces {
     }
 }
 
-/// `None`: the file contains other bytes.
+/// `None`: the file has other contents.
 fn checked(path: &Path, name: &Name) -> io::Result<Option<BufReader<File>>> {
     let mut file = BufReader::with_capacity(1 << 16, File::open(path)?);
     let (mut hash, mut length) = (Xxh3::new(), 0);
@@ -103,7 +103,7 @@ fn checked(path: &Path, name: &Name) -> io::Result<Option<BufReader<File>>> {
     Ok((length == name.bytes && hash.digest() == name.checksum).then_some(file))
 }
 
-/// The input of a deserializer that reads a piece bit by bit, so that the piece and what it becomes are not in memory together.
+/// The input of a deserializer that streams a piece, so that the piece and the decoded value are not in memory together.
 pub(super) struct Streamed {
     file: BufReader<File>,
     /// Bytes that have not been read.
@@ -135,7 +135,7 @@ impl<'de> Flavor<'de> for Streamed {
         byte.ok_or(postcard::Error::DeserializeUnexpectedEnd)
     }
 
-    /// Nothing that checkpoints contain is borrowed from them.
+    /// Checkpoints contain no borrowed values.
     fn try_take_n(&mut self, _bytes: usize) -> postcard::Result<&'de [u8]> {
         Err(postcard::Error::WontImplement)
     }
@@ -153,7 +153,7 @@ impl<'de> Flavor<'de> for Streamed {
     }
 }
 
-/// A file that counts and hashes what is written to it.
+/// A file that counts and hashes the written bytes.
 pub(super) struct Counted {
     file: BufWriter<File>,
     hash: Xxh3,
@@ -215,7 +215,7 @@ mod tests {
         pieces.open(&name).unwrap_err();
     }
 
-    /// A length beyond the end of the file asks for no memory.
+    /// A length beyond the end of the file allocates nothing.
     #[test]
     fn a_text_longer_than_its_piece_is_refused() {
         let dir = tempfile::tempdir().unwrap();

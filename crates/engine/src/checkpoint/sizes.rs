@@ -1,4 +1,4 @@
-//! What a checkpoint takes on disk.
+//! The size of a checkpoint on disk.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::Unusable;
 use super::manifest::{FILE, KeysNames, Manifest};
 use super::pieces::{Name, Pieces};
 
-/// Bytes by what they keep. Keys are those of sealed runs and of the tables' entries.
+/// Bytes by purpose. Keys are those of sealed runs and of the tables' entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sizes {
     pub money_keys: u64,
@@ -21,7 +21,7 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// Of the last checkpoint in a state folder, `data_dir/state`.
+    /// The sizes of the last checkpoint in a state folder, `data_dir/state`.
     pub fn of(state: &Path) -> Result<Self, Unusable> {
         let (checkpoint, dedupe) = (state.join("checkpoint"), state.join("dedupe"));
         let manifest = Manifest::read(&Pieces::new(checkpoint.clone()))?;
@@ -30,7 +30,7 @@ impl Sizes {
             let runs = names.runs.iter().map(|run| size(&run_path(&dedupe, run.0)));
             Ok(runs.sum::<Result<u64, _>>()? + names.table.iter().map(Name::bytes).sum::<u64>())
         };
-        // Keys that are kept for good have no window.
+        // Money keys, which are kept forever, have no window.
         let of = |is_money: bool| {
             let classes = manifest.keys.iter().filter(move |names| names.window.is_none() == is_money);
             classes.map(keys).sum::<Result<u64, _>>()

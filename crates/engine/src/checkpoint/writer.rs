@@ -14,13 +14,13 @@ use super::draft::{Draft, Drafts, Parts, WriteError};
 use crate::Known;
 use crate::ticks::Ticks;
 
-/// Commits of the lake between two checkpoints, at least.
+/// The minimum number of lake commits between two checkpoints.
 const COMMITS: u32 = 5;
-/// Writing checkpoints takes at most this share of the time.
+/// The maximum share of time for writing checkpoints: one in this many parts.
 const SHARE: u32 = 20;
-/// How often the sinks are asked whether they have committed what a checkpoint contains.
+/// The interval for checking whether the sinks have committed a checkpoint's contents.
 const LOOK: Duration = Duration::from_millis(200);
-/// How long one wait for the engine lasts before the end is looked for.
+/// The longest wait for the engine before checking for the end of the program.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Writes checkpoints until it is finished.
@@ -69,7 +69,7 @@ fn keep(mut drafts: Drafts, ended: &Receiver<()>, ticks: &dyn Ticks) -> Drafts {
     drafts
 }
 
-/// The stage's memory; `None`: this is the end.
+/// Requests the stage's memory; `None`: the program ends.
 fn cut(drafts: &Drafts, ended: &Receiver<()>) -> Option<StageCut> {
     loop {
         if let Some(cut) = drafts.desk().cut(PATIENCE) {
@@ -81,7 +81,7 @@ fn cut(drafts: &Drafts, ended: &Receiver<()>) -> Option<StageCut> {
     }
 }
 
-/// Publishes a draft once every sink has committed what it contains; `false`: this is the end, or the draft is void.
+/// Publishes a draft once every sink has committed its contents; `false`: the program ends, or the draft is invalid.
 fn publish(drafts: &mut Drafts, cut: &StageCut, draft: &Draft, ended: &Receiver<()>) -> Result<bool, WriteError> {
     while !drafts.has_committed(cut, draft)? {
         if !drafts.desk().is_valid(cut) || !matches!(ended.recv_timeout(LOOK), Err(RecvTimeoutError::Timeout)) {

@@ -1,4 +1,4 @@
-//! How long a sink's commits took.
+//! The durations of a sink's commits.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Commits that are remembered.
 const RECENT: usize = 100;
 
-/// The latest commits' durations: from the first try to the store's answer, with all that was tried again.
+/// The durations of the latest commits: from the first try to the store's answer, including retries.
 #[derive(Debug, Clone, Default)]
 pub struct Commits(VecDeque<Duration>);
 

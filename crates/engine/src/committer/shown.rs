@@ -6,19 +6,19 @@ use kassa_model::Positions;
 
 use super::commits::Commits;
 
-/// What a sink's committer shows to others.
+/// The published state of a sink's committer.
 #[derive(Debug, Clone, Default)]
 pub struct SinkState {
-    /// From where it must be read after a restart.
+    /// Where reading continues after a restart.
     pub positions: Positions,
-    /// What it holds all of. Positions of tables that got no rows follow later.
+    /// The positions up to which it has everything. Positions of tables without new rows follow later.
     pub committed: Positions,
     /// µs UTC.
     pub committed_at: Option<i64>,
     pub commits: Commits,
-    /// Bytes of the batches that it has gathered and not committed.
+    /// Bytes of gathered batches that are not committed.
     pub gathered_bytes: usize,
-    /// Why its store does not answer, for as long as it does not.
+    /// The store's last failure, while it does not answer.
     pub waiting: Option<String>,
     pub failed: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! `kassa rebuild`: the star again, from the archive, by the present configuration.
+//! `kassa rebuild`: rebuilds the star from the archive with the present configuration.
 //!
 //! ```text
 //!  archive ─► stage ─► new star (data_dir/state/rebuild) ─► every figure before and after, printed
@@ -55,7 +55,7 @@ fn rebuild_in(dir: &Path, config: &Config, args: &Rebuild) -> anyhow::Result<()>
     }
     lake.may_write()?;
     warehouse::prepare(config, &lake)?;
-    // Before anything else is read: what is committed after this makes the exchange fail.
+    // Before anything else is read: a commit after this makes the exchange fail.
     let mut exchange = Exchange::begin(&lake.store, &lake.clock).context("could not read the lake")?;
     let personal = warehouse::personal(&lake)?;
     let star = compared(dir, config, &lake, args)?;
@@ -73,7 +73,7 @@ fn compared(dir: &Path, config: &Config, lake: &Lake, args: &Rebuild) -> anyhow:
     let store = lake.store.as_ref();
     let cut = figures::accounted(store).context("could not read the lake")?;
     check_streams(lake, &cut)?;
-    // Where an earlier rebuild was interrupted, the tables do not fit each other.
+    // After an interrupted rebuild, the tables are from different stars.
     let is_whole = interrupted(store).context("could not read the lake")?.is_none();
     let before = is_whole.then(|| Seen::of(store, &config.shop, &cut)).transpose()?;
     let star = build(dir, config, lake, (&cut, before.as_ref().and_then(Seen::records)))?;
@@ -125,7 +125,7 @@ fn build(dir: &Path, config: &Config, lake: &Lake, (cut, records): (&Positions, 
     Ok(star)
 }
 
-/// Refuses a new star that lacks records which the old one has.
+/// Refuses a new star with fewer records than the old one.
 fn check_complete(star: &Lake, cut: &Positions) -> anyhow::Result<()> {
     let made = figures::accounted(star.store.as_ref()).context("could not read the new star")?;
     let Some((partition, next)) = cut.iter().find(|(partition, next)| made.next(partition) != *next) else { return Ok(()) };

@@ -99,7 +99,7 @@ fn check(seen: &Seen, topic: &SeenTopic, sink: &Sink, sinks: &[Sink], now: i64) 
         let found = format!("the log ends before the position ({})", listed(&unread.beyond, "read, the log ends at"));
         return Check::wrong(SYSTEM, &what, &seen.brokers, found)
             .why("the broker has lost records that were already read, or this is another cluster")
-            .fix("check that `source.url` names the same cluster; if it does, the next start reads the partition from 0 as a new one");
+            .fix("check that `source.url` names the same cluster; if it does, a running kassa, or else the next start, reads the partition from 0 as a new one");
     }
     if !unread.gone.is_empty() {
         let found = format!("records were deleted before they were read ({})", listed(&unread.gone, "to"));

@@ -1,4 +1,4 @@
-//! Kafka as a feed: what the group gives this process is read from where the sinks are.
+//! Kafka as a feed: reads the partitions of this group member from the sinks' positions.
 
 mod marks;
 mod members;
@@ -28,20 +28,21 @@ use super::{Feed, Next, Reached};
 use crate::failure::Failure;
 use crate::wiring::{self, Lake};
 
-/// How long a start waits to be given partitions before it goes on without: others of the group may have them all.
+/// How long a start waits for partitions before it continues without: other members of the group may have them all.
 const JOIN: Duration = Duration::from_secs(10);
-/// When a sink's hand-off has been full for so long, fetching stops and polling goes on, lest the group take this member for dead.
+/// After a sink's hand-off has been full for this long, stop fetching and only poll, so that the group does not evict this
+/// member.
 const FULL: Duration = Duration::from_secs(5);
-/// Kafka is shown anew to those who watch this often.
+/// How often the marks for observers are updated.
 const SHOWN: Duration = Duration::from_secs(1);
-/// Facts wait at most so long for reference data to be read to its end.
+/// The longest time that facts wait for reference data to be read.
 const REFERENCES: Duration = Duration::from_secs(60);
 const RETRY: Duration = Duration::from_secs(1);
-/// A member that is fenced a second time within this is in another's place.
+/// If a member is fenced twice within this time, another process uses its id.
 const FENCED: Duration = Duration::from_secs(300);
-/// Topics that come to match a pattern are seen so soon.
+/// Interval for finding new topics that match a pattern.
 const LOOK: Duration = Duration::from_secs(30);
-/// How long a question to Kafka is repeated before it is told that it does not answer.
+/// How long a request to Kafka is retried before it fails.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 pub struct KafkaFeed {
@@ -50,13 +51,13 @@ pub struct KafkaFeed {
     source: KafkaSource,
     topics: TopicIds,
     references: HashSet<String>,
-    /// Given by the group, and not yet begun.
+    /// Assigned by the group, and not started yet.
     assigned: Vec<Partition>,
-    /// Taken by the group, and not yet given back.
+    /// Revoked by the group, and not released yet.
     revoked: Vec<Partition>,
     waiting: VecDeque<Turn>,
     held_back: Option<HeldBack>,
-    /// Begun where the log began, as no sink knew them: what comes first is accounted for from 0.
+    /// Started at the log's beginning, because no sink has them: offsets before the first record are accounted for from 0.
     fresh: HashSet<Partition>,
     /// How far this process has read.
     given: Positions,
@@ -65,7 +66,7 @@ pub struct KafkaFeed {
     shown_at: Instant,
     patterns: Option<Patterns>,
     fenced_at: Option<Instant>,
-    /// What went wrong while nothing was asked: some of it is told once.
+    /// Error of a background poll, returned by the next call.
     failed: Option<anyhow::Error>,
     _members: Members,
 }
@@ -73,13 +74,13 @@ pub struct KafkaFeed {
 /// Facts wait until reference data has been read.
 struct HeldBack {
     facts: Vec<Partition>,
-    /// They wait no longer than that.
+    /// The latest end of the wait.
     until: Instant,
-    /// To where reference data must be read.
+    /// The positions that reference data must reach.
     ends: BTreeMap<Partition, i64>,
 }
 
-/// Whether the sinks take what is read.
+/// Whether the sinks accept records.
 #[derive(Debug, Clone, Copy)]
 enum Flow {
     Free,
@@ -89,7 +90,7 @@ enum Flow {
     Paused,
 }
 
-/// A configuration with patterns: topics that come to match are looked for.
+/// A configuration with patterns, for which new topics are looked up.
 struct Patterns {
     config: Config,
     looked_at: Instant,
@@ -150,7 +151,7 @@ impl KafkaFeed {
         Ok(())
     }
 
-    /// What Kafka has next; what passes by itself is shown and waited for.
+    /// Kafka's next turn; events that need no action are only displayed.
     fn poll(&mut self, timeout: Duration) -> anyhow::Result<Option<Turn>> {
         match self.source.poll(timeout) {
             Ok(Turn::Idle) => Ok(None),
@@ -171,13 +172,13 @@ impl KafkaFeed {
         }
     }
 
-    /// A broker that dies can forget who a member with an instance id was, and take it for its predecessor. Once it may be so; where it comes
-    /// again soon there is another process of that id.
+    /// A broker that dies can forget the owner of an instance id, and reject this member in favour of its predecessor. That may
+    /// happen once; if it repeats soon, there is another process with this id.
     fn may_come_back(&mut self) -> bool {
         self.fenced_at.replace(Instant::now()).is_none_or(|last| last.elapsed() >= FENCED)
     }
 
-    /// Whether there are topics now that match a pattern and are not read. Where Kafka does not answer, they are looked for later.
+    /// Whether a new topic matches a pattern. If Kafka does not answer, the next call looks again.
     fn has_grown(&mut self) -> anyhow::Result<bool> {
         let due = self.patterns.as_mut().filter(|patterns| patterns.looked_at.elapsed() >= LOOK);
         let Some(Patterns { config, looked_at }) = due else { return Ok(false) };
@@ -243,7 +244,7 @@ impl KafkaFeed {
         answered(&self.marks, || self.source.cluster().bounds(&partition.topic, number))
     }
 
-    /// Has facts wait until reference data is read to where it ends now: so a fact finds the members that came before it.
+    /// Makes facts wait until reference data is read to its present end, so that a fact finds the members that came before it.
     fn hold_back(&mut self, starts: &[Start]) -> anyhow::Result<()> {
         let (references, facts): (Vec<_>, Vec<_>) =
             starts.iter().map(|start| start.partition.clone()).partition(|partition| self.references.contains(&*partition.topic));
@@ -263,7 +264,7 @@ impl KafkaFeed {
         Ok(())
     }
 
-    /// Lets facts go on once reference data has been read.
+    /// Resumes facts once reference data has been read.
     fn let_go(&mut self) -> anyhow::Result<()> {
         let Some(HeldBack { until, ends, .. }) = &mut self.held_back else { return Ok(()) };
         let lag = self.source.lag();
@@ -410,7 +411,7 @@ impl Feed for KafkaFeed {
     }
 }
 
-/// Asks again until Kafka answers.
+/// Retries until Kafka answers.
 fn answered<T>(marks: &KafkaMarks, mut ask: impl FnMut() -> Result<T, KafkaError>) -> anyhow::Result<T> {
     loop {
         match ask() {
@@ -462,7 +463,7 @@ pub fn kafka_feed(
     }
 }
 
-/// The configuration with the topics that its patterns stand for now; `None` where there are no more than it has.
+/// The configuration with the topics that match its patterns now; `None` if there are no new ones.
 pub fn grown(config: &Config) -> anyhow::Result<Option<Config>> {
     let Source::Kafka(kafka) = &config.source else { return Ok(None) };
     if config.patterns.is_empty() {

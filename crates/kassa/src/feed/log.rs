@@ -47,19 +47,19 @@ struct Input {
     reader: Option<LogReader>,
 }
 
-/// Goes round all topics.
+/// Reads all topics in turn.
 ///
-/// The ends of the facts are noted before reference data is read to its own end: so a fact always finds the members that were in the log
-/// before it.
+/// The ends of the facts are noted before reference data is read to its end, so that a fact always finds the members that were in
+/// the log before it.
 #[derive(Debug)]
 pub struct LogFeed {
     log: Arc<Log>,
     inputs: Vec<Input>,
-    /// The input whose turn it is.
+    /// The index of the next input.
     at: usize,
     /// Where the topics ended when the round began.
     ends: Positions,
-    /// Whether a round has begun, and found anything so far.
+    /// The current round, if there is one, and whether it has found records.
     round: Option<bool>,
     /// The log's changes when it began.
     seen: u64,
@@ -77,7 +77,7 @@ impl LogFeed {
         Self { ends: Positions::default(), seen: log.signal().seen(), log, inputs, at: 0, round: None }
     }
 
-    /// The next records of the input whose turn it is: of facts no more than what there was when the round began.
+    /// The next records of the current input: facts only up to the end that was noted when the round began.
     fn read(&mut self) -> anyhow::Result<Option<Next>> {
         let input = &mut self.inputs[self.at];
         let end = if input.is_reference { i64::MAX } else { self.ends.next(&input.partition) };
@@ -133,7 +133,7 @@ impl Feed for LogFeed {
             }
             while self.at < self.inputs.len() {
                 let read = self.read()?;
-                // Reference data is read to its end, of each topic of facts one batch a round.
+                // Reference data is read to its end; each topic of facts gives one batch per round.
                 if read.is_none() || !self.inputs[self.at].is_reference {
                     self.at += 1;
                 }
@@ -166,13 +166,13 @@ impl Feed for LogFeed {
         Ok(())
     }
 
-    /// Beginning says where to read in any case.
+    /// Nothing to do: `begin` always states where to read.
     fn reset(&mut self) -> anyhow::Result<()> {
         Ok(())
     }
 }
 
-/// The log, for those who watch.
+/// The marks of the log, for observers.
 #[derive(Debug)]
 pub struct LogMarks {
     log: Arc<Log>,

@@ -42,7 +42,7 @@ impl<'l> Shelf<'l> {
         Ok(snapshot)
     }
 
-    /// Refuses tables of which a rebuild may have exchanged some meanwhile.
+    /// Refuses tables that a rebuild may have partly exchanged meanwhile.
     fn refuse_rebuilt(&self, before: Option<i64>) -> Result<(), LakeError> {
         self.lake.refuse_rebuilt(before).map_err(|error| match error.downcast::<Failure>() {
             // As a boxed `anyhow::Error` it would lose its code.

@@ -1,4 +1,4 @@
-//! What a source still has of what was read from it: the collector's log in its folder, or Kafka.
+//! The records that a source still has: the collector's log in its folder, or Kafka.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ impl SourceLog for Collected {
     }
 
     fn read(&mut self, partition: &Partition, range: Range<i64>, take: &mut dyn FnMut(&Records)) -> Result<(), Cause> {
-        // Damage was named above, and what retention takes meanwhile is no damage: what can be read is read.
+        // Damage was reported above, and segments that retention deletes meanwhile are no damage: read what can be read.
         let Ok(mut reader) = LogReader::open(&self.0, partition, range.start) else { return Ok(()) };
         while let Ok(Some(records)) = reader.read(BATCH_RECORDS, BATCH_BYTES) {
             take(&records);
@@ -43,7 +43,8 @@ impl SourceLog for Collected {
     }
 }
 
-/// A torn tail is no finding: a crash leaves one, nobody was answered, and what was read before is missed if it was cut.
+/// A torn tail is no finding: a crash leaves one, and its records were not acknowledged. Records that were read and then cut are
+/// found missing elsewhere.
 fn finding(problem: &Problem) -> Option<Finding> {
     let kind = match problem.kind {
         ProblemKind::TornTail => return None,
@@ -55,7 +56,7 @@ fn finding(problem: &Problem) -> Option<Finding> {
     Some(Finding::new(kind, "log", "log", detail).of(&problem.partition).between(problem.from..problem.to))
 }
 
-/// How long Kafka is asked before it is said that it does not answer.
+/// How long requests to Kafka are retried.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Kafka, for the partitions that the lake knows, as they are now. A topic that was recreated since is another one.

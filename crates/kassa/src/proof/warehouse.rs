@@ -1,4 +1,5 @@
-//! The warehouse's part of the proof: its own recount, and row by row against the lake at the positions that both have reached.
+//! The warehouse's part of the proof: its own recount, and a comparison with the lake row by row at positions that both have
+//! reached.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use kassa_pipeline::cut::before;
 use kassa_warehouse::read::{Reader, Snapshot};
 use kassa_warehouse::{Target, WarehouseError, derived, prove};
 
-/// The tables whose rows are compared. Members may have been seen first by another record in one sink than in the other.
+/// The tables whose rows are compared. (Members can come from different records in two sinks.)
 const COMPARED: [Table; 6] =
     [Table::FactSales, Table::FactOrder, Table::FactPayment, Table::FactEvent, Table::FactInventory, Table::FactFxRate];
 
@@ -25,7 +26,7 @@ const SINK: &str = "warehouse";
 /// Rows of a partition in a table: how many, and the sum of their hashes.
 type Sums = BTreeMap<Partition, (i64, u128)>;
 
-/// What is wrong with the warehouse, and how many rows were recounted. `at_work`: it may lag behind the lake.
+/// The findings about the warehouse, and the number of recounted rows. `at_work`: it may lag behind the lake.
 pub fn findings(store: &dyn Store, (target, shop): (&Target, &Shop), at_work: bool) -> anyhow::Result<(Vec<Finding>, i64)> {
     let recounted = prove::prove(target).context("could not prove the warehouse")?;
     let mut found = recounted.findings;
@@ -36,7 +37,7 @@ pub fn findings(store: &dyn Store, (target, shop): (&Target, &Shop), at_work: bo
         found.extend(apart(&lake, &held));
     }
     let cut: Positions = lake.iter().map(|(p, next)| (p.clone(), next.min(held.next(p)))).collect();
-    // What retention dropped cannot be compared any more: its days are left out on both sides.
+    // Days that retention has dropped are left out on both sides.
     let dropped = snapshot.dropped()?;
     let kept = |table, rows| dropped.leave(table, rows);
     for table in COMPARED {
@@ -55,7 +56,7 @@ pub fn findings(store: &dyn Store, (target, shop): (&Target, &Shop), at_work: bo
     Ok((found, recounted.rows.values().sum()))
 }
 
-/// The resolved rates against the stated ones, at the positions that the table states.
+/// Compares the resolved rates with the stated ones, at the positions that the table states.
 fn rates(snapshot: &mut Snapshot<'_>, shop: &Shop) -> anyhow::Result<Option<Finding>> {
     let Some(wanted) = derived::rates_as_stated(snapshot, shop)? else { return Ok(None) };
     let mut hashes = row_hashes(&wanted)?;
@@ -101,7 +102,7 @@ fn differences(table: Table, ours: &Sums, theirs: &Sums, cut: &Positions) -> Vec
     differing.map(finding).collect()
 }
 
-/// Partitions at which the two are not equally far.
+/// Partitions in which the positions of the two differ.
 fn apart(lake: &Positions, held: &Positions) -> Vec<Finding> {
     let all: Positions = lake.iter().chain(held.iter()).map(|(partition, next)| (partition.clone(), next)).collect();
     let apart = all.iter().map(|(partition, _)| (partition, lake.next(partition), held.next(partition)));

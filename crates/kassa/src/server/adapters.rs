@@ -1,4 +1,4 @@
-//! What the server asks of the rest: the collector's door, the overview, the orders behind a bar.
+//! The server's ports, implemented: the collector, the overview, the orders behind a bar.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -29,13 +29,13 @@ use super::standing::Standing;
 use crate::failure::{self, Failure};
 use crate::feed::{self, Mark, Marks};
 
-/// Where records go before they are answered.
+/// Where records are stored before they are answered.
 enum Door {
     Log(Arc<Log>),
     Kafka(Produced),
 }
 
-/// The collector's door: verdicts by the pipeline's own rules, records into the log, or into Kafka.
+/// The collector: validates with the pipeline's own rules, and writes records to the log or to Kafka.
 pub struct Gate {
     door: Door,
     /// Those of the configuration's file; its patterns stand for more.
@@ -123,7 +123,7 @@ fn refusal(error: LogError) -> CollectError {
     }
 }
 
-/// How far each sink is, and what passed through.
+/// The positions of the sinks, and the counts of records.
 #[derive(Debug)]
 pub struct Overview {
     sinks: Vec<SinkHandle>,
@@ -133,7 +133,7 @@ pub struct Overview {
     proof: Arc<Last>,
     standing: Arc<Standing>,
     memory: Memory,
-    /// A sink that commits at this cadence is current within three of them.
+    /// A sink that commits at this interval is current within three of them.
     interval: Duration,
 }
 
@@ -394,7 +394,7 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// The lines with the names of what is asked for, and no more of the star than that.
+/// The lines with the requested names, joined with as few tables as possible.
 fn orders_sql(asked: &OrdersQuery) -> String {
     let mut from = "fact_sales_reporting s LEFT JOIN dim_customer_current c ON c.customer_key = s.customer_key \
          LEFT JOIN (SELECT DISTINCT country_key, code FROM dim_country) n ON n.country_key = s.ship_country_key"
@@ -409,7 +409,7 @@ fn orders_sql(asked: &OrdersQuery) -> String {
     let day = if asked.basis == Basis::Order { "s.order_date_key" } else { "s.movement_date_key" };
     wanted.extend(asked.from.map(|first| format!("{day} >= {first}")));
     wanted.extend(asked.to.map(|last| format!("{day} <= {last}")));
-    // Rows that name none are asked for by the key that figures give them.
+    // Rows without a name are found by the key that figures give them.
     let top = |name: &str| format!("coalesce(split_part(g.path, ' > ', 1), 'Unknown') = {}", quoted(name));
     wanted.extend(asked.category.as_deref().map(top));
     wanted.extend(asked.product.as_deref().map(|product| format!("coalesce(p.product_id, 'unknown') = {}", quoted(product))));
@@ -446,7 +446,7 @@ fn order_rows(batch: &RecordBatch) -> Vec<Value> {
     (0..batch.num_rows()).map(object).collect()
 }
 
-/// An exact sum of money, 15 places, as figures show it.
+/// An exact sum of money, 15 places, rounded as figures are.
 fn rounded(text: &str) -> Option<String> {
     let units: i128 = text.replace('.', "").parse().ok()?;
     Some(format_units(round_half_even(units, 1_000_000_000), 6, 0)).map(|text| plain(&text))

@@ -1,4 +1,4 @@
-//! What the parts of the process hold in memory, for those who look on.
+//! The memory of the parts of the process, for observers.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,10 +16,10 @@ use crate::budget::Budget;
 /// Sizes are computed at most this often: those of the figures take some milliseconds, on a snapshot.
 const PERIOD: Duration = Duration::from_secs(5);
 
-/// Who holds memory.
+/// The parts that hold memory.
 pub struct Holders {
     pub live: Arc<Live>,
-    /// Of a process that feeds the lake.
+    /// In a process that feeds the lake.
     pub desk: Option<Arc<Desk>>,
     pub sinks: Vec<SinkHandle>,
     pub log: Arc<Log>,
@@ -80,7 +80,7 @@ fn whole(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// Resident memory, where the system says.
+/// Resident memory, if the system states it.
 pub fn resident() -> Option<i64> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: i64 = statm.split(' ').nth(1)?.parse().ok()?;

@@ -1,11 +1,11 @@
-//! What passed through the pipeline, as status pages show it.
+//! The processed records, as status pages show them.
 
 use kassa_engine::tally::First;
 use kassa_engine::tracker::{Passed, Tracker};
 use kassa_model::Reason;
 use kassa_server::{DeadLetterStatus, Example, ReasonStatus, SpanStatus};
 
-/// The newest spans, the last one first.
+/// The newest spans, the latest first.
 pub fn spans(tracker: &Tracker) -> Vec<SpanStatus> {
     let status = |Passed { span, at }: Passed| SpanStatus {
         topic: span.partition.topic.to_string(),
@@ -22,7 +22,7 @@ pub fn spans(tracker: &Tracker) -> Vec<SpanStatus> {
     tracker.spans().into_iter().map(status).collect()
 }
 
-/// Dead letters by reason, the most frequent one first.
+/// Dead letters by reason, the most frequent first.
 pub fn dead_letters(tracker: &Tracker) -> DeadLetterStatus {
     let (tally, today) = (tracker.tally(), tracker.today());
     let status = |((reason, stream), (count, first)): (&(String, String), &(i64, First))| ReasonStatus {

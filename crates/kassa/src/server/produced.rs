@@ -11,9 +11,9 @@ use kassa_server::{CollectError, Done};
 
 use crate::wiring;
 
-/// Requests that wait for a thread; then the collector answers 429.
+/// The maximum number of waiting requests; beyond it the collector answers 429.
 const REQUESTS: usize = 256;
-/// Requests whose records are on their way at once.
+/// The number of requests whose records are sent at once.
 const THREADS: usize = 8;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// When to try again while Kafka does not answer.
@@ -103,7 +103,7 @@ impl Route {
 
 fn work(route: &Route, receiver: &Mutex<Receiver<Request>>) {
     loop {
-        // Whoever holds the lock waits for a request; the others wait for the lock.
+        // The thread with the lock waits for a request; the others wait for the lock.
         let request = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Request { topic, records, done }) = request else { return };
         let Some(producer) = route.producer.get() else {

@@ -1,4 +1,4 @@
-//! A running pipeline proves itself: soon after the start, and then at its interval, on a thread that yields to all others.
+//! Proves while the pipeline runs: soon after the start, and then at an interval, on a thread with low priority.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,10 +12,10 @@ use kassa_server::{FindingStatus, Proof};
 use crate::failure;
 use crate::proof::{Asks, Scope, proof};
 
-/// How much the thread yields: 19 is all there is.
+/// The nice value of the thread; 19 is the maximum.
 const NICENESS: i32 = 15;
 
-/// The last proof, for those who show it.
+/// The last proof, for observers.
 #[derive(Debug, Default)]
 pub struct Last(Mutex<Option<Proof>>);
 
@@ -29,8 +29,8 @@ impl Last {
     }
 }
 
-/// The thread that proves. It ends after the proof at hand once this is dropped; the program's end does not wait for it, since it
-/// only reads.
+/// The thread that proves. When this is dropped, it ends after the current proof; the program's end does not wait for it, because
+/// it only reads.
 pub struct Proving {
     _ends: Sender<()>,
 }
@@ -55,7 +55,7 @@ fn work(config: &Config, ended: &Receiver<()>, last: &Last) {
     }
 }
 
-/// Proves once. A proof that could not be made is no proof.
+/// Proves once. A failed attempt counts as a proof that is not ok.
 fn judged(config: &Config) -> Proof {
     let at = SystemClock.now();
     let found = proof(config, Scope { at_work: true, asks: Asks::Nothing, since: None, progress: &prove::Silent });

@@ -1,4 +1,4 @@
-//! Every record as it came, in the lake.
+//! Every record unchanged, in the lake.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The star schema in the lake. It is what the other sinks are compared with, so its proof and its memory are not here.
+//! The star schema in the lake. The other sinks are compared with it, so its proof and its memory are not here.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ impl Registration for Star {
         Ok(Some(Box::new(star.context("could not open the lake")?.maintained(maintenance(config)))))
     }
 
-    /// With the archive, which is in the same store.
+    /// Together with the archive, which is in the same store.
     fn examine(&self, config: &Config, clock: &Arc<dyn Clock>) -> Option<Store> {
         Some(examine(config, clock))
     }

@@ -1,4 +1,4 @@
-//! What the program asks of a sink.
+//! The program's interface to a sink.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use kassa_pipeline::Sink;
 use crate::doctor::check::Store;
 use crate::wiring::{Durable, Lake};
 
-/// A sink, and what the program does with it beside feeding it. What a sink does not have is left out.
+/// A sink, and the functions that the program needs besides committing. Each has a default for sinks that lack it.
 pub trait Registration: Sync {
     /// As in `--sinks`, in metrics and in messages.
     fn name(&self) -> &'static str;
@@ -46,17 +46,17 @@ pub trait Registration: Sync {
         config.lake.commit_interval
     }
 
-    /// Opens it for commits. `None`: the configuration has none, or it is opened with the server.
+    /// Opens it for commits. `None`: it is not configured, or the server opens it.
     fn open(&self, _: &Lake, _: &Config) -> anyhow::Result<Option<Box<dyn Sink>>> {
         Ok(None)
     }
 
-    /// What it holds of the star schema, to complete a memory by: it may be ahead of the lake.
+    /// Access to its star schema, to complete a memory: it may be ahead of the lake.
     fn held(&self, _: &Lake) -> anyhow::Result<Option<Box<dyn kassa_engine::Held>>> {
         Ok(None)
     }
 
-    /// Brings the derived tables that it has beside those of the lake up to date.
+    /// Brings its derived tables, besides those of the lake, up to date.
     fn derive(&self, _: &Lake, _: &Config) -> anyhow::Result<()> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Servers as their clients need them.
+//! The settings of connections.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use kassa_kafka::{Connection, Mechanism, Sasl, Security, Tls};
 use kassa_lake::{S3Keys, S3Options};
 
-/// How long a bucket's server may be away before the sinks hear of it.
+/// How long a bucket's server may be unreachable before the sinks get an error.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub fn bucket(s3: &kassa_config::S3, data_dir: &Path) -> S3Options {
@@ -27,7 +27,7 @@ pub fn bucket(s3: &kassa_config::S3, data_dir: &Path) -> S3Options {
     }
 }
 
-/// Kafka as every client of it needs it.
+/// The connection settings for all Kafka clients.
 pub fn kafka(kafka: &kassa_config::Kafka) -> Connection {
     let tls = kafka.tls.clone().map(|tls| {
         let (certificate, key) = tls.client.unzip();

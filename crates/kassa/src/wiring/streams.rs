@@ -8,7 +8,7 @@ use kassa_model::Code;
 use kassa_pipeline::csv::Dialect;
 use kassa_pipeline::{Mapper, Stream};
 
-/// The streams by topic, their mappings compiled; or everything that is wrong with mappings and reference tables.
+/// The streams by topic, their mappings compiled; or all mistakes in mappings and reference tables.
 pub fn streams(config: &Config) -> Result<Vec<(Arc<str>, Stream)>, Mistakes> {
     let mut mistakes = Mistakes(Vec::new());
     let (lookups, unread) = lookups(config, &mut mistakes);
@@ -16,7 +16,7 @@ pub fn streams(config: &Config) -> Result<Vec<(Arc<str>, Stream)>, Mistakes> {
     for stream in &config.streams {
         let mut mapper = None;
         if let Some(mapping) = &stream.mapping {
-            // What a mapping does with a table that could not be read cannot be told.
+            // A mapping that uses an unreadable table cannot be checked.
             if unread.iter().any(|name| mapping.sql.contains(&format!("'{name}'"))) {
                 continue;
             }

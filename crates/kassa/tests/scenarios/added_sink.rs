@@ -1,4 +1,4 @@
-//! A sink that was added later is given from the archive what it lacks, and ends equal.
+//! A sink that was added later gets its missing records from the archive, and is then equal to the others.
 
 use kassa_kafka::Admin;
 use kassa_stack::postgres::Postgres;
@@ -29,7 +29,7 @@ fn a_warehouse_that_is_added_is_filled_from_the_archive_while_the_stream_runs() 
     assert!(filled["records"].as_i64().is_some_and(|records| records >= 10_000), "{filled}");
     assert!(!between.shop.data().join("state/replay/dedupe").exists(), "what only the replay needed is gone");
     server.stop();
-    // What came after that it reads for itself, beside sinks that have it.
+    // Later records it reads itself, together with sinks that have them already.
     between.shop.ok(&["run", "--until-caught-up"]);
     between.equals(&truth);
     let again = between.shop.json(&["replay", "--from", "archive", "--sinks", "warehouse"]);
@@ -53,7 +53,7 @@ fn what_kafka_has_no_more_comes_from_the_archive_and_is_no_gap() {
     assert_eq!(between.postgres.sql("kassa", "SELECT coalesce(sum(gap), 0) FROM kassa.spans").expect("a sum").trim(), "0");
 }
 
-/// The archive knows what came after the gap, and the lake neither: as where the program was killed between their commits.
+/// The archive has the records after the gap, and the lake does not: as if the program was killed between their commits.
 #[test]
 fn what_kafka_had_lost_before_the_archive_read_on_is_a_gap_in_the_lake_too() {
     let between = Between::without_warehouse();

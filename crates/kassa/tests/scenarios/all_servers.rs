@@ -40,7 +40,7 @@ fn twice() -> String {
     config
 }
 
-/// What the sink that is furthest behind has committed.
+/// The position of the sink that is furthest behind.
 fn least_committed(pipeline: &Value) -> u64 {
     let at = |partition: &Value, name: &str| partition[name].as_str().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
     let partitions = pipeline["partitions"].as_array().expect("partitions");
@@ -53,14 +53,14 @@ fn all_have(pipeline: &Value, records: u64) -> bool {
     least_committed(pipeline) == records
 }
 
-/// Waits until every sink has committed all records; how long that took.
+/// Waits until every sink has committed all records; returns how long that took.
 fn until_all_have(server: &Server, records: u64) -> Duration {
     let started = Instant::now();
     server.until(|pipeline| all_have(pipeline, records));
     started.elapsed()
 }
 
-/// What was read and what became of it, by the spans of lake and warehouse.
+/// Compares the counts of records and fates in the spans of lake and warehouse.
 fn counted(servers: &Servers, shop: &Shop, truth: &Value) {
     let sums =
         "SELECT topic, SUM(read) AS r, SUM(accepted) AS a, SUM(duplicates) AS d, SUM(dead_letters) AS l, SUM(gap) AS g FROM";
@@ -111,7 +111,7 @@ fn analyst_reads(servers: &Servers, net: &str) {
     }
 }
 
-/// So many records through everything; there are refunds after some days.
+/// This many records through everything; there are refunds after some days.
 fn the_whole_way(records: u64, per_day: u64) {
     let servers = Servers::start();
     let avro = STREAMS.map(|stream| format!("{stream}_avro"));

@@ -177,7 +177,7 @@ fn units(text: &str) -> i128 {
     format!("{whole}{fraction:0<6}").parse().expect("a decimal")
 }
 
-/// The ISO code of a country as the answers write it; not asked of kassa, which is to have understood it.
+/// The ISO code of a country in the answer key. It is not taken from kassa, because kassa's mapping is under test.
 fn code(country: &str) -> &'static str {
     const CODES: &[(&str, &str)] = &[
         ("Argentina", "AR"),

@@ -1,5 +1,5 @@
-//! Bad input through the whole program: each bad record is one dead letter with the right reason and its own bytes, its neighbours
-//! are untouched, nothing is lost, and what is mended is added once.
+//! Bad input through the whole program: each bad record is one dead letter with the right reason and its own bytes, its
+//! neighbours are untouched, nothing is lost, and a corrected record is added once.
 
 use std::collections::BTreeMap;
 
@@ -80,7 +80,7 @@ fn column(shop: &Shop, sql: &str) -> Vec<String> {
     values
 }
 
-/// Waits until the pipeline has read so many records.
+/// Waits until the pipeline has read this many records.
 fn until_read(server: &Server, records: i64) {
     server.until(|pipeline| pipeline["records"]["read"].as_i64() == Some(records));
 }

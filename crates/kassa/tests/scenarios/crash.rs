@@ -1,4 +1,4 @@
-//! Killed at any moment, named or not: what was answered is there, once.
+//! Killed at any moment, at a named point or elsewhere: every acknowledged record is there, once.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -91,7 +91,7 @@ fn traffic(
                     Some((status, body)) => panic!("{status}: {}", String::from_utf8_lossy(&body)),
                     None => return,
                 }
-                // Of these it is asked only that sessions follow from what there is.
+                // For these, only sessions are checked.
                 if http(&address, "POST", "/v1/events", visits(first, 10).as_bytes()).is_none() {
                     return;
                 }
@@ -118,7 +118,7 @@ fn is_rare(point: &str) -> bool {
     point.starts_with("derived.") || point.starts_with("checkpoint.")
 }
 
-/// Damages what the program keeps of its memory between two runs, in one of the ways that disks and people have.
+/// Damages the program's stored state between two runs, in one of the ways that disks and people do.
 fn damage(shop: &Shop, rng: &mut Rng) {
     let state = shop.data().join("state");
     let folder = state.join(["checkpoint", "dedupe"][usize::try_from(rng.below(2)).expect("small")]);

@@ -1,4 +1,4 @@
-//! What is shipped to be run elsewhere says nothing that is not so: the compose file, its configuration, the image.
+//! Everything that is shipped for deployment is correct: the compose file, its configuration, the image.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -114,7 +114,7 @@ fn the_configuration_names_what_the_services_publish() {
     let listened = kafka["KAFKA_LISTENERS"].as_str().expect("listeners");
     let (_, _, inner) = published.iter().find(|(name, ..)| name == "kafka").expect("kafka's port");
     assert!(listened.contains(&format!("HOST://:{inner}")), "{listened}");
-    // What kassa keeps outlives its container.
+    // kassa's data outlives its container.
     let kept = config["data_dir"].as_str().expect("a folder");
     assert!(texts(&compose["services"]["kassa"]["volumes"]).contains(&&*format!("kassa:{kept}")), "{kept} is on no volume");
     // User and database are those that the server makes.

@@ -11,7 +11,7 @@ use crate::others_read::STREAMS;
 
 const CONFIG: &str = "[shop]\nname = \"Sessions\"\ntime_zone = \"Europe/London\"\ncurrency = \"GBP\"\ncountry = \"GB\"\n";
 
-/// The synthetic shop's records, a file a stream: with duplicates, late ones, bots and tests.
+/// The synthetic shop's records, one file per stream: with duplicates, late ones, bots and tests.
 fn simulated(shop: &Shop, records: &str) -> PathBuf {
     let made = shop.dir.path().join("made");
     let mut command = Command::new(KASSA);

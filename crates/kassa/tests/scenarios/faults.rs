@@ -38,7 +38,7 @@ struct Fault {
     needs: Needs,
 }
 
-/// What a run must be for a fault.
+/// The kind of run that a fault needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Needs {
     Nothing,
@@ -83,7 +83,7 @@ static FAULTS: [Fault; 25] = [
     fault("disk full", Needs::Folder, disk::full),
 ];
 
-/// What a seed makes of a run: its kind, whether several workers may come, and its faults.
+/// The plan of a seed: the kind of the run, whether several workers may come, and the faults.
 fn plan(seed: u64) -> (Kind, bool, Vec<&'static Fault>) {
     let mut rng = Rng(seed ^ 0xFA17);
     let first = &FAULTS[usize::try_from(seed).expect("a seed") % FAULTS.len()];

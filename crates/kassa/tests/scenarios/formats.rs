@@ -17,7 +17,7 @@ use crate::one_number::ledger::units;
 use crate::others_read;
 use crate::tamper::surgery::{Body, text};
 
-/// What a version has written.
+/// The files of a version.
 struct Fixture {
     dir: PathBuf,
 }
@@ -56,7 +56,8 @@ impl Fixture {
     }
 }
 
-/// What version 0.1 may have rounded off a sum of money, in 10⁻⁶: it converted line by line. Later versions round a sum once.
+/// The maximum rounding error of version 0.1 in a sum of money, in 10⁻⁶: it converted line by line. Later versions round a sum
+/// once.
 const ROUNDED_MAX: i128 = 100;
 
 /// Whether a value is the expected one; money except for the rounding of version 0.1.
@@ -147,7 +148,7 @@ fn rows_from_before_a_column_have_none_and_later_ones_have_it_for_every_reader()
         let (stated, mut filled) = (stated(&shop), 0_u64);
         for row in held.as_array().expect("rows") {
             let price = row["list_price"].as_str().map(|price| others_read::decimal(&Value::from(price)));
-            // What came through the collector is old.
+            // Records from the collector are old.
             let expected =
                 if row["source_partition"] == "0" { None } else { stated.get(row["event_id"].as_str().expect("an id")) };
             // A refund's lines have an event's id too, and no list price.

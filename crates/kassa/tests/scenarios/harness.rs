@@ -174,13 +174,13 @@ pub(crate) fn until_ok<T, E: Debug>(what: &str, mut come: impl FnMut() -> Result
 }
 
 impl Server {
-    /// All that it said, when it has ended.
+    /// All its output, after its end.
     pub(crate) fn words(&mut self) -> String {
         self.words.read_to_string(&mut self.said).expect("stderr");
         std::mem::take(&mut self.said)
     }
 
-    /// Waits until it has said this.
+    /// Waits until its output contains this.
     pub(crate) fn until_said(&mut self, wanted: &str) {
         let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a process");
         let (heard, hears) = channel::<()>();
@@ -222,7 +222,7 @@ impl Server {
         });
     }
 
-    /// What `/readyz` says.
+    /// The answer of `/readyz`.
     pub(crate) fn said_of_ready(&self) -> String {
         http(&self.address, "GET", "/readyz", b"").map_or(String::new(), |(_, body)| String::from_utf8_lossy(&body).into_owned())
     }
@@ -241,7 +241,7 @@ impl Server {
         serde_json::from_slice(&body).expect("JSON")
     }
 
-    /// What the dashboard is pushed next of an event: `live` or `pipeline`.
+    /// The next event that is pushed to the dashboard: `live` or `pipeline`.
     pub(crate) fn pushed(&self, event: &str) -> Value {
         use std::io::Write;
         let mut stream = std::net::TcpStream::connect(&self.address).expect("a connection");
@@ -258,7 +258,7 @@ impl Server {
         Some((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
     }
 
-    /// Asks it politely to end, and waits.
+    /// Sends SIGTERM, and waits.
     pub(crate) fn stop(mut self) {
         let pid = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
@@ -288,7 +288,7 @@ pub(crate) fn plain(decimal: &str) -> String {
     if cut == "-0" { "0".to_owned() } else { cut.to_owned() }
 }
 
-/// What a command wrote to stderr.
+/// The stderr of a command.
 pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

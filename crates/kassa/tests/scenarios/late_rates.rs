@@ -60,7 +60,7 @@ impl<'p> World<'p> {
     }
 }
 
-/// What SQL makes of the facts and the rates, in both stores: the same, exact.
+/// Facts and rates combined in SQL, in both stores: the same, exact.
 const SUMS: [&str; 5] = [
     "SELECT movement AS a, currency AS b, sum(net_amount_reporting) AS c FROM {dwh}sales_flat WHERE NOT is_test GROUP BY 1, 2 ORDER BY 1, 2",
     "SELECT movement_date_key AS a, sum(tax_amount_reporting + shipping_amount_reporting) AS b FROM {dwh}fact_sales_reporting GROUP BY 1 ORDER BY 1",

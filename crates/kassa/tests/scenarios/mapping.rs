@@ -1,4 +1,4 @@
-//! What is wrong with mappings and reference tables is said before a record is read, with its place.
+//! Mistakes in mappings and reference tables are reported with their place, before a record is read.
 
 use crate::harness::Shop;
 

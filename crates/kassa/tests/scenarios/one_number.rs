@@ -204,7 +204,7 @@ fn by_hand(shop: &Crafted) {
     orders_agree(&server, &answers);
     server.stop();
     kept.ok(&["prove"]);
-    // What was folded in record by record is what a new start reads back from the lake.
+    // A new start reads back the same state that was folded record by record.
     let again = kept.serve();
     for (question, answer) in &answers {
         assert_eq!(question.by_api(&again), *answer, "{question:?} after a restart");

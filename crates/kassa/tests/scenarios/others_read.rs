@@ -66,7 +66,7 @@ pub(crate) fn read_at(lake: &str, storage: &Value) -> Option<Value> {
     Some(serde_json::from_slice(&output.stdout).expect("JSON"))
 }
 
-/// What Spark reads of a lake: its URL, and settings.
+/// The input for Spark: the lake's URL, and settings.
 pub(crate) fn spark(lake: &str, settings: &Value) -> Value {
     ask_spark(lake, settings, &[])
 }

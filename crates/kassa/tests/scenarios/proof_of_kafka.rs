@@ -56,7 +56,7 @@ impl Source {
         producer.send(BaseRecord::<str, str>::to(TOPIC).payload("none")).expect("sent");
         producer.flush(LONG).expect("flushed");
         producer.abort_transaction(LONG).expect("aborted");
-        // The broker writes the marker a little after it has said that it did.
+        // The broker writes the marker a little after it has answered.
         let deadline = Instant::now() + LONG;
         while self.admin.cluster().bounds(TOPIC, 0).expect("bounds").stable_end < 6 {
             assert!(Instant::now() < deadline, "no marker came");
@@ -91,7 +91,7 @@ fn what_kafka_has_and_the_archive_has_not_or_otherwise_is_found() {
     source.admin.delete_records(TOPIC, 0, 1).expect("deleted");
     shop.ok(&["prove"]);
 
-    // A topic that was made anew says nothing of the one that was read.
+    // A recreated topic does not contain the records that were read from the old one.
     source.admin.delete_topic(TOPIC).expect("deleted");
     source.admin.create_topic(TOPIC, 1, 1, &[]).expect("a topic");
     source.produce(&["a", "another", "c", "d", "extra"]);

@@ -68,7 +68,7 @@ const CONFIG: &str =
 
 #[test]
 fn redshift_holds_what_the_lake_holds_however_often_it_is_exported() {
-    // Nothing is merged before the job is told to.
+    // Nothing is merged before the job runs.
     let world = World::new(&CONFIG.replace("compact_after_files = 2", "compact_after_files = 32"));
     let shop = &world.shop;
     let made = shop.dir.path().join("made");

@@ -25,7 +25,7 @@ impl Kept {
         self.today.checked_sub(age.days()).expect("a date")
     }
 
-    /// An order of two lines and a visit on a day; `name` tells records apart.
+    /// An order of two lines and a visit on a day; `name` distinguishes records.
     fn records(&self, name: &str, age: i64) -> [(&'static str, String); 2] {
         let day = self.day(age);
         let line = |line: i32| {
@@ -115,14 +115,14 @@ fn facts_that_have_had_their_time_go_and_all_else_stays_right() {
     kept.equals_the_lake_since(kept.day(KEPT));
     assert_eq!(kept.sql("SELECT min(session_date_key) FROM dwh.fact_session"), number(kept.day(KEPT)));
 
-    // What comes late for a day that went is taken, and goes with the next day's round.
+    // Late records of a dropped day are accepted, and dropped with the next day's round.
     kept.bring("late", 60);
     kept.kassa(&["prove"], &[]);
     kept.kassa(&["run", "--until-caught-up"], &obeyed);
     assert_eq!(kept.sql(facts), format!("4 {}", number(kept.day(KEPT))));
     kept.kassa(&["prove"], &[]);
 
-    // Nobody's retention has lost this one.
+    // Retention does not drop this one.
     kept.sql(&format!("DELETE FROM dwh.fact_sales WHERE movement_date_key = {} AND line_id = '2'", number(kept.day(3))));
     let proof = kept.shop.command(&["prove"]).envs(as_user(&kept.postgres, "feeder")).output().expect("started");
     assert_eq!(proof.status.code(), Some(1), "a row that was deleted is not missed");

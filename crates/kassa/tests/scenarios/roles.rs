@@ -62,7 +62,7 @@ fn each_login_does_its_work_and_is_refused_all_else() {
     refused(&postgres);
 }
 
-/// What each login may, and what it is refused for want of rights and nothing else.
+/// The rights of each login, and the requests that are refused only because a right is missing.
 fn refused(postgres: &Postgres) {
     let may = [
         ("analyst", "SELECT count(*) FROM dwh.sales_flat JOIN dwh.dim_date ON date_key = movement_date_key"),

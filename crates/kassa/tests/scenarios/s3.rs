@@ -30,7 +30,7 @@ pub(crate) fn shop(server: &S3Server, config: &str) -> Shop {
     shop
 }
 
-/// What other readers must know to open the lake.
+/// The settings that other readers need to open the lake.
 fn storage(server: &S3Server) -> Value {
     json!({
         "AWS_ENDPOINT_URL": server.endpoint(),
@@ -41,7 +41,7 @@ fn storage(server: &S3Server) -> Value {
     })
 }
 
-/// What Spark must know to open the lake.
+/// The settings that Spark needs to open the lake.
 pub(crate) fn settings_of_spark(server: &S3Server) -> Value {
     json!({
         "spark.hadoop.fs.s3a.endpoint": server.endpoint(),
@@ -95,7 +95,7 @@ fn what_runs_over_a_bucket_is_what_others_read_there() {
     assert_eq!(read["spans"], truth["produced"]);
 }
 
-/// What kassa says on stderr, and its exit code.
+/// kassa's stderr, and its exit code.
 fn said(shop: &Shop, args: &[&str]) -> (String, Option<i32>) {
     let output = shop.run(args);
     (String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code())

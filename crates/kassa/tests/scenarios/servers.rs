@@ -89,7 +89,7 @@ impl Servers {
     }
 }
 
-/// The truth that a simulation tells when it has ended.
+/// The truth that a simulation prints at its end.
 pub(crate) fn truth_of(simulation: std::process::Child) -> Value {
     let output = simulation.wait_with_output().expect("ended");
     assert!(output.status.success(), "kassa simulate ended with {}", output.status);

@@ -113,7 +113,7 @@ fn whatever_is_tampered_with_is_named() {
         let expected = (case.tamper)(&body);
         let (code, findings) = prove(&body.data, &shop.config);
         let named = expected.iter().all(|expected| findings.iter().any(|finding| expected.is(finding)));
-        // What else is said must be of the same place: a proof that cries everywhere names nothing.
+        // Other findings must be of the same place: a proof that reports findings everywhere shows nothing.
         let strays = findings.iter().filter(|finding| !expected.iter().any(|expected| expected.is(finding))).count();
         if code != Some(1) || !named || strays > case.strays {
             let said: Vec<String> = findings.iter().take(6).map(Value::to_string).collect();

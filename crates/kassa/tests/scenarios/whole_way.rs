@@ -27,7 +27,7 @@ impl Between {
         Self::of(PARTITIONS)
     }
 
-    /// With topics of so many partitions.
+    /// With topics of this many partitions.
     pub(crate) fn of(partitions: i32) -> Self {
         Self::with(partitions, |postgres| format!("[warehouse]\nurl = \"{}\"\n", postgres.url("postgres", "kassa")))
     }
@@ -120,7 +120,7 @@ fn what_kafka_has_is_the_same_in_the_lake_and_in_postgresql() {
     let counted = between.postgres.sql("kassa", "SELECT count(*) FROM dwh.fact_sales").expect("rows");
     let rows = between.shop.json(&["sql", "SELECT count(*) AS n FROM fact_sales"]);
     assert_eq!(rows[0]["n"].as_str(), Some(counted.trim()));
-    // A second run reads nothing anew.
+    // A second run reads nothing again.
     between.shop.ok(&["run", "--until-caught-up"]);
     assert_eq!(days["rows"], between.rows("net_sales", "day", "warehouse", None)["rows"]);
     // A row that is changed in PostgreSQL is found.

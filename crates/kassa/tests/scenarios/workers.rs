@@ -93,7 +93,7 @@ fn one_worker_two_and_four_share_the_work_and_the_numbers_stay_right() {
     until_divided(&[&first, &second]);
     let (third, fourth) = (workers.join(), workers.join());
     until_divided(&[&first, &second, &third, &fourth]);
-    // One leaves politely, one is killed: the others take over what they had.
+    // One leaves cleanly, one is killed: the others take over their partitions.
     third.stop();
     second.kill();
     until_divided(&[&first, &fourth]);

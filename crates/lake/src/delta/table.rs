@@ -1,4 +1,4 @@
-//! A table that we append to: its newest version in memory, a commit one log entry.
+//! A table that we append to: its newest version in memory, and one log entry per commit.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -34,7 +34,7 @@ pub struct DeltaTable {
     store: Arc<dyn Store>,
     spec: TableSpec,
     snapshot: Snapshot,
-    /// How far this writer knows the partitions to be: as it found them, and as it has moved them. The snapshot may know of others' moves.
+    /// The positions as this writer found and moved them. The snapshot may contain moves of other writers.
     held: Positions,
     /// The rebuild that the table came from when it was opened.
     rebuilt: Option<i64>,
@@ -42,7 +42,7 @@ pub struct DeltaTable {
     unanswered: Option<Commit>,
 }
 
-/// What one log entry says, whichever version it becomes.
+/// The contents of one log entry, whichever version it becomes.
 #[derive(Debug, Clone)]
 struct Commit {
     info: Line,
@@ -50,11 +50,11 @@ struct Commit {
     begun: Instant,
 }
 
-/// The files of a commit that took longer than this to be answered may have been swept as leftovers by another process: they are looked
-/// for first. Less than any lease.
+/// If a commit is not answered within this time, another process may have deleted its files as leftovers: check that they exist.
+/// Less than any lease.
 const FILES_ARE_SAFE: Duration = Duration::from_secs(20 * 60);
 
-/// A name that no other file of the table has, in the folder of its partition.
+/// A unique file name in the folder of the partition.
 pub(crate) fn file_path(partition_values: &BTreeMap<String, Option<String>>) -> String {
     let folder: String = partition_values
         .iter()
@@ -65,8 +65,8 @@ pub(crate) fn file_path(partition_values: &BTreeMap<String, Option<String>>) -> 
 
 const APP: &str = "kassa:";
 
-/// The application id of the last rebuild. A writer that opened the table before the rebuild must not commit after it: its memory follows
-/// from other rows.
+/// The application id of the last rebuild. A writer that opened the table before the rebuild must not commit after it: its memory
+/// is that of other rows.
 pub const REBUILT: &str = "kassa-rebuild";
 
 fn is_rebuild(lines: &[Line]) -> bool {
@@ -95,7 +95,7 @@ fn remove(add: &Add, now: i64, data_change: bool) -> Line {
     })
 }
 
-/// The metadata that the next commit has to state, if any. Refuses a table that this program cannot write to.
+/// The metadata for the next commit, if it must change. Refuses a table that this program cannot write to.
 fn evolution(snapshot: &Snapshot, spec: &TableSpec) -> Result<Option<Metadata>, LogError> {
     snapshot.protocol.as_ref().map_or(Ok(()), |protocol| protocol.may_write(&spec.folder))?;
     snapshot.metadata.as_ref().map_or(Ok(None), |held| schema::evolve(held, spec))
@@ -115,7 +115,7 @@ impl DeltaTable {
         &self.spec
     }
 
-    /// What a merged file holds: the program's columns, and those that only the table has.
+    /// The columns of a merged file: the program's, and those that only the table has.
     pub fn merged_spec(&self) -> Result<TableSpec, LogError> {
         let Some(held) = &self.snapshot.metadata else { return Ok(self.spec.clone()) };
         Ok(TableSpec { schema: Arc::new(schema::merged(held, &self.spec)?), ..self.spec.clone() })
@@ -129,21 +129,21 @@ impl DeltaTable {
         &self.store
     }
 
-    /// The next offset of each partition, by what is committed.
+    /// The next offset of each partition, as committed.
     pub fn positions(&self) -> Positions {
         self.snapshot.txns.iter().filter_map(|(app, version)| Some((partition_of(app)?, *version))).collect()
     }
 
-    /// Refuses a partition that another writer has moved since this one knew where it was, also where its entries were taken in on
-    /// another occasion than a commit; and every partition of a table that was rebuilt since it was opened.
+    /// Refuses a partition that another writer has moved since this one read its position, even if its entries were applied
+    /// outside a commit; and every partition of a table that was rebuilt since it was opened.
     pub fn owns(&self, partition: &Partition) -> Result<(), LogError> {
         let found = self.snapshot.txns.get(&app_id(partition)).copied();
         let is_same = self.snapshot.txns.get(REBUILT).copied() == self.rebuilt;
         if is_same && found == self.held.get(partition) { Ok(()) } else { Err(LogError::Fenced(self.spec.name.clone())) }
     }
 
-    /// Adds files and moves positions on, in one commit. The files hold no rows but those of the records between the committed positions
-    /// and the new ones; files that come without positions may hold any.
+    /// Adds files and moves positions, in one commit. The files contain only rows of records between the committed positions and
+    /// the new ones; files without positions may contain any rows.
     pub fn append(&mut self, files: Vec<NewFile>, positions: &[(Partition, i64)]) -> Result<(), LogError> {
         positions.iter().try_for_each(|(partition, _)| self.owns(partition))?;
         let mut lines = Vec::with_capacity(files.len() + positions.len());
@@ -162,7 +162,7 @@ impl DeltaTable {
         self.commit(lines, "WRITE")
     }
 
-    /// Exchanges files for one, already written, with the same rows.
+    /// Replaces files with one, already written, that has the same rows.
     pub fn replace(&mut self, removed: &[Add], merged: Add) -> Result<(), LogError> {
         crash::point("maintain.after_merged_file");
         let mut lines = vec![Line::from(merged)];
@@ -175,8 +175,8 @@ impl DeltaTable {
         &self.clock
     }
 
-    /// Exchanges files, put by [`DeltaTable::put_file`], for others that say something else, and states what they are true of, in one
-    /// commit.
+    /// Replaces files with others, written by [`DeltaTable::put_file`], that have different rows, and states their positions, in
+    /// one commit.
     pub fn exchange(&mut self, removed: &[Add], added: Vec<Add>, stated: Vec<(String, i64)>) -> Result<(), LogError> {
         crash::point("derived.after_data_files");
         self.commit(self.exchanged(removed, added, stated), "WRITE")?;
@@ -184,7 +184,7 @@ impl DeltaTable {
         Ok(())
     }
 
-    /// Exchanges all files of the table for others, already put in their place, and states positions, in one commit that carries the id of
+    /// Replaces all files of the table with others, which are already written, and states positions, in one commit with the id of
     /// a rebuild. Any other commit since the table was opened fences this one.
     pub fn overwrite(&mut self, added: Vec<Add>, mut stated: Vec<(String, i64)>, rebuild: i64) -> Result<(), LogError> {
         let removed: Vec<Add> = self.snapshot.files.values().cloned().collect();
@@ -200,7 +200,7 @@ impl DeltaTable {
         lines
     }
 
-    /// Puts a data file in its place, where no reader sees it before a commit names it.
+    /// Writes a data file, which no reader sees before a commit names it.
     pub fn put_file(&self, file: NewFile, data_change: bool) -> Result<Add, LogError> {
         let path = file_path(&file.partition_values);
         let bytes = Bytes::from(file.bytes);
@@ -218,17 +218,17 @@ impl DeltaTable {
         })
     }
 
-    /// Puts one log entry on top of the newest version.
+    /// Writes one log entry after the newest version.
     fn commit(&mut self, lines: Vec<Line>, operation: &str) -> Result<(), LogError> {
-        // An entry is known by its `txnId`: two that say the same are still told apart.
+        // An entry is identified by its `txnId`, because two entries may be equal otherwise.
         let info = json!({"timestamp": self.clock.now() / 1000, "operation": operation, "txnId": Uuid::new_v4().to_string(),
             "engineInfo": concat!("kassa/", env!("CARGO_PKG_VERSION"))});
         let info = Line { commit_info: Some(info), ..Line::default() };
         self.answer(Commit { info, lines, begun: Instant::now() }, false)
     }
 
-    /// Brings a commit to its end whose answer was lost or never came: it is in the log, or it is put there now, as it was. To be called
-    /// before anything is built on [`DeltaTable::positions`] after an error. Whether there was one.
+    /// Completes a commit whose answer was lost: it is in the log already, or is written now, unchanged. Call it after an error,
+    /// before using [`DeltaTable::positions`]. Returns whether there was one.
     pub fn complete(&mut self) -> Result<bool, LogError> {
         match self.unanswered.take() {
             Some(commit) => self.answer(commit, true).map(|()| true),
@@ -238,14 +238,14 @@ impl DeltaTable {
 
     fn answer(&mut self, commit: Commit, is_repeated: bool) -> Result<(), LogError> {
         let result = self.put_entry(&commit, is_repeated);
-        // The store may have taken it all the same, or take it yet.
+        // The store may have written it nevertheless, or may still write it.
         if matches!(result, Err(LogError::Io(_) | LogError::Refused(_))) {
             self.unanswered = Some(commit);
         }
         result
     }
 
-    /// Entries that others put meanwhile are read first: one that moved a position of ours fences us, any other is none of our business.
+    /// Reads entries of other writers first: one that moved a position of ours fences us; all others do not matter.
     fn put_entry(&mut self, commit: &Commit, is_repeated: bool) -> Result<(), LogError> {
         let log = format!("{}/_delta_log", self.spec.folder);
         loop {
@@ -254,7 +254,7 @@ impl DeltaTable {
             if version == 0 {
                 entry.extend(self.creation(&commit.info));
             }
-            // Found anew for each version: another writer may have stated the same columns meanwhile, or more.
+            // Computed for each version: another writer may have stated the same columns meanwhile, or more.
             let evolved = evolution(&self.snapshot, &self.spec)?;
             entry.extend(evolved.map(|metadata| Line { meta_data: Some(metadata), ..Line::default() }));
             entry.extend(commit.lines.iter().cloned());
@@ -275,7 +275,7 @@ impl DeltaTable {
                     }
                     return Ok(());
                 }
-                // It lies where entries have been trimmed: no reader will ever see it, whether or not it can be deleted.
+                // It is among trimmed entries: no reader will ever see it, whether or not it can be deleted.
                 if let Err(error) = self.store.delete(&path) {
                     tracing::warn!(path, %error, "a log entry below the checkpoint is left behind");
                 }
@@ -287,7 +287,7 @@ impl DeltaTable {
         }
     }
 
-    /// The entry that another writer put at a version, applied. `None`: it has been trimmed already.
+    /// Reads and applies another writer's entry at a version. `None`: it has been trimmed already.
     fn theirs(&mut self, log: &str, version: u64) -> Result<Option<Vec<Line>>, LogError> {
         match self.snapshot.apply_entry(self.store.as_ref(), log, version) {
             Err(LogError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -299,8 +299,8 @@ impl DeltaTable {
         }
     }
 
-    /// Whether the entry before a new one is there. Where it is not, others have come so far meanwhile that they trimmed it, and with it the
-    /// entry whose place the new one took.
+    /// Whether the entry before a new one exists. If not, other writers have trimmed it meanwhile, and with it the entry whose
+    /// version the new one has.
     fn follows(&self, log: &str, version: u64) -> Result<bool, LogError> {
         let Some(before) = version.checked_sub(1) else {
             return Ok(!self.store.list(log)?.iter().any(|name| checkpoint_version(name).is_some()));
@@ -312,7 +312,7 @@ impl DeltaTable {
         }
     }
 
-    /// Reads the table anew, as the entries between are gone, and looks whether it still is where the commit begins.
+    /// Reloads the table, because entries in between are gone, and checks that it is still at the start of the commit.
     fn overtaken(&mut self, ours: &[Line]) -> Result<(), LogError> {
         let newest = Snapshot::load(self.store.as_ref(), &self.spec.folder)?;
         let held = &self.snapshot;
@@ -327,7 +327,7 @@ impl DeltaTable {
         if is_stale { Err(LogError::Fenced(self.spec.name.clone())) } else { Ok(()) }
     }
 
-    /// A commit that waited for long names files that another process may have taken for leftovers.
+    /// Checks the files of a commit that waited for long: another process may have deleted them as leftovers.
     fn holds_files(&self, commit: &Commit) -> Result<(), LogError> {
         if commit.begun.elapsed() < FILES_ARE_SAFE {
             return Ok(());
@@ -341,7 +341,7 @@ impl DeltaTable {
         Ok(())
     }
 
-    /// Takes in what other writers have committed.
+    /// Applies the commits of other writers.
     pub fn refresh(&mut self) -> Result<(), LogError> {
         self.complete()?;
         let log = format!("{}/_delta_log", self.spec.folder);
@@ -374,12 +374,12 @@ impl DeltaTable {
     }
 
     fn creation(&self, info: &Line) -> [Line; 2] {
-        // The same commit is the same bytes, however often it is tried.
+        // Retries of a commit write the same bytes.
         let id = info.commit_info.as_ref().and_then(|info| info["txnId"].as_str()).unwrap_or_default();
         let created = info.commit_info.as_ref().and_then(|info| info["timestamp"].as_i64());
         let configuration = [
-            // Replaced files are deleted by kassa itself, soon; tombstones would only fatten the checkpoints. Where several processes
-            // delete, they tell each other by them what was replaced when.
+            // kassa deletes replaced files itself, soon; tombstones would only enlarge the checkpoints. If several processes
+            // delete, tombstones state when each file was replaced.
             (
                 "delta.deletedFileRetentionDuration",
                 if self.store.is_shared() { "interval 1 hours" } else { "interval 10 minutes" },

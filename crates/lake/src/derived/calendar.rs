@@ -13,7 +13,7 @@ use super::output::Output;
 use super::years::Years;
 use crate::delta::{Add, DeltaTable, LogError, Snapshot};
 
-/// What the rows depend on, stored as versions in the table's log.
+/// The inputs of the rows, stored as versions in the table's log.
 const DEFINITION: &str = "kassa-calendar";
 const FIRST: &str = "kassa-calendar-from";
 const LAST: &str = "kassa-calendar-to";

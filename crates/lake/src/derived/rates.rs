@@ -19,7 +19,7 @@ use crate::read::folder_of;
 use crate::recover::scan;
 use crate::store::Store;
 
-/// What the rows depend on besides the positions, stored as a version in the table's log.
+/// The inputs of the rows besides the positions, stored as a version in the table's log.
 const DEFINITION: &str = "kassa-rates";
 /// Increase this when the same rates would give other rows.
 const EDITION: &str = "1";

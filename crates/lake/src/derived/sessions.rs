@@ -28,7 +28,7 @@ use crate::delta::{Add, DeltaTable, LogError, Snapshot};
 use crate::figures::{Side, each_of_file_before};
 use crate::read::{self, folder_of};
 
-/// What the rows depend on besides the positions, stored as versions in the table's log.
+/// The inputs of the rows besides the positions, stored as versions in the table's log.
 const DEFINITION: &str = "kassa-sessions";
 /// Increase this when the same facts would give other rows.
 const EDITION: &str = "2";

@@ -1,4 +1,4 @@
-//! What the tables hold: a hash of each row, by where its record is.
+//! Hashes the rows of the tables, by the positions of their records.
 
 use arrow_array::{Array, BooleanArray, Int32Array, Int64Array, RecordBatch};
 use kassa_model::star::read::{Columns, Texts};
@@ -15,8 +15,8 @@ use crate::recover::is_nested;
 /// Whether a row of a dimension with versions was written before the member's own record came.
 pub(super) const PLACEHOLDER: &str = dim_customer::is_placeholder.name();
 
-/// The tables whose rows follow from records. Rates come before the facts that use them, and members before the rows that name them, so that
-/// few keys wait for their member.
+/// The tables whose rows come from records. Rates come before the facts that use them, and members before the rows that name
+/// them, so that few keys wait for their member.
 fn in_order() -> impl Iterator<Item = Table> {
     let is_dimension = |table: &Table| table.name().starts_with("dim_");
     let all = || Table::ALL.into_iter().filter(|table| table.has_lineage() && *table != Table::FactFxRate);
@@ -24,16 +24,16 @@ fn in_order() -> impl Iterator<Item = Table> {
     std::iter::once(Table::FactFxRate).chain(dimensions).chain(all().filter(move |table| !is_dimension(table)))
 }
 
-/// What a row is to the record that it stems from.
+/// The relation of a row to its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// The record is there for it.
+    /// The record's own row.
     Own,
-    /// It follows from the record, but says nothing of whether the record was accepted.
+    /// Comes from the record, but does not show that the record was accepted.
     Beside,
-    /// A line of an order: there unless an earlier record brought it.
+    /// A line of an order: exists unless an earlier record had it.
     Line,
-    /// A member of a dimension: there unless an earlier record named it.
+    /// A member of a dimension: exists unless an earlier record named it.
     Member,
 }
 
@@ -77,8 +77,8 @@ impl<'r> Lineage<'r> {
         }
     }
 
-    /// Where a row stands among its table's rows of the source: offset and place in the record. Members stand where they were new, which is not the
-    /// record's doing: of theirs the offset counts.
+    /// The order of a row among the rows of the same source: offset and index in the record. For members only the offset counts,
+    /// because their index depends on which members were new.
     pub(super) fn place(&self, row: usize) -> (i64, i32) {
         let is_bound = hash::order_bound(self.table).contains(&"source_index");
         (self.offsets.value(row), if is_bound { 0 } else { self.places.value(row) })
@@ -115,8 +115,8 @@ impl Prover<'_> {
         Ok(())
     }
 
-    /// A hash for each row of a table, over what follows from its record. A cell of a column that was added later counts where the row has it,
-    /// and `has` says that the other side's row has it.
+    /// A hash for each row of a table, over the cells that come from its record. A cell of a column that was added later counts
+    /// if the row has it and `has` states that the other side's row has it.
     pub(super) fn hashes(
         &self,
         table: Table,
@@ -130,7 +130,7 @@ impl Prover<'_> {
         Ok(hashes)
     }
 
-    /// Notes the rows that have no value in a column that was added to their table later: most are older than the column.
+    /// Records the rows without a value in a column that was added to their table later: most are older than the column.
     fn bare(&mut self, table: Table, rows: &RecordBatch, lineage: &Lineage<'_>) {
         let added = self.added.get(&table).map(Vec::as_slice).unwrap_or_default();
         for (number, column) in added.iter().enumerate().filter_map(|(number, name)| Some((number, rows.column_by_name(name)?))) {

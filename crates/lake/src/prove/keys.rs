@@ -1,5 +1,5 @@
-//! Every key has its member, and every member begins once a partition: workers that own different partitions, and a sink that was
-//! ahead of another when both began anew, meet a member each for themselves. Views show it once.
+//! Checks that every key has its member, and that every member begins once per partition: workers with different partitions each
+//! write a member, as does a sink that was ahead of another before a restart. Views show it once.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -55,19 +55,19 @@ const CURRENCIES: [(Table, &str); 7] = [
     (Table::DimProduct, "currency"),
 ];
 
-/// Orphans that are noted.
+/// The maximum number of recorded orphans.
 const ORPHANS: usize = 100_000;
 
-/// Members that a proof since a day looks for at once among those that began before.
+/// The number of members that a proof since a day looks up at once among older ones.
 const WANTED: usize = 500_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Members {
     held: HashSet<(Table, i64)>,
-    /// Placeholders by their member and partition, and members by where they began.
+    /// Placeholders by member and partition, and members by the position where they began.
     placeholders: HashSet<(Table, i64, u32)>,
     claims: HashSet<u64>,
-    /// Not met yet: where they are named first.
+    /// Members that were not found yet, with the first position that names them.
     wanted: HashMap<(Table, i64), (Table, &'static str, u32, i64)>,
 }
 
@@ -80,7 +80,7 @@ fn claim(table: Table, key: Key, part: u32, offset: i64) -> u64 {
 }
 
 impl Members {
-    /// Notes that a member began with this record.
+    /// Records that a member began with this record.
     pub(super) fn claim(&mut self, table: Table, key: Key, part: u32, offset: i64) {
         self.claims.insert(claim(table, key, part, offset));
     }
@@ -102,7 +102,7 @@ impl Members {
 }
 
 impl Prover<'_> {
-    /// Notes a dimension's members, and the keys that rows name.
+    /// Records a dimension's members, and the keys that rows name.
     pub(super) fn keys(&mut self, table: Table, rows: &RecordBatch) -> Result<(), LogError> {
         let lineage = Lineage::new(table, rows)?;
         if table.name().starts_with("dim_") {
@@ -125,7 +125,7 @@ impl Prover<'_> {
                 self.named(&lineage, row, table, column, (Table::DimCurrency, last.1));
             }
         }
-        // In a full proof all members are held before they are named.
+        // In a full proof all members are read before the rows that name them.
         if self.since.is_some() && self.members.wanted.len() >= WANTED { self.members() } else { Ok(()) }
     }
 
@@ -140,7 +140,7 @@ impl Prover<'_> {
             let part = self.parts.number(lineage.topics.value(row), lineage.numbers.value(row));
             if begins && !members.placeholders.insert((table, key.stored(), part)) {
                 let offset = lineage.offsets.value(row);
-                // Twice from one record: the sums tell.
+                // A second one from the same record shows in the sums.
                 if offset < self.parts[part].cut && !self.members.is_claimed(table, key, part, offset) {
                     self.findings.mark(Kind::Double, Site::Table(table), part, offset, "the member began before");
                 }
@@ -161,7 +161,7 @@ impl Prover<'_> {
         }
     }
 
-    /// The members that were named and do not exist.
+    /// Reports the members that were named and do not exist.
     pub(super) fn members(&mut self) -> Result<(), LogError> {
         if self.since.is_some() {
             self.older_members()?;
@@ -176,7 +176,7 @@ impl Prover<'_> {
         Ok(())
     }
 
-    /// Looks for wanted members among all members: those that began before the day are not among the rows that were read.
+    /// Looks up missing members among all members: those that began before the day are not in the rows that were read.
     fn older_members(&mut self) -> Result<(), LogError> {
         let dimensions: BTreeSet<Table> = self.members.wanted.keys().map(|(dimension, _)| *dimension).collect();
         for table in dimensions {

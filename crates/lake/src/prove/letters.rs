@@ -20,13 +20,13 @@ use crate::read;
 
 pub(super) const REJECTED: Site = Site::Table(Table::Rejected);
 
-/// The columns that say what is wrong with the record.
+/// The columns with the verdict on the record.
 const VERDICT: [&str; 3] = ["reason", "field", "detail"];
 
 /// A conflict's letter, by partition and offset.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Conflict {
-    /// Hashes of the whole letter, of all but its verdict, and of its verdict.
+    /// Hashes of the whole letter, of the letter without its verdict, and of its verdict.
     pub(super) whole: u128,
     pub(super) record: u128,
     pub(super) said: u64,
@@ -34,12 +34,12 @@ pub(super) struct Conflict {
 
 pub(super) type Conflicts = HashMap<(u32, i64), Conflict>;
 
-/// What a letter says: the field, and in words what it contradicts.
+/// A hash of a letter's verdict: the field, and the text that names the other record.
 pub(super) fn said(field: &str, detail: &str) -> u64 {
     xxh3_64(format!("{field}\0{detail}").as_bytes())
 }
 
-/// Where letters are, by the columns of `rejected`.
+/// The positions of letters, by the columns of `rejected`.
 pub(super) struct Places<'r> {
     pub(super) topics: Texts<'r>,
     pub(super) numbers: &'r arrow_array::Int64Array,
@@ -54,7 +54,7 @@ impl<'r> Places<'r> {
     }
 }
 
-/// Whether the reason lies with the schema registry, which may say otherwise by now: of such a letter the record alone is compared.
+/// Whether the reason depends on the schema registry, which may have changed: then only the record is compared.
 fn is_of_the_registry(reason: &str) -> bool {
     [Reason::UnknownSchema, Reason::BadSchema].iter().any(|known| known.code() == reason)
 }
@@ -109,7 +109,7 @@ impl Prover<'_> {
     }
 }
 
-/// The hash that a letter's record must have, but for the verdict.
+/// The hash of a letter without its verdict, computed from its record.
 pub(super) fn record_of(
     records: &Records,
     index: usize,

@@ -1,5 +1,5 @@
-//! What one record alone cannot show: that a duplicate repeats an accepted record, that a conflict contradicts one, that a line which
-//! an order repeats is in the ledger. Gathered, and looked for in the primary tables all at once.
+//! Checks that need another record: that a duplicate repeats an accepted record, that a conflict contradicts one, that a line
+//! which an order repeats is in the ledger. They are collected, and looked up in the primary tables together.
 
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
@@ -15,17 +15,17 @@ use super::parts::at;
 use crate::delta::LogError;
 use crate::recover::{Held, KeysOf, identity_columns, is_nested};
 
-/// Gathered before the tables are searched: the bound of what waits.
+/// The maximum number of collected checks before the tables are searched.
 const MOST: usize = 500_000;
 
-/// What must be found.
+/// The record that must be found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
     /// A record with the same contents.
     Duplicate,
     /// A line with the same contents.
     Line,
-    /// A record or line with other contents, which the letter names in the words of this hash.
+    /// A record or line with other contents, which the letter names by a text with this hash.
     Conflict(u64),
 }
 
@@ -38,7 +38,7 @@ struct Item {
 }
 
 impl Item {
-    /// The tables that may have the answer.
+    /// The tables that may contain it.
     fn tables(&self, contract: Contract) -> impl Iterator<Item = Table> + use<> {
         let own = (self.what != What::Line).then(|| Table::primary(contract));
         let ledger = (self.what != What::Duplicate && contract == Contract::Order).then_some(Table::FactSales);
@@ -46,18 +46,18 @@ impl Item {
     }
 }
 
-/// By a key: whose it is, which line of it, and with what contents.
+/// By key: the item, the line of it, and the contents.
 type Asked = HashMap<Id, Vec<(usize, i32, i64)>>;
 
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     items: Vec<Item>,
     asked: Asked,
-    /// The one question that each record is, whichever of its rows asks.
+    /// The item of each record, shared by its rows.
     records: HashMap<(u32, i64), usize>,
 }
 
-/// A row of a primary table, by what it is known by.
+/// A row of a primary table, with its keys.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known {
     pub(super) keys: KeysOf,
@@ -70,7 +70,7 @@ pub(super) struct Known {
 
 impl Pending {
     pub(super) fn add(&mut self, what: What, place: (u32, i64), nth: i32, content: i64, keys: &[Id]) {
-        // A record's rows are one question; each line that an accepted order repeats is one of its own.
+        // The rows of a record are one item; each line that an accepted order repeats is an item of its own.
         let next = self.items.len();
         let item = if what == What::Line { next } else { *self.records.entry(place).or_insert(next) };
         if item == next {
@@ -87,7 +87,7 @@ impl Pending {
 }
 
 impl Prover<'_> {
-    /// Every row that a key stands for, before the cut or beyond it.
+    /// Calls `take` with every row of the primary tables, before the cut or beyond it.
     pub(super) fn each_known(&mut self, take: &mut dyn FnMut(&mut Self, Known) -> Result<(), LogError>) -> Result<(), LogError> {
         let mut tables: BTreeSet<Table> = self.contracts.values().map(|contract| Table::primary(*contract)).collect();
         tables.extend(self.contracts.values().any(|contract| *contract == Contract::Order).then_some(Table::FactSales));
@@ -97,7 +97,7 @@ impl Prover<'_> {
         Ok(())
     }
 
-    /// The same, of rows of a table with its identity columns.
+    /// As `each_known`, for rows of one table with its identity columns.
     fn known(
         &mut self,
         table: Table,
@@ -118,7 +118,7 @@ impl Prover<'_> {
         Ok(())
     }
 
-    /// Looks for all that is pending.
+    /// Looks up everything that is pending.
     pub(super) fn settle(&mut self) -> Result<(), LogError> {
         let Pending { mut items, asked, .. } = std::mem::take(&mut self.pending);
         if items.is_empty() {
@@ -145,13 +145,13 @@ impl Prover<'_> {
         Ok(())
     }
 
-    /// Looks for the rest in older rows, the latest first, until all is found.
+    /// Looks up the rest in older rows, the latest first, until everything is found.
     fn settle_by_older(&mut self, items: &mut [Item], asked: &Asked) -> Result<(), LogError> {
         let mut wanted: BTreeSet<Table> = BTreeSet::new();
         for item in items.iter().filter(|item| !item.found) {
             wanted.extend(self.contract(item.place.0).into_iter().flat_map(|contract| item.tables(contract)));
         }
-        // The ledger comes last: the conflict of an order is more often with another order than with a line.
+        // The ledger comes last: an order conflicts with another order more often than with a line.
         let (ledger, others): (Vec<Table>, Vec<Table>) = wanted.into_iter().partition(|table| *table == Table::FactSales);
         for table in others.into_iter().chain(ledger) {
             let may_answer = |item: &Item| self.contract(item.place.0).is_some_and(|of| item.tables(of).any(|own| own == table));
@@ -166,7 +166,7 @@ impl Prover<'_> {
         Ok(())
     }
 
-    /// Marks what a row answers. How many items it was the first to answer.
+    /// Marks the items that a row resolves; returns how many were not resolved before.
     fn answer(&self, items: &mut [Item], asked: &Asked, known: Known) -> usize {
         let mut first = 0;
         for (item, nth, content) in known.keys.held().iter().filter_map(|key| asked.get(key)).flatten() {
@@ -184,7 +184,7 @@ impl Prover<'_> {
         first
     }
 
-    /// How a letter names the record that it contradicts.
+    /// The text by which a letter names the record that it contradicts.
     fn words(&self, known: Known, nth: i32) -> u64 {
         let partition = &self.parts[known.part].partition;
         let field = if nth == 0 { String::new() } else { format!("lines[{}]", nth - 1) };
@@ -192,14 +192,14 @@ impl Prover<'_> {
         said(&field, &format!("the id was accepted with other contents at {place}"))
     }
 
-    /// How the letter of a row that was inserted again names the first.
+    /// The text by which the letter of a row that was inserted again names the first insertion.
     fn words_of_the_first(&self, known: Known) -> u64 {
         let partition = &self.parts[known.part].partition;
         let place = format!("{}/{} offset {}", partition.topic, partition.number, known.offset);
         said("", &format!("the row was inserted before, and accepted at {place}"))
     }
 
-    /// A line that no revision of its order left in the ledger is missing where it came first.
+    /// Reports lines that are in no revision's rows as missing where they came first.
     fn lines_missing(&mut self, lines: &BTreeSet<(Id, i64, (u32, i64))>) {
         let mut last = None;
         for (key, content, (part, offset)) in lines {

@@ -73,7 +73,7 @@ fn ingest_day(add: &Add) -> Option<&str> {
     add.partition_values.get("ingest_date")?.as_deref()
 }
 
-/// What the archive files of a topic state about a partition.
+/// The metadata of a topic's archive files about a partition.
 #[derive(Debug, Default, Clone, Copy)]
 struct Seen {
     /// The first offset of the day or later.

@@ -1,4 +1,4 @@
-//! Law 1: spans are contiguous, and their counts match the records' bytes.
+//! Checks that spans are contiguous, and that their counts match the records' bytes.
 
 use std::sync::Arc;
 

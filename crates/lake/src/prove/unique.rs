@@ -1,4 +1,4 @@
-//! No business key is in a money table twice, whichever partition it came by.
+//! Checks that no business key occurs twice in a money table, in whichever partitions.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use crate::delta::LogError;
 /// Keys that are sorted in memory at once.
 const KEYS: i64 = 4_000_000;
 
-/// Keys of several records that are remembered: each leads to a finding, of which far fewer are listed.
+/// The maximum number of recorded keys with several records: each leads to a finding, and far fewer findings are listed.
 const DOUBLED: usize = 100_000;
 
 impl Prover<'_> {
@@ -53,7 +53,7 @@ impl Prover<'_> {
     }
 }
 
-/// Notes the keys that several records have.
+/// Records the keys with several records.
 fn add_doubled(doubled: &mut HashSet<u64>, mut entries: Vec<Entry>) {
     entries.sort_unstable();
     entries.dedup();

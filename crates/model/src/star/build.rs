@@ -12,24 +12,24 @@ use hashbrown::HashMap;
 
 use crate::short::same;
 
-/// One column in the making.
+/// One column under construction.
 pub trait Build: Sized + Debug {
     /// A cell.
     type Value<'a>: Copy + Debug;
 
-    /// With room for so many rows: a column that grows costs more than what is put into it.
+    /// Reserves memory for this many rows: growing a column costs more than filling it.
     fn sized(rows: usize) -> Self;
     fn push(&mut self, value: Self::Value<'_>);
     fn finish(self) -> Result<ArrayRef, ArrowError>;
 }
 
-/// The values of a column, apart from which of them are null.
+/// The values of a column, without its nulls.
 pub trait Store: Sized + Debug {
     type Value<'a>: Copy + Debug;
 
     fn sized(rows: usize) -> Self;
     fn put(&mut self, value: Self::Value<'_>);
-    /// Fills the place of a null.
+    /// Adds a value in place of a null.
     fn put_null(&mut self);
     fn into_array(self, nulls: Option<NullBuffer>) -> Result<ArrayRef, ArrowError>;
 }
@@ -154,7 +154,7 @@ impl Store for Bits {
     }
 }
 
-/// Values of any length, one behind the other: Arrow's own builder takes three times as long over
+/// Values of any length, stored consecutively: Arrow's own builder takes three times as long for
 /// each.
 #[derive(Debug)]
 struct Spread {

@@ -1,13 +1,14 @@
-//! The declaration of columns: all that kassa needs to write, read and describe a table follows from
-//! it.
+//! The declaration of columns: the code that writes, reads and describes a table follows from it.
+//! (Lists of columns with special treatment, such as encodings and day columns, are beside their
+//! code: ARCHITECTURE.md, "What to change".)
 
 /// Declares groups of columns, most of them tables. A doc comment is the meaning of a table or a
 /// column, shown on the page of columns. `with lineage` appends the columns of another group.
 ///
 /// Each group becomes a module with:
-/// - `Row`: one row, a field a column;
-/// - `Builder`: one builder a column, which takes rows and makes Arrow arrays;
-/// - a constant a column, its [`Name`](super::kind::Name) with its type, for readers;
+/// - `Row`: one row, with a field per column;
+/// - `Builder`: one builder per column, which converts rows to Arrow arrays;
+/// - a constant per column, its [`Name`](super::kind::Name) with its type, for readers;
 /// - `COLUMNS`, `INHERITED` and `MEANING`: the declaration as values.
 macro_rules! columns {
     ($(
@@ -46,7 +47,7 @@ macro_rules! columns {
                 $( pub $lineage: $lineage::Row<'a>, )?
             }
 
-            /// The columns in the making.
+            /// The columns under construction.
             #[derive(Debug)]
             pub struct Builder {
                 $( $column: <$kind as Kind>::Cells, )+

@@ -39,7 +39,7 @@ columns! {
         converted: bool,
         /// Whether a product was added and no order was completed in the session within 24 hours.
         abandoned: bool,
-        /// Net amount of its orders less returns, in the shop's currency, exact; amounts without a rate are left out.
+        /// Net amount of its orders (negative for returns), in the shop's currency, exact; amounts without a rate are left out.
         revenue_reporting: Exact,
     }
 

@@ -1,4 +1,4 @@
-//! What became of records: dead letters and spans.
+//! The fates of records: dead letters and spans.
 
 use super::declare::columns;
 use super::kind::{Bytes, Symbol, Text, Timestamp};

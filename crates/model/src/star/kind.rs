@@ -12,7 +12,7 @@ pub enum Type {
     /// A computed key of 63 bits; 0 is unknown.
     Key,
     Text,
-    /// A text of few distinct values: a dictionary in memory, a plain string to those who read the
+    /// A text with few distinct values: a dictionary in memory, a plain string to readers of the
     /// table.
     Symbol,
     /// Money or a price: DECIMAL(18,6).
@@ -61,7 +61,7 @@ pub struct Column {
 }
 
 impl Column {
-    /// One line: what the column means, with its unit.
+    /// The meaning of the column with its unit, in one line.
     pub fn meaning(&self) -> &'static str {
         self.doc.trim()
     }
@@ -107,7 +107,7 @@ pub(super) const fn plain(identifier: &'static str) -> &'static str {
     }
 }
 
-/// A type of cells that are always there.
+/// A type of cells that cannot be null.
 pub trait Scalar {
     type Store: Store;
     const TYPE: Type;
@@ -132,7 +132,7 @@ impl<S: Scalar> Kind for Option<S> {
     const IS_NULLABLE: bool = true;
 }
 
-/// What a row gives to a column of this type.
+/// The value that a row has for a column of this type.
 pub type Cell<'a, K> = <<K as Kind>::Cells as Build>::Value<'a>;
 
 /// [`Type::Text`]; a cell is a `&str`.

@@ -1,4 +1,4 @@
-//! Dimensions without versions: a row a member, whose key follows from all that the row says.
+//! Dimensions without versions: one row per member, whose key is computed from the row's contents.
 
 use super::declare::columns;
 use super::kind::Text;

@@ -25,9 +25,9 @@ pub enum ReadError {
     TooLarge { table: &'static str, column: &'static str },
 }
 
-/// What rows belong to.
+/// The table or archive that rows belong to.
 pub trait Owner: Copy {
-    /// As errors name it.
+    /// Its name in errors.
     fn name(self) -> &'static str;
 }
 
@@ -246,7 +246,8 @@ impl<'a> Texts<'a> {
         self.get(row).unwrap_or_default()
     }
 
-    /// What `meaning` makes of each row's text; asked once a distinct value of a dictionary, once a run of equal plain texts.
+    /// Applies `meaning` to each row's text; called once per distinct value of a dictionary, and once per sequence of equal plain
+    /// texts.
     pub fn each<T: Copy, E>(&self, rows: usize, mut meaning: impl FnMut(Option<&'a str>) -> Result<T, E>) -> Result<Vec<T>, E> {
         let mut all = Vec::with_capacity(rows);
         match self {

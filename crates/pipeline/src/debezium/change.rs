@@ -1,4 +1,4 @@
-//! What each contract makes of a change.
+//! How each contract turns a change into a record.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use super::money;
 use super::rules::{Rules, unsupported};
 use crate::decode::{self, Leads, Payload, Value, keep_extra};
 
-/// The fields that name a row of a contract.
+/// The fields that identify a row of a contract.
 fn key_fields(contract: Contract) -> &'static [&'static str] {
     match contract {
         Contract::Event => &["store_id", "event_id"],
@@ -25,11 +25,11 @@ fn key_fields(contract: Contract) -> &'static [&'static str] {
     }
 }
 
-/// What a customer who is deleted leaves no new version of.
+/// Personal fields: the new version of a deleted customer does not contain them.
 const PERSONAL: [&str; 5] = ["name", "email", "phone", "address_street", "address_postcode"];
 
 impl<'a> Change<'a> {
-    /// Reads the rows, whose columns are named as the contract's fields, and makes of them what the change is: in `row`.
+    /// Reads the rows, whose columns have the names of the contract's fields, and turns `row` into the record of the change.
     pub(crate) fn fill<'p>(
         &self,
         rules: Rules<'_>,
@@ -47,7 +47,7 @@ impl<'a> Change<'a> {
         self.apply(rules, row, before)
     }
 
-    /// Makes of the row, and of the row as it was where the event has it, what the change is: in `row`.
+    /// Turns `row` into the record of the change; `before` is the row as it was, if the event contains it.
     pub(crate) fn apply<'p>(&self, rules: Rules<'_>, row: &mut Payload<'p>, before: &mut Payload<'p>) -> Result<(), DeadLetter> {
         let identity = self.identity(rules, row);
         match self.op {
@@ -70,7 +70,7 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
-    /// What the event is known by: its place in the source's log, and the row there.
+    /// The id of the event: its position in the source's log, and the key of the row.
     fn identity(&self, rules: Rules<'_>, row: &Payload<'_>) -> String {
         let mut key = String::new();
         for name in key_fields(rules.layout.contract) {
@@ -85,7 +85,7 @@ impl<'a> Change<'a> {
         format!("{}/{:016x}", self.origin.position, xxh3_64(key.as_bytes()))
     }
 
-    /// A row that is there happened when it says, else when its order was placed, else when the database says.
+    /// The time of an inserted row: its own, else that of its order, else that of the database.
     fn inserted(&self, rules: Rules<'_>, row: &mut Payload<'_>) {
         if !rules.has(row, "occurred_at") {
             match rules.get(row, "placed_at").clone() {
@@ -97,7 +97,7 @@ impl<'a> Change<'a> {
         row.is_insert = self.op == Op::Create;
     }
 
-    /// A change happened when the database says, whatever time stands in the row.
+    /// The time of a change: that of the database, whatever time the row contains.
     pub(super) fn happened_then(&self, rules: Rules<'_>, row: &mut Payload<'_>) {
         rules.put(row, "occurred_at", self.origin.at.map_or(Value::Absent, Value::Micros));
     }
@@ -145,7 +145,7 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// A last revision. Its lines are rows of their own, whose deletion takes them back.
+    /// A last revision. Its lines are rows of their own; deleting them reverses their amounts.
     fn deleted_order(&self, rules: Rules<'_>, row: &mut Payload<'_>) -> Result<(), DeadLetter> {
         self.says_more_than_its_key(rules, row)?;
         let own = match rules.get(row, "revision") {
@@ -161,7 +161,7 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
-    /// A version of nothing but a key would hide all that is known of its row.
+    /// A version with nothing but a key would hide the known values of its row.
     fn says_more_than_its_key(&self, rules: Rules<'_>, row: &Payload<'_>) -> Result<(), DeadLetter> {
         let keys = key_fields(rules.layout.contract);
         let says = |name: &str| !keys.contains(&name) && rules.has(row, name);

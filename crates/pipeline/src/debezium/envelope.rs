@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::decode;
 use crate::extract::Extract;
 
-/// What happened to the row.
+/// The kind of change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Op {
     Create,
@@ -34,9 +34,9 @@ impl Op {
 pub(crate) struct Origin {
     /// The connector's name for the database.
     pub(super) name: Option<String>,
-    /// The place in its log, as text: the same each time the event is sent.
+    /// The position in its log, as text: the same each time the event is sent.
     pub(super) position: String,
-    /// The same as a number that rises with it.
+    /// The same as a number that grows with it.
     pub(super) revision: i64,
     /// µs UTC.
     pub(super) at: Option<i64>,
@@ -46,9 +46,9 @@ pub(crate) struct Origin {
 #[derive(Debug)]
 pub(crate) struct Change<'a> {
     pub(super) op: Op,
-    /// The row as it is after the change; of a deletion, as it was before. JSON objects.
+    /// The row after the change; for a deletion, before it. JSON objects.
     pub(super) row: &'a str,
-    /// The row as it was before an update, if the event brings it.
+    /// The row before an update, if the event contains it.
     pub(super) before: Option<&'a str>,
     pub(super) origin: Origin,
 }
@@ -69,7 +69,7 @@ fn refuse(field: &'static str, detail: impl Into<Cow<'static, str>>) -> DeadLett
 }
 
 impl<'a> Change<'a> {
-    /// `None`: an event without contents, as a tombstone is written with its schema.
+    /// `None`: an event without contents, such as a tombstone with a schema.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Option<Self>, DeadLetter> {
         let text = decode::utf8(bytes)?;
         let outer = decode::pairs(text).map_err(|_| decode::not_json(text))?;
@@ -121,12 +121,13 @@ impl<'a> Change<'a> {
         Ok(Self { op, row, before, origin })
     }
 
-    /// Whether it is made of two rows: as it was, and as it is.
+    /// Whether the change is computed from two rows, before and after.
     pub(crate) fn has_before(&self) -> bool {
         self.before.is_some()
     }
 
-    /// Adds the row, and then the row as it was, to the input of a mapping; with `_op` and `_source_ts` beside their columns.
+    /// Adds the row, and then the row before the change, to the input of a mapping, with `_op` and `_source_ts` beside their
+    /// columns.
     pub(crate) fn extract(&self, index: usize, extract: &mut Extract) -> Result<(), DeadLetter> {
         let given = [("_op", Some(self.op.code().to_owned())), ("_source_ts", self.origin.at.map(time::format))];
         let row = extract.cells(self.row, &given)?;
@@ -139,7 +140,7 @@ impl<'a> Change<'a> {
     }
 }
 
-/// A letter for a change whose earlier row is wanted.
+/// The dead letter of a change that needs the row before it.
 pub(super) fn no_before(field: impl Into<Cow<'static, str>>, what: &str) -> DeadLetter {
     let detail = format!("{what}: let the database log whole rows (PostgreSQL: ALTER TABLE … REPLICA IDENTITY FULL)");
     DeadLetter::new(Reason::NoBefore, field, detail)

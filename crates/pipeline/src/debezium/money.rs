@@ -1,5 +1,5 @@
-//! Changes of rows that hold money: an update becomes what it differs by, a deletion what takes the row back. The sum of all that a
-//! row has ever led to is then what the row says now.
+//! Changes of rows that hold money: an update becomes the difference, a deletion the reversal. The sum of all records of a row is
+//! then the row's present amount.
 
 use std::borrow::Cow;
 
@@ -11,13 +11,13 @@ use super::rules::{Rules, unsupported};
 use crate::decode::{Payload, Value};
 use crate::event::{self, Body, Event, OrderLine, Payment, Refund};
 
-/// What a row says of money, and the fields that an adjustment cannot change.
+/// The amounts of a row, and the fields that an adjustment cannot change.
 struct Held {
     fixed: Vec<(&'static str, Option<String>)>,
     amounts: Vec<(&'static str, Sum)>,
-    /// When the order was placed, where the contract says.
+    /// When the order was placed, if the contract has it.
     placed_at: Option<i64>,
-    /// Of a line: whether it is a plain sale, which a cancellation takes back.
+    /// For a line: whether it is a plain sale, which a cancellation reverses.
     is_sale: bool,
     kind: String,
     id: String,
@@ -75,7 +75,7 @@ impl Held {
             ("tax", Sum::of(line.tax)),
             ("shipping", Sum::of(line.shipping)),
         ];
-        // What a discount line took off is given back by an adjustment: a cancellation only ever takes.
+        // A discount line is reversed by an adjustment, because a cancellation can only subtract.
         let is_sale = line.movement == Movement::Sale && line.gross.0 >= 0;
         Self { fixed, amounts, placed_at: Some(line.placed_at), is_sale, kind: String::new(), id: line.line_id.to_owned() }
     }
@@ -107,7 +107,7 @@ impl Held {
     }
 }
 
-/// Holds a row against the contract.
+/// Validates a row against the contract.
 fn held(change: &Change<'_>, rules: Rules<'_>, row: &mut Payload<'_>) -> Result<Held, DeadLetter> {
     if !rules.has(row, "occurred_at") {
         change.happened_then(rules, row);
@@ -116,7 +116,7 @@ fn held(change: &Change<'_>, rules: Rules<'_>, row: &mut Payload<'_>) -> Result<
     Held::of(&event).ok_or_else(|| unsupported("op", "the contract holds no money"))
 }
 
-/// As [`held`], of a row as it was: what the database did not log of it is missing here.
+/// As [`held`], for the row before the change: fields that the database did not log are absent.
 fn held_before(change: &Change<'_>, rules: Rules<'_>, row: &mut Payload<'_>) -> Result<Held, DeadLetter> {
     held(change, rules, row).map_err(|letter| {
         let field = format!("before.{}", letter.field);
@@ -137,7 +137,7 @@ pub(super) fn updated<'p>(
     let was = held_before(change, rules, before)?;
     let is = held(change, rules, row)?;
     if is.kind != was.kind {
-        // Another kind of payment is another transaction, known by (payment, kind): the whole row says what it is.
+        // Another kind of payment is another transaction with the key (payment, kind), so the whole row is its record.
         return Ok(());
     }
     for ((name, now), (_, then)) in is.fixed.iter().zip(&was.fixed) {
@@ -151,7 +151,7 @@ pub(super) fn updated<'p>(
     Ok(())
 }
 
-/// A deletion: `row` becomes what takes it back.
+/// A deletion: `row` becomes its reversal.
 pub(super) fn deleted(change: &Change<'_>, rules: Rules<'_>, row: &mut Payload<'_>) -> Result<(), DeadLetter> {
     let was = held_before(change, rules, row)?;
     if was.fixed.iter().any(|(name, value)| *name == "lines" && value.is_some()) {
@@ -166,7 +166,7 @@ pub(super) fn deleted(change: &Change<'_>, rules: Rules<'_>, row: &mut Payload<'
     Ok(())
 }
 
-/// Makes `row` a movement of its own, by the place of the change in the source's log.
+/// Makes `row` a movement of its own, identified by the position of the change in the source's log.
 fn add(
     change: &Change<'_>,
     rules: Rules<'_>,
@@ -182,7 +182,7 @@ fn add(
     match rules.layout.contract {
         Contract::OrderLine => {
             rules.put(row, "movement", Value::Text(movement.into()));
-            // What comes after the last slash is the line, whatever ids are like.
+            // The part after the last slash is the line id; slashes in ids are escaped.
             rules.put(row, "line_id", own('/', &held.id.replace('/', "%2F")));
         }
         Contract::Payment => {

@@ -1,4 +1,4 @@
-//! How the fields of a row are read and set by the contract's names.
+//! Reads and sets the fields of a row by the contract's names.
 
 use jiff::tz::TimeZone;
 use kassa_model::{DeadLetter, Reason};
@@ -25,10 +25,10 @@ impl Rules<'_> {
         }
     }
 
-    /// Puts a value in place of what the row has.
+    /// Sets a value, replacing the row's.
     pub(super) fn put<'a>(&self, payload: &mut Payload<'a>, name: &str, value: Value<'a>) {
         if let Some(slot) = self.layout.slot(name) {
-            // Whether the row named the field makes no difference here.
+            // It does not matter here whether the row contained the field.
             let _is_first = payload.set(slot, value);
         }
     }

@@ -1,8 +1,8 @@
 //! Avro in a schema registry's framing: `00 <schema id: 4 bytes> <datum>`. A writer's schema is compiled once into a plan, field by
 //! field to the contract's slots, by which each datum is read straight into a payload; texts borrow from the frame.
 //!
-//! Every length, count and depth is held against what is left of the frame before anything is taken or made. What a datum is not, by
-//! its schema, is one dead letter with the path of its field.
+//! Every length, count and depth is checked against the rest of the frame before anything is read or allocated. A datum that does
+//! not match its schema is one dead letter, with the path of the field.
 
 mod cursor;
 mod fault;

@@ -1,5 +1,5 @@
-//! Reads at a third of the parser's cost what shops send nearly always: an object of plain texts, numbers and words. Whatever else
-//! it meets, it gives up and the parser decides. So it need not read everything, but must never read what the parser refuses.
+//! A fast path at a third of the parser's cost for the usual record: an object of plain texts, numbers and words. For anything
+//! else it gives up and the parser decides. So it need not accept everything, but must never accept what the parser refuses.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::{Fields, Value};
 
-/// The fields of the JSON object that `text` is; `None` leaves them half read.
+/// Reads the fields of the JSON object `text`; `None` leaves them partly read.
 pub(super) fn read<'a>(text: &'a str, fields: &mut Fields<'_, 'a>, leads: &mut Leads) -> Option<()> {
     let mut cursor = Cursor { text, at: 0 };
     let mut last = START;
@@ -25,8 +25,8 @@ pub(super) fn read<'a>(text: &'a str, fields: &mut Fields<'_, 'a>, leads: &mut L
     (cursor.at == text.len()).then_some(())
 }
 
-/// What stood between a field and the next in the records before: producers write their fields in one order and one way, so that
-/// a comparison tells a field. By the field before; see `START`.
+/// The bytes between two fields, learned from earlier records, to recognise the next field by comparison: producers write their
+/// fields in a fixed order and style. Indexed by the previous field; see `START`.
 #[derive(Debug, Default)]
 pub struct Leads(Vec<Lead>);
 
@@ -34,15 +34,15 @@ pub struct Leads(Vec<Lead>);
 #[derive(Debug, Default)]
 struct Lead {
     bytes: Vec<u8>,
-    /// Where in it the name is.
+    /// The range of the name in it.
     name: Range<usize>,
     slot: Option<usize>,
 }
 
-/// The place in the leads of the first field's; a slot's follower comes at the slot + 1.
+/// The index of the lead to the first field; the lead after a slot has the index slot + 1.
 const START: usize = 0;
 
-/// The place of the lead that follows a field without a slot: no contract has as many.
+/// The index of the lead after a field without a slot: no contract has as many slots.
 const OTHER: usize = 65;
 
 fn place(slot: Option<usize>) -> usize {
@@ -83,7 +83,7 @@ impl<'a> Cursor<'a> {
             && self.text.as_bytes()[self.at..].get(..lead.bytes.len()).is_some_and(|next| same(next, &lead.bytes))
     }
 
-    /// The field of a lead that stands here; its place.
+    /// Matches a lead against the input. Returns the index of its field.
     #[inline]
     fn expected(&mut self, lead: &Lead, fields: &mut Fields<'_, 'a>) -> Option<usize> {
         let before = self.at;
@@ -91,14 +91,14 @@ impl<'a> Cursor<'a> {
         self.put(lead.slot, before + lead.name.start..before + lead.name.end, fields)
     }
 
-    /// A field that no lead tells; its place.
+    /// Reads a field name that no lead matches. Returns the field's index.
     #[cold]
     fn field(&mut self, last: usize, fields: &mut Fields<'_, 'a>, leads: &mut Leads) -> Option<usize> {
         let before = self.at;
         self.pass(if last == START { b'{' } else { b',' })?;
         self.blank();
         let text = self.text()?;
-        // Behind the name comes its quote.
+        // The closing quote follows the name.
         let name = self.at - 1 - text.len()..self.at - 1;
         self.pass(b':')?;
         self.blank();
@@ -113,7 +113,7 @@ impl<'a> Cursor<'a> {
         self.put(slot, name, fields)
     }
 
-    /// Reads a value into its slot, which no field named before, or to the fields without one.
+    /// Reads a value into its slot, which must not be set yet, or into the fields without a slot.
     #[inline(always)]
     fn put(&mut self, slot: Option<usize>, name: Range<usize>, fields: &mut Fields<'_, 'a>) -> Option<usize> {
         let start = self.at;
@@ -179,7 +179,7 @@ impl<'a> Cursor<'a> {
         (self.at > start).then_some(())
     }
 
-    /// An object or array: the parser's.
+    /// An object or array, which the parser reads.
     fn nested(&mut self) -> Option<Value<'a>> {
         let mut values = serde_json::Deserializer::from_str(&self.text[self.at..]).into_iter::<&'a RawValue>();
         let raw = values.next()?.ok()?;

@@ -14,7 +14,7 @@ pub fn frame(bytes: &[u8]) -> Result<(i32, &[u8]), DeadLetter> {
     }
 }
 
-/// The id of the schema that a frame names, if it is a frame.
+/// The schema id in a frame, if the bytes are a frame.
 pub fn schema_id(bytes: &[u8]) -> Option<i32> {
     frame(bytes).ok().map(|(id, _)| id)
 }

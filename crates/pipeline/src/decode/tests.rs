@@ -2,14 +2,14 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What the parser alone makes of a text, and what the quicker reader before it does.
+/// A text as the parser alone reads it, and as the fast path and then the parser read it.
 fn both_ways(text: &str) -> [Option<(Vec<Value<'_>>, String)>; 2] {
     let layout = Layout::new(Contract::OrderLine);
     let mut one = Payload::new(&layout);
     let slowly = parsed(&layout, text, &mut one).is_ok().then_some((one.slots, one.extra));
     let mut other = Payload::new(&layout);
     let mut leads = Leads::default();
-    // Twice, so that its leads are known, and behind a record with others.
+    // Twice, so that its leads are learned, and after a record with others.
     for before in [text, r#"{"order_id":"1", "currency" : "GBP","sku":"x","quantity":1}"#, text] {
         other.clear();
         flat::read(before, &mut Fields { layout: &layout, payload: &mut other }, &mut leads);
@@ -28,7 +28,7 @@ const PIECES: [&str; 40] = [
 ];
 
 proptest! {
-    /// What the quick reader reads, the parser reads alike.
+    /// The parser gives the same result for everything that the fast path reads.
     #[test]
     fn the_quick_reader_reads_nothing_that_the_parser_does_not(pieces in proptest::collection::vec(0..PIECES.len(), 0..24)) {
         let inside: String = pieces.into_iter().map(|at| PIECES[at]).collect();
@@ -38,7 +38,7 @@ proptest! {
         }
     }
 
-    /// It does read what shops send.
+    /// It does read typical input.
     #[test]
     fn the_quick_reader_reads_plain_objects(
         id in "[ -!#-\\[\\]-~é]{0,20}", price in "-?(0|[1-9][0-9]{0,8})(\\.[0-9]{1,6})?([eE][-+]?[0-9])?", flag: bool, gap in "[ \t\n\r]{0,2}",

@@ -1,4 +1,4 @@
-//! A block of a sealed run: up to 256 entries in the order of their ids, each part of an entry in as many bits as the block needs.
+//! A block of a sealed run: up to 256 entries ordered by id, each part of an entry in as many bits as the block needs.
 //!
 //! ```text
 //!  number of entries − 1 · for each of the 7 parts, its width in bits     1 byte each
@@ -7,7 +7,7 @@
 //!  checksum                                                               8 bytes
 //! ```
 //!
-//! Entries have one size, so that an id is found by bisection. Each part may take 64 bits.
+//! All entries have the same size, so that an id is found by bisection. Each part may take 64 bits.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -17,10 +17,10 @@ use super::entry::{Entry, Fields, IdWords};
 pub(super) const PER_BLOCK: usize = 256;
 const PARTS: usize = 7;
 const CHECKSUM: usize = 8;
-/// One that can be read in full at any bit of the entries: the checksum follows them.
+/// Bytes that can be read at any bit of the entries: the checksum follows them.
 const WINDOW: usize = 9;
 
-/// Appends a block of these entries; of none, nothing.
+/// Appends a block of these entries, or nothing if there are none.
 pub(super) fn encode(entries: &[Entry], out: &mut Vec<u8>) {
     let Some(last) = entries.len().checked_sub(1) else { return };
     let start = out.len();
@@ -40,7 +40,7 @@ pub(super) fn encode(entries: &[Entry], out: &mut Vec<u8>) {
     put_u64(out, checksum);
 }
 
-/// Bits that the value takes.
+/// The number of bits of the value.
 fn width(value: u64) -> u8 {
     u8::try_from(u64::BITS - value.leading_zeros()).unwrap_or(64)
 }
@@ -69,7 +69,7 @@ impl Bits<'_> {
     }
 }
 
-/// A block as it was written.
+/// An encoded block.
 #[derive(Debug)]
 pub(super) struct Block<'b> {
     count: usize,
@@ -82,7 +82,7 @@ pub(super) struct Block<'b> {
 }
 
 impl<'b> Block<'b> {
-    /// `None`: these are not the bytes that were written.
+    /// `None`: the bytes are damaged.
     pub(super) fn open(bytes: &'b [u8]) -> Option<Self> {
         let (body, checksum) = bytes.split_last_chunk::<CHECKSUM>()?;
         if xxh3_64(body).to_le_bytes() != *checksum {
@@ -105,7 +105,7 @@ impl<'b> Block<'b> {
         (0..self.count).map(|row| self.entry(row))
     }
 
-    /// Calls `see` with every entry of `id`; says whether there was one.
+    /// Calls `see` with every entry of `id`; returns whether there was one.
     pub(super) fn visit(&self, id: IdWords, see: &mut impl FnMut(Entry)) -> bool {
         let (mut from, mut to) = (0, self.count);
         while from < to {

@@ -1,4 +1,4 @@
-//! One remembered key in 32 bytes.
+//! One key in 32 bytes.
 //!
 //! ```text
 //!  word 0   id, the first 64 bits
@@ -14,10 +14,10 @@ use kassa_model::key::Id;
 
 /// An entry as the tables hold it.
 pub(super) type Words = [u64; 4];
-/// The part of an id that is kept, as an entry holds it.
+/// The stored part of an id.
 pub(super) type IdWords = [u64; 2];
 
-/// Bits of an id that are kept beyond the first 64, at most 64. With 10^10 keys, 96 bits in all confuse two with a probability
+/// Stored bits of an id after the first 64, at most 64. With 10^10 keys, 96 bits in all have a collision with a probability
 /// of 10^-9.
 pub(super) const ID_LOW_BITS: u32 = 32;
 pub(super) const INDEX_BITS: u32 = 12;
@@ -26,19 +26,19 @@ const TIME_SHIFT: u32 = 24;
 const TIME_BITS: u32 = 28;
 const LOW: u64 = 0xFFFF_FFFF;
 
-/// What is known about the record that an entry stands for.
+/// The stored data of a row with a key.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry(pub(super) Words);
 
 /// The parts of an entry, each as a number of its own: id (two parts), content, offset, place, index, step.
 pub(super) type Fields = [u64; 7];
 
-/// Ingest time in the steps that entries keep.
+/// Ingest time in the steps that entries store.
 pub(super) fn steps(micros: i64) -> u64 {
     u64::try_from(micros >> TIME_SHIFT).unwrap_or(0).min((1 << TIME_BITS) - 1)
 }
 
-/// What entries keep of an id: tables and runs are addressed by its high bits.
+/// The stored part of an id: tables and runs are addressed by its high bits.
 #[inline]
 pub(super) fn kept(id: Id) -> IdWords {
     let low = u64::try_from(id.bits() & u128::from(u64::MAX)).unwrap_or(0);
@@ -83,12 +83,12 @@ impl Entry {
         (self.0[3] >> TIME_BITS) & ((1 << INDEX_BITS) - 1)
     }
 
-    /// Whether both stand for the same row of the same record.
+    /// Whether both are the same row of the same record.
     pub(super) fn is_same_row(self, other: Self) -> bool {
         self.offset_low() == other.offset_low() && self.0[3] >> TIME_BITS == other.0[3] >> TIME_BITS
     }
 
-    /// The order in which entries of one key were first seen, as far as their ingest times tell.
+    /// The order in which entries of one key were first seen, as far as their ingest times show it.
     pub(super) fn seniority(self) -> (u64, u64, u64) {
         (self.step(), self.0[3], self.offset_low())
     }
@@ -102,7 +102,7 @@ impl Entry {
         Self::new([high, low << (64 - ID_LOW_BITS)], place, offset_low, index_low, content, step)
     }
 
-    /// As checkpoints keep it.
+    /// The bytes for a checkpoint.
     pub(super) fn to_bytes(self) -> [u8; size_of::<Words>()] {
         let mut bytes = [0; size_of::<Words>()];
         let (words, _) = bytes.as_chunks_mut::<8>();

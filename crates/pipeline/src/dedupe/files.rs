@@ -14,13 +14,13 @@ const SNAPSHOT: &str = "index.snapshot";
 pub(super) struct Files {
     dir: Option<PathBuf>,
     last_id: u64,
-    /// The files that a checkpoint refers to, or is about to: they outlive their use until it is replaced.
+    /// The files that a checkpoint refers to, or will: they are kept until the checkpoint is replaced.
     pinned: BTreeSet<PathBuf>,
     retired: Vec<PathBuf>,
 }
 
 impl Files {
-    /// A folder in use. Files of this index that are not among `known` are left-overs, and removed.
+    /// Opens a folder. Files of this index that are not in `known` are left over, and are removed.
     pub(super) fn open(dir: Option<PathBuf>, last_id: u64, known: BTreeSet<PathBuf>) -> Result<Self, IndexError> {
         if let Some(dir) = &dir {
             std::fs::create_dir_all(dir).map_err(IndexError::io(dir))?;
@@ -47,7 +47,7 @@ impl Files {
         self.last_id
     }
 
-    /// The runs are not asked any more.
+    /// These runs are no longer read.
     pub(super) fn retire<'a>(&mut self, runs: impl IntoIterator<Item = &'a Arc<Run>>) {
         for run in runs {
             if self.pinned.contains(&run.path) {
@@ -58,12 +58,12 @@ impl Files {
         }
     }
 
-    /// A checkpoint is about to refer to these files.
+    /// A checkpoint will refer to these files.
     pub(super) fn pin(&mut self, files: BTreeSet<PathBuf>) {
         self.pinned.extend(files);
     }
 
-    /// A checkpoint that refers to `files` has taken the place of the last one.
+    /// A checkpoint that refers to `files` has replaced the last one.
     pub(super) fn published(&mut self, files: BTreeSet<PathBuf>) {
         self.pinned = files;
         let (kept, unused) = std::mem::take(&mut self.retired).into_iter().partition(|path| self.pinned.contains(path));
@@ -77,7 +77,7 @@ fn is_ours(path: &Path) -> bool {
     name.starts_with(SNAPSHOT) || (name.starts_with("run-") && name.ends_with(".keys"))
 }
 
-/// A file that cannot be removed only takes room until the next start.
+/// A file that cannot be removed only takes space until the next start.
 fn remove(path: &Path) {
     if let Err(error) = std::fs::remove_file(path)
         && error.kind() != std::io::ErrorKind::NotFound

@@ -1,4 +1,4 @@
-//! Which keys a run may hold: binary fuse filters of 9.2 bits a key, each over a range of 262,144 keys, so that building one
+//! Which keys a run may contain: binary fuse filters of 9.2 bits per key, each over a range of 262,144 keys, so that building one
 //! never takes more than 8 MiB.
 
 use xorf::{BinaryFuse8, BinaryFuse8Ref, DmaSerializable, Filter as _, FilterRef as _};

@@ -1,4 +1,4 @@
-//! The keys of one class: a table of the newest, sealed runs of the rest, and the merge that keeps those few.
+//! The keys of one class: a table of the newest, sealed runs of the rest, and the merge that keeps the number of runs small.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::run::{Run, RunWriter};
 use super::table::Table;
 use crate::journal::Journal;
 
-/// What asking the runs has cost so far.
+/// The cost of reading the runs so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Asked {
     pub(super) runs_read: u64,
@@ -24,11 +24,11 @@ pub(super) struct Keys {
     merge: Option<Merge>,
     /// How far apart two ingest times may lie for their records to be duplicates; none for keys that are kept for good.
     pub(super) window: Option<u64>,
-    /// No row of an earlier step is asked about: one that comes all the same counts as of this step.
+    /// Rows of earlier steps count as ingested at this step.
     pub(super) floor: u64,
     purged: u64,
     pub(super) asked: Asked,
-    /// What was added to the table since the last checkpoint.
+    /// Entries added to the table since the last checkpoint.
     pub(super) journal: Journal,
 }
 
@@ -46,13 +46,13 @@ impl Keys {
         self.runs.iter().map(|run| run.memory_bytes()).sum()
     }
 
-    /// Bytes of the runs, and of the one that a merge is writing.
+    /// Bytes of the runs, and of the run that a merge is writing.
     pub(super) fn disk_bytes(&self) -> u64 {
         let merged = self.merge.as_ref().map_or(0, Merge::bytes);
         self.runs.iter().map(|run| run.bytes).sum::<u64>() + merged
     }
 
-    /// Fetches from memory what visiting these keys, the first 64 bits of ids, will need.
+    /// Prefetches the memory that visiting these keys (the first 64 bits of ids) reads.
     pub(super) fn warm(&self, keys: impl Iterator<Item = u64> + Clone) {
         std::hint::black_box(self.table.warm(keys));
     }
@@ -78,7 +78,7 @@ impl Keys {
         self.table.insert(entry);
     }
 
-    /// Entries of earlier steps matter to no row that may still come.
+    /// No later row depends on entries of earlier steps.
     fn horizon(&self) -> u64 {
         self.window.map_or(0, |window| self.floor.saturating_sub(window))
     }
@@ -96,7 +96,7 @@ impl Keys {
         self.begin_merge(files)
     }
 
-    /// Goes on with a merge by some entries. A merge that fails is given up: its inputs stay.
+    /// Merges some more entries. A merge that fails is abandoned: its inputs stay.
     pub(super) fn tend(&mut self, files: &mut Files, entries: usize) -> Result<(), IndexError> {
         let Some(mut merge) = self.merge.take() else { return Ok(()) };
         if !merge.step(entries, self.horizon())? {
@@ -118,7 +118,7 @@ impl Keys {
         self.begin_merge(files)
     }
 
-    /// No row of a step before `floor` will be asked about. `crowded` says that the table should drop old entries now.
+    /// Sets the earliest step that later rows can have. `crowded`: the table should drop old entries now.
     pub(super) fn raise_floor(&mut self, files: &mut Files, floor: u64, crowded: bool) {
         self.floor = self.floor.max(floor);
         self.expire(files);
@@ -131,7 +131,7 @@ impl Keys {
         }
     }
 
-    /// Drops the runs of which nothing matters any more.
+    /// Drops the runs that no later row depends on.
     fn expire(&mut self, files: &mut Files) {
         let horizon = self.horizon();
         let Self { runs, merge, .. } = self;

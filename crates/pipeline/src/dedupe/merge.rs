@@ -1,4 +1,4 @@
-//! Merging runs, a few entries at a time, so that few runs are asked and nobody waits for it.
+//! Merges runs, a few entries at a time, so that there are few runs to read and no caller waits long.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use super::IndexError;
 use super::entry::Entry;
 use super::run::{Cursor, Run, RunWriter};
 
-/// So many runs of one level become one of the next.
+/// This many runs of one level become one of the next.
 pub(super) const FAN_IN: usize = 4;
 
-/// A merge under way. Its inputs go on being asked until it is done.
+/// A merge in progress. Its inputs are read until it is done.
 #[derive(Debug)]
 pub(super) struct Merge {
     inputs: Vec<Cursor>,
@@ -25,7 +25,7 @@ impl Merge {
         Ok(Self { inputs, output: RunWriter::create(dir, id, level)?, last: None })
     }
 
-    /// Merges up to `entries` more; true when all are merged. Entries before `horizon` are left out, as is the second of a pair.
+    /// Merges up to `entries` more; true when all are merged. Entries before `horizon` and exact repetitions are left out.
     pub(super) fn step(&mut self, entries: usize, horizon: u64) -> Result<bool, IndexError> {
         for _ in 0..entries {
             let mut least: Option<(Entry, usize)> = None;
@@ -61,8 +61,8 @@ impl Merge {
     }
 }
 
-/// The oldest runs of the lowest level that has enough of them. Runs whose newest entries lie further apart than `spread` are
-/// left alone, so that each can still expire as a whole.
+/// The oldest runs of the lowest level that has enough of them. Runs whose newest entries are further apart than `spread` are not
+/// merged, so that each can still expire as a whole.
 pub(super) fn choose(runs: &[Arc<Run>], spread: u64) -> Option<Vec<Arc<Run>>> {
     let mut levels: Vec<u32> = runs.iter().map(|run| run.level).collect();
     levels.sort_unstable();

@@ -1,4 +1,4 @@
-//! Partitions by number, so that an entry holds one in 24 bits. Files make many of them: 24 bytes each, and 5 in the hash table.
+//! Partitions by number, so that an entry stores one in 24 bits. Files make many of them: 24 bytes each, and 5 in the hash table.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use kassa_model::Partition;
 use super::IndexError;
 use super::entry::INDEX_BITS;
 
-/// A partition as this index knows it. Ids are this index's own: they differ between two indexes.
+/// A partition's id in this index; another index may use another id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PartitionId(pub(super) u32);
 
-/// The most places that an entry can tell apart.
+/// The number of places that an entry can distinguish.
 const PLACES_MAX: usize = (1 << 24) - 1;
 
-/// A partition, and a stretch of 2^32 offsets and 2^12 indexes of it. The first stretch is the partition's own place.
+/// A partition, and a range of 2^32 offsets and 2^12 indexes of it. The first range is the partition's own place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) topic: u32,
@@ -25,7 +25,7 @@ pub(super) struct Place {
     pub(super) number: i64,
 }
 
-/// Where a row is, in the parts that an entry holds.
+/// The position of a row, in the parts that an entry stores.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Located {
     pub(super) place: u64,
@@ -68,7 +68,7 @@ impl Places {
         Ok(Located { place: u64::from(place), ..located })
     }
 
-    /// The partition and the offset that an entry's parts stand for.
+    /// The partition and the offset that an entry's parts represent.
     pub(super) fn resolve(&self, place: u64, offset_low: u64) -> (PartitionId, i64) {
         let own = PartitionId(u32::try_from(place).unwrap_or(0));
         match self.get(place) {
@@ -93,7 +93,7 @@ impl Places {
         self.all.get(usize::try_from(place).ok()?.checked_sub(1)?).copied()
     }
 
-    /// The id of a place, a new one if it has not been seen.
+    /// The id of a place; a new place gets a new id.
     pub(super) fn number(&mut self, place: Place) -> Result<u32, IndexError> {
         let Self { all, by_name, .. } = self;
         let of = |id: u32| usize::try_from(id).ok().and_then(|id| all.get(id - 1)).copied();

@@ -1,10 +1,11 @@
-//! How far reading has come, by ingest time: what lies well behind that in every partition can be evicted.
+//! How far reading has come, by ingest time: entries well before that in every partition can be evicted.
 //!
-//! A partition that is being read has reached the newest time of its last batch. A log's times only grow, so nothing older follows.
-//! Times that Kafka's producers set can go back: for them events are kept for a second window (see [`super::Index::has_read`]), and an
-//! event that comes even later counts as ingested at the horizon. A time in the future counts as now. A partition that gave nothing
-//! for ten minutes of reading has nothing to give: what comes next is new, so it does not hold the others back. While a sink has no
-//! room nothing is read, so such pauses do not count, nor do jumps of the clock.
+//! A partition that is being read has reached the newest time of its last batch. A log's times only grow, so nothing older
+//! follows. Times that Kafka's producers set can go back: for them events are kept for a second window (see
+//! [`super::Index::has_read`]), and an event that comes even later counts as ingested at the horizon. A time in the future counts
+//! as now. A partition that gave no batch during ten minutes of reading has no records waiting: its later records are new, so it
+//! does not hold the others back. While a sink has no room, nothing is read, so such pauses do not count; nor do jumps of the
+//! clock.
 
 use std::collections::HashMap;
 
@@ -14,13 +15,13 @@ use super::entry::steps;
 use super::places::PartitionId;
 use super::{Index, MONEY};
 
-/// After so long (µs) of reading without a batch, a partition has no records that wait. It is also the time after a start in which
-/// each partition with such records gives its first batch.
+/// After this much reading (µs) without a batch, a partition has no records waiting. It is also the time after a start within
+/// which each partition with waiting records gives its first batch.
 pub(super) const QUIET: i64 = 600 * SECOND;
-/// The time between two batches counts as time of reading up to here (µs): a longer pause may be that of a sink without room, of a
-/// suspended machine or of a clock that was set, in which no partition could give a batch.
+/// The maximum time (µs) between two batches that counts as reading: in a longer pause a sink had no room, the machine was
+/// suspended or the clock was set, and no partition could give a batch.
 const PAUSE: i64 = 60 * SECOND;
-/// The horizon moves no more often (µs of reading).
+/// The minimum time (µs of reading) between two moves of the horizon.
 const PACE: i64 = 1 << 24;
 
 #[derive(Debug)]
@@ -37,7 +38,7 @@ pub(super) struct Reading {
 #[derive(Debug)]
 struct Reached {
     ingested_at: i64,
-    /// The value of `spent` then.
+    /// The value of `spent` at that time.
     read_at: i64,
 }
 
@@ -47,14 +48,14 @@ impl Reading {
         Self { seen: now, spent: 0, moved: 0, partitions: HashMap::new() }
     }
 
-    /// Takes note of a batch; `ingested_at` is the newest time in it.
+    /// Records a batch; `ingested_at` is the newest time in it.
     pub(super) fn note(&mut self, partition: PartitionId, ingested_at: i64, now: i64) {
         let since = now.saturating_sub(std::mem::replace(&mut self.seen, now));
         self.spent += since.clamp(0, PAUSE);
         self.partitions.insert(partition, Reached { ingested_at, read_at: self.spent });
     }
 
-    /// The ingest time that all partitions have reached, if it is known and time to ask again.
+    /// The ingest time that all partitions have reached, if it is known and the horizon may move again.
     pub(super) fn reached(&mut self, now: i64) -> Option<i64> {
         let spent = self.spent;
         if spent < QUIET || spent - self.moved < PACE {
@@ -77,10 +78,10 @@ impl Index {
         self.reading = None;
     }
 
-    /// A batch of events was decided on; `ingested_at` is the newest time in it. Evicts events that no row can be a duplicate of any
-    /// more that lies less than a window (an hour at least) behind what every partition has reached.
+    /// Call it after a batch of events was decided on; `ingested_at` is the newest time in it. Evicts the events that are outside
+    /// the window of every row that is less than a window (at least an hour) behind the time that every partition has reached.
     ///
-    /// A row that lies further behind is late: it counts as ingested at that horizon, and is decided on by what the index holds then.
+    /// A row further behind is late: it counts as ingested at that horizon, and is compared with what the index holds then.
     pub fn has_read(&mut self, partition: PartitionId, ingested_at: i64, now: i64) {
         let Some(reading) = &mut self.reading else { return };
         reading.note(partition, ingested_at, now);
@@ -89,7 +90,7 @@ impl Index {
         self.report_late(partition);
     }
 
-    /// Names late rows, once each time that the horizon moves.
+    /// Logs late rows, once for each move of the horizon.
     fn report_late(&mut self, partition: PartitionId) {
         let late = self.late - std::mem::replace(&mut self.late_reported, self.late);
         if late > 0 {
@@ -98,7 +99,7 @@ impl Index {
         }
     }
 
-    /// No record ingested before this time will be asked about again: events too old to matter to later ones are evicted.
+    /// No later record has an earlier ingest time: events too old to affect later ones are evicted.
     #[cfg(test)]
     pub(super) fn forget_before(&mut self, ingested_at: i64) {
         self.raise_floors(|_| steps(ingested_at));

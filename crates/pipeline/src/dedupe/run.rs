@@ -1,4 +1,4 @@
-//! A sealed run: entries in the order of their ids in a file that never changes, asked through filters held in memory.
+//! A sealed run: entries ordered by id in a file that never changes, read through filters in memory.
 //!
 //! ```text
 //!  block × n   up to 256 entries, packed (see `block`)
@@ -26,14 +26,14 @@ const FORMAT: u64 = 2;
 const TRAILER: usize = 16;
 /// How many blocks a cursor reads at once: 80 to 120 KiB.
 const READ_AHEAD: usize = 16;
-/// Bytes that a writer gathers.
+/// Bytes that a writer buffers.
 const BUFFER: usize = 64 << 10;
 
 /// An open run file.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) id: u64,
-    /// How many rounds of merging its entries have been through.
+    /// The number of merges that its entries have been through.
     pub(super) level: u32,
     pub(super) path: PathBuf,
     /// Its size.
@@ -55,7 +55,7 @@ struct Blocks {
     ends: Vec<u64>,
 }
 
-/// What a file says about itself.
+/// The metadata of a file.
 struct Footer {
     entries: u64,
     newest: u64,
@@ -63,7 +63,7 @@ struct Footer {
     filters: Filters,
 }
 
-/// Where run `id` is kept, in the folder of the index.
+/// The path of run `id` in the folder of the index.
 pub fn path_of(dir: &Path, id: u64) -> PathBuf {
     dir.join(format!("run-{id:08}.keys"))
 }
@@ -84,7 +84,7 @@ impl Run {
         self.filters.may_hold(id[0])
     }
 
-    /// Calls `see` with every entry of `id`; says whether there was one.
+    /// Calls `see` with every entry of `id`; returns whether there was one.
     pub(super) fn visit(&self, id: IdWords, mut see: impl FnMut(Entry)) -> Result<bool, IndexError> {
         let firsts = &self.blocks.firsts;
         let first = firsts.partition_point(|first| *first < id[0]).saturating_sub(1);
@@ -170,7 +170,7 @@ fn read_footer(file: &File, length: u64) -> std::io::Result<Option<Vec<u8>>> {
     Ok((xxh3_64(&footer) == checksum).then_some(footer))
 }
 
-/// Writes a run from entries that come in the order of their ids.
+/// Writes a run from entries ordered by id.
 #[derive(Debug)]
 pub(super) struct RunWriter {
     id: u64,
@@ -251,7 +251,7 @@ impl Cursor {
         &self.run
     }
 
-    /// The next entry, which stays; `None` at the end.
+    /// The next entry, without consuming it; `None` at the end.
     pub(super) fn peek(&mut self) -> Result<Option<Entry>, IndexError> {
         if self.ahead.is_empty() && self.next_block < self.run.blocks.len() {
             self.read_ahead()?;

@@ -1,5 +1,5 @@
-//! What a checkpoint keeps of the index, so that a start need not read the lake again: the names of the sealed runs, and the entries of
-//! the tables, as pieces. A run never changes, so a checkpoint writes only what is new.
+//! The part of a checkpoint for the index, so that a start need not read the lake: the names of the sealed runs, and the entries
+//! of the tables, as pieces. A run never changes, so a checkpoint writes only new data.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -20,21 +20,21 @@ pub type RunName = (u64, u32);
 /// The window of a class in steps; none for money.
 pub type Window = Option<u64>;
 
-/// The keys of one class at a moment.
+/// The keys of one class at a point in time.
 #[derive(Debug)]
 pub struct KeysCut {
     pub window: Window,
-    /// Rows of earlier steps count as of this one.
+    /// Rows of earlier steps count as ingested at this one.
     pub floor: u64,
     runs: Vec<Arc<Run>>,
     /// Entries of the table, 32 bytes each.
     pub table: Piece,
 }
 
-/// The index at a moment. Its run files are kept until [`Index::published`] names a later cut.
+/// The index at a point in time. Its run files are kept until [`Index::published`] names a later cut.
 #[derive(Debug)]
 pub struct IndexCut {
-    /// The partitions by which entries say where they are.
+    /// The partitions that entries refer to.
     pub places: Vec<u8>,
     pub last_id: u64,
     pub keys: Vec<KeysCut>,
@@ -53,7 +53,7 @@ pub struct SavedKeys {
     pub window: Window,
     pub floor: u64,
     pub runs: Vec<RunName>,
-    /// The pieces, in the order in which they were written.
+    /// The pieces, in the order of writing.
     pub table: Vec<Vec<u8>>,
 }
 
@@ -64,7 +64,7 @@ impl KeysCut {
 }
 
 impl IndexCut {
-    /// Has the files of the runs written to the disk.
+    /// Syncs the files of the runs to disk.
     pub fn sync(&self) -> Result<(), IndexError> {
         self.keys.iter().flat_map(|keys| &keys.runs).try_for_each(|run| run.sync())
     }
@@ -81,18 +81,18 @@ impl IndexCut {
 }
 
 impl Index {
-    /// Starts to record what is added, for checkpoints. `is_saved`: the index is as a checkpoint has it.
+    /// Starts to record additions, for checkpoints. `is_saved`: the index is equal to the last checkpoint.
     pub fn record(&mut self, is_saved: bool) {
         self.is_recorded = true;
         self.classes.iter_mut().for_each(|keys| keys.journal.start(is_saved));
     }
 
-    /// Makes the next cut a whole one: the pieces written so far are too many, or one of them was lost.
+    /// Makes the next cut a complete one: there are too many pieces, or one of them was lost.
     pub fn rewrite(&mut self) {
         self.classes.iter_mut().for_each(|keys| keys.journal.rewrite());
     }
 
-    /// The index as it is now. The cost is that of what was added since the last cut.
+    /// The index as it is now. The cost is proportional to the additions since the last cut.
     pub fn cut(&mut self) -> IndexCut {
         let mut places = Vec::new();
         put_places(&mut places, &self.places);
@@ -102,12 +102,12 @@ impl Index {
         cut
     }
 
-    /// A checkpoint that refers to these files has taken the place of the one before: other retired files are removed.
+    /// A checkpoint that refers to these files has replaced the last one: other retired files are removed.
     pub fn published(&mut self, files: BTreeSet<PathBuf>) {
         self.files.published(files);
     }
 
-    /// The index as a checkpoint has it. `None`: what it refers to is not there, or not what was written.
+    /// Loads the index from a checkpoint. `None`: a file that it refers to is missing or damaged.
     pub fn load(options: &IndexOptions, saved: SavedIndex) -> Option<Self> {
         let dir = options.dir.clone()?;
         let mut index = Self::bare(options, get_places(&mut Reader(&saved.places))?);

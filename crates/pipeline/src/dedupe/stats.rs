@@ -1,25 +1,25 @@
-//! What the index holds and costs.
+//! The contents and the cost of the index.
 
 use super::keys::Keys;
 use super::{Index, MONEY};
 
-/// What the index holds and what it has done since it was opened.
+/// The contents of the index, and its work since it was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
     pub money_keys: u64,
     pub event_keys: u64,
-    /// Bytes in memory: of the tables and of the partitions' names, of the filters and the directories of the sealed runs, and of both.
+    /// Bytes in memory: tables and partition names; filters and directories of the sealed runs; the sum of both.
     pub tables_bytes: usize,
     pub filters_bytes: usize,
     pub memory_bytes: usize,
     /// Bytes of the sealed runs.
     pub disk_bytes: u64,
     pub runs: usize,
-    /// Keys that were there already.
+    /// Keys that existed already.
     pub hits: u64,
     /// Rows that were ingested before the horizon, and so decided on as if they had been ingested at it.
     pub late: u64,
-    /// Run files read because their filter said yes, and of those the ones in vain.
+    /// Run files read because their filter matched, and how many of those did not contain the key.
     pub runs_read: u64,
     pub false_positives: u64,
 }

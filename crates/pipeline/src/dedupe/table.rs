@@ -1,16 +1,15 @@
 //! The newest keys, in memory: open addressing in 256 shards by the id's high bits.
 //!
-//! Slots come in groups of 8 with a byte of tag each, so that a new key is known as new from the tags alone: they are a
-//! thirty-third of the table, and stay in the cache where the table does not. Each shard grows on its own: by half while all are
-//! small, later by a quarter, so that growing never doubles the memory nor stalls for long, and a large table stays 70 to 90 % full:
-//! 37 to 47 bytes a key.
+//! Slots come in groups of 8 with a one-byte tag each, so that the tags alone show that a key is new: they are 1/33 of the table,
+//! and stay in the cache when the table does not. Each shard grows on its own: by half while all are small, later by a quarter,
+//! so that growing never doubles the memory nor stalls for long, and a large table stays 70 to 90 % full: 37 to 47 bytes per key.
 
 use super::entry::{Entry, IdWords, Words};
 
 const SHARD_BITS: u32 = 8;
 const SHARDS: usize = 1 << SHARD_BITS;
 const GROUP: usize = 8;
-/// Groups below which a shard is small: all shards as large are 33 MiB.
+/// A shard with fewer groups is small: all shards of this size are 33 MiB.
 const SMALL: usize = 512;
 const GROUP_BYTES: usize = GROUP * (size_of::<Words>() + 1);
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -29,7 +28,7 @@ struct Shard {
     tags: Vec<u64>,
     slots: Vec<Words>,
     used: usize,
-    /// How many may be.
+    /// The maximum number of entries.
     limit: usize,
 }
 
@@ -52,8 +51,8 @@ impl Table {
         self.shards[shard_of(id[0])].visit(id, see);
     }
 
-    /// Reads the tags, and then the slot, that a search for each key (the first 64 bits of an id) begins with. These reads wait for nothing but memory, so the
-    /// processor does many at once.
+    /// Reads the tags, and then the slot, where the search for each key (the first 64 bits of an id) begins. The reads are
+    /// independent, so the processor does many at once.
     pub(super) fn warm(&self, keys: impl Iterator<Item = u64> + Clone) -> u64 {
         let mut seen = keys.clone().fold(0, |seen, key| seen ^ self.shards[shard_of(key)].home_tags(key));
         for key in keys {
@@ -66,7 +65,7 @@ impl Table {
         seen
     }
 
-    /// Adds an entry beside those that its key may have already.
+    /// Adds an entry; others with the same key stay.
     #[inline]
     pub(super) fn insert(&mut self, entry: Entry) {
         let shard = &mut self.shards[shard_of(entry.0[0])];
@@ -79,7 +78,7 @@ impl Table {
         self.entries += 1;
     }
 
-    /// Keeps only the entries that `keep` approves of.
+    /// Keeps only the entries for which `keep` is true.
     pub(super) fn retain(&mut self, keep: impl Fn(Entry) -> bool) {
         (self.entries, self.bytes) = (0, 0);
         for shard in &mut self.shards {
@@ -128,7 +127,7 @@ fn tag(key: u64) -> u64 {
     (key & 0x7F) | 0x80
 }
 
-/// The high bit of each byte of `tags` that is `wanted`, and perhaps of one above it: the key settles it.
+/// The high bit of each byte of `tags` that equals `wanted`, and perhaps of the byte above: comparing the key decides.
 fn equal_bytes(tags: u64, wanted: u64) -> u64 {
     let differing = tags ^ (wanted * ONES);
     differing.wrapping_sub(ONES) & !differing & HIGHS
@@ -171,7 +170,7 @@ impl Shard {
         }
     }
 
-    /// No more than 9 slots of 10 are ever taken.
+    /// At most 9 of 10 slots are in use.
     fn is_full(&self) -> bool {
         self.used >= self.limit
     }

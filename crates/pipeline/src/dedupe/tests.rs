@@ -68,7 +68,7 @@ fn other_contents_under_a_known_key_are_a_conflict() {
     index.decide(&ids([1]), Class::Money, &row(partition, 10)).unwrap();
     let other = Row { content: 8, ..row(partition, 11) };
     assert_eq!(index.decide(&ids([1]), Class::Money, &other).unwrap(), Verdict::Conflict { partition, offset: 10 });
-    // Read again after its decoder was mended, the winner still wins.
+    // Read again after its decoder was corrected, the winner still wins.
     let mended = Row { content: 9, ..row(partition, 10) };
     assert_eq!(index.decide(&ids([1]), Class::Money, &mended).unwrap(), Verdict::Winner);
 }
@@ -193,7 +193,7 @@ fn tables_keep_their_bound_while_ten_times_as_many_keys_come() {
     let memory_bytes = 1 << 20;
     let mut index = Index::new(&options(memory_bytes, Some(&dir))).unwrap();
     let partition = index.partition(&Partition::new("orders", 0)).unwrap();
-    // A table has 33 bytes a key at least.
+    // A table has at least 33 bytes per key.
     let (keys, mut most) = (10 * (1_i64 << 20) / 33, 0_usize);
     for n in 0..keys {
         assert_eq!(index.decide(&ids([n.cast_unsigned()]), Class::Money, &row(partition, n)).unwrap(), Verdict::New);
@@ -261,7 +261,7 @@ fn events_past_the_window_leave_disk_and_memory() {
     assert!(rowless.stats().event_keys < 10_000, "{:?}", rowless.stats());
 }
 
-/// What a checkpoint holds of the index, as its reader puts it together.
+/// The index's part of a checkpoint, as its reader assembles it.
 #[derive(Default)]
 struct Checkpoint {
     places: Vec<u8>,
@@ -270,7 +270,7 @@ struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Takes in a cut, as its writer does.
+    /// Adds a cut, as the writer does.
     fn publish(&mut self, index: &mut Index) {
         let cut = index.cut();
         cut.sync().unwrap();
@@ -393,12 +393,12 @@ fn a_run_that_was_tampered_with_is_not_believed() {
     assert!(matches!(failed, IndexError::Corrupt(at) if at == path));
 }
 
-/// What the index is meant to be, without any of its cleverness.
+/// The specification of the index, as simple as possible.
 #[derive(Debug, Default)]
 struct Oracle(HashMap<(Class, u64), Vec<Row>>);
 
 impl Oracle {
-    /// Every verdict that is right: of two winners with one ingest time either may be named.
+    /// Every correct verdict: of two winners with one ingest time either may be named.
     fn judge(&self, key: u64, class: Class, asked: &Row) -> Vec<Verdict> {
         let held = self.0.get(&(class, key)).map_or(&[][..], Vec::as_slice);
         if held.iter().any(|held| is_same(held, asked)) {
@@ -434,7 +434,7 @@ fn is_same(a: &Row, b: &Row) -> bool {
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// So many rows, each with a new key of its own.
+    /// This many rows, each with a new key.
     Fill {
         rows: i64,
         class: usize,

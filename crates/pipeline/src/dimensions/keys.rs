@@ -1,23 +1,22 @@
 //! The keys of one dimension's members, each with a check, in memory: open addressing in cache lines of five.
 //!
-//! A search begins in the line that the bits of the key choose, and goes on only if a key of that line has found no room in it: for a known key it reads
-//! 1.1 to 1.3 cache lines on average.
-//! The table begins as one shard; with its first few thousand members it becomes 256 of them, each of which grows on its own, by a quarter at
-//! most. So growing copies a few hundred KiB at a time, and a large table stays 65 to 81 % full: 16 to 20 bytes a member. The sizes of shards are
-//! those that the allocator has, too.
+//! A search begins in the line that the key's bits select, and continues only if that line has overflowed: for a known key it
+//! reads 1.1 to 1.3 cache lines on average. The table begins as one shard; with its first few thousand members it becomes 256
+//! shards, each of which grows on its own, by a quarter at most. So growing copies a few hundred KiB at a time, and a large table
+//! stays 65 to 81 % full: 16 to 20 bytes per member. Shard sizes match the allocator's size classes.
 
 const LINE: usize = 5;
 /// Shards of a large table, as a power of two.
 const SHARD_BITS: u32 = 8;
 /// Lines of the only shard of a small table.
 const SMALL: usize = 1024;
-/// In place of a key; no member has it.
+/// An empty slot; no member has this key.
 const EMPTY: i64 = 0;
 
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(align(64))]
 struct Line {
-    /// From the first on; then [`EMPTY`].
+    /// Filled from the front; the rest is [`EMPTY`].
     keys: [i64; LINE],
     checks: [u32; LINE],
     /// Whether a key was added further on because this line was full.
@@ -35,12 +34,12 @@ pub(super) struct Keys {
     /// None, one, or 256.
     shards: Vec<Shard>,
     len: usize,
-    /// Of all shards.
+    /// The lines of all shards.
     lines: usize,
 }
 
 impl Keys {
-    /// The check of a key that is known. Adds the key, which must not be 0, with `check` if it is not known.
+    /// The check of a known key. An unknown key, which must not be 0, is added with `check`.
     #[inline]
     pub(super) fn add(&mut self, key: i64, check: u32) -> Option<&mut u32> {
         let (nth, bits) = self.shard_of(key);
@@ -116,7 +115,7 @@ impl Keys {
         self.len += 1;
     }
 
-    /// Makes many shards of the only one.
+    /// Splits the only shard into many.
     fn split(&mut self) {
         let shards = (0..1 << SHARD_BITS).map(|_| Shard::default()).collect();
         let small = std::mem::replace(&mut self.shards, shards);
@@ -153,12 +152,12 @@ impl Shard {
         if nth + 1 == self.lines.len() { 0 } else { nth + 1 }
     }
 
-    /// Whether another member would take more than 13 of 16 slots. There are always empty ones, so every search ends.
+    /// Whether another member would take more than 13 of 16 slots. There are always empty slots, so every search ends.
     fn is_full(&self) -> bool {
         self.used >= self.lines.len() * LINE * 13 / 16
     }
 
-    /// Adds a key that is not known. Returns by how many lines the shard has grown.
+    /// Adds an unknown key. Returns the number of lines by which the shard has grown.
     fn put(&mut self, key: i64, check: u32, bits: u32) -> usize {
         let before = self.lines.len();
         if self.is_full() {
@@ -206,7 +205,7 @@ impl Shard {
     }
 }
 
-/// Keys are hashes already. A product spreads those of other makers, too, over the high bits.
+/// Our keys are hashes already. The product spreads other keys over the high bits, too.
 fn spread(key: i64) -> u64 {
     key.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }

@@ -1,4 +1,4 @@
-//! Which members of dimensions have been written.
+//! The members of dimensions that have been written.
 
 use std::io::{self, BufRead};
 
@@ -13,12 +13,11 @@ use crate::journal::{Journal, Piece};
 /// The members already written, each with bits of its natural key that are independent of its key: 16 to 20 bytes a member.
 #[derive(Debug, Default)]
 pub struct Members {
-    /// By the table's place in [`Table::ALL`].
+    /// Indexed by the table's number in [`Table::ALL`].
     known: [Keys; Table::ALL.len()],
-    /// The member of each small table that was named last: nearly every record names it again, and comparing is cheaper than
-    /// hashing.
+    /// The last member of each small table: nearly every record names it again, and comparing is cheaper than hashing.
     last: [Last; Table::ALL.len()],
-    /// What was added since the last checkpoint.
+    /// The members added since the last checkpoint.
     journal: Journal,
     /// Those that the present record has added.
     added: Vec<(Table, Key)>,
@@ -26,7 +25,7 @@ pub struct Members {
     witness: Option<Witness>,
 }
 
-/// A member as checkpoints keep it: its table's place in [`Table::ALL`], its key, the second hash.
+/// The size of a member in a checkpoint: its table's number in [`Table::ALL`], its key, the second hash.
 const SAVED: usize = 13;
 
 fn to_bytes(table: usize, key: i64, check: u32) -> [u8; SAVED] {
@@ -163,17 +162,17 @@ impl Members {
         }
     }
 
-    /// Starts to record what is added, for checkpoints. `is_saved`: a checkpoint contains all that is known now.
+    /// Starts to record additions, for checkpoints. `is_saved`: a checkpoint contains all present members.
     pub fn record(&mut self, is_saved: bool) {
         self.journal.start(is_saved);
     }
 
-    /// Makes the next cut a whole one.
+    /// Makes the next cut a complete one.
     pub fn rewrite(&mut self) {
         self.journal.rewrite();
     }
 
-    /// What a checkpoint adds to what earlier ones contain.
+    /// The members that a checkpoint adds to earlier ones.
     pub fn cut(&mut self) -> Piece {
         let count = self.len();
         let Self { known, journal, .. } = self;
@@ -185,10 +184,10 @@ impl Members {
         })
     }
 
-    /// Takes in a piece that [`cut`](Self::cut) made, or several one after the other.
+    /// Loads a piece that [`cut`](Self::cut) made, or several in sequence.
     ///
     /// # Errors
-    /// If it cannot be read to its end, or is not one.
+    /// If the piece cannot be read to its end, or is invalid.
     pub fn load(&mut self, mut piece: impl BufRead) -> io::Result<()> {
         let mut member = [0; SAVED];
         while !piece.fill_buf()?.is_empty() {
@@ -205,7 +204,7 @@ impl Members {
         Ok(())
     }
 
-    /// Forgets all.
+    /// Removes all members.
     pub fn clear(&mut self) {
         self.known.iter_mut().for_each(Keys::clear);
         self.last.fill_with(Last::default);

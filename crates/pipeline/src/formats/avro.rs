@@ -20,7 +20,7 @@ impl Decode for Avro {
     }
 }
 
-/// Schemas whose fields are named as the contract's.
+/// Schemas whose fields have the contract's names.
 fn straight<J: Judge>(input: Input<'_>, range: Range<usize>, judge: &mut J) -> Result<(), StageError> {
     let layout = &input.stream.layout;
     judge.take(range.len(), |nth, payload| {

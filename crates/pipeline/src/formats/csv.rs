@@ -1,5 +1,5 @@
-//! CSV, by the header that a file's records come with, or by the columns that the stream states. What comes with neither, as from the
-//! collector, is JSON.
+//! CSV, by the header of the file, or by the columns that the stream states. A record with neither, such as one from the
+//! collector, is read as JSON.
 
 use std::ops::Range;
 
@@ -30,7 +30,7 @@ impl Decode for Csv {
     }
 }
 
-/// The columns that are read: what the mapping names, or what the contract does.
+/// The columns to read: those that the mapping names, or those of the contract.
 fn inputs(stream: &Stream, dialect: &Dialect) -> Vec<String> {
     match &stream.mapper {
         Some(mapper) => mapper.inputs().to_vec(),

@@ -23,7 +23,7 @@ impl Decode for Debezium {
     }
 }
 
-/// Tables whose columns are named as the contract's fields.
+/// Tables whose columns have the names of the contract's fields.
 fn straight<J: Judge>(rules: Rules<'_>, changes: &[(usize, Change<'_>)], judge: &mut J) -> Result<(), StageError> {
     let (mut before, mut leads) = (Payload::new(rules.layout), Leads::default());
     judge.take(changes.len(), |nth, payload| {
@@ -70,7 +70,7 @@ fn mapped<J: Judge>(
     })
 }
 
-/// The change events of the records. A tombstone follows the deletion that it stands for, and adds nothing to it.
+/// The change events of the records. A tombstone repeats the deletion before it, and adds nothing.
 fn changes<'r, J: Judge>(input: Input<'r>, range: Range<usize>, judge: &mut J) -> Vec<(usize, Change<'r>)> {
     let mut changes = Vec::with_capacity(range.len());
     for index in range {

@@ -1,4 +1,4 @@
-//! What a format reads, and whom it hands it to.
+//! The input of a format, and the trait that receives its payloads.
 
 use std::ops::Range;
 
@@ -18,16 +18,16 @@ use crate::stream::Stream;
 pub(super) trait Decode {
     /// Whether each value begins with the id of its schema.
     const IS_FRAMED: bool = false;
-    /// Whether the headers of a record say how it is split, so that records of several files are no run.
+    /// Whether the headers of a record state how to split it, so that records of several files are separate runs.
     const HAS_HEADERS: bool = false;
 
-    /// Reads records that are read alike, and hands each to `judge`.
+    /// Reads records with the same headers, and passes each to `judge`.
     fn read<J: Judge>(input: Input<'_>, range: Range<usize>, judge: &mut J) -> Result<(), StageError>;
 }
 
-/// Decides about what a format has read.
+/// Receives what a format has read, and decides on it.
 pub(crate) trait Judge {
-    /// Judges so many payloads, which `fill` reads with the indexes of their records.
+    /// Processes `count` payloads. `fill` reads the n-th one and returns its record index.
     fn take<'p>(
         &mut self,
         count: usize,
@@ -37,7 +37,7 @@ pub(crate) trait Judge {
     /// A record that cannot be read.
     fn reject(&mut self, index: usize, letter: &DeadLetter);
 
-    /// A record that adds nothing.
+    /// A record that adds nothing: it counts as a duplicate.
     fn pass(&mut self, index: usize);
 }
 
@@ -49,14 +49,14 @@ pub(crate) enum Values<'r> {
     One(&'r [u8]),
 }
 
-/// The records that a format reads, and what it must know of them.
+/// The records that a format reads, and the context that it needs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Input<'r> {
     pub(crate) stream: &'r Stream,
-    /// The shop's.
+    /// The shop's time zone.
     pub(crate) zone: &'r TimeZone,
     pub(crate) values: Values<'r>,
-    /// The plans of the records' schemas, if the format is framed.
+    /// The plans of the records' schemas, if the format has schemas.
     pub(crate) plans: &'r Known,
 }
 
@@ -65,7 +65,7 @@ impl<'r> Input<'r> {
         matches!(self.values, Values::Run(records) if records.is_tombstone(index))
     }
 
-    /// A value that is there and within the stream's limit.
+    /// A value that is present and within the stream's limit.
     pub(super) fn whole(&self, index: usize) -> Result<&'r [u8], DeadLetter> {
         let value = match self.values {
             Values::One(value) => value,
@@ -77,7 +77,7 @@ impl<'r> Input<'r> {
         within_limit(self.stream, value).map(|()| value)
     }
 
-    /// How the records of a run are split, by its first record.
+    /// How the records of a run are split, from the headers of the first one.
     pub(super) fn dialect(&self, first: usize) -> Option<Dialect> {
         let headers = match self.values {
             Values::Run(records) => records.headers.get(first),
@@ -86,7 +86,7 @@ impl<'r> Input<'r> {
         headers.and_then(|headers| Dialect::from_headers(headers)).or_else(|| self.stream.columns.clone())
     }
 
-    /// The columns of what was extracted, and the record and the other fields of each row.
+    /// The extracted columns, and for each row its record and its other fields.
     pub(super) fn columns(&self, extract: Extract) -> Result<(RecordBatch, Vec<usize>, Vec<String>), StageError> {
         Ok(match self.values {
             Values::Run(records) => extract.finish(records)?,
@@ -101,7 +101,8 @@ pub(crate) fn within_limit(stream: &Stream, value: &[u8]) -> Result<(), DeadLett
     if size <= limit { Ok(()) } else { Err(DeadLetter::new(Reason::TooLarge, "", format!("{size} bytes, at most {limit}"))) }
 }
 
-/// Judges the rows that the stream's mapping makes of what was extracted, or, without one, what was extracted.
+/// Passes on the rows that the stream's mapping computes from the extracted columns or, without a mapping, the columns
+/// themselves.
 pub(super) fn judge_columns<J: Judge>(input: Input<'_>, extract: Extract, judge: &mut J) -> Result<(), StageError> {
     let (mut columns, rows, extras) = input.columns(extract)?;
     if rows.is_empty() {
@@ -123,7 +124,7 @@ pub(super) fn judge_columns<J: Judge>(input: Input<'_>, extract: Extract, judge:
     })
 }
 
-/// What a mapping says of the rows that it could not compute, a row each.
+/// The dead letters of the rows that a mapping could not compute, one entry per row.
 pub(super) fn failures(failed: Vec<(usize, String, String)>, rows: usize) -> Vec<Option<DeadLetter>> {
     let mut letters = vec![None; rows];
     for (row, field, detail) in failed {

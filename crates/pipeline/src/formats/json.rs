@@ -21,7 +21,7 @@ impl Decode for Json {
     }
 }
 
-/// The contract's own form: the fast path.
+/// Objects with the contract's field names: the fast path.
 fn straight<J: Judge>(input: Input<'_>, range: Range<usize>, judge: &mut J) -> Result<(), StageError> {
     let layout = &input.stream.layout;
     let (texts, mut leads) = (Texts::of(input.values, &range), Leads::default());
@@ -45,11 +45,11 @@ fn mapped<J: Judge>(input: Input<'_>, range: Range<usize>, mapper: &dyn Mapper, 
     judge_columns(input, extract, judge)
 }
 
-/// The values of a range of records as one text, if it is one: checked once for all of them.
+/// The values of a range of records as one text, if they are UTF-8: one check for all of them.
 #[derive(Default)]
 struct Texts<'r> {
     whole: Option<&'r str>,
-    /// Where each value begins, and where the last ends, in the array's own bytes.
+    /// The offset of each value, and the end of the last, in the array's bytes.
     offsets: &'r [i32],
     first: usize,
 }

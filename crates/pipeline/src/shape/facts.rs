@@ -16,7 +16,7 @@ impl Shaper<'_> {
     pub(crate) fn behaviour(&mut self, event: &Event<'_>, behaviour: &Behaviour<'_>) -> Result<(), Collision> {
         let envelope = &event.envelope;
         let customer = self.customer(envelope)?;
-        // Whoever is known by name is that customer; others are told apart by their anonymous id.
+        // A person with a customer id is that customer; others are distinguished by their anonymous id.
         let person = if customer == Key::UNKNOWN {
             self.key("visitor", envelope.store_id, envelope.anonymous_id.unwrap_or_default())
         } else {

@@ -10,7 +10,7 @@ use crate::shape::Shaper;
 use crate::shape::members::Said;
 use crate::shape::nested::{Movements, NestedLine, negative};
 
-/// Where and when the movement belongs.
+/// The position, time and order of a movement.
 struct Place<'p> {
     /// The row's `source_index`.
     nth: u32,
@@ -70,7 +70,7 @@ impl Shaper<'_> {
             };
             let (nth, order_id, placed_at) = (line.nth, order.order_id, order.placed_at);
             let place = Place { nth, order_id, line_id: &line.line_id, placed_at, customer, address };
-            // Each nested line is known by itself, so that a later revision which repeats it adds nothing.
+            // Each nested line has its own hash, so that a later revision which repeats it adds nothing.
             self.lineage.content_hash = line.content_hash;
             self.nested_line(event, &place, &line.row, line.row.extra.as_deref())?;
         }
@@ -82,16 +82,16 @@ impl Shaper<'_> {
         let customer = self.customer(&event.envelope)?;
         let address = self.address(&refund.ship_to)?;
         let (order_id, placed_at) = (refund.order_id, refund.placed_at);
-        // The refund's own unknown fields stand once, in its first row.
+        // The refund's own unknown fields are in its first row only.
         let mut extra = event.extra;
         for line in lines {
-            // What comes after the last slash is the line, whatever ids are like.
+            // The part after the last slash is the line id; slashes in ids are escaped.
             let line_id = format!("{}/{}", refund.refund_id, line.line_id.replace('/', "%2F"));
             let place = Place { nth: line.nth, order_id, line_id: &line_id, placed_at, customer, address };
             let own = join_extra(extra.take(), line.row.extra.as_deref());
             self.nested_line(event, &place, &line.row, own.as_deref())?;
         }
-        // What a refund gives back beyond its lines, and so that each accepted refund leaves a row, an empty one too.
+        // Amounts of the refund outside its lines. A refund without lines also gets a row.
         let beyond = refund.adjustments.is_some() || refund.shipping.is_some();
         if beyond || lines.is_empty() {
             let place = Place { nth: 0, order_id, line_id: refund.refund_id, placed_at, customer, address };

@@ -39,7 +39,7 @@ impl Shaper<'_> {
         Ok(key)
     }
 
-    /// A product that a fact names: its placeholder takes what the line says of it.
+    /// A product that a fact names: its placeholder contains the line's description of it.
     pub(crate) fn product(
         &mut self,
         store: &str,
@@ -126,7 +126,7 @@ impl Shaper<'_> {
         if parts.iter().flatten().all(|part| part.is_empty()) {
             return Ok((Key::UNKNOWN, country));
         }
-        // The closing word keeps an address without a postcode from being taken for an unknown one.
+        // The final word distinguishes an address without a postcode from an unknown one.
         let [street, region, code, city_name, postcode] = parts.map(Option::unwrap_or_default);
         let natural = [street, region, code, city_name, postcode, "address"];
         let (key, is_new) = self.member(Table::DimAddress, "address", &natural)?;
@@ -180,7 +180,7 @@ impl Shaper<'_> {
     }
 }
 
-/// What a line says of its product.
+/// A line's description of its product.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Said<'s> {
     pub(crate) sku: Option<&'s str>,

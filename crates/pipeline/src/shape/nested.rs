@@ -1,4 +1,4 @@
-//! The lines inside an order or a refund, read and checked before anything is decided on the record.
+//! The lines inside an order or a refund, read and checked before the record is decided on.
 
 use std::sync::LazyLock;
 
@@ -15,7 +15,7 @@ use crate::validate::{Reader, mix};
 /// A line inside an order or a refund, checked.
 #[derive(Debug)]
 pub struct NestedLine {
-    /// Where it stands in its record, counted from 1: 0 is the record's own row.
+    /// Its number in its record, from 1: 0 is the record's own row.
     pub nth: u32,
     pub line_id: String,
     pub content_hash: i64,
@@ -23,13 +23,13 @@ pub struct NestedLine {
 }
 
 impl NestedLine {
-    /// Its place in the record: `lines[2]`.
+    /// Its path in the record: `lines[2]`.
     pub fn path(&self) -> String {
         format!("lines[{}]", self.nth - 1)
     }
 }
 
-/// What one row of the ledger holds, but for what it takes from its record.
+/// The fields of a ledger row that come from the line itself.
 #[derive(Debug)]
 pub(crate) struct Movements {
     pub(crate) movement: Movement,
@@ -44,7 +44,7 @@ pub(crate) struct Movements {
     pub(crate) amounts: [Amount; 4],
     pub(crate) is_gift_card: bool,
     pub(crate) promotion: Option<String>,
-    /// Where the line itself goes, if it says so.
+    /// The line's own destination, if it has one.
     pub(crate) ship_to: Option<Destination>,
     /// The line's own unknown fields.
     pub(crate) extra: Option<String>,
@@ -77,7 +77,7 @@ pub(crate) fn negative(amount: Option<Amount>) -> Amount {
     Amount::from_units(-amount.unwrap_or_default().0)
 }
 
-/// Reads and checks the nested lines of an order or a refund, and makes them part of what the event says. An error names the line:
+/// Reads and checks the nested lines of an order or a refund, and adds their hashes to the event's. An error names the line:
 /// `lines[2].quantity`.
 pub fn nested_lines(event: &mut Event<'_>, zone: &jiff::tz::TimeZone) -> Result<Vec<NestedLine>, DeadLetter> {
     let lines = match &event.body {
@@ -93,7 +93,7 @@ pub fn nested_lines(event: &mut Event<'_>, zone: &jiff::tz::TimeZone) -> Result<
     Ok(lines)
 }
 
-/// More lines than this in one record are taken for a bomb.
+/// Limit of lines per record, against hostile input.
 const LINES_MAX: usize = 10_000;
 
 fn raw_lines(json: Option<&str>) -> Result<Vec<&RawValue>, DeadLetter> {
@@ -106,7 +106,7 @@ fn raw_lines(json: Option<&str>) -> Result<Vec<&RawValue>, DeadLetter> {
     Ok(lines)
 }
 
-/// Numbers the lines and says of a letter which line it is about.
+/// Adds the line's path to a dead letter.
 fn at_line(nth: u32, letter: DeadLetter) -> DeadLetter {
     let field =
         if letter.field.is_empty() { format!("lines[{}]", nth - 1) } else { format!("lines[{}].{}", nth - 1, letter.field) };
@@ -140,7 +140,7 @@ fn order_lines(event: &Event<'_>, order: &Order<'_>, zone: &jiff::tz::TimeZone) 
                 let (line_id, row) = (body.line_id.to_owned(), movements(body, line.extra));
                 checked.push(NestedLine { nth, line_id, content_hash: line.content_hash, row });
             }
-            // Sent twice, there once.
+            // The same line twice with equal contents: keep one.
             Entry::Occupied(entry) if *entry.get() == line.content_hash => {}
             Entry::Occupied(_) => {
                 let letter = DeadLetter::new(Reason::Conflict, "line_id", "the order has another line with this id");
@@ -197,7 +197,7 @@ fn refund_lines(refund: &Refund<'_>, zone: &jiff::tz::TimeZone) -> Result<Vec<Ne
     Ok(checked)
 }
 
-/// Whether nested lines contradict the header's subtotal beyond a minor unit a line: flagged, not refused.
+/// Whether nested lines differ from the header's subtotal by more than a minor unit per line: flagged, not refused.
 pub(crate) fn differ(order: &Order<'_>, lines: &[NestedLine]) -> bool {
     let [Some(subtotal), ..] = order.amounts else { return false };
     let net = |line: &NestedLine| i128::from(line.row.amounts[0].0) - i128::from(line.row.amounts[1].0);

@@ -1,4 +1,4 @@
-//! Records through the whole stage: what becomes of each, and which rows they make.
+//! Records through the whole stage: the fate of each, and the rows made of them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ mod money;
 mod properties;
 mod reasons;
 
-/// 2026-01-12T09:30:00Z, when all records of these tests were taken in.
+/// 2026-01-12T09:30:00Z, when all records of these tests were ingested.
 const INGESTED: i64 = 1_768_210_200_000_000;
 const LIMIT: usize = 1 << 20;
 const KEYS: Keyring = Keyring::keyed([7; 16]);

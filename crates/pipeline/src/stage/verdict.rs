@@ -1,4 +1,4 @@
-//! The collector's verdict: what a record would be refused for before it is compared with others.
+//! The collector's verdict: why a record would be refused, before it is compared with others.
 
 use jiff::tz::TimeZone;
 use kassa_model::DeadLetter;
@@ -9,8 +9,8 @@ use crate::decode::avro::Known;
 use crate::formats::{self, Input, Judge, Values};
 
 impl Stage {
-    /// What a record would be refused for, before it is compared with others: the collector's verdict. `None`: nothing, or, of an
-    /// Avro record whose schema no other record has brought yet, that it cannot be told.
+    /// The reason why a record would be refused, before it is compared with others. `None` if the record is valid, or if its Avro
+    /// schema is not loaded yet.
     pub fn verdict(&self, topic: &str, value: &[u8]) -> Result<Option<DeadLetter>, StageError> {
         let stream = self.streams.get(topic).ok_or_else(|| StageError::UnknownTopic(topic.to_owned()))?;
         let known =
@@ -23,7 +23,7 @@ impl Stage {
     }
 }
 
-/// Holds one record against its contract.
+/// Validates one record.
 struct Verdict<'s> {
     stream: &'s Stream,
     zone: &'s TimeZone,

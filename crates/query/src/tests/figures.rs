@@ -1,4 +1,4 @@
-//! Every figure of the synthetic shop, by SQL over the facts and by what folds them: two definitions, one number.
+//! Every figure of the synthetic shop, by SQL over the facts and by folding rows: two definitions, one number.
 
 use std::collections::BTreeMap;
 
@@ -66,10 +66,10 @@ fn millionths(text: &str) -> i128 {
     sign * round_half_even(format!("{whole}{fraction:0<15}").parse().unwrap(), 1_000_000_000)
 }
 
-/// Basis, grouping and key → label and value in millionths. A query over the facts alone names no label.
+/// Basis, grouping and key → label and value in millionths. A query over the facts has no label.
 type Rows = BTreeMap<[String; 3], (Option<String>, Option<i128>)>;
 
-/// What a query answers with the columns `basis`, `"by"`, `key`, `label` and `value`, all of them text.
+/// The result of a query with the columns `basis`, `"by"`, `key`, `label` and `value`, all of them text.
 async fn asked(store: &Arc<dyn Store>, sql: &str) -> Rows {
     let session = Session::open(store.as_ref(), &shop(), sql).await.unwrap();
     let mut rows = Rows::new();
@@ -96,7 +96,7 @@ fn folded(figures: &Figures, figure: &Figure, basis: Option<Basis>, by: By, with
     .collect()
 }
 
-/// A query, its columns as [`asked`] expects them.
+/// A query with its columns as [`asked`] expects them.
 fn as_text(sql: &str, basis: &str, by: &str, key: &str, label: &str) -> String {
     format!(
         "SELECT '{basis}' AS basis, '{by}' AS \"by\", CAST({key} AS VARCHAR) AS key, CAST({label} AS VARCHAR) AS label, \
@@ -129,7 +129,7 @@ async fn figures_of_measures_are_the_same_by_every_grouping() {
     let mut compared = 0;
     for (nth, figure) in catalogue().iter().enumerate() {
         let questions = figure.bases.iter().flat_map(|basis| figure.groupings.iter().map(|by| (*basis, *by)));
-        // Each grouping with a third of the figures: a debug build plans for long.
+        // Each grouping with a third of the figures, because planning is slow in a debug build.
         let some = questions.enumerate().filter(|(place, _)| (nth + place) % 3 == 0).map(|(_, question)| question);
         let (mut queries, mut expected) = (Vec::new(), Rows::new());
         for (basis, by) in some {

@@ -256,7 +256,7 @@ fn the_state_stays_bounded() {
     for (before, after) in held_max.iter().zip(shop.held()).skip(1) {
         assert!(after < before * 5 / 4, "{held_max:?} then {:?}", shop.held());
     }
-    // A rush of a billion records a day fills the limits and no more.
+    // A rush of a billion records per day fills the limits and no more.
     let mut rush = Shop::new(options(12, 3_000_000_000)).unwrap();
     for _ in 0..1_200_000 {
         out.clear();

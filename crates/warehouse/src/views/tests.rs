@@ -12,7 +12,7 @@ fn views_are_replaced_when_their_text_changes_and_stay_otherwise() {
          CREATE VIEW public.all_of_mine AS SELECT figure, value FROM dwh.figures WHERE \"by\" = 'total'",
     );
     assert!(crate::migrate(&target).unwrap().is_empty(), "nothing has changed");
-    // As an older kassa leaves them: a text of its own, and a figure that it does not have yet.
+    // As an older kassa leaves them: another text, and without a figure.
     warehouse.sql(
         "CREATE OR REPLACE VIEW dwh.net_sales AS SELECT NULL::text AS basis, NULL::text AS \"by\", NULL::text AS key, NULL::text AS label, 7::numeric AS value,
          NULL::text AS unit; DROP VIEW dwh.tax_collected; COMMENT ON VIEW dwh.figures IS 'by another'",
@@ -34,7 +34,7 @@ fn a_condition_on_the_view_of_all_figures_plans_no_more_than_it_asks_for() {
         warehouse.sql(&format!("SELECT figure, basis, \"by\", key, label, value, unit FROM dwh.figures WHERE {asked}")),
         "net_sales|order|total|total|total|5.000000|money"
     );
-    // What is asked for is one of the constants; no table stands in the plan, as each figure is planned when it is read.
+    // The queried figure is one of the constants; the plan contains no table, because each figure is planned when it is read.
     let plan = warehouse.sql(&format!("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) SELECT * FROM dwh.figures WHERE {asked}"));
     assert!(plan.contains("Function Scan on figure") && plan.contains("loops=1)") && !plan.contains("fact_sales"), "{plan}");
     assert!(!plan.lines().any(|line| line.contains("Function Scan") && !line.contains("loops=1)")), "{plan}");

@@ -1,4 +1,4 @@
-//! The same rows in any order and any split give the same answers, and what should add up does.
+//! The same rows in any order and any batches give the same answers, and sums of parts equal their totals.
 
 use kassa_model::Table;
 use proptest::prelude::*;
@@ -10,7 +10,7 @@ use crate::{Answer, Basis, By, Figures, Live, Query, catalogue};
 const START: i64 = 1_767_225_600;
 
 fn time() -> impl Strategy<Value = String> {
-    // Ten days, so that some are older than what is kept by the minute; coarse, so that times coincide.
+    // Ten days, so that some are older than the days kept by minute; coarse, so that times coincide.
     (0_i64..10 * 96).prop_map(|quarter| (START + quarter * 900).to_string())
 }
 
@@ -59,10 +59,11 @@ fn payment() -> impl Strategy<Value = (Table, String)> {
     })
 }
 
-/// Pairs from which rates to the shop's currency follow in any way: stated, inverse, through a common currency, by several of these.
+/// Pairs whose rates to the shop's currency are derived in every way: stated, inverse, through a common currency, and
+/// combinations.
 const ALL_WAYS: &[&str] =
     &["base=EUR quote=GBP", "base=GBP quote=EUR", "base=SEK quote=EUR", "base=EUR quote=SEK", "base=GBP quote=SEK"];
-/// Pairs whose rates are as short as they are stated, so that nothing needs to be rounded when it is shown.
+/// Pairs whose rates have few digits, so that nothing is rounded for display.
 const STATED: &[&str] = &["base=EUR quote=GBP", "base=SEK quote=GBP"];
 
 /// A rate of one of the ten days, or of the days before, which may contradict another.
@@ -75,7 +76,7 @@ fn rate(pairs: &'static [&'static str]) -> impl Strategy<Value = (Table, String)
 fn dimension() -> impl Strategy<Value = (Table, String)> {
     let placeholder = choice(&["", "placeholder=1"]);
     (1_i64..3, time(), placeholder, 0_i64..5).prop_map(|(product, at, placeholder, offset)| {
-        // One place in the source holds one version of a product.
+        // One position in the source has one version of a product.
         let category = offset % 2 + 1;
         let row = format!("product={product} product_id=p{product} name=n{offset} category={category} at={at} source_offset={offset} {placeholder}");
         (Table::DimProduct, row)
@@ -89,7 +90,7 @@ fn rows(pairs: &'static [&'static str]) -> impl Strategy<Value = Vec<(Table, Str
     proptest::collection::vec(row, 1..60).prop_map(move |rows| rows.into_iter().chain(categories()).collect())
 }
 
-/// Rows in order, each batch a run of rows of one table, cut after so many.
+/// Applies rows in order, in batches of one table and at most `batch_max` rows.
 fn fold(rows: &[(Table, String)], batch_max: usize) -> Figures {
     let mut figures = Figures::new(&shop("Europe/London"));
     apply(&mut figures, rows, batch_max, |_| {});
@@ -169,7 +170,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Days are packed after every batch, so that nearly every row is a late one for a packed day.
+    /// Days are packed after every batch, so that nearly every row is late for a packed day.
     #[test]
     fn packing_changes_no_answer(rows in rows(ALL_WAYS), batch_max in 1_usize..8, until in 0_i32..12) {
         let mut packed = Figures::new(&shop("Europe/London"));

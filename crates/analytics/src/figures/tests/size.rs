@@ -1,4 +1,4 @@
-//! Five million synthetic records in miniature: how many bytes their figures take.
+//! Five million synthetic records, scaled down: the memory of their figures.
 
 use std::sync::Arc;
 
@@ -80,7 +80,7 @@ fn five_million_records_take_less_than_120_mib() {
     assert!(bytes < (120 << 20) / 10, "{bytes} bytes for a tenth of five million records");
 }
 
-/// What the table of decision 27 says of a customer that never ordered, an order and its lines, a session and a person on a past day.
+/// The table in decision 27 for a customer without orders, an order and its lines, a session, and a person on a past day.
 #[test]
 fn each_entity_of_the_past_takes_no_more_bytes_than_the_decision_says() {
     let mut figures = Figures::new(&shop("Europe/London"));

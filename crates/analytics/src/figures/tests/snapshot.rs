@@ -1,4 +1,4 @@
-//! What a snapshot costs: a clone copies nothing of the past, and neither does what comes after it.
+//! The cost of a snapshot: neither a clone nor a later change copies past days.
 
 use kassa_model::Table;
 

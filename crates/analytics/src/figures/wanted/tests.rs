@@ -6,7 +6,7 @@ use crate::figures::tests::{SHOP, questions};
 use crate::query::Query;
 use crate::testing::{batch, shop};
 
-/// A source of chance that is the same on every run.
+/// A deterministic random source.
 struct Chance(u64);
 
 impl Chance {
@@ -24,8 +24,8 @@ impl Chance {
     }
 }
 
-/// Rows of which much is out of the ordinary: orders whose lines are days apart, revisions that move an order, captures long after the
-/// sale, sessions through midnight.
+/// Rows with many unusual cases: orders whose lines are days apart, revisions that move an order, captures long after the sale,
+/// sessions across midnight.
 fn odd_shop(first: i64) -> Vec<(Table, Vec<String>)> {
     let mut chance = Chance(7);
     let (mut sales, mut orders, mut payments, mut events) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -77,7 +77,7 @@ fn odd_shop(first: i64) -> Vec<(Table, Vec<String>)> {
     let steps = ["product_viewed", "product_added", "checkout_started", "order_completed", "page_viewed"];
     for session in 0..200 {
         let mut at = chance.at(first, 20);
-        // Some go on for the better part of two days.
+        // Some go on for almost two days.
         for _ in 0..if chance.is(4) { 130 } else { 1 + chance.below(6) } {
             let step = steps[usize::try_from(chance.below(5)).unwrap()];
             events.push(format!("type={step} at={} person=v{} session=s{session}", format(at), chance.below(60)));
@@ -85,7 +85,7 @@ fn odd_shop(first: i64) -> Vec<(Table, Vec<String>)> {
             at += i64::try_from(chance.below(most) * 60).unwrap() * SECOND;
         }
     }
-    // A rate counts for a week: one is of before the days, and on some days there is none.
+    // A rate is valid for a week: one is from before the days, and on some days there is none.
     let rate = |nth: i64| {
         let (at, day) = (first + nth * DAY, shop("UTC").calendar().date_key(first + nth * DAY));
         format!("base=SEK quote=GBP day={day} rate=0.{nth} at={}", format(at))
@@ -100,7 +100,7 @@ fn odd_shop(first: i64) -> Vec<(Table, Vec<String>)> {
     ]
 }
 
-/// Folds what is wanted of a table and nothing else; how many rows that were.
+/// Folds only the rows that are needed from a table; returns their number.
 fn fold(asked: &mut Figures, table: Table, whole: &RecordBatch) -> usize {
     let columns: Vec<usize> = asked.reads(table).iter().map(|name| whole.schema().index_of(name).unwrap()).collect();
     if columns.is_empty() || asked.times(table).is_some() {
@@ -132,7 +132,8 @@ fn fold(asked: &mut Figures, table: Table, whole: &RecordBatch) -> usize {
     folded
 }
 
-/// Every question of the catalogue about each range of days, from the rows that it wants, compared with the answer from all rows.
+/// Compares every query of the catalogue over each range of days, answered from the rows that it needs, with the answer from all
+/// rows.
 fn check(zone: &str, tables: &[(Table, RecordBatch)], ranges: &[(&str, &str)]) -> (usize, usize) {
     let mut all = Figures::new(&shop(zone));
     tables.iter().for_each(|(table, rows)| all.apply(*table, rows).unwrap());
@@ -166,7 +167,7 @@ fn an_answer_about_days_is_made_of_the_rows_that_are_wanted() {
 #[test]
 fn odd_orders_and_sessions_are_counted_in_full_whatever_the_clock_does() {
     for (zone, first) in [
-        // A day of which the first minute comes twice, one whose midnight does not exist, one that comes not at all.
+        // A day whose first minute comes twice, one without midnight, and one that does not exist.
         ("America/St_Johns", "2010-10-28"),
         ("America/Sao_Paulo", "2018-10-27"),
         ("Pacific/Apia", "2011-12-20"),

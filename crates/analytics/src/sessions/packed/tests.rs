@@ -84,7 +84,7 @@ fn all(sessions: &Sessions) -> Vec<(i64, Session)> {
 }
 
 proptest! {
-    /// Whatever is packed, and whenever: the sessions and their counts are those of sessions that are never packed.
+    /// Whatever is packed, and whenever: the sessions and their counts equal those of sessions that are never packed.
     #[test]
     fn packing_changes_nothing(events in events(), every in 1..20_usize, until in 0..6 * 24 * 60_i64) {
         let never = folded(&events, |_| None);

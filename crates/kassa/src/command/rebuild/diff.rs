@@ -1,4 +1,4 @@
-//! What a rebuild changes: every figure and the fates of the records, before and after.
+//! The changes of a rebuild: every figure and the fates of the records, before and after.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,10 +14,10 @@ use crate::cli::Format;
 use crate::failure::Failure;
 use crate::output;
 
-/// Days that are shown of a figure, of those that differ.
+/// The number of differing days that are displayed for a figure.
 const SHOWN: usize = 3;
 
-/// A star as people see it.
+/// The figures and counts of a star.
 #[derive(Debug)]
 pub struct Seen {
     counts: Counts,
@@ -34,7 +34,7 @@ struct Answered {
     /// `None` for a figure that has no single value, such as the funnel.
     total: Option<String>,
     by: Option<By>,
-    /// By day, or by what the figure is always grouped by.
+    /// By day, or by the figure's own grouping.
     values: BTreeMap<String, Option<String>>,
 }
 
@@ -95,7 +95,7 @@ impl Answered {
 /// A star before a rebuild and after it.
 #[derive(Debug)]
 pub struct Diff {
-    /// `None`: an interrupted rebuild has left tables that do not fit each other.
+    /// `None`: after an interrupted rebuild the tables are from different stars.
     before: Option<Seen>,
     after: Seen,
 }
@@ -108,7 +108,7 @@ struct Line {
     before: Option<String>,
     after: Option<String>,
     by: Option<By>,
-    /// Days, or other keys, with another value.
+    /// The number of days, or other keys, with another value.
     differ: usize,
     first: Vec<Changed>,
 }

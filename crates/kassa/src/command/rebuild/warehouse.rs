@@ -1,5 +1,5 @@
-//! The warehouse's part of a rebuild. It is marked and emptied while nobody uses the lake, and filled afterwards, by the code of
-//! `kassa replay --from archive --sinks warehouse`. An interrupted filling goes on where it was.
+//! The warehouse's part of a rebuild. It is marked and emptied while nothing uses the lake, and filled afterwards, by the code of
+//! `kassa replay --from archive --sinks warehouse`. An interrupted filling continues from its positions.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ use crate::wiring::{Durable, Lake};
 
 const WAREHOUSE: Durable = Durable { archive: false, lake: false, warehouse: true };
 
-/// Fills a warehouse whose rebuild was interrupted after the lake's star was exchanged. Whether there was one.
+/// Fills a warehouse whose rebuild was interrupted after the lake's star was exchanged. Returns whether there was one.
 pub fn complete(dir: &Path, config: &Config, lake: &mut Lake) -> anyhow::Result<bool> {
     let Some(target) = &lake.warehouse else { return Ok(false) };
     if rebuild::interrupted(lake.store.as_ref()).context("could not read the lake")?.is_some() {
@@ -105,7 +105,7 @@ pub fn fill(dir: &Path, config: &Config, lake: &mut Lake) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// A hash of all settings that decide which rows follow from the same records.
+/// A hash of all settings that determine the rows of a record.
 fn settings(config: &Config) -> anyhow::Result<i64> {
     let shop = (&config.shop.name, &config.shop.zone_name, config.shop.currency.code(), config.shop.country);
     let mut text = format!("{:?}", (env!("CARGO_PKG_VERSION"), &config.streams, shop, &config.lookups));

@@ -1,4 +1,4 @@
-//! Where Kafka's partitions begin and end, for those who watch.
+//! Where Kafka's partitions begin and end, for observers.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -14,7 +14,7 @@ struct Seen {
     foreign: Option<String>,
 }
 
-/// As of the last look, a second ago at most while Kafka is read.
+/// The marks at the last update, at most a second old while Kafka is read.
 #[derive(Debug, Default)]
 pub struct KafkaMarks(Mutex<Seen>);
 

@@ -24,7 +24,7 @@ impl TopicIds {
         Self(store)
     }
 
-    /// The id that the topic had when it was first read, or made anew.
+    /// The id that the topic had when it was first read, or after it was recreated.
     pub fn known(&self, topic: &str) -> anyhow::Result<Option<String>> {
         match self.0.get(&path(topic)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -35,7 +35,7 @@ impl TopicIds {
         }
     }
 
-    /// Takes note of it, where nobody has before.
+    /// Stores the id, if none is stored yet.
     pub(super) fn remember(&self, topic: &str, id: &str) -> anyhow::Result<()> {
         if !id.is_empty() {
             self.0.put_new(&path(topic), id.as_bytes()).with_context(|| format!("could not keep the id of the topic {topic}"))?;

@@ -1,4 +1,5 @@
-//! Law 5 under way: lake and warehouse, asked at the same positions while records stream in, give the same answer every time.
+//! One number everywhere, while records stream in: queried at the same positions, lake and warehouse give the same answer every
+//! time.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use crate::harness::{Shop, until_ok};
 use crate::others_read::STREAMS;
 use crate::servers::{Servers, truth_of};
 
-/// What is asked at each positions.
+/// The queries at each of the positions.
 const QUESTIONS: [(&str, &str); 6] = [
     ("net_sales", "day"),
     ("orders", "hour"),
@@ -20,10 +21,10 @@ const QUESTIONS: [(&str, &str); 6] = [
     ("funnel", "step"),
 ];
 
-/// Within this time enough positions must have been compared, on whatever machine.
+/// The time limit for comparing enough positions, on any machine.
 const PATIENCE: Duration = Duration::from_secs(3_600);
 
-/// Asks the lake where it is, and both at these positions. The positions.
+/// Reads the lake's positions, and queries both stores at them. Returns the positions.
 fn agree(shop: &Shop) -> String {
     let at = shop.dir.path().join("positions.json");
     let lake = shop.json(&["figures", "payments", "--from", "lake"]);
@@ -42,7 +43,7 @@ fn agree(shop: &Shop) -> String {
     lake["positions"].to_string()
 }
 
-/// Asks until the warehouse has all that is asked for.
+/// Repeats a query until the warehouse has reached its positions.
 fn once_it_is_there(shop: &Shop, asked: &[&str]) -> Value {
     until_ok("the warehouse where the lake was", || {
         let output = shop.run(&[asked, &["--format", "json"]].concat());
@@ -55,8 +56,8 @@ fn once_it_is_there(shop: &Shop, asked: &[&str]) -> Value {
     })
 }
 
-/// Compares lake and warehouse until it was done at this many different positions. One stream of records may end before that, on a slow
-/// machine or at full rate: another shop then begins with nothing.
+/// Compares lake and warehouse at this many different positions. One stream of records may end before that, on a slow machine or
+/// at full rate: then another shop starts from nothing.
 fn agree_at(wanted: usize, records: u64, rate: Option<u64>) {
     let (since, mut compared) = (Instant::now(), 0);
     while compared < wanted {
@@ -65,7 +66,8 @@ fn agree_at(wanted: usize, records: u64, rate: Option<u64>) {
     }
 }
 
-/// Compares while records stream in, at a rate or as fast as they are read, until all are. At how many different positions.
+/// Compares while records stream in, at a rate or as fast as they are read, until all are read. Returns the number of compared
+/// positions.
 fn agree_while_it_runs(records: u64, rate: Option<u64>) -> usize {
     let servers = Servers::start();
     let avro = STREAMS.map(|stream| format!("{stream}_avro"));
@@ -100,7 +102,7 @@ fn lake_and_warehouse_agree_hundreds_of_times_while_records_stream_in() {
     agree_at(34, 900_000, Some(3_000));
 }
 
-/// From nothing again and again: the more there is, the longer a question takes.
+/// Repeatedly from nothing, because queries take longer the more records there are.
 #[test]
 #[ignore = "minutes: `make soak`"]
 fn lake_and_warehouse_agree_a_hundred_times_while_records_are_read_at_full_rate() {

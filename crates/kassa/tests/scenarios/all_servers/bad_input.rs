@@ -118,7 +118,7 @@ impl Schemas {
         frame(self.second, &[parts.concat(), more.concat()].concat())
     }
 
-    /// What no reader may take for a line, and why.
+    /// Records that no reader may accept as a line, and the reason of each.
     fn bad(&self) -> Vec<(Vec<u8>, &'static str)> {
         let whole = frame(self.first, &line(9_000_000).concat());
         let mut all: Vec<(Vec<u8>, &str)> = (0..whole.len()).map(|cut| (whole[..cut].to_vec(), "not_avro")).collect();
@@ -138,7 +138,7 @@ impl Schemas {
         let tail: [&[u8]; 4] = [&[0], &[0], &[0], &[0]];
         all.push((self.second_with(10_i128.pow(21), &tail), "out_of_range"));
         all.push((self.second_with(1, &tail), "too_precise"));
-        // Lengths, blocks and depths that would burst whoever believes them.
+        // Lengths, blocks and depths that would exhaust the memory of a reader that trusts them.
         all.extend([i64::MAX, 1 << 40, -1].map(|length| (self.first_with(2, long(length)), "not_avro")));
         let price = 2_500_000_000;
         let huge = [&[2][..], &long(1 << 60)].concat();
@@ -262,7 +262,7 @@ fn of_warehouse(servers: &Servers, topic: &str) -> Letters {
     rows.collect()
 }
 
-/// What the command line lists of a topic: its dead letters by offset.
+/// The dead letters of a topic as the command line lists them, by offset.
 fn listed(shop: &Shop, topic: &str) -> BTreeMap<usize, String> {
     let rows = shop.json(&["dead-letters", "list", "--limit", "100000"]);
     let own = rows.as_array().expect("rows").iter().filter(|row| row["topic"] == topic);

@@ -1,4 +1,4 @@
-//! What the synthetic shop's truth says, value by value, and what is answered to it.
+//! Compares the synthetic shop's truth, value by value, with kassa's answers.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::harness::{Server, Shop, plain};
 use crate::servers::Servers;
 
-/// What the truth tells beside figures: parts of `total_sales` and of `payments`.
+/// Values of the truth that are not figures: parts of `total_sales` and of `payments`.
 const PARTS: [&str; 4] = ["tax", "shipping", "payments_captured", "payments_refunded"];
 
 /// A value of the truth.
@@ -47,7 +47,7 @@ impl Claims {
         Self(all)
     }
 
-    /// Each by the HTTP API, out of the live figures; how many there were.
+    /// Compares each value with the HTTP API's answer from the live figures; returns their number.
     pub(super) fn by_api(&self, server: &Server) -> usize {
         for claim in &self.0 {
             let Claim { figure, day, basis, key, value } = claim;
@@ -60,7 +60,7 @@ impl Claims {
         self.0.len()
     }
 
-    /// The tiles that are pushed to the dashboard, for their day; how many there were.
+    /// Compares the tiles that are pushed to the dashboard, for their day; returns their number.
     pub(super) fn live(&self, server: &Server) -> usize {
         let pushed = server.pushed("live");
         let today = pushed["shop"]["today"].as_str().expect("a day");
@@ -81,7 +81,7 @@ impl Claims {
         compared
     }
 
-    /// Each that the views can answer; how many there were.
+    /// Compares each value that the views have; returns their number.
     pub(super) fn by_views(&self, views: &Views, place: &str) -> usize {
         let mut compared = 0;
         for claim in &self.0 {
@@ -89,11 +89,11 @@ impl Claims {
                 (None, None) => ("total", "total"),
                 (None, Some(step)) => ("step", step.as_str()),
                 (Some(day), None) => ("day", day.as_str()),
-                // A step of a day is asked of the API.
+                // A step of a day is only in the API.
                 (Some(_), Some(_)) => continue,
             };
             let bases = if claim.basis.is_empty() { vec!["movement", "order", ""] } else { vec![claim.basis, "order", ""] };
-            // A figure by day, such as a ratio of sessions, may be asked of the API alone; some go by one basis, whatever is asked.
+            // A figure by day, such as a ratio of sessions, may be only in the API; some have one basis, whichever is requested.
             let grouped = |basis: &&&str| {
                 views.keys().any(|[figure, held, grouping, _]| *figure == claim.figure && held == **basis && grouping == by)
             };

@@ -8,7 +8,7 @@ use crate::harness::{Shop, root, test_data};
 use crate::online_retail::{TOTALS, files, totals};
 use crate::servers::Servers;
 
-/// The example's stream, but for what files alone have: a record's place tells equal lines apart.
+/// The example's stream, without the parts for files: a record's position distinguishes equal lines.
 fn config() -> String {
     let example = std::fs::read_to_string(root().join("examples/online-retail.toml")).expect("an example");
     let placed = example.replace(

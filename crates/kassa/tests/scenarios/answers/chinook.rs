@@ -29,7 +29,7 @@ fn groups(chinook: &Example) {
     assert_eq!(yearly("count(DISTINCT order_key)"), chinook.answers("/yearly", "/invoices"));
 }
 
-/// What stands in the invoices' headers, and whether their lines bear it out.
+/// Compares the sums in the invoices' headers with those of their lines.
 fn headers(chinook: &Example) {
     assert_eq!(chinook.sql("SELECT sum(total) FROM fact_order_current"), chinook.answer("/revenue"));
     let differ = "SELECT count(*) FROM fact_order_current o \

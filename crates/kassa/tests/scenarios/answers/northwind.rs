@@ -53,7 +53,7 @@ fn months(northwind: &Example) {
     }
 }
 
-/// What stands in the orders' headers.
+/// Compares the sums in the orders' headers.
 fn headers(northwind: &Example) {
     assert_eq!(northwind.sql("SELECT sum(shipping) FROM fact_order_current"), northwind.answer("/freight"));
     let unfulfilled = "SELECT count(*) FROM fact_order_current WHERE fulfilment_status = 'unfulfilled' AND closed_at IS NULL";

@@ -1,4 +1,4 @@
-//! Dead letters that become good when the mapping is mended.
+//! Dead letters that become valid when the mapping is corrected.
 
 use super::*;
 

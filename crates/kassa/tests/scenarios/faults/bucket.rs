@@ -1,4 +1,4 @@
-//! What an S3 server and the way to it can do.
+//! Faults of an S3 server and of the connection to it.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use kassa_stack::http_faults::Fault;
 use super::run::Run;
 use crate::harness::until;
 
-/// Requests, and what may become of them.
+/// Requests, and their possible outcomes.
 const PUTS: [Fault; 7] = [
     Fault::Answer(503, "SlowDown"),
     Fault::Answer(500, "InternalError"),
@@ -57,7 +57,7 @@ pub(crate) fn data_put(run: &mut Run<'_>) {
 
 /// Half of an object, or nothing of it, is given for the whole.
 pub(crate) fn get(run: &mut Run<'_>) {
-    // What it reads at its start must be there.
+    // The objects that it reads at its start must exist.
     run.send(100);
     run.catch_up();
     let fault = GETS[run.below(GETS.len())];

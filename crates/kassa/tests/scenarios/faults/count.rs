@@ -1,4 +1,4 @@
-//! What a run's stores hold, and what they must.
+//! Compares the contents of a run's stores with what was sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ impl Run<'_> {
         (lake, warehouse)
     }
 
-    /// The records that the lake's spans say the source has lost.
+    /// The records that the source has lost, by the lake's spans.
     fn gaps(&self) -> i64 {
         let mut sum = 0;
         recover::scan(&self.lake(), Table::Spans, &["gap"], &mut |rows| {
@@ -75,7 +75,7 @@ impl Run<'_> {
     pub(crate) fn check(&mut self) {
         self.servers.to_s3.clear();
         self.catch_up();
-        // Those who were killed are members until their session is over, and their partitions nobody's.
+        // A killed worker stays a member until its session ends, and its partitions are not read until then.
         for _ in 0..5 {
             if self.may_cross || self.lines_in_warehouse() >= self.truth().len() {
                 break;

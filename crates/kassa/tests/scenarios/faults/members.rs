@@ -1,4 +1,4 @@
-//! What several workers of one group do to each other.
+//! Faults between several workers of one group.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub(crate) fn zombie(run: &mut Run<'_>) {
     run.send(100);
     let zombie = run.serve();
     run.until_more_than(0);
-    // In the midst of whatever it does.
+    // At any point of its work.
     run.send(100);
     let moment = run.below(200);
     std::thread::sleep(Duration::from_millis(moment as u64));
@@ -30,7 +30,7 @@ pub(crate) fn zombie(run: &mut Run<'_>) {
     run.end(second);
 }
 
-/// Workers join and leave, politely or not, while records come.
+/// Workers join and leave, cleanly or not, while records come.
 pub(crate) fn rebalance_storm(run: &mut Run<'_>) {
     run.send(100);
     let steady = run.serve();

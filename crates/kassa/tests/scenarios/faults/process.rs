@@ -1,4 +1,4 @@
-//! A running `kassa run`, whose words go to a file: a pipe that nobody reads would stop it.
+//! A running `kassa run`, whose output goes to a file: a pipe that is not read would block it.
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
@@ -22,7 +22,7 @@ impl Process {
         Self { child: command.spawn().expect("started"), log }
     }
 
-    /// All that it has said so far.
+    /// All its output so far.
     pub(crate) fn words(&self) -> String {
         std::fs::read_to_string(&self.log).expect("its words")
     }
@@ -50,7 +50,7 @@ impl Process {
         kill_process(pid, signal).expect("signalled");
     }
 
-    /// Asks it politely to end.
+    /// Sends SIGTERM.
     pub(crate) fn stop(mut self) {
         self.signal(Signal::TERM);
         let status = self.until_ended(Duration::from_secs(90));

@@ -1,4 +1,4 @@
-//! What a schema registry can do.
+//! Faults of a schema registry.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(crate) fn unavailable(run: &mut Run<'_>) {
     run.end(process);
 }
 
-/// It says that it knows no such schema: its records are dead letters, and replayed when it does.
+/// It answers that it has no such schema: its records are dead letters, and replayed when it has.
 pub(crate) fn unknown_id(run: &mut Run<'_>) {
     let before = run.servers.to_registry().fired();
     run.servers.to_registry().set_rule(|_| Some(HttpFault::status(404, r#"{"error_code":40403,"message":"Schema not found"}"#)));

@@ -13,7 +13,7 @@ use super::process::Process;
 use super::servers::Servers;
 use crate::harness::{Rng, Shop};
 
-/// What a run's records and lake are.
+/// The format of a run's records, and the place of its lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// JSON, into a bucket.
@@ -37,11 +37,11 @@ pub(crate) struct Run<'s> {
     pub(crate) partitions: i32,
     producer: Producer,
     next: u64,
-    /// What was sent and not lost by the source: partition and number.
+    /// The sent records that the source has not lost: partition and number.
     sent: Vec<(i32, u64)>,
     /// Duplicates may cross partitions only where one process decides on all.
     pub(crate) may_cross: bool,
-    /// Records that the source has lost, of which a gap must tell.
+    /// Records that the source has lost, which must be in a gap.
     pub(crate) lost: i64,
     schema: u32,
     processes: u32,
@@ -104,7 +104,7 @@ impl<'s> Run<'s> {
         usize::try_from(self.rng.below(limit as u64)).expect("small")
     }
 
-    /// Sends so many records to any partitions, some of them again.
+    /// Sends this many records to any partitions, some of them again.
     pub(crate) fn send(&mut self, count: usize) {
         for _ in 0..count {
             let fresh = i32::try_from(self.rng.below(u64::try_from(self.partitions).expect("some"))).expect("small");
@@ -167,7 +167,7 @@ impl<'s> Run<'s> {
         self.producer.flush(Duration::from_secs(60)).expect("delivered");
     }
 
-    /// What is sent from now on has a schema that nobody has asked for yet.
+    /// Later records have a schema that was never requested.
     pub(crate) fn change_schema(&mut self) {
         self.schema = register(self.servers, &format!("{}-{}", self.topic, self.next));
     }

@@ -68,7 +68,7 @@ impl Servers {
         postgres::Client::connect(&parameters, postgres::NoTls).expect("a connection")
     }
 
-    /// What is forgotten with a run.
+    /// Drops the database of a run.
     pub(crate) fn drop_database(&self, name: &str) {
         self.postgres.sql("postgres", &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).expect("dropped");
     }

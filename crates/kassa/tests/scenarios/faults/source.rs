@@ -1,4 +1,4 @@
-//! What Kafka, and those who write to it, can do.
+//! Faults of Kafka and of its producers.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(crate) fn broker_restart(run: &mut Run<'_>) {
     run.end(process);
 }
 
-/// Retention deletes records that nobody has read.
+/// Retention deletes unread records.
 pub(crate) fn retention(run: &mut Run<'_>) {
     run.send(100);
     run.catch_up();
@@ -45,7 +45,7 @@ pub(crate) fn retention(run: &mut Run<'_>) {
     run.end(process);
 }
 
-/// The topic is deleted and made anew, and has other records where it had those that were read.
+/// The topic is deleted and recreated, with other records at offsets that were read before.
 pub(crate) fn topic_recreated(run: &mut Run<'_>) {
     run.send(100);
     run.catch_up();

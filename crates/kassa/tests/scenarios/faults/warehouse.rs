@@ -1,4 +1,4 @@
-//! What PostgreSQL and the way to it can do.
+//! Faults of PostgreSQL and of the connection to it.
 
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ pub(crate) fn restart(run: &mut Run<'_>) {
     run.end(process);
 }
 
-/// The server dies, and a standby takes over that had not heard of commits which were acknowledged.
+/// The server dies, and a standby takes over that has not received some acknowledged commits.
 pub(crate) fn fail_over_that_loses_commits(run: &mut Run<'_>) {
     run.send(60);
     let process = run.serve();

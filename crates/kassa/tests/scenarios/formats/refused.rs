@@ -1,4 +1,4 @@
-//! What a newer version has written is refused by name, and stays as it is.
+//! Data of a newer version is refused by name, and stays unchanged.
 
 use std::fs;
 use std::path::PathBuf;

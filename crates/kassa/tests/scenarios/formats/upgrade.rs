@@ -190,7 +190,7 @@ fn a_worker_stops_when_a_newer_version_upgrades_the_lake_beside_it() {
             entries.filter_map(version).max().expect("entries")
         };
         let protocol = r#"{"protocol":{"minReaderVersion":1,"minWriterVersion":7,"writerFeatures":["changeDataFeed"]}}"#;
-        // Put as a writer does: only if nobody has put that version.
+        // Written as a writer does: only if the version does not exist yet.
         let ours = loop {
             let version = newest() + 1;
             let made = shop.dir.path().join("entry");
@@ -207,7 +207,7 @@ fn a_worker_stops_when_a_newer_version_upgrades_the_lake_beside_it() {
             "{words}"
         );
         assert_eq!(newest(), ours, "it has committed to a table of a newer version");
-        // What it had answered is not lost: a version that may write the table commits it.
+        // Its answered records are not lost: a version that may write the table commits them.
         fs::remove_file(entry(ours)).expect("removed");
         shop.ok(&["run", "--until-caught-up"]);
         shop.ok(&["prove"]);

@@ -62,7 +62,7 @@ fn key_text(by: &str, key: &str) -> String {
     if by == "day" { format!("{}-{}-{}", &key[..4], &key[4..6], &key[6..]) } else { key.to_owned() }
 }
 
-/// What the star schema holds is what the figures say.
+/// The star schema's contents equal the figures.
 pub(super) fn agrees(shop: &Shop, answers: &BTreeMap<Question, Value>) {
     let mut counted: BTreeMap<(&str, usize), Rows> = BTreeMap::new();
     for row in shop.json(&["sql", &statement()]).as_array().expect("rows") {

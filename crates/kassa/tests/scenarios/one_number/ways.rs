@@ -103,25 +103,25 @@ pub(super) fn by_sql(shop: &Shop, questions: &[Question]) -> BTreeMap<Question, 
     found
 }
 
-/// What a view of the page shows.
+/// The contents of a view of the page.
 #[derive(Debug)]
 pub(super) struct Shown {
     pub(super) view: String,
-    /// `figure/by/key` → the exact values, as often as they stand there.
+    /// `figure/by/key` → the exact values, as often as they occur.
     pub(super) figures: BTreeMap<String, Vec<String>>,
     pub(super) counts: BTreeMap<String, Vec<String>>,
     pub(super) words: String,
 }
 
 impl Shown {
-    /// The one value of a figure, however often it stands on the page.
+    /// The one value of a figure, however often it occurs on the page.
     pub(super) fn value(&self, key: &str) -> &str {
         let all = self.figures.get(key).unwrap_or_else(|| panic!("{} does not show {key}: {}", self.view, self.words));
         assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "{} shows {key} as {all:?}", self.view);
         &all[0]
     }
 
-    /// What stands there of a figure by a grouping, but for what is not known.
+    /// The values of a figure by a grouping on the page, without unknown ones.
     pub(super) fn rows(&self, figure: &str, by: &str) -> Rows {
         let prefix = format!("{figure}/{by}/");
         let keys = self.figures.keys().filter_map(|name| name.strip_prefix(&prefix).map(|key| (key, name)));

@@ -1,4 +1,4 @@
-//! Each tampering, and what must be said of it.
+//! Each tampering, and its expected findings.
 
 use std::fs;
 

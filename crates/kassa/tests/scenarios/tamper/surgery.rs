@@ -1,4 +1,4 @@
-//! Changes what a lake holds, as somebody would who knows Delta and Parquet: sizes and counts in the table's log follow.
+//! Changes a lake's contents, like a person who knows Delta and Parquet: sizes and counts in the table's log are adapted.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

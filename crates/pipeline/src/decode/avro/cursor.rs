@@ -1,7 +1,7 @@
-//! Reads Avro's primitives from what is left of a frame. Nothing is taken that is not there, and nothing is allocated.
+//! Reads Avro's primitives from the rest of a frame, without allocating and never beyond its end.
 //!
-//! Texts are short and many: to check each by itself costs more than all else that is done to it. So where a text begins, all that
-//! follows is checked up to what is no UTF-8, and the texts that lie within it are cut from that.
+//! Texts are short and many: checking the UTF-8 of each one would cost more than all other work on it. So where a text begins,
+//! all bytes up to the first invalid one are checked at once, and the texts inside are slices of that.
 
 use kassa_model::Reason;
 
@@ -10,7 +10,7 @@ use super::fault::Fault;
 #[derive(Debug)]
 pub(super) struct Cursor<'a> {
     rest: &'a [u8],
-    /// A stretch of the frame that is UTF-8, and how much was left of the frame where it begins.
+    /// A part of the frame that is valid UTF-8, and the length of the rest of the frame where it begins.
     valid: &'a str,
     valid_left: usize,
 }
@@ -85,7 +85,7 @@ impl<'a> Cursor<'a> {
         let mut bits = 0_u64;
         for (at, byte) in self.rest.iter().enumerate() {
             let part = u64::from(byte & 0x7F);
-            // Of the tenth byte one bit is left.
+            // Only one bit of the tenth byte is significant.
             if at == 10 || (at == 9 && part > 1) {
                 return Err(Fault::new(Reason::NotAvro, "a number of more than 64 bits"));
             }
@@ -131,7 +131,7 @@ impl<'a> Cursor<'a> {
         Ok(text)
     }
 
-    /// The text that comes next, which does not lie within what has been checked.
+    /// The next text, which is not inside the part that has been checked.
     fn checked(&mut self, length: usize) -> Result<&'a str, Fault> {
         let rest = self.rest;
         let valid = match simdutf8::compat::from_utf8(rest) {
@@ -142,7 +142,7 @@ impl<'a> Cursor<'a> {
         valid.get(..length).ok_or_else(|| not_utf8(&rest[..length]))
     }
 
-    /// A length within what is left.
+    /// A length that the rest of the frame can hold.
     #[inline(always)]
     fn length(&mut self) -> Result<usize, Fault> {
         let length = self.long()?;
@@ -152,7 +152,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The number of items in the next block of an array or map, and the bytes of the block where it states them.
+    /// The number of items in the next block of an array or map, and its size in bytes if the block states it.
     pub(super) fn block(&mut self) -> Result<(u64, Option<usize>), Fault> {
         let count = self.long()?;
         if count >= 0 {

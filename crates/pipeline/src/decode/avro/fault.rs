@@ -1,4 +1,4 @@
-//! What is wrong with a datum, and where: the path is put together on the way out, so that good records pay nothing for it.
+//! What is wrong with a datum, and where. The path is built while the error is returned, so valid records do not pay for it.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use kassa_model::{DeadLetter, Reason};
 
 use crate::decode::shorten;
 
-/// A path is cut at the front when it is longer than this, whatever names and depths a schema has.
+/// A longer path is cut at the front.
 const PATH_MAX: usize = 160;
 
 #[derive(Debug)]

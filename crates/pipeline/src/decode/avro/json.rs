@@ -1,4 +1,4 @@
-//! Writes what a datum holds as JSON: nested values, fields that no contract has, and the input of mappings.
+//! Writes a datum as JSON: nested values, fields that no contract has, and the input of mappings.
 
 use std::fmt::Write as _;
 
@@ -9,10 +9,11 @@ use super::fault::Fault;
 use super::number::{clock_text, day_text, duration_text, moment_text, units, uuid_text, wall_text};
 use super::schema::{Field, Id, Node, Schema, Unit};
 
-/// Records, arrays and maps inside one another. The JSON that is made of them is read by parsers that go no deeper.
+/// The maximum depth of records, arrays and maps. Later parsers read the resulting JSON no deeper.
 const DEPTH_MAX: usize = 127;
 
-/// Values of no bytes that a datum may have: nulls in an array, records without fields. Others cost the sender their bytes.
+/// The maximum number of values without bytes in a datum: nulls in an array, records without fields. Other values cost the sender
+/// bytes.
 const EMPTY_MAX: u64 = 10_000;
 
 /// Reads one datum.
@@ -20,7 +21,7 @@ pub(super) struct Datum<'a> {
     pub(super) schema: &'a Schema,
     pub(super) cursor: Cursor<'a>,
     empty_left: u64,
-    /// Bytes of JSON that may be made of it: names and symbols are longer than what stands for them, but not without end.
+    /// Limit of the JSON written: names and symbols are longer than their encoding, so a small datum can become large.
     pub(super) json_max: usize,
 }
 
@@ -38,7 +39,7 @@ impl<'a> Datum<'a> {
         }
     }
 
-    /// Goes through unions to the type that is there.
+    /// Resolves unions to the type of the datum.
     #[inline]
     pub(super) fn resolve(&mut self, id: Id) -> Result<Id, Fault> {
         match self.schema.node(id) {
@@ -72,13 +73,13 @@ impl<'a> Datum<'a> {
         }
     }
 
-    /// Writes the value that comes next. `depth` is how many values it is inside of.
+    /// Writes the next value. `depth` is the number of values around it.
     pub(super) fn json(&mut self, id: Id, depth: usize, out: &mut String) -> Result<(), Fault> {
         let id = self.resolve(id)?;
         self.json_of(id, depth, out)
     }
 
-    /// The same of a type that is no union.
+    /// As `json`, for a type that is no union.
     pub(super) fn json_of(&mut self, id: Id, depth: usize, out: &mut String) -> Result<(), Fault> {
         let before = self.cursor.left();
         let schema = self.schema;
@@ -120,7 +121,7 @@ impl<'a> Datum<'a> {
         Ok(())
     }
 
-    /// A field that is null is absent, as it would be in JSON: with Avro every record has every field.
+    /// A null field is absent, because every Avro record has every field.
     fn record(&mut self, fields: &[Field], depth: usize, out: &mut String) -> Result<(), Fault> {
         out.push('{');
         let mut is_first = true;
@@ -178,7 +179,7 @@ impl<'a> Datum<'a> {
         units(bytes, *precision)
     }
 
-    /// µs; the finer digits of nanoseconds are cut.
+    /// µs; further digits of nanoseconds are cut.
     pub(super) fn micros(&mut self, unit: Unit) -> Result<i64, Fault> {
         let value = self.cursor.long()?;
         match unit {
@@ -218,7 +219,7 @@ fn push_number(out: &mut String, number: impl std::fmt::Display) {
     write!(out, "{number}").unwrap_or_default();
 }
 
-/// The shortest digits that read back as the same float; what is not finite is a text, as JSON has no number for it.
+/// The shortest digits that read back as the same float; a float that is not finite is a text, because JSON has no number for it.
 fn push_float(out: &mut String, float: impl std::fmt::Display + std::fmt::LowerExp, is_finite: bool, is_plain: bool) {
     match (is_finite, is_plain) {
         (false, _) => write!(out, "\"{float}\""),

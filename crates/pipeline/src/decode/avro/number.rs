@@ -5,10 +5,10 @@ use kassa_model::{Reason, decimal};
 
 use super::fault::Fault;
 
-/// The units of a decimal: big-endian two's complement of any length, held to the precision that the schema states.
+/// The units of a decimal: big-endian two's complement of any length, limited to the schema's precision.
 #[inline]
 pub(super) fn units(bytes: &[u8], precision: u32) -> Result<i128, Fault> {
-    // Nearly always.
+    // The usual case.
     if bytes.len() <= 8 {
         let units = short(bytes);
         if units.unsigned_abs() < 10_u64.pow(precision.min(18)) {
@@ -31,7 +31,7 @@ fn long(bytes: &[u8], precision: u32) -> Result<i128, Fault> {
     let mut held = [fill; 16];
     held[16 - tail.len()..].copy_from_slice(tail);
     let units = i128::from_be_bytes(held);
-    // What lies before the last 16 bytes may only repeat the sign.
+    // The bytes before the last 16 may only repeat the sign.
     let fits = head.iter().all(|byte| *byte == fill) && (units < 0) == (fill == 0xFF);
     let most = 10_u128.checked_pow(precision.min(38)).unwrap_or(u128::MAX);
     if fits && units.unsigned_abs() < most {
@@ -43,8 +43,8 @@ fn long(bytes: &[u8], precision: u32) -> Result<i128, Fault> {
     Err(Fault::new(Reason::NotAvro, format!("a decimal of more digits than the {precision} that its schema says")))
 }
 
-/// A float's shortest digits that read back as the same float, as a decimal: `9.99_f32` is 9.99. `None`: not finite, or not within
-/// 38 digits.
+/// The shortest digits that read back as the same float, as a decimal: `9.99_f32` is 9.99. `None` if it is not finite or needs
+/// more than 38 digits.
 pub(super) fn shortest(scientific: &str) -> Option<(i128, u32)> {
     let (digits, exponent) = scientific.split_once('e')?;
     let exponent: i32 = exponent.parse().ok()?;
@@ -70,7 +70,7 @@ pub(super) struct Digits {
 impl Digits {
     pub(super) fn of(value: std::fmt::Arguments<'_>) -> Self {
         let mut digits = Self { bytes: [0; 40], length: 0 };
-        // What does not fit is cut, and then no number: no float takes 40 characters.
+        // A longer text is cut and then does not parse; no float takes 40 characters.
         std::fmt::Write::write_fmt(&mut digits, value).unwrap_or_default();
         digits
     }
@@ -90,24 +90,24 @@ impl std::fmt::Write for Digits {
     }
 }
 
-/// `2026-01-31`; a day that no calendar of ours reaches stays a number.
+/// `2026-01-31`; a day outside the calendar's range stays a number.
 pub(super) fn day_text(days: i32) -> String {
     let text = i64::from(days).checked_mul(DAY).map(time::format).unwrap_or_default();
     text.split_once('T').map_or_else(|| days.to_string(), |(day, _)| day.to_owned())
 }
 
-/// `2026-01-31T09:30:00.123456Z`; a time that no calendar of ours reaches stays a number.
+/// `2026-01-31T09:30:00.123456Z`; a time outside the calendar's range stays a number.
 pub(super) fn moment_text(micros: i64) -> String {
     Some(time::format(micros)).filter(|text| !text.is_empty()).unwrap_or_else(|| micros.to_string())
 }
 
-/// The same without a zone: what a clock on a wall shows.
+/// The same without a zone: local time.
 pub(super) fn wall_text(micros: i64) -> String {
     let text = moment_text(micros);
     text.strip_suffix('Z').map_or_else(|| text.clone(), str::to_owned)
 }
 
-/// `09:30:00.123456`; what is no time of day stays a number.
+/// `09:30:00.123456`; a number that is no time of day stays a number.
 pub(super) fn clock_text(micros: i64) -> String {
     if !(0..DAY).contains(&micros) {
         return micros.to_string();
@@ -115,7 +115,7 @@ pub(super) fn clock_text(micros: i64) -> String {
     wall_text(micros).split_off("1970-01-01T".len())
 }
 
-/// `P1M2DT0.004S`: months, days and milliseconds as Avro keeps them apart.
+/// `P1M2DT0.004S`: months, days and milliseconds, which Avro stores separately.
 pub(super) fn duration_text(bytes: &[u8]) -> String {
     let part = |at: usize| bytes.get(at..at + 4).and_then(|part| part.try_into().ok()).map_or(0, u32::from_le_bytes);
     let seconds = decimal::format_units(i128::from(part(8)), 3, 0);

@@ -1,4 +1,4 @@
-//! A writer's schema, compiled for a contract: which slot each field fills, in the order in which the datum brings them.
+//! A writer's schema, compiled for a contract: the slot of each field, in the order of the datum.
 
 use std::borrow::Cow;
 
@@ -27,17 +27,17 @@ struct Step {
 
 #[derive(Debug, Clone, Copy)]
 enum Target {
-    /// A text, as most fields are; with the number of its null where it is a union with that.
+    /// A text, the most common field; with the index of the null branch if it is a union with null.
     Text(usize, Option<usize>),
     Slot(usize, Kind),
-    /// Five slots from this one on.
+    /// Five slots, beginning with this one.
     Address(usize),
     /// Kept as JSON.
     Extra,
 }
 
 impl Plan {
-    /// A field goes to the slot of its name; where nothing has that name, to the slot of one of its aliases.
+    /// A field goes to the slot with its name, or else to the slot with one of its aliases.
     pub fn new(schema: Schema, layout: &Layout) -> Result<Self, BadSchema> {
         let Node::Record(fields) = schema.node(schema.root) else { return Err(BadSchema::NotARecord) };
         let own: Vec<Target> = fields.iter().map(|field| target(layout, &field.name)).collect();
@@ -94,7 +94,7 @@ fn target(layout: &Layout, name: &str) -> Target {
     }
 }
 
-/// Whether a field is a text; and of a union with null, which of its branches that is.
+/// Whether a field is a text; for a union with null, also the index of the null branch.
 fn text_in(schema: &Schema, id: Id) -> Option<Option<usize>> {
     match schema.node(id) {
         Node::Text => Some(None),
@@ -140,13 +140,13 @@ impl<'a> Datum<'a> {
         put(payload, slot, Value::Text(Cow::Borrowed(self.cursor.text()?)))
     }
 
-    /// The value that comes next, as the contract's field reads it.
+    /// The next value, as the contract's field reads it.
     fn value(&mut self, id: Id, kind: Kind) -> Result<Value<'a>, Fault> {
         let id = self.resolve(id)?;
         self.value_of(id, kind)
     }
 
-    /// The same of a type that is no union.
+    /// As `value`, for a type that is no union.
     fn value_of(&mut self, id: Id, kind: Kind) -> Result<Value<'a>, Fault> {
         let schema = self.schema;
         Ok(match schema.node(id) {
@@ -181,7 +181,7 @@ impl<'a> Datum<'a> {
         })
     }
 
-    /// A record or map of an address: its parts into the five slots.
+    /// A record or map with an address: fills its five slots.
     fn address(&mut self, step: &Step, first: usize, layout: &Layout, payload: &mut Payload<'a>) -> Result<(), Fault> {
         let id = self.resolve(step.node)?;
         let schema = self.schema;
@@ -237,7 +237,7 @@ fn whole<'a>(value: i64, kind: Kind) -> Value<'a> {
     if is_textual(kind) { Value::Text(Cow::Owned(value.to_string())) } else { Value::Integer(value) }
 }
 
-/// A float by its shortest digits: what was meant, in nearly every case, when money was put into one.
+/// A float as its shortest digits: nearly always the decimal that was meant.
 fn fraction<'a>(float: &(impl std::fmt::LowerExp + std::fmt::Display), kind: Kind) -> Value<'a> {
     let digits = Digits::of(format_args!("{float:e}"));
     match shortest(digits.as_str()) {

@@ -1,4 +1,4 @@
-//! The plans by schema id: each schema is asked for and compiled once.
+//! The plans by schema id: each schema is fetched and compiled once.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use super::{Plan, Schema, frame};
 use crate::decode::Layout;
 use crate::ports::{Schemas, SchemasError};
 
-/// Plans that are kept. A stream has a few; where there are more, all are forgotten and those in use asked for again.
+/// Limit of cached plans. A stream has a few schemas; beyond the limit the cache is cleared.
 const PLANS_MAX: usize = 1_000;
 
-/// What a schema id leads to: a plan, or what every record with it is refused for.
+/// The result for a schema id: a plan, or the reason why its records are dead letters.
 type Held = Result<Arc<Plan>, DeadLetter>;
 
-/// Compiled schemas, and where they come from.
+/// Compiled schemas, and the registry that they come from.
 #[derive(Debug, Default)]
 pub struct Plans {
     schemas: Option<Box<dyn Schemas>>,
@@ -27,7 +27,7 @@ impl Plans {
         Self { schemas: Some(schemas), held: HashMap::new() }
     }
 
-    /// What the schemas of a run of records lead to.
+    /// The plans for the schemas of these records.
     pub(crate) fn known(&mut self, layout: &Layout, records: &Records) -> Result<Known, SchemasError> {
         let mut known = Known::default();
         let mut last = None;
@@ -42,7 +42,7 @@ impl Plans {
         Ok(known)
     }
 
-    /// What the schema of one value leads to. `None`: the registry has not been asked for it yet.
+    /// The plan for the schema of one value. `None`: it has not been fetched from the registry yet.
     pub(crate) fn held(&self, contract: Contract, value: &[u8]) -> Option<Known> {
         let Ok((id, _)) = frame(value) else { return Some(Known::default()) };
         let held = self.held.get(&(contract, id))?;
@@ -60,7 +60,7 @@ impl Plans {
         let Some(schemas) = &mut self.schemas else {
             return Err(SchemasError { id, why: "no registry is configured".into() });
         };
-        // An unknown one may be registered later: it is asked for again with the next run.
+        // It may be registered later: fetch it again for the next run.
         let Some(text) = schemas.schema(id)? else { return Ok(Err(unknown())) };
         let plan = Schema::parse(&text).and_then(|schema| Plan::new(schema, layout));
         let held = plan.map(Arc::new).map_err(|error| DeadLetter::new(Reason::BadSchema, "", format!("schema {id}: {error}")));

@@ -1,15 +1,15 @@
-//! An Avro schema (specification 1.12) as its writer declared it: JSON → nodes that refer to each other by number, so that a
-//! recursive type is a number like any other.
+//! A parsed Avro schema (specification 1.12): nodes that refer to each other by number, so that recursive types need no special
+//! case.
 
 use hashbrown::HashMap;
 use serde_json::{Map, Value as Json};
 
 use crate::ports::SchemaText;
 
-/// Bytes of a schema and all it refers to, beyond which it is refused.
+/// Limit of the bytes of a schema and everything that it refers to.
 const TEXT_MAX: usize = 4 << 20;
 
-/// Branches of a union, which are compared with each other.
+/// Limit of a union's branches, because they are compared with each other.
 const BRANCHES_MAX: usize = 1_000;
 
 /// Why a text is no Avro schema.
@@ -36,7 +36,7 @@ pub enum BadSchema {
 /// The number of a node in its schema.
 pub(super) type Id = usize;
 
-/// A time's unit, by how many there are in a second.
+/// The unit of a time, as units per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
     Millis,
@@ -71,7 +71,7 @@ pub(super) enum Node {
     TimeOfDay(Unit),
     Timestamp(Unit),
     LocalTimestamp(Unit),
-    /// In 16 bytes; as a text it is one.
+    /// 16 bytes; a UUID as text is a text.
     Uuid,
     Duration,
 }
@@ -197,7 +197,7 @@ impl Parser {
         self.any(object.get(key).ok_or(BadSchema::Missing(kind, key))?, space)
     }
 
-    /// The full name of a named type that is being declared, known from here on; its node comes later.
+    /// The full name of a named type that is being declared. It can be referred to from here on; its node is set later.
     fn declare(&mut self, object: &Map<String, Json>, space: &str, kind: &'static str) -> Result<(String, Id), BadSchema> {
         let name = object.get("name").and_then(Json::as_str).ok_or(BadSchema::Missing(kind, "name"))?;
         let own = object.get("namespace").and_then(Json::as_str).unwrap_or(space);
@@ -205,7 +205,7 @@ impl Parser {
         if !full.split('.').all(is_name) {
             return Err(BadSchema::BadName(crate::decode::shorten(&full).to_owned()));
         }
-        // What stands in for it must not look like any other branch of a union that names it.
+        // The placeholder must not equal any other branch of a union that names the type.
         let id = self.add(Node::Fixed(0));
         if self.named.insert(full.clone(), id).is_some() {
             return Err(BadSchema::Twice(crate::decode::shorten(&full).to_owned()));
@@ -271,7 +271,7 @@ fn primitive(name: &str) -> Option<Node> {
     })
 }
 
-/// What the logical type makes of a node. One that is unknown, or does not fit its node, is passed over, as Avro asks.
+/// Applies the logical type to a node. An unknown one, or one that does not fit its node, is ignored, as Avro specifies.
 fn logical(node: Node, object: &Map<String, Json>) -> Node {
     let name = object.get("logicalType").and_then(Json::as_str).unwrap_or_default();
     match (name, &node) {
@@ -299,7 +299,7 @@ fn decimal(object: &Map<String, Json>, size: Option<usize>) -> Option<Node> {
     (precision > 0 && scale <= precision).then_some(Node::Decimal { precision, scale, size })
 }
 
-/// A name of Avro, which a registry's users write more freely than its specification: no part is empty or holds what a path could not.
+/// Whether a part of a name is valid. Registries accept more than the specification does: any letters and digits, `_` and `-`.
 fn is_name(name: &str) -> bool {
     let starts = name.starts_with(|first: char| first.is_alphabetic() || first == '_');
     starts && name.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '-'))
@@ -309,7 +309,7 @@ fn full_name(name: &str, space: &str) -> String {
     if space.is_empty() || name.contains('.') { name.to_owned() } else { format!("{space}.{name}") }
 }
 
-/// Whether a union cannot tell two branches apart. Named types are told by their names.
+/// Whether a union cannot distinguish two branches. Named types are distinguished by their names.
 fn same_kind(one: &Node, other: &Node) -> bool {
     let underlying = |node: &Node| match node {
         Node::Null => Some("null"),

@@ -1,4 +1,4 @@
-//! Against another implementation: any schema and value reads the same, and what the other refuses is refused.
+//! Compared with another implementation: any schema and value reads the same, and both refuse the same input.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Events past their window are evicted, and no verdict changes by it.
+//! Events outside their window are evicted, and no verdict changes by it.
 
 use kassa_model::time::{DAY, HOUR, SECOND};
 
@@ -49,7 +49,8 @@ fn rows_of_the_past_that_are_remembered_do_not_become_recent() {
     assert_eq!(index.decide(&ids([1]), EVENT, &at(1, 2_001)).unwrap(), Verdict::New);
 }
 
-/// Late rows, read after the last checkpoint, of which the sinks hold the accepted one: the next start decides as the last one did.
+/// Late rows read after the last checkpoint, of which the sinks hold the accepted one: the next start decides as the last one
+/// did.
 #[test]
 fn a_late_event_counts_as_ingested_at_the_horizon_after_a_restart_too() {
     let dir = TempDir::new().unwrap();
@@ -109,7 +110,7 @@ fn fifty_windows_of_events_fill_neither_memory_nor_disk() {
     assert!(run_files(&dir) <= stats.runs + CLASSES.len(), "what was evicted leaves the disk");
 }
 
-/// A rebuild reads one partition after the other, and asks for no eviction.
+/// A rebuild reads one partition after the other, and does not evict.
 #[test]
 fn nothing_is_evicted_before_every_partition_was_read() {
     let (mut index, partition) = roomy();
@@ -148,8 +149,8 @@ fn long_and_short(index: Index) -> Index {
     index.with_windows([(Contract::Event, LONG), (Contract::Inventory, SHORT)])
 }
 
-/// A backlog of three partitions, read in turn. Each time is so many steps later than the latest of its partition, and then goes back by
-/// some, as times that producers set can.
+/// A backlog of three partitions, read in turn. Each time is a number of steps after the latest of its partition, less a random
+/// amount, like times that producers set.
 fn events(partitions: &[PartitionId], read: &[(i64, i64, u64, bool)]) -> Vec<Event> {
     let mut reached = [START; 3];
     let event = |(n, (later, back, key, is_stock)): (usize, &(i64, i64, u64, bool))| {

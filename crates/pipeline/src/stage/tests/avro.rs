@@ -1,4 +1,4 @@
-//! Avro through the whole stage: the same rows as JSON makes, one fate each, and the schemas that come and go.
+//! Avro through the whole stage: the same rows as from JSON, one fate per record, and schemas that appear and disappear.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -11,10 +11,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::ports::{SchemaText, Schemas, SchemasError};
 
-/// The reasons that have their cases here.
+/// The reasons that are tested here.
 pub(super) const REASONS: [Reason; 3] = [Reason::NotAvro, Reason::UnknownSchema, Reason::BadSchema];
 
-/// A registry, and what it was asked.
+/// A registry, and the requests that it received.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Registry {
     schemas: HashMap<i32, SchemaText>,

@@ -1,4 +1,4 @@
-//! Each contract's way from JSON to the rows of its tables.
+//! Each contract from JSON to the rows of its tables.
 
 use super::*;
 

@@ -1,11 +1,12 @@
-//! Debezium's change events: what each contract makes of an insert, an update, a deletion, a snapshot and a tombstone.
+//! Debezium's change events: the records that each contract makes of an insert, an update, a deletion, a snapshot and a
+//! tombstone.
 
 use super::*;
 use kassa_model::Amount;
 
 use Fate::{Accepted, DeadLetter as Dead, Duplicate};
 
-/// The reasons that have their cases here.
+/// The reasons that are tested here.
 pub(super) const REASONS: [Reason; 4] = [Reason::NotDebezium, Reason::NoBefore, Reason::UnsupportedChange, Reason::Tombstone];
 
 const TS: i64 = 1_768_208_400_000;

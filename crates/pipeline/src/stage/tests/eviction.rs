@@ -1,4 +1,4 @@
-//! Events past their window leave the dedupe index while records are read on.
+//! Events outside their window leave the dedupe index while further records are read.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 

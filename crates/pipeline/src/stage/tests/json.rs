@@ -1,4 +1,4 @@
-//! The cases that JSON parsers disagree on, by RFC 8259: what must be read, what must be refused, and what is done where the
+//! The cases on which JSON parsers disagree, by RFC 8259: what must be read, what must be refused, and what kassa does where the
 //! standard leaves it open.
 
 use super::*;
@@ -149,8 +149,8 @@ fn bytes_that_are_not_utf_8_are_told_apart_from_bad_json() {
     }
 }
 
-/// RFC 8259 lets a parser take or refuse these. A lone surrogate is no text, so no field can hold it; where nobody asks what a
-/// value says it is kept as it came.
+/// RFC 8259 lets a parser accept or refuse these. A lone surrogate is no text, so no field can hold it; in an unknown field it is
+/// kept as it came.
 #[test]
 fn where_the_standard_leaves_it_open_a_field_refuses_and_an_unknown_field_keeps() {
     for value in [

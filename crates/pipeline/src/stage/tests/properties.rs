@@ -1,4 +1,4 @@
-//! Whatever is sent: no panic, one fate a record, and the collector's verdict is the pipeline's.
+//! For any input: no panic, one fate per record, and the collector's verdict is the pipeline's.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Each reason of a dead letter, with the field it names; and what a dead letter leaves alone.
+//! Each reason of a dead letter, with the field it names; and that a dead letter changes nothing else.
 
 use std::collections::BTreeSet;
 

@@ -85,7 +85,7 @@ impl Feed for LogsFeed {
         Ok(())
     }
 
-    /// What a sink lacks of it later, such as a warehouse that has gone back, comes from the archive.
+    /// Records that a sink is missing later, such as a warehouse that has gone back, come from the archive.
     fn committed(&mut self, reached: &Reached) -> anyhow::Result<()> {
         let mut logs = self.logs.borrow_mut();
         for log in logs.iter_mut().filter(|log| self.drops && self.owned.contains(&log.partition)) {
