@@ -70,7 +70,7 @@ impl Memory {
     pub fn complete(
         self,
         (store, contracts): (&dyn Store, &Contracts),
-        beside: &mut [Box<dyn Held>],
+        beside: &mut [Box<dyn Held + '_>],
     ) -> Result<Option<Self>, MemoryError> {
         let Self { mut stage, mut known } = self;
         stage.keep_events();

@@ -13,7 +13,7 @@ use crate::records;
 /// The first byte says whether the sender declares lines.
 pub(crate) fn body(data: &[u8]) {
     let Some((first, body)) = data.split_first() else { return };
-    let limits = Limits { max_body_bytes: 1 << 20, max_record_bytes: 1 << 10, max_records: 1_000 };
+    let limits = Limits { max_body_bytes: 1 << 20, max_record_bytes: 1 << 10, max_records: 1_000, memory_bytes: 64 << 20 };
     let Some(ranges) = kassa_server::records_of_body(body, first % 2 == 1, &limits) else { return };
     assert!(!ranges.is_empty() && ranges.len() <= limits.max_records, "{} records", ranges.len());
     let mut end = 0;

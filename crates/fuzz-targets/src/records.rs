@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::BinaryArray;
+use kassa_model::key::Keyring;
 use kassa_model::{Contract, Currency, Fate, Format, Headers, Partition, Records, Shop, time};
 use kassa_pipeline::dedupe::{Index, IndexOptions};
 use kassa_pipeline::{Mapper, SchemaText, Schemas, SchemasError, Stage, Stream};
@@ -69,7 +70,7 @@ fn stage(contract: Contract, format: Format, mapper: Option<Box<dyn Mapper>>) ->
     let options = IndexOptions { memory_bytes: 1 << 20, dir: None, event_window_us: 7 * time::DAY };
     let index = Index::new(&options).expect("an index in memory");
     let stream = Stream::new("things", contract, format, mapper, RECORD_BYTES_MAX);
-    Stage::new(&shop(), index, [(Arc::from("t"), stream)])
+    Stage::new(&shop(), Keyring::unkeyed([7; 16]), index, [(Arc::from("t"), stream)])
 }
 
 fn run(stage: &mut Stage, values: &[&[u8]], headers: Headers) -> Vec<Fate> {

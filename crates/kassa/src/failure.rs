@@ -10,7 +10,6 @@ use kassa_engine::checkpoint::WriteError;
 use kassa_engine::refill::Incomplete;
 use kassa_kafka::registry::RegistryError;
 use kassa_kafka::{ErrorKind, KafkaError};
-use kassa_lake::Refused;
 use kassa_model::secret::written_out;
 use kassa_model::{Cause, Code, Newer};
 use kassa_pipeline::dedupe::IndexError;

@@ -380,11 +380,11 @@ impl Orders for OrdersOfLake {
 fn unanswered(error: SqlError) -> Unanswered {
     let error = match error {
         SqlError::Lake(error) => anyhow::Error::new(error),
-        SqlError::Refused(why) if why.text().contains("Resources exhausted") => {
+        SqlError::Memory(why) => {
             let failure = Failure::new(Code::TooManyAtOnce, why);
             failure.hint("ask for fewer days, or again when fewer people ask").into()
         }
-        SqlError::Refused(why) => anyhow::Error::new(why),
+        SqlError::Refused(why) | SqlError::Nesting(why) => anyhow::Error::new(why),
     };
     let (code, fix) = failure::judge(&error);
     Unanswered { code, why: failure::chain(&error), fix }

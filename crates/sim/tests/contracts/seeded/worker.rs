@@ -178,10 +178,9 @@ impl Worker {
         let mut opened = sinks(around, &store, start)?;
         opened.push(Box::new(LiveSink(Arc::clone(&live))));
         let desk = Arc::<Desk>::default();
-        let mut held = BookHeld(&around.book);
-        let mut complete = |memory: Memory| -> anyhow::Result<Option<Memory>> {
-            Ok(memory.complete((store.as_ref(), &contracts), Some(&mut held))?)
-        };
+        let mut held: [Box<dyn Held + '_>; 1] = [Box::new(BookHeld(&around.book))];
+        let mut complete =
+            |memory: Memory| -> anyhow::Result<Option<Memory>> { Ok(memory.complete((store.as_ref(), &contracts), &mut held)?) };
         let memory = recall::memory((&place, &desk), manifest, &options, &|index| Ok(stage_of(index)), &mut complete)?;
         let is_loaded = state.join("checkpoint/manifest").is_file();
 
