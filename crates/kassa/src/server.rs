@@ -141,10 +141,12 @@ impl Service {
         // Before anything else is read: a replay that comes later makes the next checkpoint unusable.
         let replays = letters::replays(lake.store.as_ref()).context("could not read the lake")?;
         let place = Arc::new(wiring::checkpoints(config, replays));
-        let started = Started::of(chosen.durable.lake.then_some(place.as_ref()), lake.store.as_ref(), &config.shop);
+        let known = chosen.durable.lake.then_some(place.as_ref());
+        let started = Started::of(known, lake.store.as_ref(), &config.shop, lake.clock.now());
         let Started { manifest, figures, tally, at } = started.context("could not read the lake")?;
         let tracker = Tracker::new((tally.clone(), at.clone()), config.shop.calendar(), Arc::clone(&lake.clock));
-        let (live, tracker) = (Arc::new(Live::new(figures, at.clone())), Arc::new(tracker));
+        let (live, tracker) = (Live::new(figures, at.clone()).with_clock(Arc::clone(&lake.clock)), tracker);
+        let (live, tracker) = (Arc::new(live), Arc::new(tracker));
         let kafka = Arc::<KafkaMarks>::default();
         let (feed, source): (Box<dyn Feed>, Arc<dyn Marks>) = match chosen.feed(config, &lake, &kafka)? {
             Some(feed) => (Box::new(feed), Arc::clone(&kafka) as Arc<dyn Marks>),

@@ -125,7 +125,8 @@ impl Overview {
         let status = |sink: &SinkHandle| {
             let state = sink.state();
             let behind = behind(&marks, &state.committed);
-            let idle = state.committed_at.map(|at| now - at);
+            // The clock may have gone back since.
+            let idle = state.committed_at.map(|at| (now - at).max(0));
             let late = behind.is_some_and(|behind| behind > 0) && idle.is_some_and(|idle| idle > slack);
             SinkStatus {
                 name: sink.name,
@@ -189,6 +190,7 @@ impl Status for Overview {
             spans: passed::spans(&self.tracker),
             dead_letters: passed::dead_letters(&self.tracker),
             proof: self.proof.get(),
+            clock_jump_ms: self.clock.jumps().pending.map(|by| by / 1_000),
         }
     }
 
@@ -222,6 +224,8 @@ impl Status for Overview {
             labels: vec![("reason", reason.reason), ("stream", reason.stream)],
             value: whole(reason.count),
         });
+        let jumps = self.clock.jumps();
+        let one = |value: f64| vec![Sample { labels: Vec::new(), value }];
         let parts = self.memory.parts();
         let of_parts = |known: fn(&MemoryPart) -> Option<i64>| -> Vec<Sample> {
             let sample =
@@ -276,6 +280,18 @@ impl Status for Overview {
                 help: "The bounds of parts that have one.",
                 kind: Kind::Gauge,
                 samples: of_parts(|part| part.limit_bytes),
+            },
+            Metric {
+                name: "kassa_clock_jumps_total",
+                help: "Jumps of the machine's clock that the monotonic clock did not confirm.",
+                kind: Kind::Counter,
+                samples: one(whole(i64::try_from(jumps.total).unwrap_or(i64::MAX))),
+            },
+            Metric {
+                name: "kassa_clock_jump_seconds",
+                help: "By how much the machine's clock has jumped, while kassa does not follow it; else 0.",
+                kind: Kind::Gauge,
+                samples: one(seconds(jumps.pending.unwrap_or(0))),
             },
         ]
     }

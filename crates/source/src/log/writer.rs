@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 
 use kassa_model::code::Code;
+use kassa_model::time::{AHEAD, SECOND};
 use kassa_model::{Partition, crash};
 
 use super::error::IoContext;
@@ -84,6 +85,21 @@ impl Written {
         tail.bytes += bytes;
         self.next += 1;
         if tail.pending.len() >= WRITE_BYTES { tail.flush() } else { Ok(()) }
+    }
+
+    /// The ingest time of the next records. It does not fall below the last one, unless that one is further ahead than clocks differ: the
+    /// clock was wrong then. The time goes back in a new segment, so that a segment's end is known by the next one's begin.
+    fn time_of_receipt(&mut self, now: i64) -> Result<i64, LogError> {
+        let last = self.last_ingested_at;
+        if last.saturating_sub(now) <= AHEAD {
+            return Ok(now.max(last));
+        }
+        tracing::warn!(topic = %self.log.partition.topic, partition = self.log.partition.number, ahead_seconds = (last - now) / SECOND,
+            "the last ingest time is ahead of the clock; the log continues with the clock's time");
+        if self.tail.as_ref().is_some_and(|tail| tail.index > 0) {
+            self.roll(now)?;
+        }
+        Ok(now)
     }
 
     /// Closes the tail durably, and only then starts the next segment, so that a segment with a
@@ -195,7 +211,7 @@ impl Writer {
             self.partitions.insert(partition.clone(), Written::resume(request.log.clone())?);
         }
         let written = self.partitions.get_mut(partition).ok_or_else(|| ended("no partition"))?;
-        let ingested_at = self.shared.clock.now().max(written.last_ingested_at);
+        let ingested_at = written.time_of_receipt(self.shared.clock.now())?;
         let from = written.next;
         for record in &request.records {
             let frame = Frame { ingested_at, key: record.key.as_deref(), value: &record.value };
