@@ -7,13 +7,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use kassa_kafka::{Admin, Connection, Reader};
 use kassa_model::Partition;
-use kassa_model::time::SystemClock;
 use kassa_stack::{Kafka, KafkaOptions, Registry};
 use serde_json::Value;
 
@@ -79,7 +77,7 @@ impl<'f> Field<'f> {
         let connection = connection(&self.kafka);
         let admin = Admin::connect(&connection)?;
         let before = own()?;
-        let mut reader = Reader::open(&connection, "bench", Arc::new(SystemClock), PATIENCE)?;
+        let mut reader = Reader::open(&connection, "bench", PATIENCE)?;
         let mut bytes = 0;
         for topic in STREAMS {
             for number in 0..PARTITIONS {

@@ -170,7 +170,7 @@ fn positions(answer: &Value) -> anyhow::Result<Vec<(Place, i64)>> {
 /// Partition, offset and time (µs UTC) of every record.
 fn produced(connection: &Connection) -> anyhow::Result<Vec<(Place, i64, i64)>> {
     let admin = Admin::connect(connection)?;
-    let mut reader = Reader::open(connection, "kassa-bench", Arc::new(SystemClock), PATIENCE)?;
+    let mut reader = Reader::open(connection, "kassa-bench", PATIENCE)?;
     let mut all = Vec::new();
     for topic in STREAMS {
         for number in 0..PARTITIONS {

@@ -8,6 +8,7 @@ mod ledger;
 mod money;
 mod saved;
 mod wanted;
+mod watermark;
 
 use arrow_array::RecordBatch;
 use kassa_model::star::{dim_channel, dim_customer, dim_payment_method};
@@ -16,6 +17,7 @@ use kassa_model::{Shop, Table};
 
 use self::asked::Asked;
 pub use self::wanted::{Kin, Times, Wanted};
+use self::watermark::Watermark;
 use crate::columns::{ApplyError, Columns};
 use crate::duties::Duties;
 use crate::names::Names;
@@ -49,7 +51,7 @@ pub struct Figures {
     recent: Recent,
     /// For times of order and for all others.
     calendars: [Calendar; 2],
-    event_time: Option<i64>,
+    watermark: Watermark,
     first_day: Option<i32>,
     /// `None`: any query may be answered.
     asked: Option<Asked>,
@@ -72,7 +74,7 @@ impl Figures {
             persons: Persons::default(),
             recent: Recent::default(),
             calendars: [shop.calendar(), shop.calendar()],
-            event_time: None,
+            watermark: Watermark::default(),
             first_day: None,
             asked: None,
         }
@@ -127,9 +129,25 @@ impl Figures {
         }
     }
 
-    /// The watermark: the latest event time of a row that is not flagged as future, µs UTC.
+    /// The watermark: the latest event time that is not ahead of the clock, of a row that is not flagged as future; µs UTC.
     pub fn event_time(&self) -> Option<i64> {
-        self.event_time
+        self.watermark.time()
+    }
+
+    /// Takes note of the clock (µs UTC): from now on times more than [`kassa_model::time::AHEAD`] later do not move the watermark.
+    /// `true` if the watermark moved. Without it every time is plausible.
+    pub fn set_now(&mut self, now: i64) -> bool {
+        self.watermark.set_now(now)
+    }
+
+    /// The latest time, µs UTC, that moves the watermark.
+    pub fn plausible_until(&self) -> i64 {
+        self.watermark.until()
+    }
+
+    /// The latest time of the rows that are ahead of the clock, if there are any. They are on their own days.
+    pub(crate) fn ahead_to(&self) -> Option<i64> {
+        self.watermark.furthest()
     }
 
     pub(crate) fn shop(&self) -> &Shop {
@@ -159,12 +177,12 @@ impl Figures {
 
     /// The watermark as the shop's local time.
     pub(crate) fn today(&self) -> Option<Local> {
-        self.event_time.map(|at| self.shop.calendar().local(at))
+        self.event_time().map(|at| self.shop.calendar().local(at))
     }
 
     /// Drops the minutes of days that are no longer near the watermark.
     fn turn_the_day(&mut self) {
-        let Some(now) = self.event_time else { return };
+        let Some(now) = self.event_time() else { return };
         let has_turned = self.recent.advance(self.calendars[1].date_key(now));
         if has_turned {
             self.persons.settle(self.recent.from());
@@ -175,11 +193,9 @@ impl Figures {
         }
     }
 
-    /// Advances the watermark, unless the row is flagged as future.
+    /// Advances the watermark, if the row may.
     fn saw(&mut self, at: i64, day: i32, is_future: bool) {
-        if !is_future {
-            self.event_time = self.event_time.max(Some(at));
-        }
+        self.watermark.saw(at, is_future);
         self.first_day = Some(self.first_day.map_or(day, |first| first.min(day)));
     }
 

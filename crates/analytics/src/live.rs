@@ -21,6 +21,9 @@ pub struct LiveShop {
     pub today: Option<String>,
     /// Minutes since the shop's midnight.
     pub minute: Option<i32>,
+    /// The latest time (RFC 3339) of the records that are ahead of the clock, if there are any. They are on their own days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ahead_to: Option<String>,
 }
 
 /// A tile: today's value, and those of two other days up to the same minute of the day.
@@ -119,8 +122,8 @@ impl Shown {
 }
 
 impl Figures {
-    /// Today's figures. Today is the day of the latest event time, so a replayed year displays its own last day. The values equal
-    /// those that [`Figures::answer`] gives for that day.
+    /// Today's figures. Today is the day of the latest event time that is not ahead of the clock, so a replayed year displays its
+    /// own last day. The values equal those that [`Figures::answer`] gives for that day.
     pub fn live(&self, basis: Basis) -> Live {
         let now = self.today();
         let shop = LiveShop {
@@ -129,6 +132,7 @@ impl Figures {
             currency: self.shop().currency.code().to_owned(),
             today: now.map(|now| crate::period::key(crate::By::Day, i64::from(now.date_key))),
             minute: now.map(|now| now.minute),
+            ahead_to: self.ahead_to().map(kassa_model::time::format),
         };
         let Some(now) = now else {
             return Live::without_events(shop, basis);

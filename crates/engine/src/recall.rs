@@ -24,8 +24,8 @@ pub struct Started {
 
 impl Started {
     /// Figures and counts, from the last checkpoint and the lake's rows beyond it; without `place` from the lake only. A
-    /// checkpoint that cannot be used is removed.
-    pub fn of(place: Option<&Place>, store: &dyn Store, shop: &Shop) -> Result<Self, LogError> {
+    /// checkpoint that cannot be used is removed. Rows that are ahead of `now` (µs UTC) do not move the watermark of the figures.
+    pub fn of(place: Option<&Place>, store: &dyn Store, shop: &Shop, now: i64) -> Result<Self, LogError> {
         let at = figures::accounted(store)?;
         let saved = |place: &Place| {
             let manifest = place.manifest()?;
@@ -36,7 +36,7 @@ impl Started {
                 Ok((manifest, figures, tally))
             }
         };
-        let (manifest, (figures, figures_at), (counted, counted_at)) = match place.map(saved) {
+        let (manifest, (mut figures, figures_at), (counted, counted_at)) = match place.map(saved) {
             Some(Ok((manifest, figures, tally))) => (Some(manifest), figures, tally),
             unusable => {
                 if let Some((place, Err(why))) = place.zip(unusable) {
@@ -45,6 +45,7 @@ impl Started {
                 (None, (Figures::new(shop), Positions::default()), Default::default())
             }
         };
+        figures.set_now(now);
         let figures = figures::figures_between(store, figures, (&figures_at, &at))?;
         let tally = of_lake(store, (counted, &counted_at), &at, &mut shop.calendar())?;
         Ok(Self { manifest, figures, tally, at })

@@ -34,8 +34,8 @@ pub struct Tally {
     counts: [i64; 4],
     /// By reason and stream.
     by_reason: BTreeMap<(String, String), (i64, First)>,
-    /// The latest day on which a record was rejected, yyyymmdd, and how many were on it.
-    last_day: (i32, i64),
+    /// Dead letters by the day (yyyymmdd) on which they were rejected: a wrong clock puts some on a later day than today's.
+    by_day: BTreeMap<i32, i64>,
 }
 
 impl Tally {
@@ -59,11 +59,7 @@ impl Tally {
     }
 
     pub fn letter(&mut self, letter: &letters::Letter, calendar: &mut Calendar) {
-        let day = calendar.date_key(letter.rejected_at);
-        if day > self.last_day.0 {
-            self.last_day = (day, 0);
-        }
-        self.last_day.1 += i64::from(day == self.last_day.0);
+        *self.by_day.entry(calendar.date_key(letter.rejected_at)).or_default() += 1;
         let first = || First {
             topic: letter.position.0.to_string(),
             partition: letter.position.1,
@@ -76,9 +72,9 @@ impl Tally {
         self.by_reason.entry(key).or_insert_with(|| (0, first())).0 += 1;
     }
 
-    /// Dead letters of a day, no earlier one than the latest that has any.
+    /// Dead letters of a day.
     pub fn on(&self, day: i32) -> i64 {
-        if self.last_day.0 == day { self.last_day.1 } else { 0 }
+        self.by_day.get(&day).copied().unwrap_or(0)
     }
 
     pub fn by_reason(&self) -> Iter<'_, (String, String), (i64, First)> {

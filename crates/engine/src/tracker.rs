@@ -116,7 +116,8 @@ impl Tracker {
             Some((held, count)) if *held == second => *count += span.counts.read,
             _ => recent.seconds.push_back((second, span.counts.read)),
         }
-        while recent.seconds.front().is_some_and(|(held, _)| *held < second - 60_000_000) {
+        // Seconds ahead are of a clock that has gone back since.
+        while recent.seconds.front().is_some_and(|(held, _)| !(second - 60_000_000..=second).contains(held)) {
             recent.seconds.pop_front();
         }
         recent.show(&span, now);

@@ -2,10 +2,8 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kassa_model::time::Clock;
 use kassa_model::{Partition, Records};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError as ClientError;
@@ -26,7 +24,6 @@ const QUIET: Duration = Duration::from_millis(200);
 /// A client that is not in any group and stores no position.
 pub struct Reader {
     consumer: BaseConsumer<Context>,
-    clock: Arc<dyn Clock>,
     patience: Duration,
 }
 
@@ -39,9 +36,9 @@ impl fmt::Debug for Reader {
 impl Reader {
     /// It never joins `group`, but the reader needs a group name that it has a right to. Gives up
     /// after `patience` without an answer.
-    pub fn open(connection: &Connection, group: &str, clock: Arc<dyn Clock>, patience: Duration) -> Result<Self, KafkaError> {
+    pub fn open(connection: &Connection, group: &str, patience: Duration) -> Result<Self, KafkaError> {
         // Records that retention deletes meanwhile are skipped.
-        Ok(Self { consumer: beside_the_group(connection, group, QUEUED_KILOBYTES)?, clock, patience })
+        Ok(Self { consumer: beside_the_group(connection, group, QUEUED_KILOBYTES)?, patience })
     }
 
     /// Hands over the existing records of a partition between two offsets, in order.
@@ -70,7 +67,7 @@ impl Reader {
                 None => true,
             };
             if !goes_on || count >= RECORDS || bytes >= BYTES {
-                run.finish(partition, self.clock.now()).into_iter().for_each(&mut *take);
+                run.finish(partition).into_iter().for_each(&mut *take);
                 (bytes, count) = (0, 0);
             }
             if !goes_on {

@@ -23,7 +23,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kassa_model::Partition;
-use kassa_model::time::Clock;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
@@ -61,7 +60,6 @@ struct Reading {
 pub struct KafkaSource {
     consumer: BaseConsumer<Context>,
     cluster: Cluster,
-    clock: Arc<dyn Clock>,
     options: SourceOptions,
     assignments: HashMap<TopicPartition, Assignment>,
     /// Partitions with records in their runs, in the order of their first record.
@@ -137,11 +135,10 @@ impl KafkaSource {
 
     /// Converts the runs to turns.
     fn finish_runs(&mut self) {
-        let now = self.clock.now();
         for topic_partition in self.filled.drain(..) {
             let Some(Assignment::Reading(reading)) = self.assignments.get_mut(&topic_partition) else { continue };
             let from = reading.next;
-            if let Some(records) = reading.run.finish(&reading.partition, now) {
+            if let Some(records) = reading.run.finish(&reading.partition) {
                 reading.next = records.next;
                 self.turns.push_back(Turn::Records { records, from });
             }

@@ -31,7 +31,7 @@ use kassa_engine::tracker::Tracker;
 use kassa_engine::{Host, Memory, SinkHandle, Tally, Ticks, threads};
 use kassa_lake::{LogError, Store};
 use kassa_model::key::Keyring;
-use kassa_model::time::{Clock, SystemClock};
+use kassa_model::time::Clock;
 use kassa_model::{Code, Counts, Positions, Table};
 use kassa_pipeline::{Sink, SinkError};
 use kassa_server::{Live, LiveSink};
@@ -113,13 +113,13 @@ impl Service {
         let lock = Lock::take(&config.data_dir)?;
         // Mistakes end the start, also while a store is away.
         wiring::streams(config)?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock = wiring::clock();
         let log = feed::open_log(config, &clock)?;
         let stop = Arc::<AtomicBool>::default();
         let standing = Arc::new(Standing::new(Arc::new(Patience::new(Arc::clone(&stop)))));
         let tracker = Tracker::new((Tally::default(), Positions::default()), config.shop.calendar(), Arc::clone(&clock));
         let shown = Shown {
-            live: Arc::new(Live::new(Figures::new(&config.shop), Positions::default())),
+            live: Arc::new(Live::new(Figures::new(&config.shop), Positions::default()).with_clock(Arc::clone(&clock))),
             tracker: Arc::new(tracker),
             kafka: Arc::default(),
             desk: Arc::default(),

@@ -8,7 +8,7 @@ mod streams;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use anyhow::Context;
 use kassa_analytics::Figures;
@@ -18,7 +18,7 @@ use kassa_engine::Memory;
 use kassa_engine::checkpoint::Place;
 use kassa_lake::{Derived, Folder, S3, Store, format, maintain, rebuild};
 use kassa_model::key::Keyring;
-use kassa_model::time::{self, Clock, SystemClock};
+use kassa_model::time::{self, Clock, Jump, SECOND, SETTLED, SteadyClock, Turn};
 use kassa_model::{Code, Contract};
 use kassa_pipeline::Stage;
 use kassa_pipeline::dedupe::{Index, IndexOptions};
@@ -36,6 +36,25 @@ use crate::warehouse;
 /// Where a pipeline stores the sealed part of its dedupe index.
 pub fn index_dir(config: &Config) -> PathBuf {
     config.data_dir.join("state/dedupe")
+}
+
+/// The clock of this process. There is one, so that a pipeline that starts again during a jump does not begin with the wrong time.
+pub fn clock() -> Arc<dyn Clock> {
+    static CLOCK: LazyLock<Arc<dyn Clock>> = LazyLock::new(|| Arc::new(SteadyClock::of_machine(report)));
+    Arc::clone(&CLOCK)
+}
+
+fn report(jump: Jump) {
+    let by_seconds = jump.by / SECOND;
+    match jump.turn {
+        Turn::Jumped => tracing::warn!(
+            by_seconds,
+            settled_seconds = SETTLED / SECOND,
+            "the machine's clock jumped; kassa counts time by the monotonic clock until the clock returns or has settled"
+        ),
+        Turn::Returned => tracing::warn!(by_seconds, "the machine's clock has returned from its jump"),
+        Turn::Followed => tracing::warn!(by_seconds, "the machine's clock has settled after its jump; kassa follows it"),
+    }
 }
 
 /// The parts that every command on the lake needs.
@@ -75,7 +94,7 @@ impl Lake {
         let contracts = config.streams.iter().map(|stream| (Arc::from(stream.topic.as_str()), stream.contract)).collect();
         let (store, bucket) = store(config)?;
         format::check(store.as_ref()).context("could not open the lake")?;
-        Ok(Self { store, bucket, warehouse: warehouse::target(config)?, contracts, clock: Arc::new(SystemClock), patience: None })
+        Ok(Self { store, bucket, warehouse: warehouse::target(config)?, contracts, clock: clock(), patience: None })
     }
 
     /// Refuses a lake whose star a rebuild has exchanged only in part.

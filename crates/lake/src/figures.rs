@@ -58,7 +58,7 @@ pub fn figures_before(store: &dyn Store, mut figures: Figures, cut: &Positions) 
             dated.push(before);
         }
     }
-    figures.saw_until(watermark::latest(&dated, figures.event_time())?);
+    figures.saw_until(watermark::latest(&dated, figures.event_time(), figures.plausible_until())?);
     Ok(figures)
 }
 

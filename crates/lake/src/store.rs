@@ -243,7 +243,8 @@ impl Store for Folder {
 
     fn about(&self, path: &str) -> io::Result<About> {
         let held = fs::metadata(self.root.join(path))?;
-        let modified = held.modified()?.duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
+        // A file that was written before 1970, by a wrong clock, is as old as can be.
+        let modified = held.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(About { bytes: held.len(), modified: i64::try_from(modified.as_micros()).unwrap_or(i64::MAX) })
     }
 

@@ -4,9 +4,20 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
+mod steady;
+
+pub use steady::{Jump, Jumps, SETTLED, SteadyClock, Turn};
+
 pub const SECOND: i64 = 1_000_000;
 pub const HOUR: i64 = 3_600 * SECOND;
 pub const DAY: i64 = 24 * HOUR;
+/// How far (µs) a time may lie ahead of the clock and still be plausible: clocks differ by minutes. Later times move neither a
+/// watermark nor "today".
+pub const AHEAD: i64 = 600 * SECOND;
+
+/// The ingest time (µs) of a record whose source states no time: what Kafka writes for "no timestamp". It does not depend on when the
+/// record is read, so that all sinks and the proof agree on it.
+pub const UNSTATED: i64 = -1_000;
 
 /// Dates outside this range are treated as mistakes: 1900-01-01 and 2200-01-01, in µs.
 const EARLIEST: i64 = -2_208_988_800 * SECOND;
@@ -150,9 +161,14 @@ pub fn instant(text: &str) -> Option<i64> {
 pub trait Clock: Send + Sync + std::fmt::Debug {
     /// µs since 1970, UTC.
     fn now(&self) -> i64;
+
+    /// The jumps that it has noticed.
+    fn jumps(&self) -> Jumps {
+        Jumps::default()
+    }
 }
 
-/// The machine's clock.
+/// The machine's clock, jumps included: for comparing it with others. All that is stored or decided takes a [`SteadyClock`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

@@ -8,7 +8,7 @@ mod nested;
 
 use kassa_model::key::Keyring;
 use kassa_model::star::{RowSet, lineage};
-use kassa_model::time::{Calendar, DAY};
+use kassa_model::time::{Calendar, DAY, UNSTATED};
 use kassa_model::{Partition, Shop};
 
 use crate::dimensions::{Collision, Members};
@@ -98,7 +98,7 @@ impl Lines {
 
 /// An event more than a day after its own ingest time is kept and flagged, and never moves a watermark.
 pub(crate) fn is_future(occurred_at: i64, ingested_at: i64) -> bool {
-    occurred_at > ingested_at + DAY
+    occurred_at > ingested_at + DAY && ingested_at != UNSTATED
 }
 
 impl<'s> Shaper<'s> {

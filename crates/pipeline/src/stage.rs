@@ -12,7 +12,7 @@ use arrow_schema::ArrowError;
 use arrow_select::filter::filter_record_batch;
 use kassa_model::key::{self, Id, Keyring};
 use kassa_model::star::{RowSet, lineage};
-use kassa_model::time::Clock;
+use kassa_model::time::{Clock, UNSTATED};
 use kassa_model::{Contract, DeadLetter, Fate, Headers, Partition, Positions, Reason, Records, Shop, Table};
 
 use crate::batch::Batch;
@@ -114,7 +114,9 @@ impl Stage {
         let is_event = self.stream(&read.partition.topic).is_some_and(|stream| !stream.contract.is_money());
         if let (Some(clock), Some(newest), true) = (&self.clock, read.ingested_at.iter().max(), is_event) {
             let partition = self.index.partition(&read.partition)?;
-            self.index.has_read(partition, *newest, clock.now());
+            let now = clock.now();
+            // Records without a time hold nobody back.
+            self.index.has_read(partition, if *newest == UNSTATED { now } else { *newest }, now);
         }
         Ok(())
     }

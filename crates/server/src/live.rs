@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
 use kassa_analytics::{Answer, ApplyError, Basis, Figures, Query, QueryError};
+use kassa_model::time::Clock;
 use kassa_model::{Cause, Positions, Table};
 use kassa_pipeline::{Batch, Gap, Sink, SinkError};
 use tokio::sync::watch;
@@ -43,6 +44,8 @@ pub struct Snapshot {
 /// query runs.
 pub struct Live {
     held: Mutex<Held>,
+    /// Which times are plausible; without it, all are.
+    clock: Option<Arc<dyn Clock>>,
     /// The number of changes.
     changes: watch::Sender<u64>,
 }
@@ -59,7 +62,17 @@ impl Live {
     /// `figures` must contain exactly the rows before `positions`.
     pub fn new(figures: Figures, positions: Positions) -> Self {
         let held = Held { figures, positions, change: 0, snapshot: None };
-        Self { held: Mutex::new(held), changes: watch::Sender::new(0) }
+        Self { held: Mutex::new(held), clock: None, changes: watch::Sender::new(0) }
+    }
+
+    /// Lets no record that is ahead of this clock move the watermark, and so the day that is shown.
+    #[must_use]
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock: Some(clock), ..self }
+    }
+
+    fn now(&self) -> Option<i64> {
+        self.clock.as_ref().map(|clock| clock.now())
     }
 
     /// The answer, and the positions that it was computed at.
@@ -80,8 +93,12 @@ impl Live {
 
     /// The current snapshot. All requests between two changes get the same one.
     pub fn current(&self) -> Arc<Snapshot> {
+        let now = self.now();
         let mut held = self.held();
         let Held { figures, positions, change, snapshot } = &mut *held;
+        if now.is_some_and(|now| figures.set_now(now)) {
+            *snapshot = None;
+        }
         let taken = || Arc::new(Snapshot { figures: figures.clone(), positions: positions.clone(), change: *change });
         Arc::clone(snapshot.get_or_insert_with(taken))
     }
@@ -119,6 +136,9 @@ impl Live {
     fn change<T>(&self, mut held: MutexGuard<'_, Held>, change: impl FnOnce(&mut Held) -> T) -> T {
         // Otherwise a change would copy the parts that it shares with a snapshot that is no longer used.
         held.snapshot = None;
+        if let Some(now) = self.now() {
+            held.figures.set_now(now);
+        }
         let changed = change(&mut held);
         held.change += 1;
         // Under the lock, so that a displayed change is never confused with a later one.

@@ -179,6 +179,9 @@ pub struct PipelineStatus {
     pub dead_letters: DeadLetterStatus,
     /// `None` before the first proof.
     pub proof: Option<Proof>,
+    /// By how much the machine's clock has jumped; `None` unless kassa has not followed it yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_jump_ms: Option<i64>,
 }
 
 /// The time and result of the last proof.

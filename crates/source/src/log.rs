@@ -110,7 +110,7 @@ pub struct Receipt {
     pub partition: Partition,
     pub from: i64,
     pub to: i64,
-    /// µs UTC; never less than that of the previous record.
+    /// µs UTC; less than that of the previous record only where the clock was ahead before and has gone back.
     pub ingested_at: i64,
 }
 

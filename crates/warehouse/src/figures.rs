@@ -30,7 +30,7 @@ pub fn figures_before(snapshot: &mut Snapshot<'_>, figures: Figures, cut: &Posit
 fn fold(snapshot: &mut Snapshot<'_>, mut figures: Figures, cut: Option<&Positions>) -> Result<Figures, WarehouseError> {
     for table in Table::ALL {
         if let Some(times) = figures.times(table) {
-            figures.saw_until(snapshot.latest(table, times, cut)?);
+            figures.saw_until(snapshot.latest(table, times, (cut, figures.plausible_until()))?);
             continue;
         }
         let own = figures.reads(table);

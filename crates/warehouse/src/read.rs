@@ -168,14 +168,17 @@ impl Snapshot<'_> {
         (!parts.is_empty()).then(|| parts.join(" OR "))
     }
 
-    /// The latest time, µs UTC, of a table's rows before a position that have none of the flags.
+    /// The latest time up to `until`, µs UTC, of a table's rows before a position that have none of the flags.
     pub fn latest(
         &mut self,
         table: Table,
         [time, flags @ ..]: &[&str; 3],
-        cut: Option<&Positions>,
+        (cut, until): (Option<&Positions>, i64),
     ) -> Result<Option<i64>, WarehouseError> {
         let mut wanted = flags.map(|flag| format!("NOT {flag}")).join(" AND ");
+        if until < i64::MAX {
+            wanted += &format!(" AND {time} <= 'epoch'::timestamptz + {until}::int8 * interval '1 microsecond'");
+        }
         if let Some(beyond) = cut.and_then(|cut| self.beyond(cut)) {
             wanted += &format!(" AND NOT ({beyond})");
         }

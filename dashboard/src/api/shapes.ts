@@ -48,7 +48,9 @@ export interface Shop {
   name: string;
   time_zone: string;
   currency: string;
-  /** The shop's day of the latest event time; null before the first record. */
+  /** The latest time of records that are ahead of the clock, if there are any. */
+  ahead_to?: Text;
+  /** The shop's day of the latest event time that is not ahead of the clock; null before the first record. */
   today: Text;
   minute: number | null;
 }

@@ -28,7 +28,7 @@ impl Figures {
             by: query.by,
             from: query.from.map(|day| day.to_string()),
             to: query.to.map(|day| day.to_string()),
-            event_time: self.event_time,
+            event_time: self.event_time(),
             unconverted: self.unconverted(query),
             rows: self.values(query).into_rows(query, currency),
         })

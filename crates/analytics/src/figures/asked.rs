@@ -76,7 +76,7 @@ impl Figures {
     }
 
     /// The time and the flags of a table from which only the watermark is needed. Instead of applying its rows, the caller may
-    /// pass [`Figures::saw_until`] the latest time of those without flags.
+    /// pass [`Figures::saw_until`] the latest time, up to [`Figures::plausible_until`], of those without flags.
     pub fn times(&self, table: Table) -> Option<&'static [&'static str; 3]> {
         match table {
             _ if self.is_needed(table) => None,
@@ -93,19 +93,19 @@ impl Figures {
         }
     }
 
-    /// The latest time of rows with the columns of [`Figures::watermark`].
-    pub fn latest(table: Table, rows: &RecordBatch) -> Result<Option<i64>, ApplyError> {
+    /// The latest time, not later than `until`, of rows with the columns of [`Figures::watermark`].
+    pub fn latest(table: Table, rows: &RecordBatch, until: i64) -> Result<Option<i64>, ApplyError> {
         let Some([time, is_test, is_future]) = Self::watermark(table) else { return Ok(None) };
         let columns = Columns { table, rows };
         let (times, is_test, is_future) =
             (columns.named::<Timestamp>(time)?, columns.named::<bool>(is_test)?, columns.named::<bool>(is_future)?);
         let counted = (0..times.len()).filter(|row| !is_test.value(*row) && !is_future.value(*row));
-        Ok(counted.map(|row| times.value(row)).max())
+        Ok(counted.map(|row| times.value(row)).filter(|at| *at <= until).max())
     }
 
-    /// Advances the watermark.
+    /// Advances the watermark to a time that may move it.
     pub fn saw_until(&mut self, time: Option<i64>) {
-        self.event_time = self.event_time.max(time);
+        time.into_iter().for_each(|time| self.watermark.saw(time, false));
     }
 
     pub(super) fn is_needed(&self, table: Table) -> bool {
@@ -117,7 +117,7 @@ impl Figures {
     }
 
     pub(super) fn apply_times(&mut self, columns: &Columns<'_>) -> Result<(), ApplyError> {
-        self.saw_until(Self::latest(columns.table, columns.rows)?);
+        self.saw_until(Self::latest(columns.table, columns.rows, self.plausible_until())?);
         Ok(())
     }
 }

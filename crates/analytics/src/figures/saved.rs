@@ -18,19 +18,19 @@ impl Serialize for Figures {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let ledger = (&self.names, &self.sales, &self.orders, &self.duties, &self.payments, self.rates.saved());
         let behaviour = (&self.sessions, &self.persons, &self.recent);
-        (ledger, behaviour, self.event_time, self.first_day).serialize(serializer)
+        (ledger, behaviour, &self.watermark, self.first_day).serialize(serializer)
     }
 }
 
 impl Figures {
     /// Loads saved figures. The shop's time zone and currency must be those of the saved figures.
     pub fn load<'de, D: Deserializer<'de>>(shop: &Shop, saved: D) -> Result<Self, D::Error> {
-        let (ledger, behaviour, event_time, first_day) = Deserialize::deserialize(saved)?;
+        let (ledger, behaviour, watermark, first_day) = Deserialize::deserialize(saved)?;
         let (names, sales, orders, duties, payments, rates) = ledger;
         let rates = Rates::load(shop.currency, rates);
         let (sessions, persons, recent) = behaviour;
         let folded = Self { names, sales, orders, duties, payments, rates, ..Self::new(shop) };
-        let mut figures = Self { sessions, persons, recent, event_time, first_day, ..folded };
+        let mut figures = Self { sessions, persons, recent, watermark, first_day, ..folded };
         for calendar in [&mut figures.orders.calendar, &mut figures.duties.calendar, &mut figures.sessions.calendar] {
             *calendar = shop.calendar();
         }

@@ -1,7 +1,5 @@
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 
-use kassa_model::time::Clock;
 use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -15,7 +13,7 @@ const STATISTICS_MS: &str = "1000";
 
 impl KafkaSource {
     /// Joins the group. The named topics must exist. Connection errors are reported here.
-    pub fn connect(options: &SourceOptions, clock: Arc<dyn Clock>) -> Result<Self, KafkaError> {
+    pub fn connect(options: &SourceOptions) -> Result<Self, KafkaError> {
         let cluster = Cluster::new(&options.connection, &options.group, options.patience)?;
         let names = options.topics.iter().map(Subscription::text).collect::<Vec<_>>();
         if names.is_empty() {
@@ -38,7 +36,6 @@ impl KafkaSource {
         Ok(Self {
             consumer,
             cluster,
-            clock,
             options: options.clone(),
             assignments: HashMap::new(),
             filled: Vec::new(),

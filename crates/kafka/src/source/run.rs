@@ -1,4 +1,5 @@
 use arrow_array::builder::BinaryBuilder;
+use kassa_model::time::{UNSTATED, in_range};
 use kassa_model::{Headers, Partition, Records};
 use rdkafka::Timestamp;
 use rdkafka::message::{BorrowedMessage, Message};
@@ -37,10 +38,7 @@ impl Run {
             self.values = BinaryBuilder::with_capacity(self.last.0, self.last.1);
         }
         self.offsets.push(message.offset());
-        self.timestamps.push(match message.timestamp() {
-            Timestamp::CreateTime(ms) | Timestamp::LogAppendTime(ms) => ms.checked_mul(1000),
-            Timestamp::NotAvailable => None,
-        });
+        self.timestamps.push(micros(message.timestamp()));
         let (value, key) = (message.payload(), message.key());
         self.values.append_option(value);
         self.keys.append_option(key);
@@ -53,7 +51,7 @@ impl Run {
     }
 
     /// The records so far, if any. The run is empty afterwards.
-    pub(crate) fn finish(&mut self, partition: &Partition, now: i64) -> Option<Records> {
+    pub(crate) fn finish(&mut self, partition: &Partition) -> Option<Records> {
         let next = self.offsets.last()? + 1;
         let offsets = std::mem::take(&mut self.offsets);
         let (keys, values) = (self.keys.finish(), self.values.finish());
@@ -65,9 +63,9 @@ impl Run {
         let timestamps = std::mem::take(&mut self.timestamps);
         Some(Records {
             partition: partition.clone(),
-            // Kafka's own time does not depend on when the record is read, so decisions based on it
-            // never change.
-            ingested_at: timestamps.iter().map(|timestamp| timestamp.unwrap_or(now)).collect(),
+            // This time does not depend on when the record is read, so decisions based on it never
+            // change.
+            ingested_at: timestamps.iter().map(|timestamp| timestamp.unwrap_or(UNSTATED)).collect(),
             timestamps,
             keys: std::mem::take(&mut self.any_key).then_some(keys),
             headers: if headers.is_empty() { Headers::None } else { Headers::Each(headers) },
@@ -75,5 +73,31 @@ impl Run {
             next,
             offsets,
         })
+    }
+}
+
+/// A record's time in µs UTC. Producers may write any number: one outside the years 1900 to 2199 is not a time.
+fn micros(timestamp: Timestamp) -> Option<i64> {
+    match timestamp {
+        Timestamp::CreateTime(ms) | Timestamp::LogAppendTime(ms) => ms.checked_mul(1000).and_then(|micros| in_range(micros).ok()),
+        Timestamp::NotAvailable => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_is_no_time_is_none() {
+        for ms in
+            [i64::MIN, i64::MAX, i64::MAX / 1000, i64::MAX / 1000 + 1, i64::MIN / 1000, -3_000_000_000_000, 7_258_118_400_000]
+        {
+            assert_eq!(micros(Timestamp::CreateTime(ms)), None, "{ms}");
+        }
+        for ms in [0, -1, 1, 1_767_614_400_000, 7_258_118_399_999] {
+            assert_eq!(micros(Timestamp::CreateTime(ms)), Some(ms * 1000), "{ms}");
+        }
+        assert_eq!(micros(Timestamp::NotAvailable), None);
     }
 }

@@ -1,16 +1,14 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use kassa_kafka::{ErrorKind, Reader};
 use kassa_model::Partition;
-use kassa_model::time::SystemClock;
 use rdkafka::producer::Producer;
 
 use crate::support::{LONG, admin, fill, new_topic, plaintext, producer, unique};
 use crate::transactions::{begin_with, transactional};
 
 fn open() -> Reader {
-    Reader::open(&plaintext(), &unique("reader"), Arc::new(SystemClock), LONG).unwrap()
+    Reader::open(&plaintext(), &unique("reader"), LONG).unwrap()
 }
 
 /// The records of a range of a topic's partition 0.
@@ -62,7 +60,7 @@ fn aborted_records_are_none() {
 #[test]
 fn an_unreachable_broker_is_reported_in_time() {
     let connection = kassa_kafka::Connection { brokers: "127.0.0.1:1".to_owned(), ..plaintext() };
-    let mut reader = Reader::open(&connection, "reader", Arc::new(SystemClock), Duration::from_secs(1)).unwrap();
+    let mut reader = Reader::open(&connection, "reader", Duration::from_secs(1)).unwrap();
     let refused = reader.read(&Partition::new("nowhere", 0), 0..10, &mut |_| ()).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unavailable);
     assert!(refused.to_string().contains("127.0.0.1:1"), "{refused}");

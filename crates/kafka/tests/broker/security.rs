@@ -4,9 +4,7 @@ use kassa_kafka::{
     Admin, Cluster, Connection, ErrorKind, KafkaError, KafkaSource, Mechanism, Outgoing, Producer, ProducerOptions, Sasl,
     Security, SourceOptions, Subscription, Tls,
 };
-use kassa_model::time::SystemClock;
 use kassa_model::{Positions, Secret};
-use std::sync::Arc;
 
 use crate::support::{LONG, Reader, broker, new_topic, plaintext, unique};
 
@@ -29,7 +27,7 @@ fn alice(mechanism: Mechanism) -> Sasl {
 fn connect_error(connection: &Connection, topic: &str) -> KafkaError {
     let mut options = SourceOptions::new(connection.clone(), unique("group"), vec![Subscription::parse(topic)]);
     options.patience = Duration::from_secs(8);
-    let error = KafkaSource::connect(&options, Arc::new(SystemClock)).unwrap_err();
+    let error = KafkaSource::connect(&options).unwrap_err();
     assert!(!format!("{error} {error:?} {:?}", error.hint()).contains("secret"), "{error:?}");
     error
 }
@@ -53,7 +51,7 @@ fn every_listener_is_written_and_read() {
         producer.send(&Outgoing { topic: &topic, value: Some(b"1"), ..Outgoing::default() }).unwrap();
         producer.flush(LONG).unwrap();
         let options = SourceOptions::new(connection.clone(), unique("group"), vec![Subscription::parse(&topic)]);
-        let mut reader = Reader::new(KafkaSource::connect(&options, Arc::new(SystemClock)).unwrap(), Positions::default());
+        let mut reader = Reader::new(KafkaSource::connect(&options).unwrap(), Positions::default());
         reader.read(count + 1);
     }
     assert_eq!(listeners.len(), 9);

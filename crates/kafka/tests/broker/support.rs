@@ -1,13 +1,12 @@
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use kassa_kafka::{
     Admin, Connection, Gap, KafkaError, KafkaSource, Outgoing, Producer, ProducerOptions, Reset, SourceOptions, Start,
     Subscription, Turn,
 };
-use kassa_model::time::SystemClock;
 use kassa_model::{Partition, Positions};
 use kassa_stack::{Kafka, KafkaOptions};
 
@@ -65,7 +64,7 @@ pub(crate) fn options(group: &str, topic: &str) -> SourceOptions {
 }
 
 pub(crate) fn connect(options: &SourceOptions) -> KafkaSource {
-    KafkaSource::connect(options, Arc::new(SystemClock)).unwrap()
+    KafkaSource::connect(options).unwrap()
 }
 
 /// A source with sinks that commit immediately: their positions and all records.

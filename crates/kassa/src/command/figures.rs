@@ -28,7 +28,8 @@ pub fn figures(args: &cli::Figures) -> anyhow::Result<()> {
     }
     let lake = Lake::of(&config)?;
     let at = args.at.as_deref().map(positions_of).transpose()?;
-    let empty = Figures::asked(&config.shop, &query);
+    let mut empty = Figures::asked(&config.shop, &query);
+    empty.set_now(lake.clock.now());
     let store = Measured::new(Arc::clone(&lake.store));
     let (figures, positions) = match source {
         Source::Lake => {

@@ -6,7 +6,6 @@ use kassa_engine::Held as _;
 use kassa_lake::archive::read::Archived;
 use kassa_lake::figures;
 use kassa_model::Positions;
-use kassa_model::time::SystemClock;
 use kassa_source::log::{self, Repaired};
 
 use crate::cli::{Format, Repair};
@@ -22,7 +21,7 @@ pub fn repair(args: &Repair) -> anyhow::Result<()> {
     let lake = Lake::of(&config)?;
     let archived = archived(&config, &lake)?;
     let committed = committed(&lake, &archived)?;
-    let repaired = log::repair(&config.data_dir, &committed, &SystemClock, args.apply);
+    let repaired = log::repair(&config.data_dir, &committed, lake.clock.as_ref(), args.apply);
     let repaired = repaired.context("could not repair the collector's log")?;
     if repaired.is_empty() && args.format == Format::Table {
         return output::print("ok: the collector's log is whole");

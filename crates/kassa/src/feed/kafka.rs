@@ -17,7 +17,6 @@ use kassa_kafka::{
     Bounds, Cluster, ErrorKind, KafkaError, KafkaSource, SourceOptions, Start, Subscription, Turn, kafka_partition,
     next_incarnation,
 };
-use kassa_model::time::Clock;
 use kassa_model::{Code, Partition, Positions};
 use kassa_pipeline::Batch;
 
@@ -47,7 +46,6 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 pub struct KafkaFeed {
     options: SourceOptions,
-    clock: Arc<dyn Clock>,
     source: KafkaSource,
     topics: TopicIds,
     references: HashSet<String>,
@@ -115,8 +113,7 @@ impl KafkaFeed {
         (options.instance, options.records_max, options.bytes_max) = (kafka.instance.clone(), BATCH_RECORDS, BATCH_BYTES);
         let references = config.streams.iter().filter(|stream| stream.contract.is_reference());
         let mut feed = Self {
-            source: connected(&options, &lake.clock)?,
-            clock: Arc::clone(&lake.clock),
+            source: connected(&options)?,
             topics: TopicIds::new(Arc::clone(&lake.store)),
             references: references.map(|stream| stream.topic.clone()).collect(),
             assigned: Vec::new(),
@@ -403,7 +400,7 @@ impl Feed for KafkaFeed {
     }
 
     fn reset(&mut self) -> anyhow::Result<()> {
-        self.source = connected(&self.options, &self.clock)?;
+        self.source = connected(&self.options)?;
         (self.assigned, self.revoked, self.held_back, self.flow) = (Vec::new(), Vec::new(), None, Flow::Free);
         self.fresh.clear();
         self.waiting.clear();
@@ -432,8 +429,8 @@ fn members(options: &SourceOptions, marks: &Arc<KafkaMarks>) -> anyhow::Result<M
     })
 }
 
-fn connected(options: &SourceOptions, clock: &Arc<dyn Clock>) -> anyhow::Result<KafkaSource> {
-    KafkaSource::connect(options, Arc::clone(clock)).map_err(refused)
+fn connected(options: &SourceOptions) -> anyhow::Result<KafkaSource> {
+    KafkaSource::connect(options).map_err(refused)
 }
 
 /// With the fix, where there is one.

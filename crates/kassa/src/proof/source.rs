@@ -91,7 +91,7 @@ impl Kept {
                 states.push(LogState { partition, first: bounds.start, next: bounds.stable_end });
             }
         }
-        let reader = Reader::open(&connection, group, Arc::clone(&lake.clock), PATIENCE).map_err(refused)?;
+        let reader = Reader::open(&connection, group, PATIENCE).map_err(refused)?;
         Ok(Self { reader, states, failed: None })
     }
 }

@@ -156,7 +156,8 @@ impl Overview {
             let state = sink.state();
             // Until the pipeline reads, the sinks' positions are not known.
             let behind = if has_joined { behind(&marks, &state.committed) } else { None };
-            let idle = state.committed_at.map(|at| now - at);
+            // The clock may have gone back since.
+            let idle = state.committed_at.map(|at| (now - at).max(0));
             let late = behind.is_some_and(|behind| behind > 0) && idle.is_some_and(|idle| idle > slack);
             SinkStatus {
                 name: sink.name,
@@ -220,6 +221,7 @@ impl Status for Overview {
             spans: passed::spans(&self.tracker),
             dead_letters: passed::dead_letters(&self.tracker),
             proof: self.proof.get(),
+            clock_jump_ms: self.clock.jumps().pending.map(|by| by / 1_000),
         }
     }
 
@@ -259,6 +261,8 @@ impl Status for Overview {
             labels: vec![("reason", reason.reason), ("stream", reason.stream)],
             value: whole(reason.count),
         });
+        let jumps = self.clock.jumps();
+        let one = |value: f64| vec![Sample { labels: Vec::new(), value }];
         let parts = self.memory.parts();
         let of_parts = |known: fn(&MemoryPart) -> Option<i64>| -> Vec<Sample> {
             let sample =
@@ -313,6 +317,18 @@ impl Status for Overview {
                 help: "The bounds of parts that have one.",
                 kind: Kind::Gauge,
                 samples: of_parts(|part| part.limit_bytes),
+            },
+            Metric {
+                name: "kassa_clock_jumps_total",
+                help: "Jumps of the machine's clock that the monotonic clock did not confirm.",
+                kind: Kind::Counter,
+                samples: one(whole(i64::try_from(jumps.total).unwrap_or(i64::MAX))),
+            },
+            Metric {
+                name: "kassa_clock_jump_seconds",
+                help: "By how much the machine's clock has jumped, while kassa does not follow it; else 0.",
+                kind: Kind::Gauge,
+                samples: one(seconds(jumps.pending.unwrap_or(0))),
             },
         ]
     }

@@ -135,7 +135,8 @@ impl Opener {
         // Before anything else is read: a replay that comes later makes the next checkpoint unusable.
         let replays = letters::replays(lake.store.as_ref()).context("could not read the lake")?;
         let place = Arc::new(wiring::checkpoints(config, &lake.keyring(config)?, replays));
-        let started = Started::of(self.chosen.durable.lake.then_some(place.as_ref()), lake.store.as_ref(), &config.shop);
+        let started =
+            Started::of(self.chosen.durable.lake.then_some(place.as_ref()), lake.store.as_ref(), &config.shop, lake.clock.now());
         let Started { manifest, figures, tally, at } = started.context("could not read the lake")?;
         self.shown.tracker.begin(tally.clone(), at.clone());
         self.shown.live.replace(figures, at.clone());

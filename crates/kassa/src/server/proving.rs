@@ -6,11 +6,11 @@ use std::thread;
 
 use kassa_config::Config;
 use kassa_lake::prove;
-use kassa_model::time::{Clock, SystemClock};
 use kassa_server::{FindingStatus, Proof};
 
 use crate::failure;
 use crate::proof::{Asks, Scope, proof};
+use crate::wiring;
 
 /// The nice value of the thread; 19 is the maximum.
 const NICENESS: i32 = 15;
@@ -57,7 +57,7 @@ fn work(config: &Config, ended: &Receiver<()>, last: &Last) {
 
 /// Proves once. A failed attempt counts as a proof that is not ok.
 fn judged(config: &Config) -> Proof {
-    let at = SystemClock.now();
+    let at = wiring::clock().now();
     let found = proof(config, Scope { at_work: true, asks: Asks::Nothing, since: None, progress: &prove::Silent });
     match &found {
         Ok(proof) if proof.ok => tracing::info!(records = proof.records, rows = proof.rows, "proven"),

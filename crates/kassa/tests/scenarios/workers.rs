@@ -3,11 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kassa_kafka::{KafkaSource, SourceOptions, Subscription, Turn};
-use kassa_model::time::SystemClock;
 use serde_json::Value;
 
 use crate::harness::{KASSA, Server, until_ok};
@@ -114,7 +112,7 @@ fn take_the_place(between: &Between, instance: &str) {
     let topics = STREAMS.iter().map(|topic| Subscription::parse(topic)).collect();
     let mut options = SourceOptions::new(between.connection(), "kassa".to_owned(), topics);
     options.instance = Some(instance.to_owned());
-    let mut other = KafkaSource::connect(&options, Arc::new(SystemClock)).expect("a source");
+    let mut other = KafkaSource::connect(&options).expect("a source");
     let deadline = Instant::now() + Duration::from_secs(60);
     while !matches!(other.poll(Duration::from_millis(100)).expect("a turn"), Turn::Assigned(_)) {
         assert!(Instant::now() < deadline, "the group gave it nothing");

@@ -8,9 +8,9 @@ use crate::delta::contents::Extent;
 use crate::delta::{Add, LogError};
 use crate::read::{self, folder_of};
 
-/// Statistics also count test rows and future times, so their latest time is only an upper bound,
+/// Statistics also count test rows, future times and times after `until`, so their latest time is only an upper bound,
 /// and the rows decide.
-pub(super) fn latest(tables: &[RowsBefore<'_>], known: Option<i64>) -> Result<Option<i64>, LogError> {
+pub(super) fn latest(tables: &[RowsBefore<'_>], known: Option<i64>, until: i64) -> Result<Option<i64>, LogError> {
     let mut files: Vec<(i64, &RowsBefore<'_>, &Add)> = Vec::new();
     for before in tables {
         let Some([time, ..]) = Figures::watermark(before.table) else { continue };
@@ -26,20 +26,20 @@ pub(super) fn latest(tables: &[RowsBefore<'_>], known: Option<i64>) -> Result<Op
         if latest >= Some(most) {
             break;
         }
-        latest = latest.max(latest_of(before, add, latest)?);
+        latest = latest.max(latest_of(before, add, (latest, until))?);
     }
     Ok(latest)
 }
 
-/// The latest time of a file, if it is later than `known`.
-fn latest_of(before: &RowsBefore<'_>, add: &Add, known: Option<i64>) -> Result<Option<i64>, LogError> {
+/// The latest time of a file up to `until`, if it is later than `known`.
+fn latest_of(before: &RowsBefore<'_>, add: &Add, (known, until): (Option<i64>, i64)) -> Result<Option<i64>, LogError> {
     let Some(columns) = Figures::watermark(before.table) else { return Ok(None) };
     let (is_cut, wanted) = with_lineage(add, &before.snapshot, columns, before.cut);
     let is_later = |(_, most): (i64, i64)| known < Some(most);
     let mut latest = None;
     let mut take = |rows: RecordBatch| {
         let rows = if is_cut { kassa_pipeline::cut::before(&rows, before.cut).map_err(LogError::corrupt)? } else { rows };
-        latest = latest.max(Figures::latest(before.table, &rows).map_err(LogError::corrupt)?);
+        latest = latest.max(Figures::latest(before.table, &rows, until).map_err(LogError::corrupt)?);
         Ok(())
     };
     read::groups(

@@ -47,6 +47,8 @@ impl Sweep {
     /// Deletes files that left the table longer ago than the retention, and the oldest of those
     /// over the limit. While a lease is held, only files older than any lease are deleted.
     pub(super) fn delete(&mut self, table: &mut DeltaTable, now: i64, options: &Options) -> Result<usize, LogError> {
+        // A clock that was ahead when a file was replaced does not hold it.
+        self.leaving.iter_mut().for_each(|(_, since)| *since = now.min(*since));
         let old = self.leaving.iter().take_while(|(_, since)| now - since >= options.retention).count();
         let due = old.max(self.leaving.len().saturating_sub(options.kept_files));
         if due == 0 {

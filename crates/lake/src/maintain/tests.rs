@@ -245,6 +245,24 @@ fn replaced_files_stay_until_readers_are_done() {
     assert_eq!(files_in(&folder, ".parquet"), 2);
 }
 
+/// The clock was ahead when the files were replaced, and when a failure began a pause.
+#[test]
+fn a_clock_that_was_ahead_holds_no_replaced_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
+    let mut table = open(&store);
+    (0..10).for_each(|number| commit(&mut table, number).unwrap());
+    let mut maintainer = Maintainer::new(Options { retention: 600 * SECOND, ..eager() });
+    let now = SystemClock.now();
+    assert_eq!(maintainer.maintain(&mut table, now + 400 * DAY).unwrap().merged, 9);
+    maintainer.rest("DWH/spans", now + 400 * DAY);
+    maintainer.keep(&mut table, now);
+    let folder = dir.path().join("DWH/spans");
+    assert_eq!(files_in(&folder, ".parquet"), 11, "for readers they were replaced now");
+    maintainer.keep(&mut table, now + 600 * SECOND);
+    assert_eq!(files_in(&folder, ".parquet"), 2);
+}
+
 #[test]
 fn no_more_replaced_files_stay_than_their_bound_but_for_a_reader() {
     let dir = tempfile::tempdir().unwrap();

@@ -61,7 +61,10 @@ impl Prover<'_> {
         }
         let each = &mut |records: &Records| {
             let before = records.offsets.iter().enumerate().filter(|(_, offset)| (start..cut).contains(*offset));
-            before.for_each(|(index, offset)| take(self, *offset, record_hash(records, index)));
+            before.for_each(|(index, offset)| {
+                let hash = self.record_hash(records, index);
+                take(self, *offset, hash);
+            });
         };
         log.read(partition, start..cut, each).map_err(LogError::Corrupt)
     }
@@ -180,6 +183,11 @@ impl Prover<'_> {
         }
     }
 
+    /// A hash of everything that the source stores of a record.
+    pub(super) fn record_hash(&self, records: &Records, index: usize) -> u128 {
+        record_hash(records, index, self.is_sparse(&records.partition))
+    }
+
     /// The archive's records that rows are compared with, in runs of one partition and header.
     pub(super) fn each_archived(
         &mut self,
@@ -213,11 +221,14 @@ impl Prover<'_> {
     }
 }
 
-/// A hash of everything that the log stores of a record.
-pub(super) fn record_hash(records: &Records, index: usize) -> u128 {
+/// See [`Prover::record_hash`].
+fn record_hash(records: &Records, index: usize, is_kafka: bool) -> u128 {
+    // Kafka stores no ingest time but the record's own. Earlier versions took the time of reading where it had none.
+    let states_time = || records.timestamps[index].is_some_and(|at| time::in_range(at).is_ok());
+    let ingested_at = if is_kafka && !states_time() { time::UNSTATED } else { records.ingested_at[index] };
     let mut hash = Xxh3::new();
     hash.update(records.value(index));
-    hash.update(&records.ingested_at[index].to_le_bytes());
+    hash.update(&ingested_at.to_le_bytes());
     hash.update(records.key(index).unwrap_or(b"\0none"));
     hash.update(records.headers.get(index).map_or("", AsRef::as_ref).as_bytes());
     hash.digest128()

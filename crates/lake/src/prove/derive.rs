@@ -8,7 +8,6 @@ use kassa_model::star::rejected;
 use kassa_model::{Contract, Records, Table};
 use kassa_pipeline::Stage;
 
-use super::archive::record_hash;
 use super::finding::{Kind, Site};
 use super::held::{Lineage, Role};
 use super::letters::{REJECTED, record_of};
@@ -52,7 +51,8 @@ impl Prover<'_> {
     fn run(&mut self, stage: &mut Stage, part: u32, contract: Contract, records: &Records) -> Result<(), LogError> {
         for (index, offset) in records.offsets.iter().enumerate() {
             if self.parts[part].logged.contains(at(*offset)) {
-                self.derived(Lane::Log, part, *offset, record_hash(records, index));
+                let hash = self.record_hash(records, index);
+                self.derived(Lane::Log, part, *offset, hash);
             }
         }
         let stream = stage.stream(&records.partition.topic);

@@ -11,13 +11,13 @@ use arrow_array::{ArrayRef, BinaryArray, Decimal128Array, RecordBatch, StringArr
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
 use kassa_model::key::Keyring;
-use kassa_model::time::{self, DAY, SystemClock};
-use kassa_model::{Contract, Currency, Headers, Partition, Records, Shop, Table, star};
+use kassa_model::time::{self, DAY, SystemClock, UNSTATED};
+use kassa_model::{Cause, Contract, Currency, Headers, Partition, Positions, Records, Shop, Table, star};
 use kassa_pipeline::dedupe::{Index, IndexOptions};
 use kassa_pipeline::{Format, Sink, Stage, Stream};
 use tempfile::TempDir;
 
-use super::{Finding, Kind, NoLog, Proof, Silent, Subject, prove};
+use super::{Finding, Kind, LogState, NoLog, Proof, Silent, SourceLog, Subject, prove};
 use crate::delta::{LogError, Snapshot};
 use crate::encode::{self, ZSTD_LEVEL};
 use crate::read::{self, archive_folder, folder_of};
@@ -330,4 +330,51 @@ fn a_shared_key_is_a_dead_letter_that_records_must_bear_out() {
             }
         }
     }
+}
+
+/// Kafka, which still has these records.
+struct Kafka(Records);
+
+impl SourceLog for Kafka {
+    fn states(&mut self, _: &Positions) -> Result<(Vec<LogState>, Vec<Finding>), Cause> {
+        let state = LogState { partition: self.0.partition.clone(), first: 0, next: self.0.next };
+        Ok((vec![state], Vec::new()))
+    }
+
+    fn read(&mut self, _: &Partition, _: Range<i64>, take: &mut dyn FnMut(&Records)) -> Result<(), Cause> {
+        take(&self.0);
+        Ok(())
+    }
+}
+
+/// The findings of a lake that read five records with this ingest time and timestamp, against Kafka as it is read now.
+fn against_kafka(ingested_at: i64, timestamp: Option<i64>, now: (i64, Option<i64>)) -> Vec<Finding> {
+    let of = |(ingested_at, timestamp): (i64, Option<i64>)| Records {
+        ingested_at: vec![ingested_at; 5],
+        timestamps: vec![timestamp; 5],
+        ..records(0..5, &own)
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
+    let mut archive = ArchiveSink::open(Arc::clone(&store), &[Arc::from(TOPIC)], Arc::new(SystemClock)).unwrap();
+    let mut star = StarSink::open(&store, contracts(), Arc::new(SystemClock)).unwrap();
+    let batch = Arc::new(stage().run(of((ingested_at, timestamp)), 0).unwrap());
+    archive.commit(&[Arc::clone(&batch)]).unwrap();
+    star.commit(&[batch]).unwrap();
+    let (shop, contracts, store) = (shop(), contracts(), store.as_ref());
+    let subject =
+        Subject { store, shop: &shop, contracts: &contracts, at_work: false, is_sparse: true, since: None, progress: &Silent };
+    prove(subject, &mut Kafka(of(now)), &mut stage()).unwrap().findings
+}
+
+#[test]
+fn kafka_agrees_with_the_lake_whatever_its_timestamps_are() {
+    let none = (UNSTATED, None);
+    for stored in [START, 0, -1, UNSTATED - 1, time::instant("2199-12-31T23:59:59Z").unwrap()] {
+        assert_eq!(against_kafka(stored, Some(stored), (stored, Some(stored))), [], "{stored}");
+    }
+    assert_eq!(against_kafka(UNSTATED, None, none), [], "it states no time");
+    assert_eq!(against_kafka(START, None, none), [], "an earlier version took the time of reading");
+    let changed = against_kafka(START, Some(START), (START + 1_000, Some(START + 1_000)));
+    assert!(!changed.is_empty(), "a time that Kafka states is compared");
 }

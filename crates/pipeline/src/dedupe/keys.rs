@@ -131,6 +131,11 @@ impl Keys {
         }
     }
 
+    /// Forgets the floor: the next one is raised from nothing. What was evicted stays evicted.
+    pub(super) fn lower_floor(&mut self) {
+        (self.floor, self.purged) = (0, 0);
+    }
+
     /// Drops the runs that no later row depends on.
     fn expire(&mut self, files: &mut Files) {
         let horizon = self.horizon();

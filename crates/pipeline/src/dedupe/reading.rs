@@ -1,11 +1,11 @@
 //! How far reading has come, by ingest time: entries well before that in every partition can be evicted.
 //!
-//! A partition that is being read has reached the newest time of its last batch. A log's times only grow, so nothing older
-//! follows. Times that Kafka's producers set can go back: for them events are kept for a second window (see
-//! [`super::Index::has_read`]), and an event that comes even later counts as ingested at the horizon. A time in the future counts
-//! as now. A partition that gave no batch during ten minutes of reading has no records waiting: its later records are new, so it
-//! does not hold the others back. While a sink has no room, nothing is read, so such pauses do not count; nor do jumps of the
-//! clock.
+//! A partition that is being read has reached the newest time of its last batch. A log's times only grow (except after a clock that
+//! was ahead), so nothing older follows. Times that Kafka's producers set can go back: for them events are kept for a second window
+//! (see [`super::Index::has_read`]), and an event that comes even later counts as ingested at the horizon. A time in the future
+//! counts as now. A partition that gave no batch during ten minutes of reading has no records waiting: its later records are new,
+//! so it does not hold the others back. While a sink has no room, nothing is read, so such pauses do not count; nor do jumps of
+//! the clock.
 
 use std::collections::HashMap;
 
@@ -85,9 +85,18 @@ impl Index {
     pub fn has_read(&mut self, partition: PartitionId, ingested_at: i64, now: i64) {
         let Some(reading) = &mut self.reading else { return };
         reading.note(partition, ingested_at, now);
-        let Some(reached) = reading.reached(now).map(steps) else { return };
+        let reached = reading.reached(now).map(steps);
+        self.lower_floors(steps(now));
+        let Some(reached) = reached else { return };
         self.raise_floors(|window| reached.saturating_sub(window.max(steps(HOUR))));
         self.report_late(partition);
+    }
+
+    /// A floor ahead of the clock was raised by a clock that has gone back since: it would make every row late until then.
+    fn lower_floors(&mut self, now: u64) {
+        for keys in self.classes.iter_mut().skip(MONEY + 1).filter(|keys| keys.floor > now) {
+            keys.lower_floor();
+        }
     }
 
     /// Logs late rows, once for each move of the horizon.

@@ -1,5 +1,9 @@
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use kassa_model::time::HOUR;
+
 use super::*;
-use crate::testing::{batch, shop, topic};
+use crate::testing::{FixedClock, batch, shop, topic};
 
 fn live() -> Live {
     Live::new(Figures::new(&shop()), Positions::default())
@@ -27,6 +31,32 @@ fn only_the_new_rows_of_an_overlapping_batch_count() {
     live.apply(&[batch(0, &["1", "2"])]).unwrap();
     live.apply(&[batch(0, &["1", "2", "8"])]).unwrap();
     assert_eq!(net(&live), (Some("11.00".to_owned()), 3));
+}
+
+/// The lines' time, 2026-01-05T10:00:00Z.
+const SOLD_AT: i64 = 1_767_607_200_000_000;
+
+#[test]
+fn a_record_ahead_of_the_clock_does_not_become_today() {
+    let clock = Arc::new(FixedClock(AtomicI64::new(SOLD_AT - HOUR)));
+    let live = live().with_clock(Arc::<FixedClock>::clone(&clock));
+    live.apply(&[batch(0, &["1"])]).unwrap();
+    let of = |shown: &Shown| (shown.event_time, shown.figures.shop.today.clone(), shown.figures.shop.ahead_to.clone());
+    assert_eq!(of(&live.show(Basis::Movement)), (None, None, Some("2026-01-05T10:00:00Z".to_owned())));
+    assert_eq!(net(&live).0.as_deref(), Some("1.00"), "it is on its own day all the same");
+    clock.0.store(SOLD_AT, Ordering::Relaxed);
+    let today = "2026-01-05".to_owned();
+    assert_eq!(of(&live.show(Basis::Movement)), (Some(SOLD_AT), Some(today), None), "without another batch");
+}
+
+#[test]
+fn a_clock_that_went_back_takes_today_with_it() {
+    let clock = Arc::new(FixedClock(AtomicI64::new(SOLD_AT)));
+    let live = live().with_clock(Arc::<FixedClock>::clone(&clock));
+    live.apply(&[batch(0, &["1"])]).unwrap();
+    assert_eq!(live.show(Basis::Movement).event_time, Some(SOLD_AT));
+    clock.0.store(SOLD_AT - HOUR, Ordering::Relaxed);
+    assert_eq!(live.show(Basis::Movement).event_time, None);
 }
 
 #[test]

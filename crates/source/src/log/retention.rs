@@ -27,8 +27,8 @@ impl Log {
         let mut retained = Retained::default();
         let (now, options) = (self.shared.clock.now(), &self.shared.options);
         for log in &logs {
-            let is_due = |total_bytes, next: &SegmentInfo| expired(options, total_bytes, now - next.created_at);
-            delete_oldest(log, committed.next(&log.partition), is_due, &mut retained)?;
+            let is_due = |total_bytes, age| expired(options, total_bytes, age);
+            delete_oldest(log, (committed.next(&log.partition), now), is_due, &mut retained)?;
         }
         self.shared.queue.set_backlog(unread_bytes(&self.shared, committed));
         if self.shared.is_pressed.swap(false, Ordering::AcqRel) {
@@ -42,24 +42,27 @@ impl Log {
 pub(super) fn free(shared: &Shared, is_enough: impl Fn() -> bool) -> Result<(), LogError> {
     let logs: Vec<_> = held(&shared.partitions).values().cloned().collect();
     let committed = held(&shared.committed).clone();
+    let now = shared.clock.now();
     for log in &logs {
-        delete_oldest(log, committed.next(&log.partition), |_, _| !is_enough(), &mut Retained::default())?;
+        delete_oldest(log, (committed.next(&log.partition), now), |_, _| !is_enough(), &mut Retained::default())?;
     }
     Ok(())
 }
 
-/// Deletes committed segments while `is_due` says so of the partition's bytes and the following segment.
+/// Deletes committed segments while `is_due` says so of the partition's bytes and the age of the segment's last record in µs, if it is
+/// known.
 fn delete_oldest(
     log: &PartitionLog,
-    committed: i64,
-    is_due: impl Fn(u64, &SegmentInfo) -> bool,
+    (committed, now): (i64, i64),
+    is_due: impl Fn(u64, Option<i64>) -> bool,
     retained: &mut Retained,
 ) -> Result<(), LogError> {
     let before = retained.segments;
     let mut segments = held(&log.segments);
-    while let [oldest, next, ..] = segments[..] {
+    while let [oldest, next, ref later @ ..] = segments[..] {
         let total_bytes = segments.iter().map(|segment| segment.bytes).sum();
-        if next.first > committed || !is_due(total_bytes, &next) {
+        let age = end_of(oldest, next, later, now).map(|end| now.saturating_sub(end));
+        if next.first > committed || !is_due(total_bytes, age) {
             break;
         }
         let path = folder::segment_file(&log.dir, oldest.first);
@@ -75,10 +78,19 @@ fn delete_oldest(
     if retained.segments > before { folder::sync(&log.dir) } else { Ok(()) }
 }
 
-/// A segment is as old as its last record, which is at least as old as the next segment.
-fn expired(options: &LogOptions, total_bytes: u64, age: i64) -> bool {
-    options.retention_bytes.is_some_and(|bytes| total_bytes > bytes)
-        || options.retention_age.is_some_and(|limit| i64::try_from(limit.as_micros()).is_ok_and(|limit| age >= limit))
+/// When a segment's last record came at the latest: before the next segment began, and not before its own begin. Times ahead of the
+/// clock are of a clock that was wrong and say nothing; then the first later segment counts that began at a plausible time. `None`:
+/// there is none yet.
+fn end_of(segment: SegmentInfo, next: SegmentInfo, later: &[SegmentInfo], now: i64) -> Option<i64> {
+    let mut begins = std::iter::once(&next).chain(later).map(|segment| segment.created_at);
+    let end = begins.find(|at| *at <= now)?;
+    Some(if segment.created_at <= now { end.max(segment.created_at) } else { end })
+}
+
+/// `age` is that of the last record in µs, if it is known.
+fn expired(options: &LogOptions, total_bytes: u64, age: Option<i64>) -> bool {
+    let limit = options.retention_age.and_then(|limit| i64::try_from(limit.as_micros()).ok());
+    options.retention_bytes.is_some_and(|bytes| total_bytes > bytes) || age.zip(limit).is_some_and(|(age, limit)| age >= limit)
 }
 
 /// Bytes on disk beyond the committed positions; proportional for a partly read segment.

@@ -277,6 +277,58 @@ fn retention_by_age_waits_until_the_last_record_is_old_enough() {
     assert!(log.retain(&all).unwrap().segments > 3);
 }
 
+/// The clock is this far ahead while some segments are written.
+const JUMP: i64 = 400 * kassa_model::time::DAY;
+
+fn ingest_times(log: &Log) -> Vec<i64> {
+    let mut reader = log.reader(&orders(), 0).unwrap();
+    std::iter::from_fn(|| reader.read(1_000, 1 << 20).unwrap()).flat_map(|records| records.ingested_at).collect()
+}
+
+#[test]
+fn a_clock_that_was_ahead_is_followed_back_and_holds_no_segment() {
+    let dir = TempDir::new().unwrap();
+    let hand = clock();
+    let options = LogOptions { retention_age: Some(Duration::from_secs(10)), ..small() };
+    let log = Log::open(dir.path(), options.clone(), hand.clone()).unwrap();
+    append(&log, 0..1);
+    hand.0.fetch_add(JUMP, Ordering::Relaxed);
+    append(&log, 1..30);
+    hand.0.fetch_sub(JUMP, Ordering::Relaxed);
+    drop(log);
+    let log = Log::open(dir.path(), options, hand.clone()).unwrap();
+    assert_eq!(append(&log, 30..40).ingested_at, 1_000_000);
+    let times = ingest_times(&log);
+    assert!(times[1..30].iter().all(|at| *at == 1_000_000 + JUMP) && times[30..].iter().all(|at| *at == 1_000_000));
+    let firsts = segments(dir.path());
+    let normal = *firsts.iter().find(|first| **first == 30).expect("the time goes back in a new segment");
+    let all = Positions::from_iter([(orders(), 40)]);
+    hand.0.fetch_add(9_999_999, Ordering::Relaxed);
+    assert_eq!(log.retain(&all).unwrap().segments, 0, "they are as old as the first plausible time after them");
+    hand.0.fetch_add(1, Ordering::Relaxed);
+    log.retain(&all).unwrap();
+    assert!(segments(dir.path()).iter().all(|first| *first >= normal), "{:?}", segments(dir.path()));
+    assert_eq!(verify(dir.path()).unwrap().problems, []);
+}
+
+#[test]
+fn a_clock_that_was_behind_deletes_no_younger_segment() {
+    let dir = TempDir::new().unwrap();
+    let hand = clock();
+    hand.0.store(2 * JUMP, Ordering::Relaxed);
+    let options = LogOptions { retention_age: Some(Duration::from_secs(10)), ..small() };
+    let log = Log::open(dir.path(), options, hand.clone()).unwrap();
+    append(&log, 0..50);
+    hand.0.store(JUMP, Ordering::Relaxed);
+    append(&log, 50..51);
+    let all = Positions::from_iter([(orders(), 51)]);
+    assert_eq!(log.retain(&all).unwrap().segments, 0, "while the clock is behind, none is known to be old");
+    hand.0.store(2 * JUMP + 9_999_999, Ordering::Relaxed);
+    assert_eq!(log.retain(&all).unwrap().segments, 0, "nor afterwards");
+    hand.0.store(2 * JUMP + 10_000_000, Ordering::Relaxed);
+    assert!(log.retain(&all).unwrap().segments > 3);
+}
+
 #[test]
 fn a_second_process_cannot_open_the_log_for_writing() {
     let dir = TempDir::new().unwrap();

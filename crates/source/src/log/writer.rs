@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 
 use kassa_model::code::Code;
+use kassa_model::time::{AHEAD, SECOND};
 use kassa_model::{Partition, crash};
 
 use super::error::IoContext;
@@ -86,6 +87,26 @@ impl Written {
         tail.bytes += bytes;
         self.next += 1;
         if tail.pending.len() >= WRITE_BYTES { tail.flush() } else { Ok(()) }
+    }
+
+    /// The time, or that of the last record if it is later. `None`: that one is further ahead than clocks differ.
+    fn not_before_last(&self, now: i64) -> Option<i64> {
+        (self.last_ingested_at.saturating_sub(now) <= AHEAD).then(|| now.max(self.last_ingested_at))
+    }
+
+    /// The ingest time of the next records. It does not fall below the last one, unless that one is further ahead than clocks differ: the
+    /// clock was wrong then. The time goes back in a new segment, so that a segment's end is known by the next one's begin.
+    fn time_of_receipt(&mut self, now: i64) -> Result<i64, LogError> {
+        if let Some(at) = self.not_before_last(now) {
+            return Ok(at);
+        }
+        let last = self.last_ingested_at;
+        tracing::warn!(topic = %self.log.partition.topic, partition = self.log.partition.number, ahead_seconds = (last - now) / SECOND,
+            "the last ingest time is ahead of the clock; the log continues with the clock's time");
+        if self.tail.as_ref().is_some_and(|tail| tail.index > 0) {
+            self.roll(now)?;
+        }
+        Ok(now)
     }
 
     /// Closes the tail durably, and only then starts the next segment, so that a segment with a
@@ -209,7 +230,7 @@ impl Writer {
             if is_read && held(&log.segments).last().is_some_and(|last| last.first < log.durable()) {
                 let now = self.shared.clock.now();
                 let written = self.written(&log)?;
-                written.roll(now.max(written.last_ingested_at))?;
+                written.roll(written.not_before_last(now).unwrap_or(now))?;
             }
         }
         retention::free(&self.shared, || false)
@@ -278,7 +299,7 @@ impl Writer {
     fn write(&mut self, request: &Request) -> Result<Receipt, LogError> {
         let (now, segment_bytes) = (self.shared.clock.now(), self.shared.options.segment_bytes);
         let written = self.written(&request.log)?;
-        let ingested_at = now.max(written.last_ingested_at);
+        let ingested_at = written.time_of_receipt(now)?;
         let from = written.next;
         for record in &request.records {
             let frame = Frame { ingested_at, key: record.key.as_deref(), value: &record.value };

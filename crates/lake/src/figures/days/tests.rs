@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use kassa_analytics::{Basis, By, Query, catalogue};
-use kassa_model::time::{Calendar, Clock, DAY, SECOND, SystemClock};
+use kassa_model::time::{AHEAD, Calendar, Clock, DAY, HOUR, SECOND, SystemClock};
 use kassa_model::{Currency, Partition, Positions, Shop, Table};
 use tempfile::TempDir;
 
@@ -194,6 +194,29 @@ fn check(lake: &Lake, cut: &Positions, ranges: &[(&str, &str)]) -> (u64, u64) {
         }
     }
     (read, whole)
+}
+
+/// Some of the rows are ahead of the clock.
+#[test]
+fn the_watermark_of_a_question_is_that_of_all_rows_whatever_the_clock_says() {
+    let lake = lake(400, false);
+    let at = |mut figures: Figures, now: i64| {
+        figures.set_now(now);
+        figures_before(lake.store.as_ref(), figures, &lake.cut).unwrap().event_time()
+    };
+    let latest = at(Figures::new(&shop()), i64::MAX).expect("rows");
+    let mut seen = std::collections::BTreeSet::new();
+    for now in [FIRST, FIRST + DAY, FIRST + (latest - FIRST) / 2, latest - HOUR, latest] {
+        let all = at(Figures::new(&shop()), now);
+        assert!(all <= Some(now + AHEAD), "{now}");
+        seen.insert(all);
+        for query in questions() {
+            let asked = at(Figures::asked(&shop(), &query), now);
+            // Times ahead of the clock are kept by the minute.
+            assert!(asked >= all && asked.unwrap_or(0) - all.unwrap_or(0) < 60 * SECOND, "{} at {now}", query.figure.name);
+        }
+    }
+    assert!(seen.len() > 2, "{seen:?}");
 }
 
 #[test]

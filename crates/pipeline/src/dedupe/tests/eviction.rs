@@ -133,6 +133,25 @@ fn nothing_is_evicted_before_every_partition_was_read() {
     assert_eq!(index.classes[1].floor, before);
 }
 
+/// The clock was 400 days ahead for a quarter of an hour.
+#[test]
+fn a_horizon_ahead_of_the_clock_is_given_up() {
+    let (mut index, partition) = roomy();
+    let read = |index: &mut Index, n: i64, at: i64| {
+        index.decide(&ids([n.cast_unsigned()]), EVENT, &Row { ingested_at: at, ..row(partition, n) }).unwrap();
+        index.has_read(partition, at, at);
+    };
+    let ahead = START + 400 * DAY;
+    index.evict_from(ahead);
+    (1..=15).for_each(|minute| read(&mut index, minute, ahead + minute * MINUTE));
+    assert!(index.classes[1].floor > steps(ahead - 2 * HOUR), "{}", index.classes[1].floor);
+    index.has_read(partition, START, START);
+    assert_eq!(index.classes[1].floor, 0);
+    (1..=15).for_each(|minute| read(&mut index, 100 + minute, START + minute * MINUTE));
+    assert_eq!(index.classes[1].floor, steps(START + 15 * MINUTE) - steps(HOUR));
+    assert_eq!(index.stats().late, 0);
+}
+
 /// An event as it is read.
 #[derive(Debug, Clone, Copy)]
 struct Event {

@@ -387,4 +387,9 @@ fn an_event_more_than_a_day_ahead_is_flagged_and_kept() {
         let done = accepted(Contract::Event, &with(Contract::Event, "occurred_at", &format!("\"{at}\"")));
         has(&done.rows(Table::FactEvent)[0], &[("is_future", flag)]);
     }
+    let at = 1_767_614_400_000_000;
+    assert!(
+        crate::shape::is_future(at, 0) && !crate::shape::is_future(at, kassa_model::time::UNSTATED),
+        "nothing is known of it"
+    );
 }

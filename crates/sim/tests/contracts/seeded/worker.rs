@@ -173,7 +173,7 @@ impl Worker {
         if !start.is_damaged {
             check_whole(&place, &options);
         }
-        let Started { manifest, figures: recalled, tally, at } = Started::of(Some(&place), store.as_ref(), &shop)?;
+        let Started { manifest, figures: recalled, tally, at } = Started::of(Some(&place), store.as_ref(), &shop, i64::MAX)?;
         let live = Arc::new(Live::new(recalled, at.clone()));
         let mut opened = sinks(around, &store, start)?;
         opened.push(Box::new(LiveSink(Arc::clone(&live))));
