@@ -633,7 +633,10 @@ fn a_secret_that_is_written_into_a_setting_is_refused_by_name_and_not_repeated()
         ("[warehouse]\nurl = \"postgres://u@db/x\"\npassword = \"CANARY-9b1c\"\n".to_owned(), "warehouse.password"),
         ("[registry]\nurl = \"http://u:CANARY-9b1c@127.0.0.1:9\"\n".to_owned(), "registry.url"),
         ("[registry]\nurl = \"http://127.0.0.1:9\"\ntoken = \"CANARY-9b1c\"\n".to_owned(), "registry.token"),
-        ("[redshift]\nworkgroup = \"a\"\nsecret_arn = \"CANARY-9b1c\"\n".to_owned(), "redshift.secret_arn"),
+        (
+            "[lake]\nurl = \"s3://shop-lake\"\n[redshift]\nworkgroup = \"a\"\nsecret_arn = \"CANARY-9b1c\"\n".to_owned(),
+            "redshift.secret_arn",
+        ),
         ("[server]\nlisten = \"http://u:CANARY-9b1c@127.0.0.1:80\"\n".to_owned(), "server.listen"),
         ("[shop]\nname = \"https://u:CANARY-9b1c@host\"\n".to_owned(), "shop.name"),
     ];

