@@ -198,6 +198,8 @@ impl Log {
             None => Ok(()),
             Some(_) => {
                 shared.is_pressed.store(true, Ordering::Release);
+                // A reader that waits for records must say first what is committed.
+                shared.signal.raise();
                 Err(LogError::Full { retry_after: queue::RETRY_AFTER_SINKS })
             }
         }

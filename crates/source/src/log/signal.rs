@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::held;
 
-/// Notifies readers that records became durable: they can wait, or get a call on the writer's
-/// thread.
+/// Notifies readers that records became durable, or that the log needs room: they can wait, or get a
+/// call on the thread that caused the change.
 #[derive(Default)]
 pub struct Signal {
     generation: Mutex<u64>,
@@ -27,7 +27,7 @@ impl Signal {
         *waited.unwrap_or_else(std::sync::PoisonError::into_inner).0
     }
 
-    /// Calls `observer` after every change, on the writer's thread; it must return immediately.
+    /// Calls `observer` after every change, on the thread that caused it; it must return immediately.
     pub fn observe(&self, observer: impl Fn() + Send + Sync + 'static) {
         held(&self.observers).push(Box::new(observer));
     }
