@@ -51,7 +51,7 @@ use serde::Serialize;
 
 pub use finding::{Finding, Kind};
 pub use progress::{Progress, Silent};
-pub use since::{Covered, Since};
+pub use since::{Covered, Lost, Since};
 
 /// A hash of each row over all its columns. The same row has the same hash in every sink.
 pub fn row_hashes(rows: &RecordBatch) -> Result<Vec<u128>, LogError> {
@@ -84,8 +84,8 @@ pub struct Proof {
     pub duplicates: i64,
     pub dead_letters: i64,
     pub rows: i64,
-    /// Offsets that the source lost before they were read, as the spans state them.
-    pub lost: Vec<Covered>,
+    /// What the source lost before it was read, by commit.
+    pub lost: Vec<Lost>,
     /// Systems that could not be asked: nothing is known of them.
     pub not_compared: Vec<NotCompared>,
     /// The range of the proof, if it is not everything.

@@ -1,7 +1,7 @@
 //! `kassa prove`: recounts everything, or only what was ingested from a day on, from the stored
 //! records.
 
-use kassa_lake::prove::{Finding, Proof, Since};
+use kassa_lake::prove::{Finding, Lost, Proof, Since};
 use kassa_model::Code;
 
 use crate::cli::{Format, Prove};
@@ -37,10 +37,10 @@ pub fn prove(args: &Prove) -> anyhow::Result<()> {
         "proven{day}: {} records read = {} accepted + {} duplicates + {} dead letters; {} rows recounted",
         proof.records, proof.accepted, proof.duplicates, proof.dead_letters, proof.rows
     ))?;
-    for lost in &proof.lost {
+    for Lost { offsets, records } in &proof.lost {
         output::print(&format!(
-            "lost by the source before it was read: {}/{} offsets {} to {}",
-            lost.topic, lost.partition, lost.from, lost.to
+            "lost by the source before it was read: {records} of {}/{} offsets {} to {}",
+            offsets.topic, offsets.partition, offsets.from, offsets.to
         ))?;
     }
     if let Some(since) = &proof.since {

@@ -41,6 +41,16 @@ pub struct Covered {
     pub to: String,
 }
 
+/// Records that a source lost before they were read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lost {
+    /// The offsets of the commit that recorded the loss: it may have read others of them.
+    #[serde(flatten)]
+    pub offsets: Covered,
+    /// How many offsets of these were lost.
+    pub records: i64,
+}
+
 impl Covered {
     pub(super) fn of(partition: &Partition, offsets: Range<i64>) -> Self {
         let (topic, number) = (partition.topic.to_string(), partition.number.to_string());

@@ -9,7 +9,7 @@ use roaring::RoaringTreemap;
 
 use super::finding::{Kind, Site};
 use super::parts::at;
-use super::{Covered, Prover, positions};
+use super::{Covered, Lost, Prover, positions};
 use crate::delta::LogError;
 
 const SPANS: Site = Site::Table(Table::Spans);
@@ -95,7 +95,8 @@ impl Prover<'_> {
                 find(Kind::Miscount, span.from..span.to, detail);
             }
             if span.gap > 0 {
-                self.proof.lost.push(Covered::of(&partition, span.from..span.to));
+                let offsets = Covered::of(&partition, span.from..span.to);
+                self.proof.lost.push(Lost { offsets, records: span.gap });
             }
             reached = reached.max(span.to);
             self.proof.records += span.counts.read;
