@@ -31,7 +31,6 @@ use kassa_engine::tracker::Tracker;
 use kassa_engine::{Host, Memory, SinkHandle, Tally, Ticks, threads};
 use kassa_lake::{LogError, Store};
 use kassa_model::key::Keyring;
-use kassa_model::time::Clock;
 use kassa_model::{Code, Counts, Positions, Table};
 use kassa_pipeline::{Sink, SinkError};
 use kassa_server::{Live, LiveSink};

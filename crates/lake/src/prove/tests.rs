@@ -352,7 +352,7 @@ fn against_kafka(ingested_at: i64, timestamp: Option<i64>, now: (i64, Option<i64
     let of = |(ingested_at, timestamp): (i64, Option<i64>)| Records {
         ingested_at: vec![ingested_at; 5],
         timestamps: vec![timestamp; 5],
-        ..records(0..5, &own)
+        ..records(0, (0..5).map(line).collect())
     };
     let dir = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(Fast::new(dir.path()));
