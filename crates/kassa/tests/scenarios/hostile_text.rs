@@ -67,11 +67,11 @@ fn texts(value: &Value) -> usize {
     }
 }
 
-/// The records of a stream, each with another of its texts replaced.
-fn spoiled(lines: &str) -> Vec<u8> {
+/// The records of a stream, each with another of its texts replaced. Those that the simulation has broken are left out.
+fn spoiled(lines: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
-    for (nth, line) in lines.lines().take(RECORDS).enumerate() {
-        let mut record: Value = serde_json::from_str(line).expect("JSON");
+    let records = lines.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    for (nth, mut record) in records.filter(Value::is_object).take(RECORDS).enumerate() {
         let count = texts(&record).max(1);
         plant(&mut record, &mut (nth % count), EVIL[nth / count % EVIL.len()]);
         record[UNKNOWN] = Value::from(EVIL[nth % EVIL.len()]);
@@ -96,7 +96,7 @@ fn poisoned() -> (Shop, Server) {
             continue;
         }
         let stream = path.file_stem().and_then(|name| name.to_str()).expect("a name").to_owned();
-        let body = spoiled(&std::fs::read_to_string(&path).expect("records"));
+        let body = spoiled(&std::fs::read(&path).expect("records"));
         let (status, answer) = http(&server.address, "POST", &format!("/v1/{stream}"), &body).expect("an answer");
         assert_eq!(status, 202, "{stream}");
         assert_eq!(raw(std::str::from_utf8(&answer).expect("UTF-8")), None, "{stream}: the receipt");
