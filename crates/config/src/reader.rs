@@ -70,6 +70,10 @@ impl Reader {
 
     pub(crate) fn report(&mut self, path: &str, code: Code, what: String, help: &[&str]) {
         self.report_at(self.origin(path, &Origin::Default), code, what, help);
+        if code == Code::BadSecret {
+            // The value may be the secret itself.
+            self.origins.0.remove(path);
+        }
     }
 
     pub(crate) fn report_at(&mut self, origin: Origin, code: Code, what: String, help: &[&str]) {

@@ -54,6 +54,7 @@ pub(crate) fn redshift(reader: &mut Reader, lake: &LakePlace) -> Option<Redshift
             &["write `arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME`"],
         );
     }
+    let secret_arn = secret_arn.filter(|arn| arn.starts_with("arn:"));
     sound(reader, lake, endpoint.as_deref(), iam_role.as_deref());
     let iam_role = iam_role?;
     Some(Redshift { place, database: database?, secret_arn, iam_role, schema, region, endpoint, folder })

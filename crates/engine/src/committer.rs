@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!              take                due, full, flushed or ending
-//!  batches ───────────► gathered ──────────────────────────────► commit ──ok──► settled every 30 s, when flushed, at the end
+//!  batches ───────────► gathered ──────────────────────────────► commit ──ok──► settled every 30 s, when asked, flushed, at the end
 //!                          ▲                                       │
 //!                          └───────── the store does not answer: again after 0.1 s … 5 s
 //! ```
@@ -147,6 +147,11 @@ impl Committer {
     /// Commits everything gathered, and settles, with the next steps.
     pub fn flush(&mut self) {
         self.is_flushing = true;
+    }
+
+    /// Settles with the next step, or right after what is being committed.
+    pub fn settle_soon(&mut self) {
+        self.settle_at = self.ticks.now();
     }
 
     /// Whether a flush is not complete yet.

@@ -19,6 +19,8 @@ use crate::topology::{FULL, Topology};
 
 /// How often the feed gets the positions that every sink has committed.
 const ACKNOWLEDGE: Duration = Duration::from_secs(10);
+/// When sinks that were asked have mostly settled.
+const SETTLED: Duration = Duration::from_millis(200);
 /// How long an idle feed waits if it misses a signal.
 const IDLE: Duration = Duration::from_millis(200);
 
@@ -137,10 +139,7 @@ impl Engine {
             desk.serve(&mut self.topology.stage, &self.known, &self.read);
         }
         let next = self.feed.next()?;
-        if self.acknowledge_at <= self.ticks.now() || self.feed.is_pressed() {
-            self.acknowledge_at = self.ticks.now() + ACKNOWLEDGE;
-            self.feed.committed(&self.topology.reached())?;
-        }
+        self.acknowledge()?;
         if let Next::Lost(batch) = &next {
             note_lost(self.store.as_ref(), batch)?;
         }
@@ -154,6 +153,19 @@ impl Engine {
             None if is_moved => Ok(Step::Moved),
             None => self.topology.check().map(|()| Step::Idle),
         }
+    }
+
+    /// Tells the source what is committed: from time to time, and at once and again soon if it has no room.
+    fn acknowledge(&mut self) -> anyhow::Result<()> {
+        let (now, is_pressed) = (self.ticks.now(), self.feed.is_pressed());
+        if self.acknowledge_at <= now || is_pressed {
+            if is_pressed {
+                self.topology.settle();
+            }
+            self.acknowledge_at = now + if is_pressed { SETTLED } else { ACKNOWLEDGE };
+            self.feed.committed(&self.topology.reached())?;
+        }
+        Ok(())
     }
 
     fn hand_over(&mut self) -> anyhow::Result<Step> {

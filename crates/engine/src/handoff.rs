@@ -27,6 +27,9 @@ pub trait HandOff: fmt::Debug {
     /// Returns when the requested commit is complete.
     fn flushed(&mut self) -> Result<(), SinkError>;
 
+    /// Asks the sink to settle its positions as soon as it can: the source needs them. A sink that is busy may ignore it.
+    fn settle(&mut self);
+
     /// Fails if the sink has stopped by itself.
     fn check(&mut self) -> Result<(), SinkError>;
 

@@ -25,6 +25,7 @@ enum Message {
     Batch(Arc<Batch>),
     /// Commit the gathered batches, settle, and answer.
     Flush(SyncSender<()>),
+    Settle,
 }
 
 #[derive(Debug)]
@@ -92,6 +93,11 @@ impl HandOff for SinkThread {
         }
     }
 
+    fn settle(&mut self) {
+        // A full hand-off means that the sink is busy; one that has stopped is found by the next check.
+        self.sender.as_ref().map(|sender| sender.try_send(Message::Settle).unwrap_or_default());
+    }
+
     fn check(&mut self) -> Result<(), SinkError> {
         if self.thread.as_ref().is_none_or(JoinHandle::is_finished) { Err(self.failure()) } else { Ok(()) }
     }
@@ -139,6 +145,7 @@ fn work(
                 asked.push(answer);
                 committer.flush();
             }
+            Ok(Message::Settle) => committer.settle_soon(),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => committer.close(),
         }

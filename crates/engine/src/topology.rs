@@ -125,6 +125,11 @@ impl Topology {
         self.sinks.iter_mut().try_for_each(|sink| sink.flushed().map_err(|error| stopped(sink.as_ref(), error)))
     }
 
+    /// Asks all sinks to settle their positions soon.
+    pub fn settle(&mut self) {
+        self.sinks.iter_mut().for_each(|sink| sink.settle());
+    }
+
     /// The program ends: a store that does not answer gets this time.
     pub fn hurry(&mut self, patience: Duration) {
         self.sinks.iter_mut().for_each(|sink| sink.hurry(patience));

@@ -634,7 +634,8 @@ fn a_secret_that_is_written_into_a_setting_is_refused_by_name_and_not_repeated()
         ("[registry]\nurl = \"http://u:CANARY-9b1c@127.0.0.1:9\"\n".to_owned(), "registry.url"),
         ("[registry]\nurl = \"http://127.0.0.1:9\"\ntoken = \"CANARY-9b1c\"\n".to_owned(), "registry.token"),
         (
-            "[lake]\nurl = \"s3://shop-lake\"\n[redshift]\nworkgroup = \"a\"\nsecret_arn = \"CANARY-9b1c\"\n".to_owned(),
+            "[lake]\nurl = \"s3://shop-lake\"\n[redshift]\nworkgroup = \"a\"\niam_role = \"default\"\nsecret_arn = \"CANARY-9b1c\"\n"
+                .to_owned(),
             "redshift.secret_arn",
         ),
         ("[server]\nlisten = \"http://u:CANARY-9b1c@127.0.0.1:80\"\n".to_owned(), "server.listen"),

@@ -147,6 +147,10 @@ impl HandOff for Inline {
         lane.check()
     }
 
+    fn settle(&mut self) {
+        self.lane.borrow_mut().committer.settle_soon();
+    }
+
     fn check(&mut self) -> Result<(), SinkError> {
         self.lane.borrow_mut().check()
     }
