@@ -95,7 +95,9 @@ impl HandOff for SinkThread {
 
     fn settle(&mut self) {
         // A full hand-off means that the sink is busy; one that has stopped is found by the next check.
-        self.sender.as_ref().map(|sender| sender.try_send(Message::Settle).unwrap_or_default());
+        if let Some(sender) = &self.sender {
+            sender.try_send(Message::Settle).unwrap_or_default();
+        }
     }
 
     fn check(&mut self) -> Result<(), SinkError> {
