@@ -113,15 +113,17 @@ fn what_kafka_has_and_the_archive_has_not_or_otherwise_is_found() {
 }
 
 impl Source {
-    /// Sends records to one partition.
+    /// Sends records to one partition. A producer that knows the topic from before would not know new partitions yet.
     fn produce_to(&self, partition: i32, ids: &[&str]) {
+        let connection = Connection { brokers: self.kafka.plaintext(), ..Connection::default() };
+        let producer = Producer::connect(&ProducerOptions::new(connection)).expect("a producer");
         for id in ids {
             let value = event(id);
             let record =
                 Outgoing { topic: TOPIC, value: Some(value.as_bytes()), partition: Some(partition), ..Outgoing::default() };
-            self.producer.send(&record).expect("sent");
+            producer.send(&record).expect("sent");
         }
-        self.producer.flush(LONG).expect("delivered");
+        producer.flush(LONG).expect("delivered");
     }
 
     fn recreate(&self, partitions: i32) {
