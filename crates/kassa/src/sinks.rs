@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use kassa_config::Config;
-use kassa_engine::{Cadence, Memory};
+use kassa_engine::checkpoint::{Desk, Manifest, Place};
+use kassa_engine::{Cadence, Memory, recall};
 use kassa_pipeline::Sink;
 
 pub use self::live::LIVE;
@@ -20,7 +21,7 @@ pub use self::registration::{Proven, Registration};
 use crate::away::is_away;
 use crate::budget::Budget;
 use crate::failure;
-use crate::wiring::{Durable, Lake};
+use crate::wiring::{self, Durable, Lake};
 
 /// In the order of the data flow.
 pub const ALL: [&dyn Registration; 4] = [&archive::Archive, &lake::Star, &warehouse::Warehouse, &live::Figures];
@@ -85,6 +86,18 @@ impl Lake {
     /// Brings the derived tables of the other sinks up to date.
     pub fn derive_beside(&self, config: &Config) -> anyhow::Result<()> {
         ALL.into_iter().try_for_each(|sink| sink.derive(self, config))
+    }
+
+    /// The memory of the last checkpoint, or none, completed by what the sinks hold.
+    pub fn recalled(
+        &self,
+        (config, fed): (&Config, Durable),
+        places: (&Place, &Desk),
+        manifest: Option<Manifest>,
+    ) -> anyhow::Result<Memory> {
+        let options = wiring::index_options(config, Some(&wiring::index_dir(config)))?;
+        let stage = |index| self.stage_of(config, index);
+        recall::memory(places, manifest, &options, &stage, &mut |memory| self.complete(fed, memory))
     }
 
     /// Completes a stage's memory from sinks that are ahead of it; `None`: the memory is ahead of one of them.

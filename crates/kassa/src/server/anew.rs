@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use kassa_config::Config;
 use kassa_engine::memory::is_ahead;
-use kassa_engine::{Memory, recall, tally};
+use kassa_engine::{Memory, tally};
 use kassa_model::Code;
 
 use super::Service;
@@ -57,12 +57,7 @@ impl Service {
             return Ok(memory);
         }
         match self.place.as_ref().filter(|_| self.checkpoints.is_some()) {
-            Some(place) => {
-                let options = wiring::index_options(config, Some(&wiring::index_dir(config)))?;
-                let stage = |index| lake.stage_of(config, index);
-                let (places, manifest) = ((place.as_ref(), self.shown.desk.as_ref()), place.manifest().ok());
-                recall::memory(places, manifest, &options, &stage, &mut |memory| lake.complete(fed, memory))
-            }
+            Some(place) => lake.recalled((config, fed), (place.as_ref(), self.shown.desk.as_ref()), place.manifest().ok()),
             None => lake.stage(config, fed, &wiring::index_dir(config)),
         }
     }

@@ -14,7 +14,7 @@ use kassa_config::{Config, Source};
 use kassa_engine::checkpoint::{Desk, Manifest, Place};
 use kassa_engine::deriver::Deriver;
 use kassa_engine::joining::{Joining, Opening, Step};
-use kassa_engine::recall::{self, Started};
+use kassa_engine::recall::Started;
 use kassa_engine::ticks::SystemTicks;
 use kassa_engine::tracker::Tracker;
 use kassa_engine::{Memory, Tally, Ticks};
@@ -167,10 +167,8 @@ impl Opener {
         }
         let (config, lake, fed) = (self.config(), self.lake()?, self.chosen.durable);
         let place = self.opened.place.as_ref().context("the lake was not read")?;
-        let options = wiring::index_options(config, Some(&wiring::index_dir(config)))?;
-        let stage = |index| lake.stage_of(config, index);
-        let (manifest, places) = (self.opened.manifest.clone(), (place.as_ref(), self.shown.desk.as_ref()));
-        let memory = recall::memory(places, manifest, &options, &stage, &mut |memory| lake.complete(fed, memory))?;
+        let places = (place.as_ref(), self.shown.desk.as_ref());
+        let memory = lake.recalled((config, fed), places, self.opened.manifest.clone())?;
         let deriver = if self.derives { self.chosen.deriver(config, lake)? } else { None };
         (self.opened.memory, self.opened.deriver) = (Some(memory), deriver);
         Ok(())

@@ -42,7 +42,8 @@ fn the_log_stays_within_its_capacity_and_takes_records_again_as_soon_as_sinks_ha
             refused += usize::from(status == 429);
             status == 202
         });
-        assert!(began.elapsed() < Duration::from_secs(60), "refused for {:?}", began.elapsed());
+        // Sinks settle by themselves every 30 s: a log without room must not wait for that.
+        assert!(began.elapsed() < Duration::from_secs(15), "refused for {:?}", began.elapsed());
     }
     assert!(refused > 0, "the capacity was never reached");
     server.until_committed();
